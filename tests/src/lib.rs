@@ -1,1 +1,12 @@
-//! .
+//! What the tests of etcdsnap are made of: a builder and a reader of bolt files of their own, named damage, and the harness
+//! that runs library, command line and reference programs over the same inputs.
+
+// Tests state what must hold by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(clippy::cast_possible_truncation, missing_docs)]
+
+pub mod build;
+pub mod crc;
+pub mod dice;
+pub mod programs;
+pub mod read;

@@ -1,0 +1,33 @@
+//! An independent builder of bolt files and etcd snapshots: written from the format, without a line of core.
+//!
+//! ```text
+//! tree    what a database holds: buckets, keys, values
+//! layout  how it is to lie in the file: page size, fill, freelist, free pages, order
+//! pack    cuts a tree into pages
+//! place   gives the pages their numbers and writes the bytes
+//! history a random valid life of an etcd store, and what is true of it
+//! cluster the rest of etcd's buckets
+//! ```
+
+pub mod cluster;
+pub mod history;
+pub mod layout;
+pub mod message;
+mod pack;
+mod place;
+pub mod random;
+pub mod tree;
+
+pub use layout::{Freelist, Layout};
+pub use place::{Built, fnv1a, write};
+pub use tree::{Bucket, Node};
+
+use sha2::{Digest, Sha256};
+
+/// The database with its SHA-256 behind it, as `snapshot save` writes it.
+#[must_use]
+pub fn with_trailer(database: &[u8]) -> Vec<u8> {
+    let mut file = database.to_vec();
+    file.extend_from_slice(&Sha256::digest(database));
+    file
+}

@@ -1,0 +1,52 @@
+//! The reference programs: etcd's and bolt's own, built by `cargo xtask reference` into `tests/reference/bin/<version>/`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The repository's `tests` directory.
+#[must_use]
+pub fn tests_dir() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A reference program of an etcd version such as `3.7`, or none when it is not built.
+///
+/// # Panics
+/// When it is not built and `ETCDSNAP_REQUIRE_REFERENCE=1`, as in CI.
+#[must_use]
+pub fn reference(version: &str, name: &str) -> Option<PathBuf> {
+    let path = tests_dir().join("reference/bin").join(version).join(name);
+    if path.is_file() {
+        return Some(path);
+    }
+    let missing = format!("reference program {version}/{name} is not built (cargo xtask reference)");
+    assert!(std::env::var("ETCDSNAP_REQUIRE_REFERENCE").as_deref() != Ok("1"), "{missing}");
+    eprintln!("\n*** SKIPPED: {missing} ***\n");
+    None
+}
+
+/// What a program says; it gets no input.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run(program: &Path, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).stdin(std::process::Stdio::null()).output();
+    output.unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()))
+}
+
+/// Whether `bbolt check` passes a database, run on a copy of its own; and what it says.
+///
+/// # Panics
+/// When no copy can be written.
+#[must_use]
+pub fn bbolt_check(bbolt: &Path, database: &[u8]) -> (bool, String) {
+    let copy = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(copy.path(), database).expect("a copy");
+    // A cycle makes it run until its stack is gone, and a wrong size until memory is: both count as "not passed".
+    let limited = "ulimit -v 8000000; exec timeout 20 \"$0\" check \"$1\"";
+    let output = Command::new("sh").args(["-c", limited]).arg(bbolt).arg(copy.path()).output().expect("sh runs");
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    said.truncate(said.char_indices().nth(2000).map_or(said.len(), |(at, _)| at));
+    (output.status.success(), said)
+}

@@ -1,0 +1,33 @@
+//! Changing a file in place.
+
+use super::{File, meta};
+use crate::build::fnv1a;
+
+impl File {
+    pub fn put_u16(&mut self, at: usize, value: u16) {
+        self.bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+
+    pub fn put_u32(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    pub fn put_u64(&mut self, at: usize, value: u64) {
+        self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Makes the checksum of a meta page right again.
+    pub fn seal_meta(&mut self, page: u64) {
+        let at = self.at(page);
+        let sum = fnv1a(&self.bytes[at + 16..at + meta::CHECKSUM]);
+        self.put_u64(at + meta::CHECKSUM, sum);
+    }
+
+    /// Sets a u64 field of both meta pages, with right checksums.
+    pub fn set_metas(&mut self, field: usize, value: u64) {
+        for page in [0, 1] {
+            self.put_u64(self.at(page) + field, value);
+            self.seal_meta(page);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The builder and the reader of the tests agree with each other, and with the real bbolt where it is there.
+
+use etcdsnap_tests::build::cluster::Version;
+use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::{Freelist, Layout, random, write};
+use etcdsnap_tests::programs::{bbolt_check, reference};
+use etcdsnap_tests::read::File;
+
+#[test]
+fn what_is_written_is_read() {
+    for seed in 0..60 {
+        let (root, layout) = random::bolt(seed, 120);
+        let built = write(&root, &layout);
+        let file = File::new(built.database);
+        assert_eq!(file.tree(), root, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_rich_life_has_everything() {
+    let member = random::member(&Life::rich(), &Layout::plain(512, 1), Version::V36, 1);
+    let file = File::new(member.built.database);
+    assert_eq!(file.tree(), member.root);
+    assert!(file.visits_of("key").iter().any(|v| v.depth >= 2));
+    assert!(member.truth.tombstones > 0 && member.truth.live_keys > 0);
+}
+
+#[test]
+fn bbolt_passes_what_is_written() {
+    let Some(bbolt) = reference("3.7", "bbolt") else { return };
+    for seed in 0..60 {
+        let (root, layout) = random::bolt(seed, 150);
+        let (passed, said) = bbolt_check(&bbolt, &write(&root, &layout).database);
+        assert!(passed, "seed {seed}: {said}");
+        let member = random::any_member(seed, 150);
+        let (passed, said) = bbolt_check(&bbolt, &member.built.database);
+        assert!(passed, "member {seed}: {said}");
+    }
+}
+
+#[test]
+fn bbolt_passes_a_freelist_of_more_than_65534_pages() {
+    let Some(bbolt) = reference("3.7", "bbolt") else { return };
+    let (root, layout) = random::bolt(3, 20);
+    let layout = Layout { page_size: 512, free_pages: 65_600, freelist: Freelist::Synced, ..layout };
+    let (passed, said) = bbolt_check(&bbolt, &write(&root, &layout).database);
+    assert!(passed, "{said}");
+}
