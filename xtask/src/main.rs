@@ -1,2 +1,52 @@
-//! .
-fn main() {}
+//! `cargo xtask`: every chore of this project, one module each.
+
+mod bench;
+mod record;
+mod reference;
+mod repo;
+mod sha256;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every chore of the etcdsnap project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go)
+    Reference(reference::Arguments),
+    /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
+    Record(record::Arguments),
+    /// Measure status and verify on large snapshots beside the reference programs (needs Go)
+    Bench(bench::Arguments),
+    /// Hash all but the last 32 bytes of a file: what verify is measured against
+    #[command(hide = true)]
+    Sha256 {
+        /// A snapshot with its trailer
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Reference(arguments) => reference::run(&arguments),
+        Chore::Record(arguments) => record::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Sha256 { file } => sha256::run(&file),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Which histories are recorded of a version, and how.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::expect::Case;
+use super::server::{self, Cluster};
+use crate::repo;
+
+const ROOT: &str = "root:root-secret";
+
+/// How far a restore lifts the revision where the version can.
+const BUMP: &str = "1000000";
+
+/// Few revisions at a time, far apart: a compaction that is still running when the snapshot is saved.
+const SLOW_COMPACTION: [&str; 2] = ["--compaction-batch-limit=200", "--compaction-sleep-interval=2s"];
+
+/// Records every case of one version.
+pub fn record_version(version: &str, history: &Path) -> Result<()> {
+    let recorder = Recorder { version, minor: minor(version), history };
+    recorder.fresh_and_raw()?;
+    let saved = recorder.history()?;
+    recorder.cluster()?;
+    if recorder.minor >= 4 {
+        recorder.restored(&saved)?;
+    }
+    if recorder.minor >= 7 {
+        recorder.compacting()?;
+    }
+    Ok(())
+}
+
+struct Recorder<'a> {
+    version: &'a str,
+    minor: u32,
+    history: &'a Path,
+}
+
+/// What the history program says after writing.
+#[derive(Deserialize)]
+struct Written {
+    sampled: Option<Vec<i64>>,
+}
+
+impl Recorder<'_> {
+    /// A cluster after its first key, then the same after more, defragmented and copied from a stopped server.
+    fn fresh_and_raw(&self) -> Result<()> {
+        let cluster = Cluster::start(self.version, 1, &[])?;
+        self.write(&cluster, &mut Vec::new(), None, &["tiny"])?;
+        let mut fresh = Case::new(self.version, "fresh", 1)?;
+        fresh.made = vec!["put one key".into(), "etcdctl snapshot save".into()];
+        fresh.features = vec!["nearly empty"];
+        cluster.save(None, &fresh.snapshot())?;
+        self.dump(&cluster, &fresh, None, &[])?;
+        fresh.finish()?;
+
+        let mut raw = Case::new(self.version, "raw", 1)?;
+        let mut scenarios = vec!["rich"];
+        raw.features = vec!["no trailer", "defragmented"];
+        if self.minor == 6 {
+            scenarios.push("large");
+            raw.features.push("a value of 300 KB");
+        }
+        raw.sampled = self.write(&cluster, &mut raw.made, None, &scenarios)?;
+        repo::capture(cluster.etcdctl(None).arg("defrag"))?;
+        raw.made.extend(["etcdctl defrag".into(), "stop, copy member/snap/db".into()]);
+        self.dump(&cluster, &raw, None, &raw.sampled)?;
+        cluster.stop_and_copy_db(&raw.snapshot())?;
+        raw.finish()
+    }
+
+    /// One member with every kind of entry. Returns the snapshot, which the restored case starts from.
+    fn history(&self) -> Result<PathBuf> {
+        let cluster = Cluster::start(self.version, 1, &[])?;
+        let mut case = Case::new(self.version, "history", 1)?;
+        case.features =
+            vec!["three generations", "transactions", "leases", "binary keys", "compaction", "users and roles"];
+        case.sampled = self.write(&cluster, &mut case.made, None, &["rich", "auth-enable"])?;
+        let user = (self.minor == 5).then_some(ROOT);
+        if user.is_some() {
+            case.features.push("authentication on");
+        } else {
+            self.write(&cluster, &mut case.made, Some(ROOT), &["auth-disable"])?;
+        }
+        case.user = user.map(str::to_owned);
+        cluster.save(user, &case.snapshot())?;
+        case.made.push("etcdctl snapshot save".into());
+        self.dump(&cluster, &case, user, &case.sampled)?;
+        case.finish()?;
+        Ok(case.snapshot())
+    }
+
+    /// Three members with the keys of a Kubernetes API server.
+    fn cluster(&self) -> Result<()> {
+        let cluster = Cluster::start(self.version, 3, &[])?;
+        let mut case = Case::new(self.version, "cluster", 3)?;
+        let mut scenarios = vec!["kubernetes"];
+        case.features = vec!["Kubernetes keys", "compaction", "leases"];
+        if self.minor >= 4 {
+            scenarios.push("member-churn");
+            case.features.push("a removed member");
+        }
+        if self.minor >= 6 {
+            scenarios.push("member-learner");
+            case.features.push("a learner");
+        }
+        if self.minor.is_multiple_of(2) {
+            scenarios.push("alarm");
+            case.features.push("an alarm");
+        }
+        case.sampled = self.write(&cluster, &mut case.made, None, &scenarios)?;
+        cluster.save(None, &case.snapshot())?;
+        case.made.push("etcdctl snapshot save".into());
+        self.dump(&cluster, &case, None, &case.sampled)?;
+        case.finish()
+    }
+
+    /// The history restored by the version's own program, started, written to and saved again.
+    fn restored(&self, saved: &Path) -> Result<()> {
+        let folder = TempDir::new()?;
+        let seats = server::seats(folder.path(), 1)?;
+        let bump = self.minor >= 6;
+        let program = if self.minor >= 5 { "etcdutl" } else { "etcdctl" };
+        let mut restore = server::program(self.version, program);
+        restore
+            .args(["snapshot", "restore"])
+            .arg(saved)
+            .arg("--data-dir")
+            .arg(&seats[0].data)
+            .args(["--name", &seats[0].name])
+            .args(["--initial-cluster", &server::initial_cluster(&seats)])
+            .args(["--initial-advertise-peer-urls", &seats[0].peer_url()]);
+        let mut said = format!("{program} snapshot restore of {}-history", self.version);
+        if bump {
+            restore.args(["--bump-revision", BUMP, "--mark-compacted"]);
+            said += &format!(" --bump-revision {BUMP} --mark-compacted");
+        }
+        repo::capture(&mut restore)?;
+
+        if bump {
+            let mut bumped = Case::new(self.version, "bumped", 1)?;
+            bumped.features = vec!["no trailer", "restored", "revision bumped", "a compaction scheduled, none done"];
+            bumped.made = vec![said.clone(), "copy member/snap/db before the first start".into()];
+            std::fs::copy(seats[0].data.join("member/snap/db"), bumped.snapshot())?;
+            bumped.finish()?;
+        }
+
+        let mut case = Case::new(self.version, "restored", 1)?;
+        case.features = vec!["restored"];
+        case.made.push(said);
+        if bump {
+            case.features.push("revision bumped");
+        }
+        let user = (self.minor == 5).then_some(ROOT);
+        case.user = user.map(str::to_owned);
+        let cluster = Cluster::start_in(self.version, folder, seats, &[])?;
+        case.sampled = self.write(&cluster, &mut case.made, user, &["more"])?;
+        cluster.save(user, &case.snapshot())?;
+        case.made.push("etcdctl snapshot save".into());
+        self.dump(&cluster, &case, user, &case.sampled)?;
+        case.finish()
+    }
+
+    /// Saved while a compaction runs.
+    fn compacting(&self) -> Result<()> {
+        let cluster = Cluster::start(self.version, 1, &SLOW_COMPACTION)?;
+        let mut case = Case::new(self.version, "compacting", 1)?;
+        case.features = vec!["a compaction half done"];
+        case.made.push(format!("etcd {}", SLOW_COMPACTION.join(" ")));
+        self.write(&cluster, &mut case.made, None, &["compaction"])?;
+        sleep(Duration::from_secs(5));
+        cluster.save(None, &case.snapshot())?;
+        case.made.push("etcdctl snapshot save 5 s later".into());
+        self.dump(&cluster, &case, None, &[])?;
+        case.finish()
+    }
+
+    fn write(
+        &self,
+        cluster: &Cluster,
+        made: &mut Vec<String>,
+        user: Option<&str>,
+        scenarios: &[&str],
+    ) -> Result<Vec<i64>> {
+        let mut sampled = Vec::new();
+        for scenario in scenarios {
+            let said = repo::capture(self.history_program(cluster, user).arg(scenario))?;
+            let written: Written = serde_json::from_str(&said)?;
+            sampled.extend(written.sampled.unwrap_or_default());
+            made.push(format!("history {scenario}"));
+        }
+        Ok(sampled)
+    }
+
+    /// The server's own view, at the moment of the save.
+    fn dump(&self, cluster: &Cluster, case: &Case, user: Option<&str>, sampled: &[i64]) -> Result<()> {
+        let revisions = sampled.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        let mut command = self.history_program(cluster, user);
+        command.arg("--out").arg(case.expected()).args(["--revisions", &revisions]).arg("dump");
+        repo::capture(&mut command).map(drop)
+    }
+
+    fn history_program(&self, cluster: &Cluster, user: Option<&str>) -> Command {
+        let mut command = Command::new(self.history);
+        command.args(["--endpoint", &cluster.endpoint()]);
+        if let Some(user) = user {
+            command.args(["--user", user]);
+        }
+        command
+    }
+}
+
+fn minor(version: &str) -> u32 {
+    version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,182 @@
+//! Clusters of real etcd servers on the loopback address, in a temporary directory, ended with the value.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{reference, repo};
+
+/// How long a cluster may take to elect its leader, or a server to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Running servers of one version.
+pub struct Cluster {
+    version: String,
+    members: Vec<Member>,
+    folder: TempDir,
+}
+
+struct Member {
+    process: Child,
+    client: u16,
+    data: PathBuf,
+}
+
+/// A member's place in the cluster before its server runs.
+pub struct Seat {
+    pub name: String,
+    client: u16,
+    peer: u16,
+    pub data: PathBuf,
+}
+
+impl Seat {
+    pub fn peer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.peer)
+    }
+}
+
+/// Names, free ports and data directories for a cluster of `count` members.
+pub fn seats(folder: &Path, count: usize) -> Result<Vec<Seat>> {
+    // All listeners live until every port is known, so no port comes up twice.
+    let listeners = (0..count * 2).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
+    let ports = listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<Vec<_>>>()?;
+    let seat = |(i, pair): (usize, &[u16])| {
+        let name = format!("member-{}", i + 1);
+        Seat { client: pair[0], peer: pair[1], data: folder.join(&name), name }
+    };
+    Ok(ports.chunks_exact(2).enumerate().map(seat).collect())
+}
+
+/// The value of `--initial-cluster`.
+pub fn initial_cluster(seats: &[Seat]) -> String {
+    seats.iter().map(|seat| format!("{}={}", seat.name, seat.peer_url())).collect::<Vec<_>>().join(",")
+}
+
+impl Cluster {
+    /// Starts a new cluster and waits until it has a leader.
+    pub fn start(version: &str, count: usize, flags: &[&str]) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let seats = seats(folder.path(), count)?;
+        Self::start_in(version, folder, seats, flags)
+    }
+
+    /// Starts the members in `seats`, whose data directories may hold a restored snapshot.
+    pub fn start_in(version: &str, folder: TempDir, seats: Vec<Seat>, flags: &[&str]) -> Result<Self> {
+        let initial = initial_cluster(&seats);
+        let mut cluster = Self { version: version.to_owned(), members: Vec::new(), folder };
+        for seat in seats {
+            let log = File::create(cluster.folder.path().join(format!("{}.log", seat.name)))?;
+            let client = format!("http://127.0.0.1:{}", seat.client);
+            let process = program(version, "etcd")
+                .args(["--name", &seat.name])
+                .arg("--data-dir")
+                .arg(&seat.data)
+                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+                .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
+                .args(["--initial-cluster", &initial, "--initial-cluster-state", "new"])
+                .args(flags)
+                .stdin(Stdio::null())
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                .spawn()
+                .context("cannot start etcd")?;
+            cluster.members.push(Member { process, client: seat.client, data: seat.data });
+        }
+        cluster.wait_until_healthy()?;
+        Ok(cluster)
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.members[0].client)
+    }
+
+    /// `etcdctl` of the cluster's own version, pointed at its first member.
+    pub fn etcdctl(&self, user: Option<&str>) -> Command {
+        let mut command = program(&self.version, "etcdctl");
+        command.arg(format!("--endpoints={}", self.endpoint()));
+        if let Some(user) = user {
+            command.arg(format!("--user={user}"));
+        }
+        command
+    }
+
+    /// Saves a snapshot of the first member.
+    pub fn save(&self, user: Option<&str>, to: &Path) -> Result<()> {
+        repo::capture(self.etcdctl(user).args(["snapshot", "save"]).arg(to)).map(drop)
+    }
+
+    /// Stops every member in its own time and copies the first member's database.
+    pub fn stop_and_copy_db(mut self, to: &Path) -> Result<()> {
+        for member in &mut self.members {
+            let pid = Pid::from_child(&member.process);
+            kill_process(pid, Signal::TERM)?;
+            let since = Instant::now();
+            while member.process.try_wait()?.is_none() {
+                ensure!(since.elapsed() < PATIENCE, "etcd does not stop");
+                sleep(Duration::from_millis(20));
+            }
+        }
+        fs::copy(self.members[0].data.join("member/snap/db"), to)?;
+        Ok(())
+    }
+
+    fn wait_until_healthy(&mut self) -> Result<()> {
+        let since = Instant::now();
+        for member in &mut self.members {
+            while !healthy(member.client) {
+                if let Some(status) = member.process.try_wait()? {
+                    bail!("etcd {} ended early with {status}", self.version);
+                }
+                ensure!(since.elapsed() < PATIENCE, "etcd {} does not become healthy", self.version);
+                sleep(Duration::from_millis(50));
+            }
+        }
+        // The cluster version is decided a moment after the leader is; later schemas then write it to the file.
+        sleep(Duration::from_millis(1_500));
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            let _ = member.process.kill();
+            let _ = member.process.wait();
+        }
+    }
+}
+
+/// A reference program without the caller's own etcd settings.
+pub fn program(version: &str, name: &str) -> Command {
+    let mut command = Command::new(reference::program(version, name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("ETCD") {
+            command.env_remove(variable);
+        }
+    }
+    if version == "3.3" && name == "etcdctl" {
+        command.env("ETCDCTL_API", "3");
+    }
+    command
+}
+
+fn healthy(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains(r#""health":"true""#))
+}

@@ -1,0 +1,123 @@
+//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::repo;
+
+/// A part of the stamp: change it when the way of building changes.
+const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
+
+/// Options of `cargo xtask reference`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only this version, such as 3.7
+    #[arg(long, value_name = "VERSION")]
+    only: Option<String>,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let started = Instant::now();
+    for version in versions()? {
+        if arguments.only.as_ref().is_none_or(|only| *only == version) {
+            ensure_version(&version)?;
+        }
+    }
+    eprintln!("reference programs are ready ({:.0?})", started.elapsed());
+    Ok(())
+}
+
+/// The versions that the repository pins, oldest first.
+pub fn versions() -> Result<Vec<String>> {
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(folder()).context("cannot list tests/reference")? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(|first: char| first.is_ascii_digit()) && entry.path().join("go.mod").exists() {
+            versions.push(name);
+        }
+    }
+    versions.sort_by_key(|version| parts(version));
+    Ok(versions)
+}
+
+/// A program of one version; build it first with [`ensure_version`].
+pub fn program(version: &str, name: &str) -> PathBuf {
+    folder().join("bin").join(version).join(name)
+}
+
+/// Builds one version unless it is up to date.
+pub fn ensure_version(version: &str) -> Result<()> {
+    let module = folder().join(version);
+    let bin = folder().join("bin").join(version);
+    build(version, &module, &bin, "tool")
+}
+
+/// Builds one of our own small Go programs (`gensnap`, `history`) and returns its path.
+pub fn ensure_own(name: &str) -> Result<PathBuf> {
+    let bin = folder().join("bin").join(name);
+    build(name, &folder().join(name), &bin, ".")?;
+    Ok(bin.join(name))
+}
+
+fn build(label: &str, module: &Path, bin: &Path, packages: &str) -> Result<()> {
+    let stamp_file = bin.join("stamp");
+    let stamp = stamp(module)?;
+    if fs::read_to_string(&stamp_file).is_ok_and(|written| written == stamp) {
+        eprintln!("{label}: up to date");
+        return Ok(());
+    }
+    if Command::new("go").arg("version").output().is_err() {
+        bail!("the reference programs are built with Go, but `go` is not in PATH: install Go 1.26 or newer");
+    }
+    eprintln!("{label}: building");
+    let started = Instant::now();
+    fs::create_dir_all(bin)?;
+    repo::run(
+        Command::new("go")
+            .args(["install", "-ldflags", "-s -w", packages])
+            .current_dir(module)
+            .env("GOBIN", bin)
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "-trimpath -buildvcs=false"),
+    )
+    .with_context(|| format!("cannot build the reference programs {label}"))?;
+    // Since 3.5 the server's main package lies in a module named `server`.
+    let server = bin.join("server");
+    if server.exists() {
+        fs::rename(server, bin.join("etcd"))?;
+    }
+    fs::write(stamp_file, stamp)?;
+    eprintln!("{label}: built in {:.0?}", started.elapsed());
+    Ok(())
+}
+
+/// A hash of everything in a module's folder (it is flat) and of the recipe.
+fn stamp(module: &Path) -> Result<String> {
+    let mut files = fs::read_dir(module)
+        .with_context(|| format!("no reference module {}", module.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    let mut hash = Sha256::new();
+    hash.update(RECIPE);
+    for file in files {
+        hash.update(file.file_name().unwrap_or_default().to_string_lossy().as_bytes());
+        hash.update(fs::read(file)?);
+    }
+    Ok(crate::sha256::hex(&hash.finalize()))
+}
+
+fn folder() -> PathBuf {
+    repo::root().join("tests/reference")
+}
+
+fn parts(version: &str) -> Vec<u32> {
+    version.split('.').filter_map(|part| part.parse().ok()).collect()
+}
