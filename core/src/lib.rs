@@ -1,1 +1,62 @@
-//! .
+//! Everything etcdsnap knows about an etcd v3 snapshot: the bolt file, etcd's schema in it, hashes, checks.
+//!
+//! This crate does no I/O, starts no thread, reads no clock, prints nothing, has no `unsafe` and does not panic on input. It reads through
+//! [`Source`], follows the caller's [`Watch`], and answers with a [`Report`]: what is wrong is data, not an error.
+//!
+//! ```
+//! use etcdsnap_core::{Unwatched, Verdict, verify};
+//!
+//! let file = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>".to_vec();
+//! let report = verify(&file, &Unwatched)?;
+//! assert_eq!(report.verdict, Verdict::Damaged);
+//! assert_eq!(report.findings.list()[0].code.as_str(), "not-a-snapshot");
+//! # Ok::<(), etcdsnap_core::Error>(())
+//! ```
+//!
+//! A scan can be cut into parts for threads ([`Scan`]), or run over a stream that is read once ([`Sweep`]); the report is the same.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unreachable,
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        clippy::disallowed_types
+    )
+)]
+
+pub mod bolt;
+pub mod code;
+pub mod crc;
+mod error;
+pub mod etcd;
+mod fields;
+mod finding;
+pub mod limits;
+mod report;
+mod scan;
+pub mod source;
+mod status;
+mod trailer;
+mod watch;
+
+pub use code::Code;
+pub use error::Error;
+pub use finding::{Finding, Findings, Severity, Verdict};
+pub use report::Report;
+pub use scan::finish::{status, verify};
+pub use scan::open::{Opened, Part, Scan};
+pub use scan::peek::{Peek, peek};
+pub use scan::sniff::{FileKind, sniff};
+pub use scan::sweep::{Sweep, Swept};
+pub use scan::trailer::{Hashing, check_trailer, peek_trailer};
+pub use source::{Consumed, ReadError, Source};
+pub use status::{BucketStatus, Status};
+pub use trailer::{Sha256Hex, Trailer};
+pub use watch::{Unwatched, Watch};

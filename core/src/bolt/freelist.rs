@@ -1,0 +1,119 @@
+//! The freelist: numbers of the pages that hold nothing.
+//!
+//! ```text
+//! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
+//! ```
+
+use crate::bolt::page::{Fault, HEADER, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::reader::Reader;
+use crate::bolt::set::PageSet;
+use crate::code::Code;
+use crate::error::Error;
+use crate::finding::{Finding, Findings};
+use crate::source::Source;
+
+/// Ids read at a time, so that a long list needs no long buffer.
+const IDS: u64 = 8192;
+
+/// Reads the freelist at `page` into `free`, marks its own pages in `used`, and says what is wrong with it.
+///
+/// # Errors
+/// As [`Reader::unit`].
+pub fn read<S: Source + ?Sized>(
+    reader: &mut Reader<'_, S>,
+    page: u64,
+    used: &PageSet,
+    free: &PageSet,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let offset = reader.geometry().offset(page);
+    let mut report = |fault: Fault| {
+        let at = offset.saturating_add(fault.at as u64);
+        findings.push(Finding::new(fault.code, fault.message).page(page).offset(at));
+    };
+    let invalid = |at: usize, message: String| Fault::new(Code::FreelistInvalid, at, message);
+    let (header, long) = match reader.first(page)? {
+        Err(fault) => {
+            report(invalid(0, format!("the meta page points to it, but {}", fault.message)));
+            return Ok(());
+        }
+        Ok((header, bytes)) => (header, crate::fields::u64_le(bytes, HEADER).unwrap_or(0)),
+    };
+    if header.kind() != Some(Kind::Freelist) {
+        report(invalid(8, format!("the meta page points here for the freelist, but this is {}", header.describe())));
+        return Ok(());
+    }
+    if header.id != page {
+        report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page carries the number {}", header.id)));
+    }
+    if let Err(fault) = reader.geometry().check(page, header.overflow) {
+        report(invalid(12, fault.message));
+        return Ok(());
+    }
+    let (count, first) = count_of(header, long);
+    let end = count.saturating_mul(8).saturating_add(first);
+    let size = reader.geometry().page_size;
+    let room = u64::from(header.overflow).saturating_add(1).saturating_mul(u64::from(size));
+    if end > room {
+        report(invalid(10, format!("{count} page ids do not fit its {room} bytes")));
+        return Ok(());
+    }
+    let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
+    if !overflow_fits(header.overflow, end_in_memory, size) {
+        report(Fault::new(
+            Code::PageOverflow,
+            12,
+            format!("{} overflow pages for {end} bytes of page ids", header.overflow),
+        ));
+    }
+    let fits = overflow_fits(header.overflow, end_in_memory, size);
+    let own = if fits { u64::from(header.overflow) } else { needed_overflow(end_in_memory, size) };
+    for own in page..=page.saturating_add(own) {
+        used.insert(own);
+    }
+    read_ids(reader, offset.saturating_add(first), count, free, &mut |at, fault| {
+        let mut finding = Finding::new(fault.code, fault.message).page(page);
+        finding.offset = Some(at);
+        findings.push(finding);
+    })
+}
+
+/// How many ids there are, and where the first stands in the page.
+fn count_of(header: Header, first_word: u64) -> (u64, u64) {
+    if header.count == u16::MAX { (first_word, HEADER as u64 + 8) } else { (u64::from(header.count), HEADER as u64) }
+}
+
+fn read_ids<S: Source + ?Sized>(
+    reader: &mut Reader<'_, S>,
+    offset: u64,
+    count: u64,
+    free: &PageSet,
+    report: &mut dyn FnMut(u64, Fault),
+) -> Result<(), Error> {
+    let high_water = reader.geometry().high_water;
+    let mut previous = 0;
+    let mut done = 0;
+    while done < count {
+        let take = count.saturating_sub(done).min(IDS);
+        let at = offset.saturating_add(done.saturating_mul(8));
+        let bytes = reader.bytes(at, usize::try_from(take.saturating_mul(8)).unwrap_or(0))?;
+        for (index, id) in bytes.chunks_exact(8).enumerate() {
+            let id = crate::fields::u64_le(id, 0).unwrap_or(0);
+            let here = at.saturating_add((index as u64).saturating_mul(8));
+            if id < 2 || id >= high_water {
+                let message = format!(
+                    "page {id} is listed as free, but the database's own pages are 2 to {}",
+                    high_water.saturating_sub(1)
+                );
+                report(here, Fault::new(Code::FreelistRange, 0, message));
+            } else if !free.insert(id) {
+                report(here, Fault::new(Code::FreelistDuplicate, 0, format!("page {id} is listed as free twice")));
+            } else if id < previous {
+                report(here, Fault::new(Code::FreelistOrder, 0, format!("page {id} stands after page {previous}")));
+            }
+            previous = id;
+        }
+        done = done.saturating_add(take);
+    }
+    Ok(())
+}

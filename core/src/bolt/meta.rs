@@ -1,0 +1,187 @@
+//! The two meta pages: which one is live, and the page size.
+//!
+//! ```text
+//! page 0, page 1:
+//!  0       16      20        24          28      32     40         48         56           64     72
+//!  ├ header ┼ magic ┼ version ┼ page size ┼ flags ┼ root ┼ sequence ┼ freelist ┼ high water ┼ txid ┼ FNV-1a 64 ┤
+//! ```
+
+use crate::fields::{u16_le, u32_le, u64_le};
+use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE};
+
+/// First word of every bolt meta.
+pub const MAGIC: u32 = 0xED0C_DAED;
+/// The only format version there has been since 2014.
+pub const VERSION: u32 = 2;
+/// A freelist page id that says: the freelist is not in the file (bolt's `NoFreelistSync`).
+pub const NO_FREELIST: u64 = u64::MAX;
+/// Bytes of a page header and a meta.
+pub const META_END: usize = 80;
+
+/// What a meta page says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Page size in bytes.
+    pub page_size: u32,
+    /// Page id of the root bucket's tree.
+    pub root: u64,
+    /// Page id of the freelist, or [`NO_FREELIST`].
+    pub freelist: u64,
+    /// High-water mark: the first page id that was never used.
+    pub high_water: u64,
+    /// Transaction that wrote it.
+    pub txid: u64,
+}
+
+impl Meta {
+    /// The database's logical size in bytes; none when it does not fit 64 bits.
+    #[must_use]
+    pub fn logical_size(&self) -> Option<u64> {
+        self.high_water.checked_mul(u64::from(self.page_size))
+    }
+}
+
+/// Why a meta is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetaFault {
+    /// The file ends before it.
+    Short,
+    /// The first word is another one.
+    Magic(u32),
+    /// A version that bolt never had.
+    Version(u32),
+    /// The checksum differs.
+    Checksum,
+    /// Checksum right, page size impossible.
+    PageSize(u32),
+}
+
+impl std::fmt::Display for MetaFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Short => f.write_str("the file ends before it"),
+            Self::Magic(word) => write!(f, "its first word is {word:#010x}, not bolt's {MAGIC:#010x}"),
+            Self::Version(version) => write!(f, "its version is {version}, not {VERSION}"),
+            Self::Checksum => f.write_str("its checksum is wrong"),
+            Self::PageSize(size) => write!(f, "its page size is {size}"),
+        }
+    }
+}
+
+/// Both metas of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Metas {
+    /// Meta 0 and meta 1.
+    pub slots: [Result<Meta, MetaFault>; 2],
+    /// Page size with which the file is to be read, in bytes.
+    pub page_size: u32,
+    /// Set when the live meta names another page size than the place of meta 1 shows.
+    pub claimed_page_size: Option<u32>,
+}
+
+impl Metas {
+    /// Finds the metas in the first bytes of a file; `None` when neither is valid.
+    ///
+    /// `head` must hold [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file. When meta 0 is broken its page size is unknown,
+    /// so meta 1 is looked for at each power of two.
+    #[must_use]
+    pub fn find(head: &[u8]) -> Option<Self> {
+        let first = parse(head, 0);
+        let named = first.ok().map(|meta| meta.page_size);
+        let second_at = |size: u32| parse(head, size as usize).ok().filter(|_| page_id(head, size as usize) == Some(1));
+        if let Some(size) = named
+            && let Some(second) = second_at(size)
+        {
+            return Some(Self { slots: [first, Ok(second)], page_size: size, claimed_page_size: None });
+        }
+        let elsewhere = page_sizes().find_map(|size| second_at(size).map(|second| (size, second)));
+        match (named, elsewhere) {
+            (Some(claimed), Some((size, second))) => {
+                Some(Self { slots: [first, Ok(second)], page_size: size, claimed_page_size: Some(claimed) })
+            }
+            (Some(size), None) => {
+                Some(Self { slots: [first, parse(head, size as usize)], page_size: size, claimed_page_size: None })
+            }
+            (None, Some((size, second))) => {
+                let claimed_page_size = (second.page_size != size).then_some(second.page_size);
+                Some(Self { slots: [first, Ok(second)], page_size: size, claimed_page_size })
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// The valid meta with the higher transaction id, as bolt chooses, with its page size put right; and its page id.
+    #[must_use]
+    pub fn live(&self) -> (u64, Meta) {
+        let (id, meta) = match self.slots {
+            [Ok(first), Ok(second)] if second.txid > first.txid => (1, second),
+            [Ok(first), _] => (0, first),
+            [Err(_), Ok(second)] => (1, second),
+            // `find` returns none in this case.
+            [Err(_), Err(_)] => (0, Meta { page_size: 0, root: 0, freelist: NO_FREELIST, high_water: 0, txid: 0 }),
+        };
+        (id, Meta { page_size: self.page_size, ..meta })
+    }
+}
+
+/// Whether bolt's magic number stands in one of the places where a meta could be: a broken database rather than another file.
+#[must_use]
+pub fn has_magic(head: &[u8]) -> bool {
+    std::iter::once(0).chain(page_sizes().map(|size| size as usize)).any(|at| {
+        at.checked_add(16).and_then(|at| u32_le(head, at)) == Some(MAGIC)
+            || (u16_le(head, at.saturating_add(8)) == Some(4) && page_id(head, at) == Some(u64::from(at != 0)))
+    })
+}
+
+fn page_sizes() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(MIN_PAGE_SIZE), |size| size.checked_mul(2)).take_while(|size| *size <= MAX_PAGE_SIZE)
+}
+
+fn page_id(head: &[u8], at: usize) -> Option<u64> {
+    u64_le(head, at)
+}
+
+fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
+    let page = at.checked_add(META_END).and_then(|end| head.get(at..end)).ok_or(MetaFault::Short)?;
+    let word = |at| u32_le(page, at).ok_or(MetaFault::Short);
+    let long = |at| u64_le(page, at).ok_or(MetaFault::Short);
+    let magic = word(16)?;
+    if magic != MAGIC {
+        return Err(MetaFault::Magic(magic));
+    }
+    let version = word(20)?;
+    if version != VERSION {
+        return Err(MetaFault::Version(version));
+    }
+    let summed = page.get(16..72).ok_or(MetaFault::Short)?;
+    if fnv1a(summed) != long(72)? {
+        return Err(MetaFault::Checksum);
+    }
+    let page_size = word(24)?;
+    if !page_size.is_power_of_two() || !(MIN_PAGE_SIZE..=MAX_PAGE_SIZE).contains(&page_size) {
+        return Err(MetaFault::PageSize(page_size));
+    }
+    Ok(Meta { page_size, root: long(32)?, freelist: long(48)?, high_water: long(56)?, txid: long(64)? })
+}
+
+/// FNV-1a, 64 bits, as Go's `hash/fnv`.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fnv_of_a_known_text() {
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn nothing_is_found_in_nothing() {
+        assert!(Metas::find(&[]).is_none());
+        assert!(Metas::find(&[0; 8192]).is_none());
+        assert!(!has_magic(&[1; 8192]));
+    }
+}

@@ -1,0 +1,11 @@
+//! The bolt file format: metas, pages, buckets, freelist. Nothing here knows of etcd.
+//!
+//! Source of the format: bbolt's `internal/common` (`meta.go`, `page.go`, `bucket.go`); all integers are little-endian.
+
+pub mod bucket;
+pub mod freelist;
+pub mod leaf;
+pub mod meta;
+pub mod page;
+pub mod reader;
+pub mod set;

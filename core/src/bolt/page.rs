@@ -1,0 +1,204 @@
+//! Pages: the header and the two kinds that make the tree.
+//!
+//! ```text
+//! page     0    8       10      12         16
+//!          ├ id ┼ flags ┼ count ┼ overflow ┼ element 0 … element n−1 │ key 0, value 0, key 1, value 1, …
+//! branch element   ├ pos u32 ┼ ksize u32 ┼ page id u64 ┤          pos counts from the element itself
+//! leaf element     ├ flags u32 ┼ pos u32 ┼ ksize u32 ┼ vsize u32 ┤
+//! ```
+
+use std::ops::Range;
+
+use crate::code::Code;
+use crate::fields::{u16_le, u32_le, u64_le};
+
+/// Bytes of a page header, and of an element of either kind.
+pub const HEADER: usize = 16;
+/// Bytes of an element, of either kind.
+pub const ELEMENT: usize = 16;
+
+/// The header of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The page's own number.
+    pub id: u64,
+    /// What it is: one of the four flags.
+    pub flags: u16,
+    /// Elements in it.
+    pub count: u16,
+    /// Pages after it that belong to it.
+    pub overflow: u32,
+}
+
+/// What a page is, by its flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Separators and children.
+    Branch,
+    /// Keys and values.
+    Leaf,
+    /// One of the two metas.
+    Meta,
+    /// Numbers of free pages.
+    Freelist,
+}
+
+impl Header {
+    /// The header at the start of `bytes`; `None` when they are fewer than 16.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            id: u64_le(bytes, 0)?,
+            flags: u16_le(bytes, 8)?,
+            count: u16_le(bytes, 10)?,
+            overflow: u32_le(bytes, 12)?,
+        })
+    }
+
+    /// The kind, when the flags name exactly one.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self.flags {
+            0x01 => Some(Kind::Branch),
+            0x02 => Some(Kind::Leaf),
+            0x04 => Some(Kind::Meta),
+            0x10 => Some(Kind::Freelist),
+            _ => None,
+        }
+    }
+
+    /// The flags in words, for messages.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self.kind() {
+            Some(Kind::Branch) => "a branch page".into(),
+            Some(Kind::Leaf) => "a leaf page".into(),
+            Some(Kind::Meta) => "a meta page".into(),
+            Some(Kind::Freelist) => "a freelist page".into(),
+            None => format!("a page of unknown type {:#06x}", self.flags),
+        }
+    }
+}
+
+/// What is wrong in a page, before it is known where the page lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Its code.
+    pub code: Code,
+    /// Offset in the page, in bytes.
+    pub at: usize,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault at an offset in the page.
+    pub fn new(code: Code, at: usize, message: impl Into<String>) -> Self {
+        Self { code, at, message: message.into() }
+    }
+}
+
+/// Whether `overflow` is what bolt would allocate for a page whose pairs end at `end`.
+///
+/// Bolt to 1.3 takes `end / page size` further pages, later versions `(end − 1) / page size`.
+#[must_use]
+pub fn overflow_fits(overflow: u32, end: usize, page_size: u32) -> bool {
+    needed_overflow(end, page_size) == u64::from(overflow)
+        || (end as u64).checked_div(u64::from(page_size)) == Some(u64::from(overflow))
+}
+
+/// Pages that a page whose pairs end at `end` needs after its first.
+#[must_use]
+pub fn needed_overflow(end: usize, page_size: u32) -> u64 {
+    (end as u64).saturating_sub(1).checked_div(u64::from(page_size)).unwrap_or(0)
+}
+
+/// A child of a branch page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its page id.
+    pub page: u64,
+    /// Where its separator stands in the branch page's bytes.
+    pub key: Range<usize>,
+    /// Where its element stands, in bytes from the start of the page.
+    pub at: usize,
+}
+
+/// A branch page, decoded.
+#[derive(Debug, Clone, Default)]
+pub struct Branch {
+    /// The children that could be read, in the order of the page.
+    pub children: Vec<Child>,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
+    /// End of its last pair: the bytes in use.
+    pub end: usize,
+}
+
+impl Branch {
+    /// Decodes the branch page in `bytes`, whose header is `header`.
+    #[must_use]
+    pub fn parse(header: Header, bytes: &[u8], page_size: u32) -> Self {
+        let mut branch = Self::default();
+        let count = usize::from(header.count);
+        let table_end = table_end(count);
+        if count == 0 {
+            branch.faults.push(Fault::new(Code::PageCount, 10, "a branch page without children"));
+        }
+        if table_end > bytes.len() {
+            branch.faults.push(Fault::new(
+                Code::PageCount,
+                10,
+                format!("{count} elements do not fit the page's {} bytes", bytes.len()),
+            ));
+        }
+        let mut expected = table_end;
+        let mut laid_out = true;
+        let mut previous: Option<Range<usize>> = None;
+        for at in (HEADER..).step_by(ELEMENT).take(count) {
+            let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
+            let Some(key) = range(at, pos, ksize).filter(|key| key.end <= bytes.len()) else {
+                let message = format!("a separator of {ksize} bytes at position {pos} leads out of the page");
+                branch.faults.push(Fault::new(Code::ElementRange, at, message));
+                laid_out = false;
+                continue;
+            };
+            laid_out &= key.start == expected;
+            expected = key.end;
+            branch.end = branch.end.max(key.end);
+            let rises = previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
+            if !rises {
+                let text = "a separator is not greater than the one before it";
+                branch.faults.push(Fault::new(Code::KeyOrder, at, text));
+            }
+            previous = Some(key.clone());
+            branch.children.push(Child { page, key, at });
+        }
+        if !laid_out && branch.faults.iter().all(|fault| fault.code == Code::KeyOrder) {
+            branch.faults.push(Fault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
+        }
+        if branch.faults.is_empty() && !overflow_fits(header.overflow, branch.end, page_size) {
+            let message = format!("{} overflow pages for {} bytes", header.overflow, branch.end);
+            branch.faults.push(Fault::new(Code::PageOverflow, 12, message));
+        }
+        branch
+    }
+}
+
+/// End of the table of `count` elements, in bytes from the start of the page.
+#[must_use]
+pub fn table_end(count: usize) -> usize {
+    HEADER.saturating_add(count.saturating_mul(ELEMENT))
+}
+
+fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, u64)> {
+    let element = bytes.get(at..at.checked_add(ELEMENT)?)?;
+    Some((u32_le(element, 0)?, u32_le(element, 4)?, u64_le(element, 8)?))
+}
+
+/// `size` bytes at position `pos` of the element at `at`.
+#[must_use]
+pub fn range(at: usize, pos: u32, size: u32) -> Option<Range<usize>> {
+    let start = at.checked_add(usize::try_from(pos).ok()?)?;
+    Some(start..start.checked_add(usize::try_from(size).ok()?)?)
+}

@@ -1,0 +1,151 @@
+//! Pages read from a source, by number, with the pages that belong to them.
+
+use crate::bolt::page::{Fault, Header};
+use crate::code::Code;
+use crate::error::Error;
+use crate::limits::{MAX_UNIT, READ_AHEAD};
+use crate::source::Source;
+
+/// A read this close behind the window counts as following it.
+const NEAR: u64 = 64 << 10;
+
+/// What a scan knows of the file before it reads a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Geometry {
+    /// Page size in bytes.
+    pub page_size: u32,
+    /// First page id that was never used.
+    pub high_water: u64,
+    /// Whole pages that the file really has, at most `high_water`.
+    pub present: u64,
+}
+
+impl Geometry {
+    /// Where a page begins, in bytes.
+    #[must_use]
+    pub fn offset(&self, page: u64) -> u64 {
+        page.saturating_mul(u64::from(self.page_size))
+    }
+
+    /// Whether a page with its overflow may be read.
+    ///
+    /// # Errors
+    /// The [`Fault`] that a tree has which points there.
+    pub fn check(&self, page: u64, overflow: u32) -> Result<(), Fault> {
+        if page < 2 || page >= self.high_water {
+            let message = format!("page {page} is outside the database's {} pages", self.high_water);
+            return Err(Fault::new(Code::PageOutOfRange, 0, message));
+        }
+        if page >= self.present {
+            return Err(Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies behind the end of the file")));
+        }
+        let last = page.saturating_add(u64::from(overflow));
+        let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
+        if last >= self.present || bytes > MAX_UNIT {
+            let message = format!("{overflow} overflow pages lead to page {last} of {}", self.present);
+            return Err(Fault::new(Code::PageOverflow, 12, message));
+        }
+        Ok(())
+    }
+}
+
+/// Reads pages through a window that grows while reads follow each other.
+#[derive(Debug)]
+pub struct Reader<'s, S: Source + ?Sized> {
+    source: &'s S,
+    geometry: Geometry,
+    window: Vec<u8>,
+    start: u64,
+    ahead: usize,
+}
+
+impl<'s, S: Source + ?Sized> Reader<'s, S> {
+    /// A reader with an empty window.
+    pub fn new(source: &'s S, geometry: Geometry) -> Self {
+        Self { source, geometry, window: Vec::new(), start: 0, ahead: 0 }
+    }
+
+    /// The page with its overflow pages: its header and all its bytes.
+    ///
+    /// # Errors
+    /// Outer: the bytes could not be read. Inner: the page cannot be had, for a reason that is a finding.
+    pub fn unit(&mut self, page: u64) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+        if let Err(fault) = self.geometry.check(page, 0) {
+            return Ok(Err(fault));
+        }
+        let size = self.geometry.page_size as usize;
+        let first = self.bytes(self.geometry.offset(page), size)?;
+        let Some(header) = Header::parse(first) else {
+            return Ok(Err(Fault::new(Code::PageType, 0, "a page without a header")));
+        };
+        if let Err(fault) = self.geometry.check(page, header.overflow) {
+            return Ok(Err(fault));
+        }
+        let overflow = usize::try_from(header.overflow).unwrap_or(usize::MAX);
+        let len = overflow.saturating_add(1).saturating_mul(size);
+        let bytes = self.bytes(self.geometry.offset(page), len)?;
+        Ok(Ok((header, bytes)))
+    }
+
+    /// The first page of a unit alone, header and bytes, whatever it claims of overflow.
+    ///
+    /// # Errors
+    /// As [`Reader::unit`].
+    pub fn first(&mut self, page: u64) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+        if let Err(fault) = self.geometry.check(page, 0) {
+            return Ok(Err(fault));
+        }
+        let bytes = self.bytes(self.geometry.offset(page), self.geometry.page_size as usize)?;
+        Ok(Header::parse(bytes).map(|header| (header, bytes)).ok_or_else(|| Fault::new(Code::PageType, 0, "no header")))
+    }
+
+    /// `len` bytes at `offset`, which must lie in the file.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the source fails.
+    pub fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8], Error> {
+        let inside = |start: u64, window: &[u8]| {
+            let at = usize::try_from(offset.checked_sub(start)?).ok()?;
+            let end = at.checked_add(len)?;
+            (end <= window.len()).then_some(at..end)
+        };
+        if let Some(range) = inside(self.start, &self.window) {
+            return Ok(self.window.get(range).unwrap_or_default());
+        }
+        self.fill(offset, len)?;
+        let range = inside(self.start, &self.window).unwrap_or(0..0);
+        Ok(self.window.get(range).unwrap_or_default())
+    }
+
+    fn fill(&mut self, offset: u64, len: usize) -> Result<(), Error> {
+        let window_end = self.start.saturating_add(self.window.len() as u64);
+        let follows = offset >= self.start && offset <= window_end.saturating_add(NEAR);
+        self.ahead = if follows { self.ahead.saturating_mul(2).clamp(len, READ_AHEAD.max(len)) } else { len };
+        let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let ahead = self.ahead.min(left);
+        if ahead > len && self.load(offset, ahead).is_ok() {
+            return Ok(());
+        }
+        // Reading ahead may fail where the page itself can be had: behind it lies a bad sector, or what a stream does not keep.
+        self.load(offset, len)
+    }
+
+    fn load(&mut self, offset: u64, len: usize) -> Result<(), Error> {
+        self.start = offset;
+        self.window.clear();
+        if self.window.try_reserve(len).is_err() {
+            return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
+        }
+        self.window.resize(len, 0);
+        self.source.read_at(offset, &mut self.window).map_err(|cause| {
+            self.window.clear();
+            Error::Read { offset, len: len as u64, cause }
+        })
+    }
+
+    /// The geometry it reads by.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+}

@@ -1,0 +1,62 @@
+//! A set of page ids: one bit a page.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
+
+/// Which pages were met. Threads that walk parts of one tree share it, so that no page is worked through twice.
+#[derive(Debug)]
+pub struct PageSet {
+    words: Vec<AtomicU64>,
+    pages: u64,
+}
+
+impl PageSet {
+    /// An empty set for page ids below `pages`, a number that must be bounded by the file's size.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when one bit a page cannot be had.
+    pub fn new(pages: u64) -> Result<Self, Error> {
+        let count = pages.div_ceil(64);
+        let too_much = Error::Memory { what: "one bit a page", bytes: count.saturating_mul(8) };
+        let len = usize::try_from(count).map_err(|_| too_much.clone())?;
+        let mut words = Vec::new();
+        words.try_reserve_exact(len).map_err(|_| too_much)?;
+        words.resize_with(len, AtomicU64::default);
+        Ok(Self { words, pages })
+    }
+
+    /// The same set, on its own.
+    ///
+    /// # Errors
+    /// As [`PageSet::new`].
+    pub fn copy(&self) -> Result<Self, Error> {
+        let copy = Self::new(self.pages)?;
+        for (to, from) in copy.words.iter().zip(&self.words) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Ok(copy)
+    }
+
+    fn slot(&self, page: u64) -> Option<(&AtomicU64, u64)> {
+        let word = usize::try_from(page >> 6).ok()?;
+        (page < self.pages).then(|| self.words.get(word)).flatten().map(|word| (word, 1 << (page & 63)))
+    }
+
+    /// Adds a page; false when it was in the set already or is out of range.
+    pub fn insert(&self, page: u64) -> bool {
+        self.slot(page).is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+    }
+
+    /// Whether the page is in the set.
+    #[must_use]
+    pub fn contains(&self, page: u64) -> bool {
+        self.slot(page).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// How many pages are in the set.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).fold(0, u64::saturating_add)
+    }
+}

@@ -1,0 +1,188 @@
+//! The stable names of everything that can be wrong, each with what it means and what to do.
+
+use serde::{Serialize, Serializer};
+
+use crate::finding::Severity::{self, Damage, Warning};
+
+macro_rules! codes {
+    ($( $variant:ident $name:literal $severity:ident { $means:literal $act:literal } )*) => {
+        /// What kind of thing is wrong. The name is stable: scripts may rely on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $( #[doc = $means] $variant ),* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Code] = &[ $( Code::$variant ),* ];
+
+            /// The stable name, such as `sha256-mismatch`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str { match self { $( Code::$variant => $name ),* } }
+
+            /// How much a finding of this code weighs.
+            #[must_use]
+            pub fn severity(self) -> Severity { match self { $( Code::$variant => $severity ),* } }
+
+            /// What it means and what it puts at risk, in plain words.
+            #[must_use]
+            pub fn meaning(self) -> &'static str { match self { $( Code::$variant => $means ),* } }
+
+            /// What to do next.
+            #[must_use]
+            pub fn action(self) -> &'static str { match self { $( Code::$variant => $act ),* } }
+        }
+    };
+}
+
+codes! {
+    NotASnapshot "not-a-snapshot" Damage {
+        "The file is something else than an etcd snapshot, so nothing in it can be restored."
+        "Look for the snapshot where this file came from; the message says what this one is." }
+    TrailerMissing "trailer-missing" Warning {
+        "The file has no SHA-256 behind the database, so nothing proves that its bytes are those that etcd wrote. A copy of member/snap/db has none."
+        "If the structure is sound it can be restored with --skip-hash-check; prefer a snapshot that was saved with `snapshot save`." }
+    Sha256Mismatch "sha256-mismatch" Damage {
+        "The bytes are not those that etcd sent: at least one was changed after the snapshot was taken, by a disk, a copy, or a tool that opened the file for writing."
+        "Take another copy of this snapshot or another snapshot. If there is none, the other findings tell what is hurt; a restore then needs --skip-hash-check." }
+    FileTruncated "file-truncated" Damage {
+        "The file ends before the database does: a save or a copy was cut short, and what lay behind the cut is lost."
+        "Take the snapshot or copy it again; a file named .part is one that was never completed." }
+    FileLengthened "file-lengthened" Damage {
+        "The file goes on behind the database and its trailer, so etcd's tools look for the trailer in the wrong place and refuse it."
+        "If the message says that the SHA-256 fits without the surplus, cut the file to the length it names (on a copy)." }
+    MetaInvalid "meta-invalid" Warning {
+        "One of the two meta pages is broken. The other one is used, as bolt does, but it may describe an older state of the database."
+        "Compare the revision with what you expect; take a new snapshot if the cluster still runs." }
+    NoValidMeta "no-valid-meta" Damage {
+        "Neither meta page is valid, so nothing says where the data begins. etcd cannot open this file."
+        "Use another copy or another snapshot." }
+    PageSizeMismatch "page-size-mismatch" Damage {
+        "The page size that the meta page names is not the one with which the file was written, so every page is read at the wrong place."
+        "Use another copy or another snapshot." }
+    RootInvalid "root-invalid" Damage {
+        "The meta page points to a root that lies outside the database, so no bucket can be found."
+        "Use another copy or another snapshot." }
+    PageOutOfRange "page-out-of-range" Damage {
+        "The tree points to a page outside the database; all that hung from it is lost."
+        "Use another copy or another snapshot; etcd crashes when it reads this place." }
+    PageIdMismatch "page-id-mismatch" Damage {
+        "A page carries another page's number: it was written to the wrong place or overwritten."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    PageType "page-type" Damage {
+        "A page is of a type that cannot stand where it stands: it was overwritten or never written."
+        "Use another copy or another snapshot; all that hung from this page is lost." }
+    PageCount "page-count" Damage {
+        "A page claims more elements than it has room for, or none where there must be some."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    PageOverflow "page-overflow" Damage {
+        "A page claims more overflow pages than there are, or pages that belong to another."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    ElementRange "element-range" Damage {
+        "An element's position or size leads out of its page: reading it yields other data or a crash."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    PageLayout "page-layout" Damage {
+        "The pairs of a page do not lie back to back as bolt writes them: a count, size or position in it was changed, and entries may be missing or cut."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    ElementFlags "element-flags" Damage {
+        "An element carries a flag that bolt does not know."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
+    KeyOrder "key-order" Damage {
+        "The keys of a page do not rise, so look-ups miss entries that are there."
+        "Use another copy or another snapshot; etcd may not find keys that the file holds." }
+    KeyBounds "key-bounds" Damage {
+        "A page's keys lie outside the range that its parent gives it, so look-ups miss entries that are there."
+        "Use another copy or another snapshot; etcd may not find keys that the file holds." }
+    PageShared "page-shared" Damage {
+        "Two places of the tree point to the same page, so one of the two has lost its own data; the next write destroys the other."
+        "Use another copy or another snapshot." }
+    PageCycle "page-cycle" Damage {
+        "A page lies below itself: etcd and its tools would never come to an end here."
+        "Use another copy or another snapshot." }
+    TreeDepth "tree-depth" Damage {
+        "The tree is deeper than any database can be."
+        "Use another copy or another snapshot." }
+    PageUnreachable "page-unreachable" Damage {
+        "A page is neither in use nor free: something that pointed to it is gone, and data may be missing."
+        "Compare the number of keys with what you expect; use another snapshot if you can." }
+    PageFreeInUse "page-free-in-use" Damage {
+        "A page that holds data is also listed as free: the next write overwrites it."
+        "The data can still be read; restore to a fresh member and take a new snapshot at once, or use another snapshot." }
+    FreelistInvalid "freelist-invalid" Damage {
+        "The freelist cannot be read. Some versions of etcd crash when they open this file."
+        "Use another copy or another snapshot; the data itself may be whole." }
+    FreelistOrder "freelist-order" Damage {
+        "The freelist's page numbers do not rise, so bolt hands out wrong pages."
+        "Use another copy or another snapshot; the data itself may be whole." }
+    FreelistDuplicate "freelist-duplicate" Damage {
+        "A page is listed as free twice: it would be handed out twice, and one writer would overwrite the other."
+        "Use another copy or another snapshot; the data itself may be whole." }
+    FreelistRange "freelist-range" Damage {
+        "The freelist names a page outside the database or a meta page."
+        "Use another copy or another snapshot; the data itself may be whole." }
+    BucketInvalid "bucket-invalid" Damage {
+        "A bucket's header cannot be read, so all that it held is lost."
+        "Use another copy or another snapshot." }
+    BucketMissing "bucket-missing" Damage {
+        "A bucket that every etcd database has is not there."
+        "If this was never an etcd database it cannot be restored; otherwise use another snapshot." }
+    RevisionMalformed "revision-malformed" Damage {
+        "An entry of bucket `key` stands under a key that is no revision; etcd stops when it meets one."
+        "Use another copy or another snapshot." }
+    RevisionDuplicate "revision-duplicate" Damage {
+        "The same revision stands there twice, as a put and as a deletion."
+        "Use another copy or another snapshot." }
+    KeyvalueMalformed "keyvalue-malformed" Damage {
+        "The value under a revision is no KeyValue message; etcd stops when it meets one."
+        "Use another copy or another snapshot; this key's value is lost." }
+    KeyvalueRevision "keyvalue-revision" Damage {
+        "A value says that it was written at another revision than the one it stands under."
+        "Do not trust this key; compare with another snapshot." }
+    KeyvalueHistory "keyvalue-history" Damage {
+        "A key's creation revision or version contradicts its history: a revision of it is missing or was changed."
+        "Do not trust this key; compare with another snapshot." }
+    TombstoneBody "tombstone-body" Damage {
+        "A deletion carries a value or revisions, which etcd never writes: a put was made to look like a deletion, or the reverse."
+        "Do not trust this key; compare with another snapshot." }
+    LeaseMissing "lease-missing" Warning {
+        "A key is attached to a lease that does not exist, so it will never expire."
+        "After a restore, look whether this key should still be there." }
+    LeaseMalformed "lease-malformed" Damage {
+        "A lease cannot be read; etcd stops when it meets one."
+        "Use another copy or another snapshot." }
+    MetaMalformed "meta-malformed" Damage {
+        "A value of bucket `meta` has the wrong size or form; etcd stops or starts from a wrong index."
+        "Use another copy or another snapshot." }
+    CompactionMarks "compaction-marks" Damage {
+        "The marks of compaction contradict the revisions that are there: history is present that should be gone, or the marks are wrong."
+        "Readers and watchers of old revisions may be answered wrongly; compare with another snapshot." }
+    MemberMalformed "member-malformed" Damage {
+        "A member entry cannot be read. A restore writes new members, so it is not hurt; starting etcd on the file itself is."
+        "Restore with --initial-cluster given in full." }
+    AuthMalformed "auth-malformed" Damage {
+        "A user, a role or the state of authentication cannot be read: after a restore people may be locked out or let in."
+        "Use another copy or another snapshot, or check users and roles right after the restore." }
+    AlarmMalformed "alarm-malformed" Damage {
+        "An alarm cannot be read; etcd stops when it meets one."
+        "Use another copy or another snapshot." }
+    ClusterMalformed "cluster-malformed" Damage {
+        "The cluster version or downgrade state cannot be read; etcd stops when it meets one."
+        "Use another copy or another snapshot." }
+    AlarmCorrupt "alarm-corrupt" Warning {
+        "The cluster had raised the alarm CORRUPT when the snapshot was taken: its members disagreed about the data."
+        "Compare with snapshots of the other members before you trust this one." }
+    VersionUnknown "version-unknown" Warning {
+        "The storage version is none that this program knows; the file may hold things that it does not check."
+        "Look for a newer etcdsnap, and restore with the etcd that wrote it." }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

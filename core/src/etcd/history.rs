@@ -1,0 +1,177 @@
+//! The history of every key, from the records of all revisions: which keys live, and whose history contradicts itself.
+//!
+//! What compaction at revision C leaves (etcd's `kvstore_compaction.go`, checked against 3.3 to 3.7): of each key the newest
+//! revision ≤ C, unless that is a tombstone; of a compaction that was ordered but not finished, all but a prefix of what it will remove. So
+//! above the marks a key begins with its creation, everywhere a put continues the put before it, and after a tombstone comes a creation.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::code::Code;
+use crate::etcd::record::{Era, KeyHash, Record, Records};
+use crate::limits::FINDINGS_PER_CODE;
+
+/// What is wrong between a revision of a key and the one before it in the file.
+#[must_use]
+pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'static str)> {
+    let Some(before) = before else {
+        if here.era() == Era::Kept && !here.is_creation() {
+            let text = if here.is_tombstone() {
+                "deletes a key of which there is no earlier revision"
+            } else {
+                "is not the first version of the key, but an earlier one is missing"
+            };
+            return Some((Code::KeyvalueHistory, text));
+        }
+        return None;
+    };
+    if before.era() == Era::Compacted && here.era() == Era::Compacted {
+        return Some((
+            Code::CompactionMarks,
+            "follows an older revision of the key which the finished compaction should have removed",
+        ));
+    }
+    let text = match (before.is_tombstone(), here.is_tombstone(), here.is_creation()) {
+        (true, true, _) if here.era() == Era::Kept => "deletes a key that was deleted already",
+        (true, false, false) => "follows a deletion, but does not create the key anew",
+        (false, false, true) => "creates a key that exists",
+        (false, false, false) if !here.continues(before) => "does not continue the version before it",
+        _ => return None,
+    };
+    Some((Code::KeyvalueHistory, text))
+}
+
+/// What came of going through the history of all keys.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Keys whose last revision is a put.
+    pub live: u64,
+    /// Keys with something wrong, by kind: the first so many of each.
+    pub suspects: Vec<KeyHash>,
+    /// How many keys have a contradiction, and how many live ones lack their lease, those not kept included.
+    pub counts: HashMap<Code, u64>,
+}
+
+impl Outcome {
+    fn suspect(&mut self, code: Code, key: KeyHash) {
+        let count = self.counts.entry(code).or_default();
+        *count = count.saturating_add(1);
+        if *count <= FINDINGS_PER_CODE {
+            self.suspects.push(key);
+        }
+    }
+}
+
+/// Records per partition that are aimed for: a table of these fits a core's own cache.
+const PARTITION: usize = 8192;
+
+/// Goes through the records of all revisions, which must be in revision order.
+///
+/// They are dealt to partitions by their key's hash first, because a table of millions of keys misses the cache at every step. Memory: the records once (each block
+/// is freed as it is dealt), and one table of some ten thousand keys.
+#[must_use]
+pub fn resolve(parts: impl IntoIterator<Item = Records>, total: usize) -> Outcome {
+    let count = total.div_ceil(PARTITION).next_power_of_two().clamp(1, 1 << 14);
+    let shift = 64u32.saturating_sub(count.trailing_zeros());
+    let mut partitions: Vec<Records> = std::iter::repeat_with(Records::default).take(count).collect();
+    for block in parts.into_iter().flat_map(Records::into_blocks) {
+        for record in block {
+            let index = usize::try_from(record.key().high.checked_shr(shift).unwrap_or(0)).unwrap_or(0);
+            if let Some(partition) = partitions.get_mut(index) {
+                partition.push(record);
+            }
+        }
+    }
+    let mut outcome = Outcome::default();
+    let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
+    for partition in partitions {
+        for record in partition.into_blocks().flatten() {
+            let state = last.entry(record.key()).or_default();
+            if let Some((code, _)) = contradiction(state.last.as_ref(), &record)
+                && !state.suspect
+            {
+                state.suspect = true;
+                outcome.suspect(code, record.key());
+            }
+            state.last = Some(record);
+        }
+        for (key, state) in last.drain() {
+            let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
+            outcome.live = outcome.live.saturating_add(1);
+            if record.lacks_lease() {
+                outcome.suspect(Code::LeaseMissing, key);
+            }
+        }
+    }
+    outcome
+}
+
+#[derive(Default)]
+struct State {
+    last: Option<Record>,
+    suspect: bool,
+}
+
+/// Hashes a [`KeyHash`] by passing on its low bits: they are random already, and the high ones chose the partition.
+#[derive(Default)]
+struct Passed(u64);
+
+impl Hasher for Passed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 ^= value.rotate_left(20);
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.0 ^= u64::from(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::keyvalue::KeyValue;
+
+    fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
+        let kv = KeyValue { key: b"k", create_revision: create, mod_revision: modified, version, ..Default::default() };
+        let mut record = Record::new(&kv, false);
+        record.set_era(era);
+        record
+    }
+
+    fn tombstone(era: Era) -> Record {
+        let mut record = Record::new(&KeyValue { key: b"k", ..Default::default() }, true);
+        record.set_era(era);
+        record
+    }
+
+    fn codes(records: &[Record]) -> Vec<Code> {
+        let mut all = Records::default();
+        all.extend(records);
+        resolve([all], records.len()).counts.into_keys().collect()
+    }
+
+    #[test]
+    fn a_history_that_etcd_writes_is_in_order() {
+        use Era::{Compacted, Kept};
+        assert_eq!(codes(&[put(2, 9, 4, Compacted), put(2, 11, 5, Kept), tombstone(Kept), put(13, 13, 1, Kept)]), []);
+        assert_eq!(codes(&[tombstone(Compacted), put(13, 13, 1, Kept)]), []);
+    }
+
+    #[test]
+    fn contradictions_are_seen() {
+        use Era::{Compacted, Kept};
+        assert_eq!(codes(&[put(2, 3, 2, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[tombstone(Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), put(2, 4, 3, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), put(4, 4, 1, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), tombstone(Kept), tombstone(Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Compacted), put(2, 3, 2, Compacted)]), [Code::CompactionMarks]);
+    }
+}

@@ -1,0 +1,8 @@
+//! What etcd keeps in bolt: revisions, keys and their history, and the small buckets around them.
+
+pub mod history;
+pub mod keyvalue;
+pub mod record;
+pub mod revision;
+pub mod schema;
+pub mod version;

@@ -1,0 +1,231 @@
+//! What a scan keeps of each revision: 24 bytes.
+//!
+//! ```text
+//! ├ key hash, 96 bits ┼ create revision i64 ┼ version, 27 bits ┼ lease missing ┼ era, 2 bits ┼ creation ┼ tombstone ┤
+//! ```
+//! The hash is the upper part of XXH3-128 of the key: at ten million keys two of them collide with a probability of about 10^-15.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::etcd::keyvalue::KeyValue;
+
+const VERSION_MASK: u32 = (1 << 27) - 1;
+const LEASE_MISSING: u32 = 1 << 27;
+const ERA_SHIFT: u32 = 28;
+const ERA_MASK: u32 = 3 << ERA_SHIFT;
+const CREATION: u32 = 1 << 30;
+const TOMBSTONE: u32 = 1 << 31;
+
+/// Where a revision stands with respect to compaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// At or below the compaction that was finished: only the newest revision of each key may be left.
+    Compacted,
+    /// At or below one that was ordered: the oldest may be gone.
+    Compacting,
+    /// Above: nothing may be missing.
+    Kept,
+}
+
+/// The two marks of compaction in bucket `meta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// `finishedCompactRev`, or −1.
+    pub finished: i64,
+    /// `scheduledCompactRev`, or −1.
+    pub scheduled: i64,
+}
+
+impl Marks {
+    /// The era of a main revision.
+    #[must_use]
+    pub fn era(&self, main: i64) -> Era {
+        if main <= self.finished {
+            Era::Compacted
+        } else if main <= self.scheduled {
+            Era::Compacting
+        } else {
+            Era::Kept
+        }
+    }
+}
+
+/// Identifies a key without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyHash {
+    /// Upper 64 bits.
+    pub high: u64,
+    /// The next 32.
+    pub low: u32,
+}
+
+impl KeyHash {
+    /// The hash of a key.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let hash = xxh3_128(key);
+        // Truncation is meant: three of the four words.
+        Self { high: (hash >> 64) as u64, low: (hash >> 32) as u32 }
+    }
+}
+
+/// One revision of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    high: u64,
+    create: i64,
+    low: u32,
+    bits: u32,
+}
+
+impl Record {
+    /// The record of an entry of bucket `key`; its era is [`Era::Compacted`] until set.
+    #[must_use]
+    pub fn new(message: &KeyValue<'_>, tombstone: bool) -> Self {
+        let KeyHash { high, low } = KeyHash::of(message.key);
+        if tombstone {
+            return Self { high, low, create: 0, bits: TOMBSTONE };
+        }
+        let creation =
+            if message.version == 1 && message.create_revision == message.mod_revision { CREATION } else { 0 };
+        // Truncation is meant: versions are compared modulo 2^27.
+        let version = message.version as u32 & VERSION_MASK;
+        Self { high, low, create: message.create_revision, bits: version | creation }
+    }
+
+    /// The key it belongs to.
+    #[must_use]
+    pub fn key(&self) -> KeyHash {
+        KeyHash { high: self.high, low: self.low }
+    }
+
+    /// Whether it deletes the key.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.bits & TOMBSTONE != 0
+    }
+
+    /// Whether it creates the key.
+    #[must_use]
+    pub fn is_creation(&self) -> bool {
+        self.bits & CREATION != 0
+    }
+
+    /// Whether its lease does not exist.
+    #[must_use]
+    pub fn lacks_lease(&self) -> bool {
+        self.bits & LEASE_MISSING != 0
+    }
+
+    /// The same, attached to a lease that does not exist.
+    pub fn mark_lease_missing(&mut self) {
+        self.bits |= LEASE_MISSING;
+    }
+
+    /// Its era.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        match (self.bits & ERA_MASK) >> ERA_SHIFT {
+            0 => Era::Compacted,
+            1 => Era::Compacting,
+            _ => Era::Kept,
+        }
+    }
+
+    /// Sets its era.
+    pub fn set_era(&mut self, era: Era) {
+        self.bits = (self.bits & !ERA_MASK) | ((era as u32) << ERA_SHIFT);
+    }
+
+    /// Whether this is the next version of the key that `before` put.
+    #[must_use]
+    pub fn continues(&self, before: &Record) -> bool {
+        let next = (before.bits & VERSION_MASK).wrapping_add(1) & VERSION_MASK;
+        self.create == before.create && self.bits & VERSION_MASK == next
+    }
+}
+
+/// Records per block of [`Records`]: just under 100 KB, which an allocator hands back for the next block.
+const BLOCK: usize = 4096;
+
+/// Records in order, in blocks: growth copies nothing and doubles nothing.
+#[derive(Debug, Default)]
+pub struct Records {
+    blocks: Vec<Vec<Record>>,
+}
+
+impl Records {
+    /// Appends a record.
+    pub fn push(&mut self, record: Record) {
+        match self.blocks.last_mut() {
+            Some(block) if block.len() < BLOCK => block.push(record),
+            first_or_full => {
+                // The first block grows from little: most parts of most files are small.
+                let mut block = Vec::with_capacity(if first_or_full.is_some() { BLOCK } else { 16 });
+                block.push(record);
+                self.blocks.push(block);
+            }
+        }
+    }
+
+    /// Appends records.
+    pub fn extend(&mut self, records: &[Record]) {
+        for record in records {
+            self.push(*record);
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(Vec::len).fold(0, usize::saturating_add)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// The blocks in order; each is freed when it was worked through.
+    pub fn into_blocks(self) -> impl Iterator<Item = Vec<Record>> {
+        self.blocks.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_24_bytes() {
+        assert_eq!(size_of::<Record>(), 24);
+    }
+
+    #[test]
+    fn versions_continue() {
+        let kv = |version, create_revision| KeyValue {
+            key: b"a",
+            version,
+            create_revision,
+            mod_revision: 9,
+            ..Default::default()
+        };
+        let first = Record::new(&kv(4, 2), false);
+        assert!(Record::new(&kv(5, 2), false).continues(&first));
+        assert!(!Record::new(&kv(6, 2), false).continues(&first));
+        assert!(!Record::new(&kv(5, 3), false).continues(&first));
+        assert!(Record::new(&kv(1, 9), false).is_creation());
+    }
+
+    #[test]
+    fn eras_are_kept() {
+        let marks = Marks { finished: 5, scheduled: 8 };
+        let mut record = Record::new(&KeyValue::default(), true);
+        for (main, era) in [(5, Era::Compacted), (6, Era::Compacting), (8, Era::Compacting), (9, Era::Kept)] {
+            record.set_era(marks.era(main));
+            assert_eq!(record.era(), era);
+            assert!(record.is_tombstone());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Revisions, the keys of bucket `key`.
+//!
+//! ```text
+//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┤         17 bytes: a put
+//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┼ 't' ┤   18 bytes: a tombstone
+//! ```
+//! Source: etcd's `server/storage/mvcc/revision.go` (`RevToBytes`, `isTombstone`).
+
+use crate::fields::i64_be;
+
+/// Bytes of a revision as a key.
+pub const REVISION_LEN: usize = 17;
+
+/// A point in the history of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision {
+    /// The transaction.
+    pub main: i64,
+    /// The operation within it.
+    pub sub: i64,
+}
+
+/// A key of bucket `key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionKey {
+    /// When.
+    pub revision: Revision,
+    /// Whether it deletes.
+    pub tombstone: bool,
+}
+
+impl RevisionKey {
+    /// Decodes a key of bucket `key`; `None` when it is no revision.
+    #[must_use]
+    pub fn parse(key: &[u8]) -> Option<Self> {
+        let tombstone = match (key.len(), key.get(REVISION_LEN)) {
+            (17, _) => false,
+            (18, Some(b't')) => true,
+            _ => return None,
+        };
+        let revision = Revision { main: i64_be(key, 0)?, sub: i64_be(key, 9)? };
+        (key.get(8) == Some(&b'_') && revision.main >= 0 && revision.sub >= 0).then_some(Self { revision, tombstone })
+    }
+
+    /// The key's bytes, and how many of them count.
+    #[must_use]
+    pub fn to_bytes(self) -> ([u8; 18], usize) {
+        let mut bytes = [b't'; 18];
+        let parts = self.revision.main.to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
+        for (slot, byte) in bytes.iter_mut().zip(parts) {
+            *slot = byte;
+        }
+        (bytes, if self.tombstone { 18 } else { 17 })
+    }
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}", self.main, self.sub)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_the_round_trip() {
+        for tombstone in [false, true] {
+            let key = RevisionKey { revision: Revision { main: 258, sub: 3 }, tombstone };
+            let (bytes, len) = key.to_bytes();
+            assert_eq!(RevisionKey::parse(&bytes[..len]), Some(key));
+        }
+    }
+
+    #[test]
+    fn what_is_no_revision_is_none() {
+        let (good, _) = RevisionKey { revision: Revision { main: 1, sub: 0 }, tombstone: true }.to_bytes();
+        assert!(RevisionKey::parse(&good[..16]).is_none());
+        let mut other = good;
+        other[17] = b'x';
+        assert!(RevisionKey::parse(&other).is_none());
+        other = good;
+        other[8] = b'-';
+        assert!(RevisionKey::parse(&other).is_none());
+        other = good;
+        other[0] = 0x80;
+        assert!(RevisionKey::parse(&other).is_none());
+    }
+}

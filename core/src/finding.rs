@@ -1,0 +1,195 @@
+//! Findings: what is wrong with a file, as data.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::code::Code;
+use crate::limits::FINDINGS_PER_CODE;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; the snapshot can be restored.
+    Warning,
+    /// Data is lost, contradicts itself, or cannot be trusted.
+    Damage,
+}
+
+/// What follows from the findings of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No finding.
+    Sound,
+    /// Warnings only.
+    Warnings,
+    /// At least one finding of damage.
+    Damaged,
+}
+
+impl Verdict {
+    /// The word that the CLI and the page print.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Warnings => "warnings",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it weighs; follows from the code.
+    pub severity: Severity,
+    /// Its stable name.
+    pub code: Code,
+    /// Page id, where it belongs to a page.
+    pub page: Option<u64>,
+    /// Offset in the file in bytes, where it has one.
+    pub offset: Option<u64>,
+    /// Bucket key or etcd key it concerns, printable, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What is wrong here, in a sentence with the numbers of this place.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding without a place.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { severity: code.severity(), code, page: None, offset: None, key: None, message: message.into() }
+    }
+
+    /// The same at a page.
+    #[must_use]
+    pub fn page(mut self, page: u64) -> Self {
+        self.page = Some(page);
+        self
+    }
+
+    /// The same at an offset of the file.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// The same about a key; other than printable ASCII is escaped.
+    #[must_use]
+    pub fn key(mut self, key: &[u8]) -> Self {
+        self.key = Some(key.escape_ascii().to_string());
+        self
+    }
+}
+
+/// The findings of a scan: the first thousand of each code, and how many there were of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// The findings kept, in the order of the scan.
+    #[serde(rename = "findings")]
+    list: Vec<Finding>,
+    /// How many findings of each code there were, those not kept included.
+    #[serde(rename = "findingCounts")]
+    counts: BTreeMap<Code, u64>,
+}
+
+impl Findings {
+    /// Takes a finding in; past the bound of its code it is only counted.
+    pub fn push(&mut self, finding: Finding) {
+        let count = self.counts.entry(finding.code).or_default();
+        *count = count.saturating_add(1);
+        if *count <= FINDINGS_PER_CODE {
+            self.list.push(finding);
+        }
+    }
+
+    /// Takes in the findings of a later part of the same scan.
+    pub fn append(&mut self, later: Findings) {
+        let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
+        for finding in later.list {
+            let taken = kept.entry(finding.code).or_default();
+            *taken = taken.saturating_add(1);
+            self.push(finding);
+        }
+        for (code, count) in later.counts {
+            let unkept = count.saturating_sub(kept.get(&code).copied().unwrap_or(0));
+            let total = self.counts.entry(code).or_default();
+            *total = total.saturating_add(unkept);
+        }
+    }
+
+    /// Raises the count of a code to `count`: more are known than could be told of.
+    pub fn count_at_least(&mut self, code: Code, count: u64) {
+        let known = self.counts.entry(code).or_default();
+        *known = count.max(*known);
+    }
+
+    /// The findings kept, in the order of the scan.
+    #[must_use]
+    pub fn list(&self) -> &[Finding] {
+        &self.list
+    }
+
+    /// How many findings of each code there were.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<Code, u64> {
+        &self.counts
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether one of this code was found.
+    #[must_use]
+    pub fn has(&self, code: Code) -> bool {
+        self.counts.contains_key(&code)
+    }
+
+    /// The verdict that follows.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.list.iter().map(|finding| finding.severity).max() {
+            None => Verdict::Sound,
+            Some(Severity::Warning) => Verdict::Warnings,
+            Some(Severity::Damage) => Verdict::Damaged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_the_bound_findings_are_counted_only() {
+        let mut first = Findings::default();
+        let mut second = Findings::default();
+        for _ in 0..FINDINGS_PER_CODE {
+            first.push(Finding::new(Code::KeyOrder, "a"));
+            second.push(Finding::new(Code::KeyOrder, "b"));
+        }
+        second.push(Finding::new(Code::KeyOrder, "c"));
+        first.append(second);
+        assert_eq!(first.list().len() as u64, FINDINGS_PER_CODE);
+        assert_eq!(first.counts()[&Code::KeyOrder], 2 * FINDINGS_PER_CODE + 1);
+    }
+
+    #[test]
+    fn the_heaviest_finding_decides() {
+        let mut findings = Findings::default();
+        assert_eq!(findings.verdict(), Verdict::Sound);
+        findings.push(Finding::new(Code::TrailerMissing, ""));
+        assert_eq!(findings.verdict(), Verdict::Warnings);
+        findings.push(Finding::new(Code::KeyOrder, ""));
+        assert_eq!(findings.verdict(), Verdict::Damaged);
+    }
+}

@@ -1,0 +1,47 @@
+//! Every bound of a scan, each with its reason. A file's own numbers never decide how much is allocated or visited.
+
+/// Findings kept of one code; more are only counted. Enough to see a pattern, few enough to print.
+pub const FINDINGS_PER_CODE: u64 = 1000;
+
+/// Depth of a tree, nested buckets counted. Bolt's branch pages have at least two children, so 64 levels exceed any file.
+pub const MAX_DEPTH: usize = 64;
+
+/// Smallest page size bolt can work with: two metas and a leaf of one small pair need it.
+pub const MIN_PAGE_SIZE: u32 = 512;
+
+/// Largest page size in use: 64 KiB, on some ARM and PowerPC hosts.
+pub const MAX_PAGE_SIZE: u32 = 65_536;
+
+/// Bytes from the start of a file within which both metas lie for every page size, with room to sniff other formats.
+pub const HEAD_LEN: usize = 131_072;
+
+/// Largest page with its overflow that is read at once. etcd refuses requests over 1.5 MiB unless told otherwise; 128 MiB leaves
+/// room for any setting in use and keeps a lying overflow from costing memory.
+pub const MAX_UNIT: u64 = 128 << 20;
+
+/// Top-level buckets taken in. etcd has ten.
+pub const MAX_BUCKETS: usize = 10_000;
+
+/// Subtrees into which the largest tree is cut at least, so that threads of uneven speed end together.
+pub const MIN_SUBTREES: usize = 64;
+
+/// Parts that a scan has at most.
+pub const MAX_PARTS: usize = 256;
+
+/// Block of a sequential read in bytes.
+pub const BLOCK: usize = 1 << 20;
+
+/// Read ahead of the tree walk in bytes, once page after page turns out to lie in order.
+pub const READ_AHEAD: usize = 256 << 10;
+
+/// Largest page with its overflow that a sweep digests; a larger one is read when the walk asks for it.
+pub const SWEEP_UNIT: usize = 4 << 20;
+
+/// Bytes of raw pages (branch pages, leaves of small buckets) that a sweep remembers; past it they are read again.
+pub const SWEEP_RAW: usize = 96 << 20;
+
+/// Bytes of digests that a sweep remembers; past it pages are read again. 1 GiB holds some 40 million revisions.
+pub const SWEEP_DIGESTS: usize = 1 << 30;
+
+/// Bytes of a value of a small bucket (members, users, …) that is parsed; etcd writes a few hundred.
+pub const MAX_SMALL_VALUE: usize = 1 << 20;

@@ -1,0 +1,129 @@
+//! The digest of a leaf page of revisions: all that a scan wants to know of it, whoever has its bytes.
+//!
+//! Only a page without any oddity has a digest. Every other page is examined element by element where its place in the tree is known, so that the sweep and the
+//! walk report the same findings in the same order.
+
+use crate::bolt::leaf::Leaf;
+use crate::bolt::page::{Header, overflow_fits, table_end};
+use crate::code::Code;
+use crate::crc::Run;
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::record::Record;
+use crate::etcd::revision::RevisionKey;
+
+/// A leaf page of bucket `key` in short.
+#[derive(Debug, Clone, Default)]
+pub struct LeafDigest {
+    /// CRC-32C of all its pairs in order.
+    pub run: Run,
+    /// Pages it occupies, overflow pages counted.
+    pub pages: u32,
+    /// Entries, phantoms of a revision bump counted.
+    pub entries: u32,
+    /// Tombstones among them.
+    pub tombstones: u32,
+    /// First and last key; none only in a digest that was never filled.
+    pub ends: Option<(RevisionKey, RevisionKey)>,
+    /// One record an entry, in order; phantoms have none.
+    pub records: Vec<Record>,
+    /// Index of each record that has a lease, and the lease's id.
+    pub leased: Vec<(u32, i64)>,
+}
+
+impl LeafDigest {
+    /// Fills the digest from a leaf page; false, with nothing to be relied on, when anything about the page is odd.
+    pub fn fill(&mut self, header: Header, bytes: &[u8], page_size: Option<u32>) -> bool {
+        self.records.clear();
+        self.leased.clear();
+        let leaf = Leaf::new(header, bytes);
+        let start = table_end(leaf.count());
+        let mut end = start;
+        let mut entries = 0u32;
+        let mut tombstones = 0u32;
+        let mut ends: Option<(RevisionKey, RevisionKey)> = None;
+        for element in leaf.pairs() {
+            if element.flags != 0 || element.at != end {
+                return false;
+            }
+            end = end.saturating_add(element.key.len()).saturating_add(element.value.len());
+            let Some(key) = RevisionKey::parse(element.key) else { return false };
+            ends = match ends {
+                Some((_, last)) if last.revision >= key.revision => return false,
+                Some((first, _)) => Some((first, key)),
+                None => Some((key, key)),
+            };
+            entries = entries.saturating_add(1);
+            tombstones = tombstones.saturating_add(u32::from(key.tombstone));
+            match inspect(key, element.value) {
+                Ok(Some((record, lease))) => {
+                    if lease != 0 {
+                        self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
+                    }
+                    self.records.push(record);
+                }
+                Ok(None) => {}
+                Err(_) => return false,
+            }
+        }
+        let whole = usize::try_from(entries) == Ok(leaf.count()) && entries > 0;
+        if !whole || page_size.is_some_and(|size| !overflow_fits(header.overflow, end, size)) {
+            return false;
+        }
+        let Some(pairs) = bytes.get(start..end) else { return false };
+        self.run = Run::of(pairs);
+        self.pages = header.overflow.saturating_add(1);
+        self.entries = entries;
+        self.tombstones = tombstones;
+        self.ends = ends;
+        true
+    }
+
+    /// The digest with no spare capacity, to be remembered.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self { records: self.records.as_slice().to_vec(), leased: self.leased.as_slice().to_vec(), ..*self }
+    }
+
+    /// Bytes it occupies in memory.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Self>()
+            .saturating_add(size_of_val(self.records.as_slice()))
+            .saturating_add(size_of_val(self.leased.as_slice()))
+    }
+}
+
+/// The record and the lease of an entry of bucket `key`; none for the empty value that a revision bump writes.
+///
+/// # Errors
+/// What is wrong with the entry by itself, as a code and a sentence.
+pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<(Record, i64)>, (Code, String)> {
+    let Some(message) = KeyValue::parse(value) else {
+        return Err((Code::KeyvalueMalformed, format!("the {} bytes under it are no KeyValue", value.len())));
+    };
+    if value.is_empty() && !key.tombstone {
+        return Ok(None);
+    }
+    if message.key.is_empty() {
+        return Err((Code::KeyvalueMalformed, "the KeyValue names no key".into()));
+    }
+    if key.tombstone {
+        if !message.is_bare() {
+            let text = "the tombstone carries more than its key";
+            return Err((Code::TombstoneBody, text.into()));
+        }
+        return Ok(Some((Record::new(&message, true), 0)));
+    }
+    if message.mod_revision != key.revision.main {
+        let text = format!("the value names the mod revision {}", message.mod_revision);
+        return Err((Code::KeyvalueRevision, text));
+    }
+    let KeyValue { create_revision: create, mod_revision: modified, version, .. } = message;
+    let puts = modified.saturating_sub(create).saturating_add(1);
+    if create < 1 || version < 1 || create > modified || (version == 1) != (create == modified) || version > puts {
+        let text =
+            format!("create revision {create}, mod revision {modified} and version {version} contradict each other");
+        return Err((Code::KeyvalueHistory, text));
+    }
+    Ok(Some((Record::new(&message, false), message.lease)))
+}

@@ -1,0 +1,198 @@
+//! From the parts of a scan to its report.
+
+use std::collections::HashMap;
+
+use crate::bolt::set::PageSet;
+use crate::code::Code;
+use crate::error::Error;
+use crate::etcd::history;
+use crate::finding::{Finding, Findings};
+use crate::report::Report;
+use crate::scan::key::Tally;
+use crate::scan::locate;
+use crate::scan::memory::Memory;
+use crate::scan::open::{Opened, Part, Scan};
+use crate::scan::trailer::{check_trailer, judge, peek_trailer};
+use crate::source::Source;
+use crate::status::{BucketStatus, Status};
+use crate::trailer::Trailer;
+use crate::watch::Watch;
+
+impl<S: Source + ?Sized> Scan<'_, S> {
+    /// Makes the report from all parts, which must be in the order of their numbers.
+    ///
+    /// When parts met the same page, which only damage can bring about, they are run once more in order: which of the two places keeps the page must not depend on the
+    /// speed of threads.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub fn finish(mut self, parts: Vec<Part>, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
+            drop(parts);
+            let used = std::mem::replace(&mut self.used_before, PageSet::new(0)?);
+            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
+            let parts = again.collect::<Result<_, _>>()?;
+            self.used = used;
+            return self.conclude(parts, trailer, watch);
+        }
+        self.conclude(parts, trailer, watch)
+    }
+
+    pub(crate) fn conclude(mut self, parts: Vec<Part>, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        let mut findings = Findings::default();
+        for finding in judge(self.source.len(), self.logical, self.geometry.page_size, &trailer) {
+            findings.push(finding);
+        }
+        findings.append(std::mem::take(&mut self.findings));
+        let mut sum = Tally::default();
+        let mut records = Vec::new();
+        let mut pages = 0u64;
+        let inline = Part { tally: std::mem::take(&mut self.inline_key), ..Part::default() };
+        for mut part in std::iter::once(inline).chain(parts) {
+            findings.append(part.findings);
+            check_joint(&sum, &part.tally, &mut findings);
+            self.incomplete |= part.incomplete;
+            pages = pages.saturating_add(part.pages);
+            records.push(std::mem::take(&mut part.tally.records));
+            sum = join(sum, part.tally, &self.context.combiner);
+        }
+        let total = records.iter().map(crate::etcd::record::Records::len).fold(0, usize::saturating_add);
+        let outcome = history::resolve(records, total);
+        if !outcome.counts.is_empty() {
+            let located = locate::locate(&self, &outcome, watch)?;
+            findings.append(located);
+        }
+        if let Some(bucket) = self.key_bucket.and_then(|index| self.buckets.get_mut(index)) {
+            bucket.run = sum.run;
+            bucket.entries = sum.entries;
+            bucket.pages = bucket.pages.saturating_add(pages);
+        }
+        let free_pages = self.judge_free_pages(&mut findings);
+        let status = self.status(&sum, outcome.live, free_pages);
+        Ok(Report { verdict: findings.verdict(), findings, trailer, status: Some(status) })
+    }
+
+    /// Compares what is free with what is used, and counts the free pages.
+    fn judge_free_pages(&self, findings: &mut Findings) -> u64 {
+        let own = self.geometry.high_water.saturating_sub(2);
+        if !self.synced_freelist {
+            return own.saturating_sub(self.used.count());
+        }
+        for page in 2..self.geometry.present {
+            let (used, free) = (self.used.contains(page), self.free.contains(page));
+            if used == free {
+                let (code, text) = if used {
+                    (Code::PageFreeInUse, format!("page {page} is in use and listed as free"))
+                } else {
+                    (Code::PageUnreachable, format!("page {page} is neither in use nor listed as free"))
+                };
+                findings.push(Finding::new(code, text).page(page).offset(self.geometry.offset(page)));
+            }
+        }
+        self.free.count()
+    }
+
+    fn status(&self, key: &Tally, live: u64, free_pages: u64) -> Status {
+        let combiner = &self.context.combiner;
+        let hash = self.buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
+            run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
+        });
+        let buckets = self.buckets.iter().map(|bucket| BucketStatus {
+            name: String::from_utf8_lossy(&bucket.name).into_owned(),
+            entries: bucket.entries,
+            bytes: bucket.run.len,
+            pages: bucket.pages,
+        });
+        Status {
+            hash: hash.crc,
+            revision: key.ends.map_or(0, |(_, last)| last.revision.main),
+            total_key: live,
+            total_size: self.logical,
+            version: self.facts.storage_version.clone().unwrap_or_default(),
+            total_entries: self.buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
+            revisions: key.entries,
+            tombstones: key.tombstones,
+            compacted_revision: self.facts.finished_compact,
+            scheduled_compact_revision: self.facts.scheduled_compact,
+            consistent_index: self.facts.consistent_index,
+            term: self.facts.term,
+            cluster_version: self.facts.cluster_version.clone(),
+            members: self.facts.members,
+            leases: self.context.leases.len() as u64,
+            page_size: self.geometry.page_size,
+            pages: self.geometry.high_water,
+            free_pages,
+            file_size: self.source.len(),
+            buckets: buckets.collect(),
+            complete: !self.incomplete,
+        }
+    }
+}
+
+fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+    Tally {
+        run: before.run.then(after.run, combiner),
+        entries: before.entries.saturating_add(after.entries),
+        tombstones: before.tombstones.saturating_add(after.tombstones),
+        ends: match (before.ends, after.ends) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (ends, None) | (None, ends) => ends,
+        },
+        first_at: before.first_at.or(after.first_at),
+        records: before.records,
+    }
+}
+
+/// A revision may stand as the last of one part and, as a tombstone, as the first of the next.
+fn check_joint(before: &Tally, after: &Tally, findings: &mut Findings) {
+    let (Some((_, last)), Some((first, _))) = (before.ends, after.ends) else { return };
+    if last.revision == first.revision {
+        let text = format!("revision {} stands there as a put and as a tombstone", first.revision);
+        let mut finding = Finding::new(Code::RevisionDuplicate, text);
+        (finding.page, finding.offset) = after.first_at.unzip();
+        findings.push(finding);
+    }
+}
+
+/// Everything about a file, in one thread: structure, contents and SHA-256.
+///
+/// # Errors
+/// When bytes cannot be read, or the watch asks to stop. What is wrong with the file is in the report.
+pub fn verify<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
+    let trailer = check_trailer(source, watch)?;
+    run(source, trailer, watch)
+}
+
+/// The same without computing the SHA-256.
+///
+/// # Errors
+/// As [`verify`].
+pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
+    let trailer = peek_trailer(source)?;
+    run(source, trailer, watch)
+}
+
+fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+    match Scan::open(source)? {
+        Opened::Refused(report) => Ok(*report),
+        Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
+    }
+}
+
+impl<S: Source + ?Sized> Scan<'_, S> {
+    /// Runs all parts in order and concludes.
+    pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        self.conclude(parts, trailer, watch)
+    }
+}
+
+/// Findings of each code that were located, to be filled up to the number that is known.
+pub(crate) fn fill_up(findings: &mut Findings, counts: &HashMap<Code, u64>) {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort();
+    for (code, count) in counts {
+        findings.count_at_least(*code, *count);
+    }
+}

@@ -1,0 +1,176 @@
+//! What is made of the leaves of bucket `key`.
+
+use std::collections::HashSet;
+
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::page::Fault;
+use crate::code::Code;
+use crate::crc::{Combiner, Run};
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::record::{Marks, Record, Records};
+use crate::etcd::revision::RevisionKey;
+use crate::finding::Findings;
+use crate::scan::digest::{LeafDigest, inspect};
+use crate::scan::small::run_of;
+use crate::scan::walk::{Fold, LeafPage};
+
+/// What must be known before the first leaf of bucket `key` is judged.
+#[derive(Debug)]
+pub struct KeyContext {
+    /// The marks of compaction.
+    pub marks: Marks,
+    /// The leases that exist.
+    pub leases: HashSet<i64>,
+    /// The arithmetic of joining CRCs.
+    pub combiner: Combiner,
+}
+
+/// The sum of some consecutive leaves of bucket `key`.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// CRC-32C of all pairs in order.
+    pub run: Run,
+    /// Entries, those that could not be decoded counted.
+    pub entries: u64,
+    /// Tombstones among them.
+    pub tombstones: u64,
+    /// First and last revision key that could be decoded.
+    pub ends: Option<(RevisionKey, RevisionKey)>,
+    /// Page and offset of the first leaf.
+    pub first_at: Option<(u64, u64)>,
+    /// A record a revision, in order.
+    pub records: Records,
+}
+
+/// Sums up leaves of bucket `key` in order.
+pub struct KeyFold<'a> {
+    context: &'a KeyContext,
+    scratch: LeafDigest,
+    /// The sum so far.
+    pub tally: Tally,
+}
+
+impl<'a> KeyFold<'a> {
+    /// A sum of nothing.
+    #[must_use]
+    pub fn new(context: &'a KeyContext) -> Self {
+        Self { context, scratch: LeafDigest::default(), tally: Tally::default() }
+    }
+
+    fn follows(&self, first: RevisionKey) -> bool {
+        self.tally.ends.is_none_or(|(_, last)| last.revision < first.revision)
+    }
+
+    /// Adds a digest whose records have their eras.
+    fn add(&mut self, digest: &mut LeafDigest) {
+        for (index, lease) in &digest.leased {
+            if !self.context.leases.contains(lease)
+                && let Some(record) = usize::try_from(*index).ok().and_then(|index| digest.records.get_mut(index))
+            {
+                record.mark_lease_missing();
+            }
+        }
+        let tally = &mut self.tally;
+        tally.run = tally.run.then(digest.run, &self.context.combiner);
+        tally.entries = tally.entries.saturating_add(u64::from(digest.entries));
+        tally.tombstones = tally.tombstones.saturating_add(u64::from(digest.tombstones));
+        tally.ends = match (tally.ends, digest.ends) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (ends, None) | (None, ends) => ends,
+        };
+        tally.records.extend(&digest.records);
+    }
+}
+
+impl Fold for KeyFold<'_> {
+    fn recall(&mut self, digest: &mut LeafDigest) -> bool {
+        let Some((first, last)) = digest.ends else { return false };
+        let era = self.context.marks.era(first.revision.main);
+        // A page that straddles a mark is read again, because a digest does not say which record is on which side.
+        if era != self.context.marks.era(last.revision.main) || !self.follows(first) {
+            return false;
+        }
+        for record in &mut digest.records {
+            record.set_era(era);
+        }
+        self.add(digest);
+        true
+    }
+
+    fn quick(&mut self, leaf: &LeafPage<'_>) -> bool {
+        let mut digest = std::mem::take(&mut self.scratch);
+        let taken = digest.fill(leaf.header, leaf.bytes, leaf.page_size)
+            && digest.ends.is_some_and(|(first, _)| self.follows(first));
+        if taken {
+            self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
+            self.set_eras(&mut digest, leaf);
+            self.add(&mut digest);
+        }
+        self.scratch = digest;
+        taken
+    }
+
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+        self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
+        let run = run_of(leaf, &self.context.combiner);
+        self.tally.run = self.tally.run.then(run, &self.context.combiner);
+        for element in leaf.leaf().pairs() {
+            self.tally.entries = self.tally.entries.saturating_add(1);
+            let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else {
+                let text = format!("a key of {} bytes that is no revision", element.key.len());
+                findings.push(leaf.finding(Code::RevisionMalformed, element.at, text).key(element.key));
+                continue;
+            };
+            let previous = self.tally.ends.map(|(_, last)| last.revision);
+            if previous == Some(key.revision) {
+                let text = format!("revision {} stands there as a put and as a tombstone", key.revision);
+                findings.push(leaf.finding(Code::RevisionDuplicate, element.at, text));
+            }
+            self.tally.ends = Some((self.tally.ends.map_or(key, |(first, _)| first), key));
+            self.tally.tombstones = self.tally.tombstones.saturating_add(u64::from(key.tombstone));
+            let value_at = element.at.saturating_add(element.key.len());
+            match inspect(key, element.value) {
+                Ok(Some((record, lease))) => self.keep(key, record, lease),
+                Ok(None) => {}
+                Err((code, text)) => {
+                    let message = KeyValue::parse(element.value).filter(|message| !message.key.is_empty());
+                    let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));
+                    if let Some(message) = message {
+                        finding = finding.key(message.key);
+                        self.keep(key, Record::new(&message, key.tombstone), message.lease);
+                    }
+                    findings.push(finding);
+                }
+            }
+        }
+    }
+}
+
+impl KeyFold<'_> {
+    /// Gives each record its era: one for all in nearly every page, else by walking the keys once more.
+    fn set_eras(&self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
+        let marks = self.context.marks;
+        let Some((first, last)) = digest.ends else { return };
+        let era = marks.era(first.revision.main);
+        if era == marks.era(last.revision.main) {
+            for record in &mut digest.records {
+                record.set_era(era);
+            }
+            return;
+        }
+        let mut records = digest.records.iter_mut();
+        for element in leaf.leaf().pairs().filter(|element| !element.value.is_empty()) {
+            if let (Some(key), Some(record)) = (RevisionKey::parse(element.key), records.next()) {
+                record.set_era(marks.era(key.revision.main));
+            }
+        }
+    }
+
+    fn keep(&mut self, key: RevisionKey, mut record: Record, lease: i64) {
+        record.set_era(self.context.marks.era(key.revision.main));
+        if lease != 0 && !self.context.leases.contains(&lease) {
+            record.mark_lease_missing();
+        }
+        self.tally.records.push(record);
+    }
+}

@@ -1,0 +1,14 @@
+//! Scans: the walk down the tree, the sweep along the file, and what is made of them.
+
+pub mod digest;
+pub mod finish;
+pub mod key;
+pub mod locate;
+pub mod memory;
+pub mod open;
+pub mod peek;
+pub mod small;
+pub mod sniff;
+pub mod sweep;
+pub mod trailer;
+pub mod walk;

@@ -1,0 +1,302 @@
+//! A scan over random access: what is read at once, and the parts that threads may take.
+
+use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::freelist;
+use crate::bolt::meta::{Metas, NO_FREELIST};
+use crate::bolt::page::{Header, Kind};
+use crate::bolt::reader::Geometry;
+use crate::bolt::set::PageSet;
+use crate::code::Code;
+use crate::crc::{Combiner, Run};
+use crate::error::Error;
+use crate::etcd::schema::{Facts, REQUIRED};
+use crate::finding::{Finding, Findings};
+use crate::limits::{MAX_PARTS, MIN_SUBTREES};
+use crate::report::Report;
+use crate::scan::key::{KeyContext, KeyFold, Tally};
+use crate::scan::memory::Memory;
+use crate::scan::small::{Listed, RootFold, SmallFold};
+use crate::scan::walk::{LeafPage, Subtree, Walk};
+use crate::scan::{peek, trailer};
+use crate::source::Source;
+use crate::watch::{Unwatched, Watch};
+
+/// What became of opening a file.
+pub enum Opened<'s, S: Source + ?Sized> {
+    /// A bolt database: its parts can be run.
+    Scan(Box<Scan<'s, S>>),
+    /// No bolt database, or one whose metas are gone; the report says so.
+    Refused(Box<Report>),
+}
+
+/// A top-level bucket, summed up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bucket {
+    pub name: Vec<u8>,
+    pub run: Run,
+    pub entries: u64,
+    pub pages: u64,
+}
+
+/// One scan of one file, cut into parts which threads may run in any order.
+pub struct Scan<'s, S: Source + ?Sized> {
+    pub(crate) source: &'s S,
+    pub(crate) geometry: Geometry,
+    pub(crate) logical: u64,
+    pub(crate) synced_freelist: bool,
+    pub(crate) facts: Facts,
+    pub(crate) context: KeyContext,
+    pub(crate) buckets: Vec<Bucket>,
+    /// Position of bucket `key` in `buckets`.
+    pub(crate) key_bucket: Option<usize>,
+    pub(crate) key_place: Option<Listed>,
+    pub(crate) groups: Vec<Vec<Subtree>>,
+    /// What an inline bucket `key` holds.
+    pub(crate) inline_key: Tally,
+    pub(crate) findings: Findings,
+    pub(crate) incomplete: bool,
+    pub(crate) free: PageSet,
+    pub(crate) used: PageSet,
+    /// `used` before the first part ran.
+    pub(crate) used_before: PageSet,
+}
+
+/// What one part found.
+#[derive(Debug, Default)]
+pub struct Part {
+    pub(crate) tally: Tally,
+    pub(crate) findings: Findings,
+    pub(crate) pages: u64,
+    pub(crate) incomplete: bool,
+    pub(crate) conflict: bool,
+}
+
+impl<'s, S: Source + ?Sized> Scan<'s, S> {
+    /// Reads the metas, the freelist and every bucket but `key`, and cuts that one into parts.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn open(source: &'s S) -> Result<Opened<'s, S>, Error> {
+        Self::open_with(source, &mut Memory::default(), &Unwatched)
+    }
+
+    pub(crate) fn open_with(source: &'s S, memory: &mut Memory, watch: &dyn Watch) -> Result<Opened<'s, S>, Error> {
+        let head = trailer::head(source)?;
+        let Some(metas) = Metas::find(&head) else {
+            return Ok(Opened::Refused(Box::new(peek::refuse(&head, source.len()))));
+        };
+        let (live_id, live) = metas.live();
+        let mut findings = Findings::default();
+        judge_metas(&metas, &head, &mut findings);
+        let page_size = u64::from(live.page_size);
+        let in_file = source.len().checked_div(page_size).unwrap_or(0);
+        let geometry =
+            Geometry { page_size: live.page_size, high_water: live.high_water, present: in_file.min(live.high_water) };
+        let used = PageSet::new(geometry.present)?;
+        let free = PageSet::new(geometry.present)?;
+        let mut walk = Walk::new(source, geometry, &used, memory, watch);
+        if live.freelist != NO_FREELIST {
+            freelist::read(walk.reader(), live.freelist, &used, &free, &mut findings)?;
+        }
+        let root_at = geometry.offset(live_id).saturating_add(32);
+        let mut other = Findings::default();
+        let mut root = RootFold { listed: Vec::new(), other: &mut other };
+        if live.root < 2 || live.root >= geometry.high_water {
+            let text = format!("the root is page {}, the database has {} pages", live.root, geometry.high_water);
+            walk.findings.push(Finding::new(Code::RootInvalid, text).page(live_id).offset(root_at));
+            walk.incomplete = true;
+        } else {
+            walk.visit(&Subtree::root(live.root, (live_id, root_at)), &mut root)?;
+        }
+        let listed = root.listed;
+        let combiner = Combiner::default();
+        let mut facts = Facts::default();
+        let mut buckets: Vec<Bucket> =
+            listed.iter().map(|entry| Bucket { name: entry.name.clone(), ..Bucket::default() }).collect();
+        for index in reading_order(&listed) {
+            let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
+            small_bucket(&mut walk, entry, bucket, &mut facts, &combiner)?;
+        }
+        walk.report()?;
+        let key_bucket = listed.iter().position(|entry| entry.name == b"key");
+        let key_place = key_bucket.and_then(|index| listed.into_iter().nth(index));
+        let context = KeyContext { marks: facts.marks(), leases: std::mem::take(&mut facts.leases), combiner };
+        let mut inline_key = KeyFold::new(&context);
+        let before = walk.pages;
+        let groups = match &key_place {
+            Some(entry) => key_groups(&mut walk, entry, &mut inline_key)?,
+            None => Vec::new(),
+        };
+        let inline_key = inline_key.tally;
+        if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
+            bucket.pages = walk.pages.saturating_sub(before);
+        }
+        let incomplete = walk.incomplete || other.verdict() == crate::finding::Verdict::Damaged;
+        findings.append(walk.findings);
+        findings.append(other);
+        judge_buckets(&buckets, &facts, &mut findings);
+        let used_before = used.copy()?;
+        Ok(Opened::Scan(Box::new(Scan {
+            source,
+            geometry,
+            logical: live.logical_size().unwrap_or(u64::MAX),
+            synced_freelist: live.freelist != NO_FREELIST,
+            facts,
+            context,
+            buckets,
+            key_bucket,
+            key_place,
+            groups,
+            inline_key,
+            findings,
+            incomplete,
+            free,
+            used,
+            used_before,
+        })))
+    }
+
+    /// How many parts there are: at least one, at most a few hundred.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.groups.len().max(1)
+    }
+
+    /// Runs one part. Any thread may run any part, in any order, each once.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub fn run(&self, part: usize, watch: &dyn Watch) -> Result<Part, Error> {
+        self.run_with(part, &self.used, &mut Memory::default(), watch)
+    }
+
+    pub(crate) fn run_with(
+        &self,
+        part: usize,
+        used: &PageSet,
+        memory: &mut Memory,
+        watch: &dyn Watch,
+    ) -> Result<Part, Error> {
+        let Some(group) = self.groups.get(part) else { return Ok(Part::default()) };
+        let mut walk = Walk::new(self.source, self.geometry, used, memory, watch);
+        let mut fold = KeyFold::new(&self.context);
+        for subtree in group {
+            walk.visit(subtree, &mut fold)?;
+        }
+        walk.report()?;
+        let (findings, pages) = (walk.findings, walk.pages);
+        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
+    }
+}
+
+/// `meta` and `lease` come first, because what they say is needed to judge the others; `key` comes last, in parts.
+fn reading_order(listed: &[Listed]) -> Vec<usize> {
+    let rank = |name: &[u8]| match name {
+        b"meta" => 0,
+        b"lease" => 1,
+        _ => 2,
+    };
+    let mut order: Vec<usize> =
+        listed.iter().enumerate().filter(|(_, entry)| entry.name != b"key").map(|(index, _)| index).collect();
+    order.sort_by_key(|index| listed.get(*index).map(|entry| rank(&entry.name)));
+    order
+}
+
+fn small_bucket<S: Source + ?Sized>(
+    walk: &mut Walk<'_, '_, S>,
+    entry: &Listed,
+    bucket: &mut Bucket,
+    facts: &mut Facts,
+    combiner: &Combiner,
+) -> Result<(), Error> {
+    let before = walk.pages;
+    let mut fold = SmallFold { bucket: &entry.name, facts, combiner, run: Run::default(), entries: 0 };
+    match bucket::parse(&entry.value) {
+        Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
+        Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
+        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
+    }
+    bucket.run = fold.run;
+    bucket.entries = fold.entries;
+    bucket.pages = walk.pages.saturating_sub(before);
+    Ok(())
+}
+
+fn key_groups<S: Source + ?Sized>(
+    walk: &mut Walk<'_, '_, S>,
+    entry: &Listed,
+    inline: &mut KeyFold<'_>,
+) -> Result<Vec<Vec<Subtree>>, Error> {
+    match bucket::parse(&entry.value) {
+        Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
+        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, inline)?,
+        Ok(Place::Tree(root)) => {
+            let subtrees = walk.expand(Subtree::root(root, entry.at), MIN_SUBTREES)?;
+            let size = subtrees.len().div_ceil(MAX_PARTS).max(1);
+            return Ok(subtrees.chunks(size).map(<[Subtree]>::to_vec).collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
+pub(crate) fn inline_page<'a>(entry: &Listed, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
+    let (page, at) = entry.at;
+    LeafPage { page, offset: at.saturating_add(BUCKET_HEADER as u64), header, bytes, page_size: None }
+}
+
+fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed, at: usize, message: &str) {
+    let (page, offset) = entry.at;
+    let text = format!("bucket {}: {message}", entry.name.escape_ascii());
+    let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.saturating_add(at as u64));
+    walk.findings.push(finding.key(&entry.name));
+    walk.incomplete = true;
+}
+
+fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
+    if let Some(claimed) = metas.claimed_page_size {
+        let text = format!(
+            "the meta page names a page size of {claimed}, but meta 1 lies where pages of {} end",
+            metas.page_size
+        );
+        findings.push(Finding::new(Code::PageSizeMismatch, text).page(0).offset(24));
+    }
+    for (id, slot) in (0u64..).zip(metas.slots) {
+        let offset = id.saturating_mul(u64::from(metas.page_size));
+        match slot {
+            Err(fault) => {
+                let text = format!("meta {id} is not valid: {fault}");
+                findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.saturating_add(16)));
+            }
+            Ok(_) => {
+                let header = usize::try_from(offset).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
+                let Some(header) = header else { continue };
+                if header.id != id {
+                    let text = format!("meta {id} carries the page number {}", header.id);
+                    findings.push(Finding::new(Code::PageIdMismatch, text).page(id).offset(offset));
+                }
+                if header.kind() != Some(Kind::Meta) {
+                    let text = format!("page {id} holds a meta, but says it is {}", header.describe());
+                    findings.push(Finding::new(Code::PageType, text).page(id).offset(offset.saturating_add(8)));
+                }
+            }
+        }
+    }
+}
+
+fn judge_buckets(buckets: &[Bucket], facts: &Facts, findings: &mut Findings) {
+    for name in REQUIRED {
+        if !buckets.iter().any(|bucket| bucket.name == name.as_bytes()) {
+            findings
+                .push(Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`")).key(name.as_bytes()));
+        }
+    }
+    if let Some(finished) = facts.finished_compact
+        && facts.scheduled_compact.is_none_or(|scheduled| scheduled < finished)
+    {
+        let scheduled = facts.scheduled_compact.map_or("none".to_owned(), |revision| revision.to_string());
+        let text = format!(
+            "the compaction at revision {finished} is marked as finished, but the last one ordered is {scheduled}"
+        );
+        findings.push(Finding::new(Code::CompactionMarks, text).key(b"finishedCompactRev"));
+    }
+}

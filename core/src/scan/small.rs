@@ -1,0 +1,102 @@
+//! What is made of the leaves of every bucket but `key`.
+
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::page::Fault;
+use crate::crc::{Combiner, Run};
+use crate::etcd::schema::Facts;
+use crate::finding::Findings;
+use crate::scan::walk::{Fold, LeafPage};
+
+/// CRC-32C of the pairs of a leaf as etcd's status hashes them: of a nested bucket the name alone.
+#[must_use]
+pub fn run_of(leaf: &LeafPage<'_>, combiner: &Combiner) -> Run {
+    let pairs = leaf.leaf();
+    let plain = pairs.pairs().all(|element| element.flags & BUCKET == 0);
+    if plain
+        && let Some(range) = pairs.run()
+        && let Some(bytes) = leaf.bytes.get(range)
+    {
+        return Run::of(bytes);
+    }
+    pairs.pairs().fold(Run::default(), |run, element| {
+        let run = run.then(Run::of(element.key), combiner);
+        if element.flags & BUCKET == 0 { run.then(Run::of(element.value), combiner) } else { run }
+    })
+}
+
+/// Takes the entries of a small bucket into the facts.
+pub struct SmallFold<'a> {
+    /// The bucket's name.
+    pub bucket: &'a [u8],
+    /// What the entries say.
+    pub facts: &'a mut Facts,
+    /// The arithmetic of joining CRCs.
+    pub combiner: &'a Combiner,
+    /// CRC-32C of all pairs in order.
+    pub run: Run,
+    /// Entries.
+    pub entries: u64,
+}
+
+impl Fold for SmallFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+        self.run = self.run.then(run_of(leaf, self.combiner), self.combiner);
+        for element in leaf.leaf().pairs() {
+            self.entries = self.entries.saturating_add(1);
+            if element.flags & BUCKET != 0 {
+                continue;
+            }
+            if let Err((code, text)) = self.facts.take(self.bucket, element.key, element.value) {
+                let bucket = self.bucket.escape_ascii();
+                findings.push(leaf.finding(code, element.at, format!("bucket {bucket}: {text}")).key(element.key));
+            }
+        }
+    }
+}
+
+/// A top-level bucket as the root page lists it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its header and inline page.
+    pub value: Vec<u8>,
+    /// Page and file offset of the value.
+    pub at: (u64, u64),
+}
+
+/// Collects the top-level buckets.
+pub struct RootFold<'a> {
+    /// Those found, in key order.
+    pub listed: Vec<Listed>,
+    /// Where findings about entries that are no buckets go.
+    pub other: &'a mut Findings,
+}
+
+impl Fold for RootFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+        use crate::code::Code::BucketInvalid;
+        for element in leaf.leaf().pairs() {
+            if element.flags & BUCKET == 0 {
+                let text = "an entry at the top level of the database is no bucket";
+                self.other.push(leaf.finding(BucketInvalid, element.at, text).key(element.key));
+                continue;
+            }
+            if self.listed.len() >= crate::limits::MAX_BUCKETS {
+                let text = format!("more than {} top-level buckets", crate::limits::MAX_BUCKETS);
+                self.other.push(leaf.finding(BucketInvalid, element.at, text));
+                return;
+            }
+            let at = element.at.saturating_add(element.key.len());
+            self.listed.push(Listed {
+                name: element.key.to_vec(),
+                value: element.value.to_vec(),
+                at: (leaf.page, leaf.offset.saturating_add(at as u64)),
+            });
+        }
+    }
+
+    fn descends(&self) -> bool {
+        false
+    }
+}

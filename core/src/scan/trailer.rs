@@ -1,0 +1,229 @@
+//! The SHA-256 behind the database: computing it, and judging a file's length by it.
+
+use sha2::{Digest, Sha256};
+
+use crate::bolt::meta::Metas;
+use crate::code::Code;
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::limits::{BLOCK, HEAD_LEN};
+use crate::source::Source;
+use crate::trailer::{Sha256Hex, Trailer};
+use crate::watch::Watch;
+
+/// Bytes of the trailer.
+pub const TRAILER: usize = 32;
+
+/// Whether etcd takes the last 32 bytes of a file of this length for a trailer.
+#[must_use]
+pub fn is_present(len: u64) -> bool {
+    len % 512 == TRAILER as u64 && len > TRAILER as u64
+}
+
+/// Hashes a file as it goes by, its last 32 bytes held back, and also judges it as if it ended behind the database.
+#[derive(Debug, Clone)]
+pub struct Hashing {
+    sha: Sha256,
+    hashed: u64,
+    held: Vec<u8>,
+    logical: Option<u64>,
+    at_logical: Option<[u8; TRAILER]>,
+    behind_logical: Vec<u8>,
+}
+
+impl Hashing {
+    /// `logical` is the database's size in bytes as its meta says, if known.
+    #[must_use]
+    pub fn new(logical: Option<u64>) -> Self {
+        let (sha, held, behind_logical) = (Sha256::new(), Vec::with_capacity(2 * TRAILER), Vec::new());
+        Self { sha, hashed: 0, held, logical, at_logical: None, behind_logical }
+    }
+
+    /// Takes the next bytes in.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.collect_behind_logical(bytes);
+        if let Some(cut) = bytes.len().checked_sub(TRAILER) {
+            let held = std::mem::take(&mut self.held);
+            self.update(&held);
+            self.update(bytes.get(..cut).unwrap_or_default());
+            self.held = held;
+            self.held.clear();
+            self.held.extend_from_slice(bytes.get(cut..).unwrap_or_default());
+        } else {
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(bytes);
+            let cut = held.len().saturating_sub(TRAILER);
+            self.update(held.get(..cut).unwrap_or_default());
+            held.drain(..cut);
+            self.held = held;
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        let to_logical = self.logical.and_then(|logical| logical.checked_sub(self.hashed));
+        let cut = to_logical.and_then(|left| usize::try_from(left).ok()).filter(|left| *left <= bytes.len());
+        match cut {
+            Some(cut) if self.at_logical.is_none() => {
+                let (before, after) = bytes.split_at_checked(cut).unwrap_or((bytes, &[]));
+                self.sha.update(before);
+                self.at_logical = Some(self.sha.clone().finalize().into());
+                self.sha.update(after);
+            }
+            _ => self.sha.update(bytes),
+        }
+        self.hashed = self.hashed.saturating_add(bytes.len() as u64);
+    }
+
+    fn collect_behind_logical(&mut self, bytes: &[u8]) {
+        let here = self.hashed.saturating_add(self.held.len() as u64);
+        let wanted = TRAILER.saturating_sub(self.behind_logical.len());
+        let Some(logical) = self.logical.filter(|_| wanted > 0) else { return };
+        let next = logical.saturating_add(self.behind_logical.len() as u64);
+        let Some(at) = next.checked_sub(here).and_then(|at| usize::try_from(at).ok()) else { return };
+        if let Some(rest) = bytes.get(at..) {
+            self.behind_logical.extend_from_slice(rest.get(..wanted.min(rest.len())).unwrap_or_default());
+        }
+    }
+
+    /// What is known when the last byte was fed.
+    #[must_use]
+    pub fn finish(mut self) -> Trailer {
+        let len = self.hashed.saturating_add(self.held.len() as u64);
+        let held = std::mem::take(&mut self.held);
+        self.update(&[]);
+        let surplus = self.logical.is_some_and(|logical| logical.saturating_add(TRAILER as u64) < len);
+        let fits = surplus && self.at_logical.is_some_and(|digest| digest.as_slice() == self.behind_logical);
+        let present = is_present(len);
+        Trailer {
+            present,
+            expected: present.then(|| hex(&held)),
+            actual: present.then(|| hex(&self.sha.finalize())),
+            fits_without_surplus: fits,
+        }
+    }
+}
+
+fn hex(digest: &[u8]) -> Sha256Hex {
+    Sha256Hex(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Reads the first bytes of a source, in which both metas lie.
+pub(crate) fn head<S: Source + ?Sized>(source: &S) -> Result<Vec<u8>, Error> {
+    let len = usize::try_from(source.len()).unwrap_or(usize::MAX).min(HEAD_LEN);
+    read(source, 0, len)
+}
+
+fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; len];
+    source.read_at(offset, &mut bytes).map_err(|cause| Error::Read { offset, len: len as u64, cause })?;
+    Ok(bytes)
+}
+
+fn logical_size(head: &[u8]) -> Option<u64> {
+    Metas::find(head).and_then(|metas| metas.live().1.logical_size())
+}
+
+/// Computes the SHA-256 over everything before the trailer, in blocks of 1 MiB from front to back.
+///
+/// # Errors
+/// When bytes cannot be read, or the watch asks to stop.
+pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
+    let mut hashing = Hashing::new(logical_size(&head(source)?));
+    let mut block = vec![0; BLOCK];
+    let mut at = 0u64;
+    while at < source.len() {
+        let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
+        let bytes = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
+        source.read_at(at, bytes).map_err(|cause| Error::Read { offset: at, len: bytes.len() as u64, cause })?;
+        hashing.feed(bytes);
+        at = at.saturating_add(bytes.len() as u64);
+        watch.advance(bytes.len() as u64);
+        if watch.cancelled() {
+            return Err(Error::Cancelled);
+        }
+    }
+    Ok(hashing.finish())
+}
+
+/// Reads the trailer without computing anything: `actual` stays empty.
+///
+/// # Errors
+/// When bytes cannot be read.
+pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
+    if !is_present(source.len()) {
+        return Ok(Trailer::default());
+    }
+    let bytes = read(source, source.len().saturating_sub(TRAILER as u64), TRAILER)?;
+    Ok(Trailer { present: true, expected: Some(hex(&bytes)), ..Trailer::default() })
+}
+
+/// What a file's length and its trailer say about it, given the database's logical size.
+pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -> Vec<Finding> {
+    let whole = logical.saturating_add(TRAILER as u64);
+    let differs = trailer.actual.is_some() && trailer.actual != trailer.expected;
+    let mismatch = || {
+        let text = "the SHA-256 of the bytes before it is another than the trailer says";
+        Finding::new(Code::Sha256Mismatch, text).offset(len.saturating_sub(TRAILER as u64))
+    };
+    let missing =
+        || Finding::new(Code::TrailerMissing, format!("no SHA-256 stands behind the {logical} bytes of the database"));
+    let lengthened = |text: String| Finding::new(Code::FileLengthened, text).offset(whole);
+    let surplus = len.saturating_sub(whole);
+    if len < logical {
+        let lost = logical.saturating_sub(len);
+        let text = format!("the database has {logical} bytes, the file {len}: the last {lost} bytes are missing");
+        let page = len.checked_div(u64::from(page_size)).unwrap_or(0);
+        return vec![Finding::new(Code::FileTruncated, text).page(page).offset(len)];
+    }
+    if len > logical && len < whole {
+        let text = format!("the file ends within its trailer, {} bytes too early", whole.saturating_sub(len));
+        return vec![Finding::new(Code::FileTruncated, text).offset(len)];
+    }
+    if len == logical {
+        return vec![missing()];
+    }
+    if len == whole {
+        return if differs { vec![mismatch()] } else { Vec::new() };
+    }
+    if trailer.fits_without_surplus {
+        let text = format!("{surplus} bytes too many: cut to {whole} bytes the SHA-256 fits");
+        return vec![lengthened(text)];
+    }
+    match (trailer.present, differs) {
+        // A database file grows ahead of its high-water mark, so a copy of it may be longer, but by whole sectors.
+        (false, _) if len % 512 == 0 => vec![missing()],
+        (false, _) => vec![lengthened(format!("{surplus} bytes behind the place of the trailer, and no SHA-256 fits"))],
+        (true, true) => vec![mismatch(), lengthened(format!("{surplus} bytes behind the place of the trailer"))],
+        (true, false) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Unwatched;
+
+    #[test]
+    fn pieces_of_any_size_give_the_same() {
+        let bytes: Vec<u8> = (0..5000u32).map(|i| i as u8).collect();
+        let mut whole = Hashing::new(Some(1024));
+        whole.feed(&bytes);
+        let whole = whole.finish();
+        for size in [1, 31, 32, 33, 100, 4096] {
+            let mut pieces = Hashing::new(Some(1024));
+            bytes.chunks(size).for_each(|piece| pieces.feed(piece));
+            assert_eq!(pieces.finish(), whole, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_is_checked() {
+        let mut file = vec![7u8; 1024];
+        file.extend_from_slice(&Sha256::digest(vec![7u8; 1024]));
+        let trailer = check_trailer(&file, &Unwatched).unwrap();
+        assert!(trailer.present && trailer.expected == trailer.actual);
+        file[5] = 8;
+        let trailer = check_trailer(&file, &Unwatched).unwrap();
+        assert_ne!(trailer.expected, trailer.actual);
+    }
+}

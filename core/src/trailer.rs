@@ -1,0 +1,22 @@
+//! The SHA-256 behind the database, as a report tells of it.
+
+use serde::Serialize;
+
+/// A SHA-256 in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Sha256Hex(pub String);
+
+/// What is known of the trailer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Trailer {
+    /// Whether the file's length says that there is one (`len % 512 == 32`).
+    pub present: bool,
+    /// The digest that stands in the file; none when there is no trailer.
+    pub expected: Option<Sha256Hex>,
+    /// The digest of the bytes before it; none when it was not computed.
+    pub actual: Option<Sha256Hex>,
+    /// Whether the digest fits when all that stands behind the database and 32 bytes more is left out.
+    #[serde(skip)]
+    pub fits_without_surplus: bool,
+}
