@@ -1,1 +1,69 @@
-//! .
+//! etcdsnap as a library: judge snapshot files from Rust.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), etcdsnap::Error> {
+//! let report = etcdsnap::verify("backup.db", etcdsnap::VerifyOptions::default())?;
+//! println!("{}", report.verdict.as_str());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is wrong with a file is a finding in the [`Report`]; an [`Error`] says that no judgement could be reached.
+//! Inputs are opened read-only. A gzip, zip or zstd file is judged by what it holds; `-` is the standard input.
+
+mod error;
+mod input;
+mod options;
+mod printable;
+mod progress;
+mod scan;
+mod sweep;
+
+use std::path::Path;
+
+pub use error::Error;
+pub use etcdsnap_core::{
+    self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
+};
+pub use input::{FileSource, Format};
+pub use options::{Sha256, VerifyOptions};
+pub use printable::{printable, printable_path};
+pub use progress::{NoProgress, Progress, Stage};
+
+use input::{Body, Input};
+
+/// What a snapshot holds, in numbers, with its structure checked and its SHA-256 not computed.
+///
+/// # Errors
+/// As [`verify`].
+pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
+    verify(path, VerifyOptions { sha256: Sha256::Skip, ..VerifyOptions::default() })
+}
+
+/// Checks a snapshot file whole: every page, every entry and the SHA-256 behind them.
+///
+/// The judgement is in the [`Report`], also when the file is damaged or no snapshot at all.
+///
+/// # Errors
+/// - [`Error::Open`], [`Error::Directory`], [`Error::Terminal`]: `path` is nothing that can be read.
+/// - [`Error::Scan`]: a read failed half-way (with the offset), or memory ran out.
+/// - [`Error::Changed`]: the file was written to while it was read, so no answer about it would be true.
+/// - [`Error::Unpack`], [`Error::Archive`], [`Error::Window`]: a compressed file is corrupt, cut short, or of a kind that cannot be
+///   read here.
+/// - [`Error::Spool`]: a temporary copy was needed and could not be made.
+/// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
+pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
+    let input = Input::open(path.as_ref(), options.progress)?;
+    match &input.body {
+        Body::Plain(file) => {
+            let report = scan::run(file, &options).map_err(|fault| fault.at(&input.path))?;
+            file.assert_unchanged()?;
+            Ok(report)
+        }
+        Body::Packed(packed) => {
+            let report = sweep::run(packed, &options)?;
+            packed.source().assert_unchanged()?;
+            Ok(report)
+        }
+    }
+}

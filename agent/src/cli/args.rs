@@ -1,0 +1,224 @@
+//! What the command line takes. Help, man pages and completions come from here.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+/// Proves, explores and restores etcd v3 snapshots.
+///
+/// A FILE is a snapshot of etcd 3.3 to 3.7, or a copy of a stopped member's member/snap/db. It may be compressed with gzip, zip or
+/// zstd, and `-` is the standard input. A FILE is only ever read.
+#[derive(Debug, Parser)]
+#[command(name = "etcdsnap", version, after_help = exit::HELP, max_term_width = 120)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what a snapshot holds, with its structure checked
+    Status(StatusArgs),
+    /// Prove that a snapshot is sound, or say exactly where it is not
+    ///
+    /// Checks the SHA-256 behind the database, every page of it, and every entry against what etcd writes. Findings have stable codes;
+    /// `etcdsnap codes` explains them.
+    Verify(VerifyArgs),
+    /// The same words and output as `etcdutl snapshot`, for scripts
+    Snapshot(SnapshotArgs),
+    /// Explain the codes of findings
+    Codes(CodesArgs),
+    /// Show snapshots in the browser: serves the inspector page on this machine only
+    ///
+    /// The page has no access to any network, this server's address included. It reads files that are dragged into it or opened in it.
+    Open(OpenArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print a man page
+    Man(ManArgs),
+}
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct StatusArgs {
+    /// Snapshots; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: StatusForm,
+    /// Compute the SHA-256 too and compare it with the trailer
+    #[arg(long)]
+    pub sha256: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct VerifyArgs {
+    /// Snapshots; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: VerifyForm,
+    /// End with exit code 1 on warnings too
+    #[arg(long)]
+    pub strict: bool,
+    /// Print every finding kept, not only the first few of each code
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// How the work is done.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct WorkArgs {
+    /// How many threads work [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, clap::Args)]
+pub struct SnapshotArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+/// The commands below `snapshot`.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Print what `etcdutl snapshot status` prints, byte for byte
+    ///
+    /// A file with a damaged structure is refused with exit code 1, as etcdutl refuses it; damage that etcdutl does not look for is told
+    /// on stderr, with exit code 1 too. The SHA-256 is not checked, as it is not there: use `etcdsnap verify`.
+    Status(SnapshotStatusArgs),
+}
+
+/// Arguments of `snapshot status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct SnapshotStatusArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: EtcdForm,
+    /// As which version of etcd's tools
+    #[arg(long, value_name = "VERSION", default_value = "3.7")]
+    pub compat: Compat,
+}
+
+/// Arguments of `codes`.
+#[derive(Debug, clap::Args)]
+pub struct CodesArgs {
+    /// Only these codes
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: VerifyForm,
+}
+
+/// Arguments of `open`.
+#[derive(Debug, clap::Args)]
+pub struct OpenArgs {
+    /// A snapshot that you mean to drag into the page
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The port [default: a free one]
+    #[arg(long, default_value = "0", hide_default_value = true)]
+    pub port: u16,
+    /// Serve this page instead of the one built in
+    #[arg(long, value_name = "PATH")]
+    pub page: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// The page of this command, such as `verify` or `snapshot status`; of the program itself when left out
+    #[arg(value_name = "COMMAND")]
+    pub path: Vec<String>,
+}
+
+/// Forms of `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusForm {
+    /// For a person to read
+    Text,
+    /// One line, as etcdutl 3.7
+    Simple,
+    /// One object, or an array for several files; etcdutl's members come first
+    Json,
+    /// A box, as etcdutl 3.7
+    Table,
+    /// A line for each number, as etcdutl 3.7
+    Fields,
+}
+
+/// Forms of `verify` and `codes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyForm {
+    /// For a person to read
+    Text,
+    /// For a program to read
+    Json,
+}
+
+/// Forms of etcdutl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EtcdForm {
+    /// One line
+    Simple,
+    /// One object
+    Json,
+    /// A box
+    Table,
+    /// A line for each number
+    Fields,
+}
+
+/// Versions of etcd's tools, as far as they print differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// No version; the total of keys counts every entry of every bucket
+    #[value(name = "3.5", aliases = ["3.3", "3.4"])]
+    V3_5,
+    /// As 3.7, with the box of 3.5
+    #[value(name = "3.6")]
+    V3_6,
+    /// Live keys and the storage version
+    #[value(name = "3.7")]
+    V3_7,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,106 @@
+//! The exit codes, all of them.
+
+use std::process::ExitCode;
+
+use etcdsnap::{Error, Report, Verdict};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Done, and what was judged is sound (or has warnings only, unless they count).
+    Done,
+    /// Done, and found damage, no snapshot, or a difference.
+    Damage,
+    /// Could not be done.
+    Failed,
+    /// Ended by Ctrl-C.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+/// The exit codes as the help and the man page print them.
+pub const HELP: &str = "\
+Exit codes:
+  0    done; sound, or warnings only
+  1    done; damage was found, or the file is no snapshot
+  2    could not be done
+  130  interrupted (143 by SIGTERM)";
+
+impl Exit {
+    /// The number that the shell sees: 128 and the signal's number for signals, as shells themselves count.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Damage => 1,
+            Self::Failed => 2,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// What a report means for the exit code; `warnings` is what warnings alone count as.
+    pub fn of_report(report: &Report, warnings: Exit) -> Self {
+        match report.verdict {
+            Verdict::Sound => Self::Done,
+            Verdict::Warnings => warnings,
+            Verdict::Damaged => Self::Damage,
+        }
+    }
+
+    /// What an error means for the exit code.
+    pub fn of_error(error: &Error) -> Self {
+        match error {
+            Error::Cancelled => Self::Interrupted,
+            error if error.is_damage() => Self::Damage,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// A command that could not be carried through.
+#[derive(Debug)]
+pub struct Failure {
+    /// What is wrong, in a sentence.
+    pub what: String,
+    /// What to do; may be empty.
+    pub advice: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// A failure of exit code 2.
+    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: advice.into(), exit: Exit::Failed }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { what: error.to_string(), advice: error.advice(), exit: Exit::of_error(&error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_files_wins() {
+        assert_eq!([Exit::Damage, Exit::Done, Exit::Failed].into_iter().max(), Some(Exit::Failed));
+        assert_eq!([Exit::Done, Exit::Damage].into_iter().max(), Some(Exit::Damage));
+    }
+
+    #[test]
+    fn the_numbers_are_a_promise() {
+        let all = [Exit::Done, Exit::Damage, Exit::Failed, Exit::Interrupted, Exit::Terminated];
+        assert_eq!(all.map(Exit::code), [0, 1, 2, 130, 143]);
+    }
+}

@@ -1,0 +1,39 @@
+//! Data to stdout, words for people to stderr; colours only on a terminal and without `NO_COLOR`.
+
+use std::io::{self, Write};
+
+use super::exit::Failure;
+use super::render::style::{BAD, BOLD, WARN};
+use super::render::wrap;
+
+/// Prints data. A reader that went away (a broken pipe) has all that it wanted, so that is no failure.
+///
+/// # Errors
+/// A [`Failure`] when stdout cannot be written, such as on a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {cause}"), "What was printed is not complete."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints words to stderr as they are. Nobody can be told when that fails.
+pub fn tell(text: &str) {
+    let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
+    let _ = stderr.write_all(text.as_bytes());
+}
+
+/// Says what could not be done, and what to do about it.
+pub fn complain(what: &str, advice: &str) {
+    let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{what}{BOLD:#}\n");
+    text.push_str(&wrap("  ", "  ", advice));
+    tell(&text);
+}
+
+/// Says what a person should know while the work goes on.
+pub fn warn(what: &str) {
+    tell(&format!("{WARN}etcdsnap:{WARN:#} {what}\n"));
+}

@@ -1,0 +1,80 @@
+//! The progress bar: on stderr, only on a terminal, and only for work that takes a while.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use etcdsnap::core::Watch;
+use etcdsnap::{Progress, Stage, printable_path};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Work that is done sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+const KNOWN: &str =
+    "{msg}  [{bar:30}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
+const UNKNOWN: &str = "{msg}  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}";
+
+/// Whether a bar stands on the terminal now.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// The bar for one file.
+pub struct Bar {
+    bar: ProgressBar,
+    begun: Instant,
+    name: String,
+}
+
+impl Bar {
+    /// A bar that is not shown yet.
+    pub fn new(path: &Path) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar, begun: Instant::now(), name: printable_path(path) }
+    }
+
+    fn show_when_it_takes_long(&self) {
+        if self.begun.elapsed() > PATIENCE && !SHOWN.swap(true, Ordering::Relaxed) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Watch for Bar {
+    fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        self.show_when_it_takes_long();
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, stage: Stage, total: Option<u64>) {
+        let doing = match stage {
+            Stage::Unpack => "unpacking",
+            Stage::Copy => "copying",
+            _ => "reading",
+        };
+        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_message(format!("{doing} {}", self.name));
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
+        self.bar.reset();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        SHOWN.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Takes the bar off the terminal from the outside, without waiting for whoever draws it.
+pub fn wipe() {
+    if SHOWN.load(Ordering::Relaxed) {
+        let _ = io::stderr().write_all(b"\r\x1b[K");
+    }
+}

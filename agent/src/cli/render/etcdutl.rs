@@ -1,0 +1,201 @@
+//! The four forms of etcdutl's `snapshot status`, byte for byte.
+//!
+//! The box of 3.7 is that of Go's tablewriter 1.1, the one before that of tablewriter 0.0.5.
+
+use etcdsnap::Status;
+
+use super::number::si_bytes;
+
+/// What etcdutl prints.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    hash: u32,
+    revision: i64,
+    total_key: u64,
+    total_size: u64,
+    /// None before 3.6, which knew no version.
+    version: Option<String>,
+    frame: Frame,
+}
+
+/// The lines of a box.
+#[derive(Debug, Clone, Copy)]
+enum Frame {
+    Ascii,
+    Light,
+}
+
+impl Numbers {
+    /// As etcdutl 3.7 counts and draws.
+    pub fn of_3_7(status: &Status) -> Self {
+        Self {
+            hash: status.hash,
+            revision: status.revision,
+            total_key: status.total_key,
+            total_size: status.total_size,
+            version: Some(etcdsnap::printable(&status.version)),
+            frame: Frame::Light,
+        }
+    }
+
+    /// As etcdutl 3.6: the same numbers in another box.
+    pub fn of_3_6(status: &Status) -> Self {
+        Self { frame: Frame::Ascii, ..Self::of_3_7(status) }
+    }
+
+    /// As etcdctl 3.3 and 3.4 and etcdutl 3.5: every entry of every bucket is a key, and there is no version.
+    pub fn of_3_5(status: &Status) -> Self {
+        Self { total_key: status.total_entries, version: None, ..Self::of_3_6(status) }
+    }
+
+    fn columns(&self) -> Vec<(&'static str, String)> {
+        let mut columns = vec![
+            ("HASH", format!("{:x}", self.hash)),
+            ("REVISION", self.revision.to_string()),
+            ("TOTAL KEYS", self.total_key.to_string()),
+            ("TOTAL SIZE", si_bytes(self.total_size)),
+        ];
+        columns.extend(self.version.clone().map(|version| ("VERSION", version)));
+        columns
+    }
+}
+
+/// `634b0880, 566, 245, 578 kB, 3.7.0`
+pub fn simple(numbers: &Numbers) -> String {
+    let values: Vec<_> = numbers.columns().into_iter().map(|(_, value)| value).collect();
+    format!("{}\n", values.join(", "))
+}
+
+/// `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
+pub fn json(numbers: &Numbers) -> String {
+    let version = numbers.version.as_ref().map(|version| format!(",\"version\":{}", serde_json::json!(version)));
+    format!(
+        "{{\"hash\":{},\"revision\":{},\"totalKey\":{},\"totalSize\":{}{}}}\n",
+        numbers.hash,
+        numbers.revision,
+        numbers.total_key,
+        numbers.total_size,
+        version.unwrap_or_default()
+    )
+}
+
+/// `"Hash" : 1665861760` and so on, a line each.
+pub fn fields(numbers: &Numbers) -> String {
+    let version = numbers.version.as_ref().map(|version| format!("\"Version\" : {version}\n"));
+    format!(
+        "\"Hash\" : {}\n\"Revision\" : {}\n\"Keys\" : {}\n\"Size\" : {}\n{}",
+        numbers.hash,
+        numbers.revision,
+        numbers.total_key,
+        numbers.total_size,
+        version.unwrap_or_default()
+    )
+}
+
+/// A box: titles in the middle, values to the right.
+pub fn table(numbers: &Numbers) -> String {
+    let columns = numbers.columns();
+    let widths: Vec<usize> = columns.iter().map(|(title, value)| title.len().max(value.chars().count())).collect();
+    let line = numbers.frame.line();
+    let rule = |[left, middle, right]: [&str; 3]| {
+        let bars: Vec<_> = widths.iter().map(|width| line.repeat(width + 2)).collect();
+        format!("{left}{}{right}\n", bars.join(middle))
+    };
+    let row = |cells: Vec<String>| {
+        let wall = numbers.frame.wall();
+        format!("{wall} {} {wall}\n", cells.join(&format!(" {wall} ")))
+    };
+    let titles = columns.iter().zip(&widths).map(|((title, _), width)| format!("{title:^width$}")).collect();
+    let values = columns.iter().zip(&widths).map(|((_, value), width)| format!("{value:>width$}")).collect();
+    let [top, middle, bottom] = numbers.frame.corners();
+    [rule(top), row(titles), rule(middle), row(values), rule(bottom)].concat()
+}
+
+impl Frame {
+    fn line(self) -> &'static str {
+        match self {
+            Self::Ascii => "-",
+            Self::Light => "─",
+        }
+    }
+
+    fn wall(self) -> &'static str {
+        match self {
+            Self::Ascii => "|",
+            Self::Light => "│",
+        }
+    }
+
+    /// Left, middle and right of the top, middle and bottom rules.
+    fn corners(self) -> [[&'static str; 3]; 3] {
+        match self {
+            Self::Ascii => [["+"; 3]; 3],
+            Self::Light => [["┌", "┬", "┐"], ["├", "┼", "┤"], ["└", "┴", "┘"]],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            hash: 0x034b_0880,
+            revision: 1_234_567_890_123,
+            total_key: 245,
+            total_entries: 812,
+            total_size: 577_536,
+            version: "3.7.0".into(),
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn as_3_7() {
+        let numbers = Numbers::of_3_7(&status());
+        assert_eq!(simple(&numbers), "34b0880, 1234567890123, 245, 578 kB, 3.7.0\n");
+        assert_eq!(
+            json(&numbers),
+            "{\"hash\":55249024,\"revision\":1234567890123,\"totalKey\":245,\"totalSize\":577536,\"version\":\"3.7.0\"}\n"
+        );
+        assert_eq!(
+            fields(&numbers),
+            "\"Hash\" : 55249024\n\"Revision\" : 1234567890123\n\"Keys\" : 245\n\"Size\" : 577536\n\"Version\" : 3.7.0\n"
+        );
+        assert_eq!(
+            table(&numbers),
+            "\
+┌─────────┬───────────────┬────────────┬────────────┬─────────┐
+│  HASH   │   REVISION    │ TOTAL KEYS │ TOTAL SIZE │ VERSION │
+├─────────┼───────────────┼────────────┼────────────┼─────────┤
+│ 34b0880 │ 1234567890123 │        245 │     578 kB │   3.7.0 │
+└─────────┴───────────────┴────────────┴────────────┴─────────┘
+"
+        );
+    }
+
+    #[test]
+    fn as_3_5() {
+        let numbers = Numbers::of_3_5(&status());
+        assert_eq!(simple(&numbers), "34b0880, 1234567890123, 812, 578 kB\n");
+        assert_eq!(
+            table(&numbers),
+            "\
++---------+---------------+------------+------------+
+|  HASH   |   REVISION    | TOTAL KEYS | TOTAL SIZE |
++---------+---------------+------------+------------+
+| 34b0880 | 1234567890123 |        812 |     578 kB |
++---------+---------------+------------+------------+
+"
+        );
+    }
+
+    #[test]
+    fn before_3_6_the_version_is_empty_and_its_separators_stay() {
+        let numbers = Numbers::of_3_7(&Status { version: String::new(), ..status() });
+        assert!(simple(&numbers).ends_with(", 578 kB, \n"));
+        assert!(fields(&numbers).ends_with("\"Version\" : \n"));
+        assert!(json(&numbers).ends_with(",\"version\":\"\"}\n"));
+    }
+}

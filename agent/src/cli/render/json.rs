@@ -1,0 +1,75 @@
+//! Reports as JSON: one line, members in a fixed order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use etcdsnap::{Code, Error, Report, Status, Trailer, Verdict};
+use serde::Serialize;
+
+/// `status -w json`: etcdutl's members first, then ours, then what was judged.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusObject<'r> {
+    #[serde(flatten)]
+    status: Option<&'r Status>,
+    file: String,
+    verdict: Verdict,
+    sha256: &'r Trailer,
+    finding_counts: &'r BTreeMap<Code, u64>,
+}
+
+/// `verify -w json`.
+#[derive(Serialize)]
+struct VerifyObject<'r> {
+    file: String,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+/// What stands in for a file that could not be judged.
+#[derive(Serialize)]
+struct ErrorObject {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    error: String,
+}
+
+/// The object of one file for `status`.
+pub fn status(path: &Path, report: &Report) -> String {
+    line(&StatusObject {
+        status: report.status.as_ref(),
+        file: name(path),
+        verdict: report.verdict,
+        sha256: &report.trailer,
+        finding_counts: report.findings.counts(),
+    })
+}
+
+/// The object of one file for `verify`.
+pub fn verify(path: &Path, report: &Report) -> String {
+    line(&VerifyObject { file: name(path), report })
+}
+
+/// The object of a file that could not be read; a compressed file that is broken has a verdict all the same.
+pub fn error(path: &Path, error: &Error) -> String {
+    let verdict = error.is_damage().then_some(Verdict::Damaged);
+    line(&ErrorObject { file: name(path), verdict, error: error.to_string() })
+}
+
+/// One object as it is when one file was asked for, otherwise an array of all.
+pub fn one_or_array(objects: Vec<String>, asked: usize) -> String {
+    match objects.as_slice() {
+        [object] if asked == 1 => format!("{object}\n"),
+        objects => format!("[{}]\n", objects.join(",\n")),
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn line(value: &impl Serialize) -> String {
+    // Plain data with text keys: there is nothing that could fail.
+    serde_json::to_string(value).unwrap_or_default()
+}

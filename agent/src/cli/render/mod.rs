@@ -1,0 +1,65 @@
+//! Reports as text and JSON.
+
+pub mod etcdutl;
+pub mod json;
+pub mod number;
+pub mod style;
+pub mod text_status;
+pub mod text_verify;
+
+use etcdsnap::Finding;
+use number::grouped;
+
+/// Columns of running text.
+const WIDTH: usize = 100;
+
+/// Running text in lines: the first begins with `first`, the others with `rest`. Nothing for an empty text.
+pub fn wrap(first: &str, rest: &str, text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let indent = if lines.is_empty() { first } else { rest };
+        let width = indent.chars().count() + line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && width > WIDTH {
+            lines.push_str(&format!("{indent}{line}\n"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        let indent = if lines.is_empty() { first } else { rest };
+        lines.push_str(&format!("{indent}{line}\n"));
+    }
+    lines
+}
+
+/// Where a finding is: page, offset and key, as far as it has them.
+pub fn place(finding: &Finding) -> Option<String> {
+    let parts: Vec<String> = [
+        finding.page.map(|page| format!("page {}", grouped(page))),
+        finding.offset.map(|offset| format!("offset {}", grouped(offset))),
+        finding.key.as_ref().map(|key| format!("key {}", etcdsnap::printable(key))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_between_words_only() {
+        let text = wrap("* ", "  ", &"word ".repeat(30));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("* word") && lines[0].len() <= WIDTH);
+        assert!(lines[1].starts_with("  word"));
+        assert_eq!(wrap("a", "b", ""), "");
+    }
+}

@@ -1,0 +1,132 @@
+//! `status` for a person.
+
+use std::path::Path;
+
+use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
+
+use super::number::{counted, grouped, si_bytes};
+use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
+
+/// Columns of the labels.
+const LABELS: usize = 12;
+
+/// All that is known of one file, a line each.
+pub fn text(path: &Path, report: &Report) -> String {
+    let mut lines = Lines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
+    lines.add("structure", structure(report));
+    lines.add("trailer", trailer(&report.trailer));
+    if let Some(status) = &report.status {
+        numbers(&mut lines, status);
+    }
+    for finding in report.findings.list().iter().filter(|_| report.status.is_none()) {
+        lines.add("why", printable(&finding.message));
+    }
+    lines.0
+}
+
+fn numbers(lines: &mut Lines, status: &Status) {
+    if !status.complete {
+        lines.add("note", "part of the database cannot be read; the numbers cover only the rest".into());
+    }
+    lines.add("hash", format!("{:x}", status.hash));
+    lines.add("revision", status.revision.to_string());
+    let puts = status.revisions.saturating_sub(status.tombstones);
+    lines.add(
+        "keys",
+        format!(
+            "{} alive; {} kept ({}, {})",
+            grouped(status.total_key),
+            counted(status.revisions, "revision", "revisions"),
+            counted(puts, "put", "puts"),
+            counted(status.tombstones, "deletion", "deletions")
+        ),
+    );
+    lines.add("compacted", compacted(status));
+    lines.add("size", size(status));
+    lines.add("written by", written_by(status));
+    lines.add("raft", raft(status));
+    lines.add("members", grouped(status.members));
+    lines.add("leases", grouped(status.leases));
+    let widest = status.buckets.iter().map(|bucket| printable(&bucket.name).chars().count()).max().unwrap_or(0);
+    for (index, bucket) in status.buckets.iter().enumerate() {
+        lines.add(if index == 0 { "buckets" } else { "" }, bucket_line(bucket, widest));
+    }
+}
+
+fn structure(report: &Report) -> String {
+    let total: u64 = report.findings.counts().values().sum();
+    let codes: Vec<_> = report.findings.counts().keys().map(|code| code.as_str()).collect();
+    let findings = format!("{}: {}", counted(total, "finding", "findings"), codes.join(", "));
+    match report.verdict {
+        Verdict::Sound => format!("{GOOD}sound{GOOD:#}"),
+        Verdict::Warnings => format!("{WARN}warnings{WARN:#} ({findings}; etcdsnap verify explains)"),
+        Verdict::Damaged => format!("{BAD}damaged{BAD:#} ({findings}; etcdsnap verify explains)"),
+    }
+}
+
+fn trailer(trailer: &Trailer) -> String {
+    match (&trailer.expected, &trailer.actual) {
+        (None, _) => "absent: nothing proves that these are the bytes that etcd wrote".into(),
+        (Some(_), None) => "present, not checked here (etcdsnap verify checks it)".into(),
+        (Some(expected), Some(actual)) if expected == actual => format!("{GOOD}matches{GOOD:#}: SHA-256 {}", actual.0),
+        (Some(expected), Some(actual)) => {
+            format!("{BAD}does not match{BAD:#}: SHA-256 in the file {}, of its bytes {}", expected.0, actual.0)
+        }
+    }
+}
+
+fn compacted(status: &Status) -> String {
+    let finished = match status.compacted_revision {
+        Some(revision) => format!("up to revision {revision}"),
+        None => "never".into(),
+    };
+    match status.scheduled_compact_revision {
+        Some(scheduled) if Some(scheduled) != status.compacted_revision => {
+            format!("{finished}; ordered up to {scheduled} and not finished")
+        }
+        _ => finished,
+    }
+}
+
+fn size(status: &Status) -> String {
+    format!(
+        "{} ({} bytes; {} of {} bytes, {} of them free); the file has {} bytes",
+        si_bytes(status.total_size),
+        grouped(status.total_size),
+        counted(status.pages, "page", "pages"),
+        grouped(status.page_size.into()),
+        grouped(status.free_pages),
+        grouped(status.file_size)
+    )
+}
+
+fn written_by(status: &Status) -> String {
+    let cluster = status.cluster_version.as_deref().map_or("unknown".into(), printable);
+    if status.version.is_empty() {
+        format!("etcd before 3.6, which notes no storage version (cluster version {cluster})")
+    } else {
+        format!("etcd of storage version {} (cluster version {cluster})", printable(&status.version))
+    }
+}
+
+fn raft(status: &Status) -> String {
+    let index = status.consistent_index.map_or("unknown".into(), |index| index.to_string());
+    match status.term {
+        Some(term) => format!("index {index}, term {term}"),
+        None => format!("index {index}"),
+    }
+}
+
+fn bucket_line(bucket: &BucketStatus, widest: usize) -> String {
+    let entries = counted(bucket.entries, "entry", "entries");
+    format!("{:<widest$}  {entries:>16}  {:>8}", printable(&bucket.name), si_bytes(bucket.bytes))
+}
+
+/// Lines of a label and a value.
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, label: &str, value: String) {
+        self.0.push_str(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}  {value}\n"));
+    }
+}

@@ -1,0 +1,127 @@
+//! `verify` for a person: the verdict first, then what was found, then the numbers.
+
+use std::path::Path;
+
+use etcdsnap::{Code, Finding, Report, Severity, Status, Trailer, Verdict, printable, printable_path};
+
+use super::number::{counted, grouped, si_bytes};
+use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
+use super::{place, wrap};
+
+/// Findings of one code that are shown unasked.
+const FIRST: usize = 5;
+
+/// How many findings of a code are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The first few, then a count.
+    First,
+    /// All that the scan kept.
+    All,
+}
+
+/// The text for one file.
+pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
+    let mut text = headline(path, report);
+    for code in codes_by_weight(report) {
+        text.push('\n');
+        text.push_str(&group(code, report, shown));
+    }
+    text.push('\n');
+    text.push_str(&format!("  {LABEL}sha256  {LABEL:#}  {}\n", sha256(&report.trailer)));
+    if let Some(status) = &report.status {
+        text.push_str(&format!("  {LABEL}contents{LABEL:#}  {}\n", contents(status)));
+    }
+    text
+}
+
+fn headline(path: &Path, report: &Report) -> String {
+    let name = printable_path(path);
+    let total: u64 = report.findings.counts().values().sum();
+    let found = counted(total, "finding", "findings");
+    let (word, rest) = match report.verdict {
+        Verdict::Sound => {
+            (format!("{GOOD}sound{GOOD:#}"), "every page, every entry and the SHA-256 were checked".to_owned())
+        }
+        Verdict::Warnings => {
+            (format!("{WARN}warnings{WARN:#}"), format!("{found}; no damage, but read this before you rely on it"))
+        }
+        Verdict::Damaged if report.findings.has(Code::NotASnapshot) => {
+            (format!("{BAD}damaged{BAD:#}"), "this is no etcd snapshot".to_owned())
+        }
+        Verdict::Damaged => (format!("{BAD}damaged{BAD:#}"), format!("{found}; do not rely on this file")),
+    };
+    format!("{BOLD}{name}{BOLD:#}: {word} ({rest})\n")
+}
+
+/// Damage before warnings, otherwise in the order of the documentation.
+fn codes_by_weight(report: &Report) -> Vec<Code> {
+    let mut codes: Vec<Code> = report.findings.counts().keys().copied().collect();
+    codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
+    codes
+}
+
+fn group(code: Code, report: &Report, shown: Shown) -> String {
+    let count = report.findings.counts().get(&code).copied().unwrap_or(0);
+    let weight = match code.severity() {
+        Severity::Damage => format!("{BAD}damage{BAD:#}"),
+        Severity::Warning => format!("{WARN}warning{WARN:#}"),
+    };
+    let times = if count > 1 { format!("  ({} times)", grouped(count)) } else { String::new() };
+    let mut text = format!("  {weight}  {BOLD}{code}{BOLD:#}{times}\n");
+    let limit = match shown {
+        Shown::First => FIRST,
+        Shown::All => usize::MAX,
+    };
+    let mut printed = 0_u64;
+    for finding in report.findings.list().iter().filter(|finding| finding.code == code).take(limit) {
+        text.push_str(&line(finding));
+        printed = printed.saturating_add(1);
+    }
+    let unprinted = count.saturating_sub(printed);
+    if unprinted > 0 {
+        let hint = match shown {
+            Shown::First => " (--all shows more)",
+            Shown::All => " (only the first of a code are kept)",
+        };
+        text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
+    }
+    text.push_str(&wrap("    means  ", "           ", code.meaning()));
+    text.push_str(&wrap("    do     ", "           ", code.action()));
+    text
+}
+
+fn line(finding: &Finding) -> String {
+    let message = printable(&finding.message);
+    match place(finding) {
+        Some(place) => wrap("    - ", "      ", &format!("{place}: {message}")),
+        None => wrap("    - ", "      ", &message),
+    }
+}
+
+fn sha256(trailer: &Trailer) -> String {
+    match (&trailer.expected, &trailer.actual) {
+        (None, Some(actual)) => format!("the file has none; of its bytes {}", actual.0),
+        (None, None) => "the file has none".into(),
+        (Some(_), None) => "not checked".into(),
+        (Some(expected), Some(actual)) if expected == actual => format!("{GOOD}matches{GOOD:#} ({})", actual.0),
+        (Some(expected), Some(actual)) => {
+            format!(
+                "{BAD}does not match{BAD:#}\n            in the file  {}\n            of its bytes {}",
+                expected.0, actual.0
+            )
+        }
+    }
+}
+
+fn contents(status: &Status) -> String {
+    let version = if status.version.is_empty() { "before 3.6".to_owned() } else { printable(&status.version) };
+    let part = if status.complete { "" } else { "; part of it cannot be read" };
+    format!(
+        "hash {:x}, revision {}, {}, {}, storage version {version}{part}",
+        status.hash,
+        status.revision,
+        counted(status.total_key, "key", "keys"),
+        si_bytes(status.total_size)
+    )
+}

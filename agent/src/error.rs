@@ -1,0 +1,182 @@
+//! Why no judgement about a file could be reached, in words for the person who must act on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::input::Format;
+use crate::printable::printable_path;
+
+/// No judgement about a file could be reached. Its text says what is wrong; [`Error::advice`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be opened.
+    #[error("cannot open {}: {}", printable_path(path), plain(cause))]
+    Open {
+        /// As the caller named it.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The path is a directory.
+    #[error("{} is a directory{}", printable_path(path), if database.is_some() { ": an etcd data directory, not a snapshot" } else { "" })]
+    Directory {
+        /// As the caller named it.
+        path: PathBuf,
+        /// The database in it, when it is a data directory of etcd.
+        database: Option<PathBuf>,
+    },
+    /// Standard input is a terminal, so nothing will come from it.
+    #[error("standard input is a terminal, not a snapshot")]
+    Terminal,
+    /// The scan could not be carried through.
+    #[error("cannot read {}: {cause}", printable_path(path))]
+    Scan {
+        /// As the caller named it.
+        path: PathBuf,
+        /// What happened, with the offset.
+        cause: etcdsnap_core::Error,
+    },
+    /// The file was written to while it was read.
+    #[error("{} changed while it was read", printable_path(path))]
+    Changed {
+        /// As the caller named it.
+        path: PathBuf,
+    },
+    /// A compressed file is corrupt or cut short.
+    #[error("{} is a broken {format} file: after {at} unpacked bytes: {cause}", printable_path(path))]
+    Unpack {
+        /// As the caller named it.
+        path: PathBuf,
+        /// How it is compressed.
+        format: Format,
+        /// How many bytes could be unpacked.
+        at: u64,
+        /// What the decompressor said.
+        cause: String,
+    },
+    /// A zip archive does not hold exactly one readable file.
+    #[error("{} is a zip archive that cannot be read as one snapshot: {reason}", printable_path(path))]
+    Archive {
+        /// As the caller named it.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A zstd file asks for more memory than a snapshot may take.
+    #[error("{} was compressed with a window of more than 128 MiB", printable_path(path))]
+    Window {
+        /// As the caller named it.
+        path: PathBuf,
+    },
+    /// A temporary copy was needed and could not be made.
+    #[error("cannot make a temporary copy in {}: {}", printable_path(directory), spool_reason(*needed, *available, cause.as_ref()))]
+    Spool {
+        /// The directory for temporary files.
+        directory: PathBuf,
+        /// Bytes that the copy takes, where that is known.
+        needed: Option<u64>,
+        /// Bytes that were free.
+        available: Option<u64>,
+        /// What the system said, when a write failed.
+        cause: Option<io::Error>,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Cancelled,
+    /// A defect of this program.
+    #[error("a defect in etcdsnap itself: {0}")]
+    Defect(String),
+}
+
+impl Error {
+    /// What to do about it, in a sentence or two; empty where nothing helps.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Open { cause, .. } => match cause.kind() {
+                io::ErrorKind::NotFound => "Check the path; nothing was read.".into(),
+                io::ErrorKind::PermissionDenied => {
+                    "Snapshots are saved readable by their owner only (mode 0600): run this as that user or as root.".into()
+                }
+                _ => "Nothing was read.".into(),
+            },
+            Self::Directory { database: Some(database), .. } => format!(
+                "Its database is {}. Take a snapshot from the running member (etcdctl snapshot save FILE), or stop the member first and give that file.",
+                printable_path(database)
+            ),
+            Self::Directory { database: None, .. } => "Give the snapshot file itself.".into(),
+            Self::Terminal => "Give a file, or feed one in: etcdsnap verify - < FILE".into(),
+            Self::Scan { cause: etcdsnap_core::Error::Read { .. }, .. } => {
+                "The disk or file system failed at that place: look into the kernel's log, and copy the file elsewhere before anything else.".into()
+            }
+            Self::Scan { cause: etcdsnap_core::Error::Memory { .. }, .. } => "Run this on a machine with more free memory.".into(),
+            Self::Changed { .. } => {
+                "Something still writes to it: wait until the save or copy is complete, or stop the member whose database it is.".into()
+            }
+            Self::Unpack { .. } => {
+                "The file was cut short or damaged after it was compressed: copy it again from where it came, or use another one.".into()
+            }
+            Self::Archive { .. } => "Unpack it by hand and give the snapshot that was in it.".into(),
+            Self::Window { .. } => "Unpack it by hand (zstd -d --long=31) and give the result.".into(),
+            Self::Spool { .. } => {
+                "Set TMPDIR to a directory with enough room, or unpack or save the snapshot to a file and give that.".into()
+            }
+            Self::Scan { .. } | Self::Cancelled => String::new(),
+            Self::Defect(_) => "The file may be fine. Please report this with the file, if you can share it.".into(),
+        }
+    }
+
+    /// Whether the error itself proves that the file is damaged, as a broken gzip does.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unpack { .. })
+    }
+}
+
+/// The system's words without the number that Rust adds.
+pub(crate) fn plain(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = cause.to_string();
+            text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
+        }
+    }
+}
+
+fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::Error>) -> String {
+    match (needed, available, cause) {
+        (Some(needed), Some(available), _) => format!("it takes {needed} bytes and {available} are free"),
+        (_, _, Some(cause)) if cause.kind() == io::ErrorKind::StorageFull => "no space is left there".to_owned(),
+        (_, _, Some(cause)) => plain(cause),
+        _ => "it does not fit".to_owned(),
+    }
+}
+
+/// A failed scan that does not know yet which file it was about.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// Core's own error.
+    Scan(etcdsnap_core::Error),
+    /// A panic, with its message.
+    Panic(String),
+}
+
+impl Fault {
+    /// The error about `path`.
+    pub(crate) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Scan(etcdsnap_core::Error::Cancelled) => Error::Cancelled,
+            Self::Scan(cause) => Error::Scan { path: path.to_owned(), cause },
+            Self::Panic(message) => Error::Defect(message),
+        }
+    }
+
+    /// What a panic of a thread says.
+    pub(crate) fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self::Panic(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,112 @@
+//! A file on disk, read at any offset.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use etcdsnap_core::{ReadError, Source};
+
+use crate::error::{Error, plain};
+
+/// A regular file, read by positional reads; its length is fixed when it is opened.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+/// What changes when somebody writes to a file: length, and time of the last write in seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl FileSource {
+    /// Opens a regular file read-only.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::new(File::open(path)?, path)
+    }
+
+    /// The same over a file that is open already; `path` is for messages.
+    pub(crate) fn new(file: File, path: &Path) -> io::Result<Self> {
+        let stamp = Stamp::of(&file)?;
+        Ok(Self { file, path: path.to_owned(), stamp })
+    }
+
+    /// As the caller named it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails when the file was written to since it was opened: what was read may then be of no single moment.
+    ///
+    /// # Errors
+    /// [`Error::Changed`].
+    pub(crate) fn assert_unchanged(&self) -> Result<(), Error> {
+        match Stamp::of(&self.file) {
+            Ok(stamp) if stamp == self.stamp => Ok(()),
+            _ => Err(Error::Changed { path: self.path.clone() }),
+        }
+    }
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Self> {
+        let facts = file.metadata()?;
+        Ok(Self { len: facts.len(), seconds: facts.mtime(), nanoseconds: facts.mtime_nsec() })
+    }
+}
+
+impl Source for FileSource {
+    fn len(&self) -> u64 {
+        self.stamp.len
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        let end = offset.checked_add(out.len() as u64).ok_or(ReadError::OutOfRange)?;
+        if end > self.stamp.len {
+            return Err(ReadError::OutOfRange);
+        }
+        self.file.read_exact_at(out, offset).map_err(|cause| match cause.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::Medium("the file became shorter while it was read".into()),
+            _ => ReadError::Medium(plain(&cause)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn reads_inside_and_refuses_outside() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let source = FileSource::open(file.path()).unwrap();
+        let mut out = [0; 4];
+        source.read_at(6, &mut out).unwrap();
+        assert_eq!(&out, b"6789");
+        assert_eq!(source.read_at(7, &mut out), Err(ReadError::OutOfRange));
+        assert_eq!(source.read_at(u64::MAX, &mut out), Err(ReadError::OutOfRange));
+        assert!(source.assert_unchanged().is_ok());
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_an_error_and_no_crash() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let source = FileSource::open(file.path()).unwrap();
+        file.as_file().set_len(5).unwrap();
+        let error = source.read_at(0, &mut [0; 10]).unwrap_err();
+        assert_eq!(error.to_string(), "the file became shorter while it was read");
+        assert!(matches!(source.assert_unchanged(), Err(Error::Changed { .. })));
+    }
+}

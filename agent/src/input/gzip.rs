@@ -1,0 +1,59 @@
+//! A gzip file: one member after another.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::GzDecoder;
+
+/// First byte of a member.
+const MAGIC: u8 = 0x1f;
+
+/// Reads all members of a gzip file as one stream; zeros behind the last, as tapes and block copies leave them, are passed over.
+pub(super) struct Members<R> {
+    current: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    /// Begins at the start of the first member.
+    pub fn new(packed: R) -> Self {
+        Self { current: Some(GzDecoder::new(packed)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.current {
+            let count = decoder.read(out)?;
+            if count > 0 || out.is_empty() {
+                return Ok(count);
+            }
+            let rest = self.current.take().map(GzDecoder::into_inner);
+            self.current = match rest {
+                Some(mut rest) => another_member(&mut rest)?.then(|| GzDecoder::new(rest)),
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+}
+
+/// Whether another member follows; the reader then stands at its start.
+fn another_member(rest: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = rest.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(false);
+        }
+        let zeros = buffer.iter().take_while(|byte| **byte == 0).count();
+        match buffer.get(zeros) {
+            None => rest.consume(zeros),
+            Some(&MAGIC) => {
+                rest.consume(zeros);
+                return Ok(true);
+            }
+            Some(_) => {
+                let text = "something that is no gzip data follows the end of the gzip data";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+    }
+}

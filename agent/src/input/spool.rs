@@ -1,0 +1,69 @@
+//! Copies of streams in files without a name, which vanish with the process however it ends.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::input::FileSource;
+
+/// A temporary copy while it is written.
+pub(crate) struct Spool {
+    file: File,
+}
+
+impl Spool {
+    /// Begins a copy in the directory for temporary files (`TMPDIR`); `needed` bytes must be free there where that is known.
+    ///
+    /// # Errors
+    /// [`Error::Spool`].
+    pub fn new(needed: Option<u64>) -> Result<Self, Error> {
+        let file = tempfile::tempfile().map_err(failed)?;
+        if let (Some(needed), Some(available)) = (needed, free_space(&file))
+            && needed > available
+        {
+            let directory = env::temp_dir();
+            return Err(Error::Spool { directory, needed: Some(needed), available: Some(available), cause: None });
+        }
+        Ok(Self { file })
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Spool`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(failed)
+    }
+
+    /// The finished copy; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// [`Error::Spool`].
+    pub fn finish(self, path: &Path) -> Result<FileSource, Error> {
+        FileSource::new(self.file, path).map_err(failed)
+    }
+}
+
+fn failed(cause: io::Error) -> Error {
+    Error::Spool { directory: env::temp_dir(), needed: None, available: None, cause: Some(cause) }
+}
+
+/// Bytes free to this user where `file` lies; none when the system does not say.
+fn free_space(file: &File) -> Option<u64> {
+    let facts = rustix::fs::fstatvfs(file).ok()?;
+    facts.f_bavail.checked_mul(facts.f_frsize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_cannot_fit_is_refused_before_it_is_begun() {
+        let error = Spool::new(Some(u64::MAX)).err().unwrap();
+        assert!(error.to_string().contains("it takes 18446744073709551615 bytes"), "{error}");
+        assert!(error.advice().contains("TMPDIR"));
+    }
+}

@@ -1,0 +1,138 @@
+//! A scan over random access on all processors.
+//!
+//! Workers take part numbers from one counter. SHA-256 is a single stream and the longest job, so one worker begins with it and
+//! takes parts only after that; with two processors the scan runs beside it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use etcdsnap_core::{Error, Opened, Part, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
+
+use crate::error::Fault;
+use crate::options::{Sha256, VerifyOptions};
+use crate::progress::{Progress, Stage};
+
+/// Scans `source` whole.
+///
+/// # Errors
+/// The first fault of any worker; the others stop as soon as they ask.
+pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, Fault> {
+    let passes = match options.sha256 {
+        Sha256::Check => 2,
+        Sha256::Skip => 1,
+    };
+    options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
+    let scan = match Scan::open(source).map_err(Fault::Scan)? {
+        Opened::Scan(scan) => scan,
+        Opened::Refused(report) => return Ok(*report),
+    };
+    let peeked = match options.sha256 {
+        Sha256::Check => None,
+        Sha256::Skip => Some(peek_trailer(source).map_err(Fault::Scan)?),
+    };
+    let team = Team::new(options.progress);
+    let trailer_wanted = peeked.is_none();
+    let hashed: Mutex<Option<Trailer>> = Mutex::new(None);
+    let mut done: Vec<(usize, Part)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.workers())
+            .map(|number| {
+                let (team, scan, hashed) = (&team, &scan, &hashed);
+                scope.spawn(move || {
+                    let _alarm = Alarm(team);
+                    if number == 0 && trailer_wanted {
+                        let trailer = team.note(check_trailer(source, team));
+                        *hashed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = trailer;
+                    }
+                    team.take_parts(scan)
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker.join().unwrap_or_else(|payload| {
+                    team.fail(Fault::panic(payload.as_ref()));
+                    Vec::new()
+                })
+            })
+            .collect()
+    });
+    if let Some(fault) = team.into_fault() {
+        return Err(fault);
+    }
+    let hashed = hashed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Some(trailer) = peeked.or(hashed) else {
+        return Err(Fault::Panic("the SHA-256 was not computed".into()));
+    };
+    done.sort_by_key(|(number, _)| *number);
+    let parts = done.into_iter().map(|(_, part)| part).collect();
+    scan.finish(parts, trailer, options.progress).map_err(Fault::Scan)
+}
+
+/// What the workers of one scan share.
+struct Team<'p> {
+    progress: &'p dyn Progress,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl<'p> Team<'p> {
+    fn new(progress: &'p dyn Progress) -> Self {
+        Self { progress, next: AtomicUsize::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) }
+    }
+
+    /// Runs parts until there is none left or the team stops.
+    fn take_parts<S: Source + Sync + ?Sized>(&self, scan: &Scan<'_, S>) -> Vec<(usize, Part)> {
+        let mut done = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= scan.parts() {
+                break;
+            }
+            let Some(part) = self.note(scan.run(number, self)) else { break };
+            done.push((number, part));
+        }
+        done
+    }
+
+    /// The value, or none after having stopped the team because of the error.
+    fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.fail(Fault::Scan(error))).ok()
+    }
+
+    /// Stops the team. The first fault is kept; a mere cancellation gives way to what caused it.
+    fn fail(&self, fault: Fault) {
+        let mut kept = self.fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(*kept, None | Some(Fault::Scan(Error::Cancelled))) {
+            *kept = Some(fault);
+        }
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn into_fault(self) -> Option<Fault> {
+        self.fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Watch for Team<'_> {
+    fn advance(&self, bytes: u64) {
+        self.progress.advance(bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.progress.cancelled()
+    }
+}
+
+/// Stops the team when its worker unwinds: the others would otherwise finish a scan that nobody can use.
+struct Alarm<'t, 'p>(&'t Team<'p>);
+
+impl Drop for Alarm<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
