@@ -4,7 +4,7 @@
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
 /// Lengths below this have their shift in the first table, multiples of it in the second.
-const STEP: usize = 4096;
+const STEP: u64 = 4096;
 
 /// The CRC-32C of `bytes`.
 #[must_use]
@@ -37,7 +37,7 @@ impl Default for Combiner {
 const ONE: u32 = 1 << 31;
 
 fn powers(base: u32) -> Vec<u32> {
-    std::iter::successors(Some(ONE), |power| Some(multiply(*power, base))).take(STEP).collect()
+    std::iter::successors(Some(ONE), |power| Some(multiply(*power, base))).take(STEP as usize).collect()
 }
 
 fn shift_by_one_byte(mut value: u32) -> u32 {
@@ -69,19 +69,19 @@ impl Combiner {
     pub fn join(&self, a: u32, b: u32, b_len: u64) -> u32 {
         let mut shifted = a;
         let mut rest = b_len;
-        let full = (STEP as u64).saturating_mul(STEP as u64);
+        let full = STEP.saturating_mul(STEP);
         while rest >= full {
             // The largest tabulated shift, STEP·(STEP−1), then the next round takes the remainder.
-            shifted = self.shift(shifted, full.saturating_sub(STEP as u64));
-            rest = rest.saturating_sub(full.saturating_sub(STEP as u64));
+            shifted = self.shift(shifted, full.saturating_sub(STEP));
+            rest = rest.saturating_sub(full.saturating_sub(STEP));
         }
         self.shift(shifted, rest) ^ b
     }
 
     /// `value·x^(8·len)` for `len` below STEP².
     fn shift(&self, value: u32, len: u64) -> u32 {
-        let low = usize::try_from(len % STEP as u64).ok().and_then(|n| self.small.get(n));
-        let high = usize::try_from(len / STEP as u64).ok().and_then(|n| self.large.get(n));
+        let low = usize::try_from(len % STEP).ok().and_then(|n| self.small.get(n));
+        let high = usize::try_from(len / STEP).ok().and_then(|n| self.large.get(n));
         let mut shifted = value;
         if let Some(power) = low.filter(|power| **power != ONE) {
             shifted = multiply(*power, shifted);

@@ -80,7 +80,8 @@ pub fn read<S: Source + ?Sized>(
 
 /// How many ids there are, and where the first stands in the page.
 fn count_of(header: Header, first_word: u64) -> (u64, u64) {
-    if header.count == u16::MAX { (first_word, HEADER as u64 + 8) } else { (u64::from(header.count), HEADER as u64) }
+    const FIRST: u64 = HEADER as u64;
+    if header.count == u16::MAX { (first_word, FIRST.saturating_add(8)) } else { (u64::from(header.count), FIRST) }
 }
 
 fn read_ids<S: Source + ?Sized>(

@@ -26,6 +26,9 @@ pub struct LeafDigest {
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// One record an entry, in order; phantoms have none.
     pub records: Vec<Record>,
+    /// By how much the main revision of each record exceeds the one before it (the first entry's for the first), LEB128: about a byte a record. Only a
+    /// sweep keeps them, for the one page of a file in which a mark of compaction falls between two entries.
+    pub steps: Option<Vec<u8>>,
     /// Index of each record that has a lease, and the lease's id.
     pub leased: Vec<(u32, i64)>,
 }
@@ -35,6 +38,10 @@ impl LeafDigest {
     pub fn fill(&mut self, header: Header, bytes: &[u8], page_size: Option<u32>) -> bool {
         self.records.clear();
         self.leased.clear();
+        if let Some(steps) = &mut self.steps {
+            steps.clear();
+        }
+        let mut main = None;
         let leaf = Leaf::new(header, bytes);
         let start = table_end(leaf.count());
         let mut end = start;
@@ -60,6 +67,11 @@ impl LeafDigest {
                         self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
                     }
                     self.records.push(record);
+                    if let Some(steps) = &mut self.steps {
+                        let before = main.or(ends.map(|(first, _)| first.revision.main)).unwrap_or(0);
+                        push_leb128(steps, key.revision.main.saturating_sub(before).cast_unsigned());
+                    }
+                    main = Some(key.revision.main);
                 }
                 Ok(None) => {}
                 Err(_) => return false,
@@ -78,10 +90,25 @@ impl LeafDigest {
         true
     }
 
+    /// The main revision of each record in order; none when the digest does not have them.
+    pub fn mains(&self) -> Option<impl Iterator<Item = i64>> {
+        let mut steps = self.steps.as_deref()?;
+        let mut main = self.ends?.0.revision.main;
+        Some(std::iter::from_fn(move || {
+            main = main.saturating_add(take_leb128(&mut steps)?.cast_signed());
+            Some(main)
+        }))
+    }
+
     /// The digest with no spare capacity, to be remembered.
     #[must_use]
     pub fn compact(&self) -> Self {
-        Self { records: self.records.as_slice().to_vec(), leased: self.leased.as_slice().to_vec(), ..*self }
+        Self {
+            records: self.records.as_slice().to_vec(),
+            leased: self.leased.as_slice().to_vec(),
+            steps: self.steps.as_deref().map(<[u8]>::to_vec),
+            ..*self
+        }
     }
 
     /// Bytes it occupies in memory.
@@ -90,6 +117,30 @@ impl LeafDigest {
         size_of::<Self>()
             .saturating_add(size_of_val(self.records.as_slice()))
             .saturating_add(size_of_val(self.leased.as_slice()))
+            .saturating_add(self.steps.as_ref().map_or(0, Vec::len))
+    }
+}
+
+fn push_leb128(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        // Truncation is meant: the low seven bits, and the mark that more follow.
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    let mut shift = 0u32;
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if *byte < 0x80 {
+            return Some(value);
+        }
+        shift = shift.saturating_add(7);
     }
 }
 

@@ -85,13 +85,18 @@ impl<'a> KeyFold<'a> {
 impl Fold for KeyFold<'_> {
     fn recall(&mut self, digest: &mut LeafDigest) -> bool {
         let Some((first, last)) = digest.ends else { return false };
-        let era = self.context.marks.era(first.revision.main);
-        // A page that straddles a mark is read again, because a digest does not say which record is on which side.
-        if era != self.context.marks.era(last.revision.main) || !self.follows(first) {
+        let marks = self.context.marks;
+        let era = marks.era(first.revision.main);
+        if !self.follows(first) {
             return false;
         }
-        for record in &mut digest.records {
-            record.set_era(era);
+        if era == marks.era(last.revision.main) {
+            digest.records.iter_mut().for_each(|record| record.set_era(era));
+        } else {
+            let Some(eras) = digest.mains().map(|mains| mains.map(|main| marks.era(main)).collect::<Vec<_>>()) else {
+                return false;
+            };
+            digest.records.iter_mut().zip(eras).for_each(|(record, era)| record.set_era(era));
         }
         self.add(digest);
         true

@@ -119,7 +119,7 @@ impl Stage {
             pending: Vec::new(),
             memory: Memory::default(),
             freelist_page: None,
-            scratch: LeafDigest::default(),
+            scratch: LeafDigest { steps: Some(Vec::new()), ..LeafDigest::default() },
         });
         let mut stage = Self { hashing: Hashing::new(live.and_then(|live| live.logical_size())), pages };
         stage.push(head);

@@ -191,7 +191,7 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     }
     match (trailer.present, differs) {
         // A database file grows ahead of its high-water mark, so a copy of it may be longer, but by whole sectors.
-        (false, _) if len % 512 == 0 => vec![missing()],
+        (false, _) if len.is_multiple_of(512) => vec![missing()],
         (false, _) => vec![lengthened(format!("{surplus} bytes behind the place of the trailer, and no SHA-256 fits"))],
         (true, true) => vec![mismatch(), lengthened(format!("{surplus} bytes behind the place of the trailer"))],
         (true, false) => Vec::new(),

@@ -204,8 +204,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(());
         }
         fold.examine(leaf, &[], &mut self.findings);
-        let nested = nested_buckets(leaf);
-        self.nested(leaf, &nested, &vec![leaf.page; depth.saturating_add(1)], fold)
+        if !fold.descends() {
+            return Ok(());
+        }
+        self.nested(leaf, &nested_buckets(leaf), &vec![leaf.page; depth.saturating_add(1)])
     }
 
     fn is_branch(&mut self, subtree: &Subtree) -> Result<bool, Error> {
@@ -380,22 +382,13 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let place = LeafPage { bytes: &[], ..leaf };
             let mut above = subtree.above.clone();
             above.push(subtree.page);
-            self.nested(&place, &nested, &above, &mut Ignore)?;
+            self.nested(&place, &nested, &above)?;
         }
         self.advance(len)
     }
 
     /// Checks the structure of buckets inside a bucket.
-    fn nested(
-        &mut self,
-        leaf: &LeafPage<'_>,
-        nested: &[(usize, Vec<u8>)],
-        above: &[u64],
-        fold: &dyn Fold,
-    ) -> Result<(), Error> {
-        if !fold.descends() {
-            return Ok(());
-        }
+    fn nested(&mut self, leaf: &LeafPage<'_>, nested: &[(usize, Vec<u8>)], above: &[u64]) -> Result<(), Error> {
         for (at, value) in nested {
             let pointer = (leaf.page, leaf.offset.saturating_add(*at as u64));
             match bucket::parse(value) {
@@ -417,7 +410,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                         self.findings.push(inner.finding(Code::TreeDepth, 0, text));
                         continue;
                     }
-                    self.nested(&inner, &nested_buckets(&inner), &above, &Ignore)?;
+                    self.nested(&inner, &nested_buckets(&inner), &above)?;
                 }
             }
         }
