@@ -7,6 +7,7 @@
 
 pub mod build;
 pub mod crc;
+pub mod damage;
 pub mod dice;
 pub mod programs;
 pub mod read;

@@ -31,3 +31,21 @@ impl File {
         }
     }
 }
+
+impl File {
+    /// Writes the elements of a branch page anew, as bolt lays them out; they must fit.
+    pub fn rewrite_branch(&mut self, page: u64, children: &[(Vec<u8>, u64)]) {
+        let start = self.at(page);
+        self.put_u16(start + 8, super::BRANCH);
+        self.put_u16(start + 10, children.len() as u16);
+        let mut pair = start + 16 + 16 * children.len();
+        for (i, (key, child)) in children.iter().enumerate() {
+            let at = start + 16 + 16 * i;
+            self.put_u32(at, (pair - at) as u32);
+            self.put_u32(at + 4, key.len() as u32);
+            self.put_u64(at + 8, *child);
+            self.bytes[pair..pair + key.len()].copy_from_slice(key);
+            pair += key.len();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The good files that are damaged.
+
+use crate::build::cluster::Version;
+use crate::build::history::Life;
+use crate::build::random::{Member, member};
+use crate::build::{Freelist, Layout, with_trailer};
+use crate::read::{BRANCH, File};
+
+/// A good snapshot to be damaged.
+pub struct Base {
+    /// Its name.
+    pub name: String,
+    /// The snapshot, trailer and all.
+    pub snapshot: Vec<u8>,
+}
+
+/// A snapshot of small pages with all that can be damaged in one, and one of large pages without a freelist.
+///
+/// # Panics
+/// When no seed gives such files.
+#[must_use]
+pub fn bases() -> Vec<Base> {
+    let small = Layout { free_pages: 9, fill: (50, 90), scatter: true, ..Layout::plain(1024, 5) };
+    let large = Layout { freelist: Freelist::NotSynced, live_meta: 1, ..Layout::plain(4096, 6) };
+    let rich = first(&Life { longest_value: 1500, ..Life::rich() }, &small, Version::V36, has_everything);
+    let lean = first(&Life { transactions: 120, ..Life::rich() }, &large, Version::V35, |_| true);
+    [("small-pages", rich), ("no-freelist", lean)]
+        .into_iter()
+        .map(|(name, member)| Base { name: name.to_owned(), snapshot: with_trailer(&member.built.database) })
+        .collect()
+}
+
+fn first(life: &Life, layout: &Layout, version: Version, good: impl Fn(&Member) -> bool) -> Member {
+    (0..500).map(|seed| member(life, layout, version, seed)).find(good).expect("a seed that gives such a member")
+}
+
+/// A freelist, three levels of pages, overflow, leases in use, tombstones, compaction, users, an alarm, members.
+fn has_everything(member: &Member) -> bool {
+    let file = File::new(member.built.database.clone());
+    let key_pages = file.visits_of("key");
+    let leased = member.history.revisions.values().any(|entry| entry.value.lease != 0);
+    let filled = ["alarm", "authUsers", "lease", "members_removed"].iter().all(|name| !file.entries(name).is_empty());
+    file.has_freelist()
+        && key_pages.iter().filter(|v| v.flags == BRANCH).count() > 3
+        && key_pages.iter().any(|v| v.depth >= 2)
+        && key_pages.iter().any(|v| file.header(v.page).overflow > 0)
+        && file.entries("members").len() >= 3
+        && member.history.finished.is_some()
+        && leased
+        && filled
+}

@@ -1,0 +1,191 @@
+//! Counts, positions, sizes, flags and keys within pages.
+
+use super::Damage;
+use super::Place::{self, Pages};
+use super::tree::{inner, some_leaf};
+use crate::read::{BRANCH, File, LEAF};
+
+const LAYOUT: &[&str] = &["page-layout", "element-range"];
+const RANGE: &[&str] = &["element-range", "page-layout"];
+const COUNT: &[&str] = &["page-count", "element-range", "page-layout"];
+const ORDER: &[&str] = &["key-order"];
+const BOUNDS: &[&str] = &["key-bounds"];
+
+/// Fields of a leaf element.
+const FLAGS: usize = 0;
+const POSITION: usize = 4;
+const KEY_SIZE: usize = 8;
+const VALUE_SIZE: usize = 12;
+
+pub const ALL: &[Damage] = &[
+    Damage::pages("leaf_count_one_too_high", COUNT, |file| leaf_count(file, |count| count + 1)),
+    Damage::pages("leaf_count_one_too_low", LAYOUT, |file| leaf_count(file, |count| count - 1)),
+    Damage::pages("leaf_count_doubled", COUNT, |file| leaf_count(file, |count| count * 2)),
+    Damage::pages("leaf_count_far_too_high", &["page-count"], |file| leaf_count(file, |_| 0xFFFF)),
+    Damage::pages("leaf_count_is_0", &["page-count"], |file| leaf_count(file, |_| 0)),
+    Damage::pages("branch_count_one_too_high", COUNT, |file| branch_count(file, |count| count + 1)),
+    Damage::pages("branch_count_one_too_low", LAYOUT, |file| branch_count(file, |count| count - 1)),
+    Damage::pages("branch_count_far_too_high", &["page-count"], |file| branch_count(file, |_| 0xFFFF)),
+    Damage::pages("branch_count_is_0", &["page-count"], |file| branch_count(file, |_| 0)),
+    Damage::pages("position_one_too_high", LAYOUT, |file| element(file, POSITION, |position| position + 1)),
+    Damage::pages("position_one_too_low", LAYOUT, |file| element(file, POSITION, |position| position - 1)),
+    Damage::pages("position_is_0", LAYOUT, |file| element(file, POSITION, |_| 0)),
+    Damage::pages("position_behind_the_page", RANGE, |file| element(file, POSITION, |_| 1 << 20)),
+    Damage::pages("position_is_the_largest_number", RANGE, |file| element(file, POSITION, |_| u32::MAX)),
+    Damage::pages("key_size_one_too_high", LAYOUT, |file| element(file, KEY_SIZE, |size| size + 1)),
+    Damage::pages("key_size_is_0", LAYOUT, |file| element(file, KEY_SIZE, |_| 0)),
+    Damage::pages("key_size_behind_the_page", RANGE, |file| element(file, KEY_SIZE, |_| 1 << 24)),
+    Damage::pages("key_size_is_the_largest_number", RANGE, |file| element(file, KEY_SIZE, |_| u32::MAX)),
+    Damage::pages("value_size_one_too_high", LAYOUT, |file| element(file, VALUE_SIZE, |size| size + 1)),
+    Damage::pages("value_size_one_too_low", LAYOUT, |file| element(file, VALUE_SIZE, |size| size - 1)),
+    Damage::pages("value_size_behind_the_page", RANGE, |file| element(file, VALUE_SIZE, |_| 1 << 24)),
+    Damage::pages("value_size_is_the_largest_number", RANGE, |file| element(file, VALUE_SIZE, |_| u32::MAX)),
+    Damage::pages("branch_position_one_too_high", LAYOUT, |file| branch_element(file, 0, |position| position + 1)),
+    Damage::pages("branch_position_behind_the_page", RANGE, |file| branch_element(file, 0, |_| 1 << 20)),
+    Damage::pages("branch_key_size_one_too_high", LAYOUT, |file| branch_element(file, 4, |size| size + 1)),
+    Damage::pages("branch_key_size_behind_the_page", RANGE, |file| branch_element(file, 4, |_| u32::MAX)),
+    Damage::pages("element_flag_unknown", &["element-flags"], |file| element(file, FLAGS, |_| 2)),
+    Damage::pages("element_flag_of_the_highest_bit", &["element-flags"], |file| element(file, FLAGS, |_| 1 << 31)),
+    Damage::pages("revision_says_it_is_a_bucket", BUCKET_IN_KEY, |file| element(file, FLAGS, |_| 1)),
+    Damage::pages("keys_swapped_in_a_leaf", ORDER, keys_swapped).and_bbolt(),
+    Damage::pages("key_twice_in_a_leaf", ORDER, key_twice).and_bbolt(),
+    Damage::pages("keys_swapped_in_a_branch", ORDER, branch_keys_swapped).and_bbolt(),
+    Damage::pages("separator_twice_in_a_branch", ORDER, separator_twice).and_bbolt(),
+    Damage::pages("last_key_above_the_next_page", BOUNDS, last_key_too_high).and_bbolt(),
+    Damage::pages("first_key_below_the_separator", BOUNDS, first_key_too_low).and_bbolt(),
+    Damage::pages("separator_above_the_first_key", BOUNDS, separator_too_high).and_bbolt(),
+    Damage::pages("separator_within_the_page_before", BOUNDS, separator_too_low).and_bbolt(),
+];
+
+const BUCKET_IN_KEY: &[&str] =
+    &["bucket-invalid", "page-out-of-range", "revision-malformed", "keyvalue-malformed", "element-flags"];
+
+fn leaf_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
+    let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 2)?;
+    count(file, leaf.page, change)
+}
+
+fn branch_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
+    let branch = file.visits_of("key").into_iter().rfind(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
+    count(file, branch.page, change)
+}
+
+fn count(file: &mut File, page: u64, change: impl Fn(u16) -> u16) -> Option<Place> {
+    let before = file.header(page).count;
+    file.put_u16(file.at(page) + 10, change(before));
+    Some(Pages(vec![page]))
+}
+
+/// Changes a field of an element that is neither the first nor the last of its page.
+fn element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Place> {
+    let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 2)?;
+    let at = file.leaves(leaf.page)[1].at + field;
+    file.put_u32(at, change(file.u32(at)));
+    Some(Pages(vec![leaf.page]))
+}
+
+fn branch_element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Place> {
+    let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
+    let at = file.branches(branch.page)[1].0 + field;
+    file.put_u32(at, change(file.u32(at)));
+    Some(Pages(vec![branch.page]))
+}
+
+/// Two neighbouring keys of the same length in a leaf of bucket `key`.
+fn neighbours(file: &File) -> Option<(u64, std::ops::Range<usize>, std::ops::Range<usize>)> {
+    inner(file, LEAF).into_iter().find_map(|v| {
+        let leaves = file.leaves(v.page);
+        let pair = leaves.windows(2).find(|pair| pair[0].key.len() == pair[1].key.len())?;
+        Some((v.page, pair[0].key.clone(), pair[1].key.clone()))
+    })
+}
+
+fn swap(file: &mut File, one: std::ops::Range<usize>, two: std::ops::Range<usize>) {
+    let first = file.bytes[one.clone()].to_vec();
+    file.bytes.copy_within(two.clone(), one.start);
+    file.bytes[two].copy_from_slice(&first);
+}
+
+fn keys_swapped(file: &mut File) -> Option<Place> {
+    let (page, one, two) = neighbours(file)?;
+    swap(file, one, two);
+    Some(Pages(vec![page]))
+}
+
+fn key_twice(file: &mut File) -> Option<Place> {
+    let (page, one, two) = neighbours(file)?;
+    file.bytes.copy_within(one, two.start);
+    Some(Pages(vec![page]))
+}
+
+/// Two neighbouring separators of the same length; with the page and the children below them.
+fn separators(file: &File) -> Option<(Vec<u64>, std::ops::Range<usize>, std::ops::Range<usize>)> {
+    file.visits_of("key").into_iter().filter(|v| v.flags == BRANCH).find_map(|v| {
+        let branches = file.branches(v.page);
+        let pair = branches.windows(2).find(|pair| pair[0].1.len() == pair[1].1.len())?;
+        Some((vec![v.page, pair[0].2, pair[1].2], pair[0].1.clone(), pair[1].1.clone()))
+    })
+}
+
+fn branch_keys_swapped(file: &mut File) -> Option<Place> {
+    let (pages, one, two) = separators(file)?;
+    swap(file, one, two);
+    Some(Pages(pages))
+}
+
+fn separator_twice(file: &mut File) -> Option<Place> {
+    let (pages, one, two) = separators(file)?;
+    file.bytes.copy_within(one, two.start);
+    Some(Pages(pages))
+}
+
+/// A page with another one after it below the same parent.
+fn last_key_too_high(file: &mut File) -> Option<Place> {
+    let leaf = inner(file, LEAF).into_iter().find(|v| v.index + 1 < file.branches(v.parent.unwrap_or(0)).len())?;
+    let last = file.leaves(leaf.page).pop()?;
+    file.bytes[last.key.start] = 0x7F;
+    Some(Pages(vec![leaf.page]))
+}
+
+fn first_key_too_low(file: &mut File) -> Option<Place> {
+    let leaf = some_leaf(file)?;
+    let first = file.leaves(leaf.page).into_iter().next()?;
+    file.bytes[first.key.start..first.key.start + 8].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+    Some(Pages(vec![leaf.page]))
+}
+
+/// The separator of a leaf becomes that leaf's last key.
+fn separator_too_high(file: &mut File) -> Option<Place> {
+    let (leaf, separator, keys) = replaceable(file, |file, v| file.leaves(v.page))?;
+    file.bytes.copy_within(keys.last()?.clone(), separator.start);
+    Some(Pages(vec![leaf]))
+}
+
+/// The separator of a leaf becomes the last key of the leaf before.
+fn separator_too_low(file: &mut File) -> Option<Place> {
+    let before = |file: &File, v: &crate::read::Visit| {
+        let siblings = file.branches(v.parent.unwrap_or(0));
+        let before = siblings[v.index - 1].2;
+        file.leaves(before)
+    };
+    let (leaf, separator, keys) = replaceable(file, before)?;
+    file.bytes.copy_within(keys.last()?.clone(), separator.start);
+    let visit = file.visits_of("key").into_iter().find(|v| v.page == leaf)?;
+    let previous = file.branches(visit.parent?)[visit.index - 1].2;
+    Some(Pages(vec![leaf, previous, visit.parent?]))
+}
+
+type Keys = Vec<std::ops::Range<usize>>;
+
+/// A leaf whose separator has the length of the last of some keys, which is not its first.
+fn replaceable(
+    file: &File,
+    of: impl Fn(&File, &crate::read::Visit) -> Vec<crate::read::Leaf>,
+) -> Option<(u64, std::ops::Range<usize>, Keys)> {
+    inner(file, LEAF).into_iter().find_map(|v| {
+        let separator = file.branches(v.parent?)[v.index].1.clone();
+        let keys: Keys = of(file, &v).into_iter().map(|leaf| leaf.key).collect();
+        let fits = keys.len() > 1 && keys.last()?.len() == separator.len();
+        fits.then_some((v.page, separator, keys))
+    })
+}

@@ -1,0 +1,57 @@
+//! The damage is what it says: it applies, changes the file, and where bolt's own `check` looks at it, that finds it too.
+
+use std::collections::BTreeSet;
+
+use etcdsnap_tests::damage::{self, Trailer};
+use etcdsnap_tests::programs::{bbolt_check, reference};
+use etcdsnap_tests::read::database_of;
+
+#[test]
+fn names_are_unique() {
+    let names: BTreeSet<&str> = damage::all().iter().map(|damage| damage.name).collect();
+    assert_eq!(names.len(), damage::all().len());
+}
+
+#[test]
+fn every_damage_can_be_done_to_some_base() {
+    let bases = damage::bases();
+    let mut idle = Vec::new();
+    for damage in damage::all() {
+        let mut applied = 0;
+        for base in &bases {
+            for damaged in damage.apply(&base.snapshot) {
+                assert_ne!(damaged.file, base.snapshot, "{} changes nothing", damage.name);
+                applied += 1;
+            }
+        }
+        if applied == 0 {
+            idle.push(damage.name);
+        }
+    }
+    assert!(idle.is_empty(), "nothing to be damaged by {idle:?}");
+}
+
+#[test]
+fn bbolt_passes_the_bases() {
+    let Some(bbolt) = reference("3.7", "bbolt") else { return };
+    for base in damage::bases() {
+        let (passed, said) = bbolt_check(&bbolt, database_of(&base.snapshot));
+        assert!(passed, "{}: {said}", base.name);
+    }
+}
+
+#[test]
+fn bbolt_finds_what_it_should() {
+    let Some(bbolt) = reference("3.7", "bbolt") else { return };
+    let mut passed_by_bbolt = Vec::new();
+    for base in damage::bases() {
+        for damage in damage::all().into_iter().filter(|damage| damage.bbolt_finds) {
+            let damaged = damage.apply(&base.snapshot).into_iter().find(|damaged| damaged.trailer != Trailer::AsIs);
+            let Some(damaged) = damaged else { continue };
+            if bbolt_check(&bbolt, database_of(&damaged.file)).0 {
+                passed_by_bbolt.push((base.name.clone(), damage.name));
+            }
+        }
+    }
+    assert!(passed_by_bbolt.is_empty(), "bbolt check passes {passed_by_bbolt:?}");
+}
