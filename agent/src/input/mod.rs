@@ -119,7 +119,7 @@ fn body(source: FileSource, path: &Path) -> Result<Body, Error> {
         let len = head.len() as u64;
         Fault::Scan(etcdsnap_core::Error::Read { offset: 0, len, cause }).at(path)
     })?;
-    Ok(match sniff(&head, Some(source.len())) {
+    Ok(match sniff(&head) {
         FileKind::Gzip => Body::Packed(Packed::new(source, Format::Gzip)),
         FileKind::Zip => Body::Packed(Packed::new(source, Format::Zip)),
         FileKind::Zstd => Body::Packed(Packed::new(source, Format::Zstd)),
