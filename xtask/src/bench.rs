@@ -1,12 +1,148 @@
 //! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
 
-use anyhow::Result;
+mod measure;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use self::measure::{Run, alternate};
+use crate::{reference, repo};
+
+/// The version whose `etcdutl snapshot status` is the comparison.
+const COMPARED: &str = "3.7";
+
+/// `status` should be this many times faster than etcdutl's.
+const STATUS_TARGET: f64 = 8.0;
+/// `verify` should take at most this many times what SHA-256 of the file alone takes.
+const VERIFY_TARGET: f64 = 1.25;
+/// Memory should stay below this, …
+const MEMORY_BASE: u64 = 96 << 20;
+/// … and this much more for each revision in the file.
+const MEMORY_PER_REVISION: u64 = 24;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Runs of each command
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Snapshots to measure instead of the generated ones
+    #[arg(value_name = "SNAPSHOT")]
+    files: Vec<PathBuf>,
+    /// Measure this etcdsnap instead of building the workspace's own
+    #[arg(long, value_name = "PROGRAM")]
+    etcdsnap: Option<PathBuf>,
+}
 
 /// The chore.
-pub fn run(_: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<()> {
+    ensure!(arguments.runs > 0, "--runs must be at least 1");
+    reference::ensure_version(COMPARED)?;
+    let release = build(arguments.etcdsnap.is_none())?;
+    let etcdsnap = arguments.etcdsnap.clone().unwrap_or_else(|| release.join("etcdsnap"));
+    let inputs = if arguments.files.is_empty() { generated()? } else { arguments.files.clone() };
+    for input in inputs {
+        measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
+    }
     Ok(())
+}
+
+/// Builds the programs optimised and returns their folder. The target directory is cargo's own choice, so it is asked.
+fn build(with_etcdsnap: bool) -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "-p", "etcdsnap-xtask"]).current_dir(repo::root());
+    if with_etcdsnap {
+        cargo.args(["-p", "etcdsnap"]);
+    }
+    repo::run(&mut cargo)?;
+    let said = repo::capture(
+        Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(repo::root()),
+    )?;
+    let metadata: Metadata = serde_json::from_str(&said)?;
+    Ok(metadata.target_directory.join("release"))
+}
+
+/// The two generated inputs, made on first use and kept in `target/bench`.
+fn generated() -> Result<Vec<PathBuf>> {
+    let folder = repo::root().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let mut files = Vec::new();
+    for mode in ["k8s", "small"] {
+        let file = folder.join(format!("{mode}.db"));
+        if !file.exists() {
+            let gensnap = reference::ensure_own("gensnap")?;
+            eprintln!("writing target/bench/{mode}.db");
+            repo::run(Command::new(gensnap).args(["--mode", mode, "--out"]).arg(&file))?;
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<()> {
+    let etcdutl = reference::program(COMPARED, "etcdutl");
+    let entries = entries(input)?;
+    let size = fs::metadata(input)?.len();
+    let name = input.file_name().unwrap_or_default().to_string_lossy();
+    println!("{name}: {:.2} GB, {entries} revisions, median of {runs} runs", size as f64 / 1e9);
+
+    let command = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(input);
+        command
+    };
+    // Reading the file once brings it into the page cache.
+    repo::capture(&mut command(xtask, &["sha256"]))?;
+
+    let (ours, theirs) =
+        alternate(runs, || command(etcdsnap, &["status"]), || command(&etcdutl, &["snapshot", "status"]))?;
+    row("etcdsnap status", &ours);
+    row("etcdutl snapshot status", &theirs);
+    println!("  {:<26}{:>8.2} ×    target ≥ {STATUS_TARGET} ×", "faster by", theirs.seconds / ours.seconds);
+    let memory = ours.peak;
+
+    let (ours, hash) = alternate(runs, || command(etcdsnap, &["verify"]), || command(xtask, &["sha256"]))?;
+    row("etcdsnap verify", &ours);
+    row("SHA-256 alone", &hash);
+    println!("  {:<26}{:>8.2} ×    target ≤ {VERIFY_TARGET} ×", "times SHA-256", ours.seconds / hash.seconds);
+
+    let allowed = MEMORY_BASE + MEMORY_PER_REVISION * entries;
+    println!(
+        "  {:<26}{:>8.1} MiB  target ≤ {:.1} MiB (96 MiB + {MEMORY_PER_REVISION} B × revisions)\n",
+        "peak memory",
+        mib(memory.max(ours.peak)),
+        mib(allowed)
+    );
+    Ok(())
+}
+
+fn row(label: &str, run: &Run) {
+    println!(
+        "  {label:<26}{:>8.3} s    {:>8.1} MiB    ({:.3} … {:.3} s)",
+        run.seconds,
+        mib(run.peak),
+        run.fastest,
+        run.slowest
+    );
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Entries of the `key` bucket, as bbolt counts them.
+fn entries(input: &Path) -> Result<u64> {
+    let said = repo::capture(Command::new(reference::program(COMPARED, "bbolt")).arg("stats").arg(input).arg("key"))?;
+    said.lines()
+        .find_map(|line| line.trim().strip_prefix("Number of keys/value pairs:"))
+        .and_then(|count| count.trim().parse().ok())
+        .context("bbolt stats did not print the number of pairs")
 }
