@@ -1,1 +1,110 @@
-//! .
+//! The inspector: core, for a page's worker.
+//!
+//! A thin edge: convert in, one call into core, convert out. Nothing here knows what a snapshot is. It runs in a
+//! dedicated worker only, because [`BlobSource`] reads synchronously, which browsers allow nowhere else.
+//!
+//! What is absent: the network, the DOM, any state beyond one file. Cancelling is the page's business (it ends the
+//! worker).
+
+mod blob;
+mod convert;
+mod types;
+mod zstd;
+
+use etcdsnap_core::{Code, Consumed, Sweep};
+use sha2::Digest;
+use wasm_bindgen::prelude::*;
+use web_sys::Blob;
+
+pub use blob::BlobSource;
+pub use zstd::ZstdReader;
+
+use convert::{Progress, into_error, to_js};
+
+/// One file, judged while it is read from front to back: `push` every piece in order, then `finish`.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Inspector {
+    sweep: Sweep,
+}
+
+#[wasm_bindgen]
+impl Inspector {
+    /// An inspector that has seen nothing yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.sweep.push(bytes);
+    }
+
+    /// The report over all that was pushed. What the sweep did not remember is read from `blob`.
+    ///
+    /// # Errors
+    /// A `ScanError`; of kind `consumed` when there is no blob and the answer needs one.
+    #[wasm_bindgen(unchecked_return_type = "Report")]
+    pub fn finish(self, blob: Option<Blob>, progress: js_sys::Function) -> Result<JsValue, JsValue> {
+        let swept = self.sweep.finish();
+        let watch = Progress::new(progress);
+        let report = match blob {
+            Some(blob) => swept.verify(&BlobSource::new(blob).map_err(into_error)?, &watch),
+            None => {
+                let len = swept.len();
+                swept.verify(&Consumed(len), &watch)
+            }
+        };
+        to_js(&report.map_err(into_error)?)
+    }
+}
+
+/// First facts about a file, from a few small reads.
+///
+/// # Errors
+/// A `ScanError` when the file cannot be read.
+#[wasm_bindgen(unchecked_return_type = "Peek")]
+pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
+    let source = BlobSource::new(blob).map_err(into_error)?;
+    to_js(&etcdsnap_core::peek(&source).map_err(into_error)?)
+}
+
+/// Every finding code with its severity, what it means and what to do.
+///
+/// # Errors
+/// None in practice: the codes are constants.
+#[wasm_bindgen(unchecked_return_type = "CodeInfo[]")]
+pub fn codes() -> Result<JsValue, JsValue> {
+    let all: Vec<_> = Code::ALL.iter().copied().map(types::CodeInfo::from).collect();
+    to_js(&all)
+}
+
+/// SHA-256 alone, fed as [`Inspector`] is: what the benchmark compares a verdict with.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Sha256Only {
+    hasher: sha2::Sha256,
+}
+
+#[wasm_bindgen]
+impl Sha256Only {
+    /// A hasher that has seen nothing yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    /// The digest of all that was pushed.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.hasher.finalize().to_vec()
+    }
+}

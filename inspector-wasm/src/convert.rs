@@ -1,0 +1,47 @@
+//! Across the boundary: values out, errors out, progress out.
+
+use etcdsnap_core::{Error, ReadError, Watch};
+use js_sys::{Function, Reflect};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+/// A value as plain JavaScript: objects for maps, `null` for none, `bigint` for 64-bit numbers, which a damaged file
+/// can push past what a `number` holds.
+pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::new()
+        .serialize_maps_as_objects(true)
+        .serialize_missing_as_null(true)
+        .serialize_large_number_types_as_bigints(true);
+    value.serialize(&serializer).map_err(JsValue::from)
+}
+
+/// A core error as a JavaScript `Error` whose `kind` the page decides by.
+pub(crate) fn into_error(error: Error) -> JsValue {
+    let kind = match &error {
+        Error::Read { cause: ReadError::Consumed, .. } => "consumed",
+        Error::Read { .. } => "read",
+        Error::Cancelled => "cancelled",
+        Error::Memory { .. } => "memory",
+        _ => "other",
+    };
+    let out = js_sys::Error::new(&error.to_string());
+    // Setting a member of a fresh object cannot fail.
+    let _ = Reflect::set(&out, &"kind".into(), &kind.into());
+    out.into()
+}
+
+/// Passes core's progress on to a function of the worker.
+pub(crate) struct Progress(Function);
+
+impl Progress {
+    pub(crate) fn new(function: Function) -> Self {
+        Self(function)
+    }
+}
+
+impl Watch for Progress {
+    fn advance(&self, bytes: u64) {
+        // Progress that cannot be told must not stop the scan.
+        let _ = self.0.call1(&JsValue::NULL, &JsValue::from_f64(bytes as f64));
+    }
+}

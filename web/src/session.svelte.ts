@@ -1,0 +1,224 @@
+import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import type { ViewId } from "./views.ts";
+import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
+import InspectWorker from "./worker/worker.ts?worker&inline";
+
+export type State = "waiting" | "working" | "done" | "failed" | "cancelled";
+
+/** Two files are read at a time: more would only take each other's disk and memory. */
+const AT_ONCE = 2;
+/** A worker that died is replaced once; a second death is the file's doing. */
+const REPLACEMENTS = 1;
+/** How much of a speed's past counts, per message. */
+const SMOOTHING = 0.15;
+
+/** One file and all that is known of it. */
+export class Session {
+  readonly id: number;
+  readonly file: File;
+  state = $state<State>("waiting");
+  peek = $state.raw<Peek | null>(null);
+  packed = $state.raw<Packing | null>(null);
+  report = $state.raw<Report | null>(null);
+  /** How long the verdict took, from the worker's start. */
+  seconds = $state.raw(0);
+  failure = $state.raw<Failure | null>(null);
+  notice = $state.raw<string | null>(null);
+  phase = $state<Phase>("read");
+  done = $state(0);
+  total = $state(0);
+  /** Bytes a second, smoothed; 0 while unknown. */
+  rate = $state(0);
+  view = $state<ViewId>("overview");
+  /** The finding that is open, by its place in the report. */
+  selected = $state<number | null>(null);
+
+  #worker: Worker | null = null;
+  #replacements = 0;
+  #lastTold = 0;
+  #onIdle: () => void;
+
+  constructor(id: number, file: File, onIdle: () => void) {
+    this.id = id;
+    this.file = file;
+    this.total = file.size;
+    this.#onIdle = onIdle;
+  }
+
+  /** Part done, 0 to 100, whole numbers. */
+  get percent(): number {
+    return this.total > 0 ? Math.min(100, Math.floor((this.done / this.total) * 100)) : 0;
+  }
+
+  /** Seconds left; null while that cannot be told. */
+  get left(): number | null {
+    return this.rate > 0 && this.phase !== "settle" ? Math.max(0, this.total - this.done) / this.rate : null;
+  }
+
+  start(): void {
+    this.state = "working";
+    this.failure = null;
+    this.phase = "read";
+    this.done = 0;
+    this.rate = 0;
+    this.#lastTold = performance.now();
+    const worker = new InspectWorker();
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#died(event.message || "it gave no reason");
+    };
+    worker.onmessageerror = () => this.#died("its answer could not be read");
+    worker.postMessage({ file: this.file } satisfies Request);
+  }
+
+  /** Stops at once, whatever the worker is doing. */
+  cancel(): void {
+    if (this.state !== "working" && this.state !== "waiting") return;
+    this.#stop("cancelled");
+  }
+
+  /** Reads the file anew. */
+  retry(): void {
+    this.#replacements = 0;
+    this.notice = null;
+    this.report = null;
+    this.peek = null;
+    this.state = "waiting";
+    this.#onIdle();
+  }
+
+  /** Ends the worker of a file that is closed. */
+  close(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+  }
+
+  #stop(state: State): void {
+    this.close();
+    this.state = state;
+    this.#onIdle();
+  }
+
+  #hear(message: Message): void {
+    switch (message.kind) {
+      case "codes":
+        codes.learn(message.codes);
+        break;
+      case "peek":
+        this.peek = message.peek;
+        this.packed = message.packed;
+        break;
+      case "progress":
+        this.#progress(message);
+        break;
+      case "report":
+        this.report = message.report;
+        this.seconds = message.seconds;
+        this.#stop("done");
+        break;
+      case "failed":
+        if (message.failure.broken) this.#died(message.failure.message);
+        else {
+          this.failure = message.failure;
+          this.#stop("failed");
+        }
+        break;
+    }
+  }
+
+  #progress({ phase, done, total }: Message & { kind: "progress" }): void {
+    const now = performance.now();
+    if (phase === this.phase && done > this.done) {
+      const current = ((done - this.done) / Math.max(1, now - this.#lastTold)) * 1000;
+      this.rate = this.rate === 0 ? current : this.rate + SMOOTHING * (current - this.rate);
+    } else if (phase !== this.phase) {
+      this.rate = 0;
+    }
+    this.#lastTold = now;
+    this.phase = phase;
+    this.done = done;
+    this.total = total;
+  }
+
+  #died(reason: string): void {
+    this.close();
+    const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
+    if (this.#replacements < REPLACEMENTS) {
+      this.#replacements += 1;
+      this.notice = `The worker that read this file stopped (${words}). A new one took its place and started again.`;
+      this.start();
+      return;
+    }
+    this.notice = null;
+    this.failure = {
+      message: `The worker that read this file stopped twice: ${words}.`,
+      action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
+      broken: true,
+    };
+    this.#stop("failed");
+  }
+}
+
+/** The words for every finding code, from the core itself. */
+class Codes {
+  #known = $state.raw<ReadonlyMap<string, CodeInfo>>(new Map());
+
+  learn(all: CodeInfo[]): void {
+    if (this.#known.size === 0) this.#known = new Map(all.map((info) => [info.code, info]));
+  }
+
+  get(code: string): CodeInfo | undefined {
+    return this.#known.get(code);
+  }
+}
+
+export const codes = new Codes();
+
+/** The open files, in the order of their tabs. */
+class Sessions {
+  list = $state<Session[]>([]);
+  currentId = $state<number | null>(null);
+  #nextId = 1;
+
+  get current(): Session | null {
+    return this.list.find((session) => session.id === this.currentId) ?? null;
+  }
+
+  open(files: Iterable<File>): void {
+    let first: number | null = null;
+    for (const file of files) {
+      const session = new Session(this.#nextId, file, () => this.#next());
+      this.#nextId += 1;
+      this.list.push(session);
+      first ??= session.id;
+    }
+    if (first !== null) this.currentId = first;
+    this.#next();
+  }
+
+  close(session: Session): void {
+    const at = this.list.indexOf(session);
+    session.close();
+    this.list = this.list.filter((other) => other !== session);
+    if (this.currentId === session.id) this.currentId = (this.list[at] ?? this.list[at - 1])?.id ?? null;
+    this.#next();
+  }
+
+  /** Moves to another tab, round the ends. */
+  step(by: 1 | -1): void {
+    const at = this.list.findIndex((session) => session.id === this.currentId);
+    const next = this.list[(at + by + this.list.length) % this.list.length];
+    if (next !== undefined) this.currentId = next.id;
+  }
+
+  #next(): void {
+    for (const session of this.list) {
+      if (this.list.filter((other) => other.state === "working").length >= AT_ONCE) return;
+      if (session.state === "waiting") session.start();
+    }
+  }
+}
+
+export const sessions = new Sessions();

@@ -1,0 +1,28 @@
+import type { CodeInfo, Peek, Report } from "../generated/etcdsnap_inspector.js";
+
+/** What the page asks of a worker: the one file it exists for. */
+export interface Request {
+  file: File;
+}
+
+/** What is being done to the file: read once, or, where a packed one needs it, unpacked to a copy first. */
+export type Phase = "read" | "unpack" | "settle";
+
+/** What a worker tells the page, in this order; `progress` any number of times. */
+export type Message =
+  | { kind: "codes"; codes: CodeInfo[] }
+  | { kind: "peek"; peek: Peek; packed: Packing | null }
+  | { kind: "progress"; phase: Phase; done: number; total: number }
+  | { kind: "report"; report: Report; bytes: number; seconds: number }
+  | { kind: "failed"; failure: Failure };
+
+/** The packings that are opened. */
+export type Packing = "gzip" | "zip" | "zstd";
+
+/** Why there is no report: what happened, and what to do now. */
+export interface Failure {
+  message: string;
+  action: string;
+  /** The worker itself broke, so a new one may fare better. */
+  broken: boolean;
+}

@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+import { viteSingleFile } from "vite-plugin-singlefile";
+import { contentSecurityPolicy } from "./vite/csp.ts";
+import { sample } from "./vite/sample.ts";
+
+const samplePath = fileURLToPath(new URL("../samples/sample.db", import.meta.url));
+
+const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
+
+/** `vite build` makes the page; `vite build --mode bench` the page whose worker only hashes, for the benchmark. */
+export default defineConfig(({ mode }) => ({
+  base: "./",
+  define: { __HASH_ONLY__: JSON.stringify(mode === "bench"), __VERSION__: JSON.stringify(version) },
+  plugins: [svelte(), sample(samplePath), viteSingleFile({ removeViteModuleLoader: true }), contentSecurityPolicy()],
+  worker: { format: "iife" as const },
+  build: {
+    outDir: mode === "bench" ? "dist/bench" : "dist",
+    emptyOutDir: true,
+    target: ["chrome123", "firefox121", "safari17.5"],
+    assetsInlineLimit: Number.MAX_SAFE_INTEGER,
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 1024,
+  },
+}));

@@ -1,0 +1,131 @@
+//! Builds the page: core to wasm, its bindings, and all of it into one HTML file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::repo;
+
+/// The page must stay below this, so that it opens at once and can be sent by mail.
+const MAX_PAGE: u64 = 1_000_000;
+
+/// What the compiler may use in the page's wasm: all of it is in every browser that the page's script needs anyway.
+const WASM_FEATURES: [&str; 7] = [
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+
+/// Options of `cargo xtask page`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Build the benchmark's page as well, whose worker does nothing but SHA-256 (web/dist/bench)
+    #[arg(long)]
+    bench: bool,
+    /// Check the types of the page and of its tests as well
+    #[arg(long)]
+    check: bool,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let page = build(arguments.bench)?;
+    if arguments.check {
+        repo::run(npm().args(["run", "--silent", "check"]))?;
+    }
+    println!("{}", page.display());
+    Ok(())
+}
+
+/// Builds the page and returns where it lies.
+pub fn build(bench: bool) -> Result<PathBuf> {
+    let web = repo::root().join("web");
+    install(&web)?;
+    let generated = web.join("src/generated");
+    bindings(&compile()?, &generated)?;
+    optimise(&web, &generated)?;
+    repo::run(npm().args(["run", "--silent", "build"]))?;
+    if bench {
+        repo::run(npm().args(["run", "--silent", "build", "--", "--mode", "bench"]))?;
+    }
+    let page = web.join("dist/index.html");
+    let size = fs::metadata(&page).with_context(|| format!("no page at {}", page.display()))?.len();
+    ensure!(size < MAX_PAGE, "the page has {size} bytes, more than {MAX_PAGE}");
+    let wasm = fs::metadata(generated.join("etcdsnap_inspector_bg.wasm"))?.len();
+    eprintln!("page: {size} bytes, of which wasm before base64: {wasm}");
+    Ok(page)
+}
+
+/// Installs the page's packages, unless those of this lock file are there.
+fn install(web: &Path) -> Result<()> {
+    let lock = fs::read_to_string(web.join("package-lock.json")).context("web/package-lock.json")?;
+    let mark = web.join("node_modules/.installed-lock.json");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    // None of the packages needs its install scripts, and nothing may download a browser.
+    repo::run(npm().args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+        .context("the page needs Node.js 20.19 or later with npm")?;
+    fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// Compiles the inspector and returns its wasm.
+fn compile() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .current_dir(repo::root())
+        .args(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--package", "etcdsnap-inspector"])
+        .args(["--lib", "--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit());
+    let messages = repo::capture(&mut build)?;
+    let wasm = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "etcdsnap_inspector")
+        .filter_map(|message| message["filenames"].as_array().cloned())
+        .flatten()
+        .filter_map(|name| name.as_str().map(PathBuf::from))
+        .find(|name| name.extension().is_some_and(|extension| extension == "wasm"));
+    wasm.context("cargo built no wasm")
+}
+
+/// Writes the JavaScript and TypeScript side of the wasm.
+fn bindings(wasm: &Path, generated: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(wasm)
+        .web(true)?
+        // The wasm is inside the page, so there is no address to load it from.
+        .omit_default_module_path(true)
+        .remove_producers_section(true)
+        .typescript(true);
+    bindgen.generate(generated).context("wasm-bindgen")
+}
+
+/// Makes the wasm smaller and faster, in place.
+fn optimise(web: &Path, generated: &Path) -> Result<()> {
+    let wasm = generated.join("etcdsnap_inspector_bg.wasm");
+    let mut optimise = Command::new("node");
+    optimise
+        .arg(web.join("node_modules/binaryen/bin/wasm-opt"))
+        .args(["-O3", "--strip-debug", "--strip-producers"])
+        .args(WASM_FEATURES)
+        .arg(&wasm)
+        .arg("-o")
+        .arg(&wasm);
+    repo::run(&mut optimise)
+}
+
+fn npm() -> Command {
+    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    npm.current_dir(repo::root().join("web"));
+    npm
+}
