@@ -1,10 +1,16 @@
 //! `cargo xtask`: every chore of this project, one module each.
 
 mod bench;
+mod demo;
+mod findings;
+mod lint;
+mod page;
+mod proto;
 mod record;
 mod reference;
 mod repo;
 mod sha256;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,10 +27,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Show the main job on the sample: status, verify, and the page on the loopback address
+    Demo(demo::Arguments),
+    /// Run all tests, after setting up all that they need: what CI runs (needs Go, Node.js and Chromium)
+    Test(test::Arguments),
+    /// Check formatting, lints, the builds for wasm32 and generated files
+    Lint,
+    /// Make the Rust types of proto/ from the .proto files
+    Proto(proto::Arguments),
+    /// Write docs/findings.md from core's table of codes
+    Findings,
     /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go)
     Reference(reference::Arguments),
     /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
     Record(record::Arguments),
+    /// Build the page into one self-contained file, web/dist/index.html (needs Node.js)
+    Page(page::Arguments),
     /// Measure status and verify on large snapshots beside the reference programs (needs Go)
     Bench(bench::Arguments),
     /// Hash all but the last 32 bytes of a file: what verify is measured against
@@ -37,8 +55,14 @@ enum Chore {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
+        Chore::Demo(arguments) => demo::run(&arguments),
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Lint => lint::run(),
+        Chore::Proto(arguments) => proto::run(&arguments),
+        Chore::Findings => findings::write(),
         Chore::Reference(arguments) => reference::run(&arguments),
         Chore::Record(arguments) => record::run(&arguments),
+        Chore::Page(arguments) => page::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Sha256 { file } => sha256::run(&file),
     };

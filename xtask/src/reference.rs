@@ -14,7 +14,7 @@ use crate::repo;
 const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
 
 /// Options of `cargo xtask reference`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct Arguments {
     /// Only this version, such as 3.7
     #[arg(long, value_name = "VERSION")]

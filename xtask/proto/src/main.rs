@@ -1,0 +1,41 @@
+//! `etcdsnap-protogen FROM TO [--check]`: compiles every `.proto` file in FROM to Rust files in TO.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (from, to, check) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [from, to] => (PathBuf::from(from), PathBuf::from(to), false),
+        [from, to, "--check"] => (PathBuf::from(from), PathBuf::from(to), true),
+        _ => bail!("usage: etcdsnap-protogen FROM TO [--check]"),
+    };
+    let sources = files(&from, "proto")?;
+    let set = protox::compile(&sources, [&from]).context("cannot compile the .proto files")?;
+    let made = tempfile::tempdir()?;
+    prost_build::Config::new().out_dir(made.path()).compile_fds(set)?;
+    if !check {
+        fs::create_dir_all(&to)?;
+    }
+    for file in files(made.path(), "rs")? {
+        let target = to.join(file.file_name().unwrap_or_default());
+        let text = fs::read_to_string(&file)?;
+        if check {
+            let there = fs::read_to_string(&target).unwrap_or_default();
+            ensure!(there == text, "{} differs from its .proto file: run `cargo xtask proto`", target.display());
+        } else {
+            fs::write(&target, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|found| found == extension));
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,40 @@
+//! The main job on the sample that ships with the repository: status, verify, and the page.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{page, repo};
+
+/// The snapshot that ships with the repository, from its root.
+pub const SAMPLE: &str = "samples/sample.db";
+
+/// Options of `cargo xtask demo`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only the terminal: build and serve no page (needs no Node.js)
+    #[arg(long)]
+    no_page: bool,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    if !arguments.no_page {
+        page::build(false)?;
+    }
+    repo::run(
+        Command::new("cargo").args(["build", "--release", "--locked", "-p", "etcdsnap"]).current_dir(repo::root()),
+    )?;
+    show(&["status", SAMPLE])?;
+    show(&["verify", SAMPLE])?;
+    if arguments.no_page {
+        return Ok(());
+    }
+    eprintln!("\nThe page comes next; \"Open the sample\" in it opens the same file. Ctrl-C ends it.");
+    show(&["open"])
+}
+
+fn show(arguments: &[&str]) -> Result<()> {
+    println!("\n$ etcdsnap {}", arguments.join(" "));
+    repo::run(Command::new(repo::root().join("target/release/etcdsnap")).args(arguments).current_dir(repo::root()))
+}

@@ -1,0 +1,24 @@
+//! Formatting, clippy, the builds for wasm32, and generated files against their sources.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{findings, repo};
+
+/// The chore.
+pub fn run() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    let wasm = ["--target", "wasm32-unknown-unknown", "--locked"];
+    cargo(
+        &[&["clippy", "-p", "etcdsnap-core", "-p", "etcdsnap-inspector"], &wasm[..], &["--", "-D", "warnings"]]
+            .concat(),
+    )?;
+    findings::check()
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    eprintln!("cargo {}", arguments.join(" "));
+    repo::run(Command::new("cargo").args(arguments).current_dir(repo::root()))
+}

@@ -1,0 +1,145 @@
+//! All tests, with all that they need set up first: this is what CI runs.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{lint, page, proto, reference, repo};
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Leave out formatting, clippy and generated files
+    #[arg(long)]
+    no_lint: bool,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let browser = browser()?;
+    step("reference programs");
+    reference::run(&reference::Arguments::default())?;
+    step("page");
+    page::build(false)?;
+    if !arguments.no_lint {
+        step("lint");
+        lint::run()?;
+        proto::run(&proto::Arguments { check: true })?;
+    }
+    step("cargo test");
+    let mut count = Count::default();
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("ETCDSNAP_REQUIRE_REFERENCE", "1");
+    let rust = count.run(cargo.current_dir(repo::root()))?;
+    step("page tests");
+    let root = repo::root();
+    repo::run(Command::new("cargo").args(["build", "--release", "--locked", "-p", "etcdsnap"]).current_dir(&root))?;
+    let mut npm = Command::new("npm");
+    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", root.join("target/release/etcdsnap"));
+    let page = count.run(npm.current_dir(root.join("web")))?;
+    // A runner that died without counting has failed all the same.
+    let failed = if rust && page { count.failed } else { count.failed.max(1) };
+    println!("{} passed, {failed} failed", count.passed);
+    ensure!(failed == 0, "some tests failed");
+    ensure!(count.passed > 0, "no test ran");
+    Ok(())
+}
+
+fn step(name: &str) {
+    eprintln!("\n── {name}");
+}
+
+/// What the runners counted.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    /// Runs a test runner, its output shown as it comes, and adds up what it counts; whether it ended well.
+    fn run(&mut self, command: &mut Command) -> Result<bool> {
+        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let output = child.stdout.take().context("no output")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            writeln!(std::io::stdout(), "{line}")?;
+            self.read(&line);
+        }
+        Ok(child.wait()?.success())
+    }
+
+    /// `test result: ok. 12 passed; 0 failed; …` of cargo, `12 passed (3.4s)` and `1 failed` of Playwright.
+    fn read(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(counts) = line.strip_prefix("test result:") {
+            for part in counts.split(['.', ';']) {
+                self.add(part.trim());
+            }
+        } else if line.split(' ').count() <= 3 {
+            self.add(line);
+        }
+    }
+
+    fn add(&mut self, part: &str) {
+        let mut words = part.split(' ');
+        let Some(number) = words.next().and_then(|word| word.parse::<u64>().ok()) else { return };
+        match words.next() {
+            Some("passed") => self.passed += number,
+            Some("failed") => self.failed += number,
+            _ => {}
+        }
+    }
+}
+
+/// The browser for the page's tests: `CHROMIUM`, or one in the search path, or Debian's package.
+fn browser() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Ok(named.into());
+    }
+    if let Some(found) = in_path() {
+        return Ok(found);
+    }
+    let is_debian = PathBuf::from("/etc/debian_version").exists();
+    if is_debian && rustix::process::geteuid().is_root() {
+        step("chromium");
+        repo::run(Command::new("apt-get").args(["update", "-qq"]))?;
+        let install = ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
+        repo::run(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    match in_path() {
+        Some(found) => Ok(found),
+        None => bail!(
+            "the page's tests need Chromium: install it (on Debian: apt-get install chromium), or name it in CHROMIUM"
+        ),
+    }
+}
+
+fn in_path() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_are_counted() {
+        let mut count = Count::default();
+        for line in [
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s",
+            "  17 passed (12.3s)",
+            "  1 failed",
+            "test 12 passed the gate of many words",
+        ] {
+            count.read(line);
+        }
+        assert_eq!((count.passed, count.failed), (32, 3));
+    }
+}
