@@ -2,8 +2,10 @@
 
 mod cli;
 
+use std::panic;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run().into()
+    // A defect has said so on stderr by now; its exit code must not be one that means something else.
+    panic::catch_unwind(cli::run).unwrap_or(cli::exit::Exit::Failed).into()
 }

@@ -136,3 +136,90 @@ impl Drop for Alarm<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::AtomicU64;
+
+    use etcdsnap_core::{ReadError, Verdict};
+
+    use super::*;
+    use crate::progress::NoProgress;
+
+    const SNAPSHOT: &[u8] = include_bytes!("../../tests/cases/3.7-history/snapshot.db");
+
+    /// A snapshot that cannot be read on the workers, whose threads have no name as that of a test has.
+    struct Faulty(fn() -> ReadError);
+
+    impl Source for Faulty {
+        fn len(&self) -> u64 {
+            SNAPSHOT.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+            match thread::current().name() {
+                None => Err((self.0)()),
+                Some(_) => SNAPSHOT.read_at(offset, out),
+            }
+        }
+    }
+
+    fn options(threads: usize) -> VerifyOptions<'static> {
+        VerifyOptions { threads: NonZeroUsize::new(threads), ..VerifyOptions::default() }
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_report() {
+        let one = run(SNAPSHOT, &options(1)).unwrap();
+        assert_eq!(one.verdict, Verdict::Sound);
+        for threads in [2, 3, 16] {
+            assert_eq!(run(SNAPSHOT, &options(threads)).unwrap(), one);
+        }
+        assert_eq!(etcdsnap_core::verify(SNAPSHOT, &NoProgress).unwrap(), one);
+    }
+
+    #[test]
+    fn without_the_sha256_everything_else_is_the_same() {
+        let whole = run(SNAPSHOT, &options(2)).unwrap();
+        let without = run(SNAPSHOT, &VerifyOptions { sha256: Sha256::Skip, ..options(2) }).unwrap();
+        assert_eq!((without.trailer.actual, without.status), (None, whole.status));
+    }
+
+    #[test]
+    fn a_failed_read_comes_out_with_its_offset() {
+        let source = Faulty(|| ReadError::Medium("broken disk".into()));
+        match run(&source, &options(2)) {
+            Err(Fault::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => assert_eq!(text, "broken disk"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_becomes_an_error() {
+        let source = Faulty(|| panic!("a defect"));
+        match run(&source, &options(2)) {
+            Err(Fault::Panic(message)) => assert_eq!(message, "a defect"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_caller_can_stop_it() {
+        struct StopAfter(AtomicU64);
+        impl Watch for StopAfter {
+            fn advance(&self, bytes: u64) {
+                self.0.fetch_add(bytes, Ordering::Relaxed);
+            }
+            fn cancelled(&self) -> bool {
+                self.0.load(Ordering::Relaxed) > 0
+            }
+        }
+        impl Progress for StopAfter {
+            fn begin(&self, _stage: Stage, _total: Option<u64>) {}
+        }
+        let progress = StopAfter(AtomicU64::new(1));
+        let outcome = run(SNAPSHOT, &VerifyOptions { progress: &progress, ..options(2) });
+        assert!(matches!(outcome, Err(Fault::Scan(Error::Cancelled))));
+    }
+}

@@ -3,7 +3,7 @@
 mod args;
 mod codes;
 mod completions;
-mod exit;
+pub mod exit;
 mod input;
 mod man;
 mod open;

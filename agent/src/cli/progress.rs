@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-const KNOWN: &str =
-    "{msg}  [{bar:30}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
-const UNKNOWN: &str = "{msg}  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}";
+/// The name gives way on a narrow terminal: a bar that wraps could not be wiped.
+const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
+const UNKNOWN: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
 
 /// Whether a bar stands on the terminal now.
 static SHOWN: AtomicBool = AtomicBool::new(false);

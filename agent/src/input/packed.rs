@@ -201,3 +201,122 @@ impl fmt::Display for MediumFault {
 }
 
 impl std::error::Error for MediumFault {}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::progress::NoProgress;
+
+    const FORMATS: [Format; 3] = [Format::Gzip, Format::Zip, Format::Zstd];
+
+    /// Something that compresses to a good many blocks and is not all alike.
+    fn plain() -> Vec<u8> {
+        (0..400_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+    }
+
+    fn packed(format: Format, plain: &[u8]) -> Vec<u8> {
+        match format {
+            Format::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            Format::Zstd => zstd::stream::encode_all(plain, 1).unwrap(),
+            Format::Zip => archive(&[("backup/", b""), ("backup/snapshot.db", plain), ("__MACOSX/x", b"x")]),
+        }
+    }
+
+    fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in members {
+            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn unpacked(format: Format, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let source = FileSource::new(file, Path::new("file")).unwrap();
+        let mut whole = Vec::new();
+        Packed::new(source, format).unpack(&NoProgress, &mut |block| {
+            assert!(!block.is_empty() && block.len() <= BLOCK);
+            whole.append(block);
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    #[test]
+    fn every_format_gives_back_what_went_in() {
+        for format in FORMATS {
+            assert!(unpacked(format, &packed(format, &plain())).unwrap() == plain(), "{format}");
+        }
+    }
+
+    #[test]
+    fn concatenated_members_and_frames_are_one_stream() {
+        let twice = [plain(), plain()].concat();
+        for format in [Format::Gzip, Format::Zstd] {
+            let one = packed(format, &plain());
+            assert!(unpacked(format, &[one.clone(), one].concat()).unwrap() == twice, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_cut_file_is_an_error_that_says_how_far_it_went() {
+        for format in FORMATS {
+            let whole = packed(format, &plain());
+            for keep in [whole.len() / 2, whole.len() - 1] {
+                let error = unpacked(format, &whole[..keep]).unwrap_err();
+                let Error::Unpack { at, .. } = &error else { panic!("{format}: {error}") };
+                // The directory of a zip archive stands at its end, so nothing can be unpacked without it.
+                assert!(format == Format::Zip || *at > 0, "{format}: {error}");
+                assert!(error.is_damage());
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_an_error() {
+        for format in FORMATS {
+            // A zstd frame has no checksum unless it was asked for, so there the change may only show in what comes out.
+            let mut bytes = packed(format, &plain());
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0xff;
+            match unpacked(format, &bytes) {
+                Err(Error::Unpack { .. }) => {}
+                Ok(other) if format == Format::Zstd => assert!(other != plain()),
+                other => panic!("{format}: {:?}", other.map(|bytes| bytes.len())),
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_behind_gzip_are_passed_over_and_nothing_else() {
+        let whole = packed(Format::Gzip, b"snapshot");
+        let padded = [whole.clone(), vec![0; 600_000]].concat();
+        assert_eq!(unpacked(Format::Gzip, &padded).unwrap(), b"snapshot");
+        let tailed = [whole, b"\0\0more".to_vec()].concat();
+        assert!(unpacked(Format::Gzip, &tailed).unwrap_err().to_string().contains("no gzip data follows"));
+    }
+
+    #[test]
+    fn an_archive_of_several_files_is_refused_by_name() {
+        let error = unpacked(Format::Zip, &archive(&[("a.db", b"a"), ("b.db", b"b")])).unwrap_err();
+        assert!(error.to_string().contains("several files (a.db, b.db)"), "{error}");
+        assert!(!error.is_damage());
+        assert!(unpacked(Format::Zip, &archive(&[])).unwrap_err().to_string().contains("holds no file"));
+    }
+
+    #[test]
+    fn a_zstd_window_beyond_the_bound_is_refused_before_memory_is_taken() {
+        // Frame header: no content size, window descriptor 0xA8 = exponent 21 → 2 GiB; then a last raw block of no bytes.
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
+        let error = unpacked(Format::Zstd, &frame).unwrap_err();
+        assert!(matches!(error, Error::Window { .. }), "{error}");
+    }
+}
