@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The name gives way on a narrow terminal: a bar that wraps could not be wiped.
+/// The name gives way on a narrow terminal, so that the bar keeps to one line.
 const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
 const UNKNOWN: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
 
@@ -72,9 +72,9 @@ impl Drop for Bar {
     }
 }
 
-/// Takes the bar off the terminal from the outside, without waiting for whoever draws it.
-pub fn wipe() {
+/// Leaves the bar where it stands, as the last word on how far the work came, and begins a new line for the shell.
+pub fn leave() {
     if SHOWN.load(Ordering::Relaxed) {
-        let _ = io::stderr().write_all(b"\r\x1b[K");
+        let _ = io::stderr().write_all(b"\n");
     }
 }

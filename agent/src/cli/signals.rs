@@ -18,7 +18,7 @@ pub fn end_at_once() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            progress::wipe();
+            progress::leave();
             let exit = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
             process::exit(exit.code().into());
         }
