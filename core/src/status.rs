@@ -24,6 +24,8 @@ pub struct Status {
     pub revisions: u64,
     /// Deletions among them.
     pub tombstones: u64,
+    /// Puts with an empty value, which a restore with `--bump-revision` writes: they are no keys. (etcdutl 3.6 and later count one key more when there are any.)
+    pub phantoms: u64,
     /// Revision up to which history was compacted away; none before the first compaction.
     pub compacted_revision: Option<i64>,
     /// Revision of a compaction that was ordered, and perhaps not finished.

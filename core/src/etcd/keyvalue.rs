@@ -23,6 +23,7 @@ pub struct KeyValue<'a> {
 impl<'a> KeyValue<'a> {
     /// Decodes a message; `None` when the bytes are none.
     #[must_use]
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut message = Self::default();
         let mut rest = bytes;
@@ -48,6 +49,7 @@ impl<'a> KeyValue<'a> {
     }
 }
 
+#[cold]
 /// Skips a field that this version does not know; a known field of another wire type is an error, as in Go.
 fn unknown(tag: u64, rest: &mut &[u8]) -> Option<()> {
     if !(7..1 << 29).contains(&(tag >> 3)) {
@@ -69,17 +71,16 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
         *rest = tail;
         return Some(u64::from(*first));
     }
-    let mut value = 0u64;
-    for (index, byte) in rest.iter().enumerate().take(10) {
-        let bits = u64::from(byte & 0x7f);
-        let shift = u32::try_from(index).ok()?.saturating_mul(7);
-        if shift == 63 && bits > 1 {
-            return None;
-        }
-        value |= bits << shift;
+    let mut value = u64::from(first & 0x7f);
+    let mut bytes = tail;
+    for shift in [7u32, 14, 21, 28, 35, 42, 49, 56, 63] {
+        let (byte, tail) = bytes.split_first()?;
+        bytes = tail;
+        value |= u64::from(byte & 0x7f) << shift;
         if *byte < 0x80 {
-            *rest = rest.get(index.saturating_add(1)..)?;
-            return Some(value);
+            *rest = bytes;
+            // The tenth byte holds the topmost bit alone.
+            return (shift < 63 || *byte < 2).then_some(value);
         }
     }
     None

@@ -156,22 +156,31 @@ pub struct Records {
 
 impl Records {
     /// Appends a record.
+    #[inline]
     pub fn push(&mut self, record: Record) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < BLOCK => block.push(record),
-            first_or_full => {
-                // The first block grows from little: most parts of most files are small.
-                let mut block = Vec::with_capacity(if first_or_full.is_some() { BLOCK } else { 16 });
-                block.push(record);
-                self.blocks.push(block);
-            }
+            _ => self.extend(&[record]),
         }
     }
 
     /// Appends records.
     pub fn extend(&mut self, records: &[Record]) {
-        for record in records {
-            self.push(*record);
+        let mut rest = records;
+        while !rest.is_empty() {
+            match self.blocks.last_mut() {
+                Some(block) if block.len() < BLOCK => {
+                    let room = BLOCK.saturating_sub(block.len());
+                    let (fitting, left) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+                    block.extend_from_slice(fitting);
+                    rest = left;
+                }
+                first_or_full => {
+                    // The first block grows from little: most parts of most files are small.
+                    let capacity = if first_or_full.is_some() { BLOCK } else { 16 };
+                    self.blocks.push(Vec::with_capacity(capacity));
+                }
+            }
         }
     }
 

@@ -112,6 +112,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             total_entries: self.buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
             revisions: key.entries,
             tombstones: key.tombstones,
+            phantoms: key.phantoms,
             compacted_revision: self.facts.finished_compact,
             scheduled_compact_revision: self.facts.scheduled_compact,
             consistent_index: self.facts.consistent_index,
@@ -134,6 +135,7 @@ fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
         run: before.run.then(after.run, combiner),
         entries: before.entries.saturating_add(after.entries),
         tombstones: before.tombstones.saturating_add(after.tombstones),
+        phantoms: before.phantoms.saturating_add(after.phantoms),
         ends: match (before.ends, after.ends) {
             (Some((first, _)), Some((_, last))) => Some((first, last)),
             (ends, None) | (None, ends) => ends,

@@ -34,6 +34,8 @@ pub struct Tally {
     pub entries: u64,
     /// Tombstones among them.
     pub tombstones: u64,
+    /// Puts with an empty value.
+    pub phantoms: u64,
     /// First and last revision key that could be decoded.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// Page and offset of the first leaf.
@@ -74,6 +76,8 @@ impl<'a> KeyFold<'a> {
         tally.run = tally.run.then(digest.run, &self.context.combiner);
         tally.entries = tally.entries.saturating_add(u64::from(digest.entries));
         tally.tombstones = tally.tombstones.saturating_add(u64::from(digest.tombstones));
+        let phantoms = u64::from(digest.entries).saturating_sub(digest.records.len() as u64);
+        tally.phantoms = tally.phantoms.saturating_add(phantoms);
         tally.ends = match (tally.ends, digest.ends) {
             (Some((first, _)), Some((_, last))) => Some((first, last)),
             (ends, None) | (None, ends) => ends,
@@ -83,7 +87,7 @@ impl<'a> KeyFold<'a> {
 }
 
 impl Fold for KeyFold<'_> {
-    fn recall(&mut self, digest: &mut LeafDigest) -> bool {
+    fn recall(&mut self, digest: &mut LeafDigest, at: (u64, u64)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let marks = self.context.marks;
         let era = marks.era(first.revision.main);
@@ -98,6 +102,7 @@ impl Fold for KeyFold<'_> {
             };
             digest.records.iter_mut().zip(eras).for_each(|(record, era)| record.set_era(era));
         }
+        self.tally.first_at.get_or_insert(at);
         self.add(digest);
         true
     }
@@ -136,7 +141,7 @@ impl Fold for KeyFold<'_> {
             let value_at = element.at.saturating_add(element.key.len());
             match inspect(key, element.value) {
                 Ok(Some((record, lease))) => self.keep(key, record, lease),
-                Ok(None) => {}
+                Ok(None) => self.tally.phantoms = self.tally.phantoms.saturating_add(1),
                 Err((code, text)) => {
                     let message = KeyValue::parse(element.value).filter(|message| !message.key.is_empty());
                     let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));

@@ -78,7 +78,7 @@ pub(crate) fn refuse(head: &[u8], len: u64) -> Report {
         FileKind::BrokenBolt => {
             Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid").page(0).offset(16)
         }
-        kind => Finding::new(Code::NotASnapshot, format!("this is {}", kind.describe())),
+        kind => Finding::new(Code::NotASnapshot, kind.describe()),
     };
     findings.push(finding);
     let trailer = Trailer { present: kind == FileKind::BrokenBolt && is_present(len), ..Trailer::default() };

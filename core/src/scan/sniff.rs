@@ -51,30 +51,30 @@ impl FileKind {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Empty => "the file is empty: the save or copy never wrote a byte",
-            Self::Bolt => "a bolt database",
-            Self::BrokenBolt => "a bolt database whose metas are both broken",
-            Self::Gzip => "a gzip file: decompress it, the snapshot may be inside",
-            Self::Zip => "a zip file: extract it, the snapshot may be inside",
-            Self::Zstd => "a Zstandard file: decompress it, the snapshot may be inside",
-            Self::Xz => "an xz file: decompress it (xz -d), the snapshot may be inside",
-            Self::Bzip2 => "a bzip2 file: decompress it (bzip2 -d), the snapshot may be inside",
-            Self::Tar => "a tar archive: extract it (tar -xf), the snapshot may be inside",
+            Self::Bolt => "this is a bolt database",
+            Self::BrokenBolt => "this is a bolt database whose metas are both broken",
+            Self::Gzip => "this is a gzip file: decompress it, the snapshot may be inside",
+            Self::Zip => "this is a zip file: extract it, the snapshot may be inside",
+            Self::Zstd => "this is a Zstandard file: decompress it, the snapshot may be inside",
+            Self::Xz => "this is an xz file: decompress it (xz -d), the snapshot may be inside",
+            Self::Bzip2 => "this is a bzip2 file: decompress it (bzip2 -d), the snapshot may be inside",
+            Self::Tar => "this is a tar archive: extract it (tar -xf), the snapshot may be inside",
             Self::Xml => {
-                "an XML document, perhaps the error that an object store gave instead of the file: read it, and download again"
+                "this is an XML document, perhaps the error that an object store gave instead of the file: read it, and download again"
             }
             Self::Html => {
-                "an HTML page, perhaps a login or error page that was saved instead of the file: read it, and download again"
+                "this is an HTML page, perhaps a login or error page that was saved instead of the file: read it, and download again"
             }
-            Self::Json => "a JSON document, perhaps an error of an API: read it, and download again",
-            Self::Text => "text, not a database",
+            Self::Json => "this is a JSON document, perhaps an error of an API: read it, and download again",
+            Self::Text => "this is text, not a database",
             Self::Wal => {
-                "a write-ahead log of etcd (member/wal): the snapshot is made by `snapshot save`, the database is member/snap/db"
+                "this is a write-ahead log of etcd (member/wal): the snapshot is made by `snapshot save`, the database is member/snap/db"
             }
             Self::SnapFile => {
-                "a .snap file of etcd, which holds the membership only: the database is the file `db` beside it"
+                "this is a .snap file of etcd, which holds the membership only: the database is the file `db` beside it"
             }
-            Self::Zeros => "nothing but zeros: the file was preallocated or its disk lost it",
-            Self::Unknown => "no file that this program knows: neither a snapshot nor anything compressed",
+            Self::Zeros => "this is nothing but zeros: the file was preallocated or its disk lost it",
+            Self::Unknown => "this is no file that this program knows: neither a snapshot nor anything compressed",
         }
     }
 }

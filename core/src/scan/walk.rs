@@ -1,5 +1,7 @@
 //! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
 
+use std::sync::Arc;
+
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::{Branch, Fault, Header, Kind, needed_overflow, overflow_fits};
@@ -48,8 +50,8 @@ impl<'a> LeafPage<'a> {
 
 /// What is made of the leaves of a tree.
 pub trait Fold {
-    /// Takes in a page by its digest; false when the page itself is wanted.
-    fn recall(&mut self, _digest: &mut LeafDigest) -> bool {
+    /// Takes in the page at this number and offset by its digest; false when the page itself is wanted.
+    fn recall(&mut self, _digest: &mut LeafDigest, _at: (u64, u64)) -> bool {
         false
     }
 
@@ -82,18 +84,18 @@ pub struct Subtree {
     /// Page and file offset of the element that points here.
     pub pointer: (u64, u64),
     /// No key below is smaller.
-    pub low: Option<Box<[u8]>>,
+    pub low: Option<Arc<[u8]>>,
     /// Every key below is smaller.
-    pub high: Option<Box<[u8]>>,
+    pub high: Option<Arc<[u8]>>,
     /// Pages above it, from the root on.
-    pub above: Vec<u64>,
+    pub above: Arc<[u64]>,
 }
 
 impl Subtree {
     /// A whole tree.
     #[must_use]
     pub fn root(page: u64, pointer: (u64, u64)) -> Self {
-        Self { page, pointer, low: None, high: None, above: Vec::new() }
+        Self { page, pointer, low: None, high: None, above: Arc::new([]) }
     }
 
     fn contains(&self, key: &[u8]) -> bool {
@@ -236,7 +238,8 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(false);
         }
         let Some(mut digest) = self.memory.take_digest(subtree.page) else { return Ok(false) };
-        if !fold.recall(&mut digest) {
+        let at = (subtree.page, self.reader.geometry().offset(subtree.page));
+        if !fold.recall(&mut digest, at) {
             return Ok(false);
         }
         for page in (subtree.page..).take(usize::try_from(digest.pages).unwrap_or(0)) {
@@ -329,25 +332,20 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let at = offset.saturating_add(fault.at as u64);
             self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
         }
-        let mut above = subtree.above.clone();
-        above.push(page);
+        let above: Arc<[u64]> = subtree.above.iter().copied().chain([page]).collect();
         let key = |index: usize| branch.children.get(index).and_then(|child| bytes.get(child.key.clone()));
         let mut children = Vec::with_capacity(branch.children.len());
+        let mut next: Option<Arc<[u8]>> = key(0).map(Into::into);
         for (index, child) in branch.children.iter().enumerate() {
             let at = offset.saturating_add(child.at as u64);
-            let low = key(index).unwrap_or_default();
-            if !subtree.contains(low) {
+            let low = next.take();
+            if let Some(low) = low.as_deref().filter(|low| !subtree.contains(low)) {
                 let text = "a separator lies outside the range that the parent page gives";
                 self.findings.push(Finding::new(Code::KeyBounds, text).page(page).offset(at).key(low));
             }
-            let high = key(index.saturating_add(1)).map(Into::into).or_else(|| subtree.high.clone());
-            children.push(Subtree {
-                page: child.page,
-                pointer: (page, at),
-                low: Some(low.into()),
-                high,
-                above: above.clone(),
-            });
+            next = key(index.saturating_add(1)).map(Into::into);
+            let high = next.clone().or_else(|| subtree.high.clone());
+            children.push(Subtree { page: child.page, pointer: (page, at), low, high, above: Arc::clone(&above) });
         }
         children
     }
@@ -380,8 +378,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
         if fold.descends() && !nested.is_empty() {
             let place = LeafPage { bytes: &[], ..leaf };
-            let mut above = subtree.above.clone();
-            above.push(subtree.page);
+            let above: Vec<u64> = subtree.above.iter().copied().chain([subtree.page]).collect();
             self.nested(&place, &nested, &above)?;
         }
         self.advance(len)
@@ -397,7 +394,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                     self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
                 }
                 Ok(Place::Tree(root)) => {
-                    let subtree = Subtree { above: above.to_vec(), ..Subtree::root(root, pointer) };
+                    let subtree = Subtree { above: above.into(), ..Subtree::root(root, pointer) };
                     self.visit(&subtree, &mut Ignore)?;
                 }
                 Ok(Place::Inline(header, bytes)) => {
