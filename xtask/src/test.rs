@@ -35,9 +35,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let rust = count.run(cargo.current_dir(repo::root()))?;
     step("page tests");
     let root = repo::root();
-    repo::run(Command::new("cargo").args(["build", "--release", "--locked", "-p", "etcdsnap"]).current_dir(&root))?;
+    repo::run(Command::new("cargo").args(["build", "--locked", "-p", "etcdsnap"]).current_dir(&root))?;
     let mut npm = Command::new("npm");
-    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", root.join("target/release/etcdsnap"));
+    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", root.join("target/debug/etcdsnap"));
     let page = count.run(npm.current_dir(root.join("web")))?;
     // A runner that died without counting has failed all the same.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };
