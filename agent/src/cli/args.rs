@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit;
 
-/// Proves, explores and restores etcd v3 snapshots.
+/// Proves that etcd v3 snapshots are sound, and says what is in them.
 ///
 /// A FILE is a snapshot of etcd 3.3 to 3.7, or a copy of a stopped member's member/snap/db. It may be compressed with gzip, zip or
 /// zstd, and `-` is the standard input. A FILE is only ever read.
