@@ -40,6 +40,7 @@ mod fields;
 mod finding;
 pub mod limits;
 mod report;
+pub mod restore;
 mod scan;
 pub mod source;
 mod status;

@@ -25,3 +25,21 @@ pub mod etcdserverpb {
     #![allow(missing_docs)]
     include!("generated/etcdserverpb.rs");
 }
+
+/// Raft's log, votes and configuration: `raftpb`.
+pub mod raftpb {
+    #![allow(missing_docs)]
+    include!("generated/raftpb.rs");
+}
+
+/// The write-ahead log: `walpb`.
+pub mod walpb {
+    #![allow(missing_docs)]
+    include!("generated/walpb.rs");
+}
+
+/// `.snap` files: `snappb`.
+pub mod snappb {
+    #![allow(missing_docs)]
+    include!("generated/snappb.rs");
+}

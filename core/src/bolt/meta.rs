@@ -154,7 +154,7 @@ fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
         return Err(MetaFault::Version(version));
     }
     let summed = page.get(16..72).ok_or(MetaFault::Short)?;
-    if fnv1a(summed) != long(72)? {
+    if checksum(summed) != long(72)? {
         return Err(MetaFault::Checksum);
     }
     let page_size = word(24)?;
@@ -164,8 +164,9 @@ fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
     Ok(Meta { page_size, root: long(32)?, freelist: long(48)?, high_water: long(56)?, txid: long(64)? })
 }
 
-/// FNV-1a, 64 bits, as Go's `hash/fnv`.
-fn fnv1a(bytes: &[u8]) -> u64 {
+/// The checksum of a meta's 56 bytes: FNV-1a, 64 bits, as Go's `hash/fnv`.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn fnv_of_a_known_text() {
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(checksum(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! Source of the format: bbolt's `internal/common` (`meta.go`, `page.go`, `bucket.go`); all integers are little-endian.
 
 pub mod bucket;
+pub mod edit;
 pub mod freelist;
 pub mod leaf;
 pub mod meta;
 pub mod page;
 pub mod reader;
 pub mod set;
+mod tree;

@@ -36,3 +36,11 @@ impl AlarmType {
         }
     }
 }
+/// The first record of a write-ahead log: whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Metadata {
+    #[prost(uint64, optional, tag = "1")]
+    pub node_id: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub cluster_id: ::core::option::Option<u64>,
+}

@@ -1,0 +1,188 @@
+//! Pages as lists of items, for what changes them: read whole, cut into pages anew.
+
+use crate::bolt::leaf::Leaf;
+use crate::bolt::page::{Branch, ELEMENT, HEADER, Header, Kind};
+
+/// An element of a leaf page, on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub flags: u32,
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+}
+
+/// A child of a branch page, on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub key: Vec<u8>,
+    pub page: u64,
+}
+
+/// A page of a tree, read whole.
+pub(crate) enum Node {
+    Leaf(Vec<Item>),
+    Branch(Vec<Link>),
+}
+
+impl Node {
+    /// Reads a page with its overflow; the text of an error says what is wrong with it.
+    pub fn parse(header: Header, bytes: &[u8], page_size: u32) -> Result<Self, String> {
+        match header.kind() {
+            Some(Kind::Leaf) => {
+                let leaf = Leaf::new(header, bytes);
+                let items = (0..leaf.count()).map(|index| {
+                    let element = leaf.element(index).map_err(|fault| fault.message)?;
+                    Ok(Item { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
+                });
+                let items: Vec<Item> = items.collect::<Result<_, String>>()?;
+                rising(items.iter().map(|item| item.key.as_slice()))?;
+                Ok(Self::Leaf(items))
+            }
+            Some(Kind::Branch) => {
+                let branch = Branch::parse(header, bytes, page_size);
+                if branch.children.len() != usize::from(header.count) || branch.children.is_empty() {
+                    return Err(branch.faults.into_iter().next().map(|fault| fault.message).unwrap_or_default());
+                }
+                let links: Vec<Link> = branch
+                    .children
+                    .into_iter()
+                    .map(|child| Link { key: bytes.get(child.key).unwrap_or_default().to_vec(), page: child.page })
+                    .collect();
+                rising(links.iter().map(|link| link.key.as_slice()))?;
+                Ok(Self::Branch(links))
+            }
+            _ => Err(format!("{} where a branch or leaf page belongs", header.describe())),
+        }
+    }
+}
+
+fn rising<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Result<(), String> {
+    let mut previous: Option<&[u8]> = None;
+    for key in keys {
+        if previous.is_some_and(|previous| previous >= key) {
+            return Err("a key is not greater than the one before it".into());
+        }
+        previous = Some(key);
+    }
+    Ok(())
+}
+
+/// What stands in a page: how much room it takes, and how it is written.
+pub(crate) trait Entry {
+    /// The page's flags.
+    const FLAGS: u16;
+    /// Fewest entries of a page: a branch page of one child would never narrow the tree.
+    const FEWEST: usize;
+    fn key(&self) -> &[u8];
+    fn value(&self) -> &[u8];
+    /// The 16 bytes in the table, given the distance to the key.
+    fn element(&self, distance: u32) -> Vec<u8>;
+    fn size(&self) -> usize {
+        ELEMENT.saturating_add(self.key().len()).saturating_add(self.value().len())
+    }
+}
+
+impl Entry for Item {
+    const FLAGS: u16 = 0x02;
+    const FEWEST: usize = 1;
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+    fn value(&self) -> &[u8] {
+        &self.value
+    }
+    fn element(&self, distance: u32) -> Vec<u8> {
+        [self.flags, distance, length(&self.key), length(&self.value)].into_iter().flat_map(u32::to_le_bytes).collect()
+    }
+}
+
+impl Entry for Link {
+    const FLAGS: u16 = 0x01;
+    const FEWEST: usize = 2;
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+    fn value(&self) -> &[u8] {
+        &[]
+    }
+    fn element(&self, distance: u32) -> Vec<u8> {
+        let words = [distance, length(&self.key)].into_iter().flat_map(u32::to_le_bytes);
+        words.chain(self.page.to_le_bytes()).collect()
+    }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    // A page with its overflow is at most MAX_UNIT long, and what is put is shorter still.
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// Bytes of a page of these entries.
+pub(crate) fn page_bytes<E: Entry>(entries: &[E]) -> usize {
+    entries.iter().map(Entry::size).fold(HEADER, usize::saturating_add)
+}
+
+/// Cuts entries into pages: as many as fit, and one that fits no page on pages of its own.
+pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
+    let room = usize::try_from(page_size).unwrap_or(usize::MAX);
+    let mut pages: Vec<Vec<E>> = Vec::new();
+    let mut page: Vec<E> = Vec::new();
+    let mut size = HEADER;
+    for entry in entries {
+        if page.len() >= E::FEWEST && size.saturating_add(entry.size()) > room {
+            pages.push(std::mem::take(&mut page));
+            size = HEADER;
+        }
+        size = size.saturating_add(entry.size());
+        page.push(entry);
+    }
+    match pages.last_mut() {
+        Some(last) if page.len() < E::FEWEST => last.append(&mut page),
+        _ if page.is_empty() => {}
+        _ => pages.push(page),
+    }
+    pages
+}
+
+/// The bytes of a page with its overflow: a multiple of the page size, or as they are for an inline page (`page_size` 0).
+pub(crate) fn encode<E: Entry>(id: u64, entries: &[E], page_size: u32) -> Vec<u8> {
+    let mut data = table(entries);
+    for entry in entries {
+        data.extend_from_slice(entry.key());
+        data.extend_from_slice(entry.value());
+    }
+    let count = u16::try_from(entries.len()).unwrap_or(u16::MAX);
+    finish(id, E::FLAGS, count, data, page_size)
+}
+
+fn table<E: Entry>(entries: &[E]) -> Vec<u8> {
+    let mut table = Vec::new();
+    let mut distance = entries.len().saturating_mul(ELEMENT);
+    for entry in entries {
+        table.extend_from_slice(&entry.element(u32::try_from(distance).unwrap_or(u32::MAX)));
+        let pair = entry.key().len().saturating_add(entry.value().len());
+        distance = distance.saturating_sub(ELEMENT).saturating_add(pair);
+    }
+    table
+}
+
+/// A page: header, `data`, and zeros up to whole pages.
+pub(crate) fn finish(id: u64, flags: u16, count: u16, data: Vec<u8>, page_size: u32) -> Vec<u8> {
+    let len = HEADER.saturating_add(data.len());
+    let pages = pages_for(len, page_size);
+    let mut page = Vec::with_capacity(len);
+    page.extend_from_slice(&id.to_le_bytes());
+    page.extend_from_slice(&flags.to_le_bytes());
+    page.extend_from_slice(&count.to_le_bytes());
+    page.extend_from_slice(&u32::try_from(pages.saturating_sub(1)).unwrap_or(u32::MAX).to_le_bytes());
+    page.extend_from_slice(&data);
+    if page_size > 0 {
+        let whole = pages.saturating_mul(u64::from(page_size));
+        page.resize(usize::try_from(whole).unwrap_or(len), 0);
+    }
+    page
+}
+
+/// Pages that so many bytes take; one for an inline page.
+pub(crate) fn pages_for(len: usize, page_size: u32) -> u64 {
+    if page_size == 0 { 1 } else { (len as u64).div_ceil(u64::from(page_size)).max(1) }
+}

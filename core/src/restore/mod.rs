@@ -1,0 +1,16 @@
+//! What a restore writes, as data: the new members, the changes in the database, the write-ahead log and the `.snap` file.
+//!
+//! ```text
+//! member/snap/db                                   the database, changed as `plan` says
+//! member/snap/0000000000000001-<members, hex>.snap `snap`
+//! member/wal/0000000000000000-0000000000000000.wal `wal`
+//! ```
+//! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
+
+pub mod membership;
+pub mod plan;
+pub mod snap;
+pub mod wal;
+
+/// The term that a restored cluster begins with.
+pub const TERM: u64 = 1;

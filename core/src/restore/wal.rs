@@ -1,0 +1,86 @@
+//! The write-ahead log of a member that begins with a restore.
+//!
+//! ```text
+//! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {type, crc, data} ┼ zeros up to 8 bytes ┤
+//! ```
+//! The CRC-32C of a record runs on over the data of all records before it. Source: etcd's `server/storage/wal` (`encoder.go`, `wal.go`).
+
+use etcdsnap_proto::etcdserverpb::Metadata;
+use etcdsnap_proto::raftpb::{ConfChange, ConfChangeType, ConfState, Entry, EntryType, HardState};
+use etcdsnap_proto::walpb::{Record, Snapshot};
+use prost::Message;
+
+use crate::crc::crc32c;
+use crate::restore::TERM;
+use crate::restore::membership::{Cluster, Member};
+
+/// The name of the first segment.
+pub const FILE: &str = "0000000000000000-0000000000000000.wal";
+
+/// Bytes that etcd preallocates for a segment; behind the records it holds zeros.
+pub const SEGMENT: u64 = 64_000_000;
+
+const METADATA: i64 = 1;
+const ENTRY: i64 = 2;
+const STATE: i64 = 3;
+const CRC: i64 = 4;
+const SNAPSHOT: i64 = 5;
+
+/// The records of `member`'s log, as bytes.
+#[must_use]
+pub fn segment(cluster: &Cluster, member: &Member) -> Vec<u8> {
+    let mut log = Log::default();
+    log.record(CRC, None);
+    let metadata = Metadata { node_id: Some(member.id), cluster_id: Some(cluster.id) };
+    log.record(METADATA, Some(metadata.encode_to_vec()));
+    log.record(SNAPSHOT, Some(Snapshot { index: Some(0), term: Some(0), conf_state: None }.encode_to_vec()));
+    for (index, member) in (1..).zip(&cluster.members) {
+        let change = ConfChange {
+            id: Some(0),
+            r#type: Some(ConfChangeType::ConfChangeAddNode.into()),
+            node_id: Some(member.id),
+            context: Some(member.json()),
+        };
+        let entry = Entry {
+            r#type: Some(EntryType::EntryConfChange.into()),
+            term: Some(TERM),
+            index: Some(index),
+            data: Some(change.encode_to_vec()),
+        };
+        log.record(ENTRY, Some(entry.encode_to_vec()));
+    }
+    let vote = cluster.members.first().map(|first| first.id);
+    let state = HardState { term: Some(TERM), vote, commit: Some(cluster.commit()) };
+    log.record(STATE, Some(state.encode_to_vec()));
+    let conf_state = Some(conf_state(cluster));
+    let snapshot = Snapshot { index: Some(cluster.commit()), term: Some(TERM), conf_state };
+    log.record(SNAPSHOT, Some(snapshot.encode_to_vec()));
+    log.bytes
+}
+
+/// All members vote.
+#[must_use]
+pub(crate) fn conf_state(cluster: &Cluster) -> ConfState {
+    ConfState { voters: cluster.ids(), auto_leave: Some(false), ..ConfState::default() }
+}
+
+#[derive(Default)]
+struct Log {
+    bytes: Vec<u8>,
+    /// The data of all records so far: a few hundred bytes a member.
+    data: Vec<u8>,
+}
+
+impl Log {
+    fn record(&mut self, kind: i64, data: Option<Vec<u8>>) {
+        self.data.extend_from_slice(data.as_deref().unwrap_or_default());
+        let record = Record { r#type: Some(kind), crc: Some(crc32c(&self.data)), data }.encode_to_vec();
+        let padded = record.len().next_multiple_of(8);
+        let padding = padded.saturating_sub(record.len()) as u64;
+        let flag = if padding == 0 { 0 } else { (0x80 | padding) << 56 };
+        self.bytes.extend_from_slice(&(record.len() as u64 | flag).to_le_bytes());
+        let end = self.bytes.len().saturating_add(padded);
+        self.bytes.extend_from_slice(&record);
+        self.bytes.resize(end, 0);
+    }
+}

@@ -1,0 +1,116 @@
+//! The edit of a bolt file: the real bbolt passes what comes of it, and it holds exactly what was meant.
+
+use std::collections::BTreeMap;
+
+use etcdsnap_core::bolt::edit::{Change, Database, Edited, Kept, Missing};
+use etcdsnap_tests::build::{Bucket, Node, random, write};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::programs::{bbolt_check, reference};
+use etcdsnap_tests::read::File;
+
+const SEEDS: u64 = 50;
+
+#[test]
+fn any_change_of_any_file_is_what_was_meant() {
+    let bbolt = reference("3.7", "bbolt");
+    for seed in 0..SEEDS {
+        let (mut root, layout) = random::bolt(seed, 400);
+        let mut bytes = write(&root, &layout).database;
+        let mut dice = Dice::new(seed ^ 0xED17);
+        // Several edits, one upon the other: the second starts from what the first made.
+        for round in 0..dice.between(1, 3) {
+            let changes = changes(&root, layout.page_size, &mut dice);
+            let before = bytes.clone();
+            let edited = Database::open(&bytes).unwrap().edit(&changes);
+            let edited = edited.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
+            apply(&mut bytes, &edited);
+            changes.iter().for_each(|change| expect(&mut root, change));
+            assert_eq!(File::new(bytes.clone()).tree(), root, "seed {seed}, round {round}");
+            assert_untouched(&before, &bytes, layout.page_size);
+            if let Some(bbolt) = &bbolt {
+                let (passed, said) = bbolt_check(bbolt, &bytes);
+                assert!(passed, "seed {seed}, round {round}: {said}");
+            }
+            let report = etcdsnap_core::verify(&bytes, &etcdsnap_core::Unwatched).unwrap();
+            let structural = |code: &&etcdsnap_core::Code| {
+                code.severity() == etcdsnap_core::Severity::Damage && code.as_str() != "bucket-missing"
+            };
+            let codes: Vec<_> = report.findings.counts().keys().filter(structural).collect();
+            assert!(codes.is_empty(), "seed {seed}, round {round}: {codes:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_changed_is_refused() {
+    let (root, layout) = random::bolt(3, 300);
+    let bytes = write(&root, &layout).database;
+    let missing = Change { bucket: b"nobody".to_vec(), ..Change::default() };
+    let error = Database::open(&bytes).unwrap().edit(&[missing]).unwrap_err();
+    assert_eq!(error.to_string(), "there is no bucket `nobody`");
+    assert!(Database::open(&vec![0; 100_000]).is_err());
+}
+
+fn apply(bytes: &mut Vec<u8>, edited: &Edited) {
+    bytes.resize(bytes.len().max(edited.size as usize), 0);
+    for (at, page) in &edited.writes {
+        bytes[*at as usize..][..page.len()].copy_from_slice(page);
+    }
+}
+
+/// Copy on write: of the old pages only one meta page differs.
+fn assert_untouched(before: &[u8], after: &[u8], page_size: usize) {
+    assert!(before[2 * page_size..] == after[2 * page_size..before.len()]);
+    let changed = before[..page_size] != after[..page_size];
+    assert!(changed != (before[page_size..2 * page_size] != after[page_size..2 * page_size]));
+}
+
+fn changes(root: &Bucket, page_size: usize, dice: &mut Dice) -> Vec<Change> {
+    let mut changes = BTreeMap::new();
+    let names: Vec<_> = root.entries.keys().cloned().collect();
+    for _ in 0..dice.between(1, 4) {
+        let name = if names.is_empty() || dice.chance(15) { dice.bytes(12) } else { dice.pick(&names).clone() };
+        let there = match root.entries.get(&name) {
+            Some(Node::Bucket(bucket)) => bucket.clone(),
+            _ => Bucket::default(),
+        };
+        let values: Vec<_> = there.entries.iter().filter(|(_, node)| matches!(node, Node::Value(_))).collect();
+        let kept = if dice.chance(25) { Kept::Nothing } else { Kept::Others };
+        let mut entries = BTreeMap::new();
+        let most = if dice.chance(20) { 300 } else { 5 };
+        for _ in 0..dice.below(most) {
+            let longest = *dice.pick(&[0, 30, page_size, 3 * page_size.min(8192)]);
+            let len = dice.below(longest + 1);
+            let value = dice.bytes(len);
+            match dice.below(3) {
+                0 if !values.is_empty() => entries.insert(dice.pick(&values).0.clone(), None),
+                1 if !values.is_empty() => entries.insert(dice.pick(&values).0.clone(), Some(value)),
+                _ => {
+                    let len = dice.between(1, 60);
+                    entries.insert(dice.bytes(len), Some(value))
+                }
+            };
+        }
+        if dice.chance(5) {
+            entries.extend(values.iter().map(|(key, _)| ((*key).clone(), None)));
+        }
+        // A random key must not be that of a bucket below.
+        entries.retain(|key, _| !matches!(there.entries.get(key), Some(Node::Bucket(_))));
+        changes.insert(name.clone(), Change { bucket: name, missing: Missing::Create, kept, entries });
+    }
+    changes.into_values().collect()
+}
+
+fn expect(root: &mut Bucket, change: &Change) {
+    let node = root.entries.entry(change.bucket.clone()).or_insert_with(|| Node::Bucket(Bucket::default()));
+    let Node::Bucket(bucket) = node else { panic!("a value at the top") };
+    if change.kept == Kept::Nothing {
+        bucket.entries.clear();
+    }
+    for (key, value) in &change.entries {
+        match value {
+            Some(value) => bucket.put(key.clone(), value.clone()),
+            None => drop(bucket.entries.remove(key)),
+        }
+    }
+}
