@@ -1,4 +1,4 @@
-//! etcdsnap as a library: judge snapshot files from Rust.
+//! etcdsnap as a library: judge and restore snapshot files from Rust.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), etcdsnap::Error> {
@@ -16,6 +16,7 @@ mod input;
 mod options;
 mod printable;
 mod progress;
+mod restore;
 mod scan;
 mod sweep;
 
@@ -29,6 +30,7 @@ pub use input::{FileSource, Format};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable, printable_path};
 pub use progress::{NoProgress, Progress, Stage};
+pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore};
 
 use input::{Body, Input};
 

@@ -29,6 +29,11 @@ pub enum Command {
     /// Checks the SHA-256 behind the database, every page of it, and every entry against what etcd writes. Findings have stable codes;
     /// `etcdsnap codes` explains them.
     Verify(VerifyArgs),
+    /// Make a member's data directory of a snapshot, or nothing at all
+    ///
+    /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all; what a
+    /// killed run left beside it is removed by the next.
+    Restore(Box<RestoreArgs>),
     /// The same words and output as `etcdutl snapshot`, for scripts
     Snapshot(SnapshotArgs),
     /// Explain the codes of findings
@@ -104,6 +109,8 @@ pub enum SnapshotCommand {
     /// A file with a damaged structure is refused with exit code 1, as etcdutl refuses it; damage that etcdutl does not look for is told
     /// on stderr, with exit code 1 too. The SHA-256 is not checked, as it is not there: use `etcdsnap verify`.
     Status(SnapshotStatusArgs),
+    /// The same as `etcdsnap restore`
+    Restore(Box<RestoreArgs>),
 }
 
 /// Arguments of `snapshot status`.
@@ -119,6 +126,74 @@ pub struct SnapshotStatusArgs {
     /// As which version of etcd's tools
     #[arg(long, value_name = "VERSION", default_value = "3.7")]
     pub compat: Compat,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct RestoreArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The data directory to make; absent or empty [default: NAME.etcd]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where the write-ahead log goes, when not into the data directory
+    #[arg(long, value_name = "DIR")]
+    pub wal_dir: Option<PathBuf>,
+    /// The member's name
+    #[arg(long, default_value = "default")]
+    pub name: String,
+    /// The members of the new cluster: NAME=URL,…
+    #[arg(long, value_name = "MEMBERS", default_value = "default=http://localhost:2380")]
+    pub initial_cluster: String,
+    /// Sets this cluster's ids apart from those of others with the same URLs
+    #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
+    pub initial_cluster_token: String,
+    /// The member's own peer URLs, as in the cluster
+    #[arg(long, value_name = "URLS", default_value = "http://localhost:2380")]
+    pub initial_advertise_peer_urls: String,
+    /// Go on without a SHA-256, as for a copy of member/snap/db, or with a wrong one
+    #[arg(long)]
+    pub skip_hash_check: bool,
+    /// Raise the latest revision by so much
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub bump_revision: u64,
+    /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
+    #[arg(long)]
+    pub mark_compacted: bool,
+    /// Accepted for etcdutl's sake and ignored: nothing is mapped into memory here
+    #[arg(long, value_name = "BYTES")]
+    pub initial_memory_map_size: Option<u64>,
+    /// What must be sound before the data directory appears
+    #[arg(long, value_name = "WHAT", default_value = "full")]
+    pub verify: VerifyLevel,
+    /// Restore a damaged database all the same
+    #[arg(long)]
+    pub force: bool,
+    /// To whom the files are to belong, as root
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub owner: Option<String>,
+    /// Check everything and say what would be written
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the flags with which etcd starts from it
+    #[arg(long)]
+    pub print_flags: bool,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: VerifyForm,
+}
+
+/// What `restore` checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyLevel {
+    /// Every page and every entry
+    Full,
+    /// Pages, trees and buckets
+    Structure,
+    /// Nothing but the SHA-256
+    None,
 }
 
 /// Arguments of `codes`.
@@ -176,7 +251,7 @@ pub enum StatusForm {
     Fields,
 }
 
-/// Forms of `verify` and `codes`.
+/// Forms of `verify`, `restore` and `codes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerifyForm {
     /// For a person to read

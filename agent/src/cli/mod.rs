@@ -10,6 +10,7 @@ mod open;
 mod output;
 mod progress;
 mod render;
+mod restore;
 mod signals;
 mod snapshot;
 mod status;
@@ -29,8 +30,10 @@ pub fn run() -> Exit {
     let outcome = match args.command {
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Status(args) => snapshot::status(&args),
+            SnapshotCommand::Restore(args) => restore::run(&args),
         },
         Command::Codes(args) => codes::run(&args),
         Command::Open(args) => open::run(&args),

@@ -2,26 +2,72 @@
 
 use std::io;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use etcdsnap::core::Watch;
+use etcdsnap::{Progress, Stage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::exit::Exit;
 use super::progress;
 
-/// Makes both signals end the program at once. There is nothing to tidy up: temporary files have no name, and inputs are only read.
+/// Whether work is under way that tidies up after itself when it is stopped.
+static TIDY: AtomicBool = AtomicBool::new(false);
+/// Whether it is to stop.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Makes both signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
+/// while a [`Cancellable`] is there: it is stopped first.
 ///
 /// # Errors
 /// What the system says; the signals then end the program in their own way.
 pub fn end_at_once() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        for signal in signals.forever() {
+            // A second signal ends it without tidying up; the next run does that.
+            if TIDY.load(Ordering::Relaxed) && !STOP.swap(true, Ordering::Relaxed) {
+                continue;
+            }
             progress::leave();
             let exit = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
             process::exit(exit.code().into());
         }
     })?;
     Ok(())
+}
+
+/// Work that a signal stops rather than ends.
+pub struct Cancellable<P>(P);
+
+impl<P: Progress> Cancellable<P> {
+    /// Signals stop the work from now on.
+    pub fn new(progress: P) -> Self {
+        TIDY.store(true, Ordering::Relaxed);
+        Self(progress)
+    }
+}
+
+impl<P: Progress> Watch for Cancellable<P> {
+    fn advance(&self, bytes: u64) {
+        self.0.advance(bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        STOP.load(Ordering::Relaxed) || self.0.cancelled()
+    }
+}
+
+impl<P: Progress> Progress for Cancellable<P> {
+    fn begin(&self, stage: Stage, total: Option<u64>) {
+        self.0.begin(stage, total);
+    }
+}
+
+impl<P> Drop for Cancellable<P> {
+    fn drop(&mut self) {
+        TIDY.store(false, Ordering::Relaxed);
+    }
 }

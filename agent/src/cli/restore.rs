@@ -1,0 +1,109 @@
+//! `etcdsnap restore FILE` and `etcdsnap snapshot restore FILE`.
+
+use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
+
+use super::args::{RestoreArgs, VerifyForm};
+use super::exit::{Exit, Failure};
+use super::progress::Bar;
+use super::{output, signals};
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing could be restored, or stdout cannot be written.
+pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
+    if args.initial_memory_map_size.is_some() {
+        output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
+    }
+    let config = RestoreConfig {
+        snapshot_path: args.file.clone(),
+        name: args.name.clone(),
+        output_data_dir: args.data_dir.clone(),
+        output_wal_dir: args.wal_dir.clone(),
+        peer_urls: args.initial_advertise_peer_urls.split(',').map(str::to_owned).collect(),
+        initial_cluster: args.initial_cluster.clone(),
+        initial_cluster_token: args.initial_cluster_token.clone(),
+        skip_hash_check: args.skip_hash_check,
+        revision_bump: args.bump_revision,
+        mark_compacted: args.mark_compacted,
+        verify: args.verify.into(),
+        force: args.force,
+        owner: args.owner.clone(),
+        run: if args.dry_run { Run::Dry } else { Run::Write },
+    };
+    let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
+    let restored = etcdsnap::restore(&config, &bar);
+    drop(bar);
+    let restored = restored?;
+    match args.write_out {
+        VerifyForm::Json => {
+            let text = serde_json::to_string(&restored).map_err(|error| Failure::new(error.to_string(), ""))?;
+            output::print(&format!("{text}\n"))?;
+        }
+        VerifyForm::Text => output::print(&text(&restored))?,
+    }
+    if args.print_flags {
+        output::print(&format!("{}\n", flags(&restored)))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn text(restored: &Restored) -> String {
+    let verb = if restored.written { "restored" } else { "would restore" };
+    let revision = if restored.revision_before == restored.revision_after {
+        format!("revision {}", restored.revision_after)
+    } else {
+        format!("revision {} (before the bump {})", restored.revision_after, restored.revision_before)
+    };
+    let hash = if restored.sha256_checked { "SHA-256 matches" } else { "SHA-256 not checked" };
+    format!(
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n",
+        printable_path(&restored.data_dir),
+        printable(&restored.name),
+        restored.member_id,
+        restored.cluster_id,
+        restored.database_size,
+        restored.pages_changed,
+    )
+}
+
+/// The flags with which etcd starts from it.
+fn flags(restored: &Restored) -> String {
+    let urls = restored.peer_urls.join(",");
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut flags = vec![
+        format!("--name={}", quoted(&restored.name)),
+        format!("--data-dir={}", quoted(&restored.data_dir.to_string_lossy())),
+    ];
+    if restored.wal_dir != restored.data_dir.join("member/wal") {
+        flags.push(format!("--wal-dir={}", quoted(&restored.wal_dir.to_string_lossy())));
+    }
+    flags.extend([
+        format!("--initial-cluster={}", quoted(&restored.initial_cluster)),
+        format!("--initial-cluster-token={}", quoted(&restored.initial_cluster_token)),
+        format!("--initial-advertise-peer-urls={}", quoted(&urls)),
+        format!("--listen-peer-urls={}", quoted(&urls)),
+    ]);
+    flags.join(" ")
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let exit = match &error {
+            RestoreError::Input(error) => Exit::of_error(error),
+            error if error.is_damage() => Exit::Damage,
+            _ => Exit::Failed,
+        };
+        Self { what: error.to_string(), advice: error.advice(), exit }
+    }
+}
+
+impl From<super::args::VerifyLevel> for RestoreVerify {
+    fn from(level: super::args::VerifyLevel) -> Self {
+        match level {
+            super::args::VerifyLevel::Full => Self::Full,
+            super::args::VerifyLevel::Structure => Self::Structure,
+            super::args::VerifyLevel::None => Self::None,
+        }
+    }
+}

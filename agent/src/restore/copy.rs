@@ -1,0 +1,211 @@
+//! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
+
+use std::fs::File;
+use std::mem;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use etcdsnap_core::{Report, Source};
+use sha2::{Digest, Sha256};
+
+use super::RestoreError;
+use super::len;
+use crate::error::{Error, Fault};
+use crate::input::{FileSource, Packed};
+use crate::options::{Sha256 as Hashing, VerifyOptions};
+use crate::progress::{NoProgress, Progress, Stage};
+use crate::scan;
+
+const BLOCK: usize = 1 << 20;
+
+/// Blocks between the two threads, 4 MiB in all.
+const BLOCKS_IN_FLIGHT: usize = 4;
+
+const TRAILER: usize = 32;
+
+/// What went through.
+pub(super) struct Copied {
+    /// Bytes, trailer and all.
+    pub len: u64,
+    /// The SHA-256 behind the database, when its length says that there is one.
+    pub trailer: Option<[u8; TRAILER]>,
+    /// The SHA-256 of the database.
+    pub sha256: [u8; TRAILER],
+}
+
+impl Copied {
+    /// Bytes without the trailer.
+    pub fn database_len(&self) -> u64 {
+        if self.trailer.is_some() { self.len.saturating_sub(TRAILER as u64) } else { self.len }
+    }
+}
+
+/// Hashes a stream but for its last 32 bytes, which may be the trailer.
+#[derive(Default)]
+struct Hasher {
+    sha256: Sha256,
+    held: Vec<u8>,
+    len: u64,
+}
+
+impl Hasher {
+    fn push(&mut self, block: &[u8]) {
+        self.len = self.len.saturating_add(block.len() as u64);
+        let keep = block.len().min(TRAILER);
+        let (body, tail) = block.split_at(block.len().saturating_sub(keep));
+        let gone = self.held.len().saturating_add(keep).saturating_sub(TRAILER).min(self.held.len());
+        // A block shorter than the trailer pushes out only as much as it brings.
+        let settled: Vec<u8> =
+            if body.is_empty() { self.held.drain(..gone).collect() } else { mem::take(&mut self.held) };
+        self.sha256.update(&settled);
+        self.sha256.update(body);
+        self.held.extend_from_slice(tail);
+    }
+
+    fn finish(mut self) -> Copied {
+        let trailer = (self.len % 512 == TRAILER as u64).then(|| self.held.as_slice().try_into().ok()).flatten();
+        if trailer.is_none() {
+            self.sha256.update(&self.held);
+        }
+        Copied { len: self.len, trailer, sha256: self.sha256.finalize().into() }
+    }
+}
+
+/// Copies a file; with `judge` a third thread judges its structure meanwhile.
+pub(super) fn plain(
+    from: &FileSource,
+    to: &File,
+    path: &Path,
+    judged: bool,
+    progress: &dyn Progress,
+) -> Result<(Copied, Option<Report>), RestoreError> {
+    progress.begin(Stage::Copy, Some(len(from)));
+    let room = rustix::fs::fallocate(to, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
+    if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {
+        return Err(RestoreError::Write { path: path.to_owned(), cause: cause.into() });
+    }
+    thread::scope(|scope| {
+        let report = judged.then(|| scope.spawn(|| judge(from, from.path(), &NoProgress)));
+        let copied = through(to, path, progress, |sink| {
+            let mut at = 0;
+            let mut block = Vec::new();
+            while at < len(from) {
+                let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
+                block.resize(BLOCK.min(left), 0);
+                read(from, at, &mut block)?;
+                at = at.saturating_add(block.len() as u64);
+                progress.advance(block.len() as u64);
+                sink(&mut block)?;
+            }
+            Ok(())
+        });
+        let report = report.map(|thread| {
+            thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(from.path()).into()))
+        });
+        Ok((copied?, report.transpose()?))
+    })
+}
+
+/// Unpacks a compressed file.
+pub(super) fn packed(from: &Packed, to: &File, path: &Path, progress: &dyn Progress) -> Result<Copied, RestoreError> {
+    progress.begin(Stage::Unpack, Some(from.packed_len()));
+    through(to, path, progress, |sink| from.unpack(progress, sink))
+}
+
+/// Hashes a file without copying it.
+pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Copied, RestoreError> {
+    progress.begin(Stage::Read, Some(len(from)));
+    let mut hasher = Hasher::default();
+    let mut at = 0;
+    let mut block = vec![0; BLOCK];
+    while at < len(from) {
+        block.truncate(usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK));
+        read(from, at, &mut block)?;
+        hasher.push(&block);
+        at = at.saturating_add(block.len() as u64);
+        progress.advance(block.len() as u64);
+        if progress.cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+    }
+    Ok(hasher.finish())
+}
+
+/// Judges everything but the SHA-256.
+pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
+    let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
+    scan::run(source, &options).map_err(|fault| fault.at(path).into())
+}
+
+fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
+    from.read_at(offset, block).map_err(|cause| {
+        let error = etcdsnap_core::Error::Read { offset, len: block.len() as u64, cause };
+        Fault::Scan(error).at(from.path())
+    })
+}
+
+type Sink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
+
+/// Hashes the blocks that `source` gives and has them written by another thread.
+fn through(
+    to: &File,
+    path: &Path,
+    progress: &dyn Progress,
+    source: impl FnOnce(&mut Sink<'_>) -> Result<(), Error>,
+) -> Result<Copied, RestoreError> {
+    thread::scope(|scope| {
+        let (full, blocks) = mpsc::sync_channel::<Vec<u8>>(BLOCKS_IN_FLIGHT);
+        let (used, spare) = mpsc::channel();
+        let writing = scope.spawn(move || -> std::io::Result<()> {
+            let mut at = 0_u64;
+            for block in blocks {
+                to.write_all_at(&block, at)?;
+                at = at.saturating_add(block.len() as u64);
+                // The other side may be done already and not want it back.
+                let _ = used.send(block);
+            }
+            Ok(())
+        });
+        let mut hasher = Hasher::default();
+        let read = source(&mut |block| {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            hasher.push(block);
+            full.send(mem::replace(block, spare.try_recv().unwrap_or_default())).map_err(|_| Error::Cancelled)
+        });
+        drop(full);
+        // A failed write stops the reader, so it is the cause and comes first.
+        match writing.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => return Err(RestoreError::Write { path: path.to_owned(), cause }),
+            Err(payload) => return Err(Fault::panic(payload.as_ref()).at(path).into()),
+        }
+        read?;
+        Ok(hasher.finish())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_32_bytes_are_held_back_however_the_blocks_are_cut() {
+        let database = vec![7_u8; 4096];
+        let sum: [u8; 32] = Sha256::digest(&database).into();
+        let file = [database.clone(), sum.to_vec()].concat();
+        for size in [1, 5, 31, 32, 33, 100, 4096, 5000] {
+            let mut hasher = Hasher::default();
+            file.chunks(size).for_each(|block| hasher.push(block));
+            let copied = hasher.finish();
+            assert_eq!((copied.trailer, copied.sha256, copied.database_len()), (Some(sum), sum, 4096), "{size}");
+            let mut hasher = Hasher::default();
+            database.chunks(size).for_each(|block| hasher.push(block));
+            let copied = hasher.finish();
+            assert_eq!((copied.trailer, copied.sha256, copied.database_len()), (None, sum, 4096), "{size}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Why nothing was restored.
+
+use std::io;
+use std::path::PathBuf;
+
+use etcdsnap_core::Report;
+use etcdsnap_core::restore::membership::MembershipError;
+use etcdsnap_core::restore::plan::PlanError;
+
+use crate::error::plain;
+use crate::printable::printable_path;
+
+/// Nothing was restored, and the target is as it was. Its text says what is wrong; [`RestoreError::advice`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The snapshot cannot be read, or the caller asked to stop.
+    #[error(transparent)]
+    Input(#[from] crate::Error),
+    /// The members cannot be those that the flags name.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// Only one of two flags that belong together.
+    #[error("{given} is given without {lacking}")]
+    Bump {
+        /// The one.
+        given: &'static str,
+        /// The other.
+        lacking: &'static str,
+    },
+    /// The database cannot become a member's.
+    #[error("the database cannot be changed: {0}")]
+    Plan(#[from] PlanError),
+    /// There is no SHA-256 behind the database.
+    #[error(
+        "{} has no SHA-256 behind the database ({len} bytes): snapshot missing hash but --skip-hash-check=false",
+        printable_path(path)
+    )]
+    NoTrailer {
+        /// The snapshot.
+        path: PathBuf,
+        /// Its length, unpacked.
+        len: u64,
+    },
+    /// The SHA-256 is another one.
+    #[error("{}: the SHA-256 behind the database is not that of its bytes", printable_path(path))]
+    Sha256 {
+        /// The snapshot.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error("{} is damaged: {}", printable_path(path), first(report))]
+    Damaged {
+        /// The snapshot.
+        path: PathBuf,
+        /// All findings.
+        report: Box<Report>,
+    },
+    /// Something is where the data directory is to be.
+    #[error("--data-dir: {} {reason}", printable_path(path))]
+    DataDir {
+        /// The data directory.
+        path: PathBuf,
+        /// What is the matter with it.
+        reason: String,
+    },
+    /// Something is where the log is to be.
+    #[error("--wal-dir: {} {reason}", printable_path(path))]
+    WalDir {
+        /// The directory of the log.
+        path: PathBuf,
+        /// What is the matter with it.
+        reason: String,
+    },
+    /// The disk has not enough room.
+    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    Space {
+        /// A directory on it.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        available: u64,
+    },
+    /// Nobody has that name.
+    #[error("--owner: there is no {0}")]
+    Owner(String),
+    /// A file or directory cannot be written.
+    #[error("cannot write {}: {}", printable_path(path), plain(cause))]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl RestoreError {
+    /// What to do about it; empty where nothing helps.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Input(error) => error.advice(),
+            Self::NoTrailer { .. } => {
+                "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
+            }
+            Self::Sha256 { .. } => {
+                "Take another copy or another snapshot; `etcdsnap verify` says what is hurt. --skip-hash-check restores it all the same.".into()
+            }
+            Self::Damaged { .. } => {
+                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read.".into()
+            }
+            Self::DataDir { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
+            Self::Space { .. } => "Make room, or name another place.".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether the snapshot is at fault.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Input(error) => error.is_damage(),
+            Self::Sha256 { .. } | Self::Damaged { .. } => true,
+            Self::Plan(error) => !matches!(error, PlanError::Bump { .. }),
+            _ => false,
+        }
+    }
+}
+
+fn first(report: &Report) -> String {
+    let damage = |finding: &&etcdsnap_core::Finding| {
+        finding.severity == etcdsnap_core::Severity::Damage && !finding.code.as_str().starts_with("sha256")
+    };
+    let first = report.findings.list().iter().find(damage);
+    first.map(|finding| format!("{} [{}]", crate::printable(&finding.message), finding.code)).unwrap_or_default()
+}
