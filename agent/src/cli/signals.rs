@@ -2,12 +2,13 @@
 
 use std::io;
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::exit::Exit;
@@ -24,6 +25,8 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// What the system says; the signals then end the program in their own way.
 pub fn end_at_once() -> io::Result<()> {
+    // A limit on file sizes is then an error of the write, as a full disk is, and does not end the program.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {

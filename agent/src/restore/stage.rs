@@ -246,7 +246,11 @@ impl Staged {
     fn make(around: &Path, target: &Path) -> Result<Self, RestoreError> {
         let guard = lock_around(around)?;
         let name = prefix(target);
-        let made = tempfile::Builder::new().prefix(&name).rand_bytes(8).tempdir_in(around);
+        let made = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(8)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(around);
         let stage = made.map_err(|cause| failed(around, plain_cause(cause)))?.keep();
         let lock = File::open(&stage).map_err(|cause| failed(&stage, cause))?;
         // A file system without locks cannot tell whose it is; `sweep` then leaves it alone.

@@ -58,7 +58,8 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, bump: Option<u64>
     meta.insert(b"consistent_index".to_vec(), Some(cluster.commit().to_be_bytes().to_vec()));
     meta.insert(b"term".to_vec(), Some(TERM.to_be_bytes().to_vec()));
     if had_conf_state {
-        let text = json!({ "voters": cluster.ids(), "auto_leave": false }).to_string();
+        // In etcd's own order of members.
+        let text = format!("{{\"voters\":{},\"auto_leave\":false}}", json!(cluster.ids()));
         meta.insert(b"confState".to_vec(), Some(text.into_bytes()));
     }
     let mut changes = vec![
