@@ -1,5 +1,6 @@
 //! The plan of a restore against etcdutl's own, for every recorded snapshot: the same buckets, entry by entry, and bbolt passes it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
@@ -49,13 +50,15 @@ fn every_case_becomes_what_etcdutl_makes_of_it() {
     }
 }
 
+type Entries = BTreeMap<Vec<u8>, Node>;
+
 /// What a database holds, but for the voters, which etcdutl leaves as they were.
-fn without_conf_state(database: &[u8]) -> Vec<(Vec<u8>, Vec<(Vec<u8>, Node)>)> {
+fn without_conf_state(database: &[u8]) -> BTreeMap<Vec<u8>, Entries> {
     let mut tree: Bucket = File::new(database.to_vec()).tree();
     tree.bucket("meta").entries.remove(b"confState".as_slice());
     let entries = |node: Node| match node {
-        Node::Bucket(bucket) => bucket.entries.into_iter().collect(),
-        Node::Value(_) => Vec::new(),
+        Node::Bucket(bucket) => bucket.entries,
+        Node::Value(_) => Entries::new(),
     };
     tree.entries.into_iter().map(|(name, node)| (name, entries(node))).collect()
 }
