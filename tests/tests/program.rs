@@ -74,7 +74,7 @@ fn a_compressed_snapshot_gives_the_same_report() {
         assert_eq!(piped.status.code(), Some(0), "{name} by a pipe");
         same_report(&cli::json(&piped), &plain);
         let status = cli::run(&["snapshot", "status", &text(&path), "-w", "json"]);
-        assert_eq!(String::from_utf8_lossy(&status.stdout), case.right("json"), "{name}");
+        assert_eq!(String::from_utf8_lossy(&status.stdout), case.expected("3.7", "json"), "{name}");
         assert_eq!(std::fs::read(&path).expect("the file"), packed, "{name} was changed");
     }
 }
@@ -83,7 +83,8 @@ fn a_compressed_snapshot_gives_the_same_report() {
 fn damage_within_a_compressed_snapshot_is_found() {
     let directory = TempDir::new().expect("a directory");
     let base = damage::bases().swap_remove(0);
-    for damage in damage::all().into_iter().step_by(9) {
+    // A packed text is another thing when it is packed once more.
+    for damage in damage::all().into_iter().filter(|damage| !damage.name.ends_with("_of_text")).step_by(9) {
         for damaged in damage.apply(&base.snapshot) {
             let plain = write(&directory, "plain", &damaged.file);
             let packed = write(&directory, "packed.gz", &gzip(&damaged.file));
