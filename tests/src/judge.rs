@@ -31,7 +31,7 @@ pub fn parts(bytes: &[u8]) -> Report {
     let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
     let mut parts: Vec<_> = (0..scan.parts()).rev().map(|part| scan.run(part, &Unwatched).expect("a part")).collect();
     parts.reverse();
-    scan.finish(parts, trailer, &Unwatched).expect("all parts are there")
+    scan.conclude(parts, &Unwatched).expect("all parts are there").report(trailer)
 }
 
 /// From front to back in pieces of random sizes up to `longest`; what is lacking then is read from the bytes.
