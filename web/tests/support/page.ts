@@ -68,6 +68,8 @@ export class Inspector {
       if (!/^(?:blob|data):/.test(request.url())) this.requests.push(request.url());
     });
     page.on("console", (message) => this.complaints.push(message.text()));
+    // From here on choosers are taken from the browser; asked for together with the key, that could come too late.
+    page.on("filechooser", () => {});
     page.on("pageerror", (error) => this.complaints.push(error.message));
   }
 
