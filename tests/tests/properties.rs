@@ -10,9 +10,18 @@ use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::judge;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+/// Failures are written here, and run again first in every run: commit them.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions/properties.txt");
+
+fn config() -> ProptestConfig {
+    let persistence = Box::new(FileFailurePersistence::Direct(REGRESSIONS));
+    ProptestConfig { cases: 200, failure_persistence: Some(persistence), ..ProptestConfig::default() }
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// A bolt file that has nothing to do with etcd lacks etcd's buckets, and nothing else is wrong with it.
     #[test]
