@@ -25,6 +25,13 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
     let scan = match Scan::open(source).map_err(Fault::Scan)? {
         Opened::Scan(scan) => scan,
+        Opened::Refused(report) if report.wants_trailer() => {
+            let trailer = match options.sha256 {
+                Sha256::Check => check_trailer(source, options.progress),
+                Sha256::Skip => peek_trailer(source),
+            };
+            return Ok(report.with_trailer(trailer.map_err(Fault::Scan)?));
+        }
         Opened::Refused(report) => return Ok(*report),
     };
     let peeked = match options.sha256 {

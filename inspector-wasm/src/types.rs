@@ -21,6 +21,7 @@ impl From<Code> for CodeInfo {
 
 /// Becomes part of the generated `.d.ts`. The test below compares every interface in it with what serde writes, for
 /// values whose every optional member is set and for values that lack them all.
+#[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const TYPES: &str = include_str!("types.ts");
 
 #[wasm_bindgen(typescript_custom_section)]

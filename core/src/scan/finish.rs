@@ -193,7 +193,7 @@ pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Repor
 
 fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
     match Scan::open(source)? {
-        Opened::Refused(report) => Ok(*report),
+        Opened::Refused(report) => Ok(report.with_trailer(trailer)),
         Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
     }
 }
