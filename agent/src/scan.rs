@@ -3,11 +3,11 @@
 //! Workers take part numbers from one counter. SHA-256 is a single stream and the longest job, so one worker begins with it and
 //! takes parts only after that; with two processors the scan runs beside it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use etcdsnap_core::{Error, Opened, Part, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
+use etcdsnap_core::{Conclusion, Error, Opened, Part, Report, Scan, Source, Watch, check_trailer, peek_trailer};
 
 use crate::error::Fault;
 use crate::options::{Sha256, VerifyOptions};
@@ -25,6 +25,13 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
     let scan = match Scan::open(source).map_err(Fault::Scan)? {
         Opened::Scan(scan) => scan,
+        Opened::Refused(report) if report.wants_trailer() => {
+            let trailer = match options.sha256 {
+                Sha256::Check => check_trailer(source, options.progress),
+                Sha256::Skip => peek_trailer(source),
+            };
+            return Ok(report.with_trailer(trailer.map_err(Fault::Scan)?));
+        }
         Opened::Refused(report) => return Ok(*report),
     };
     let peeked = match options.sha256 {
@@ -32,42 +39,52 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
         Sha256::Skip => Some(peek_trailer(source).map_err(Fault::Scan)?),
     };
     let team = Team::new(options.progress);
-    let trailer_wanted = peeked.is_none();
-    let hashed: Mutex<Option<Trailer>> = Mutex::new(None);
-    let mut done: Vec<(usize, Part)> = thread::scope(|scope| {
+    let (send, receive) = mpsc::channel();
+    let concluded = thread::scope(|scope| {
+        let hashing = peeked.is_none();
         let workers: Vec<_> = (0..options.workers())
             .map(|number| {
-                let (team, scan, hashed) = (&team, &scan, &hashed);
+                let (team, scan, send) = (&team, &scan, send.clone());
                 scope.spawn(move || {
                     let _alarm = Alarm(team);
-                    if number == 0 && trailer_wanted {
-                        let trailer = team.note(check_trailer(source, team));
-                        *hashed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = trailer;
-                    }
-                    team.take_parts(scan)
+                    let hashes = number == 0 && hashing;
+                    let trailer = if hashes { team.note(check_trailer(source, team)) } else { None };
+                    team.take_parts(scan, &send);
+                    trailer
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker.join().unwrap_or_else(|payload| {
-                    team.fail(Fault::panic(payload.as_ref()));
-                    Vec::new()
-                })
-            })
-            .collect()
+        drop(send);
+        // The history of the keys is gone through here while the SHA-256 may still be running.
+        let conclusion = conclude(&scan, &team, &receive);
+        let mut trailer = peeked;
+        for worker in workers {
+            match worker.join() {
+                Ok(hashed) => trailer = trailer.or(hashed),
+                Err(payload) => team.fail(Fault::panic(payload.as_ref())),
+            }
+        }
+        conclusion.zip(trailer)
     });
-    if let Some(fault) = team.into_fault() {
-        return Err(fault);
+    match (team.into_fault(), concluded) {
+        (Some(fault), _) => Err(fault),
+        (None, Some((conclusion, trailer))) => Ok(conclusion.report(trailer)),
+        (None, None) => Err(Fault::Panic("a worker ended without its result".into())),
     }
-    let hashed = hashed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let Some(trailer) = peeked.or(hashed) else {
-        return Err(Fault::Panic("the SHA-256 was not computed".into()));
-    };
+}
+
+/// Waits for all parts and concludes from them; none when the team stopped before.
+fn conclude<S: Source + Sync + ?Sized>(
+    scan: &Scan<'_, S>,
+    team: &Team<'_>,
+    parts: &mpsc::Receiver<(usize, Part)>,
+) -> Option<Conclusion> {
+    let mut done: Vec<(usize, Part)> = parts.iter().take(scan.parts()).collect();
+    if done.len() < scan.parts() {
+        return None;
+    }
     done.sort_by_key(|(number, _)| *number);
-    let parts = done.into_iter().map(|(_, part)| part).collect();
-    scan.finish(parts, trailer, options.progress).map_err(Fault::Scan)
+    team.note(scan.conclude(done.into_iter().map(|(_, part)| part).collect(), team))
 }
 
 /// What the workers of one scan share.
@@ -84,17 +101,16 @@ impl<'p> Team<'p> {
     }
 
     /// Runs parts until there is none left or the team stops.
-    fn take_parts<S: Source + Sync + ?Sized>(&self, scan: &Scan<'_, S>) -> Vec<(usize, Part)> {
-        let mut done = Vec::new();
+    fn take_parts<S: Source + Sync + ?Sized>(&self, scan: &Scan<'_, S>, done: &mpsc::Sender<(usize, Part)>) {
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= scan.parts() {
                 break;
             }
             let Some(part) = self.note(scan.run(number, self)) else { break };
-            done.push((number, part));
+            // Nobody listens any more only when the team stopped.
+            let _ = done.send((number, part));
         }
-        done
     }
 
     /// The value, or none after having stopped the team because of the error.

@@ -51,7 +51,7 @@ pub use code::Code;
 pub use error::Error;
 pub use finding::{Finding, Findings, Severity, Verdict};
 pub use report::Report;
-pub use scan::finish::{status, verify};
+pub use scan::finish::{Conclusion, status, verify};
 pub use scan::open::{Opened, Part, Scan};
 pub use scan::peek::{Peek, peek};
 pub use scan::sniff::{FileKind, sniff};

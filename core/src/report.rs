@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::finding::{Findings, Verdict};
+use crate::code::Code;
+use crate::finding::{Finding, Findings, Verdict};
 use crate::status::Status;
 use crate::trailer::Trailer;
 
@@ -19,4 +20,27 @@ pub struct Report {
     pub trailer: Trailer,
     /// The numbers; none when the file is no bolt database or has no readable root.
     pub status: Option<Status>,
+}
+
+impl Report {
+    /// Adds the trailer to a report on a database whose metas are gone: its SHA-256 can be judged all the same. Other reports are left as they are.
+    #[must_use]
+    pub fn with_trailer(mut self, trailer: Trailer) -> Self {
+        if !self.wants_trailer() {
+            return self;
+        }
+        if trailer.actual.is_some() && trailer.actual != trailer.expected {
+            let text = "the SHA-256 of the bytes before it is another than the trailer says";
+            self.findings.push(Finding::new(Code::Sha256Mismatch, text));
+            self.verdict = self.findings.verdict();
+        }
+        self.trailer = trailer;
+        self
+    }
+
+    /// Whether the report is on a database of which only the trailer can be judged.
+    #[must_use]
+    pub fn wants_trailer(&self) -> bool {
+        self.status.is_none() && self.trailer.present
+    }
 }

@@ -37,8 +37,7 @@ impl BlobSource {
     /// # Errors
     /// [`Error::Read`] outside a worker, where browsers have no synchronous reads.
     pub fn new(blob: Blob) -> Result<Self, Error> {
-        let reader =
-            FileReaderSync::new().map_err(|cause| Error::Read { offset: 0, len: 0, cause: medium(&cause) })?;
+        let reader = FileReaderSync::new().map_err(|cause| Error::Read { offset: 0, len: 0, cause: medium(&cause) })?;
         // Lengths of blobs are whole numbers below 2^53.
         let len = blob.size() as u64;
         Ok(Self { blob, len, reader, cache: RefCell::default() })

@@ -8,6 +8,7 @@
 
 mod blob;
 mod convert;
+mod headroom;
 mod types;
 mod zstd;
 
@@ -20,12 +21,14 @@ pub use blob::BlobSource;
 pub use zstd::ZstdReader;
 
 use convert::{Progress, into_error, to_js};
+use headroom::Headroom;
 
 /// One file, judged while it is read from front to back: `push` every piece in order, then `finish`.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Inspector {
     sweep: Sweep,
+    headroom: Headroom,
 }
 
 #[wasm_bindgen]
@@ -40,6 +43,7 @@ impl Inspector {
     /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best.
     pub fn push(&mut self, bytes: &[u8]) {
         self.sweep.push(bytes);
+        self.headroom.keep();
     }
 
     /// The report over all that was pushed. What the sweep did not remember is read from `blob`.
@@ -47,7 +51,8 @@ impl Inspector {
     /// # Errors
     /// A `ScanError`; of kind `consumed` when there is no blob and the answer needs one.
     #[wasm_bindgen(unchecked_return_type = "Report")]
-    pub fn finish(self, blob: Option<Blob>, progress: js_sys::Function) -> Result<JsValue, JsValue> {
+    pub fn finish(mut self, blob: Option<Blob>, progress: js_sys::Function) -> Result<JsValue, JsValue> {
+        self.headroom.make();
         let swept = self.sweep.finish();
         let watch = Progress::new(progress);
         let report = match blob {

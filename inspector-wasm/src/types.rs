@@ -19,97 +19,157 @@ impl From<Code> for CodeInfo {
     }
 }
 
-/// Types of everything that crosses the boundary. 64-bit numbers are `bigint`, always.
-///
-/// The test below compares every interface with what serde writes for a value whose every member is set, and for one
-/// whose every member is missing.
+/// Becomes part of the generated `.d.ts`. The test below compares every interface in it with what serde writes, for
+/// values whose every optional member is set and for values that lack them all.
+#[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
+const TYPES: &str = include_str!("types.ts");
+
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &'static str = r#"
-/** What follows from the findings of a file. */
-export type Verdict = "sound" | "warnings" | "damaged";
-/** How much a finding weighs. */
-export type Severity = "warning" | "damage";
+const SECTION: &'static str = TYPES;
 
-/** All that one scan found out about a file. */
-export interface Report {
-  verdict: Verdict;
-  findings: Finding[];
-  findingCounts: Record<string, bigint>;
-  sha256: Trailer;
-  status: Status | null;
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/** One thing that is wrong, and where. */
-export interface Finding {
-  severity: Severity;
-  code: string;
-  page: bigint | null;
-  offset: bigint | null;
-  key?: string;
-  message: string;
-}
+    use etcdsnap_core::{BucketStatus, FileKind, Finding, Findings, Peek, Report, Sha256Hex, Status, Trailer, Verdict};
+    use serde_json::Value;
 
-/** What is known of the SHA-256 behind the database. */
-export interface Trailer {
-  present: boolean;
-  expected: string | null;
-  actual: string | null;
-}
+    use super::*;
 
-/** What a snapshot holds, in numbers. */
-export interface Status {
-  hash: number;
-  revision: bigint;
-  totalKey: bigint;
-  totalSize: bigint;
-  version: string;
-  totalEntries: bigint;
-  revisions: bigint;
-  tombstones: bigint;
-  compactedRevision: bigint | null;
-  scheduledCompactRevision: bigint | null;
-  consistentIndex: bigint | null;
-  term: bigint | null;
-  clusterVersion: string | null;
-  members: bigint;
-  leases: bigint;
-  pageSize: number;
-  pages: bigint;
-  freePages: bigint;
-  fileSize: bigint;
-  buckets: BucketStatus[];
-  complete: boolean;
-}
+    /// Members of each interface: name to type, a `?` kept at the name.
+    fn interfaces() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
+        let mut out = BTreeMap::new();
+        for block in TYPES.split("export interface ").skip(1) {
+            let (head, rest) = block.split_once('{').unwrap_or_default();
+            let name = head.split_whitespace().next().unwrap_or_default();
+            let body = rest.split_once('}').unwrap_or_default().0;
+            let members = body.lines().filter_map(|line| line.trim().trim_end_matches(';').split_once(": ")).collect();
+            out.insert(name, members);
+        }
+        out
+    }
 
-/** One top-level bucket. */
-export interface BucketStatus {
-  name: string;
-  entries: bigint;
-  bytes: bigint;
-  pages: bigint;
-}
+    /// Whether a value that serde wrote fits a TypeScript type. Numbers are told apart by [`WIDE`].
+    fn fits(value: &Value, kind: &str) -> bool {
+        if let Some(inner) = kind.strip_suffix(" | null") {
+            return value.is_null() || fits(value, inner);
+        }
+        if let Some(inner) = kind.strip_suffix("[]") {
+            return value
+                .as_array()
+                .is_some_and(|items| !items.is_empty() && items.iter().all(|item| fits(item, inner)));
+        }
+        if let Some(inner) = kind.strip_prefix("Record<string, ").and_then(|rest| rest.strip_suffix('>')) {
+            return value.as_object().is_some_and(|members| members.values().all(|member| fits(member, inner)));
+        }
+        match kind {
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "bigint" => value.as_i64() == Some(WIDE),
+            "number" => value.as_i64() == Some(NARROW),
+            "Verdict" => ["sound", "warnings", "damaged"].contains(&value.as_str().unwrap_or_default()),
+            "Severity" => ["warning", "damage"].contains(&value.as_str().unwrap_or_default()),
+            interface => mismatch(value, interface).is_none(),
+        }
+    }
 
-/** First facts about a file. */
-export interface Peek {
-  kind: string;
-  fileSize: bigint;
-  pageSize: number | null;
-  totalSize: bigint | null;
-  txid: bigint | null;
-  buckets: string[];
-  trailer: boolean;
-}
+    /// The first member that is in one of the two only, or of another type.
+    fn mismatch(value: &Value, interface: &str) -> Option<String> {
+        let interfaces = interfaces();
+        let (Some(declared), Some(written)) = (interfaces.get(interface), value.as_object()) else {
+            return Some(format!("{interface} is no interface, or the value no object"));
+        };
+        for (name, kind) in declared {
+            match written.get(name.trim_end_matches('?')) {
+                None if name.ends_with('?') => {}
+                None => return Some(format!("{interface}.{name} is never written")),
+                Some(member) if !fits(member, kind) => {
+                    return Some(format!("{interface}.{name}: {kind} is written as {member}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let unknown = written
+            .keys()
+            .find(|name| !declared.contains_key(name.as_str()) && !declared.contains_key(format!("{name}?").as_str()));
+        unknown.map(|name| format!("{interface}.{name} is not declared"))
+    }
 
-/** A finding code with its words. */
-export interface CodeInfo {
-  code: string;
-  severity: Severity;
-  meaning: string;
-  action: string;
-}
+    /// Put into every 64-bit number, which crosses as a `bigint`.
+    const WIDE: i64 = 64;
+    /// Put into every 32-bit number, which crosses as a `number`.
+    const NARROW: i64 = 32;
 
-/** What `finish` and `peek` throw. */
-export interface ScanError extends Error {
-  kind: "consumed" | "read" | "cancelled" | "memory" | "other";
+    // No `..Default::default()` in the literals below: a member that core gains must be met here.
+
+    fn status(optional: bool) -> Status {
+        let wide = WIDE as u64;
+        Status {
+            hash: NARROW as u32,
+            revision: WIDE,
+            total_key: wide,
+            total_size: wide,
+            version: String::new(),
+            total_entries: wide,
+            revisions: wide,
+            tombstones: wide,
+            phantoms: wide,
+            compacted_revision: optional.then_some(WIDE),
+            scheduled_compact_revision: optional.then_some(WIDE),
+            consistent_index: optional.then_some(wide),
+            term: optional.then_some(wide),
+            cluster_version: optional.then(String::new),
+            members: wide,
+            leases: wide,
+            page_size: NARROW as u32,
+            pages: wide,
+            free_pages: wide,
+            file_size: wide,
+            buckets: vec![BucketStatus { name: String::new(), entries: wide, bytes: wide, pages: wide }],
+            complete: true,
+        }
+    }
+
+    fn report(optional: bool) -> Report {
+        let mut findings = Findings::default();
+        for _ in 0..WIDE {
+            let finding = Finding::new(Code::KeyOrder, "message");
+            findings.push(if optional { finding.page(WIDE as u64).offset(WIDE as u64).key(b"key") } else { finding });
+        }
+        let digest = optional.then(|| Sha256Hex(String::from("00")));
+        Report {
+            verdict: Verdict::Damaged,
+            findings,
+            trailer: Trailer { present: true, expected: digest.clone(), actual: digest, fits_without_surplus: false },
+            status: optional.then(|| status(true)),
+        }
+    }
+
+    #[test]
+    fn the_types_are_what_serde_writes() {
+        for optional in [true, false] {
+            let checks = [
+                ("Report", serde_json::to_value(report(optional))),
+                ("Status", serde_json::to_value(status(optional))),
+                ("Peek", serde_json::to_value(peek(optional))),
+                ("CodeInfo", serde_json::to_value(CodeInfo::from(Code::KeyOrder))),
+            ];
+            for (interface, value) in checks {
+                assert_eq!(mismatch(&value.unwrap_or_default(), interface), None);
+            }
+        }
+    }
+
+    fn peek(optional: bool) -> Peek {
+        let wide = optional.then_some(WIDE as u64);
+        Peek {
+            kind: FileKind::Bolt,
+            file_size: WIDE as u64,
+            page_size: optional.then_some(NARROW as u32),
+            total_size: wide,
+            txid: wide,
+            buckets: vec![String::from("key")],
+            trailer: true,
+        }
+    }
 }
-"#;

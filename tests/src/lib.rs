@@ -6,8 +6,11 @@
 #![allow(clippy::cast_possible_truncation, missing_docs)]
 
 pub mod build;
+pub mod case;
+pub mod cli;
 pub mod crc;
 pub mod damage;
 pub mod dice;
+pub mod judge;
 pub mod programs;
 pub mod read;

@@ -43,7 +43,7 @@ pub fn bbolt_check(bbolt: &Path, database: &[u8]) -> (bool, String) {
     let copy = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(copy.path(), database).expect("a copy");
     // A cycle makes it run until its stack is gone, and a wrong size until memory is: both count as "not passed".
-    let limited = "ulimit -v 8000000; exec timeout 20 \"$0\" check \"$1\"";
+    let limited = "ulimit -v 8000000; exec timeout 5 \"$0\" check \"$1\"";
     let output = Command::new("sh").args(["-c", limited]).arg(bbolt).arg(copy.path()).output().expect("sh runs");
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));

@@ -149,7 +149,7 @@ impl Record {
 const BLOCK: usize = 4096;
 
 /// Records in order, in blocks: growth copies nothing and doubles nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Records {
     blocks: Vec<Vec<Record>>,
 }

@@ -173,7 +173,7 @@ fn named(key: &[u8], name: Result<Vec<u8>, String>) -> Result<(), String> {
 }
 
 fn member_id(key: &[u8]) -> Result<u64, String> {
-    let text = std::str::from_utf8(key).ok().filter(|text| (1..=16).contains(&text.len()));
+    let text = std::str::from_utf8(key).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     text.and_then(|text| u64::from_str_radix(text, 16).ok())
         .ok_or_else(|| "the key is no member id in hexadecimal".to_owned())
 }
@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(member_id(b"8e9e05c52164694d"), Ok(0x8e9e_05c5_2164_694d));
         assert_eq!(member_id(b"bf9071f4639c75c"), Ok(0xbf9_071f_4639_c75c));
         assert!(member_id(b"").is_err());
-        assert!(member_id(b"08e9e05c52164694d").is_err());
+        assert!(member_id(b"+8e9e05c5216469").is_err());
+        assert!(member_id(b"18e9e05c52164694d").is_err());
     }
 
     #[test]

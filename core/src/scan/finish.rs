@@ -11,47 +11,64 @@ use crate::report::Report;
 use crate::scan::key::Tally;
 use crate::scan::locate;
 use crate::scan::memory::Memory;
-use crate::scan::open::{Opened, Part, Scan};
+use crate::scan::open::{Bucket, Opened, Part, Scan};
 use crate::scan::trailer::{check_trailer, judge, peek_trailer};
 use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
 use crate::watch::Watch;
 
+/// All that a scan found out but for the SHA-256, which may still be running.
+#[derive(Debug)]
+pub struct Conclusion {
+    findings: Findings,
+    status: Status,
+}
+
+impl Conclusion {
+    /// The report, now that the trailer is known.
+    #[must_use]
+    pub fn report(self, trailer: Trailer) -> Report {
+        let Self { findings: found, status } = self;
+        let mut findings = Findings::default();
+        for finding in judge(status.file_size, status.total_size, status.page_size, &trailer) {
+            findings.push(finding);
+        }
+        findings.append(found);
+        Report { verdict: findings.verdict(), findings, trailer, status: Some(status) }
+    }
+}
+
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Makes the report from all parts, which must be in the order of their numbers.
+    /// Concludes from all parts, which must be in the order of their numbers.
     ///
     /// When parts met the same page, which only damage can bring about, they are run once more in order: which of the two places keeps the page must not depend on the
     /// speed of threads.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
-    pub fn finish(mut self, parts: Vec<Part>, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+    pub fn conclude(&self, parts: Vec<Part>, watch: &dyn Watch) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
             drop(parts);
-            let used = std::mem::replace(&mut self.used_before, PageSet::new(0)?);
+            let used = self.used_before.copy()?;
             let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
             let parts = again.collect::<Result<_, _>>()?;
-            self.used = used;
-            return self.conclude(parts, trailer, watch);
+            return self.conclude_with(parts, &used, watch);
         }
-        self.conclude(parts, trailer, watch)
+        self.conclude_with(parts, &self.used, watch)
     }
 
-    pub(crate) fn conclude(mut self, parts: Vec<Part>, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
-        let mut findings = Findings::default();
-        for finding in judge(self.source.len(), self.logical, self.geometry.page_size, &trailer) {
-            findings.push(finding);
-        }
-        findings.append(std::mem::take(&mut self.findings));
+    fn conclude_with(&self, parts: Vec<Part>, used: &PageSet, watch: &dyn Watch) -> Result<Conclusion, Error> {
+        let mut findings = self.findings.clone();
+        let mut incomplete = self.incomplete;
         let mut sum = Tally::default();
         let mut records = Vec::new();
         let mut pages = 0u64;
-        let inline = Part { tally: std::mem::take(&mut self.inline_key), ..Part::default() };
+        let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
         for mut part in std::iter::once(inline).chain(parts) {
             findings.append(part.findings);
             check_joint(&sum, &part.tally, &mut findings);
-            self.incomplete |= part.incomplete;
+            incomplete |= part.incomplete;
             pages = pages.saturating_add(part.pages);
             records.push(std::mem::take(&mut part.tally.records));
             sum = join(sum, part.tally, &self.context.combiner);
@@ -59,27 +76,27 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         let total = records.iter().map(crate::etcd::record::Records::len).fold(0, usize::saturating_add);
         let outcome = history::resolve(records, total);
         if !outcome.counts.is_empty() {
-            let located = locate::locate(&self, &outcome, watch)?;
-            findings.append(located);
+            findings.append(locate::locate(self, &outcome, watch)?);
         }
-        if let Some(bucket) = self.key_bucket.and_then(|index| self.buckets.get_mut(index)) {
+        let mut buckets = self.buckets.clone();
+        if let Some(bucket) = self.key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.run = sum.run;
             bucket.entries = sum.entries;
             bucket.pages = bucket.pages.saturating_add(pages);
         }
-        let free_pages = self.judge_free_pages(&mut findings);
-        let status = self.status(&sum, outcome.live, free_pages);
-        Ok(Report { verdict: findings.verdict(), findings, trailer, status: Some(status) })
+        let free_pages = self.judge_free_pages(used, &mut findings);
+        let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
+        Ok(Conclusion { findings, status })
     }
 
     /// Compares what is free with what is used, and counts the free pages.
-    fn judge_free_pages(&self, findings: &mut Findings) -> u64 {
+    fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
         let own = self.geometry.high_water.saturating_sub(2);
         if !self.synced_freelist {
-            return own.saturating_sub(self.used.count());
+            return own.saturating_sub(used.count());
         }
         for page in 2..self.geometry.present {
-            let (used, free) = (self.used.contains(page), self.free.contains(page));
+            let (used, free) = (used.contains(page), self.free.contains(page));
             if used == free {
                 let (code, text) = if used {
                     (Code::PageFreeInUse, format!("page {page} is in use and listed as free"))
@@ -92,12 +109,12 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         self.free.count()
     }
 
-    fn status(&self, key: &Tally, live: u64, free_pages: u64) -> Status {
+    fn status(&self, buckets: &[Bucket], key: &Tally, live: u64, free_pages: u64) -> Status {
         let combiner = &self.context.combiner;
-        let hash = self.buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
+        let hash = buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
             run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
-        let buckets = self.buckets.iter().map(|bucket| BucketStatus {
+        let listed = buckets.iter().map(|bucket| BucketStatus {
             name: String::from_utf8_lossy(&bucket.name).into_owned(),
             entries: bucket.entries,
             bytes: bucket.run.len,
@@ -109,7 +126,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             total_key: live,
             total_size: self.logical,
             version: self.facts.storage_version.clone().unwrap_or_default(),
-            total_entries: self.buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
+            total_entries: buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
             revisions: key.entries,
             tombstones: key.tombstones,
             phantoms: key.phantoms,
@@ -124,8 +141,8 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             pages: self.geometry.high_water,
             free_pages,
             file_size: self.source.len(),
-            buckets: buckets.collect(),
-            complete: !self.incomplete,
+            buckets: listed.collect(),
+            complete: true,
         }
     }
 }
@@ -176,7 +193,7 @@ pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Repor
 
 fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
     match Scan::open(source)? {
-        Opened::Refused(report) => Ok(*report),
+        Opened::Refused(report) => Ok(report.with_trailer(trailer)),
         Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
     }
 }
@@ -186,7 +203,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        self.conclude(parts, trailer, watch)
+        Ok(self.conclude_with(parts, &self.used, watch)?.report(trailer))
     }
 }
 

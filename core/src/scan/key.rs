@@ -26,7 +26,7 @@ pub struct KeyContext {
 }
 
 /// The sum of some consecutive leaves of bucket `key`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// CRC-32C of all pairs in order.
     pub run: Run,

@@ -250,7 +250,7 @@ impl Swept {
         let mut memory = std::mem::take(&mut self.memory);
         let layered = Layered { source, len: self.len, head: &self.head, freelist: self.freelist.as_ref() };
         match Scan::open_with(&layered, &mut memory, watch)? {
-            Opened::Refused(report) => Ok(*report),
+            Opened::Refused(report) => Ok(report.with_trailer(self.trailer)),
             Opened::Scan(scan) => scan.run_all(&mut memory, self.trailer, watch),
         }
     }

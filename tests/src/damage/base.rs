@@ -14,20 +14,27 @@ pub struct Base {
     pub snapshot: Vec<u8>,
 }
 
-/// A snapshot of small pages with all that can be damaged in one, and one of large pages without a freelist.
+/// Recorded cases that are damaged too, from an old etcd and a new one.
+const RECORDED: [&str; 2] = ["3.4-history", "3.7-history"];
+
+/// A snapshot of small pages with all that can be damaged in one, and one of large pages without a freelist;
+/// and two that etcd wrote.
 ///
 /// # Panics
-/// When no seed gives such files.
+/// When no seed gives such files, or a case is not there.
 #[must_use]
 pub fn bases() -> Vec<Base> {
     let small = Layout { free_pages: 9, fill: (50, 90), scatter: true, ..Layout::plain(1024, 5) };
     let large = Layout { freelist: Freelist::NotSynced, live_meta: 1, ..Layout::plain(4096, 6) };
     let rich = first(&Life { longest_value: 1500, ..Life::rich() }, &small, Version::V36, has_everything);
     let lean = first(&Life { transactions: 120, ..Life::rich() }, &large, Version::V35, |_| true);
-    [("small-pages", rich), ("no-freelist", lean)]
-        .into_iter()
-        .map(|(name, member)| Base { name: name.to_owned(), snapshot: with_trailer(&member.built.database) })
-        .collect()
+    let built = [("small-pages", rich), ("no-freelist", lean)];
+    let built = built.map(|(name, member)| (name, with_trailer(&member.built.database)));
+    let recorded = RECORDED.map(|name| {
+        let path = crate::programs::tests_dir().join("cases").join(name).join("snapshot.db");
+        (name, std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    });
+    built.into_iter().chain(recorded).map(|(name, snapshot)| Base { name: name.to_owned(), snapshot }).collect()
 }
 
 fn first(life: &Life, layout: &Layout, version: Version, good: impl Fn(&Member) -> bool) -> Member {

@@ -1,5 +1,7 @@
 //! Bucket `key`: revisions, their values, and whether they make a history.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 
 use super::Damage;
@@ -54,7 +56,7 @@ pub const ALL: &[Damage] = &[
     Damage::content("tombstone_with_a_body", TOMBSTONE, tombstone_with_a_body),
     Damage::content("put_that_looks_like_a_tombstone", TOMBSTONE, put_made_tombstone),
     Damage::content("tombstone_that_looks_like_a_put", &["keyvalue-revision", "keyvalue-history"], tombstone_made_put),
-    Damage::content("lease_of_a_key_missing", &["lease-missing"], |root| change(root, |kv| kv.lease = 0x1234_5678)),
+    Damage::content("lease_of_a_key_missing", &["lease-missing"], lease_of_a_key_missing),
     Damage::content("leases_all_missing", &["lease-missing"], leases_missing),
     Damage::content("finished_above_scheduled", MARKS, finished_above_scheduled),
     Damage::content("finished_without_scheduled", MARKS, finished_without_scheduled),
@@ -229,8 +231,20 @@ fn tombstone_made_put(root: &mut Bucket) -> Option<Place> {
     entry(&key)
 }
 
+/// Only a key that is alive can miss its lease.
+fn alive(root: &mut Bucket) -> Vec<Put> {
+    let mut seen = BTreeSet::new();
+    let newest = puts(root).into_iter().rev().filter(|put| seen.insert(put.value.key.clone()));
+    newest.filter(|put| !put.tombstone).collect()
+}
+
+fn lease_of_a_key_missing(root: &mut Bucket) -> Option<Place> {
+    let put = alive(root).into_iter().next()?;
+    store(root, put, |kv| kv.lease = 0x1234_5678)
+}
+
 fn leases_missing(root: &mut Bucket) -> Option<Place> {
-    let leased = puts(root).into_iter().rfind(|put| put.value.lease != 0)?;
+    let leased = alive(root).into_iter().find(|put| put.value.lease != 0)?;
     root.bucket("lease").value(&leased.value.lease.to_be_bytes())?;
     root.bucket("lease").entries.clear();
     Some(Nowhere)

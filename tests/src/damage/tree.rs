@@ -28,7 +28,7 @@ pub const ALL: &[Damage] = &[
     Damage::pages("page_id_field_of_a_branch_wrong", &["page-id-mismatch"], branch_id_wrong),
     Damage::pages("page_overwritten_by_another", &["page-id-mismatch"], page_overwritten),
     Damage::pages("page_zeroed", &["page-id-mismatch", "page-type"], page_zeroed).and_bbolt(),
-    Damage::pages("page_filled_with_ff", &["page-id-mismatch", "page-type"], page_filled_with_ff),
+    Damage::pages("page_filled_with_ff", &["page-id-mismatch", "page-type", "page-overflow"], page_filled_with_ff),
     Damage::pages("leaf_without_a_type", &["page-type"], |file| leaf_type(file, 0)).and_bbolt(),
     Damage::pages("leaf_says_it_is_a_meta_page", &["page-type"], |file| leaf_type(file, META)).and_bbolt(),
     Damage::pages("leaf_says_it_is_a_freelist", &["page-type"], |file| leaf_type(file, 0x10)).and_bbolt(),

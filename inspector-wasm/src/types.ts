@@ -1,0 +1,90 @@
+// Types of everything that crosses the boundary. 64-bit numbers are `bigint`, always.
+
+/** What follows from the findings of a file. */
+export type Verdict = "sound" | "warnings" | "damaged";
+/** How much a finding weighs. */
+export type Severity = "warning" | "damage";
+
+/** All that one scan found out about a file. */
+export interface Report {
+  verdict: Verdict;
+  findings: Finding[];
+  findingCounts: Record<string, bigint>;
+  sha256: Trailer;
+  status: Status | null;
+}
+
+/** One thing that is wrong, and where. */
+export interface Finding {
+  severity: Severity;
+  code: string;
+  page: bigint | null;
+  offset: bigint | null;
+  key?: string;
+  message: string;
+}
+
+/** What is known of the SHA-256 behind the database. */
+export interface Trailer {
+  present: boolean;
+  expected: string | null;
+  actual: string | null;
+}
+
+/** What a snapshot holds, in numbers. */
+export interface Status {
+  hash: number;
+  revision: bigint;
+  totalKey: bigint;
+  totalSize: bigint;
+  version: string;
+  totalEntries: bigint;
+  revisions: bigint;
+  tombstones: bigint;
+  phantoms: bigint;
+  compactedRevision: bigint | null;
+  scheduledCompactRevision: bigint | null;
+  consistentIndex: bigint | null;
+  term: bigint | null;
+  clusterVersion: string | null;
+  members: bigint;
+  leases: bigint;
+  pageSize: number;
+  pages: bigint;
+  freePages: bigint;
+  fileSize: bigint;
+  buckets: BucketStatus[];
+  complete: boolean;
+}
+
+/** One top-level bucket. */
+export interface BucketStatus {
+  name: string;
+  entries: bigint;
+  bytes: bigint;
+  pages: bigint;
+}
+
+/** First facts about a file. */
+export interface Peek {
+  kind: string;
+  fileSize: bigint;
+  pageSize: number | null;
+  totalSize: bigint | null;
+  txid: bigint | null;
+  buckets: string[];
+  trailer: boolean;
+}
+
+/** A finding code with its words. */
+export interface CodeInfo {
+  code: string;
+  severity: Severity;
+  meaning: string;
+  action: string;
+}
+
+/** What `finish` and `peek` throw. */
+export interface ScanError extends Error {
+  kind: "consumed" | "read" | "cancelled" | "memory" | "other";
+}

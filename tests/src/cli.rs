@@ -1,0 +1,72 @@
+//! The command line program under test.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("ETCDSNAP_BIN") {
+            return path.into();
+        }
+        // target/<profile>/deps/<test> → target/<profile>/etcdsnap
+        let test = std::env::current_exe().expect("a test knows where it is");
+        let profile = test.ancestors().nth(2).expect("a profile's directory");
+        let target = profile.parent().expect("a target directory");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--package", "etcdsnap", "--bin", "etcdsnap", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(crate::programs::tests_dir());
+        assert!(cargo.status().expect("cargo runs").success(), "etcdsnap cannot be built");
+        profile.join("etcdsnap")
+    })
+}
+
+/// What the program says to these arguments, with nothing on its standard input.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Output {
+    Command::new(program()).args(args).stdin(Stdio::null()).output().expect("etcdsnap runs")
+}
+
+/// What the program says when bytes come through a pipe on its standard input.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(args: &[A], input: &[u8]) -> Output {
+    let mut command = Command::new(program());
+    let mut child = command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("etcdsnap runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    std::thread::scope(|scope| {
+        // The program may stop reading when it knows enough.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().expect("etcdsnap ends")
+    })
+}
+
+/// The standard output as JSON.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        panic!("no JSON ({error}), exit {:?}\nstdout: {said}\nstderr: {complained}", output.status.code())
+    })
+}

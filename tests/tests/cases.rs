@@ -1,0 +1,158 @@
+//! Every recorded case against the library over bytes, the library over files, and the command line program: the numbers are those of
+//! etcd's own programs, the output is theirs byte for byte, and the snapshot is afterwards what it was before.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use etcdsnap_core::{Code, Report, Verdict};
+use etcdsnap_tests::case::{self, Case};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::{cli, judge};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+type Way = fn(&Case) -> Result<(), Failed>;
+
+const WAYS: [(&str, Way); 5] = [
+    ("bytes", bytes),
+    ("file", file),
+    ("command_line", command_line),
+    ("snapshot_status", snapshot_status),
+    ("standard_input", standard_input),
+];
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for case in case::all() {
+        for (way, run) in WAYS {
+            let case = case.clone();
+            trials.push(Trial::test(format!("{}::{way}", case.name), move || untouched(&case, run)));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Runs a way and looks whether the snapshot was touched.
+fn untouched(case: &Case, run: Way) -> Result<(), Failed> {
+    let modified = |case: &Case| -> std::io::Result<SystemTime> { std::fs::metadata(case.path())?.modified() };
+    let before = modified(case)?;
+    run(case)?;
+    let digest: String = Sha256::digest(case.bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    expect("sha256 of the file", &digest, &case.about.sha256)?;
+    expect("time of the last change", &modified(case)?, &before)
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), Failed> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: found {found:?}, expected {expected:?}").into()) }
+}
+
+fn bytes(case: &Case) -> Result<(), Failed> {
+    let bytes = case.bytes();
+    expect("size", &(bytes.len() as u64), &case.about.size)?;
+    let report = judge::agreed(&bytes, &mut Dice::new(case.about.size))?;
+    right_report(case, &report)
+}
+
+fn file(case: &Case) -> Result<(), Failed> {
+    let report = etcdsnap::verify(case.path(), etcdsnap::VerifyOptions::default())?;
+    right_report(case, &report)?;
+    let one = std::num::NonZeroUsize::new(1);
+    let single = etcdsnap::verify(case.path(), etcdsnap::VerifyOptions { threads: one, ..Default::default() })?;
+    expect("the report of one thread", &single, &report)?;
+    let status = etcdsnap::status(case.path())?;
+    expect("the status without SHA-256", &status.status, &report.status)?;
+    expect("the SHA-256 computed for a status", &status.trailer.actual, &None)
+}
+
+fn right_report(case: &Case, report: &Report) -> Result<(), Failed> {
+    if case.about.trailer {
+        expect("findings", &report.findings.list(), &[].as_slice())?;
+        expect("verdict", &report.verdict, &Verdict::Sound)?;
+        expect("the SHA-256", &report.trailer.actual, &report.trailer.expected)?;
+    } else {
+        let codes: Vec<Code> = report.findings.list().iter().map(|finding| finding.code).collect();
+        expect("codes", &codes, &vec![Code::TrailerMissing])?;
+        expect("verdict", &report.verdict, &Verdict::Warnings)?;
+    }
+    expect("whether a trailer is there", &report.trailer.present, &case.about.trailer)?;
+    let status = report.status.as_ref().ok_or("no status")?;
+    let (new, old) = (case.expected_json("3.7"), case.expected_json("3.5"));
+    expect("hash", &json!(status.hash), &new["hash"])?;
+    expect("revision", &json!(status.revision), &new["revision"])?;
+    expect("totalKey", &json!(status.total_key + case.keys_too_many()), &new["totalKey"])?;
+    expect("phantoms", &(status.phantoms > 0), &(case.keys_too_many() > 0))?;
+    expect("totalSize", &json!(status.total_size), &new["totalSize"])?;
+    expect("version", &json!(status.version), &new["version"])?;
+    expect("totalKey of 3.5", &json!(status.total_entries), &old["totalKey"])?;
+    expect("hash of 3.5", &json!(status.hash), &old["hash"])?;
+    expect("file size", &status.file_size, &case.about.size)?;
+    expect("whether all was read", &status.complete, &true)
+}
+
+fn command_line(case: &Case) -> Result<(), Failed> {
+    let path = case.path().to_string_lossy().into_owned();
+    let report = serde_json::to_value(judge::walk(&case.bytes()))?;
+    let output = cli::run(&["verify", "-w", "json", &path]);
+    expect("exit code", &output.status.code(), &Some(0))?;
+    let said = cli::json(&output);
+    expect("file", &said["file"], &json!(path))?;
+    same_members(&said, &report, &["verdict", "findings", "sha256", "status"])?;
+
+    let strict = cli::run(&["verify", "--strict", "-w", "json", &path]);
+    expect("exit code with --strict", &strict.status.code(), &Some(i32::from(!case.about.trailer)))?;
+    expect("output with --strict", &cli::json(&strict), &said)?;
+
+    let text = cli::run(&["verify", &path]);
+    expect("exit code of text", &text.status.code(), &Some(0))?;
+    let verdict = report["verdict"].as_str().unwrap_or_default();
+    let text = String::from_utf8(text.stdout)?;
+    expect("the verdict in the text", &text.contains(verdict), &true)?;
+
+    let status = cli::run(&["status", "-w", "json", &path]);
+    expect("exit code of status", &status.status.code(), &Some(0))?;
+    let status = cli::json(&status);
+    for (member, value) in report["status"].as_object().ok_or("a status")? {
+        expect(&format!("status {member}"), &status[member], value)?;
+    }
+    for form in ["simple", "table", "fields"] {
+        let output = cli::run(&["status", "-w", form, &path]);
+        expect(&format!("status -w {form}"), &String::from_utf8(output.stdout)?, &case.expected("3.7", form))?;
+    }
+    Ok(())
+}
+
+fn same_members(said: &Value, expected: &Value, members: &[&str]) -> Result<(), Failed> {
+    members.iter().try_for_each(|member| expect(member, &said[member], &expected[member]))
+}
+
+fn snapshot_status(case: &Case) -> Result<(), Failed> {
+    let path = case.path().to_string_lossy().into_owned();
+    for form in ["simple", "json", "table", "fields"] {
+        let output = cli::run(&["snapshot", "status", &path, "-w", form]);
+        expect("exit code", &output.status.code(), &Some(0))?;
+        expect(&format!("as 3.7, {form}"), &String::from_utf8(output.stdout)?, &case.expected("3.7", form))?;
+        for version in ["3.5", "3.4"] {
+            let output = cli::run(&["snapshot", "status", &path, "--write-out", form, "--compat", version]);
+            let expected = case.expected(version, form);
+            expect(&format!("as {version}, {form}"), &String::from_utf8(output.stdout)?, &expected)?;
+        }
+    }
+    let output = cli::run(&["snapshot", "status", &path]);
+    expect("without a form", &String::from_utf8(output.stdout)?, &case.expected("3.7", "simple"))
+}
+
+fn standard_input(case: &Case) -> Result<(), Failed> {
+    let bytes = case.bytes();
+    let report = serde_json::to_value(judge::walk(&bytes))?;
+    let piped = cli::run_with_input(&["verify", "-w", "json", "-"], &bytes);
+    expect("exit code", &piped.status.code(), &Some(0))?;
+    same_members(&cli::json(&piped), &report, &["verdict", "findings", "sha256", "status"])?;
+    let piped = cli::run_with_input(&["snapshot", "status", "-", "-w", "json"], &bytes);
+    expect("as 3.7", &String::from_utf8(piped.stdout)?, &case.expected("3.7", "json"))?;
+    let redirected = std::process::Command::new(cli::program())
+        .args(["verify", "-w", "json", "-"])
+        .stdin(std::fs::File::open(case.path())?)
+        .output()?;
+    same_members(&cli::json(&redirected), &report, &["verdict", "findings", "sha256", "status"])
+}

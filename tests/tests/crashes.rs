@@ -1,0 +1,15 @@
+//! Inputs that once made the program crash, hang or contradict itself: each file of `tests/crashes/` is judged in all ways.
+
+use etcdsnap_tests::{judge, programs};
+
+#[test]
+fn every_crash_input_is_answered() {
+    let directory = programs::tests_dir().join("crashes");
+    for entry in std::fs::read_dir(directory).expect("tests/crashes") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "bin") {
+            println!("{}", path.display());
+            judge::verify_any(&std::fs::read(&path).expect("a crash input"));
+        }
+    }
+}

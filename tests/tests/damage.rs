@@ -1,0 +1,159 @@
+//! Every damage is found, by its code and at its place: by walk, by sweep and by the command line program alike.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use etcdsnap_core::{Code, Report, Severity, Verdict};
+use etcdsnap_tests::damage::{self, Base, Damage, Damaged, Trailer};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::{cli, judge};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let bases = Arc::new(damage::bases());
+    let mut trials: Vec<Trial> = damage::all()
+        .into_iter()
+        .map(|damage| {
+            let bases = Arc::clone(&bases);
+            Trial::test(damage.name, move || bases.iter().try_for_each(|base| is_found(&damage, base)))
+        })
+        .collect();
+    let all = Arc::clone(&bases);
+    trials.push(Trial::test("good_files_have_no_finding", move || all.iter().try_for_each(is_sound)));
+    trials.push(Trial::test("every_code_has_its_damage", move || every_code_is_found(&bases)));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn is_found(damage: &Damage, base: &Base) -> Result<(), Failed> {
+    for damaged in damage.apply(&base.snapshot) {
+        let case = format!("{} of {}, {:?} trailer", damage.name, base.name, damaged.trailer);
+        judge_one(damage, &damaged).map_err(|reason| format!("{case}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn judge_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
+    let before = damaged.file.clone();
+    let mut dice = Dice::new(damaged.file.len() as u64);
+    let report = judge::agreed(&damaged.file, &mut dice)?;
+    if damaged.file != before {
+        return Err("the bytes were changed".into());
+    }
+    let codes = codes(&report);
+    if !damage.expect.iter().any(|code| codes.contains(code)) {
+        return Err(format!("expected one of {:?}, found {}", damage.expect, listed(&report)));
+    }
+    trailer_is_judged(damaged, &codes)?;
+    verdict_follows(&report)?;
+    place_is_named(damage, damaged, &report)?;
+    command_line_agrees(damaged, &report)
+}
+
+/// Codes of files of which nobody can say where the trailer is.
+const NO_TRAILER: [&str; 3] = ["not-a-snapshot", "no-valid-meta", "file-truncated"];
+
+/// With the old trailer the SHA-256 must be found wrong too; with a right one it must not.
+fn trailer_is_judged(damaged: &Damaged, codes: &BTreeSet<&str>) -> Result<(), String> {
+    let mismatch = codes.contains("sha256-mismatch");
+    match damaged.trailer {
+        Trailer::Old if !mismatch && !NO_TRAILER.iter().any(|code| codes.contains(code)) => {
+            Err(format!("no sha256-mismatch in {codes:?}"))
+        }
+        Trailer::Right if mismatch => Err(format!("a right trailer is called wrong: {codes:?}")),
+        _ => Ok(()),
+    }
+}
+
+fn verdict_follows(report: &Report) -> Result<(), String> {
+    let worst = report.findings.list().iter().map(|finding| finding.code.severity()).max();
+    let verdict = match worst {
+        Some(Severity::Damage) => Verdict::Damaged,
+        Some(Severity::Warning) => Verdict::Warnings,
+        None => Verdict::Sound,
+    };
+    (report.verdict == verdict).then_some(()).ok_or_else(|| format!("verdict {:?}, not {verdict:?}", report.verdict))
+}
+
+/// A finding of an expected code names a page that was damaged, and its offset lies in that page.
+fn place_is_named(damage: &Damage, damaged: &Damaged, report: &Report) -> Result<(), String> {
+    let findings = report.findings.list().iter().filter(|finding| damage.expect.contains(&finding.code.as_str()));
+    for finding in findings.clone() {
+        if let (Some(page), Some(offset)) = (finding.page, finding.offset) {
+            let page_of_offset = offset / damaged.page_size as u64;
+            let known = finding.code != Code::PageSizeMismatch && page_of_offset < page;
+            if known {
+                return Err(format!("offset {offset} lies before page {page}: {}", finding.message));
+            }
+        }
+    }
+    let named = |page: u64| damaged.pages.is_empty() || damaged.pages.contains(&page);
+    if damaged.pages.is_empty() || findings.clone().any(|finding| finding.page.is_some_and(named)) {
+        return Ok(());
+    }
+    Err(format!("no finding names one of the pages {:?}: {}", damaged.pages, listed(report)))
+}
+
+/// The program says the same of the file, ends with the right code, and leaves the file as it was.
+fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String> {
+    let mut file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    file.write_all(&damaged.file).map_err(|error| error.to_string())?;
+    let path = file.path().to_string_lossy().into_owned();
+    let output = cli::run(&["verify", "-w", "json", &path]);
+    let exit = if report.verdict == Verdict::Damaged { 1 } else { 0 };
+    if output.status.code() != Some(exit) {
+        let complained = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!("the program ended with {:?}, not {exit}: {complained}", output.status));
+    }
+    let said = cli::json(&output);
+    if is_compressed(&damaged.file) {
+        // The program judges what is in it.
+        let code = &said["findings"][0]["code"];
+        return if code == "not-a-snapshot" { Ok(()) } else { Err(format!("the program found {code}")) };
+    }
+    let expected = serde_json::to_value(report).map_err(|error| error.to_string())?;
+    for member in ["verdict", "findings", "sha256", "status"] {
+        if said[member] != expected[member] {
+            return Err(format!("the program's {member}: {}\nthe library's: {}", said[member], expected[member]));
+        }
+    }
+    let after = std::fs::read(file.path()).map_err(|error| error.to_string())?;
+    (after == damaged.file).then_some(()).ok_or_else(|| "the program changed the file".to_owned())
+}
+
+fn is_compressed(file: &[u8]) -> bool {
+    [&b"\x1F\x8B"[..], b"PK\x03\x04", b"\x28\xB5\x2F\xFD"].iter().any(|magic| file.starts_with(magic))
+}
+
+fn is_sound(base: &Base) -> Result<(), Failed> {
+    let report = judge::agreed(&base.snapshot, &mut Dice::new(1))?;
+    if report.verdict == Verdict::Sound { Ok(()) } else { Err(format!("{}: {}", base.name, listed(&report)).into()) }
+}
+
+/// Every code is the best name of some damage, and that damage is found by it.
+fn every_code_is_found(bases: &[Base]) -> Result<(), Failed> {
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    for damage in damage::all() {
+        for base in bases {
+            for damaged in damage.apply(&base.snapshot) {
+                found.extend(codes(&judge::walk(&damaged.file)).into_iter().filter(|code| *code == damage.expect[0]));
+            }
+        }
+    }
+    let missing: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !found.contains(code)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("no damage is found by {missing:?}").into()) }
+}
+
+fn codes(report: &Report) -> BTreeSet<&'static str> {
+    report.findings.counts().keys().map(|code| code.as_str()).collect()
+}
+
+fn listed(report: &Report) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for finding in report.findings.list().iter().take(12) {
+        let (code, page, offset) = (finding.code.as_str(), finding.page, finding.offset);
+        lines.push(format!("\n  {code} page {page:?} offset {offset:?}: {}", finding.message));
+    }
+    if lines.is_empty() { "nothing".into() } else { lines.concat() }
+}

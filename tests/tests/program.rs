@@ -1,0 +1,258 @@
+//! How the program behaves at its edges: compressed files, streams, several files, exit codes, broken pipes and Ctrl-C.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use etcdsnap_tests::build::cluster::Version;
+use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::{Freelist, Layout, random, with_trailer};
+use etcdsnap_tests::case::{self, Case};
+use etcdsnap_tests::read::{File, meta};
+use etcdsnap_tests::{cli, damage};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn some_case() -> Case {
+    case::all().into_iter().find(|case| case.name == "3.7-cluster").expect("the case 3.7-cluster")
+}
+
+fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = directory.path().join(name);
+    std::fs::write(&path, bytes).expect("a file is written");
+    path
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("gzip");
+    encoder.finish().expect("gzip")
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).expect("zip");
+        writer.write_all(bytes).expect("zip");
+    }
+    writer.finish().expect("zip").into_inner()
+}
+
+/// The same report of the plain file and of what it was packed into.
+fn same_report(packed: &Value, plain: &Value) {
+    for member in ["verdict", "findings", "sha256", "status"] {
+        assert_eq!(packed[member], plain[member], "{member}");
+    }
+}
+
+#[test]
+fn a_compressed_snapshot_gives_the_same_report() {
+    let directory = TempDir::new().expect("a directory");
+    let case = some_case();
+    let bytes = case.bytes();
+    let plain = cli::json(&cli::run(&["verify", "-w", "json", &text(&case.path())]));
+    let halves = [gzip(&bytes[..9000]), gzip(&bytes[9000..])].concat();
+    let packed = [
+        ("snapshot.db.gz", gzip(&bytes)),
+        ("in-two-members.gz", halves),
+        ("snapshot.zip", zip(&[("snapshot.db", &bytes)])),
+        ("snapshot.db.zst", zstd::encode_all(&bytes[..], 1).expect("zstd")),
+        ("a-gzip-without-its-ending", gzip(&bytes)),
+    ];
+    for (name, packed) in packed {
+        let path = write(&directory, name, &packed);
+        let output = cli::run(&["verify", "-w", "json", &text(&path)]);
+        assert_eq!(output.status.code(), Some(0), "{name}");
+        same_report(&cli::json(&output), &plain);
+        let piped = cli::run_with_input(&["verify", "-w", "json", "-"], &packed);
+        assert_eq!(piped.status.code(), Some(0), "{name} by a pipe");
+        same_report(&cli::json(&piped), &plain);
+        let status = cli::run(&["snapshot", "status", &text(&path), "-w", "json"]);
+        assert_eq!(String::from_utf8_lossy(&status.stdout), case.expected("3.7", "json"), "{name}");
+        assert_eq!(std::fs::read(&path).expect("the file"), packed, "{name} was changed");
+    }
+}
+
+#[test]
+fn damage_within_a_compressed_snapshot_is_found() {
+    let directory = TempDir::new().expect("a directory");
+    let base = damage::bases().swap_remove(0);
+    // A packed text is another thing when it is packed once more.
+    for damage in damage::all().into_iter().filter(|damage| !damage.name.ends_with("_of_text")).step_by(9) {
+        for damaged in damage.apply(&base.snapshot) {
+            let plain = write(&directory, "plain", &damaged.file);
+            let packed = write(&directory, "packed.gz", &gzip(&damaged.file));
+            let plain = cli::run(&["verify", "-w", "json", &text(&plain)]);
+            let packed = cli::run(&["verify", "-w", "json", &text(&packed)]);
+            assert_eq!(packed.status.code(), plain.status.code(), "{}", damage.name);
+            let (plain, packed) = (cli::json(&plain), cli::json(&packed));
+            assert_eq!(packed["findings"], plain["findings"], "{}", damage.name);
+        }
+    }
+}
+
+#[test]
+fn a_broken_archive_is_told() {
+    let directory = TempDir::new().expect("a directory");
+    let bytes = some_case().bytes();
+    let whole = gzip(&bytes);
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0xFF;
+    let files = [
+        ("cut.gz", whole[..whole.len() / 2].to_vec()),
+        ("flipped.gz", flipped),
+        ("head-only.gz", whole[..10].to_vec()),
+        ("two-members.zip", zip(&[("a", b"a"), ("b", b"b")])),
+        ("cut.zip", zip(&[("snapshot.db", &bytes)])[..5000].to_vec()),
+        ("cut.zst", zstd::encode_all(&bytes[..], 1).expect("zstd")[..5000].to_vec()),
+    ];
+    for (name, bytes) in files {
+        let output = cli::run(&["verify", &text(&write(&directory, name, &bytes))]);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?}", output.status);
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!said.is_empty() && !String::from_utf8_lossy(&said).contains("panicked"), "{name}");
+    }
+}
+
+#[test]
+fn several_files_make_an_array() {
+    let directory = TempDir::new().expect("a directory");
+    let case = some_case();
+    let bad = write(&directory, "bad.db", b"<html></html>");
+    let output = cli::run(&["verify", "-w", "json", &text(&case.path()), &text(&bad)]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = cli::json(&output);
+    let said = said.as_array().expect("an array");
+    assert_eq!(said.len(), 2);
+    assert_eq!((&said[0]["file"], &said[0]["verdict"]), (&json!(text(&case.path())), &json!("sound")));
+    assert_eq!((&said[1]["file"], &said[1]["verdict"]), (&json!(text(&bad)), &json!("damaged")));
+    assert_eq!(said[1]["findings"][0]["code"], "not-a-snapshot");
+    let status = cli::json(&cli::run(&["status", "-w", "json", &text(&case.path()), &text(&case.path())]));
+    assert_eq!(status.as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn exit_codes() {
+    let directory = TempDir::new().expect("a directory");
+    let case = some_case();
+    let bytes = case.bytes();
+    let good = text(&case.path());
+    let raw = text(&write(&directory, "raw.db", &bytes[..bytes.len() - 32]));
+    let cut = text(&write(&directory, "cut.db", &bytes[..bytes.len() / 2]));
+    let none = text(&directory.path().join("none.db"));
+    let folder = text(directory.path());
+    let expected: [(&[&str], i32); 15] = [
+        (&["verify", &good], 0),
+        (&["verify", &raw], 0),
+        (&["verify", "--strict", &raw], 1),
+        (&["verify", &cut], 1),
+        (&["verify", &none], 2),
+        (&["verify", &folder], 2),
+        (&["verify", &good, &none], 2),
+        (&["verify"], 2),
+        (&["verify", "--no-such-flag", &good], 2),
+        (&["status", &good], 0),
+        (&["status", &cut], 1),
+        (&["status", &none], 2),
+        (&["snapshot", "status", &good], 0),
+        (&["snapshot", "status", &cut], 1),
+        (&["--help"], 0),
+    ];
+    for (args, code) in expected {
+        let output = cli::run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        if code == 2 {
+            assert!(!output.stderr.is_empty(), "{args:?} says nothing");
+        }
+    }
+    let refused = cli::run(&["snapshot", "status", &cut, "-w", "json"]);
+    assert!(refused.stdout.is_empty(), "numbers of a damaged file: {}", String::from_utf8_lossy(&refused.stdout));
+}
+
+#[test]
+fn nobody_reads_the_output() {
+    for args in [&["codes"][..], &["verify", "-w", "json", &text(&some_case().path())], &["--help"]] {
+        let mut command = Command::new(cli::program());
+        let mut child =
+            command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("etcdsnap runs");
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().expect("stderr").read_to_string(&mut said).expect("text");
+        assert_eq!(child.wait().expect("an end").code(), Some(0), "{args:?}: {said}");
+        assert_eq!(said, "", "{args:?}");
+    }
+}
+
+/// A snapshot of 64 GiB, nearly all of it a hole: hashing it takes half a minute.
+fn huge(directory: &TempDir) -> PathBuf {
+    let layout = Layout { freelist: Freelist::NotSynced, ..Layout::plain(4096, 9) };
+    let member = random::member(&Life::rich(), &layout, Version::V36, 9);
+    let mut file = File::new(member.built.database);
+    let pages = (64_u64 << 30) / 4096;
+    file.set_metas(meta::PAGES, pages);
+    let path = write(directory, "huge.db", &file.bytes);
+    let sparse = std::fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    sparse.set_len(pages * 4096 + 32).expect("a hole");
+    path
+}
+
+/// Ends a program by a signal after a while; how it ended, and how long that took.
+fn signalled(mut child: std::process::Child, after: Duration, signal: Signal) -> (ExitStatus, Duration) {
+    std::thread::sleep(after);
+    assert!(child.try_wait().expect("a state").is_none(), "it ended before it could be interrupted");
+    let sent = Instant::now();
+    kill_process(Pid::from_child(&child), signal).expect("a signal");
+    (child.wait().expect("an end"), sent.elapsed())
+}
+
+#[test]
+fn ctrl_c_ends_at_once() {
+    let directory = TempDir::new().expect("a directory");
+    let path = huge(&directory);
+    for (command, signal, code) in [("verify", Signal::INT, 130), ("verify", Signal::TERM, 143)] {
+        let mut program = Command::new(cli::program());
+        program.args([command, &text(&path)]).env("TMPDIR", directory.path());
+        let child = program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let (status, took) = signalled(child.expect("etcdsnap runs"), Duration::from_millis(700), signal);
+        assert_eq!(status.code(), Some(code));
+        assert!(took < Duration::from_secs(2), "it took {took:?}");
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 1, "files were left behind");
+}
+
+#[test]
+fn an_interrupted_stream_leaves_nothing_behind() {
+    let directory = TempDir::new().expect("a directory");
+    let case = some_case().bytes();
+    for input in [case.clone(), gzip(&case)] {
+        let mut program = Command::new(cli::program());
+        program.args(["verify", "-"]).env("TMPDIR", directory.path()).stdin(Stdio::piped());
+        let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("etcdsnap runs");
+        // The pipe stays open, so the program waits for more.
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(&input[..input.len() / 2]).expect("half of it");
+        let (status, took) = signalled(child, Duration::from_millis(400), Signal::INT);
+        assert_eq!(status.code(), Some(130));
+        assert!(took < Duration::from_secs(2), "it took {took:?}");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "files were left behind");
+    }
+}
+
+#[test]
+fn a_read_only_directory_suffices() {
+    let directory = TempDir::new().expect("a directory");
+    let path = write(&directory, "snapshot.db", &with_trailer(&random::any_member(5, 50).built.database));
+    let mut permissions = std::fs::metadata(&path).expect("the file").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&path, permissions).expect("a read-only file");
+    let output = cli::run(&["verify", &text(&path)]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 1);
+}

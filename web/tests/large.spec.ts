@@ -1,0 +1,77 @@
+import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "./support/page.ts";
+import { caseFile } from "./support/repo.ts";
+
+/** Long enough to be met while it is read; sparse, so that it takes no room on the disk. */
+const LENGTH = 6 * 1024 ** 3;
+
+const folder = mkdtempSync(join(tmpdir(), "etcdsnap-large-"));
+const large = join(folder, "large.db");
+
+test.beforeAll(() => {
+  copyFileSync(caseFile("3.7-cluster"), large);
+  truncateSync(large, LENGTH);
+});
+
+test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("first facts, progress, and a cancel that works at once", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.open(large);
+  await expect(page.getByRole("button", { name: "Page size: 4096, copy" })).toBeVisible();
+  await expect(page.getByTestId("verdict")).toHaveCount(0);
+  await expect.poll(async () => Number(await inspector.text("progress")), { timeout: 20_000 }).toBeGreaterThan(1);
+  await expect(page.getByText(/[MG]B\/s/)).toBeVisible();
+  await expect(page.getByText(/left$/)).toBeVisible();
+  const before = Date.now();
+  await page.getByTestId("cancel").click();
+  await expect(page.getByTestId("cancelled")).toBeVisible();
+  expect(Date.now() - before).toBeLessThan(1000);
+  expect(page.workers()).toHaveLength(0);
+  await page.getByRole("button", { name: "Read it again" }).click();
+  await expect(page.getByTestId("progress")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByTestId("cancelled")).toBeVisible();
+});
+
+test("the page answers while a file is read, and another file is judged beside it", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.open(large);
+  await expect.poll(async () => Number(await inspector.text("progress")), { timeout: 20_000 }).toBeGreaterThan(0);
+  const longest = await page.evaluate(async () => {
+    let last = performance.now();
+    let longest = 0;
+    for (let frame = 0; frame < 60; frame += 1) {
+      await new Promise(requestAnimationFrame);
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }
+    return longest;
+  });
+  expect(longest, "milliseconds between two frames").toBeLessThan(250);
+  expect(await inspector.judge(caseFile("3.7-history"))).toBe("sound");
+  await page.keyboard.press("[");
+  await expect(page.getByTestId("cancel")).toBeVisible();
+});
+
+test("a worker that dies is replaced once, and the page says so", async ({ inspector }) => {
+  const { page } = inspector;
+  const strike = async () => {
+    await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => Number(await inspector.text("progress")), { timeout: 20_000 }).toBeGreaterThan(0);
+    await page.workers()[0]?.evaluate(() => {
+      setTimeout(() => {
+        throw new Error("struck");
+      });
+    });
+  };
+  await inspector.open(large);
+  await strike();
+  await expect(page.getByTestId("notice")).toContainText("A new one took its place");
+  await strike();
+  await expect(page.getByTestId("failure")).toContainText("stopped twice: struck");
+  // What the tests themselves threw.
+  inspector.complaints.length = 0;
+});

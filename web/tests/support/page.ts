@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pathToFileURL } from "node:url";
+import { test as base, expect, type Page } from "@playwright/test";
+import { builtPage } from "./repo.ts";
+
+export interface Options {
+  /** Where the page is opened from. */
+  from: "http" | "file";
+}
+
+interface Fixtures {
+  /** The page, opened and empty. Anything on its console, and any request after its load, fails the test. */
+  inspector: Inspector;
+}
+
+interface Shared {
+  /** The address of a static server that has the page. */
+  origin: string;
+}
+
+export const test = base.extend<Options & Fixtures, Shared>({
+  from: ["http", { option: true }],
+
+  origin: [
+    async ({}, use) => {
+      if (!existsSync(builtPage)) throw new Error("The page is not built: run `cargo xtask page`.");
+      const server = createServer((request, response) => {
+        const found = request.url === "/";
+        response.writeHead(found ? 200 : 404, { "content-type": "text/html; charset=utf-8" });
+        response.end(found ? readFileSync(builtPage) : "");
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      server.close();
+    },
+    { scope: "worker" },
+  ],
+
+  inspector: async ({ page, from, origin }, use) => {
+    const inspector = new Inspector(page);
+    await page.goto(from === "http" ? origin : pathToFileURL(builtPage).href);
+    inspector.requests.length = 0;
+    await use(inspector);
+    expect(inspector.complaints, "the console stays empty").toEqual([]);
+    expect(inspector.requests, "no request leaves the page").toEqual([]);
+  },
+});
+
+export { expect };
+
+/** A file that is not on the disk. */
+export interface Made {
+  name: string;
+  mimeType: string;
+  buffer: Buffer;
+}
+
+/** The page as a person sees it. */
+export class Inspector {
+  /** Addresses asked for since the page was loaded, those inside the page itself apart. */
+  readonly requests: string[] = [];
+  readonly complaints: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.on("request", (request) => {
+      if (!/^(?:blob|data):/.test(request.url())) this.requests.push(request.url());
+    });
+    page.on("console", (message) => this.complaints.push(message.text()));
+    // From here on choosers are taken from the browser; asked for together with the key, that could come too late.
+    page.on("filechooser", () => {});
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+  }
+
+  /** Opens files and waits for nothing. */
+  async open(...files: string[] | Made[]): Promise<void> {
+    await this.page.getByTestId("file-input").setInputFiles(files as string[]);
+  }
+
+  /** Opens a file and waits for its verdict. */
+  async judge(file: string | Made): Promise<string> {
+    await (typeof file === "string" ? this.open(file) : this.open(file));
+    return this.verdict();
+  }
+
+  async verdict(): Promise<string> {
+    return this.text("verdict");
+  }
+
+  /** The plain text of an element, once it is there. */
+  async text(testid: string): Promise<string> {
+    return (await this.page.getByTestId(testid).textContent()) ?? "";
+  }
+
+  /** The codes of the findings, in the order of the page. */
+  async codes(): Promise<string[]> {
+    const rows = this.page.getByTestId("findings").locator("> [data-code]");
+    return rows.evaluateAll((rows) => rows.map((row) => row.getAttribute("data-code") ?? ""));
+  }
+
+  /** The report as the page saves it. */
+  async saved(): Promise<unknown> {
+    const download = this.page.waitForEvent("download");
+    await this.page.getByTestId("save-report").click();
+    return JSON.parse(readFileSync(await (await download).path(), "utf8"));
+  }
+}
+
+/** A file made by a test. */
+export function made(name: string, buffer: Buffer): Made {
+  return { name, mimeType: "application/octet-stream", buffer };
+}
