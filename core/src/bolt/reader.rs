@@ -56,13 +56,14 @@ pub struct Reader<'s, S: Source + ?Sized> {
     geometry: Geometry,
     window: Vec<u8>,
     start: u64,
-    ahead: usize,
+    /// Reads in a row that followed the one before.
+    streak: u32,
 }
 
 impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// A reader with an empty window.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
-        Self { source, geometry, window: Vec::new(), start: 0, ahead: 0 }
+        Self { source, geometry, window: Vec::new(), start: 0, streak: 0 }
     }
 
     /// The page with its overflow pages: its header and all its bytes.
@@ -120,9 +121,12 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     fn fill(&mut self, offset: u64, len: usize) -> Result<(), Error> {
         let window_end = self.start.saturating_add(self.window.len() as u64);
         let follows = offset >= self.start && offset <= window_end.saturating_add(NEAR);
-        self.ahead = if follows { self.ahead.saturating_mul(2).clamp(len, READ_AHEAD.max(len)) } else { len };
+        self.streak = if follows { self.streak.saturating_add(1) } else { 0 };
+        // Two pages that happen to be neighbours are no sequence yet: reading ahead in vain costs as much as it saves.
+        let doublings = self.streak.saturating_sub(1).min(16);
+        let ahead = len.saturating_mul(1usize << doublings).min(READ_AHEAD.max(len));
         let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
-        let ahead = self.ahead.min(left);
+        let ahead = ahead.min(left);
         if ahead > len && self.load(offset, ahead).is_ok() {
             return Ok(());
         }
@@ -132,10 +136,10 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
 
     fn load(&mut self, offset: u64, len: usize) -> Result<(), Error> {
         self.start = offset;
-        self.window.clear();
-        if self.window.try_reserve(len).is_err() {
+        if self.window.try_reserve(len.saturating_sub(self.window.len())).is_err() {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
         }
+        // Not cleared first: what is overwritten anyway need not be zeroed.
         self.window.resize(len, 0);
         self.source.read_at(offset, &mut self.window).map_err(|cause| {
             self.window.clear();
