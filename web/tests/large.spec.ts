@@ -28,7 +28,7 @@ test("first facts, progress, and a cancel that works at once", async ({ inspecto
   await expect(page.getByText(/left$/)).toBeVisible();
   await page.getByTestId("cancel").click();
   await expect(page.getByTestId("cancelled")).toBeVisible();
-  expect(page.workers()).toHaveLength(0);
+  await expect.poll(() => page.workers().length).toBe(0);
   await page.getByRole("button", { name: "Read it again" }).click();
   await expect(page.getByTestId("progress")).toBeVisible();
   await page.keyboard.press("Escape");
