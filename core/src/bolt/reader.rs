@@ -58,12 +58,14 @@ pub struct Reader<'s, S: Source + ?Sized> {
     start: u64,
     /// Reads in a row that followed the one before.
     streak: u32,
+    /// Bytes from the next page on that the caller will ask for.
+    expected: usize,
 }
 
 impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// A reader with an empty window.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
-        Self { source, geometry, window: Vec::new(), start: 0, streak: 0 }
+        Self { source, geometry, window: Vec::new(), start: 0, streak: 0, expected: 0 }
     }
 
     /// The page with its overflow pages: its header and all its bytes.
@@ -100,6 +102,11 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         Ok(Header::parse(bytes).map(|header| (header, bytes)).ok_or_else(|| Fault::new(Code::PageType, 0, "no header")))
     }
 
+    /// Says that the next `pages` pages to be asked for lie one after the other: one read can take them all.
+    pub fn expect(&mut self, pages: usize) {
+        self.expected = pages.saturating_mul(self.geometry.page_size as usize);
+    }
+
     /// `len` bytes at `offset`, which must lie in the file.
     ///
     /// # Errors
@@ -124,7 +131,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         self.streak = if follows { self.streak.saturating_add(1) } else { 0 };
         // Two pages that happen to be neighbours are no sequence yet: reading ahead in vain costs as much as it saves.
         let doublings = self.streak.saturating_sub(1).min(16);
-        let ahead = len.saturating_mul(1usize << doublings).min(READ_AHEAD.max(len));
+        let ahead = len.saturating_mul(1usize << doublings).max(self.expected).min(READ_AHEAD.max(len));
         let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
         let ahead = ahead.min(left);
         if ahead > len && self.load(offset, ahead).is_ok() {

@@ -164,7 +164,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         match self.open(subtree)? {
             Visit::Lost => Ok(()),
             Visit::Leaf => self.leaf(subtree, fold),
-            Visit::Branch(children) => children.iter().try_for_each(|child| self.visit(child, fold)),
+            Visit::Branch(children) => {
+                for (child, run) in children.iter().zip(runs(&children)) {
+                    self.reader.expect(run);
+                    self.visit(child, fold)?;
+                }
+                self.reader.expect(0);
+                Ok(())
+            }
         }
     }
 
@@ -442,6 +449,18 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.watch.advance(std::mem::take(&mut self.unreported));
         if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
+}
+
+/// For each child how many lie one after the other in the file from it on, itself counted.
+fn runs(children: &[Subtree]) -> Vec<usize> {
+    let mut runs = vec![1usize; children.len()];
+    let mut run = 1usize;
+    let pairs = children.iter().zip(children.iter().skip(1)).rev();
+    for ((child, next), slot) in pairs.zip(runs.iter_mut().rev().skip(1)) {
+        run = if child.page.checked_add(1) == Some(next.page) { run.saturating_add(1) } else { 1 };
+        *slot = run;
+    }
+    runs
 }
 
 /// End of the last pair of a leaf page, as far as the number of its overflow pages depends on it.
