@@ -175,6 +175,27 @@ codes! {
         "Look for a newer etcdsnap, and restore with the etcd that wrote it." }
 }
 
+impl Code {
+    /// Whether damage of this code lies in what etcd wrote into the buckets, while the pages and trees that hold it may be whole.
+    #[must_use]
+    pub fn is_about_contents(self) -> bool {
+        matches!(
+            self,
+            Self::BucketMissing
+                | Self::KeyvalueRevision
+                | Self::KeyvalueHistory
+                | Self::TombstoneBody
+                | Self::LeaseMalformed
+                | Self::MetaMalformed
+                | Self::CompactionMarks
+                | Self::MemberMalformed
+                | Self::AuthMalformed
+                | Self::AlarmMalformed
+                | Self::ClusterMalformed
+        )
+    }
+}
+
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -56,18 +56,8 @@ fn concern(code: Code) -> Concern {
     match code {
         _ if code.severity() != Severity::Damage => Concern::None,
         Code::Sha256Mismatch | Code::FileLengthened => Concern::None,
-        Code::FileTruncated
-        | Code::BucketMissing
-        | Code::KeyvalueRevision
-        | Code::KeyvalueHistory
-        | Code::TombstoneBody
-        | Code::LeaseMalformed
-        | Code::MetaMalformed
-        | Code::CompactionMarks
-        | Code::MemberMalformed
-        | Code::AuthMalformed
-        | Code::AlarmMalformed
-        | Code::ClusterMalformed => Concern::Beyond,
+        Code::FileTruncated => Concern::Beyond,
+        code if code.is_about_contents() => Concern::Beyond,
         _ => Concern::Structure,
     }
 }

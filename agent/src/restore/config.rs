@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::Code;
-
 use super::error::RestoreError;
 
 /// A restore; the fields are those of etcd's Go package `snapshot`, and ours behind them.
@@ -107,22 +105,4 @@ impl RestoreConfig {
         let path: PathBuf = given.components().collect();
         (path != self.data_dir().join(Path::new("member/wal"))).then_some(path)
     }
-}
-
-/// Whether a finding is about pages, trees and buckets rather than about what etcd wrote into them.
-pub(super) fn is_structure(code: Code) -> bool {
-    !matches!(
-        code,
-        Code::BucketMissing
-            | Code::KeyvalueRevision
-            | Code::KeyvalueHistory
-            | Code::TombstoneBody
-            | Code::LeaseMalformed
-            | Code::MetaMalformed
-            | Code::CompactionMarks
-            | Code::MemberMalformed
-            | Code::AuthMalformed
-            | Code::AlarmMalformed
-            | Code::ClusterMalformed
-    )
 }

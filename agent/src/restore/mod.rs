@@ -225,7 +225,7 @@ impl Job<'_> {
     /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart.
     fn accept(&self, report: Report) -> Result<(), RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
-            let structure = config::is_structure(code) || self.config.verify == RestoreVerify::Full;
+            let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
             code.severity() == Severity::Damage && structure && !code.as_str().starts_with("sha256")
         };
         let damaged = report.verdict == Verdict::Damaged && report.findings.counts().keys().any(|code| counts(*code));
