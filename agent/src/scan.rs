@@ -1,13 +1,13 @@
 //! A scan over random access on all processors.
 //!
-//! Workers take part numbers from one counter. SHA-256 is a single stream and the longest job, so one worker begins with it and
-//! takes parts only after that; with two processors the scan runs beside it.
+//! Threads take job numbers from one counter: first the strips that are read ahead, then the parts of the walk. SHA-256 is a single stream and the longest job, so
+//! a thread of its own does nothing else; with two processors the scan runs beside it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use etcdsnap_core::{Conclusion, Error, Opened, Part, Report, Scan, Source, Watch, check_trailer, peek_trailer};
+use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
 
 use crate::error::Fault;
 use crate::options::{Sha256, VerifyOptions};
@@ -34,83 +34,86 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
         }
         Opened::Refused(report) => return Ok(*report),
     };
-    let peeked = match options.sha256 {
-        Sha256::Check => None,
-        Sha256::Skip => Some(peek_trailer(source).map_err(Fault::Scan)?),
-    };
     let team = Team::new(options.progress);
-    let (send, receive) = mpsc::channel();
-    let concluded = thread::scope(|scope| {
-        let hashing = peeked.is_none();
-        let workers: Vec<_> = (0..options.workers())
-            .map(|number| {
-                let (team, scan, send) = (&team, &scan, send.clone());
-                scope.spawn(move || {
-                    let _alarm = Alarm(team);
-                    let hashes = number == 0 && hashing;
-                    let trailer = if hashes { team.note(check_trailer(source, team)) } else { None };
-                    team.take_parts(scan, &send);
-                    trailer
-                })
-            })
-            .collect();
-        drop(send);
-        // The history of the keys is gone through here while the SHA-256 may still be running.
-        let conclusion = conclude(&scan, &team, &receive);
-        let mut trailer = peeked;
-        for worker in workers {
-            match worker.join() {
-                Ok(hashed) => trailer = trailer.or(hashed),
-                Err(payload) => team.fail(Fault::panic(payload.as_ref())),
-            }
+    let done = match options.sha256 {
+        Sha256::Skip => {
+            let conclusion = conclude(*scan, options.workers(), &team);
+            conclusion.zip(team.note(peek_trailer(source)))
         }
-        conclusion.zip(trailer)
-    });
-    match (team.into_fault(), concluded) {
+        // One thread is what the caller asked for: one after the other.
+        Sha256::Check if options.workers() == 1 => {
+            let trailer = team.share(1, 1, |_| check_trailer(source, &team)).and_then(|mut done| done.pop());
+            trailer.and_then(|trailer| conclude(*scan, 1, &team).map(|conclusion| (conclusion, trailer)))
+        }
+        Sha256::Check => thread::scope(|scope| {
+            let hashing = scope.spawn(|| team.share(1, 1, |_| check_trailer(source, &team)));
+            let conclusion = conclude(*scan, options.workers().saturating_sub(1), &team);
+            let trailer: Option<Trailer> = hashing.join().ok().flatten().and_then(|mut done| done.pop());
+            conclusion.zip(trailer)
+        }),
+    };
+    match (team.into_fault(), done) {
         (Some(fault), _) => Err(fault),
         (None, Some((conclusion, trailer))) => Ok(conclusion.report(trailer)),
         (None, None) => Err(Fault::Panic("a worker ended without its result".into())),
     }
 }
 
-/// Waits for all parts and concludes from them; none when the team stopped before.
-fn conclude<S: Source + Sync + ?Sized>(
-    scan: &Scan<'_, S>,
-    team: &Team<'_>,
-    parts: &mpsc::Receiver<(usize, Part)>,
-) -> Option<Conclusion> {
-    let mut done: Vec<(usize, Part)> = parts.iter().take(scan.parts()).collect();
-    if done.len() < scan.parts() {
-        return None;
-    }
-    done.sort_by_key(|(number, _)| *number);
-    team.note(scan.conclude(done.into_iter().map(|(_, part)| part).collect(), team))
+/// Everything but the SHA-256, on so many threads; none when the team stopped before.
+fn conclude<S: Source + Sync + ?Sized>(mut scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+    team.note(scan.look_ahead())?;
+    let strips = team.share(threads, scan.strips(), |strip| scan.read_strip(strip, team))?;
+    let ahead = scan.join_strips(strips);
+    let parts = team.share(threads, scan.parts(), |part| scan.run(part, &ahead, team))?;
+    drop(ahead);
+    let histories = team.share(threads, scan.shares(), |share| Ok(scan.histories(share, &parts)))?;
+    team.note(scan.conclude(parts, histories, team))
 }
 
 /// What the workers of one scan share.
 struct Team<'p> {
     progress: &'p dyn Progress,
-    next: AtomicUsize,
     stop: AtomicBool,
     fault: Mutex<Option<Fault>>,
 }
 
 impl<'p> Team<'p> {
     fn new(progress: &'p dyn Progress) -> Self {
-        Self { progress, next: AtomicUsize::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) }
+        Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
     }
 
-    /// Runs parts until there is none left or the team stops.
-    fn take_parts<S: Source + Sync + ?Sized>(&self, scan: &Scan<'_, S>, done: &mpsc::Sender<(usize, Part)>) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= scan.parts() {
-                break;
+    /// Has jobs done by threads; their results in the order of the jobs, or none when the team stopped.
+    fn share<T: Send>(
+        &self,
+        threads: usize,
+        jobs: usize,
+        work: impl Fn(usize) -> Result<T, Error> + Sync,
+    ) -> Option<Vec<T>> {
+        let next = AtomicUsize::new(0);
+        let (send, receive) = mpsc::channel();
+        let mut done = thread::scope(|scope| {
+            let worker = || {
+                let _alarm = Alarm(self);
+                while !self.stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= jobs {
+                        break;
+                    }
+                    let Some(result) = self.note(work(number)) else { break };
+                    // The receiver outlives the threads.
+                    let _ = send.send((number, result));
+                }
+            };
+            let workers: Vec<_> = (0..threads.min(jobs)).map(|_| scope.spawn(worker)).collect();
+            for worker in workers {
+                if let Err(payload) = worker.join() {
+                    self.fail(Fault::panic(payload.as_ref()));
+                }
             }
-            let Some(part) = self.note(scan.run(number, self)) else { break };
-            // Nobody listens any more only when the team stopped.
-            let _ = done.send((number, part));
-        }
+            receive.try_iter().collect::<Vec<_>>()
+        });
+        done.sort_by_key(|(number, _)| *number);
+        (done.len() == jobs).then(|| done.into_iter().map(|(_, result)| result).collect())
     }
 
     /// The value, or none after having stopped the team because of the error.

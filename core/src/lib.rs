@@ -49,8 +49,10 @@ mod watch;
 
 pub use code::Code;
 pub use error::Error;
+pub use etcd::history::Outcome;
 pub use finding::{Finding, Findings, Severity, Verdict};
 pub use report::Report;
+pub use scan::ahead::{Ahead, Strip};
 pub use scan::finish::{Conclusion, status, verify};
 pub use scan::open::{Opened, Part, Scan};
 pub use scan::peek::{Peek, peek};

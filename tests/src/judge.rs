@@ -14,13 +14,13 @@ pub fn walk(bytes: &[u8]) -> Report {
     verify(bytes, &Unwatched).expect("bytes in memory can be read")
 }
 
-/// By random access, part by part, the last first, as threads might run them.
+/// By random access, strip by strip and part by part, the last first, as threads might run them.
 ///
 /// # Panics
 /// When core gives an error.
 #[must_use]
 pub fn parts(bytes: &[u8]) -> Report {
-    let scan = match Scan::open(bytes).expect("bytes in memory can be read") {
+    let mut scan = match Scan::open(bytes).expect("bytes in memory can be read") {
         Opened::Refused(report) => {
             // What is no database has no parts; the trailer is looked at all the same.
             assert!(report.status.is_none());
@@ -29,9 +29,16 @@ pub fn parts(bytes: &[u8]) -> Report {
         Opened::Scan(scan) => scan,
     };
     let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
-    let mut parts: Vec<_> = (0..scan.parts()).rev().map(|part| scan.run(part, &Unwatched).expect("a part")).collect();
+    scan.look_ahead().expect("there is memory");
+    let mut strips: Vec<_> =
+        (0..scan.strips()).rev().map(|strip| scan.read_strip(strip, &Unwatched).expect("a strip")).collect();
+    strips.reverse();
+    let ahead = scan.join_strips(strips);
+    let mut parts: Vec<_> =
+        (0..scan.parts()).rev().map(|part| scan.run(part, &ahead, &Unwatched).expect("a part")).collect();
     parts.reverse();
-    scan.conclude(parts, &Unwatched).expect("all parts are there").report(trailer)
+    let histories = (0..scan.shares()).map(|share| scan.histories(share, &parts)).collect();
+    scan.conclude(parts, histories, &Unwatched).expect("all parts are there").report(trailer)
 }
 
 /// From front to back in pieces of random sizes up to `longest`; what is lacking then is read from the bytes.
@@ -123,4 +130,19 @@ pub fn verify_sealed(bytes: &[u8]) {
     file.seal_meta(0);
     file.seal_meta(1);
     verify_any(&crate::build::with_trailer(&file.bytes));
+}
+
+/// How many strips a scan of these bytes reads ahead; none when it is no database.
+///
+/// # Panics
+/// When core gives an error.
+#[must_use]
+pub fn strips(bytes: &[u8]) -> usize {
+    match Scan::open(bytes).expect("bytes in memory can be read") {
+        Opened::Refused(_) => 0,
+        Opened::Scan(mut scan) => {
+            scan.look_ahead().expect("there is memory");
+            scan.strips()
+        }
+    }
 }

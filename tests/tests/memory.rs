@@ -5,6 +5,7 @@ use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::damage;
 use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::judge;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -26,6 +27,8 @@ fn judged_within(bytes: &[u8], what: &str) {
     let bound = ROOM + 2 * bytes.len();
     let walk = peak(|| verify(bytes, &Unwatched));
     assert!(walk <= bound, "{what}: a walk over {} bytes took {walk}", bytes.len());
+    let strips = peak(|| judge::parts(bytes));
+    assert!(strips <= bound, "{what}: strips and parts over {} bytes took {strips}", bytes.len());
     let sweep = peak(|| {
         let mut sweep = Sweep::new();
         bytes.chunks(100_003).for_each(|piece| sweep.push(piece));

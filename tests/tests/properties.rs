@@ -187,3 +187,11 @@ fn bbolt_finds_nothing_that_we_do_not() {
     }
     assert!(found > 20, "only {found} of the files were damaged for bbolt");
 }
+
+/// The properties above are tests of the strips too: random layouts scatter the leaves of some files and not of others.
+#[test]
+fn some_random_members_are_read_ahead_and_some_are_not() {
+    let strips: Vec<_> = (0..200).map(|seed| judge::strips(&any_member(seed, 200).built.database)).collect();
+    assert!(strips.iter().filter(|strips| **strips > 0).count() >= 20, "{strips:?}");
+    assert!(strips.iter().filter(|strips| **strips == 0).count() >= 20, "{strips:?}");
+}

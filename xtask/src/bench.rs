@@ -1,6 +1,7 @@
 //! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
 
 mod measure;
+mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Runs of each command
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Measure the page in a browser as well (needs Node.js and Chromium)
+    #[arg(long)]
+    page: bool,
     /// Snapshots to measure instead of the generated ones
     #[arg(value_name = "SNAPSHOT")]
     files: Vec<PathBuf>,
@@ -44,9 +48,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     reference::ensure_version(COMPARED)?;
     let release = build(arguments.etcdsnap.is_none())?;
     let etcdsnap = arguments.etcdsnap.clone().unwrap_or_else(|| release.join("etcdsnap"));
+    if arguments.page {
+        crate::page::build(true)?;
+    }
     let inputs = if arguments.files.is_empty() { generated()? } else { arguments.files.clone() };
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
+        if arguments.page {
+            page::measure(&input, arguments.runs)?;
+        }
     }
     Ok(())
 }

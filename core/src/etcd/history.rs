@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use crate::code::Code;
 use crate::etcd::record::{Era, KeyHash, Record, Records};
@@ -41,13 +42,13 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
     Some((Code::KeyvalueHistory, text))
 }
 
-/// What came of going through the history of all keys.
-#[derive(Debug, Default)]
+/// What came of going through the history of keys.
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Keys whose last revision is a put.
     pub live: u64,
     /// Keys with something wrong, by kind: the first so many of each.
-    pub suspects: Vec<KeyHash>,
+    pub suspects: HashMap<Code, Vec<KeyHash>>,
     /// How many keys have a contradiction, and how many live ones lack their lease, those not kept included.
     pub counts: HashMap<Code, u64>,
 }
@@ -56,44 +57,42 @@ impl Outcome {
     fn suspect(&mut self, code: Code, key: KeyHash) {
         let count = self.counts.entry(code).or_default();
         *count = count.saturating_add(1);
-        if *count <= FINDINGS_PER_CODE {
-            self.suspects.push(key);
+        let kept = self.suspects.entry(code).or_default();
+        if (kept.len() as u64) < FINDINGS_PER_CODE {
+            kept.push(key);
+        }
+    }
+
+    /// Adds what came of other keys.
+    pub fn add(&mut self, other: Self) {
+        self.live = self.live.saturating_add(other.live);
+        for (code, number) in other.counts {
+            let count = self.counts.entry(code).or_default();
+            *count = count.saturating_add(number);
+        }
+        for (code, keys) in other.suspects {
+            let kept = self.suspects.entry(code).or_default();
+            kept.extend(keys);
+            kept.truncate(usize::try_from(FINDINGS_PER_CODE).unwrap_or(usize::MAX));
         }
     }
 }
 
-/// Records per partition that are aimed for: a table of these fits a core's own cache.
-const PARTITION: usize = 8192;
-
-/// Goes through the records of all revisions, which must be in revision order.
-///
-/// They are dealt to partitions by their key's hash first, because a table of millions of keys misses the cache at every step. Memory: the records once (each block
-/// is freed as it is dealt), and one table of some ten thousand keys.
+/// Goes through the history of the keys of some partitions. `parts` are the records of all revisions, in revision order.
 #[must_use]
-pub fn resolve(parts: impl IntoIterator<Item = Records>, total: usize) -> Outcome {
-    let count = total.div_ceil(PARTITION).next_power_of_two().clamp(1, 1 << 14);
-    let shift = 64u32.saturating_sub(count.trailing_zeros());
-    let mut partitions: Vec<Records> = std::iter::repeat_with(Records::default).take(count).collect();
-    for block in parts.into_iter().flat_map(Records::into_blocks) {
-        for record in block {
-            let index = usize::try_from(record.key().high.checked_shr(shift).unwrap_or(0)).unwrap_or(0);
-            if let Some(partition) = partitions.get_mut(index) {
-                partition.push(record);
-            }
-        }
-    }
+pub fn resolve<'r>(parts: impl Iterator<Item = &'r Records> + Clone, partitions: Range<usize>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
     for partition in partitions {
-        for record in partition.into_blocks().flatten() {
+        for record in parts.clone().flat_map(|records| records.partition(partition)) {
             let state = last.entry(record.key()).or_default();
-            if let Some((code, _)) = contradiction(state.last.as_ref(), &record)
+            if let Some((code, _)) = contradiction(state.last.as_ref(), record)
                 && !state.suspect
             {
                 state.suspect = true;
                 outcome.suspect(code, record.key());
             }
-            state.last = Some(record);
+            state.last = Some(*record);
         }
         for (key, state) in last.drain() {
             let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
@@ -137,6 +136,7 @@ impl Hasher for Passed {
 mod tests {
     use super::*;
     use crate::etcd::keyvalue::KeyValue;
+    use crate::etcd::record::PARTITIONS;
 
     fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
         let kv = KeyValue { key: b"k", create_revision: create, mod_revision: modified, version, ..Default::default() };
@@ -154,7 +154,8 @@ mod tests {
     fn codes(records: &[Record]) -> Vec<Code> {
         let mut all = Records::default();
         all.extend(records);
-        resolve([all], records.len()).counts.into_keys().collect()
+        all.deal();
+        resolve([&all].into_iter(), 0..PARTITIONS).counts.into_keys().collect()
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Record {
         KeyHash { high: self.high, low: self.low }
     }
 
+    /// The partition of its key: the upper seven bits of the hash.
+    fn partition(&self) -> usize {
+        (self.high >> 57) as usize
+    }
+
     /// Whether it deletes the key.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
@@ -145,60 +150,64 @@ impl Record {
     }
 }
 
-/// Records per block of [`Records`]: just under 100 KB, which an allocator hands back for the next block.
-const BLOCK: usize = 4096;
+/// Partitions into which records are dealt by their key: with a million keys, a table of those of one still fits a processor's own cache.
+pub const PARTITIONS: usize = 128;
 
-/// Records in order, in blocks: growth copies nothing and doubles nothing.
+/// Records in order, dealt to partitions by the hash of their key once they are complete.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    blocks: Vec<Vec<Record>>,
+    list: Vec<Record>,
+    /// Where each partition ends in the list; empty until they are dealt.
+    ends: Vec<usize>,
 }
 
 impl Records {
-    /// Appends a record.
-    #[inline]
-    pub fn push(&mut self, record: Record) {
-        match self.blocks.last_mut() {
-            Some(block) if block.len() < BLOCK => block.push(record),
-            _ => self.extend(&[record]),
-        }
+    /// Appends records, which must not have been dealt yet.
+    pub fn extend(&mut self, records: &[Record]) {
+        self.list.extend_from_slice(records);
     }
 
-    /// Appends records.
-    pub fn extend(&mut self, records: &[Record]) {
-        let mut rest = records;
-        while !rest.is_empty() {
-            match self.blocks.last_mut() {
-                Some(block) if block.len() < BLOCK => {
-                    let room = BLOCK.saturating_sub(block.len());
-                    let (fitting, left) = rest.split_at_checked(room).unwrap_or((rest, &[]));
-                    block.extend_from_slice(fitting);
-                    rest = left;
-                }
-                first_or_full => {
-                    // The first block grows from little: most parts of most files are small.
-                    let capacity = if first_or_full.is_some() { BLOCK } else { 16 };
-                    self.blocks.push(Vec::with_capacity(capacity));
-                }
+    /// Puts the records of each partition next to each other; within one they keep their order.
+    pub fn deal(&mut self) {
+        let mut ends = vec![0usize; PARTITIONS];
+        for record in &self.list {
+            if let Some(count) = ends.get_mut(record.partition()) {
+                *count = count.saturating_add(1);
             }
         }
+        let mut start = 0usize;
+        for slot in &mut ends {
+            start = start.saturating_add(std::mem::replace(slot, start));
+        }
+        let mut dealt = vec![Record { high: 0, create: 0, low: 0, bits: 0 }; self.list.len()];
+        for record in &self.list {
+            let Some(next) = ends.get_mut(record.partition()) else { continue };
+            if let Some(slot) = dealt.get_mut(*next) {
+                *slot = *record;
+            }
+            *next = next.saturating_add(1);
+        }
+        *self = Self { list: dealt, ends };
+    }
+
+    /// The records of one partition; none before they are dealt.
+    #[must_use]
+    pub fn partition(&self, index: usize) -> &[Record] {
+        let end = self.ends.get(index).copied().unwrap_or(0);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.list.get(start..end).unwrap_or_default()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.blocks.iter().map(Vec::len).fold(0, usize::saturating_add)
+        self.list.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
-    /// The blocks in order; each is freed when it was worked through.
-    pub fn into_blocks(self) -> impl Iterator<Item = Vec<Record>> {
-        self.blocks.into_iter()
+        self.list.is_empty()
     }
 }
 
@@ -209,6 +218,25 @@ mod tests {
     #[test]
     fn a_record_is_24_bytes() {
         assert_eq!(size_of::<Record>(), 24);
+    }
+
+    #[test]
+    fn each_record_is_in_one_partition_in_order() {
+        let record = |index: u32| {
+            let key = (index % 300).to_be_bytes();
+            Record::new(&KeyValue { key: &key, create_revision: i64::from(index), ..Default::default() }, false)
+        };
+        let all: Vec<_> = (0..1000).map(record).collect();
+        let mut records = Records::default();
+        assert!(records.is_empty() && records.partition(0).is_empty());
+        all.chunks(7).for_each(|some| records.extend(some));
+        records.deal();
+        assert_eq!(records.len(), all.len());
+        let dealt: Vec<_> = (0..PARTITIONS).map(|index| records.partition(index)).collect();
+        assert!(dealt.iter().filter(|list| !list.is_empty()).count() > PARTITIONS / 2);
+        for list in dealt {
+            assert!(list.is_sorted_by_key(|record| record.create));
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
-use crate::etcd::history;
+use crate::etcd::history::{self, Outcome};
+use crate::etcd::record::PARTITIONS;
 use crate::finding::{Finding, Findings};
 use crate::report::Report;
 use crate::scan::key::Tally;
@@ -17,6 +18,9 @@ use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
 use crate::watch::Watch;
+
+/// Shares into which the history of the keys is cut: enough for the threads of a large machine to end together.
+const SHARES: usize = 16;
 
 /// All that a scan found out but for the SHA-256, which may still be running.
 #[derive(Debug)]
@@ -40,41 +44,68 @@ impl Conclusion {
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Concludes from all parts, which must be in the order of their numbers.
+    /// Into how many shares the history of the keys is cut.
+    #[must_use]
+    pub fn shares(&self) -> usize {
+        SHARES
+    }
+
+    /// Goes through the history of a share of the keys, from all parts in the order of their numbers. Any thread may take any share, in any order, each once.
+    #[must_use]
+    pub fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
+        let size = PARTITIONS.div_ceil(SHARES);
+        let start = share.saturating_mul(size).min(PARTITIONS);
+        let end = start.saturating_add(size).min(PARTITIONS);
+        let records = std::iter::once(&self.inline_key.records).chain(parts.iter().map(|part| &part.tally.records));
+        history::resolve(records, start..end)
+    }
+
+    /// Concludes from all parts, which must be in the order of their numbers, and the histories of all shares in theirs.
     ///
     /// When parts met the same page, which only damage can bring about, they are run once more in order: which of the two places keeps the page must not depend on the
     /// speed of threads.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
-    pub fn conclude(&self, parts: Vec<Part>, watch: &dyn Watch) -> Result<Conclusion, Error> {
+    pub fn conclude(&self, parts: Vec<Part>, histories: Vec<Outcome>, watch: &dyn Watch) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
             drop(parts);
             let used = self.used_before.copy()?;
             let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
-            let parts = again.collect::<Result<_, _>>()?;
-            return self.conclude_with(parts, &used, watch);
+            let parts = again.collect::<Result<Vec<_>, _>>()?;
+            let histories = self.all_histories(&parts);
+            return self.conclude_with(parts, histories, &used, watch);
         }
-        self.conclude_with(parts, &self.used, watch)
+        self.conclude_with(parts, histories, &self.used, watch)
     }
 
-    fn conclude_with(&self, parts: Vec<Part>, used: &PageSet, watch: &dyn Watch) -> Result<Conclusion, Error> {
+    fn all_histories(&self, parts: &[Part]) -> Vec<Outcome> {
+        (0..SHARES).map(|share| self.histories(share, parts)).collect()
+    }
+
+    fn conclude_with(
+        &self,
+        parts: Vec<Part>,
+        histories: Vec<Outcome>,
+        used: &PageSet,
+        watch: &dyn Watch,
+    ) -> Result<Conclusion, Error> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
         let mut sum = Tally::default();
-        let mut records = Vec::new();
         let mut pages = 0u64;
         let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
-        for mut part in std::iter::once(inline).chain(parts) {
+        for part in std::iter::once(inline).chain(parts) {
             findings.append(part.findings);
             check_joint(&sum, &part.tally, &mut findings);
             incomplete |= part.incomplete;
             pages = pages.saturating_add(part.pages);
-            records.push(std::mem::take(&mut part.tally.records));
             sum = join(sum, part.tally, &self.context.combiner);
         }
-        let total = records.iter().map(crate::etcd::record::Records::len).fold(0, usize::saturating_add);
-        let outcome = history::resolve(records, total);
+        let mut outcome = Outcome::default();
+        for share in histories {
+            outcome.add(share);
+        }
         if !outcome.counts.is_empty() {
             findings.append(locate::locate(self, &outcome, watch)?);
         }
@@ -203,7 +234,8 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.conclude_with(parts, &self.used, watch)?.report(trailer))
+        let histories = self.all_histories(&parts);
+        Ok(self.conclude_with(parts, histories, &self.used, watch)?.report(trailer))
     }
 }
 

@@ -181,6 +181,6 @@ impl KeyFold<'_> {
         if lease != 0 && !self.context.leases.contains(&lease) {
             record.mark_lease_missing();
         }
-        self.tally.records.push(record);
+        self.tally.records.extend(&[record]);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     outcome: &Outcome,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
-    let suspects = outcome.suspects.iter().map(|key| (*key, Suspect::default())).collect();
+    let suspects = outcome.suspects.values().flatten().map(|key| (*key, Suspect::default())).collect();
     let mut fold = LocateFold { context: &scan.context, suspects, found: Findings::default() };
     let used = PageSet::new(scan.geometry.present)?;
     let mut memory = Memory::default();

@@ -1,5 +1,6 @@
 //! Scans: the walk down the tree, the sweep along the file, and what is made of them.
 
+pub mod ahead;
 pub mod digest;
 pub mod finish;
 pub mod key;

@@ -13,6 +13,7 @@ use crate::etcd::schema::{Facts, REQUIRED};
 use crate::finding::{Finding, Findings};
 use crate::limits::{MAX_PARTS, MIN_SUBTREES};
 use crate::report::Report;
+use crate::scan::ahead::{Ahead, Leaves, Strip};
 use crate::scan::key::{KeyContext, KeyFold, Tally};
 use crate::scan::memory::Memory;
 use crate::scan::small::{Listed, RootFold, SmallFold};
@@ -51,6 +52,7 @@ pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) key_bucket: Option<usize>,
     pub(crate) key_place: Option<Listed>,
     pub(crate) groups: Vec<Vec<Subtree>>,
+    pub(crate) leaves: Leaves,
     /// What an inline bucket `key` holds.
     pub(crate) inline_key: Tally,
     pub(crate) findings: Findings,
@@ -127,7 +129,8 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             Some(entry) => key_groups(&mut walk, entry, &mut inline_key)?,
             None => Vec::new(),
         };
-        let inline_key = inline_key.tally;
+        let mut inline_key = inline_key.tally;
+        inline_key.records.deal();
         if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.pages = walk.pages.saturating_sub(before);
         }
@@ -147,6 +150,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             key_bucket,
             key_place,
             groups,
+            leaves: Leaves::default(),
             inline_key,
             findings,
             incomplete,
@@ -156,18 +160,50 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         })))
     }
 
+    /// Looks for leaves that should be read ahead in strips, in the order of the file: with threads at hand, that is faster than to read them page by page.
+    ///
+    /// # Errors
+    /// When there is no memory for one bit a page.
+    pub fn look_ahead(&mut self) -> Result<(), Error> {
+        let roots = self.groups.iter().flatten().map(|subtree| subtree.page);
+        self.leaves = Leaves::below(self.source, self.geometry, roots)?;
+        Ok(())
+    }
+
+    /// How many strips there are to be read ahead: none when the leaves lie in order, or nobody asked.
+    #[must_use]
+    pub fn strips(&self) -> usize {
+        self.leaves.strips()
+    }
+
+    /// Reads one strip. Any thread may read any strip, in any order, before the first part is run.
+    ///
+    /// # Errors
+    /// When the watch asks to stop.
+    pub fn read_strip(&self, strip: usize, watch: &dyn Watch) -> Result<Strip, Error> {
+        self.leaves.digest(strip, self.source, self.geometry, watch)
+    }
+
+    /// Puts together what was read ahead: all strips in the order of their numbers.
+    #[must_use]
+    pub fn join_strips(&mut self, strips: Vec<Strip>) -> Ahead {
+        Ahead::new(std::mem::take(&mut self.leaves), strips)
+    }
+
     /// How many parts there are: at least one, at most a few hundred.
     #[must_use]
     pub fn parts(&self) -> usize {
         self.groups.len().max(1)
     }
 
-    /// Runs one part. Any thread may run any part, in any order, each once.
+    /// Runs one part, with what was read ahead. Any thread may run any part, in any order, each once.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
-    pub fn run(&self, part: usize, watch: &dyn Watch) -> Result<Part, Error> {
-        self.run_with(part, &self.used, &mut Memory::default(), watch)
+    pub fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<Part, Error> {
+        let mut memory = Memory::default();
+        let walk = Walk::new(self.source, self.geometry, &self.used, &mut memory, watch).with_ahead(ahead);
+        self.run_walk(part, walk)
     }
 
     pub(crate) fn run_with(
@@ -177,13 +213,17 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         memory: &mut Memory,
         watch: &dyn Watch,
     ) -> Result<Part, Error> {
+        self.run_walk(part, Walk::new(self.source, self.geometry, used, memory, watch))
+    }
+
+    fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<Part, Error> {
         let Some(group) = self.groups.get(part) else { return Ok(Part::default()) };
-        let mut walk = Walk::new(self.source, self.geometry, used, memory, watch);
         let mut fold = KeyFold::new(&self.context);
         for subtree in group {
             walk.visit(subtree, &mut fold)?;
         }
         walk.report()?;
+        fold.tally.records.deal();
         let (findings, pages) = (walk.findings, walk.pages);
         Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
     }

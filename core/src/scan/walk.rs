@@ -11,6 +11,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::limits::MAX_DEPTH;
+use crate::scan::ahead::Ahead;
 use crate::scan::digest::LeafDigest;
 use crate::scan::memory::Memory;
 use crate::source::Source;
@@ -108,6 +109,8 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     reader: Reader<'s, S>,
     used: &'w PageSet,
     memory: &'w mut Memory,
+    ahead: Option<&'w Ahead>,
+    scratch: LeafDigest,
     watch: &'w dyn Watch,
     unreported: u64,
     /// What is wrong, in the order of the walk.
@@ -139,6 +142,8 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             reader: Reader::new(source, geometry),
             used,
             memory,
+            ahead: None,
+            scratch: LeafDigest::default(),
             watch,
             unreported: 0,
             findings: Findings::default(),
@@ -146,6 +151,12 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             incomplete: false,
             conflict: false,
         }
+    }
+
+    /// The same, with leaves that were digested ahead of it.
+    #[must_use]
+    pub fn with_ahead(self, ahead: &'w Ahead) -> Self {
+        Self { ahead: Some(ahead), ..self }
     }
 
     /// The reader, for what lies outside the tree.
@@ -230,31 +241,39 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         Ok(header.is_ok_and(|header| header.kind() == Some(Kind::Branch)))
     }
 
+    /// Takes in a page by a digest that was made before; false when there is none that fits its place.
     fn recall(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<bool, Error> {
-        let fits = self.memory.digest(subtree.page).is_some_and(|digest| {
-            let inside = |key: crate::etcd::revision::RevisionKey| {
-                let (bytes, len) = key.to_bytes();
-                subtree.contains(bytes.get(..len).unwrap_or_default())
-            };
-            let last = subtree.page.saturating_add(u64::from(digest.pages));
-            let free = (subtree.page..last).all(|page| !self.used.contains(page));
-            free && last <= self.reader.geometry().present
-                && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last))
-        });
-        if !fits || subtree.above.len() >= MAX_DEPTH {
-            return Ok(false);
-        }
-        let Some(mut digest) = self.memory.take_digest(subtree.page) else { return Ok(false) };
+        let mut digest = std::mem::take(&mut self.scratch);
+        let ahead = self.ahead.is_some_and(|ahead| ahead.load(subtree.page, &mut digest));
+        let known = ahead || self.memory.take_digest(subtree.page).map(|kept| digest = kept).is_some();
         let at = (subtree.page, self.reader.geometry().offset(subtree.page));
-        if !fold.recall(&mut digest, at) {
+        let taken = known && self.fits(subtree, &digest) && fold.recall(&mut digest, at);
+        let pages = u64::from(digest.pages);
+        self.scratch = digest;
+        if !taken {
             return Ok(false);
         }
-        for page in (subtree.page..).take(usize::try_from(digest.pages).unwrap_or(0)) {
+        for page in subtree.page..subtree.page.saturating_add(pages) {
             self.used.insert(page);
         }
-        self.pages = self.pages.saturating_add(u64::from(digest.pages));
-        self.advance(u64::from(digest.pages).saturating_mul(u64::from(self.reader.geometry().page_size)))?;
+        self.pages = self.pages.saturating_add(pages);
+        // What was read ahead was reported then.
+        let read = if ahead { 0 } else { pages };
+        self.advance(read.saturating_mul(u64::from(self.reader.geometry().page_size)))?;
         Ok(true)
+    }
+
+    /// Whether the page of a digest may stand where the tree has it.
+    fn fits(&self, subtree: &Subtree, digest: &LeafDigest) -> bool {
+        let inside = |key: crate::etcd::revision::RevisionKey| {
+            let (bytes, len) = key.to_bytes();
+            subtree.contains(bytes.get(..len).unwrap_or_default())
+        };
+        let last = subtree.page.saturating_add(u64::from(digest.pages));
+        subtree.above.len() < MAX_DEPTH
+            && last <= self.reader.geometry().present
+            && (subtree.page..last).all(|page| !self.used.contains(page))
+            && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last))
     }
 
     /// Checks that a page may stand where it stands, marks it as used, and says what it is.

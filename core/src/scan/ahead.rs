@@ -1,0 +1,381 @@
+//! Leaves of bucket `key` read in the order of the file, before the walk comes to them in the order of keys.
+//!
+//! Bolt hands freed pages out again, so in a file that has lived the leaves lie in no order, and a walk reads the file page by page from everywhere. Here the
+//! branch pages alone are read first; they name the leaves. Those are read in strips from front to back, each leaf is digested, and the walk then finds the digest
+//! instead of the page. What a strip leaves out (anything odd, a read that failed, a bound reached) the walk reads itself: a strip can save work, not change an answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::bolt::page::{Branch, Kind};
+use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::set::PageSet;
+use crate::crc::Run;
+use crate::error::Error;
+use crate::etcd::record::Record;
+use crate::etcd::revision::{Revision, RevisionKey};
+use crate::limits::{MAX_DEPTH, MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
+use crate::scan::digest::LeafDigest;
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Leaves that a strip has at least.
+const MIN_STRIP: usize = 64;
+
+/// One leaf in this many must lie away from the one before it for strips to be worth their memory.
+const SCATTERED: usize = 16;
+
+/// Bytes between two calls of the watch.
+const STRIDE: u64 = 512 << 10;
+
+/// A leaf further than this behind the end of a read is not read along with it, in bytes.
+const GAP: u64 = 64 << 10;
+
+/// Page ids of the leaves below some pages, rising, and cut into strips.
+#[derive(Debug, Default)]
+pub(crate) struct Leaves {
+    pages: Vec<u64>,
+    ranks: Ranks,
+    /// Bytes of digests that all strips may keep together.
+    left: AtomicUsize,
+}
+
+impl Leaves {
+    /// The leaves below `roots`; none when they lie in the order of their keys already. What cannot be read or understood is left to the walk.
+    pub(crate) fn below<S: Source + ?Sized>(
+        source: &S,
+        geometry: Geometry,
+        roots: impl Iterator<Item = u64>,
+    ) -> Result<Self, Error> {
+        let seen = PageSet::new(geometry.present)?;
+        let mut reader = Reader::new(source, geometry);
+        let mut level: Vec<u64> = roots.collect();
+        let mut pages = Vec::new();
+        for _ in 0..MAX_DEPTH {
+            let mut next = Vec::new();
+            for page in level {
+                match kind(&mut reader, page) {
+                    Some(Kind::Branch) => next.extend(children(&mut reader, page, &seen)),
+                    Some(Kind::Leaf) => pages.push(page),
+                    _ => {}
+                }
+            }
+            // All leaves of a bolt tree are equally deep, so one child tells of all.
+            let leaves = next.first().is_none_or(|page| kind(&mut reader, *page) != Some(Kind::Branch));
+            if leaves {
+                pages.extend(next);
+                break;
+            }
+            level = next;
+        }
+        if !scattered(&pages, geometry) {
+            return Ok(Self::default());
+        }
+        pages.sort_unstable();
+        pages.dedup();
+        pages.retain(|page| *page < geometry.present);
+        Ok(Self { ranks: Ranks::new(&pages, geometry.present)?, pages, left: AtomicUsize::new(SWEEP_DIGESTS) })
+    }
+
+    fn strip_len(&self) -> usize {
+        self.pages.len().div_ceil(MAX_PARTS).max(MIN_STRIP)
+    }
+
+    /// How many strips there are.
+    pub(crate) fn strips(&self) -> usize {
+        self.pages.len().div_ceil(self.strip_len())
+    }
+
+    /// Digests the leaves of one strip.
+    ///
+    /// # Errors
+    /// When the watch asks to stop.
+    pub(crate) fn digest<S: Source + ?Sized>(
+        &self,
+        strip: usize,
+        source: &S,
+        geometry: Geometry,
+        watch: &dyn Watch,
+    ) -> Result<Strip, Error> {
+        let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
+        let mut reader = Reader::new(source, geometry);
+        let mut digest = LeafDigest::default();
+        let mut done = Strip::default();
+        let mut unreported = 0u64;
+        let mut expected = 0u64;
+        for (index, page) in pages.iter().enumerate() {
+            if *page >= expected {
+                let reach = reach(pages.get(index..).unwrap_or_default(), geometry);
+                reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
+                expected = reach;
+            }
+            let taken = match reader.unit(*page) {
+                Ok(Ok((header, bytes))) => {
+                    unreported = unreported.saturating_add(bytes.len() as u64);
+                    header.id == *page
+                        && header.kind() == Some(Kind::Leaf)
+                        && digest.fill(header, bytes, Some(geometry.page_size))
+                        && self.take(digest.size())
+                }
+                _ => false,
+            };
+            done.keep(taken.then_some(&digest));
+            if unreported >= STRIDE {
+                watch.advance(std::mem::take(&mut unreported));
+                if watch.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+            }
+        }
+        watch.advance(unreported);
+        done.records.shrink_to_fit();
+        Ok(done)
+    }
+
+    /// Whether there is memory left for so many bytes, which are then taken.
+    fn take(&self, bytes: usize) -> bool {
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+fn kind<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Option<Kind> {
+    reader.first(page).ok()?.ok()?.0.kind()
+}
+
+/// The children of a branch page, unless it was met before.
+fn children<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, seen: &PageSet) -> Vec<u64> {
+    let page_size = reader.geometry().page_size;
+    match reader.unit(page) {
+        Ok(Ok((header, bytes))) if seen.insert(page) => {
+            Branch::parse(header, bytes, page_size).children.iter().map(|child| child.page).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether leaves in the order of their keys make a reader jump about in the file.
+fn scattered(pages: &[u64], geometry: Geometry) -> bool {
+    let near = GAP.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
+    let jumps = pages
+        .iter()
+        .zip(pages.iter().skip(1))
+        .filter(|(page, next)| next.checked_sub(**page).is_none_or(|step| step > near));
+    jumps.count().saturating_mul(SCATTERED) > pages.len()
+}
+
+/// The page behind the last of `pages` that one read may take along with the first.
+fn reach(pages: &[u64], geometry: Geometry) -> u64 {
+    let per = |bytes: u64| bytes.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
+    let (near, most) = (per(GAP), per(READ_AHEAD as u64));
+    let Some(first) = pages.first() else { return 0 };
+    let mut last = *first;
+    for page in pages.iter().skip(1) {
+        if page.saturating_sub(last) > near.max(1) || page.saturating_sub(*first) >= most {
+            break;
+        }
+        last = *page;
+    }
+    last.saturating_add(1)
+}
+
+/// A digest without its lists: 48 bytes a leaf.
+#[derive(Debug, Default)]
+struct Brief {
+    crc: u32,
+    len: u32,
+    /// Main revisions of the first and the last entry, then their sub-revisions.
+    mains: (i64, i64),
+    subs: (u32, u32),
+    /// Where its records end in the strip; they begin where those of the leaf before end.
+    records_end: u32,
+    leased_end: u32,
+    pages: u16,
+    entries: u16,
+    tombstones: u16,
+    /// Whether the first and the last key are tombstones.
+    ends_dead: (bool, bool),
+}
+
+/// Digests of leaves that follow each other in the file.
+#[derive(Debug, Default)]
+pub struct Strip {
+    /// One a leaf; without entries when it has no digest.
+    briefs: Vec<Brief>,
+    records: Vec<Record>,
+    leased: Vec<(u32, i64)>,
+}
+
+impl Strip {
+    /// Keeps the digest of the next leaf, unless there is none or one of its numbers is larger than etcd ever makes it.
+    fn keep(&mut self, digest: Option<&LeafDigest>) {
+        let brief = digest.and_then(|digest| Some((self.brief(digest)?, digest)));
+        let Some((brief, digest)) = brief else {
+            let (records_end, leased_end) =
+                self.briefs.last().map_or((0, 0), |last| (last.records_end, last.leased_end));
+            self.briefs.push(Brief { records_end, leased_end, ..Brief::default() });
+            return;
+        };
+        self.briefs.push(brief);
+        self.records.extend_from_slice(&digest.records);
+        self.leased.extend_from_slice(&digest.leased);
+    }
+
+    fn brief(&self, digest: &LeafDigest) -> Option<Brief> {
+        let (first, last) = digest.ends?;
+        let sub = |key: RevisionKey| u32::try_from(key.revision.sub).ok();
+        Some(Brief {
+            crc: digest.run.crc,
+            len: u32::try_from(digest.run.len).ok()?,
+            mains: (first.revision.main, last.revision.main),
+            subs: (sub(first)?, sub(last)?),
+            records_end: u32::try_from(self.records.len().checked_add(digest.records.len())?).ok()?,
+            leased_end: u32::try_from(self.leased.len().checked_add(digest.leased.len())?).ok()?,
+            pages: u16::try_from(digest.pages).ok()?,
+            entries: u16::try_from(digest.entries).ok()?,
+            tombstones: u16::try_from(digest.tombstones).ok()?,
+            ends_dead: (first.tombstone, last.tombstone),
+        })
+    }
+
+    fn load(&self, at: usize, into: &mut LeafDigest) -> Option<()> {
+        let brief = self.briefs.get(at).filter(|brief| brief.entries > 0)?;
+        let (records, leased) = match at.checked_sub(1).and_then(|before| self.briefs.get(before)) {
+            Some(before) => (before.records_end, before.leased_end),
+            None => (0, 0),
+        };
+        let key = |main, sub, tombstone| RevisionKey { revision: Revision { main, sub: i64::from(sub) }, tombstone };
+        into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
+        into.pages = u32::from(brief.pages);
+        into.entries = u32::from(brief.entries);
+        into.tombstones = u32::from(brief.tombstones);
+        into.ends = Some((
+            key(brief.mains.0, brief.subs.0, brief.ends_dead.0),
+            key(brief.mains.1, brief.subs.1, brief.ends_dead.1),
+        ));
+        into.records.clear();
+        into.records.extend_from_slice(self.records.get(records as usize..brief.records_end as usize)?);
+        into.leased.clear();
+        into.leased.extend_from_slice(self.leased.get(leased as usize..brief.leased_end as usize)?);
+        into.steps = None;
+        Some(())
+    }
+}
+
+/// Which pages are leaves, and how many of them lie before one: 16 bytes for 64 pages.
+#[derive(Debug, Default)]
+struct Ranks {
+    /// A bit a page, and the leaves before the first of them.
+    words: Vec<(u64, u32)>,
+}
+
+impl Ranks {
+    /// Of page ids that rise and are below `present`.
+    fn new(pages: &[u64], present: u64) -> Result<Self, Error> {
+        let count = if pages.is_empty() { 0 } else { present.div_ceil(64) };
+        let mut words = Vec::new();
+        let memory = Error::Memory { what: "two bits a page", bytes: count.saturating_mul(16) };
+        words.try_reserve_exact(usize::try_from(count).map_err(|_| memory.clone())?).map_err(|_| memory)?;
+        let mut rest = pages.iter().peekable();
+        let mut before = 0u32;
+        for word in 0..count {
+            let mut bits = 0u64;
+            while let Some(page) = rest.next_if(|page| **page >> 6 == word) {
+                bits |= 1 << (page & 63);
+            }
+            words.push((bits, before));
+            before = before.saturating_add(bits.count_ones());
+        }
+        Ok(Self { words })
+    }
+
+    /// How many leaves lie before this one; none when it is not among them.
+    fn of(&self, page: u64) -> Option<usize> {
+        let (bits, before) = self.words.get(usize::try_from(page >> 6).ok()?)?;
+        let bit = 1u64 << (page & 63);
+        let below = (bits & bit.wrapping_sub(1)).count_ones();
+        (bits & bit != 0).then(|| before.saturating_add(below) as usize)
+    }
+}
+
+/// All that was read ahead, to look digests up in by page.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    ranks: Ranks,
+    strip_len: usize,
+    strips: Vec<Strip>,
+}
+
+impl Ahead {
+    /// All strips of `leaves` in their order.
+    pub(crate) fn new(leaves: Leaves, strips: Vec<Strip>) -> Self {
+        Self { strip_len: leaves.strip_len(), ranks: leaves.ranks, strips }
+    }
+
+    /// Fills `into` with the digest of a page; false when there is none.
+    pub(crate) fn load(&self, page: u64, into: &mut LeafDigest) -> bool {
+        let place = self.ranks.of(page).and_then(|rank| {
+            let strip = self.strips.get(rank.checked_div(self.strip_len)?)?;
+            strip.load(rank.checked_rem(self.strip_len)?, into)
+        });
+        place.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GEOMETRY: Geometry = Geometry { page_size: 4096, high_water: 10_000, present: 10_000 };
+
+    #[test]
+    fn a_leaf_in_short_is_48_bytes() {
+        assert!(size_of::<Brief>() <= 48, "{}", size_of::<Brief>());
+    }
+
+    #[test]
+    fn leaves_in_the_order_of_the_file_need_no_strips() {
+        let rising: Vec<u64> = (2..1000).map(|page| page * 3).collect();
+        let shuffled: Vec<u64> = (0..997).map(|i| 2 + i * 500 % 997).collect();
+        assert!(!scattered(&rising, GEOMETRY));
+        assert!(scattered(&shuffled, GEOMETRY));
+    }
+
+    #[test]
+    fn a_read_takes_along_what_is_near() {
+        assert_eq!(reach(&[10, 11, 13, 29, 46], GEOMETRY), 30);
+        assert_eq!(reach(&[10], GEOMETRY), 11);
+        let many: Vec<u64> = (100..300).collect();
+        assert_eq!(reach(&many, GEOMETRY), 100 + 64);
+    }
+
+    #[test]
+    fn a_digest_comes_back_as_it_was_kept() {
+        let key = |main, tombstone| RevisionKey { revision: Revision { main, sub: 3 }, tombstone };
+        let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
+        let digest = |main| LeafDigest {
+            run: Run { crc: main as u32, len: 77 },
+            pages: 2,
+            entries: 1,
+            tombstones: 1,
+            ends: Some((key(main, false), key(main, true))),
+            records: vec![record],
+            steps: None,
+            leased: vec![(0, main)],
+        };
+        let mut strips = [Strip::default(), Strip::default()];
+        for main in 0..64 {
+            strips[0].keep((main != 7).then(|| digest(main)).as_ref());
+        }
+        strips[1].keep(Some(&digest(64)));
+        let pages: Vec<u64> = (0..65).map(|i| 100 + i * 3).collect();
+        let leaves = Leaves { ranks: Ranks::new(&pages, 1000).unwrap(), pages, ..Leaves::default() };
+        let ahead = Ahead::new(leaves, strips.into());
+        let mut loaded = LeafDigest::default();
+        for main in (0..65).filter(|main| *main != 7) {
+            assert!(ahead.load(100 + main as u64 * 3, &mut loaded));
+            assert_eq!(format!("{loaded:?}"), format!("{:?}", digest(main)));
+        }
+        for page in [0, 99, 101, 121, 295, 1000, u64::MAX] {
+            assert!(!ahead.load(page, &mut loaded), "{page}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The page beside SHA-256 alone in the same wasm, fed by the same reads.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::repo;
+
+/// The full verdict should take at most this many times what SHA-256 alone takes in the same wasm.
+const VERDICT_TARGET: f64 = 1.5;
+/// MiB that the renderer should never exceed.
+const RENDERER_TARGET: u64 = 350;
+
+/// What `web/bench/page.mjs` prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Measured {
+    verdict_seconds: f64,
+    sha256_seconds: f64,
+    ratio: f64,
+    #[serde(rename = "rendererPeakMiB")]
+    renderer_peak_mib: u64,
+}
+
+/// Opens the file in a browser, in turns with the page that only hashes.
+pub fn measure(input: &Path, runs: usize) -> Result<()> {
+    let said = repo::capture(
+        Command::new("node")
+            .arg(repo::root().join("web/bench/page.mjs"))
+            .arg(input.canonicalize()?)
+            .arg(runs.to_string()),
+    )?;
+    let measured: Measured = serde_json::from_str(&said)?;
+    println!("  {:<26}{:>8.3} s", "page: verdict", measured.verdict_seconds);
+    println!("  {:<26}{:>8.3} s", "page: SHA-256 alone", measured.sha256_seconds);
+    println!("  {:<26}{:>8.2} ×    target ≤ {VERDICT_TARGET} ×", "times SHA-256", measured.ratio);
+    println!("  {:<26}{:>8} MiB  target ≤ {RENDERER_TARGET} MiB\n", "renderer's peak", measured.renderer_peak_mib);
+    Ok(())
+}
