@@ -30,7 +30,7 @@ pub use input::{FileSource, Format};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable, printable_path};
 pub use progress::{NoProgress, Progress, Stage};
-pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore};
+pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore, restore_all_members};
 
 use input::{Body, Input};
 

@@ -141,6 +141,13 @@ pub struct RestoreArgs {
     /// Where the write-ahead log goes, when not into the data directory
     #[arg(long, value_name = "DIR")]
     pub wal_dir: Option<PathBuf>,
+    /// Make a data directory for every member of the cluster, and a file beside each that says how to start it
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["data_dir", "wal_dir", "name", "initial_advertise_peer_urls", "print_flags"]
+    )]
+    pub all_members: Option<PathBuf>,
     /// The member's name
     #[arg(long, default_value = "default")]
     pub name: String,

@@ -32,20 +32,28 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         run: if args.dry_run { Run::Dry } else { Run::Write },
     };
     let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
-    let restored = etcdsnap::restore(&config, &bar);
+    let restored = match &args.all_members {
+        Some(directory) => etcdsnap::restore_all_members(&config, directory, &bar),
+        None => etcdsnap::restore(&config, &bar).map(|restored| vec![restored]),
+    };
     drop(bar);
     let restored = restored?;
-    match args.write_out {
-        VerifyForm::Json => {
-            let text = serde_json::to_string(&restored).map_err(|error| Failure::new(error.to_string(), ""))?;
-            output::print(&format!("{text}\n"))?;
-        }
-        VerifyForm::Text => output::print(&text(&restored))?,
+    match (args.write_out, restored.as_slice()) {
+        (VerifyForm::Json, [one]) if args.all_members.is_none() => json(one)?,
+        (VerifyForm::Json, all) => json(all)?,
+        (VerifyForm::Text, all) => output::print(&all.iter().map(text).collect::<String>())?,
     }
     if args.print_flags {
-        output::print(&format!("{}\n", flags(&restored)))?;
+        for restored in &restored {
+            output::print(&format!("{}\n", flags(restored)))?;
+        }
     }
     Ok(Exit::Done)
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::new(error.to_string(), ""))?;
+    output::print(&format!("{text}\n"))
 }
 
 fn text(restored: &Restored) -> String {
@@ -56,8 +64,12 @@ fn text(restored: &Restored) -> String {
         format!("revision {} (before the bump {})", restored.revision_after, restored.revision_before)
     };
     let hash = if restored.sha256_checked { "SHA-256 matches" } else { "SHA-256 not checked" };
+    let start = restored
+        .start_file
+        .as_deref()
+        .map_or(String::new(), |path| format!("  how to start it: {}\n", printable_path(path)));
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{start}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,

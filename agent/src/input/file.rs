@@ -40,6 +40,11 @@ impl FileSource {
         Ok(Self { file, path: path.to_owned(), stamp })
     }
 
+    /// The open file, for what the system can do with it as a whole.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// As the caller named it.
     pub(crate) fn path(&self) -> &Path {
         &self.path

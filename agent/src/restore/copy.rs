@@ -73,7 +73,9 @@ impl Hasher {
     }
 }
 
-/// Copies a file; with `judge` a third thread judges its structure meanwhile.
+/// Copies a file; if it is to be `judged`, a third thread judges its structure meanwhile.
+///
+/// Where the file system has reflinks, the copy shares the blocks of the file, and only pages that change are ever written; what is hashed and judged then is the copy.
 pub(super) fn plain(
     from: &FileSource,
     to: &File,
@@ -81,6 +83,15 @@ pub(super) fn plain(
     judged: bool,
     progress: &dyn Progress,
 ) -> Result<(Copied, Option<Report>), RestoreError> {
+    if rustix::fs::ioctl_ficlone(to, from.file()).is_ok() {
+        let failed = |cause| RestoreError::Write { path: path.to_owned(), cause };
+        let copy = FileSource::new(to.try_clone().map_err(failed)?, from.path()).map_err(failed)?;
+        return thread::scope(|scope| {
+            let report = judged.then(|| scope.spawn(|| judge(&copy, from.path(), &NoProgress)));
+            let hashed = hash_only(&copy, progress);
+            Ok((hashed?, joined(report, from.path())?))
+        });
+    }
     progress.begin(Stage::Copy, Some(len(from)));
     let room = rustix::fs::fallocate(to, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
     if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {
@@ -101,11 +112,18 @@ pub(super) fn plain(
             }
             Ok(())
         });
-        let report = report.map(|thread| {
-            thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(from.path()).into()))
-        });
-        Ok((copied?, report.transpose()?))
+        Ok((copied?, joined(report, from.path())?))
     })
+}
+
+type Judging<'s> = thread::ScopedJoinHandle<'s, Result<Report, RestoreError>>;
+
+/// The report of the thread that judges, if there is one.
+fn joined(judging: Option<Judging<'_>>, path: &Path) -> Result<Option<Report>, RestoreError> {
+    let join = |thread: Judging<'_>| {
+        thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into()))
+    };
+    judging.map(join).transpose()
 }
 
 /// Unpacks a compressed file.

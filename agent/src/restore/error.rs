@@ -56,10 +56,21 @@ pub enum RestoreError {
         /// All findings.
         report: Box<Report>,
     },
+    /// A member's name that no directory can have.
+    #[error("--all-members: no directory and file of their own can be made for the member named {0:?}")]
+    AllMembersName(String),
     /// Something is where the data directory is to be.
     #[error("--data-dir: {} {reason}", printable_path(path))]
     DataDir {
         /// The data directory.
+        path: PathBuf,
+        /// What is the matter with it.
+        reason: String,
+    },
+    /// Something is where the directory of all members is to be.
+    #[error("--all-members: {} {reason}", printable_path(path))]
+    AllMembers {
+        /// The directory.
         path: PathBuf,
         /// What is the matter with it.
         reason: String,
@@ -110,7 +121,7 @@ impl RestoreError {
             Self::Damaged { .. } => {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read.".into()
             }
-            Self::DataDir { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
+            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
             Self::Space { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }

@@ -18,15 +18,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::error::RestoreError;
+use super::owner::Owner;
 
 const MARK: &str = ".etcdsnap-";
-
-/// User and group that own the files; none for the one that is not changed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Owner {
-    user: Option<u32>,
-    group: Option<u32>,
-}
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {
@@ -142,19 +136,17 @@ impl Stage {
             sweep(&around(wal), wal)?;
             stage.wal = Some(Staged::make(&around(wal), wal)?);
         }
-        if !inside {
-            make_directory(&stage.member())?;
-        }
         Ok(stage)
     }
 
-    fn member(&self) -> PathBuf {
+    /// What becomes `<data-dir>/member`.
+    pub fn member(&self) -> PathBuf {
         if self.inside { self.data.stage.clone() } else { self.data.stage.join("member") }
     }
 
-    /// Where the database and the `.snap` file go.
-    pub fn snap_dir(&self) -> PathBuf {
-        self.member().join("snap")
+    /// What becomes the data directory; none where only `member` in it does.
+    pub fn root(&self) -> Option<&Path> {
+        (!self.inside).then_some(&*self.data.stage)
     }
 
     /// Where the log goes.
@@ -174,7 +166,6 @@ impl Stage {
             let path = &self.data.stage;
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|cause| failed(path, cause))?;
         }
-        fsync_directory(&self.member())?;
         fsync_directory(&self.data.stage)?;
         if let Some(wal) = &self.wal {
             fsync_directory(&wal.stage)?;
@@ -388,51 +379,6 @@ fn give(path: &Path, owner: Owner) -> Result<(), RestoreError> {
         }
     }
     Ok(())
-}
-
-/// Whether so many bytes are free where `path` is or will be.
-pub(super) fn check_space(path: &Path, needed: u64) -> Result<(), RestoreError> {
-    let Some(there) =
-        std::path::absolute(path).ok().and_then(|path| path.ancestors().find(|path| path.exists()).map(Path::to_owned))
-    else {
-        return Ok(());
-    };
-    let Ok(facts) = rustix::fs::statvfs(&there) else { return Ok(()) };
-    let available = facts.f_bavail.saturating_mul(facts.f_frsize);
-    if available < needed {
-        return Err(RestoreError::Space { path: there, needed, available });
-    }
-    Ok(())
-}
-
-/// `user` or `user:group`, by name or number. Names are looked up in `/etc/passwd` and `/etc/group`.
-pub(super) fn owner(text: &str) -> Result<Owner, RestoreError> {
-    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    let (id, own_group) = match user.parse::<u32>() {
-        Ok(id) => (id, None),
-        Err(_) => {
-            let fields = line_of("/etc/passwd", user).ok_or_else(|| RestoreError::Owner(format!("user {user:?}")))?;
-            (fields.0, Some(fields.1))
-        }
-    };
-    let group = match group {
-        None => own_group,
-        Some(name) => Some(
-            name.parse()
-                .ok()
-                .or_else(|| line_of("/etc/group", name).map(|fields| fields.0))
-                .ok_or_else(|| RestoreError::Owner(format!("group {name:?}")))?,
-        ),
-    };
-    Ok(Owner { user: Some(id), group })
-}
-
-/// The third and fourth field of a name's line; the fourth is 0 where it is no number.
-fn line_of(file: &str, name: &str) -> Option<(u32, u32)> {
-    let text = fs::read_to_string(file).ok()?;
-    let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
-    let mut fields = line.split(':').skip(2);
-    Some((fields.next()?.parse().ok()?, fields.next().and_then(|field| field.parse().ok()).unwrap_or(0)))
 }
 
 fn failed(path: &Path, cause: io::Error) -> RestoreError {

@@ -1,0 +1,141 @@
+//! Every member of the new cluster at once, from one pass over the snapshot.
+//!
+//! ```text
+//! DIR/<name>/member/…      the data directory of a member
+//! DIR/<name>.env           how to start it: etcd's settings as environment variables
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use etcdsnap_core::restore::membership::Cluster;
+use etcdsnap_core::restore::wal;
+
+use super::job::{self, Job, Place};
+use super::stage::{Stage, make_directory};
+use super::{RestoreConfig, RestoreError, Restored, Run, owner, space};
+use crate::input::Input;
+use crate::progress::Progress;
+
+/// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
+///
+/// `directory` appears whole or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
+///
+/// # Errors
+/// [`RestoreError`]; nothing is left behind then.
+pub fn restore_all_members(
+    config: &RestoreConfig,
+    directory: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<Restored>, RestoreError> {
+    let mut restored = write(config, directory, progress).map_err(|error| match error {
+        RestoreError::DataDir { path, reason } => RestoreError::AllMembers { path, reason },
+        other => other,
+    })?;
+    restored.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(restored)
+}
+
+fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> Result<Vec<Restored>, RestoreError> {
+    let cluster = Cluster::new(&config.initial_cluster, &config.initial_cluster_token)?;
+    let bump = config.bump()?;
+    let owner = config.owner.as_deref().map(owner::parse).transpose()?;
+    let directory: PathBuf = directory.components().collect();
+    check_names(&cluster)?;
+    let input = Input::open(&config.snapshot_path, progress)?;
+    let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    let described = |database| {
+        let member = |member: &etcdsnap_core::restore::membership::Member| {
+            let data_dir = directory.join(&member.name);
+            let start_file = Some(directory.join(format!("{}.env", member.name)));
+            let wal_dir = data_dir.join("member/wal");
+            Restored { start_file, ..Restored::new(config, &cluster, member, &data_dir, &wal_dir, database) }
+        };
+        cluster.members.iter().map(member).collect::<Vec<_>>()
+    };
+    if config.run == Run::Dry {
+        if Stage::check(&directory, None)? {
+            return Err(not_whole(&directory));
+        }
+        let database = job.rehearse()?;
+        let each = database.size.saturating_add(wal::SEGMENT);
+        space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
+        return Ok(described(&database));
+    }
+    let stage = Stage::begin(&directory, None)?;
+    let root = stage.root().ok_or_else(|| not_whole(&directory))?;
+    let mut members = Vec::new();
+    for member in &cluster.members {
+        let data_dir = root.join(&member.name);
+        make_directory(&data_dir)?;
+        members.push((member, Place::whole(data_dir.join("member"))));
+    }
+    let database = job.write(&members)?;
+    let restored = described(&database);
+    for member in &restored {
+        let path = root.join(format!("{}.env", member.name));
+        let written = job::create(&path).and_then(|mut file| {
+            file.write_all(start_file(member).as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(|cause| RestoreError::Write { path, cause })?;
+        super::stage::fsync_directory(&root.join(&member.name))?;
+    }
+    if progress.cancelled() {
+        return Err(crate::Error::Cancelled.into());
+    }
+    stage.publish(owner)?;
+    Ok(restored)
+}
+
+/// Each member's name becomes a file's.
+fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
+    let mut taken = BTreeSet::new();
+    for member in &cluster.members {
+        let name = &member.name;
+        let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+        if !plain || !taken.insert(name.clone()) || !taken.insert(format!("{name}.env")) {
+            return Err(RestoreError::AllMembersName(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn not_whole(directory: &Path) -> RestoreError {
+    RestoreError::DataDir {
+        path: directory.to_owned(),
+        reason: "cannot be replaced as a whole (a mount point, or not empty): name a directory below it".into(),
+    }
+}
+
+/// etcd's settings, for `EnvironmentFile=` of systemd or a shell.
+fn start_file(member: &Restored) -> String {
+    let urls = member.peer_urls.join(",");
+    let data_dir = std::path::absolute(&member.data_dir).unwrap_or_else(|_| member.data_dir.clone());
+    let mut text = format!(
+        "# Starts the restored member {} ({}) of cluster {}.\n\
+         # Move the directory {} to the member's host and set ETCD_DATA_DIR to where it lies there. Then either\n\
+         #   set -a; . ./{}; set +a; etcd\n\
+         # or name this file as EnvironmentFile= in the unit of etcd. Add client URLs and certificates as the old member had them.\n",
+        crate::printable(&member.name),
+        member.member_id,
+        member.cluster_id,
+        crate::printable(&member.name),
+        crate::printable(&format!("{}.env", member.name)),
+    );
+    for (name, value) in [
+        ("ETCD_NAME", member.name.as_str()),
+        ("ETCD_DATA_DIR", &data_dir.to_string_lossy()),
+        ("ETCD_INITIAL_CLUSTER", &member.initial_cluster),
+        ("ETCD_INITIAL_CLUSTER_TOKEN", &member.initial_cluster_token),
+        ("ETCD_INITIAL_CLUSTER_STATE", "new"),
+        ("ETCD_INITIAL_ADVERTISE_PEER_URLS", &urls),
+        ("ETCD_LISTEN_PEER_URLS", &urls),
+    ] {
+        // Both systemd and a shell understand single quotes, and this way of writing one within them.
+        let _ = writeln!(text, "{name}='{}'", value.replace('\'', "'\\''"));
+    }
+    text
+}

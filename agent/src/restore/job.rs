@@ -1,0 +1,221 @@
+//! The work of a restore: copy and check the database, change it, write the log and the `.snap` file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use etcdsnap_core::bolt::edit::Edited;
+use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::plan::{Plan, plan};
+use etcdsnap_core::restore::{snap, wal};
+use etcdsnap_core::{Report, Severity, Verdict};
+
+use super::stage::{fsync_directory, make_directory};
+use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
+use crate::input::{Body, FileSource, Input};
+use crate::progress::Progress;
+
+/// The database of the new cluster: that of every member is the same, byte for byte.
+pub(super) struct Database {
+    /// What was changed.
+    pub plan: Plan,
+    /// Its bytes.
+    pub size: u64,
+    /// Whether its SHA-256 was compared.
+    pub sha256_checked: bool,
+}
+
+/// Where the files of one member are made.
+pub(super) struct Place {
+    /// The member's directory, `member`.
+    pub member: PathBuf,
+    /// The directory of the log.
+    pub wal: PathBuf,
+}
+
+impl Place {
+    /// The usual place of the log.
+    pub fn whole(member: PathBuf) -> Self {
+        Self { wal: member.join("wal"), member }
+    }
+
+    fn snap(&self) -> PathBuf {
+        self.member.join("snap")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.snap().join("db")
+    }
+}
+
+/// One restore, with all that was validated.
+pub(super) struct Job<'j> {
+    pub config: &'j RestoreConfig,
+    pub cluster: &'j Cluster,
+    pub bump: Option<u64>,
+    pub input: &'j Input,
+    pub progress: &'j dyn Progress,
+}
+
+impl Job<'_> {
+    /// Makes the directories, the database and all files of the members, the database of the others as a copy of the first one's.
+    pub fn write(&self, members: &[(&Member, Place)]) -> Result<Database, RestoreError> {
+        for (_, place) in members {
+            [&place.member, &place.snap(), &place.wal]
+                .into_iter()
+                .try_for_each(|directory| make_directory(directory))?;
+        }
+        let Some(((_, first), others)) = members.split_first() else {
+            return Err(etcdsnap_core::restore::membership::MembershipError::Empty.into());
+        };
+        let done = self.database(&first.database())?;
+        thread::scope(|scope| {
+            let copies: Vec<_> =
+                others.iter().map(|(_, place)| scope.spawn(|| clone(&first.database(), &place.database()))).collect();
+            for copy in copies {
+                copy.join().unwrap_or_else(|payload| {
+                    Err(crate::error::Fault::panic(payload.as_ref()).at(&self.input.path).into())
+                })?;
+            }
+            Ok::<(), RestoreError>(())
+        })?;
+        for (member, place) in members {
+            self.files(member, place)?;
+        }
+        Ok(done)
+    }
+
+    /// The database in a file of its own, changed and synced.
+    fn database(&self, path: &Path) -> Result<Database, RestoreError> {
+        let database = create(path).map_err(at(path))?;
+        let (size, sha256_checked) = self.copy(&database, path)?;
+        let source = FileSource::new(database.try_clone().map_err(at(path))?, path).map_err(at(path))?;
+        let plan = plan(&source, self.cluster, self.bump)?;
+        apply(&database, &plan.edited, size).and_then(|()| database.sync_all()).map_err(at(path))?;
+        Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked })
+    }
+
+    /// The `.snap` file and the log of a member.
+    fn files(&self, member: &Member, place: &Place) -> Result<(), RestoreError> {
+        let path = place.snap().join(snap::file_name(self.cluster));
+        let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
+        create(&path).and_then(write).map_err(at(&path))?;
+
+        let path = place.wal.join(wal::FILE);
+        let records = wal::segment(self.cluster, member);
+        let write = |mut file: File| {
+            let whole = rustix::fs::FallocateFlags::empty();
+            match rustix::fs::fallocate(&file, whole, 0, wal::SEGMENT) {
+                Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(wal::SEGMENT)?,
+                other => other?,
+            }
+            file.write_all(&records).and_then(|()| file.sync_all())
+        };
+        create(&path).and_then(write).map_err(at(&path))?;
+        [&place.snap(), &place.wal, &place.member].into_iter().try_for_each(|directory| fsync_directory(directory))
+    }
+
+    /// Copies the database, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
+    fn copy(&self, to: &File, path: &Path) -> Result<(u64, bool), RestoreError> {
+        let copied = match &self.input.body {
+            Body::Plain(file) => {
+                let (copied, report) = copy::plain(file, to, path, self.judge(), self.progress)?;
+                file.assert_unchanged()?;
+                report.map_or(Ok(()), |report| self.accept(report))?;
+                copied
+            }
+            Body::Packed(packed) => {
+                let copied = copy::packed(packed, to, path, self.progress)?;
+                packed.source().assert_unchanged()?;
+                copied
+            }
+        };
+        let size = copied.database_len();
+        to.set_len(size).map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
+        let checked = self.compare(&copied)?;
+        if let (Body::Packed(_), true) = (&self.input.body, self.judge()) {
+            let clone = to.try_clone().map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
+            let source = FileSource::new(clone, &self.input.path)
+                .map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
+            self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
+        }
+        Ok((size, checked))
+    }
+
+    /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
+    pub fn rehearse(&self) -> Result<Database, RestoreError> {
+        let path = self.input.path.clone();
+        let failed = |cause| RestoreError::Write { path: std::env::temp_dir(), cause };
+        let (source, copied) = match &self.input.body {
+            Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
+            Body::Packed(packed) => {
+                let file = tempfile::tempfile().map_err(failed)?;
+                let copied = copy::packed(packed, &file, &path, self.progress)?;
+                file.set_len(copied.database_len()).map_err(failed)?;
+                (Some(FileSource::new(file, &path).map_err(failed)?), copied)
+            }
+        };
+        let checked = self.compare(&copied)?;
+        let source = match (&source, &self.input.body) {
+            (Some(source), _) | (None, Body::Plain(source)) => source,
+            (None, Body::Packed(packed)) => packed.source(),
+        };
+        if self.judge() {
+            self.accept(copy::judge(source, &path, self.progress)?)?;
+        }
+        let plan = plan(source, self.cluster, self.bump)?;
+        Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked })
+    }
+
+    fn judge(&self) -> bool {
+        self.config.verify != RestoreVerify::None
+    }
+
+    fn compare(&self, copied: &copy::Copied) -> Result<bool, RestoreError> {
+        let path = || self.input.path.clone();
+        match copied.trailer {
+            _ if self.config.skip_hash_check => Ok(false),
+            None => Err(RestoreError::NoTrailer { path: path(), len: copied.len }),
+            Some(expected) if expected == copied.sha256 => Ok(true),
+            Some(_) => Err(RestoreError::Sha256 { path: path() }),
+        }
+    }
+
+    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart.
+    fn accept(&self, report: Report) -> Result<(), RestoreError> {
+        let counts = |code: etcdsnap_core::Code| {
+            let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
+            code.severity() == Severity::Damage && structure && !code.as_str().starts_with("sha256")
+        };
+        let damaged = report.verdict == Verdict::Damaged && report.findings.counts().keys().any(|code| counts(*code));
+        if damaged && !self.config.force {
+            return Err(RestoreError::Damaged { path: self.input.path.clone(), report: Box::new(report) });
+        }
+        Ok(())
+    }
+}
+
+/// The same file once more: shared where the file system can, else copied by the kernel; synced.
+fn clone(from: &Path, to: &Path) -> Result<(), RestoreError> {
+    let mut source = File::open(from).map_err(at(from))?;
+    let mut copy = create(to).map_err(at(to))?;
+    // `io::copy` uses copy_file_range, which shares blocks where the file system has reflinks.
+    io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all()).map_err(at(to))
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {
+    let path = path.to_owned();
+    move |cause| RestoreError::Write { path: path.clone(), cause }
+}
+
+/// A new file, which its owner alone may read.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn apply(file: &File, edited: &Edited, size: u64) -> io::Result<()> {
+    file.set_len(size.max(edited.size))?;
+    edited.writes.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))
+}

@@ -1,0 +1,47 @@
+//! Whether there is room for what a restore writes.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::error::RestoreError;
+
+/// Whether so many bytes are free where each path is or will be; paths on one file system share its room.
+pub(super) fn check(wanted: &[(&Path, u64)]) -> Result<(), RestoreError> {
+    let mut disks: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
+    for (path, bytes) in wanted {
+        let there = std::path::absolute(path).ok();
+        let there = there.and_then(|path| path.ancestors().find(|path| path.exists()).map(Path::to_owned));
+        let Some((there, facts)) = there.and_then(|path| path.metadata().ok().map(|facts| (path, facts))) else {
+            continue;
+        };
+        let disk = disks.entry(facts.dev()).or_insert((there, 0));
+        disk.1 = disk.1.saturating_add(*bytes);
+    }
+    for (path, needed) in disks.into_values() {
+        let Ok(facts) = rustix::fs::statvfs(&path) else { continue };
+        let available = facts.f_bavail.saturating_mul(facts.f_frsize);
+        if available < needed {
+            return Err(RestoreError::Space { path, needed, available });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_one_disk_is_added_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let facts = rustix::fs::statvfs(directory.path()).unwrap();
+        let free = facts.f_bavail * facts.f_frsize;
+        let (a, b) = (directory.path().join("a"), directory.path().join("b/c"));
+        assert!(check(&[(&a, 1), (&b, 1)]).is_ok());
+        let most = free / 2 + free / 4;
+        assert!(check(&[(&a, most)]).is_ok());
+        let error = check(&[(&a, most), (&b, most)]).unwrap_err();
+        assert!(matches!(error, RestoreError::Space { needed, .. } if needed == most * 2), "{error}");
+    }
+}
