@@ -31,6 +31,7 @@
     )
 )]
 
+mod block;
 pub mod bolt;
 pub mod code;
 pub mod crc;
@@ -47,6 +48,7 @@ mod status;
 mod trailer;
 mod watch;
 
+pub use block::Block;
 pub use code::Code;
 pub use error::Error;
 pub use etcd::history::Outcome;

@@ -2,6 +2,7 @@
 
 mod measure;
 mod page;
+mod restore;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let inputs = if arguments.files.is_empty() { generated()? } else { arguments.files.clone() };
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
+        let etcdutl = reference::program(COMPARED, "etcdutl");
+        restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
         if arguments.page {
             page::measure(&input, arguments.runs)?;
         }

@@ -1,13 +1,15 @@
 //! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
 
 use std::fs::File;
+use std::io;
 use std::mem;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use etcdsnap_core::{Report, Source};
+use etcdsnap_core::{Block, Report, Source};
 use sha2::{Digest, Sha256};
 
 use super::RestoreError;
@@ -22,6 +24,9 @@ const BLOCK: usize = 1 << 20;
 
 /// Blocks between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
+
+/// Bytes after which the disk is told to begin.
+const FLUSH: u64 = 64 << 20;
 
 const TRAILER: usize = 32;
 
@@ -73,38 +78,55 @@ impl Hasher {
     }
 }
 
-/// Copies a file; if it is to be `judged`, a third thread judges its structure meanwhile.
+/// A file to write the database to.
+pub(super) struct Target {
+    pub file: File,
+    pub path: PathBuf,
+}
+
+impl Target {
+    pub fn failed(&self, cause: io::Error) -> RestoreError {
+        RestoreError::Write { path: self.path.clone(), cause }
+    }
+}
+
+/// Copies a file to all targets; if it is to be `judged`, a third thread judges its structure meanwhile.
 ///
-/// Where the file system has reflinks, the copy shares the blocks of the file, and only pages that change are ever written; what is hashed and judged then is the copy.
+/// Where the file system has reflinks, the copies share the blocks of the file, and only pages that change are ever written; what is hashed and judged then is the
+/// first copy.
 pub(super) fn plain(
     from: &FileSource,
-    to: &File,
-    path: &Path,
+    to: &[Target],
     judged: bool,
     progress: &dyn Progress,
 ) -> Result<(Copied, Option<Report>), RestoreError> {
-    if rustix::fs::ioctl_ficlone(to, from.file()).is_ok() {
-        let failed = |cause| RestoreError::Write { path: path.to_owned(), cause };
-        let copy = FileSource::new(to.try_clone().map_err(failed)?, from.path()).map_err(failed)?;
+    let path = from.path();
+    if let Some(first) = to.first()
+        && to.iter().all(|target| rustix::fs::ioctl_ficlone(&target.file, from.file()).is_ok())
+    {
+        let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
+        let copy = copy.map_err(|cause| first.failed(cause))?;
         return thread::scope(|scope| {
-            let report = judged.then(|| scope.spawn(|| judge(&copy, from.path(), &NoProgress)));
+            let report = judged.then(|| scope.spawn(|| judge(&copy, path, &NoProgress)));
             let hashed = hash_only(&copy, progress);
-            Ok((hashed?, joined(report, from.path())?))
+            Ok((hashed?, joined(report, path)?))
         });
     }
     progress.begin(Stage::Copy, Some(len(from)));
-    let room = rustix::fs::fallocate(to, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
-    if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {
-        return Err(RestoreError::Write { path: path.to_owned(), cause: cause.into() });
+    for target in to {
+        let room = rustix::fs::fallocate(&target.file, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
+        if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {
+            return Err(target.failed(cause.into()));
+        }
     }
     thread::scope(|scope| {
-        let report = judged.then(|| scope.spawn(|| judge(from, from.path(), &NoProgress)));
+        let report = judged.then(|| scope.spawn(|| judge(from, path, &NoProgress)));
         let copied = through(to, path, progress, |sink| {
             let mut at = 0;
-            let mut block = Vec::new();
+            let mut block = Block::default();
             while at < len(from) {
                 let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
-                block.resize(BLOCK.min(left), 0);
+                resize(&mut block, BLOCK.min(left), path)?;
                 read(from, at, &mut block)?;
                 at = at.saturating_add(block.len() as u64);
                 progress.advance(block.len() as u64);
@@ -112,7 +134,7 @@ pub(super) fn plain(
             }
             Ok(())
         });
-        Ok((copied?, joined(report, from.path())?))
+        Ok((copied?, joined(report, path)?))
     })
 }
 
@@ -126,10 +148,10 @@ fn joined(judging: Option<Judging<'_>>, path: &Path) -> Result<Option<Report>, R
     judging.map(join).transpose()
 }
 
-/// Unpacks a compressed file.
-pub(super) fn packed(from: &Packed, to: &File, path: &Path, progress: &dyn Progress) -> Result<Copied, RestoreError> {
+/// Unpacks a compressed file to all targets.
+pub(super) fn packed(from: &Packed, to: &[Target], progress: &dyn Progress) -> Result<Copied, RestoreError> {
     progress.begin(Stage::Unpack, Some(from.packed_len()));
-    through(to, path, progress, |sink| from.unpack(progress, sink))
+    through(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
 /// Hashes a file without copying it.
@@ -137,9 +159,10 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     progress.begin(Stage::Read, Some(len(from)));
     let mut hasher = Hasher::default();
     let mut at = 0;
-    let mut block = vec![0; BLOCK];
+    let mut block = Block::default();
     while at < len(from) {
-        block.truncate(usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK));
+        let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
+        resize(&mut block, BLOCK.min(left), from.path())?;
         read(from, at, &mut block)?;
         hasher.push(&block);
         at = at.saturating_add(block.len() as u64);
@@ -151,10 +174,19 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     Ok(hasher.finish())
 }
 
-/// Judges everything but the SHA-256.
+/// Judges everything but the SHA-256. One processor is left to that, which takes longest.
 pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
+    let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
+    let options = VerifyOptions { threads, ..options };
     scan::run(source, &options).map_err(|fault| fault.at(path).into())
+}
+
+fn resize(block: &mut Block, len: usize, path: &Path) -> Result<(), Error> {
+    block.try_resize(len).map_err(|_| {
+        let error = etcdsnap_core::Error::Memory { what: "a block of the file", bytes: len as u64 };
+        Fault::Scan(error).at(path)
+    })
 }
 
 fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
@@ -164,23 +196,35 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
-type Sink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
+type Sink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
-/// Hashes the blocks that `source` gives and has them written by another thread.
-fn through(
-    to: &File,
-    path: &Path,
+/// Hashes the blocks that `source` gives and has them written to all targets by another thread.
+fn through<B: AsRef<[u8]> + Default + Send>(
+    to: &[Target],
+    from: &Path,
     progress: &dyn Progress,
-    source: impl FnOnce(&mut Sink<'_>) -> Result<(), Error>,
+    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
     thread::scope(|scope| {
-        let (full, blocks) = mpsc::sync_channel::<Vec<u8>>(BLOCKS_IN_FLIGHT);
+        let (full, blocks) = mpsc::sync_channel::<B>(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let writing = scope.spawn(move || -> std::io::Result<()> {
+        let (flush, flushes) = mpsc::sync_channel::<()>(0);
+        // The disk works while the rest is hashed; a sync at the end alone would wait for all of it. What goes wrong here, the sync at the end tells again.
+        let flush_all = || to.iter().all(|target| target.file.sync_data().is_ok());
+        scope.spawn(move || flushes.iter().take_while(|()| flush_all()).count());
+        let writing = scope.spawn(move || -> Result<(), RestoreError> {
             let mut at = 0_u64;
+            let mut unflushed = 0_u64;
             for block in blocks {
-                to.write_all_at(&block, at)?;
-                at = at.saturating_add(block.len() as u64);
+                for target in to {
+                    target.file.write_all_at(block.as_ref(), at).map_err(|cause| target.failed(cause))?;
+                }
+                let len = block.as_ref().len() as u64;
+                at = at.saturating_add(len);
+                unflushed = unflushed.saturating_add(len);
+                if unflushed >= FLUSH && flush.try_send(()).is_ok() {
+                    unflushed = 0;
+                }
                 // The other side may be done already and not want it back.
                 let _ = used.send(block);
             }
@@ -191,15 +235,14 @@ fn through(
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
-            hasher.push(block);
+            hasher.push(block.as_ref());
             full.send(mem::replace(block, spare.try_recv().unwrap_or_default())).map_err(|_| Error::Cancelled)
         });
         drop(full);
         // A failed write stops the reader, so it is the cause and comes first.
         match writing.join() {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => return Err(RestoreError::Write { path: path.to_owned(), cause }),
-            Err(payload) => return Err(Fault::panic(payload.as_ref()).at(path).into()),
+            Ok(written) => written?,
+            Err(payload) => return Err(Fault::panic(payload.as_ref()).at(from).into()),
         }
         read?;
         Ok(hasher.finish())

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use etcdsnap_core::bolt::edit::Edited;
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
 use etcdsnap_core::restore::plan::{Plan, plan};
 use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
 
+use super::copy::Target;
 use super::stage::{fsync_directory, make_directory};
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
+use crate::error::Fault;
 use crate::input::{Body, FileSource, Input};
 use crate::progress::Progress;
 
@@ -60,40 +62,40 @@ pub(super) struct Job<'j> {
 }
 
 impl Job<'_> {
-    /// Makes the directories, the database and all files of the members, the database of the others as a copy of the first one's.
+    /// Makes the directories, the databases and all other files of the members.
     pub fn write(&self, members: &[(&Member, Place)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
             [&place.member, &place.snap(), &place.wal]
                 .into_iter()
                 .try_for_each(|directory| make_directory(directory))?;
         }
-        let Some(((_, first), others)) = members.split_first() else {
-            return Err(etcdsnap_core::restore::membership::MembershipError::Empty.into());
-        };
-        let done = self.database(&first.database())?;
-        thread::scope(|scope| {
-            let copies: Vec<_> =
-                others.iter().map(|(_, place)| scope.spawn(|| clone(&first.database(), &place.database()))).collect();
-            for copy in copies {
-                copy.join().unwrap_or_else(|payload| {
-                    Err(crate::error::Fault::panic(payload.as_ref()).at(&self.input.path).into())
-                })?;
-            }
-            Ok::<(), RestoreError>(())
-        })?;
+        let targets = members.iter().map(|(_, place)| {
+            let path = place.database();
+            create(&path).map_err(at(&path)).map(|file| Target { file, path })
+        });
+        let done = self.database(&targets.collect::<Result<Vec<_>, _>>()?)?;
         for (member, place) in members {
             self.files(member, place)?;
         }
         Ok(done)
     }
 
-    /// The database in a file of its own, changed and synced.
-    fn database(&self, path: &Path) -> Result<Database, RestoreError> {
-        let database = create(path).map_err(at(path))?;
-        let (size, sha256_checked) = self.copy(&database, path)?;
-        let source = FileSource::new(database.try_clone().map_err(at(path))?, path).map_err(at(path))?;
-        let plan = plan(&source, self.cluster, self.bump)?;
-        apply(&database, &plan.edited, size).and_then(|()| database.sync_all()).map_err(at(path))?;
+    /// The database, changed and synced in every target.
+    fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
+        let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
+        let (size, sha256_checked) = self.copy(targets)?;
+        let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
+        let plan = plan(&source.map_err(|cause| first.failed(cause))?, self.cluster, self.bump)?;
+        let finish = |target: &Target| {
+            let changed = apply(&target.file, &plan.edited, size).and_then(|()| target.file.sync_all());
+            changed.map_err(|cause| target.failed(cause))
+        };
+        thread::scope(|scope| {
+            let finishing: Vec<_> = targets.iter().map(|target| scope.spawn(|| finish(target))).collect();
+            finishing.into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into()))
+            })
+        })?;
         Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked })
     }
 
@@ -117,28 +119,29 @@ impl Job<'_> {
         [&place.snap(), &place.wal, &place.member].into_iter().try_for_each(|directory| fsync_directory(directory))
     }
 
-    /// Copies the database, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
-    fn copy(&self, to: &File, path: &Path) -> Result<(u64, bool), RestoreError> {
+    /// Copies the database to all targets, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
+    fn copy(&self, to: &[Target]) -> Result<(u64, bool), RestoreError> {
         let copied = match &self.input.body {
             Body::Plain(file) => {
-                let (copied, report) = copy::plain(file, to, path, self.judge(), self.progress)?;
+                let (copied, report) = copy::plain(file, to, self.judge(), self.progress)?;
                 file.assert_unchanged()?;
                 report.map_or(Ok(()), |report| self.accept(report))?;
                 copied
             }
             Body::Packed(packed) => {
-                let copied = copy::packed(packed, to, path, self.progress)?;
+                let copied = copy::packed(packed, to, self.progress)?;
                 packed.source().assert_unchanged()?;
                 copied
             }
         };
         let size = copied.database_len();
-        to.set_len(size).map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
+        for target in to {
+            target.file.set_len(size).map_err(|cause| target.failed(cause))?;
+        }
         let checked = self.compare(&copied)?;
-        if let (Body::Packed(_), true) = (&self.input.body, self.judge()) {
-            let clone = to.try_clone().map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
-            let source = FileSource::new(clone, &self.input.path)
-                .map_err(|cause| RestoreError::Write { path: path.to_owned(), cause })?;
+        if let (Body::Packed(_), true, Some(first)) = (&self.input.body, self.judge(), to.first()) {
+            let source = first.file.try_clone().and_then(|file| FileSource::new(file, &self.input.path));
+            let source = source.map_err(|cause| first.failed(cause))?;
             self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
         }
         Ok((size, checked))
@@ -152,9 +155,10 @@ impl Job<'_> {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
                 let file = tempfile::tempfile().map_err(failed)?;
-                let copied = copy::packed(packed, &file, &path, self.progress)?;
-                file.set_len(copied.database_len()).map_err(failed)?;
-                (Some(FileSource::new(file, &path).map_err(failed)?), copied)
+                let target = Target { file, path: std::env::temp_dir() };
+                let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress)?;
+                target.file.set_len(copied.database_len()).map_err(failed)?;
+                (Some(FileSource::new(target.file, &path).map_err(failed)?), copied)
             }
         };
         let checked = self.compare(&copied)?;
@@ -195,14 +199,6 @@ impl Job<'_> {
         }
         Ok(())
     }
-}
-
-/// The same file once more: shared where the file system can, else copied by the kernel; synced.
-fn clone(from: &Path, to: &Path) -> Result<(), RestoreError> {
-    let mut source = File::open(from).map_err(at(from))?;
-    let mut copy = create(to).map_err(at(to))?;
-    // `io::copy` uses copy_file_range, which shares blocks where the file system has reflinks.
-    io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all()).map_err(at(to))
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {

@@ -1,5 +1,6 @@
 //! Pages read from a source, by number, with the pages that belong to them.
 
+use crate::block::Block;
 use crate::bolt::page::{Fault, Header};
 use crate::code::Code;
 use crate::error::Error;
@@ -54,7 +55,7 @@ impl Geometry {
 pub struct Reader<'s, S: Source + ?Sized> {
     source: &'s S,
     geometry: Geometry,
-    window: Vec<u8>,
+    window: Block,
     start: u64,
     /// Reads in a row that followed the one before.
     streak: u32,
@@ -65,7 +66,7 @@ pub struct Reader<'s, S: Source + ?Sized> {
 impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// A reader with an empty window.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
-        Self { source, geometry, window: Vec::new(), start: 0, streak: 0, expected: 0 }
+        Self { source, geometry, window: Block::default(), start: 0, streak: 0, expected: 0 }
     }
 
     /// The page with its overflow pages: its header and all its bytes.
@@ -143,13 +144,12 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
 
     fn load(&mut self, offset: u64, len: usize) -> Result<(), Error> {
         self.start = offset;
-        if self.window.try_reserve(len.saturating_sub(self.window.len())).is_err() {
+        // A window of another length holds nothing that is kept.
+        if self.window.try_resize(len).is_err() {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
         }
-        // Not cleared first: what is overwritten anyway need not be zeroed.
-        self.window.resize(len, 0);
         self.source.read_at(offset, &mut self.window).map_err(|cause| {
-            self.window.clear();
+            self.window = Block::default();
             Error::Read { offset, len: len as u64, cause }
         })
     }

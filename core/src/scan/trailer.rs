@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::block::Block;
 use crate::bolt::meta::Metas;
 use crate::code::Code;
 use crate::error::Error;
@@ -129,7 +130,7 @@ fn logical_size(head: &[u8]) -> Option<u64> {
 /// When bytes cannot be read, or the watch asks to stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
     let mut hashing = Hashing::new(logical_size(&head(source)?));
-    let mut block = vec![0; BLOCK];
+    let mut block = Block::new(BLOCK);
     let mut at = 0u64;
     while at < source.len() {
         let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
