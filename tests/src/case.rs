@@ -23,6 +23,11 @@ pub struct About {
     pub etcd: String,
     /// Whether the SHA-256 stands behind the database; a copied `member/snap/db` has none.
     pub trailer: bool,
+    /// Who may ask the server, as `name:password`, where it asks who asks.
+    pub user: Option<String>,
+    /// Older revisions at which the server was asked.
+    #[serde(default)]
+    pub sampled_revisions: Vec<i64>,
     /// Size of the snapshot.
     pub size: u64,
     /// SHA-256 of the snapshot, in hex.
@@ -68,6 +73,15 @@ pub fn all() -> Vec<Case> {
     assert!(!cases.is_empty(), "no case is recorded");
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases
+}
+
+/// One case by its name.
+///
+/// # Panics
+/// When it is not recorded.
+#[must_use]
+pub fn named(name: &str) -> Case {
+    all().into_iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no case {name}"))
 }
 
 impl Case {

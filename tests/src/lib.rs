@@ -14,3 +14,4 @@ pub mod dice;
 pub mod judge;
 pub mod programs;
 pub mod read;
+pub mod server;

@@ -21,6 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let browser = browser()?;
     step("reference programs");
     reference::run(&reference::Arguments::default())?;
+    reference::ensure_own("history")?;
     step("page");
     page::build(false)?;
     if !arguments.no_lint {
