@@ -51,7 +51,7 @@ impl Exit {
     /// What an error means for the exit code.
     pub fn of_error(error: &Error) -> Self {
         match error {
-            Error::Cancelled => Self::Interrupted,
+            Error::Cancelled => super::signals::stopped(),
             error if error.is_damage() => Self::Damage,
             _ => Self::Failed,
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
 use etcdsnap::core::Watch;
@@ -16,8 +16,8 @@ use super::progress;
 
 /// Whether work is under way that tidies up after itself when it is stopped.
 static TIDY: AtomicBool = AtomicBool::new(false);
-/// Whether it is to stop.
-static STOP: AtomicBool = AtomicBool::new(false);
+/// The signal that stops it; 0 for none.
+static STOP: AtomicI32 = AtomicI32::new(0);
 
 /// Makes both signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
 /// while a [`Cancellable`] is there: it is stopped first.
@@ -31,15 +31,23 @@ pub fn end_at_once() -> io::Result<()> {
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             // A second signal ends it without tidying up; the next run does that.
-            if TIDY.load(Ordering::Relaxed) && !STOP.swap(true, Ordering::Relaxed) {
+            if TIDY.load(Ordering::Relaxed) && STOP.swap(signal, Ordering::Relaxed) == 0 {
                 continue;
             }
             progress::leave();
-            let exit = if signal == SIGINT { Exit::Interrupted } else { Exit::Terminated };
-            process::exit(exit.code().into());
+            process::exit(exit(signal).code().into());
         }
     })?;
     Ok(())
+}
+
+/// The exit code of work that was stopped, by whichever signal it was.
+pub fn stopped() -> Exit {
+    exit(STOP.load(Ordering::Relaxed))
+}
+
+fn exit(signal: i32) -> Exit {
+    if signal == SIGTERM { Exit::Terminated } else { Exit::Interrupted }
 }
 
 /// Work that a signal stops rather than ends.
@@ -59,7 +67,7 @@ impl<P: Progress> Watch for Cancellable<P> {
     }
 
     fn cancelled(&self) -> bool {
-        STOP.load(Ordering::Relaxed) || self.0.cancelled()
+        STOP.load(Ordering::Relaxed) != 0 || self.0.cancelled()
     }
 }
 

@@ -1,0 +1,365 @@
+//! Nothing half done is ever visible: kills, a full disk, a source that fails, a target that appears, two runs at once.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use etcdsnap::{Progress, RestoreConfig, RestoreError, Stage, restore};
+use etcdsnap_core::{Verdict, Watch};
+use etcdsnap_tests::build::cluster::Version;
+use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::random::member;
+use etcdsnap_tests::build::{Layout, with_trailer};
+use etcdsnap_tests::cli;
+use etcdsnap_tests::dice::Dice;
+
+/// A snapshot of some tens of megabytes, so that a run has moments in which it can be hurt.
+fn snapshot() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let life = Life { transactions: 6_000, keys: 900, longest_value: 12_000, ..Life::rich() };
+        let layout = Layout::plain(4096, 7);
+        let bytes = with_trailer(&member(&life, &layout, Version::V36, 7).built.database);
+        assert!(bytes.len() > 20 << 20, "{} bytes", bytes.len());
+        bytes
+    })
+}
+
+/// A directory with the snapshot in it.
+struct Bench {
+    folder: tempfile::TempDir,
+    source: PathBuf,
+    target: PathBuf,
+    wal: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("backup.db");
+        fs::write(&source, snapshot()).unwrap();
+        let (target, wal) = (folder.path().join("data"), folder.path().join("log"));
+        Self { folder, source, target, wal }
+    }
+
+    fn command(&self, separate_wal: bool) -> Command {
+        let mut command = Command::new(cli::program());
+        command.arg("restore").arg(&self.source).arg("--data-dir").arg(&self.target);
+        if separate_wal {
+            command.arg("--wal-dir").arg(&self.wal);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    fn config(&self) -> RestoreConfig {
+        RestoreConfig {
+            snapshot_path: self.source.clone(),
+            output_data_dir: Some(self.target.clone()),
+            ..RestoreConfig::default()
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The target is there whole, or not at all; whether it is there.
+    fn whole_or_absent(&self, separate_wal: bool) -> bool {
+        let wal = if separate_wal { self.wal.clone() } else { self.target.join("member/wal") };
+        if !self.target.exists() {
+            return false;
+        }
+        let database = self.target.join("member/snap/db");
+        let report = etcdsnap::status(&database).unwrap();
+        assert_ne!(report.verdict, Verdict::Damaged, "{:?}", report.findings.list());
+        assert_eq!(report.status.unwrap().members, 1);
+        let segment = wal.join("0000000000000000-0000000000000000.wal");
+        assert_eq!(fs::metadata(segment).unwrap().len(), 64_000_000);
+        true
+    }
+
+    fn source_is_unchanged(&self) {
+        assert!(fs::read(&self.source).unwrap() == snapshot(), "the source changed");
+    }
+
+    fn nothing_but_the_source(&self) {
+        assert_eq!(self.names(), ["backup.db"]);
+        self.source_is_unchanged();
+    }
+
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(&self.target);
+        let _ = fs::remove_dir_all(&self.wal);
+    }
+}
+
+fn ended(mut child: Child) -> Output {
+    let _ = child.wait();
+    child.wait_with_output().unwrap()
+}
+
+/// Kills at random moments. The seed is printed; the moments depend on the machine all the same.
+fn kills(separate_wal: bool, seed: u64, times: usize) {
+    println!("seed {seed}");
+    let bench = Bench::new();
+    let began = Instant::now();
+    let output = bench.command(separate_wal).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let usual = began.elapsed();
+    let mut dice = Dice::new(seed);
+    let (mut killed, mut done) = (0, 0);
+    for _ in 0..times {
+        bench.clear();
+        let mut child = bench.command(separate_wal).spawn().unwrap();
+        // A little longer than a run takes, so that the renames at its end are hit too.
+        std::thread::sleep(usual.mul_f64(dice.below(1100) as f64 / 1000.0));
+        let _ = child.kill();
+        let output = ended(child);
+        let whole = bench.whole_or_absent(separate_wal);
+        match output.status.signal() {
+            Some(_) => killed += 1,
+            None => assert!(whole && output.status.success(), "{output:?}"),
+        }
+        done += usize::from(whole);
+    }
+    println!("{killed} killed, {done} whole all the same");
+    assert!(killed >= times / 3, "{killed} of {times} were killed in time");
+    bench.clear();
+    let output = bench.command(separate_wal).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(bench.whole_or_absent(separate_wal));
+    let names = bench.names();
+    let expected: &[&str] = if separate_wal { &["backup.db", "data", "log"] } else { &["backup.db", "data"] };
+    assert_eq!(names, expected, "what killed runs left is gone");
+    bench.source_is_unchanged();
+}
+
+#[test]
+fn killed_at_any_moment() {
+    kills(false, 1, 60);
+}
+
+#[test]
+fn killed_at_any_moment_with_a_separate_log() {
+    kills(true, 2, 60);
+}
+
+/// A killed run that had put its log in place already does not stop the next one: whatever the kill hit, the same command works.
+#[test]
+fn the_same_command_works_after_a_kill() {
+    let bench = Bench::new();
+    let mut dice = Dice::new(3);
+    for _ in 0..25 {
+        let mut child = bench.command(true).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(dice.below(250_000) as u64));
+        let _ = child.kill();
+        ended(child);
+        if bench.whole_or_absent(true) {
+            bench.clear();
+        }
+        let output = bench.command(true).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(bench.whole_or_absent(true));
+        assert_eq!(bench.names(), ["backup.db", "data", "log"]);
+        bench.clear();
+    }
+}
+
+#[test]
+fn stopped_by_a_signal_it_cleans_up() {
+    let bench = Bench::new();
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let child = bench.command(true).spawn().unwrap();
+        // Once there is a stage, it is at work.
+        let since = Instant::now();
+        while bench.names().len() == 1 {
+            assert!(since.elapsed() < Duration::from_secs(30), "no stage appears");
+            std::thread::yield_now();
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        let output = ended(child);
+        if bench.whole_or_absent(true) {
+            // It was faster than the signal.
+            bench.clear();
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        bench.nothing_but_the_source();
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let bench = Bench::new();
+    // In units of 512 bytes: smaller than the database, and just large enough for it but not for the log.
+    for limit in [1, 1000, 20_000, 100_000] {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
+        let wanted = bench.command(false);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(wanted.get_program()).args(wanted.get_args());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{limit}: {output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("cannot write") && told.contains("File too large"), "{told}");
+        bench.nothing_but_the_source();
+    }
+    let output = bench.command(false).output().unwrap();
+    assert!(output.status.success() && bench.whole_or_absent(false));
+}
+
+/// A file system of 16 MiB, where one may be mounted.
+#[test]
+fn a_small_file_system() {
+    let bench = Bench::new();
+    let Some(small) = Mounted::new("16m") else { return };
+    let target = small.0.path().join("data");
+    let mut args = vec!["restore".into(), bench.source.clone(), "--data-dir".into(), target.clone()];
+    for extra in [None, Some("--dry-run")] {
+        args.extend(extra.map(PathBuf::from));
+        let output = cli::run(&args);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("No space left") || told.contains("are needed"), "{told}");
+        assert_eq!(fs::read_dir(small.0.path()).unwrap().count(), 0);
+    }
+}
+
+/// Does something once, when so many bytes went by.
+struct At<F: Fn() + Sync> {
+    bytes: u64,
+    seen: AtomicU64,
+    done: AtomicBool,
+    act: F,
+    stop: bool,
+}
+
+impl<F: Fn() + Sync> At<F> {
+    fn half_way(act: F) -> Self {
+        let bytes = snapshot().len() as u64 / 2;
+        Self { bytes, seen: AtomicU64::new(0), done: AtomicBool::new(false), act, stop: false }
+    }
+}
+
+impl<F: Fn() + Sync> Watch for At<F> {
+    fn advance(&self, bytes: u64) {
+        let seen = self.seen.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if seen >= self.bytes && !self.done.swap(true, Ordering::Relaxed) {
+            (self.act)();
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop && self.done.load(Ordering::Relaxed)
+    }
+}
+
+impl<F: Fn() + Sync> Progress for At<F> {
+    fn begin(&self, _stage: Stage, _total: Option<u64>) {}
+}
+
+#[test]
+fn a_source_that_becomes_shorter() {
+    let bench = Bench::new();
+    let shorten = || fs::File::options().write(true).open(&bench.source).unwrap().set_len(9_000_000).unwrap();
+    let error = restore(&bench.config(), &At::half_way(shorten)).unwrap_err();
+    assert!(matches!(error, RestoreError::Input(_)), "{error}");
+    assert_eq!(bench.names(), ["backup.db"]);
+}
+
+#[test]
+fn a_source_that_is_written_to() {
+    let bench = Bench::new();
+    let touch = || {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&bench.source)
+            .map(|mut file| std::io::Write::write_all(&mut file, b"x"))
+            .unwrap()
+            .unwrap()
+    };
+    let error = restore(&bench.config(), &At::half_way(touch)).unwrap_err();
+    assert!(matches!(error, RestoreError::Input(etcdsnap::Error::Changed { .. })), "{error}");
+    assert_eq!(bench.names(), ["backup.db"]);
+}
+
+#[test]
+fn a_target_that_appears_meanwhile() {
+    let bench = Bench::new();
+    let appear = || {
+        fs::create_dir(&bench.target).unwrap();
+        fs::write(bench.target.join("precious"), "data").unwrap();
+    };
+    let error = restore(&bench.config(), &At::half_way(appear)).unwrap_err();
+    assert!(error.to_string().contains("appeared while the snapshot was restored"), "{error}");
+    assert_eq!(bench.names(), ["backup.db", "data"]);
+    assert_eq!(fs::read(bench.target.join("precious")).unwrap(), b"data");
+    bench.source_is_unchanged();
+}
+
+#[test]
+fn a_log_that_appears_meanwhile() {
+    let bench = Bench::new();
+    let config = RestoreConfig { output_wal_dir: Some(bench.wal.clone()), ..bench.config() };
+    let error = restore(&config, &At::half_way(|| fs::create_dir(&bench.wal).unwrap())).unwrap_err();
+    assert!(error.to_string().starts_with("--wal-dir: "), "{error}");
+    assert_eq!(bench.names(), ["backup.db", "log"]);
+}
+
+#[test]
+fn the_caller_stops_it() {
+    let bench = Bench::new();
+    let stop = At { stop: true, ..At::half_way(|| {}) };
+    let error = restore(&bench.config(), &stop).unwrap_err();
+    assert!(matches!(error, RestoreError::Input(etcdsnap::Error::Cancelled)), "{error}");
+    bench.nothing_but_the_source();
+}
+
+#[test]
+fn two_at_once() {
+    let bench = Bench::new();
+    for separate_wal in [false, true, false] {
+        let both = [bench.command(separate_wal).spawn().unwrap(), bench.command(separate_wal).spawn().unwrap()];
+        let outputs = both.map(ended);
+        let won = outputs.iter().filter(|output| output.status.success()).count();
+        assert_eq!(won, 1, "{outputs:?}");
+        assert!(bench.whole_or_absent(separate_wal));
+        assert!(bench.names().iter().all(|name| !name.contains("etcdsnap-")), "{:?}", bench.names());
+        bench.clear();
+    }
+    bench.nothing_but_the_source();
+}
+
+/// A tmpfs that is unmounted with the value; none, with a word about it, where nothing may be mounted.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    fn new(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = mount(folder.path(), size);
+        if !mounted {
+            eprintln!("\n*** not run: no file system may be mounted here (RLIMIT_FSIZE stands for a full disk) ***\n");
+        }
+        mounted.then_some(Self(folder))
+    }
+}
+
+fn mount(at: &Path, size: &str) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).stderr(Stdio::null());
+    mount.status().is_ok_and(|status| status.success())
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
