@@ -175,6 +175,12 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     /// When a page that is in the way cannot be read or is damaged, a bucket is missing, or a key names a bucket.
     pub fn edit(mut self, changes: &[Change]) -> Result<Edited, EditError> {
         let page_size = self.meta.page_size;
+        let present = self.reader.geometry().present;
+        if self.meta.high_water / 2 > present {
+            // New pages go behind the last: where most are missing, the count is a lie, and the file would get any size.
+            let message = format!("the meta page counts {} pages, the file has {present}", self.meta.high_water);
+            return Err(EditError::Page { page: self.live, message });
+        }
         let mut new = New { page_size, next: self.meta.high_water, writes: Vec::new(), freed: BTreeSet::new() };
         let mut root = BTreeMap::new();
         for change in changes {

@@ -46,27 +46,7 @@ impl Leaves {
         geometry: Geometry,
         roots: impl Iterator<Item = u64>,
     ) -> Result<Self, Error> {
-        let seen = PageSet::new(geometry.present)?;
-        let mut reader = Reader::new(source, geometry);
-        let mut level: Vec<u64> = roots.collect();
-        let mut pages = Vec::new();
-        for _ in 0..MAX_DEPTH {
-            let mut next = Vec::new();
-            for page in level {
-                match kind(&mut reader, page) {
-                    Some(Kind::Branch) => next.extend(children(&mut reader, page, &seen)),
-                    Some(Kind::Leaf) => pages.push(page),
-                    _ => {}
-                }
-            }
-            // All leaves of a bolt tree are equally deep, so one child tells of all.
-            let leaves = next.first().is_none_or(|page| kind(&mut reader, *page) != Some(Kind::Branch));
-            if leaves {
-                pages.extend(next);
-                break;
-            }
-            level = next;
-        }
+        let (mut pages, _) = leaf_pages(source, geometry, roots)?;
         if !scattered(&pages, geometry) {
             return Ok(Self::default());
         }
@@ -137,18 +117,54 @@ impl Leaves {
     }
 }
 
+/// The leaves below `roots` in the order of their keys, and whether something on the way to them could not be read or understood.
+pub(crate) fn leaf_pages<S: Source + ?Sized>(
+    source: &S,
+    geometry: Geometry,
+    roots: impl Iterator<Item = u64>,
+) -> Result<(Vec<u64>, bool), Error> {
+    let seen = PageSet::new(geometry.present)?;
+    let mut reader = Reader::new(source, geometry);
+    let mut level: Vec<u64> = roots.collect();
+    let mut pages = Vec::new();
+    let mut lost = false;
+    for _ in 0..MAX_DEPTH {
+        let mut next = Vec::new();
+        for page in level {
+            match kind(&mut reader, page) {
+                Some(Kind::Branch) => next.extend(children(&mut reader, page, &seen, &mut lost)),
+                Some(Kind::Leaf) => pages.push(page),
+                _ => lost = true,
+            }
+        }
+        // All leaves of a bolt tree are equally deep, so one child tells of all.
+        let leaves = next.first().is_none_or(|page| kind(&mut reader, *page) != Some(Kind::Branch));
+        level = next;
+        if leaves {
+            break;
+        }
+    }
+    pages.extend(level);
+    Ok((pages, lost))
+}
+
 fn kind<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Option<Kind> {
     reader.first(page).ok()?.ok()?.0.kind()
 }
 
 /// The children of a branch page, unless it was met before.
-fn children<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, seen: &PageSet) -> Vec<u64> {
+fn children<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, seen: &PageSet, lost: &mut bool) -> Vec<u64> {
     let page_size = reader.geometry().page_size;
     match reader.unit(page) {
         Ok(Ok((header, bytes))) if seen.insert(page) => {
-            Branch::parse(header, bytes, page_size).children.iter().map(|child| child.page).collect()
+            let branch = Branch::parse(header, bytes, page_size);
+            *lost |= !branch.faults.is_empty();
+            branch.children.iter().map(|child| child.page).collect()
         }
-        _ => Vec::new(),
+        _ => {
+            *lost = true;
+            Vec::new()
+        }
     }
 }
 
@@ -163,7 +179,7 @@ fn scattered(pages: &[u64], geometry: Geometry) -> bool {
 }
 
 /// The page behind the last of `pages` that one read may take along with the first.
-fn reach(pages: &[u64], geometry: Geometry) -> u64 {
+pub(crate) fn reach(pages: &[u64], geometry: Geometry) -> u64 {
     let per = |bytes: u64| bytes.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
     let (near, most) = (per(GAP), per(READ_AHEAD as u64));
     let Some(first) = pages.first() else { return 0 };

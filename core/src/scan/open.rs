@@ -51,6 +51,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
     /// Position of bucket `key` in `buckets`.
     pub(crate) key_bucket: Option<usize>,
     pub(crate) key_place: Option<Listed>,
+    /// All top-level buckets.
+    pub(crate) listed: Vec<Listed>,
     pub(crate) groups: Vec<Vec<Subtree>>,
     pub(crate) leaves: Leaves,
     /// What an inline bucket `key` holds.
@@ -121,7 +123,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         }
         walk.report()?;
         let key_bucket = listed.iter().position(|entry| entry.name == b"key");
-        let key_place = key_bucket.and_then(|index| listed.into_iter().nth(index));
+        let key_place = key_bucket.and_then(|index| listed.get(index)).cloned();
         let context = KeyContext { marks: facts.marks(), leases: std::mem::take(&mut facts.leases), combiner };
         let mut inline_key = KeyFold::new(&context);
         let before = walk.pages;
@@ -149,6 +151,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             buckets,
             key_bucket,
             key_place,
+            listed,
             groups,
             leaves: Leaves::default(),
             inline_key,

@@ -1,0 +1,40 @@
+//! What two snapshots, or two revisions of one, do not have alike.
+
+use crate::store::index::{Index, Key};
+
+/// A key that is not alike on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'k> {
+    /// Only the second side has it.
+    Added(Key<'k>),
+    /// Only the first side has it.
+    Removed(Key<'k>),
+    /// Another value or lease on the second side.
+    Changed(Key<'k>, Key<'k>),
+}
+
+impl<'k> Change<'k> {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &'k [u8] {
+        match self {
+            Self::Added(key) | Self::Removed(key) | Self::Changed(key, _) => key.key,
+        }
+    }
+}
+
+/// Compares the keys that live on either side, whose values both were hashed: what is not alike, in order.
+#[must_use]
+pub fn compare<'k>(a: &'k Index, b: &'k Index) -> Vec<Change<'k>> {
+    let live = |index: &'k Index, key: &[u8]| index.get(key).filter(|key| !key.deleted);
+    let content = |key: &Key<'_>| (key.value_hash, key.value_len, key.lease);
+    let gone = a.iter().filter(|old| !old.deleted && live(b, old.key).is_none()).map(Change::Removed);
+    let other = b.iter().filter(|new| !new.deleted).filter_map(|new| match live(a, new.key) {
+        None => Some(Change::Added(new)),
+        Some(old) if content(&old) != content(&new) => Some(Change::Changed(old, new)),
+        Some(_) => None,
+    });
+    let mut changes: Vec<_> = gone.chain(other).collect();
+    changes.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+    changes
+}

@@ -1,0 +1,71 @@
+//! What became of one key.
+
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
+use crate::store::open::{Entry, Place};
+
+/// One event of a key's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub revision: Revision,
+    /// Whether it deleted the key.
+    pub deletion: bool,
+    /// Main revision of the put that created the key; 0 for a deletion.
+    pub create_revision: i64,
+    /// Puts since the creation, this one counted; 0 for a deletion.
+    pub version: i64,
+    /// Its lease, or 0.
+    pub lease: i64,
+    /// Bytes of the value.
+    pub value_len: u64,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// All events of one key that are retained. Entries may come in any order.
+#[derive(Debug, Clone)]
+pub struct History {
+    key: Vec<u8>,
+    events: Vec<Event>,
+}
+
+impl History {
+    /// No events yet.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self { key: key.to_vec(), events: Vec::new() }
+    }
+
+    /// Takes in an entry, if it is of this key.
+    pub fn take(&mut self, entry: &Entry<'_>) {
+        if entry.value.len() < self.key.len() {
+            return;
+        }
+        let Some(message) = KeyValue::parse(entry.value).filter(|message| message.key == self.key) else { return };
+        if message.key.is_empty() {
+            return;
+        }
+        self.events.push(Event {
+            revision: entry.key.revision,
+            deletion: entry.key.tombstone,
+            create_revision: message.create_revision,
+            version: message.version,
+            lease: message.lease,
+            value_len: message.value.len() as u64,
+            place: entry.place,
+        });
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        self.events.extend(other.events);
+    }
+
+    /// The events in order.
+    #[must_use]
+    pub fn into_events(mut self) -> Vec<Event> {
+        self.events.sort_unstable_by_key(|event| event.revision);
+        self.events
+    }
+}

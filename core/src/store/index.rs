@@ -1,0 +1,432 @@
+//! Every key at a revision, with what its history takes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::code::Code;
+use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
+use crate::finding::Finding;
+use crate::source::Source;
+use crate::store::open::{Entry, Lost, Page, Place, Store, Work};
+use crate::store::order::KeyAt;
+use crate::store::range::KeyRange;
+use crate::watch::Watch;
+
+/// Bytes of an element and a revision, which every entry takes beside its value: bolt's 16, and 17 or 18.
+const ENTRY_OVERHEAD: u64 = 16 + 17;
+
+/// A hash table whose keys are hashes already.
+pub(crate) type ByHash<V> = HashMap<u128, V, BuildHasherDefault<Already>>;
+
+/// Takes the lower half of a hash for its own.
+#[derive(Debug, Default)]
+pub(crate) struct Already(u64);
+
+impl Hasher for Already {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u128(&mut self, hash: u128) {
+        // Truncation is meant.
+        self.0 = hash as u64;
+    }
+    fn write_u32(&mut self, word: u32) {
+        self.0 = self.0.rotate_left(32) ^ u64::from(word);
+    }
+}
+
+/// Where a key's bytes are among all names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name {
+    at: usize,
+    len: u32,
+}
+
+/// How a key stands at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyState {
+    name: Name,
+    /// Its newest revision up to the one asked for.
+    pub revision: Revision,
+    /// Whether it is deleted there.
+    pub deleted: bool,
+    /// Main revision of the put that created it; 0 when it is deleted.
+    pub create_revision: i64,
+    /// Puts since its creation; 0 when it is deleted.
+    pub version: i64,
+    /// Its lease, or 0.
+    pub lease: i64,
+    /// Bytes of its value.
+    pub value_len: u32,
+    /// XXH3-128 of its value where the query asks for it, or 0: upper and lower half.
+    pub value_hash: (u64, u64),
+    /// Where its newest entry is.
+    pub place: Place,
+    /// Bytes that its newest entry takes in the database.
+    pub newest_bytes: u32,
+    /// Bytes that all its entries take, up to the revision asked for.
+    pub bytes: u64,
+    /// Its entries, tombstones among them.
+    pub revisions: u32,
+    /// Its tombstones.
+    pub tombstones: u32,
+}
+
+/// A key with its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'i> {
+    /// Its bytes.
+    pub key: &'i [u8],
+    state: &'i KeyState,
+}
+
+impl std::ops::Deref for Key<'_> {
+    type Target = KeyState;
+
+    fn deref(&self) -> &KeyState {
+        self.state
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Which keys.
+    pub range: KeyRange,
+    /// At which main revision.
+    pub revision: i64,
+    /// Whether values are hashed, to be compared with others.
+    pub hash_values: bool,
+}
+
+/// 96 bits of a key's XXH3-128: two of ten million keys collide with a probability of about 10^-15.
+type Short = (u32, u32, u32);
+
+fn short(key: &[u8]) -> Short {
+    let hash = xxh3_128(key);
+    // Truncation is meant: three of the four words.
+    (hash as u32, (hash >> 32) as u32, (hash >> 64) as u32)
+}
+
+/// Into how many shards an index is cut, by the hash of the key: threads can merge one each.
+const SHARDS: usize = 64;
+
+/// The keys of some or all entries. Entries may come in any order, and parts be merged in any order.
+///
+/// Memory: the bytes of each key, and about 130 bytes besides.
+#[derive(Debug)]
+pub struct Index {
+    query: Query,
+    shards: Vec<Shard>,
+}
+
+/// An entry that a query asks for.
+struct Wanted<'a> {
+    entry: Entry<'a>,
+    message: KeyValue<'a>,
+    hash: Short,
+}
+
+/// A part of an index.
+#[derive(Debug, Default)]
+pub struct Shard {
+    /// The number of a key's state.
+    numbers: HashMap<Short, u32, BuildHasherDefault<Already>>,
+    states: Vec<KeyState>,
+    names: Vec<u8>,
+}
+
+impl Index {
+    /// No entries yet.
+    #[must_use]
+    pub fn new(query: Query) -> Self {
+        Self { query, shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+    }
+
+    /// How many shards each index has.
+    #[must_use]
+    pub fn shards() -> usize {
+        SHARDS
+    }
+
+    /// Takes a shard out of it.
+    #[must_use]
+    pub fn take_shard(&mut self, number: usize) -> Shard {
+        self.shards.get_mut(number).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// An index of all its shards, in the order of their numbers.
+    #[must_use]
+    pub fn of_shards(query: Query, shards: Vec<Shard>) -> Self {
+        Self { query, shards }
+    }
+
+    fn shard(&self, hash: Short) -> Option<&Shard> {
+        self.shards.get(shard_of(hash))
+    }
+
+    /// Takes in the entries of one piece of work.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        watch: &dyn Watch,
+    ) -> Result<Lost, Error> {
+        let mut odd = Lost::default();
+        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd))?;
+        lost.append(odd);
+        Ok(lost)
+    }
+
+    /// Takes in a leaf in three rounds. Nearly every look at the tables misses the processor's caches; looks that do not wait for each other miss side by side.
+    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost) {
+        let mut odd = Lost::default();
+        let wanted: Vec<_> = page.entries(lost).filter_map(|entry| self.wanted(entry, &mut odd)).collect();
+        lost.append(odd);
+        let numbers: Vec<Option<u32>> = wanted
+            .iter()
+            .map(|one| self.shard(one.hash).and_then(|shard| shard.numbers.get(&one.hash)).copied())
+            .collect();
+        let newer: Vec<bool> = wanted
+            .iter()
+            .zip(&numbers)
+            .map(|(one, number)| {
+                let state =
+                    self.shard(one.hash).zip(*number).and_then(|(shard, number)| shard.states.get(number as usize));
+                state.is_none_or(|state| one.entry.key.revision > state.revision)
+            })
+            .collect();
+        for ((one, number), newer) in wanted.iter().zip(numbers).zip(newer) {
+            self.take(one, number, newer);
+        }
+    }
+
+    /// An entry that the query asks for.
+    #[inline]
+    fn wanted<'a>(&self, entry: Entry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
+        if entry.key.revision.main > self.query.revision || (entry.value.is_empty() && !entry.key.tombstone) {
+            return None;
+        }
+        let begins_with = first_key(entry.value);
+        if begins_with.is_some_and(|key| !self.query.range.contains(key)) {
+            return None;
+        }
+        let Some(message) = KeyValue::parse(entry.value) else {
+            let text = format!("the {} bytes under revision {} are no KeyValue", entry.value.len(), entry.key.revision);
+            lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
+            return None;
+        };
+        if begins_with.is_none_or(|key| key.len() != message.key.len()) && !self.query.range.contains(message.key) {
+            return None;
+        }
+        Some(Wanted { entry, message, hash: short(message.key) })
+    }
+
+    /// Takes in an entry. `number` is its key's, if that was known before the leaf was begun; `newer` says whether it is newer than the state was then.
+    fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>, newer: bool) {
+        let dead = u32::from(entry.key.tombstone);
+        let bytes = ENTRY_OVERHEAD.saturating_add(u64::from(dead)).saturating_add(entry.value.len() as u64);
+        let hash_values = self.query.hash_values;
+        let Some(shard) = self.shards.get_mut(shard_of(*hash)) else { return };
+        let number = number.or_else(|| shard.numbers.get(hash).copied());
+        if let Some(state) = number.and_then(|number| shard.states.get_mut(number as usize)) {
+            state.bytes = state.bytes.saturating_add(bytes);
+            state.revisions = state.revisions.saturating_add(1);
+            state.tombstones = state.tombstones.saturating_add(dead);
+            if newer && entry.key.revision > state.revision {
+                state.renew(message, entry, bytes, hash_values);
+            }
+            return;
+        }
+        let mut state = KeyState {
+            name: Name { at: 0, len: 0 },
+            revision: entry.key.revision,
+            deleted: false,
+            create_revision: 0,
+            version: 0,
+            lease: 0,
+            value_len: 0,
+            value_hash: (0, 0),
+            place: entry.place,
+            newest_bytes: 0,
+            bytes,
+            revisions: 1,
+            tombstones: dead,
+        };
+        state.renew(message, entry, bytes, hash_values);
+        shard.insert(*hash, message.key, state);
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        for (ours, theirs) in self.shards.iter_mut().zip(other.shards) {
+            ours.merge(theirs);
+        }
+    }
+
+    /// The main revision it is of.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.query.revision
+    }
+
+    /// How many keys there are, deleted ones among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.states.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys in no order, deleted ones among them.
+    pub fn iter(&self) -> impl Iterator<Item = Key<'_>> {
+        self.shards.iter().flat_map(|shard| shard.states.iter().map(|state| Key { key: shard.name(state), state }))
+    }
+
+    /// The keys in no order, with where they are.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&[u8], KeyAt)> {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        (0u32..).zip(&self.shards).flat_map(move |(shard, keys)| {
+            let states = keys.states.iter().enumerate();
+            states.map(move |(at, state)| (keys.name(state), KeyAt { shard, number: number(at) }))
+        })
+    }
+
+    /// Where a key is.
+    #[must_use]
+    pub fn place(&self, key: &[u8]) -> Option<KeyAt> {
+        let hash = short(key);
+        let number = *self.shard(hash)?.numbers.get(&hash)?;
+        Some(KeyAt { shard: u32::try_from(shard_of(hash)).ok()?, number })
+    }
+
+    /// The key at a place of this index.
+    #[must_use]
+    pub fn at(&self, place: KeyAt) -> Option<Key<'_>> {
+        let shard = self.shards.get(place.shard as usize)?;
+        let state = shard.states.get(place.number as usize)?;
+        Some(Key { key: shard.name(state), state })
+    }
+
+    /// One key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<Key<'_>> {
+        self.at(self.place(key)?)
+    }
+
+    /// Those keys of which `wanted` is true, in order.
+    #[must_use]
+    pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
+        let mut keys: Vec<_> = self.iter().filter(wanted).collect();
+        keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
+        keys
+    }
+}
+
+fn shard_of(hash: Short) -> usize {
+    // The table itself goes by other bits.
+    hash.0 as usize % SHARDS
+}
+
+impl Shard {
+    fn insert(&mut self, hash: Short, key: &[u8], mut state: KeyState) {
+        // More keys than a file of 16 TiB can hold are not counted.
+        let (Ok(number), Ok(len)) = (u32::try_from(self.states.len()), u32::try_from(key.len())) else { return };
+        state.name = Name { at: self.names.len(), len };
+        self.names.extend_from_slice(key);
+        self.numbers.insert(hash, number);
+        self.states.push(state);
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, mut other: Self) {
+        if self.states.len() < other.states.len() {
+            std::mem::swap(self, &mut other);
+        }
+        for theirs in &other.states {
+            let key = other.name(theirs);
+            let hash = short(key);
+            match self.numbers.get(&hash).and_then(|number| self.states.get_mut(*number as usize)) {
+                Some(ours) => ours.merge(theirs),
+                None => self.insert(hash, key, theirs.clone()),
+            }
+        }
+    }
+
+    fn name(&self, state: &KeyState) -> &[u8] {
+        let end = state.name.at.saturating_add(state.name.len as usize);
+        self.names.get(state.name.at..end).unwrap_or_default()
+    }
+}
+
+impl KeyState {
+    fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64, hash_values: bool) {
+        self.revision = entry.key.revision;
+        self.deleted = entry.key.tombstone;
+        self.create_revision = message.create_revision;
+        self.version = message.version;
+        self.lease = message.lease;
+        // Bolt's own lengths have 32 bits.
+        self.value_len = u32::try_from(message.value.len()).unwrap_or(u32::MAX);
+        self.value_hash = (0, 0);
+        if hash_values && !self.deleted {
+            let hash = xxh3_128(message.value);
+            // Truncation is meant.
+            self.value_hash = ((hash >> 64) as u64, hash as u64);
+        }
+        self.place = entry.place;
+        self.newest_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let (bytes, revisions, tombstones, name) = (
+            self.bytes.saturating_add(other.bytes),
+            self.revisions.saturating_add(other.revisions),
+            self.tombstones.saturating_add(other.tombstones),
+            self.name,
+        );
+        if other.revision > self.revision {
+            *self = other.clone();
+        }
+        (self.bytes, self.revisions, self.tombstones, self.name) = (bytes, revisions, tombstones, name);
+    }
+
+    /// Bytes that a compaction at this revision would free: all but the newest entry, and that too when the key is deleted.
+    #[must_use]
+    pub fn history_bytes(&self) -> u64 {
+        if self.deleted { self.bytes } else { self.bytes.saturating_sub(u64::from(self.newest_bytes)) }
+    }
+}
+
+/// The key of a message that begins with it, as all do that etcd writes; to pass over what is not asked for without reading more.
+#[inline]
+fn first_key(value: &[u8]) -> Option<&[u8]> {
+    let (&tag, rest) = value.split_first()?;
+    let (&len, rest) = rest.split_first()?;
+    if tag != 0x0a || len >= 0x80 {
+        return None;
+    }
+    rest.get(..usize::from(len))
+}
+
+/// The key of a message; none when it is no message.
+#[inline]
+pub(crate) fn key_of(value: &[u8]) -> Option<&[u8]> {
+    first_key(value).or_else(|| KeyValue::parse(value).map(|message| message.key))
+}

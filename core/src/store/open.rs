@@ -1,0 +1,394 @@
+//! The leaves of bucket `key`, and who reads which.
+
+use crate::bolt::bucket::{self, BUCKET_HEADER};
+use crate::bolt::leaf::{BUCKET, Leaf};
+use crate::bolt::page::{Header, Kind};
+use crate::bolt::reader::{Geometry, Reader};
+use crate::code::Code;
+use crate::error::Error;
+use crate::etcd::record::Marks;
+use crate::etcd::revision::RevisionKey;
+use crate::etcd::schema::Facts;
+use crate::finding::{Finding, Findings};
+use crate::limits::{MAX_PARTS, READ_AHEAD};
+use crate::report::Report;
+use crate::scan::ahead::{leaf_pages, reach};
+use crate::scan::open::{Opened, Scan};
+use crate::scan::small::Listed;
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Leaves that a piece of work has at least.
+const LEAST_WORK: usize = 64;
+
+/// Bytes between two calls of the watch.
+const STRIDE: u64 = 512 << 10;
+
+/// What became of opening a file.
+pub enum OpenedStore<'s, S: Source + ?Sized> {
+    /// A store.
+    Store(Box<Store<'s, S>>),
+    /// No database, or one whose metas are gone; the report says so.
+    Refused(Box<Report>),
+}
+
+/// Where an entry of bucket `key` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Its page; 0 for a bucket that lies in the root page.
+    pub page: u64,
+    /// Its number on that page.
+    pub index: u32,
+}
+
+/// An entry of bucket `key`.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// When, and whether it deletes.
+    pub key: RevisionKey,
+    /// The `mvccpb.KeyValue`; empty where a revision bump wrote it.
+    pub value: &'a [u8],
+    /// Where.
+    pub place: Place,
+}
+
+/// Entries that could not be read, so that an answer may lack them.
+#[derive(Debug, Clone, Default)]
+pub struct Lost {
+    /// How many places: pages, or entries.
+    pub places: u64,
+    /// The first that was met.
+    pub first: Option<Finding>,
+}
+
+impl Lost {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        self.places = self.places.saturating_add(1);
+        self.first.get_or_insert(finding);
+    }
+
+    /// Both together.
+    pub fn append(&mut self, other: Self) {
+        self.places = self.places.saturating_add(other.places);
+        if self.first.is_none() {
+            self.first = other.first;
+        }
+    }
+}
+
+/// A leaf, as it is handed out.
+pub(crate) struct Page<'a> {
+    /// Its number in the order of keys.
+    pub rank: usize,
+    pub page: u64,
+    pub offset: u64,
+    pub leaf: Leaf<'a>,
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Page<'a> {
+    /// Its entries in order; what is none goes into `lost`.
+    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
+        (0..self.leaf.count()).filter_map(|index| {
+            let odd = |code, at: usize, text: String| {
+                Finding::new(code, text).page(self.page).offset(self.offset.saturating_add(at as u64))
+            };
+            let element = match self.leaf.element(index) {
+                Ok(element) => element,
+                Err(fault) => {
+                    lost.add(odd(fault.code, fault.at, fault.message));
+                    return None;
+                }
+            };
+            let place = Place { page: self.page, index: u32::try_from(index).unwrap_or(u32::MAX) };
+            match RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) {
+                Some(key) => Some(Entry { key, value: element.value, place }),
+                None => {
+                    lost.add(odd(Code::RevisionMalformed, element.at, "a key that is no revision".into()));
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// One piece of work: any thread may take any, in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work(usize);
+
+/// What a snapshot holds.
+pub struct Store<'s, S: Source + ?Sized> {
+    pub(crate) source: &'s S,
+    pub(crate) geometry: Geometry,
+    pub(crate) listed: Vec<Listed>,
+    facts: Facts,
+    marks: Marks,
+    /// Page and rank of each leaf of bucket `key`, in the order of the file.
+    leaves: Vec<(u64, usize)>,
+    /// The pages alone.
+    pages: Vec<u64>,
+    /// Bucket `key` when it lies in the root page.
+    inline: Option<Listed>,
+    current: i64,
+    database_bytes: u64,
+    lost: Lost,
+}
+
+impl<'s, S: Source + ?Sized> Store<'s, S> {
+    /// Reads everything but the leaves of bucket `key`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for a few words a page.
+    pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
+        let scan = match Scan::open(source)? {
+            Opened::Scan(scan) => *scan,
+            Opened::Refused(report) => return Ok(OpenedStore::Refused(report)),
+        };
+        let (ordered, broken) =
+            leaf_pages(source, scan.geometry, scan.groups.iter().flatten().map(|subtree| subtree.page))?;
+        let mut lost = Lost::default();
+        for finding in scan.findings.list().iter().filter(|finding| is_loss(finding)) {
+            lost.add(finding.clone());
+        }
+        if broken && lost.places == 0 {
+            lost.add(Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
+        }
+        let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
+        leaves.sort_unstable();
+        leaves.dedup_by_key(|(page, _)| *page);
+        let inline =
+            scan.key_place.filter(|place| matches!(bucket::parse(&place.value), Ok(bucket::Place::Inline(..))));
+        let mut store = Self {
+            source,
+            geometry: scan.geometry,
+            listed: scan.listed,
+            marks: scan.facts.marks(),
+            facts: scan.facts,
+            pages: leaves.iter().map(|(page, _)| *page).collect(),
+            leaves,
+            inline,
+            current: 0,
+            database_bytes: scan.logical,
+            lost,
+        };
+        store.current =
+            store.last(ordered.last().copied())?.max(store.marks.finished).max(store.marks.scheduled).max(1);
+        Ok(OpenedStore::Store(Box::new(store)))
+    }
+
+    /// The current revision: the main revision of the latest entry, or of a compaction that was ordered above it.
+    #[must_use]
+    pub fn current(&self) -> i64 {
+        self.current
+    }
+
+    /// The revision of the last compaction that was ordered, or -1: older revisions cannot be asked for.
+    #[must_use]
+    pub fn compacted(&self) -> i64 {
+        self.marks.finished.max(self.marks.scheduled)
+    }
+
+    /// What the small buckets say in short.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What could not be read of anything but the leaves of bucket `key`.
+    #[must_use]
+    pub fn lost(&self) -> &Lost {
+        &self.lost
+    }
+
+    /// Bytes of the database, free pages included, without what stands behind it.
+    #[must_use]
+    pub fn database_bytes(&self) -> u64 {
+        self.database_bytes
+    }
+
+    /// How many bytes all work reads.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        (self.pages.len() as u64).saturating_mul(u64::from(self.geometry.page_size))
+    }
+
+    /// All pieces of work.
+    pub fn work(&self) -> impl Iterator<Item = Work> + use<S> {
+        let count = self.pages.len().div_ceil(self.leaves_each()).max(1);
+        (0..count).map(Work)
+    }
+
+    /// Where the bytes of one piece of work lie in the file, from and to, for who wants to have them ready; far apart where few of the pages between are leaves. What is
+    /// read ahead lies in it, an overflow behind the last leaf does not.
+    #[must_use]
+    pub fn span(&self, work: Work) -> (u64, u64) {
+        let pages = self.pages.chunks(self.leaves_each()).nth(work.0).unwrap_or_default();
+        let (Some(first), Some(last)) = (pages.first(), pages.last()) else { return (0, 0) };
+        let end = self.geometry.offset(last.saturating_add(1)).saturating_add(READ_AHEAD as u64);
+        (self.geometry.offset(*first), end.min(self.source.len()))
+    }
+
+    fn leaves_each(&self) -> usize {
+        self.pages.len().div_ceil(MAX_PARTS).max(LEAST_WORK)
+    }
+
+    /// Hands out the entries of one piece of work.
+    ///
+    /// # Errors
+    /// When the watch asks to stop. What cannot be read is lost, and counted.
+    pub fn entries(
+        &self,
+        work: Work,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &mut Lost),
+    ) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        let mut odd = Lost::default();
+        let unread = self.leaves(work, watch, &mut |page| {
+            for entry in page.entries(&mut lost) {
+                take(&entry, &mut odd);
+            }
+        })?;
+        lost.append(odd);
+        lost.append(unread);
+        Ok(lost)
+    }
+
+    /// Hands out the leaves of one piece of work, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub(crate) fn leaves(&self, work: Work, watch: &dyn Watch, take: &mut dyn FnMut(&Page<'_>)) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        if let (Some(place), 0) = (&self.inline, work.0) {
+            if let Ok(bucket::Place::Inline(header, bytes)) = bucket::parse(&place.value) {
+                let offset = place.at.1.saturating_add(BUCKET_HEADER as u64);
+                take(&Page { rank: 0, page: 0, offset, leaf: Leaf::new(header, bytes), bytes });
+            }
+            return Ok(lost);
+        }
+        let each = self.leaves_each();
+        let leaves = self.leaves.chunks(each).nth(work.0).unwrap_or_default();
+        let pages = self.pages.chunks(each).nth(work.0).unwrap_or_default();
+        let mut reader = Reader::new(self.source, self.geometry);
+        let (mut unreported, mut expected) = (0u64, 0u64);
+        for (index, (page, rank)) in leaves.iter().enumerate() {
+            if *page >= expected {
+                let reach = reach(pages.get(index..).unwrap_or_default(), self.geometry);
+                reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
+                expected = reach;
+            }
+            if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost) {
+                take(&page);
+            }
+            unreported = unreported.saturating_add(u64::from(self.geometry.page_size));
+            if unreported >= STRIDE {
+                watch.advance(std::mem::take(&mut unreported));
+                if watch.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+            }
+        }
+        watch.advance(unreported);
+        Ok(lost)
+    }
+
+    /// A leaf; none when it cannot be read or is none, which is counted.
+    fn page<'r>(&self, reader: &'r mut Reader<'_, S>, page: u64, rank: usize, lost: &mut Lost) -> Option<Page<'r>> {
+        let offset = self.geometry.offset(page);
+        let odd = |code, text: String| Finding::new(code, text).page(page).offset(offset);
+        match reader.unit(page) {
+            Err(error) => lost.add(odd(Code::PageType, error.to_string())),
+            Ok(Err(fault)) => lost.add(odd(fault.code, fault.message)),
+            Ok(Ok((header, bytes))) => match wrong_place(header, page) {
+                Some(text) => lost.add(odd(Code::PageType, text)),
+                None => return Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes }),
+            },
+        }
+        None
+    }
+
+    /// Hands out every entry in the order of revisions, from one thread; `take` says whether to go on.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn entries_in_order(&self, watch: &dyn Watch, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        if self.inline.is_some() {
+            let unread = self.leaves(Work(0), watch, &mut |page| {
+                let _ = page.entries(&mut lost).all(|entry| take(&entry));
+            })?;
+            lost.append(unread);
+            return Ok(lost);
+        }
+        let mut ranked = self.leaves.clone();
+        ranked.sort_unstable_by_key(|(_, rank)| *rank);
+        let mut reader = Reader::new(self.source, self.geometry);
+        for (page, rank) in ranked {
+            watch.advance(u64::from(self.geometry.page_size));
+            if watch.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if let Some(page) = self.page(&mut reader, page, rank, &mut lost)
+                && !page.entries(&mut lost).all(|entry| take(&entry))
+            {
+                break;
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The bytes under an entry, a `mvccpb.KeyValue`; none when they cannot be read any more.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the source fails.
+    pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
+        let index = usize::try_from(place.index).unwrap_or(usize::MAX);
+        let of = |leaf: Leaf<'_>| leaf.element(index).ok().map(|element| element.value.to_vec());
+        if let (Some(inline), 0) = (&self.inline, place.page) {
+            return Ok(match bucket::parse(&inline.value) {
+                Ok(bucket::Place::Inline(header, bytes)) => of(Leaf::new(header, bytes)),
+                _ => None,
+            });
+        }
+        let mut reader = Reader::new(self.source, self.geometry);
+        Ok(reader.unit(place.page)?.ok().and_then(|(header, bytes)| of(Leaf::new(header, bytes))))
+    }
+
+    /// The main revision of the last entry of the last leaf.
+    fn last(&self, page: Option<u64>) -> Result<i64, Error> {
+        let last = |leaf: Leaf<'_>| {
+            let keys = (0..leaf.count()).filter_map(|index| RevisionKey::parse(leaf.element(index).ok()?.key));
+            keys.map(|key| key.revision.main).max().unwrap_or_default()
+        };
+        if let Some(Ok(bucket::Place::Inline(header, bytes))) =
+            self.inline.as_ref().map(|place| bucket::parse(&place.value))
+        {
+            return Ok(last(Leaf::new(header, bytes)));
+        }
+        let Some(page) = page else { return Ok(0) };
+        let mut reader = Reader::new(self.source, self.geometry);
+        Ok(reader.unit(page)?.map_or(0, |(header, bytes)| last(Leaf::new(header, bytes))))
+    }
+}
+
+fn wrong_place(header: Header, page: u64) -> Option<String> {
+    if header.kind() != Some(Kind::Leaf) {
+        return Some(format!("the tree points here, but this is {}", header.describe()));
+    }
+    (header.id != page).then(|| format!("the page at number {page} carries the number {}", header.id))
+}
+
+/// Whether a finding means that something may be missing.
+fn is_loss(finding: &Finding) -> bool {
+    finding.severity == crate::finding::Severity::Damage
+}
+
+/// All findings as losses, for whoever asks only whether there are any.
+impl From<&Findings> for Lost {
+    fn from(findings: &Findings) -> Self {
+        let mut lost = Self::default();
+        findings.list().iter().filter(|finding| is_loss(finding)).for_each(|finding| lost.add(finding.clone()));
+        lost
+    }
+}

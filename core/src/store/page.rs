@@ -1,0 +1,320 @@
+//! A page taken apart: each of its bytes with what it means.
+
+use serde::Serialize;
+
+use crate::bolt::bucket::BUCKET_HEADER;
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION};
+use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, table_end};
+use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::RevisionKey;
+use crate::fields::{u32_le, u64_le};
+use crate::source::Source;
+use crate::store::open::Store;
+use crate::words::{key_text, printable};
+
+/// Bytes of a page with its overflow that are taken apart.
+pub const MAX_BYTES: usize = 64 << 10;
+/// Fields that are told.
+const MAX_FIELDS: usize = 4000;
+/// Bytes of a key or value that are told.
+const MAX_TOLD: usize = 200;
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageView {
+    /// Its number.
+    pub page: u64,
+    /// Where it begins in the file, in bytes.
+    pub offset: u64,
+    /// What it is, in words.
+    pub kind: String,
+    /// Pages that it takes by its own account, its overflow counted.
+    pub span: u64,
+    /// Elements, or ids of free pages.
+    pub count: u64,
+    /// Its first fields, in the order of their tables.
+    pub fields: Vec<PageField>,
+    /// Whether fields were left out.
+    pub more: bool,
+}
+
+/// Some bytes of a page and what they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageField {
+    /// From the start of the page.
+    pub at: u32,
+    /// How many.
+    pub len: u32,
+    /// What they are.
+    pub name: String,
+    /// What they say.
+    pub value: String,
+    /// How deep it is nested: the parts of an element are one deeper.
+    pub depth: u32,
+    /// The page that it points to.
+    pub link: Option<u64>,
+}
+
+impl<S: Source + ?Sized> Store<'_, S> {
+    /// Pages of the database, free ones counted, that the file has.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.geometry.present
+    }
+
+    /// The bytes of a page with its overflow, at most 64 KiB; none for a page that the file does not have.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Error> {
+        if page >= self.geometry.present {
+            return Ok(Vec::new());
+        }
+        let size = self.geometry.page_size as usize;
+        let first = self.read(page, size)?;
+        let overflow = Header::parse(&first).filter(|header| page > 1 && header.kind().is_some());
+        let pages = overflow.map_or(1, |header| u64::from(header.overflow).saturating_add(1));
+        let pages = pages.min(self.geometry.present.saturating_sub(page));
+        let len = usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(size).min(MAX_BYTES.max(size));
+        if len == size { Ok(first) } else { self.read(page, len) }
+    }
+
+    fn read(&self, page: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let offset = self.geometry.offset(page);
+        let mut bytes = vec![0; len];
+        let failed = |cause| Error::Read { offset, len: len as u64, cause };
+        self.source.read_at(offset, &mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// Takes a page apart, whatever it is.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn page_view(&self, page: u64) -> Result<PageView, Error> {
+        let bytes = self.page_bytes(page)?;
+        let mut view = PageView {
+            page,
+            offset: self.geometry.offset(page),
+            kind: format!("no page of this file, which has {}", self.geometry.present),
+            span: 1,
+            count: 0,
+            fields: Vec::new(),
+            more: false,
+        };
+        let Some(header) = Header::parse(&bytes) else { return Ok(view) };
+        let mut parts = Parts { bytes: &bytes, fields: Vec::new(), more: false };
+        view.kind = header.describe().trim_start_matches("a ").to_owned();
+        view.span = u64::from(header.overflow).saturating_add(1);
+        view.count = u64::from(header.count);
+        parts.header(0, 0);
+        match header.kind() {
+            Some(Kind::Meta) => parts.meta(),
+            Some(Kind::Freelist) => view.count = parts.freelist(header),
+            Some(Kind::Branch) => parts.branch(header),
+            Some(Kind::Leaf) => parts.leaf(0, header, 0),
+            None => {}
+        }
+        (view.fields, view.more) = (parts.fields, parts.more);
+        Ok(view)
+    }
+}
+
+struct Parts<'b> {
+    bytes: &'b [u8],
+    fields: Vec<PageField>,
+    more: bool,
+}
+
+impl Parts<'_> {
+    /// A field, if its bytes are there.
+    fn put(&mut self, at: usize, len: usize, depth: u32, name: impl Into<String>, value: String, link: Option<u64>) {
+        let there = at.checked_add(len).is_some_and(|end| end <= self.bytes.len());
+        if !there {
+            return;
+        }
+        if self.fields.len() >= MAX_FIELDS {
+            self.more = true;
+            return;
+        }
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        self.fields.push(PageField { at: narrow(at), len: narrow(len), name: name.into(), value, depth, link });
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        u32_le(self.bytes, at).unwrap_or_default()
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        u64_le(self.bytes, at).unwrap_or_default()
+    }
+
+    fn slice(&self, at: usize, len: usize) -> &[u8] {
+        at.checked_add(len).and_then(|end| self.bytes.get(at..end)).unwrap_or_default()
+    }
+
+    fn header(&mut self, at: usize, depth: u32) {
+        let Some(header) = self.bytes.get(at..).and_then(Header::parse) else { return };
+        self.put(at, HEADER, depth, "header", header.describe().trim_start_matches("a ").to_owned(), None);
+        let depth = depth.saturating_add(1);
+        self.put(at, 8, depth, "page id", header.id.to_string(), None);
+        self.put(at.saturating_add(8), 2, depth, "flags", format!("{:#06x}", header.flags), None);
+        self.put(at.saturating_add(10), 2, depth, "count", header.count.to_string(), None);
+        self.put(at.saturating_add(12), 4, depth, "overflow", header.overflow.to_string(), None);
+    }
+
+    fn meta(&mut self) {
+        let note = |right: bool, told: String| if right { told } else { format!("{told}, which is not bolt's") };
+        let [magic, version, size, flags] = [16, 20, 24, 28].map(|at| self.u32(at));
+        let [root, sequence, freelist, water, txid, checksum] = [32, 40, 48, 56, 64, 72].map(|at| self.u64(at));
+        self.put(HEADER, META_END.saturating_sub(HEADER), 0, "meta", String::new(), None);
+        self.put(16, 4, 1, "magic", note(magic == MAGIC, format!("{magic:#010x}")), None);
+        self.put(20, 4, 1, "version", note(version == VERSION, version.to_string()), None);
+        self.put(24, 4, 1, "page size", size.to_string(), None);
+        self.put(28, 4, 1, "flags", flags.to_string(), None);
+        self.put(32, 8, 1, "root page", root.to_string(), Some(root));
+        self.put(40, 8, 1, "root sequence", sequence.to_string(), None);
+        if freelist == NO_FREELIST {
+            self.put(48, 8, 1, "freelist page", "none: the freelist is not in the file".into(), None);
+        } else {
+            self.put(48, 8, 1, "freelist page", freelist.to_string(), Some(freelist));
+        }
+        self.put(56, 8, 1, "high-water mark", format!("{water} pages"), None);
+        self.put(64, 8, 1, "transaction", txid.to_string(), None);
+        self.put(72, 8, 1, "checksum", format!("{checksum:#018x}"), None);
+    }
+
+    /// How many ids there are.
+    fn freelist(&mut self, header: Header) -> u64 {
+        let long = header.count == u16::MAX;
+        let (count, mut at) = if long { (self.u64(HEADER), 24) } else { (u64::from(header.count), HEADER) };
+        if long {
+            self.put(HEADER, 8, 0, "count", count.to_string(), None);
+        }
+        for _ in 0..count {
+            let id = self.u64(at);
+            if self.more || at.saturating_add(8) > self.bytes.len() {
+                self.more = true;
+                break;
+            }
+            self.put(at, 8, 0, "free page", id.to_string(), Some(id));
+            at = at.saturating_add(8);
+        }
+        count
+    }
+
+    fn branch(&mut self, header: Header) {
+        for at in (HEADER..table_end(usize::from(header.count))).step_by(ELEMENT) {
+            let (position, len, page) = (self.u32(at), self.u32(at.saturating_add(4)), self.u64(at.saturating_add(8)));
+            let (start, len) = (at.saturating_add(position as usize), len as usize);
+            let key = self.key(start, len);
+            self.put(at, ELEMENT, 0, format!("element {}", number(at, HEADER)), format!("page {page}"), Some(page));
+            self.put(at, 4, 1, "position", position.to_string(), None);
+            self.put(at.saturating_add(4), 4, 1, "key size", len.to_string(), None);
+            self.put(at.saturating_add(8), 8, 1, "page id", page.to_string(), Some(page));
+            self.put(start, len, 1, "separator", key, None);
+        }
+    }
+
+    /// The leaf page whose header is at `base`: the page itself, or one inside a bucket's value.
+    fn leaf(&mut self, base: usize, header: Header, depth: u32) {
+        let first = base.saturating_add(HEADER);
+        let end = base.saturating_add(table_end(usize::from(header.count)));
+        for at in (first..end).step_by(ELEMENT) {
+            if self.more {
+                return;
+            }
+            let [flags, position, key_len, value_len] = [0, 4, 8, 12].map(|part| self.u32(at.saturating_add(part)));
+            let key_at = at.saturating_add(position as usize);
+            let value_at = key_at.saturating_add(key_len as usize);
+            let (key_len, value_len) = (key_len as usize, value_len as usize);
+            let (key, value) = (self.key(key_at, key_len), self.value(key_at, key_len, value_at, value_len, flags));
+            let bucket = flags & BUCKET != 0;
+            let root = (bucket && value_len >= BUCKET_HEADER).then(|| self.u64(value_at));
+            let link = root.filter(|root| *root != 0);
+            self.put(at, ELEMENT, depth, format!("element {}", number(at, first)), key.clone(), link);
+            let deeper = depth.saturating_add(1);
+            self.put(
+                at,
+                4,
+                deeper,
+                "flags",
+                if bucket { format!("{flags} (a bucket)") } else { flags.to_string() },
+                None,
+            );
+            self.put(at.saturating_add(4), 4, deeper, "position", position.to_string(), None);
+            self.put(at.saturating_add(8), 4, deeper, "key size", key_len.to_string(), None);
+            self.put(at.saturating_add(12), 4, deeper, "value size", value_len.to_string(), None);
+            self.put(key_at, key_len, deeper, if bucket { "bucket name" } else { "key" }, key, None);
+            self.put(value_at, value_len, deeper, "value", value, link);
+            if let Some(root) = root {
+                self.bucket(value_at, value_len, root, deeper.saturating_add(1));
+            }
+        }
+    }
+
+    fn bucket(&mut self, at: usize, len: usize, root: u64, depth: u32) {
+        let sequence = self.u64(at.saturating_add(8));
+        let told = if root == 0 { "0: the bucket lies here".into() } else { root.to_string() };
+        self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != 0));
+        self.put(at.saturating_add(8), 8, depth, "sequence", sequence.to_string(), None);
+        let inner = at.saturating_add(BUCKET_HEADER);
+        // A bucket in a bucket in a page: etcd has none, and a hostile file no more than this.
+        if root != 0 || len <= BUCKET_HEADER || depth > 8 {
+            return;
+        }
+        let header = self.bytes.get(inner..).and_then(Header::parse);
+        self.header(inner, depth);
+        if let Some(header) = header.filter(|header| header.kind() == Some(Kind::Leaf)) {
+            self.leaf(inner, header, depth);
+        }
+    }
+
+    /// A key, as a revision where it is one.
+    fn key(&self, at: usize, len: usize) -> String {
+        let bytes = self.slice(at, len);
+        match RevisionKey::parse(bytes) {
+            Some(key) if key.tombstone => format!("revision {}, a tombstone", key.revision),
+            Some(key) => format!("revision {}", key.revision),
+            None => told(bytes, key_text),
+        }
+    }
+
+    fn value(&self, key_at: usize, key_len: usize, at: usize, len: usize, flags: u32) -> String {
+        let bytes = self.slice(at, len);
+        if flags & BUCKET != 0 {
+            return String::from("a bucket");
+        }
+        let is_revision = RevisionKey::parse(self.slice(key_at, key_len)).is_some();
+        match KeyValue::parse(bytes).filter(|_| is_revision) {
+            Some(pair) if pair.is_bare() => format!("KeyValue: {}", told(pair.key, key_text)),
+            Some(pair) => format!(
+                "KeyValue: {}, created at {}, version {}, {} bytes{}",
+                told(pair.key, key_text),
+                pair.create_revision,
+                pair.version,
+                pair.value.len(),
+                if pair.lease == 0 { String::new() } else { format!(", lease {:x}", pair.lease) }
+            ),
+            None => told(bytes, |bytes| match std::str::from_utf8(bytes) {
+                Ok(text) if !text.contains(char::is_control) => printable(text),
+                _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            }),
+        }
+    }
+}
+
+/// The number of an element, by where its entry in the table is.
+fn number(at: usize, first: usize) -> usize {
+    at.saturating_sub(first) / ELEMENT
+}
+
+fn told(bytes: &[u8], words: impl Fn(&[u8]) -> String) -> String {
+    match bytes.get(..MAX_TOLD) {
+        Some(start) if bytes.len() > MAX_TOLD => format!("{}… ({} bytes)", words(start), bytes.len()),
+        _ => words(bytes),
+    }
+}

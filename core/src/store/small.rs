@@ -1,0 +1,246 @@
+//! What the small buckets say: members, leases, users and roles, alarms, marks.
+
+use etcdsnap_proto::authpb::{Role, User};
+use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
+use etcdsnap_proto::leasepb;
+use prost::Message;
+use serde_json::Value;
+
+use crate::bolt::bucket::{self, Place};
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::page::Fault;
+use crate::bolt::set::PageSet;
+use crate::error::Error;
+use crate::etcd::revision::RevisionKey;
+use crate::fields::{i64_be, u64_be};
+use crate::finding::Findings;
+use crate::scan::memory::Memory;
+use crate::scan::open::inline_page;
+use crate::scan::walk::{Fold, LeafPage, Subtree, Walk};
+use crate::source::Source;
+use crate::store::open::Store;
+use crate::watch::Unwatched;
+
+/// A member of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
+    /// Its id.
+    pub id: u64,
+    /// Its name; empty until it was started once.
+    pub name: String,
+    /// Where the other members reach it.
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it.
+    pub client_urls: Vec<String>,
+    /// Whether it has no vote yet.
+    pub is_learner: bool,
+}
+
+/// A lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Its id.
+    pub id: i64,
+    /// Seconds that it was granted for.
+    pub ttl: i64,
+    /// Seconds left when that was last written down; 0 when it never was.
+    pub remaining_ttl: i64,
+}
+
+/// Users and roles.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Auth {
+    /// Whether the server asks who asks.
+    pub enabled: bool,
+    /// How often anything of it was changed.
+    pub revision: u64,
+    /// By name.
+    pub users: Vec<User>,
+    /// By name.
+    pub roles: Vec<Role>,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alarm {
+    /// The member that raised it.
+    pub member: u64,
+    /// Which; none for one that is not known.
+    pub kind: Option<AlarmType>,
+}
+
+/// An entry of `meta`, `cluster` or `auth`, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The bucket.
+    pub bucket: &'static str,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value as a number, a revision or text; hexadecimal where it is none of these.
+    pub value: String,
+}
+
+/// Hands pairs on.
+struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]));
+
+impl Fold for Each<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+        for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET == 0) {
+            (self.0)(element.key, element.value);
+        }
+    }
+
+    fn descends(&self) -> bool {
+        false
+    }
+}
+
+impl<S: Source + ?Sized> Store<'_, S> {
+    /// Hands out the pairs of a bucket in order; nothing when there is no such bucket. What is damaged is passed over: [`Store::lost`] tells of it.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn bucket(&self, name: &str, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Error> {
+        let Some(entry) = self.listed.iter().find(|entry| entry.name == name.as_bytes()) else { return Ok(()) };
+        let used = PageSet::new(self.geometry.present)?;
+        let mut memory = Memory::default();
+        let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
+        match bucket::parse(&entry.value) {
+            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut Each(take)),
+            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut Each(take)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The members, in order of their ids.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn members(&self) -> Result<Vec<Member>, Error> {
+        let mut members = Vec::new();
+        self.bucket("members", &mut |key, value| members.extend(member(key, value)))?;
+        members.sort_by_key(|member: &Member| member.id);
+        Ok(members)
+    }
+
+    /// The ids of members that were removed.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn removed_members(&self) -> Result<Vec<u64>, Error> {
+        let mut removed = Vec::new();
+        self.bucket("members_removed", &mut |key, _| removed.extend(member_id(key)))?;
+        removed.sort_unstable();
+        Ok(removed)
+    }
+
+    /// The leases, in order of their ids.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn leases(&self) -> Result<Vec<Lease>, Error> {
+        let mut leases = Vec::new();
+        self.bucket("lease", &mut |_, value| {
+            leases.extend(leasepb::Lease::decode(value).ok().map(|lease| Lease {
+                id: lease.id,
+                ttl: lease.ttl,
+                remaining_ttl: lease.remaining_ttl,
+            }));
+        })?;
+        leases.sort_by_key(|lease: &Lease| lease.id);
+        Ok(leases)
+    }
+
+    /// Users and roles.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn auth(&self) -> Result<Auth, Error> {
+        let mut auth = Auth::default();
+        self.bucket("auth", &mut |key, value| match key {
+            b"authEnabled" => auth.enabled = value == [1],
+            b"authRevision" => auth.revision = u64_be(value, 0).unwrap_or_default(),
+            _ => {}
+        })?;
+        let Auth { users, roles, .. } = &mut auth;
+        self.bucket("authUsers", &mut |_, value| users.extend(User::decode(value).ok()))?;
+        self.bucket("authRoles", &mut |_, value| roles.extend(Role::decode(value).ok()))?;
+        Ok(auth)
+    }
+
+    /// The alarms.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn alarms(&self) -> Result<Vec<Alarm>, Error> {
+        let mut alarms = Vec::new();
+        self.bucket("alarm", &mut |key, _| {
+            alarms.extend(
+                AlarmMember::decode(key)
+                    .ok()
+                    .map(|alarm| Alarm { member: alarm.member_id, kind: AlarmType::try_from(alarm.alarm).ok() }),
+            );
+        })?;
+        Ok(alarms)
+    }
+
+    /// The entries of `meta`, `cluster` and `auth`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn marks(&self) -> Result<Vec<Mark>, Error> {
+        let mut marks = Vec::new();
+        for bucket in ["meta", "cluster", "auth"] {
+            self.bucket(bucket, &mut |key, value| {
+                marks.push(Mark { bucket, key: key.to_vec(), value: in_words(key, value) });
+            })?;
+        }
+        Ok(marks)
+    }
+}
+
+fn in_words(key: &[u8], value: &[u8]) -> String {
+    let number = || u64_be(value, 0).filter(|_| value.len() == 8).map(|number| number.to_string());
+    let words = match key {
+        b"consistent_index" | b"term" | b"authRevision" => number(),
+        b"scheduledCompactRev" | b"finishedCompactRev" => {
+            RevisionKey::parse(value).map(|key| key.revision.main.to_string())
+        }
+        b"authEnabled" => match value {
+            [0] => Some("false".into()),
+            [1] => Some("true".into()),
+            _ => None,
+        },
+        _ => std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control)).map(str::to_owned),
+    };
+    words.unwrap_or_else(|| format!("0x{}", value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+}
+
+fn member_id(key: &[u8]) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(key).ok()?, 16).ok()
+}
+
+fn member(key: &[u8], value: &[u8]) -> Option<Member> {
+    let object: Value = serde_json::from_slice(value).ok()?;
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |name: &str| {
+        let list = object.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    Some(Member {
+        id: member_id(key)?,
+        name: text("name"),
+        peer_urls: list("peerURLs"),
+        client_urls: list("clientURLs"),
+        is_learner: object.get("isLearner").and_then(Value::as_bool).unwrap_or_default(),
+    })
+}
+
+/// A lease's id as etcd's programs print and take it, in hexadecimal.
+///
+/// # Errors
+/// Nothing but the text itself when it is none.
+pub fn lease_id(text: &str) -> Result<i64, String> {
+    let id = u64::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|_| text.to_owned())?;
+    Ok(i64_be(&id.to_be_bytes(), 0).unwrap_or_default())
+}
