@@ -37,6 +37,14 @@ pub enum Error {
         /// What happened, with the offset.
         cause: etcdsnap_core::Error,
     },
+    /// The file is no snapshot, or has lost what all else hangs on.
+    #[error("{} is no snapshot that can be looked into: {}", printable_path(path), first(report))]
+    NoStore {
+        /// As the caller named it.
+        path: PathBuf,
+        /// All that was found.
+        report: Box<etcdsnap_core::Report>,
+    },
     /// The file was written to while it was read.
     #[error("{} changed while it was read", printable_path(path))]
     Changed {
@@ -111,6 +119,7 @@ impl Error {
                 "The disk or file system failed at that place: look into the kernel's log, and copy the file elsewhere before anything else.".into()
             }
             Self::Scan { cause: etcdsnap_core::Error::Memory { .. }, .. } => "Run this on a machine with more free memory.".into(),
+            Self::NoStore { path, .. } => format!("See: etcdsnap verify {}", printable_path(path)),
             Self::Changed { .. } => {
                 "Something still writes to it: wait until the save or copy is complete, or stop the member whose database it is.".into()
             }
@@ -130,7 +139,7 @@ impl Error {
     /// Whether the error itself proves that the file is damaged, as a broken gzip does.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Unpack { .. })
+        matches!(self, Self::Unpack { .. } | Self::NoStore { .. })
     }
 }
 
@@ -162,6 +171,10 @@ pub(crate) enum Fault {
     Scan(etcdsnap_core::Error),
     /// A panic, with its message.
     Panic(String),
+}
+
+fn first(report: &etcdsnap_core::Report) -> String {
+    report.findings.list().first().map(|finding| crate::printable(&finding.message)).unwrap_or_default()
 }
 
 impl Fault {

@@ -1,4 +1,4 @@
-//! etcdsnap as a library: judge and restore snapshot files from Rust.
+//! etcdsnap as a library: save, judge and restore snapshots from Rust.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), etcdsnap::Error> {
@@ -11,26 +11,38 @@
 //! What is wrong with a file is a finding in the [`Report`]; an [`Error`] says that no judgement could be reached.
 //! Inputs are opened read-only. A gzip, zip or zstd file is judged by what it holds; `-` is the standard input.
 
+mod bytes;
+pub mod client;
 mod error;
+mod export;
+mod hasher;
 mod input;
+mod look;
 mod options;
 mod printable;
 mod progress;
 mod restore;
+pub mod save;
 mod scan;
+mod space;
 mod sweep;
 
 use std::path::Path;
 
+pub use bytes::put_bytes;
 pub use error::Error;
+pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
+pub use export::{Export, ExportError, ExportFormat, export, export_to};
 pub use input::{FileSource, Format};
+pub use look::Snapshot;
 pub use options::{Sha256, VerifyOptions};
-pub use printable::{printable, printable_path};
+pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore, restore_all_members};
+pub use save::save;
 
 use input::{Body, Input};
 

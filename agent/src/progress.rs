@@ -10,6 +10,8 @@ pub enum Stage {
     Read,
     /// Unpacking a compressed file and judging what comes out; bytes are those of the compressed file.
     Unpack,
+    /// Receiving a snapshot from a server; bytes are those of the database.
+    Receive,
     /// Copying a stream into a temporary file; the total is not known.
     Copy,
 }

@@ -71,19 +71,19 @@ fn conclude<S: Source + Sync + ?Sized>(mut scan: Scan<'_, S>, threads: usize, te
 }
 
 /// What the workers of one scan share.
-struct Team<'p> {
+pub(crate) struct Team<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
     fault: Mutex<Option<Fault>>,
 }
 
 impl<'p> Team<'p> {
-    fn new(progress: &'p dyn Progress) -> Self {
+    pub(crate) fn new(progress: &'p dyn Progress) -> Self {
         Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
     }
 
     /// Has jobs done by threads; their results in the order of the jobs, or none when the team stopped.
-    fn share<T: Send>(
+    pub(crate) fn share<T: Send>(
         &self,
         threads: usize,
         jobs: usize,
@@ -130,7 +130,7 @@ impl<'p> Team<'p> {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn into_fault(self) -> Option<Fault> {
+    pub(crate) fn into_fault(self) -> Option<Fault> {
         self.fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

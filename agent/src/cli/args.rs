@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use super::args_look::{
+    AuthArgs, DiffArgs, ExportArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
+};
+pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
 /// Proves that etcd v3 snapshots are sound, and says what is in them.
@@ -22,6 +26,12 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take a snapshot from a running server, and prove it before it gets its name
+    ///
+    /// FILE appears complete, verified and synced, or not at all. Its name may have {cluster}, {member}, {revision} and {time} in it; a
+    /// directory stands for etcd-{cluster}-{member}-{revision}-{time}.db in that directory. The flags that say how to reach a server are
+    /// etcdctl's, and its ETCDCTL_ variables count.
+    Save(Box<SaveArgs>),
     /// Say what a snapshot holds, with its structure checked
     Status(StatusArgs),
     /// Prove that a snapshot is sound, or say exactly where it is not
@@ -34,7 +44,35 @@ pub enum Command {
     /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all; what a
     /// killed run left beside it is removed by the next.
     Restore(Box<RestoreArgs>),
-    /// The same words and output as `etcdutl snapshot`, for scripts
+    /// List the keys
+    Keys(KeysArgs),
+    /// Print the value of a key
+    Get(GetArgs),
+    /// List what became of a key
+    History(HistoryArgs),
+    /// List the keys that two snapshots, or two revisions of one, do not have alike; exit code 1 when there are any
+    ///
+    /// `+` was added, `-` removed, `~` has another value or lease.
+    Diff(DiffArgs),
+    /// Write keys and values for other programs: JSON lines, CSV or Parquet
+    Export(ExportArgs),
+    /// Say who takes how much room
+    ///
+    /// Bytes are those of entries in the database. History is what a compaction at the latest revision would free.
+    Usage(UsageArgs),
+    /// Print the hash by which members compare their stores: what `etcdutl hashkv` prints, without writing to the file
+    Hashkv(HashKvArgs),
+    /// List the members of the cluster
+    Members(ListArgs),
+    /// List the leases with their keys
+    Leases(ListArgs),
+    /// List users, roles and permissions
+    Auth(AuthArgs),
+    /// List the alarms
+    Alarms(ListArgs),
+    /// List the marks that the server keeps of itself: raft's index and term, compactions, versions
+    Meta(ListArgs),
+    /// The same words and output as `etcdctl snapshot` and `etcdutl snapshot`, for scripts
     Snapshot(SnapshotArgs),
     /// Explain the codes of findings
     Codes(CodesArgs),
@@ -104,6 +142,8 @@ pub struct SnapshotArgs {
 /// The commands below `snapshot`.
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
+    /// The same as `etcdsnap save`, with what `etcdctl snapshot save` prints
+    Save(Box<SaveArgs>),
     /// Print what `etcdutl snapshot status` prints, byte for byte
     ///
     /// A file with a damaged structure is refused with exit code 1, as etcdutl refuses it; damage that etcdutl does not look for is told

@@ -20,7 +20,7 @@ pub fn judge(path: &Path, sha256: Sha256, work: WorkArgs) -> Result<Report, Erro
 }
 
 /// bolt locks the file that it has open. The lock is let go at once: it must not keep an etcd from starting.
-fn warn_when_in_use(path: &Path) {
+pub fn warn_when_in_use(path: &Path) {
     if !path.is_file() {
         return;
     }

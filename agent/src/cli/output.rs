@@ -13,11 +13,59 @@ use super::render::wrap;
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write to standard output: {cause}"), "What was printed is not complete."))
-        }
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(unwritable(&cause)),
         _ => Ok(()),
     }
+}
+
+/// Data that comes line by line, such as the keys of a large snapshot.
+pub struct Lines {
+    out: io::BufWriter<io::StdoutLock<'static>>,
+    /// Whether somebody still reads.
+    wanted: bool,
+}
+
+impl Lines {
+    /// To stdout.
+    pub fn new() -> Self {
+        Self { out: io::BufWriter::with_capacity(1 << 16, io::stdout().lock()), wanted: true }
+    }
+
+    /// Whether there is a reason to go on.
+    pub fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Writes bytes as they are.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let outcome = self.out.write_all(bytes);
+        self.told(outcome)
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let outcome = self.out.flush();
+        self.told(outcome)
+    }
+
+    fn told(&mut self, outcome: io::Result<()>) -> Result<(), Failure> {
+        match outcome {
+            Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => self.wanted = false,
+            Err(cause) => return Err(unwritable(&cause)),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+}
+
+fn unwritable(cause: &io::Error) -> Failure {
+    Failure::new(format!("cannot write to standard output: {cause}"), "What was printed is not complete.")
 }
 
 /// Prints words to stderr as they are. Nobody can be told when that fails.

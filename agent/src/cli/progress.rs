@@ -1,16 +1,21 @@
 //! The progress bar: on stderr, only on a terminal, and only for work that takes a while.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::render::number::si_bytes;
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often a line says how far a snapshot has come, where there is no terminal for a bar.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// The name gives way on a narrow terminal, so that the bar keeps to one line.
 const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
@@ -24,18 +29,30 @@ pub struct Bar {
     bar: ProgressBar,
     begun: Instant,
     name: String,
+    /// When the last line was written; none while there are to be no lines.
+    last_line: Mutex<Option<Instant>>,
 }
 
 impl Bar {
     /// A bar that is not shown yet.
     pub fn new(path: &Path) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Self { bar, begun: Instant::now(), name: printable_path(path) }
+        Self { bar, begun: Instant::now(), name: printable_path(path), last_line: Mutex::new(None) }
     }
 
     fn show_when_it_takes_long(&self) {
         if self.begun.elapsed() > PATIENCE && !SHOWN.swap(true, Ordering::Relaxed) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    fn line_now_and_then(&self) {
+        let Ok(mut last) = self.last_line.try_lock() else { return };
+        if last.is_some_and(|last| last.elapsed() >= LINE_EVERY) {
+            *last = Some(Instant::now());
+            let (done, rate) = (si_bytes(self.bar.position()), si_bytes(self.bar.per_sec().round() as u64));
+            let total = self.bar.length().map(|total| format!(" of {}", si_bytes(total))).unwrap_or_default();
+            tracing::info!("{} {done}{total}, {rate}/s", self.bar.message());
         }
     }
 }
@@ -44,6 +61,7 @@ impl Watch for Bar {
     fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
         self.show_when_it_takes_long();
+        self.line_now_and_then();
     }
 }
 
@@ -52,6 +70,7 @@ impl Progress for Bar {
         let doing = match stage {
             Stage::Unpack => "unpacking",
             Stage::Copy => "copying",
+            Stage::Receive => "receiving",
             _ => "reading",
         };
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
@@ -62,6 +81,8 @@ impl Progress for Bar {
             None => self.bar.unset_length(),
         }
         self.bar.reset();
+        let lines = stage == Stage::Receive && !io::stderr().is_terminal();
+        *self.last_line.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = lines.then(Instant::now);
     }
 }
 

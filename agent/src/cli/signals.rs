@@ -2,14 +2,15 @@
 
 use std::io;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::progress;
@@ -18,6 +19,8 @@ use super::progress;
 static TIDY: AtomicBool = AtomicBool::new(false);
 /// The signal that stops it; 0 for none.
 static STOP: AtomicI32 = AtomicI32::new(0);
+/// Who is told of it at once, beside those who ask.
+static TOLD: Mutex<Option<CancellationToken>> = Mutex::new(None);
 
 /// Makes both signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
 /// while a [`Cancellable`] is there: it is stopped first.
@@ -32,6 +35,9 @@ pub fn end_at_once() -> io::Result<()> {
         for signal in signals.forever() {
             // A second signal ends it without tidying up; the next run does that.
             if TIDY.load(Ordering::Relaxed) && STOP.swap(signal, Ordering::Relaxed) == 0 {
+                if let Some(token) = &*TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+                    token.cancel();
+                }
                 continue;
             }
             progress::leave();
@@ -39,6 +45,13 @@ pub fn end_at_once() -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// A token that the first signal cancels, while a [`Cancellable`] is there.
+pub fn token() -> CancellationToken {
+    let token = CancellationToken::new();
+    *TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(token.clone());
+    token
 }
 
 /// The exit code of work that was stopped, by whichever signal it was.

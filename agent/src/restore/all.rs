@@ -15,9 +15,10 @@ use etcdsnap_core::restore::wal;
 
 use super::job::{self, Job, Place};
 use super::stage::{Stage, make_directory};
-use super::{RestoreConfig, RestoreError, Restored, Run, owner, space};
+use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::input::Input;
 use crate::progress::Progress;
+use crate::space;
 
 /// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
 ///

@@ -9,6 +9,7 @@ use etcdsnap_core::restore::plan::PlanError;
 
 use crate::error::plain;
 use crate::printable::printable_path;
+use crate::space::Lack;
 
 /// Nothing was restored, and the target is as it was. Its text says what is wrong; [`RestoreError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +105,12 @@ pub enum RestoreError {
         /// What the system said.
         cause: io::Error,
     },
+}
+
+impl From<Lack> for RestoreError {
+    fn from(Lack { path, needed, available }: Lack) -> Self {
+        Self::Space { path, needed, available }
+    }
 }
 
 impl RestoreError {

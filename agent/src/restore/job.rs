@@ -16,6 +16,7 @@ use super::copy::Target;
 use super::stage::{fsync_directory, make_directory};
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
+use crate::hasher::Copied;
 use crate::input::{Body, FileSource, Input};
 use crate::progress::Progress;
 
@@ -177,7 +178,7 @@ impl Job<'_> {
         self.config.verify != RestoreVerify::None
     }
 
-    fn compare(&self, copied: &copy::Copied) -> Result<bool, RestoreError> {
+    fn compare(&self, copied: &Copied) -> Result<bool, RestoreError> {
         let path = || self.input.path.clone();
         match copied.trailer {
             _ if self.config.skip_hash_check => Ok(false),

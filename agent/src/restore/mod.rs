@@ -9,7 +9,6 @@ mod copy;
 mod error;
 mod job;
 mod owner;
-mod space;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +24,7 @@ pub use error::RestoreError;
 
 use crate::input::Input;
 use crate::progress::Progress;
+use crate::space;
 use job::{Database, Job, Place};
 use stage::Stage;
 

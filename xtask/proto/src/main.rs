@@ -15,7 +15,15 @@ fn main() -> Result<()> {
     let sources = files(&from, "proto")?;
     let set = protox::compile(&sources, [&from]).context("cannot compile the .proto files")?;
     let made = tempfile::tempdir()?;
-    prost_build::Config::new().out_dir(made.path()).compile_fds(set)?;
+    tonic_prost_build::configure()
+        .out_dir(made.path())
+        .build_server(false)
+        .build_transport(false)
+        // Only the agent talks to servers; core and the page need the messages alone.
+        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+        // Pieces of a snapshot are passed on as they came, not copied.
+        .bytes(".etcdserverpb.SnapshotResponse")
+        .compile_fds(set)?;
     if !check {
         fs::create_dir_all(&to)?;
     }

@@ -3,8 +3,10 @@
 //! The box of 3.7 is that of Go's tablewriter 1.1, the one before that of tablewriter 0.0.5.
 
 use etcdsnap::Status;
+use etcdsnap::core::store::HashKv;
 
 use super::number::si_bytes;
+use crate::cli::args::EtcdForm;
 
 /// What etcdutl prints.
 #[derive(Debug, Clone)]
@@ -95,21 +97,45 @@ pub fn fields(numbers: &Numbers) -> String {
 
 /// A box: titles in the middle, values to the right.
 pub fn table(numbers: &Numbers) -> String {
-    let columns = numbers.columns();
+    boxed(&numbers.columns(), numbers.frame)
+}
+
+/// A box of one row.
+fn boxed(columns: &[(&'static str, String)], frame: Frame) -> String {
     let widths: Vec<usize> = columns.iter().map(|(title, value)| title.len().max(value.chars().count())).collect();
-    let line = numbers.frame.line();
+    let line = frame.line();
     let rule = |[left, middle, right]: [&str; 3]| {
         let bars: Vec<_> = widths.iter().map(|width| line.repeat(width + 2)).collect();
         format!("{left}{}{right}\n", bars.join(middle))
     };
     let row = |cells: Vec<String>| {
-        let wall = numbers.frame.wall();
+        let wall = frame.wall();
         format!("{wall} {} {wall}\n", cells.join(&format!(" {wall} ")))
     };
     let titles = columns.iter().zip(&widths).map(|((title, _), width)| format!("{title:^width$}")).collect();
     let values = columns.iter().zip(&widths).map(|((_, value), width)| format!("{value:>width$}")).collect();
-    let [top, middle, bottom] = numbers.frame.corners();
+    let [top, middle, bottom] = frame.corners();
     [rule(top), row(titles), rule(middle), row(values), rule(bottom)].concat()
+}
+
+/// The forms of etcdutl's `hashkv`, byte for byte as 3.7 prints them.
+pub fn hashkv(hash: &HashKv, form: EtcdForm) -> String {
+    let HashKv { hash, revision, compact_revision: compact } = hash;
+    match form {
+        EtcdForm::Simple => format!("{hash}, {revision}, {compact}\n"),
+        EtcdForm::Json => format!("{{\"hash\":{hash},\"hashRevision\":{revision},\"compactRevision\":{compact}}}\n"),
+        EtcdForm::Fields => {
+            format!("\"Hash\" : {hash}\n\"Hash revision\" : {revision}\n\"Compact revision\" : {compact}\n")
+        }
+        EtcdForm::Table => boxed(
+            &[
+                ("HASH", hash.to_string()),
+                ("HASH REVISION", revision.to_string()),
+                ("COMPACT REVISION", compact.to_string()),
+            ],
+            Frame::Light,
+        ),
+    }
 }
 
 impl Frame {

@@ -1,0 +1,238 @@
+//! What the commands take that look into a snapshot.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::args::{EtcdForm, WorkArgs};
+use super::exit;
+
+/// What all of them take.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LookArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: LookForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct KeysArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Only keys that begin with this
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// As they were at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev: i64,
+    /// Revisions, sizes and leases, too
+    #[arg(short, long)]
+    pub long: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Only keys from this one on
+    #[arg(long, value_name = "KEY")]
+    pub from: Option<String>,
+    /// Only those for which all of this is true: size, create, mod, version, lease or key, then =, !=, <, <=, >, >= or ~ (has in it), then a value
+    ///
+    /// Such as --filter 'size>100kB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx'.
+    #[arg(long, value_name = "CONDITION")]
+    pub filter: Vec<String>,
+    /// Deleted keys instead of those that live
+    #[arg(long)]
+    pub deleted: bool,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct GetArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// The key
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// As it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev: i64,
+    /// Key and value in hexadecimal
+    #[arg(long, conflicts_with = "raw")]
+    pub hex: bool,
+    /// The value's bytes and nothing else
+    #[arg(long)]
+    pub raw: bool,
+    /// The value without the key
+    #[arg(long)]
+    pub print_value_only: bool,
+    /// Values of Kubernetes secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// The key
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// The values, too
+    #[arg(long)]
+    pub values: bool,
+    /// Values of Kubernetes secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct DiffArgs {
+    /// The older snapshot
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The newer one [default: A at another revision]
+    #[arg(value_name = "B")]
+    pub b: Option<PathBuf>,
+    /// A as it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev_a: i64,
+    /// B as it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev_b: i64,
+    /// Only keys that begin with this
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// The values, too
+    #[arg(long)]
+    pub values: bool,
+    /// Values of Kubernetes secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: LookForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct ExportArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// In which form
+    #[arg(long, value_name = "FORM", default_value = "ndjson")]
+    pub format: ExportForm,
+    /// The file to make [default: standard output]
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Only keys that begin with this
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// As it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev: i64,
+    /// Every entry that is retained, tombstones too, in the order of revisions
+    #[arg(long)]
+    pub history: bool,
+    /// Values of Kubernetes secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Forms of `export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportForm {
+    /// A JSON object a line
+    Ndjson,
+    /// Comma-separated values with a line of titles
+    Csv,
+    /// Parquet, compressed with Zstandard
+    Parquet,
+}
+
+/// Arguments of `usage`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct UsageArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Only keys that begin with this
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub depth: NonZeroUsize,
+    /// How many rows of each list
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub top: usize,
+    /// As it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev: i64,
+    /// Tell of every bucket how many pages it takes and how full they are, and of the free pages; reads the file once more
+    #[arg(long)]
+    pub buckets: bool,
+}
+
+/// Arguments of `hashkv`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct HashKvArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// At this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub rev: i64,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: EtcdForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Arguments of the commands that print a small bucket.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Arguments of `auth`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct AuthArgs {
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// The hashes of passwords, too
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// Forms of what is in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LookForm {
+    /// Plain lines
+    Simple,
+    /// One JSON object a line
+    Json,
+    /// A table with lines around it
+    Table,
+}

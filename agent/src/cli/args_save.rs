@@ -1,0 +1,198 @@
+//! What `save` takes, and how servers are reached: etcdctl's flags and variables.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgAction, ValueEnum};
+use etcdsnap::save::Compression;
+
+use super::exit;
+
+/// How a server is reached.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "The server")]
+pub struct ClientArgs {
+    /// Servers: HOST:PORT, http://…, https://…, unix://PATH; of several the healthiest is taken
+    #[arg(
+        long,
+        value_name = "ENDPOINTS",
+        env = "ETCDCTL_ENDPOINTS",
+        default_value = "127.0.0.1:2379",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub endpoints: Vec<String>,
+    /// Authorities that sign the servers' certificates (PEM) [default: those of the system]
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_CACERT", hide_env_values = true, value_parser = path())]
+    pub cacert: Option<PathBuf>,
+    /// Our own certificate (PEM)
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_CERT", hide_env_values = true, value_parser = path())]
+    pub cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_KEY", hide_env_values = true, value_parser = path())]
+    pub key: Option<PathBuf>,
+    /// Take any certificate of a server
+    #[arg(long, env = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
+    pub insecure_skip_tls_verify: bool,
+    /// Speak plain text to an endpoint without a scheme, when no certificates are given
+    #[arg(long, env = "ETCDCTL_INSECURE_TRANSPORT", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
+    pub insecure_transport: bool,
+    /// The user, with the root role; the password is asked for when it is not given
+    #[arg(long, value_name = "NAME[:PASSWORD]", env = "ETCDCTL_USER", hide_env_values = true)]
+    pub user: Option<String>,
+    /// The password; others see it in the list of processes
+    #[arg(long, value_name = "PASSWORD", env = "ETCDCTL_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+    /// A file that holds the password alone
+    #[arg(long, value_name = "PATH", conflicts_with = "password")]
+    pub password_file: Option<PathBuf>,
+    /// A token instead of user and password
+    #[arg(long, value_name = "TOKEN", env = "ETCDCTL_AUTH_JWT_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "password", "password_file"])]
+    pub auth_jwt_token: Option<String>,
+    /// How long a connection may take to come about
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_DIAL_TIMEOUT", hide_env_values = true, default_value = "2s", value_parser = span)]
+    pub dial_timeout: Duration,
+    /// How long all of it may take [default: no limit]
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_COMMAND_TIMEOUT", hide_env_values = true, value_parser = span)]
+    pub command_timeout: Option<Duration>,
+    /// After how much silence a server is asked whether it is there; 10s at least
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIME", hide_env_values = true, default_value = "2s", value_parser = span)]
+    pub keepalive_time: Duration,
+    /// How long it may take to answer that
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIMEOUT", hide_env_values = true, default_value = "6s", value_parser = span)]
+    pub keepalive_timeout: Duration,
+    /// Find the servers by SRV records of this domain
+    #[arg(long, short = 'd', value_name = "DOMAIN", env = "ETCDCTL_DISCOVERY_SRV", hide_env_values = true)]
+    pub discovery_srv: Option<String>,
+    /// What stands behind `etcd-client-` in the names of those records
+    #[arg(long, value_name = "NAME", env = "ETCDCTL_DISCOVERY_SRV_NAME", hide_env_values = true)]
+    pub discovery_srv_name: Option<String>,
+    /// Take servers without TLS from those records too
+    #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
+    pub insecure_discovery: bool,
+}
+
+/// Arguments of `save`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP)]
+pub struct SaveArgs {
+    /// The file to make, or a directory
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What must be sound before the file gets its name
+    #[arg(long, value_name = "WHAT", default_value = "full")]
+    pub verify: SaveLevel,
+    /// Compress the file, which every command here reads: zstd or gzip
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    pub compress: Option<Compression>,
+    /// How long the stream may stand still
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub stall_timeout: Duration,
+    /// How many more tries when one fails [default: 0 with one endpoint; each of the others, and two at least, with several]
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// Then remove the oldest snapshots of this name and cluster but for so many
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroUsize>,
+    /// Then remove the snapshots of this name and cluster that are older; with --keep those that neither keeps
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub keep_within: Option<Duration>,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: SaveForm,
+    /// Say nothing to a person when all is well
+    #[arg(short, long, conflicts_with = "every")]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// One snapshot after another.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "As a service")]
+pub struct ServiceArgs {
+    /// Save one snapshot after another, so much time apart
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub every: Option<Duration>,
+    /// Where Prometheus finds the metrics (/metrics), or `off`
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen)]
+    pub metrics_listen: Listen,
+    /// How long a snapshot that is under way at SIGTERM may take to its end
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub grace: Duration,
+    /// How the log is written
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub log_format: LogForm,
+}
+
+// A variable that is set to nothing counts as not set, as for etcdctl: each of these takes it for the default.
+
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// A time; none of the flags that take one has a use for zero, so that stands for nothing.
+fn span(text: &str) -> Result<Duration, humantime::DurationError> {
+    if text.is_empty() { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
+}
+
+/// What Go takes for a truth value.
+fn truth(text: &str, default: bool) -> Result<bool, String> {
+    match text {
+        "" => Ok(default),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("it is neither true nor false".into()),
+    }
+}
+
+/// Where the metrics are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text {
+        "off" => Ok(Listen::Off),
+        text => text.parse().map(Listen::At).map_err(|_| "it is neither IP:PORT nor `off`".to_owned()),
+    }
+}
+
+/// What `save` checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaveLevel {
+    /// Every page and every entry
+    Full,
+    /// The SHA-256 alone
+    Hash,
+    /// Nothing but that all of it came: for a server that is all there is left
+    None,
+}
+
+/// Forms of `save`; etcdctl's are those for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaveForm {
+    /// For a person to read
+    #[value(aliases = ["simple", "table", "fields"])]
+    Text,
+    /// For a program to read
+    Json,
+}
+
+/// Forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    /// Lines of text
+    Text,
+    /// One JSON object a line
+    Json,
+}

@@ -1,0 +1,92 @@
+//! From flags and variables to how a server is reached.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use etcdsnap::client::{Auth, ClientConfig, Discovery, Tls};
+use etcdsnap::printable_path;
+
+use super::args::ClientArgs;
+use super::exit::Failure;
+
+/// The configuration; asks for a password where that is needed.
+///
+/// # Errors
+/// When there is a user without a password, or a flag is empty.
+pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
+    let discovery = given(args.discovery_srv.as_ref()).map(|domain| Discovery {
+        domain,
+        service: given(args.discovery_srv_name.as_ref()),
+        insecure: args.insecure_discovery,
+    });
+    // What the records say is not to be trusted then, so the certificates must be the domain's.
+    let server_name =
+        discovery.as_ref().filter(|discovery| !discovery.insecure).map(|discovery| discovery.domain.clone());
+    let usual = ClientConfig::default();
+    let or = |given: Duration, usual: Duration| if given.is_zero() { usual } else { given };
+    let endpoints = args.endpoints.iter().map(|endpoint| endpoint.trim().to_owned());
+    let endpoints: Vec<_> = endpoints.filter(|endpoint| !endpoint.is_empty()).collect();
+    Ok(ClientConfig {
+        endpoints: if endpoints.is_empty() { usual.endpoints } else { endpoints },
+        tls: Tls {
+            cacert: file(args.cacert.as_ref()),
+            cert: file(args.cert.as_ref()),
+            key: file(args.key.as_ref()),
+            insecure_skip_verify: args.insecure_skip_tls_verify,
+            server_name,
+        },
+        insecure_transport: args.insecure_transport,
+        auth: auth(args)?,
+        dial_timeout: or(args.dial_timeout, usual.dial_timeout),
+        keepalive_time: or(args.keepalive_time, usual.keepalive_time),
+        keepalive_timeout: or(args.keepalive_timeout, usual.keepalive_timeout),
+        discovery,
+    })
+}
+
+/// A variable that is set to nothing counts as not set, as for etcdctl.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+fn file(path: Option<&PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty()).cloned()
+}
+
+fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
+    if let Some(token) = given(args.auth_jwt_token.as_ref()) {
+        return Ok(Some(Auth::Token(token)));
+    }
+    let password = match (&args.password_file, given(args.password.as_ref())) {
+        (Some(path), _) => {
+            let text = fs::read_to_string(path)
+                .map_err(|cause| Failure::new(format!("--password-file: {}: {cause}", printable_path(path)), ""))?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        (None, password) => password,
+    };
+    let Some(user) = given(args.user.as_ref()) else {
+        return match password {
+            Some(_) => Err(Failure::new("there is a password and no user", "Give --user NAME.")),
+            None => Ok(None),
+        };
+    };
+    // A colon is part of the name when the password stands elsewhere, as for etcdctl.
+    let (name, password) = match (password, user.split_once(':')) {
+        (Some(password), _) => (user.clone(), password),
+        (None, Some((name, password))) => (name.to_owned(), password.to_owned()),
+        (None, None) => (user.clone(), ask(&user)?),
+    };
+    Ok(Some(Auth::User { name, password }))
+}
+
+fn ask(user: &str) -> Result<String, Failure> {
+    const OTHERWISE: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(format!("there is no password for the user {user:?}, and nobody to ask"), OTHERWISE));
+    }
+    rpassword::prompt_password("Password: ")
+        .map_err(|cause| Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE))
+}

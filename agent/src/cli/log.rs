@@ -1,0 +1,50 @@
+//! What is told while the work goes on, on stderr.
+
+use std::{fmt, io};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{FmtSpan, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::args_save::LogForm;
+
+/// Bare messages, for a command that a person runs; when `quiet`, of what is not as it should be alone.
+pub fn bare(quiet: bool) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_max_level(if quiet { Level::WARN } else { Level::INFO })
+        .event_format(Bare)
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// As the program says everything else.
+struct Bare;
+
+impl<S, N> FormatEvent<S, N> for Bare
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        out.write_str("etcdsnap: ")?;
+        context.field_format().format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}
+
+/// Lines with time and fields, for a service.
+pub fn service(form: LogForm) {
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_span_events(FmtSpan::NONE)
+        .with_max_level(Level::INFO);
+    let _ = match form {
+        LogForm::Text => tracing::subscriber::set_global_default(builder.finish()),
+        LogForm::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
+    };
+}

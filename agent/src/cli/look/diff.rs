@@ -1,0 +1,149 @@
+//! `etcdsnap diff A [B]`
+
+use etcdsnap::core::store::{Change, Index, Key, KeyRange, Lost, Query, Store, compare};
+use etcdsnap::{FileSource, Snapshot};
+use serde_json::{Map, Value};
+
+use super::{bytes, keys, open, revision, table, told};
+use crate::cli::args::DiffArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, Lines};
+use crate::cli::progress::Bar;
+
+/// One side of the comparison.
+struct Side<'s> {
+    snapshot: &'s Snapshot,
+    store: Store<'s, FileSource>,
+    index: Index,
+    lost: Lost,
+}
+
+impl<'s> Side<'s> {
+    fn read(snapshot: &'s Snapshot, bar: &Bar, range: &KeyRange, asked: i64) -> Result<Self, Failure> {
+        let store = snapshot.store()?;
+        let query = Query { range: range.clone(), revision: revision(&store, asked)?, hash_values: true };
+        let (index, lost) = snapshot.keys(&store, &query, bar)?;
+        Ok(Self { snapshot, store, index, lost })
+    }
+
+    /// What is shown of a value.
+    fn value(&self, state: &Key<'_>) -> Result<Vec<u8>, Failure> {
+        Ok(self.snapshot.value(&self.store, state.place)?)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file cannot be read, or stdout cannot be written.
+pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
+    let range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
+    if args.b.is_none() && args.rev_a == args.rev_b {
+        let advice = "Give a second file, or two revisions of this one: --rev-a N (and --rev-b M).";
+        return Err(Failure::new("there is nothing to compare the snapshot with", advice));
+    }
+    let other = args.b.as_ref().unwrap_or(&args.a);
+    let (snapshot, bar) = open(&args.a, args.work)?;
+    let a = Side::read(&snapshot, &bar, &range, args.rev_a)?;
+    drop(bar);
+    let (snapshot, bar) = open(other, args.work)?;
+    let b = Side::read(&snapshot, &bar, &range, args.rev_b)?;
+    drop(bar);
+    let changes = compare(&a.index, &b.index);
+    let exit = told(&args.a, &a.lost).max(told(other, &b.lost));
+    if args.write_out == LookForm::Table {
+        let rows = changes.iter().map(row).collect();
+        output::print(&table::rows(LookForm::Table, &COLUMNS, rows))?;
+    } else {
+        let mut lines = Lines::new();
+        for change in &changes {
+            let text = match args.write_out {
+                LookForm::Json => bytes::line(object(change, args, &a, &b)?),
+                _ => text(change, args, &a, &b)?,
+            };
+            lines.write(text.as_bytes())?;
+            if !lines.wanted() {
+                break;
+            }
+        }
+        lines.finish()?;
+    }
+    Ok(if changes.is_empty() { exit } else { exit.max(Exit::Damage) })
+}
+
+const COLUMNS: [table::Column; 6] =
+    [("", false), ("key", false), ("mod A", true), ("mod B", true), ("bytes A", true), ("bytes B", true)];
+
+/// The sign of a change, and the key on either side.
+fn sides<'k>(change: &Change<'k>) -> (&'static str, Option<Key<'k>>, Option<Key<'k>>) {
+    match *change {
+        Change::Added(new) => ("+", None, Some(new)),
+        Change::Removed(old) => ("-", Some(old), None),
+        Change::Changed(old, new) => ("~", Some(old), Some(new)),
+    }
+}
+
+fn name(old: Option<Key<'_>>, new: Option<Key<'_>>) -> String {
+    old.or(new).map(|state| bytes::key(state.key)).unwrap_or_default()
+}
+
+fn row(change: &Change<'_>) -> Vec<String> {
+    let (sign, old, new) = sides(change);
+    let number = |state: Option<Key<'_>>, of: fn(Key<'_>) -> String| state.map(of).unwrap_or_default();
+    let (modified, size) =
+        (|state: Key<'_>| state.revision.main.to_string(), |state: Key<'_>| state.value_len.to_string());
+    vec![
+        sign.into(),
+        name(old, new),
+        number(old, modified),
+        number(new, modified),
+        number(old, size),
+        number(new, size),
+    ]
+}
+
+fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>) -> Result<String, Failure> {
+    let (sign, old, new) = sides(change);
+    let at = |state: Key<'_>| format!("revision {}, {} bytes", state.revision.main, state.value_len);
+    let places: Vec<String> = old.into_iter().chain(new).map(at).collect();
+    let mut text = format!("{sign} {}  ({})\n", name(old, new), places.join(" → "));
+    if args.values {
+        for (sign, side, state) in [("-", a, old), ("+", b, new)] {
+            let Some(state) = state else { continue };
+            if bytes::is_secret(state.key) && !args.show_secrets {
+                text.push_str(&format!("    {sign} (hidden: --show-secrets)\n"));
+                continue;
+            }
+            for line in bytes::value(&side.value(&state)?).lines() {
+                text.push_str(&format!("    {sign} {line}\n"));
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn object(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>) -> Result<Map<String, Value>, Failure> {
+    let (what, old, new) = match *change {
+        Change::Added(new) => ("added", None, Some(new)),
+        Change::Removed(old) => ("removed", Some(old), None),
+        Change::Changed(old, new) => ("changed", Some(old), Some(new)),
+    };
+    let mut object = Map::new();
+    object.insert("change".into(), what.into());
+    for (name, side, state) in [("a", a, old), ("b", b, new)] {
+        let Some(state) = state else { continue };
+        bytes::put(&mut object, "key", state.key);
+        let mut inner = keys::object(&state);
+        inner.retain(|name, _| !name.starts_with("key"));
+        if args.values {
+            if bytes::is_secret(state.key) && !args.show_secrets {
+                inner.insert("hidden".into(), true.into());
+            } else {
+                bytes::put(&mut inner, "value", &side.value(&state)?);
+            }
+        }
+        object.insert(name.into(), Value::Object(inner));
+    }
+    Ok(object)
+}

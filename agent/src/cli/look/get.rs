@@ -1,0 +1,75 @@
+//! `etcdsnap get FILE KEY`
+
+use etcdsnap::core::store::{Key, KeyRange, Query};
+use etcdsnap::printable_path;
+
+use super::{bytes, keys, open, revision, told};
+use crate::cli::args::GetArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, Lines};
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no such key, the file cannot be read, or stdout cannot be written.
+pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
+    let key = bytes::typed(&args.key)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let store = snapshot.store()?;
+    let at = revision(&store, args.rev)?;
+    let query = Query { range: KeyRange::one(&key), revision: at, hash_values: false };
+    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    drop(bar);
+    let state = index.get(&key);
+    let exit = told(&args.look.file, &lost);
+    let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
+        return Err(absent(args, &key, at, state.as_ref()));
+    };
+    let value = snapshot.value(&store, state.place)?;
+    let hidden = bytes::is_secret(&key) && !args.show_secrets;
+    if hidden && args.look.write_out != LookForm::Json {
+        let what = format!("the value of {} is a secret of {} bytes", bytes::key(&key), value.len());
+        return Err(Failure::new(what, "--show-secrets prints it."));
+    }
+    if args.look.write_out == LookForm::Json {
+        let mut object = keys::object(state);
+        if hidden {
+            object.insert("hidden".into(), true.into());
+        } else {
+            bytes::put(&mut object, "value", &value);
+        }
+        output::print(&bytes::line(object))?;
+        return Ok(exit);
+    }
+    let mut lines = Lines::new();
+    if args.raw {
+        lines.write(&value)?;
+    } else {
+        let text = |raw: &[u8], plain: fn(&[u8]) -> String| if args.hex { bytes::hex(raw) } else { plain(raw) };
+        if !args.print_value_only {
+            lines.write(format!("{}\n", text(&key, bytes::key)).as_bytes())?;
+        }
+        lines.write(format!("{}\n", text(&value, bytes::value)).as_bytes())?;
+    }
+    lines.finish()?;
+    Ok(exit)
+}
+
+/// Why there is nothing to print; the exit code is 1, as for a difference.
+fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>) -> Failure {
+    let (name, file) = (bytes::key(key), printable_path(&args.look.file));
+    let (what, advice) = match state {
+        Some(state) => (
+            format!("{name} was deleted at revision {}", state.revision.main),
+            format!("See what was there before: etcdsnap history {file} {name}, then etcdsnap get --rev N."),
+        ),
+        None => (
+            format!("there is no key {name} at revision {at}"),
+            format!(
+                "See what there is: etcdsnap keys {file}; and whether it came later or was compacted away: etcdsnap history {file} {name}"
+            ),
+        ),
+    };
+    Failure { what, advice, exit: Exit::Damage }
+}

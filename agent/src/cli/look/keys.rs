@@ -1,0 +1,104 @@
+//! `etcdsnap keys FILE [PREFIX]`
+
+use etcdsnap::core::store::{Key, KeyRange, Query};
+use serde_json::{Map, Value};
+
+use super::filter::Filter;
+use super::{bytes, open, revision, table, told};
+use crate::cli::args::KeysArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, Lines};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
+    let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let mut range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
+    if let Some(from) = &args.from {
+        range = range.from(&bytes::typed(from)?);
+    }
+    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let store = snapshot.store()?;
+    let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };
+    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    drop(bar);
+    let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
+    let keys = index.sorted(wanted);
+    let keys = keys.iter().take(args.limit.unwrap_or(usize::MAX));
+    match args.look.write_out {
+        LookForm::Table => {
+            let columns = if args.long { &LONG[..] } else { &LONG[..1] };
+            let rows = keys.map(|state| if args.long { long(state) } else { vec![bytes::key(state.key)] });
+            output::print(&table::rows(LookForm::Table, columns, rows.collect()))?;
+        }
+        form => {
+            let mut lines = Lines::new();
+            for state in keys {
+                let line = match form {
+                    LookForm::Json => bytes::line(object(state)),
+                    _ if args.long => listed(state),
+                    _ => format!("{}\n", bytes::key(state.key)),
+                };
+                lines.write(line.as_bytes())?;
+                if !lines.wanted() {
+                    break;
+                }
+            }
+            lines.finish()?;
+        }
+    }
+    Ok(told(&args.look.file, &lost))
+}
+
+const LONG: [table::Column; 6] =
+    [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
+
+fn long(state: &Key<'_>) -> Vec<String> {
+    vec![
+        bytes::key(state.key),
+        state.revision.main.to_string(),
+        state.create_revision.to_string(),
+        state.version.to_string(),
+        state.value_len.to_string(),
+        lease(state.lease),
+    ]
+}
+
+/// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
+fn listed(state: &Key<'_>) -> String {
+    format!(
+        "{:>10} {:>10} {:>7} {:>9} {:>16}  {}\n",
+        state.revision.main,
+        state.create_revision,
+        state.version,
+        state.value_len,
+        lease(state.lease),
+        bytes::key(state.key)
+    )
+}
+
+/// A lease's id in hexadecimal; a dash for none.
+pub fn lease(id: i64) -> String {
+    if id == 0 { "-".into() } else { format!("{id:x}") }
+}
+
+/// A key's state as JSON.
+pub fn object(state: &Key<'_>) -> Map<String, Value> {
+    let mut object = Map::new();
+    bytes::put(&mut object, "key", state.key);
+    object.insert("modRevision".into(), state.revision.main.into());
+    if state.deleted {
+        object.insert("deleted".into(), true.into());
+        return object;
+    }
+    object.insert("createRevision".into(), state.create_revision.into());
+    object.insert("version".into(), state.version.into());
+    object.insert("valueBytes".into(), state.value_len.into());
+    if state.lease != 0 {
+        object.insert("lease".into(), format!("{:x}", state.lease).into());
+    }
+    object
+}

@@ -1,0 +1,57 @@
+//! Commands that look into a snapshot.
+
+pub mod auth;
+mod bytes;
+pub mod cluster;
+pub mod diff;
+pub mod export;
+mod filter;
+pub mod get;
+pub mod hashkv;
+pub mod history;
+pub mod keys;
+mod table;
+pub mod usage;
+
+use std::path::Path;
+
+use etcdsnap::core::store::{Lost, Store, Unavailable};
+use etcdsnap::{FileSource, Snapshot, printable, printable_path};
+
+use super::args::WorkArgs;
+use super::exit::{Exit, Failure};
+use super::progress::Bar;
+use super::{input, output};
+
+/// Opens a snapshot, with the bar that shows how far its reading came.
+fn open(path: &Path, work: WorkArgs) -> Result<(Snapshot, Bar), Failure> {
+    input::warn_when_in_use(path);
+    let bar = Bar::new(path);
+    let snapshot = Snapshot::open(path, work.threads, &bar)?;
+    Ok((snapshot, bar))
+}
+
+/// The revision that was asked for.
+fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
+    store.at(asked).map_err(|cause| {
+        let advice = match cause {
+            Unavailable::Compacted { .. } => "What is older may be in an older snapshot.",
+            Unavailable::Future { .. } => "Take a newer snapshot.",
+        };
+        Failure::new(cause.to_string(), advice)
+    })
+}
+
+/// Says what an answer may lack; the exit code.
+fn told(path: &Path, lost: &Lost) -> Exit {
+    let Some(first) = &lost.first else { return Exit::Done };
+    let places = super::render::number::counted(lost.places, "place", "places");
+    let what = format!(
+        "{} is damaged: {places} could not be read, so that this may not be all; the first: {} [{}]",
+        printable_path(path),
+        printable(&first.message),
+        first.code
+    );
+    output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
+    Exit::Damage
+}

@@ -1,0 +1,206 @@
+//! `etcdsnap usage FILE [PREFIX]`
+
+use etcdsnap::Status;
+use etcdsnap::core::store::usage::by_prefix;
+use etcdsnap::core::store::{Index, Key, KeyRange, Query, Usage};
+use serde_json::{Map, Value, json};
+
+use super::{bytes, open, revision, table, told};
+use crate::cli::args::UsageArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output;
+use crate::cli::render::number::{grouped, si_bytes};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
+    let prefix = bytes::typed(&args.prefix)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let store = snapshot.store()?;
+    let revision = revision(&store, args.rev)?;
+    let query = Query { range: KeyRange::prefix(&prefix), revision, hash_values: false };
+    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
+    drop(bar);
+    let mut total = Usage::default();
+    index.iter().for_each(|key| total.add(&key));
+    let found = Found {
+        size: store.database_bytes(),
+        revision,
+        is_latest: revision == store.current(),
+        status,
+        total,
+        groups: heaviest(&index, &prefix, args.depth.get()),
+        largest: top(&index, args.top, |state| if state.deleted { 0 } else { state.value_len }),
+        busiest: top(&index, args.top, |state| if state.revisions > 1 { state.revisions } else { 0 }),
+    };
+    let form = args.look.write_out;
+    output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, prefix.is_empty()) })?;
+    Ok(told(&args.look.file, &lost))
+}
+
+/// All there is to say.
+struct Found<'k> {
+    /// Bytes of the database.
+    size: u64,
+    revision: i64,
+    is_latest: bool,
+    /// Where buckets and pages are asked for.
+    status: Option<Status>,
+    total: Usage,
+    groups: Vec<(Vec<u8>, Usage)>,
+    largest: Vec<Key<'k>>,
+    busiest: Vec<Key<'k>>,
+}
+
+/// Groups of keys, those that take most first.
+fn heaviest(index: &Index, prefix: &[u8], depth: usize) -> Vec<(Vec<u8>, Usage)> {
+    let mut groups = by_prefix(index, prefix, depth);
+    groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
+    groups
+}
+
+/// The keys with the largest numbers; those with 0 are none.
+fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<Key<'_>> {
+    let mut best: Vec<Key<'_>> = index.iter().filter(|key| number(key) > 0).collect();
+    let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then_with(|| a.key.cmp(b.key));
+    if count < best.len() {
+        best.select_nth_unstable_by(count, order);
+        best.truncate(count);
+    }
+    best.sort_by(order);
+    best
+}
+
+impl Found<'_> {
+    fn text(&self, form: LookForm, top: usize, whole: bool) -> String {
+        let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.total;
+        let mut text = format!(
+            "{} of entries: {} live ({} keys), {} history ({} revisions in all, {} deleted keys)\n",
+            si_bytes(self.total.bytes()),
+            si_bytes(live_bytes),
+            grouped(keys),
+            si_bytes(history_bytes),
+            grouped(revisions),
+            grouped(deleted),
+        );
+        if whole && self.is_latest {
+            let room = self.size.saturating_sub(self.total.bytes());
+            text.push_str(&format!(
+                "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
+                 {} of it is free pages, free room in pages, and what other buckets take: a defragmentation gives most of that back\n",
+                si_bytes(self.size),
+                self.revision,
+                si_bytes(live_bytes),
+                si_bytes(room),
+            ));
+        }
+        if let Some(status) = &self.status {
+            text.push_str(&format!("\n{}", buckets(form, status)));
+        }
+        let rows = self.groups.iter().take(top).map(|(group, usage)| {
+            vec![
+                if group.is_empty() { "(no slash)".into() } else { bytes::key(group) },
+                grouped(usage.keys),
+                si_bytes(usage.live_bytes),
+                grouped(usage.revisions),
+                si_bytes(usage.history_bytes),
+            ]
+        });
+        text.push_str(&format!("\n{}", table::rows(form, &GROUPS, rows.collect())));
+        if self.groups.len() > top {
+            text.push_str(&format!("and {} more (--top)\n", grouped((self.groups.len() - top) as u64)));
+        }
+        let rows = self.largest.iter().map(|state| vec![bytes::key(state.key), si_bytes(u64::from(state.value_len))]);
+        text.push_str(&format!(
+            "\n{}",
+            table::rows(form, &[("largest values", false), ("bytes", true)], rows.collect())
+        ));
+        let rows = self.busiest.iter().map(|state| {
+            vec![bytes::key(state.key), grouped(u64::from(state.revisions)), si_bytes(state.history_bytes())]
+        });
+        let columns = [("most rewritten keys", false), ("revisions", true), ("history", true)];
+        text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
+        text
+    }
+
+    /// An object a line: the whole, the groups, the lists.
+    fn json(&self) -> String {
+        let object = |kind: &str, key: Option<&[u8]>, rest: Value| {
+            let mut object = Map::new();
+            object.insert("kind".into(), kind.into());
+            if let Some(key) = key {
+                bytes::put(&mut object, if kind == "prefix" { "prefix" } else { "key" }, key);
+            }
+            if let Value::Object(rest) = rest {
+                object.extend(rest);
+            }
+            bytes::line(object)
+        };
+        let usage = |usage: &Usage| {
+            json!({
+                "keys": usage.keys, "deletedKeys": usage.deleted, "revisions": usage.revisions,
+                "tombstones": usage.tombstones, "liveBytes": usage.live_bytes, "historyBytes": usage.history_bytes,
+            })
+        };
+        let mut text = object("total", None, usage(&self.total));
+        text.push_str(&object("database", None, json!({"bytes": self.size, "revision": self.revision})));
+        for bucket in self.status.iter().flat_map(|status| &status.buckets) {
+            let rest = json!({
+                "name": bucket.name, "entries": bucket.entries, "bytes": bucket.bytes, "pages": bucket.pages,
+            });
+            text.push_str(&object("bucket", None, rest));
+        }
+        if let Some(status) = &self.status {
+            let rest = json!({"pageSize": status.page_size, "pages": status.pages, "freePages": status.free_pages});
+            text.push_str(&object("pages", None, rest));
+        }
+        for (group, sums) in &self.groups {
+            text.push_str(&object("prefix", Some(group), usage(sums)));
+        }
+        for state in &self.largest {
+            text.push_str(&object("largest", Some(state.key), json!({"valueBytes": state.value_len})));
+        }
+        for state in &self.busiest {
+            let rest = json!({"revisions": state.revisions, "historyBytes": state.history_bytes()});
+            text.push_str(&object("rewritten", Some(state.key), rest));
+        }
+        text
+    }
+}
+
+/// Each bucket with its pages and how full they are, and the free pages.
+fn buckets(form: LookForm, status: &Status) -> String {
+    let page_size = u64::from(status.page_size);
+    let bytes = |pages: u64| si_bytes(pages.saturating_mul(page_size));
+    let rows = status.buckets.iter().map(|bucket| {
+        // A small bucket lies inside its parent's page.
+        let whole = u128::from(bucket.pages) * u128::from(page_size);
+        let fill = (u128::from(bucket.bytes) * 100).checked_div(whole);
+        vec![
+            etcdsnap::printable(&bucket.name),
+            grouped(bucket.entries),
+            si_bytes(bucket.bytes),
+            grouped(bucket.pages),
+            if bucket.pages == 0 { String::new() } else { bytes(bucket.pages) },
+            fill.map_or_else(String::new, |percent| format!("{percent} %")),
+        ]
+    });
+    let free = vec![
+        "(free)".into(),
+        String::new(),
+        String::new(),
+        grouped(status.free_pages),
+        bytes(status.free_pages),
+        String::new(),
+    ];
+    table::rows(form, &BUCKETS, rows.chain([free]).collect())
+}
+
+const BUCKETS: [table::Column; 6] =
+    [("bucket", false), ("entries", true), ("bytes", true), ("pages", true), ("take", true), ("full", true)];
+const GROUPS: [table::Column; 5] =
+    [("prefix", false), ("keys", true), ("live", true), ("revisions", true), ("history", true)];

@@ -1,0 +1,131 @@
+//! `etcdsnap save FILE` and `etcdsnap snapshot save FILE`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcdsnap::save::{Keep, SaveConfig, SaveError, SaveVerify, Saved};
+use etcdsnap::{printable, printable_path};
+use tokio::runtime::Runtime;
+
+use super::args::SaveArgs;
+use super::args_save::{SaveForm, SaveLevel};
+use super::exit::{Exit, Failure};
+use super::progress::Bar;
+use super::render::number::{counted, si_bytes};
+use super::{client, log, output, service, signals};
+
+/// Whose words are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// This program's.
+    Ours,
+    /// etcdctl's.
+    Etcdctl,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing could be saved, or stdout cannot be written.
+pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
+    let config = SaveConfig {
+        client: client::config(&args.client)?,
+        verify: match args.verify {
+            SaveLevel::Full => SaveVerify::Full,
+            SaveLevel::Hash => SaveVerify::Hash,
+            SaveLevel::None => SaveVerify::None,
+        },
+        compression: args.compress,
+        stall_timeout: args.stall_timeout,
+        timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
+    };
+    if args.service.every.is_some() {
+        return service::run(args, &config);
+    }
+    log::bare(args.quiet);
+    let bar = Arc::new(signals::Cancellable::new(Bar::new(&args.file)));
+    let token = signals::token();
+    let runtime = runtime()?;
+    let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
+    let saved = runtime.block_on(save);
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    let saved = saved?;
+    for warning in &saved.warnings {
+        output::warn(warning);
+    }
+    for (path, reason) in &saved.not_removed {
+        output::warn(&format!("{} is to be removed and cannot be: {reason}", printable_path(path)));
+    }
+    output::print(&match (args.write_out, words) {
+        (SaveForm::Json, _) => format!("{}\n", json(&saved)?),
+        (SaveForm::Text, _) if args.quiet => String::new(),
+        (SaveForm::Text, Words::Ours) => text(&saved),
+        (SaveForm::Text, Words::Etcdctl) => etcdctl(&args.file, &saved),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The runtime: one thread waits for the network, others hash, write and judge.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Failure::new(format!("no runtime could be started: {cause}"), ""))
+}
+
+/// What stays of old snapshots.
+pub fn keep(args: &SaveArgs) -> Keep {
+    Keep { count: args.keep.map(|count| count.get()), within: args.keep_within }
+}
+
+/// One line of JSON.
+pub fn json(saved: &Saved) -> Result<String, Failure> {
+    serde_json::to_string(saved).map_err(|error| Failure::new(error.to_string(), ""))
+}
+
+fn text(saved: &Saved) -> String {
+    let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
+    let mut lines = format!(
+        "saved {}: {} from {} (member {member}, etcd {})\n",
+        printable_path(&saved.file),
+        si_bytes(saved.bytes),
+        printable(&saved.endpoint),
+        printable(&saved.server_version),
+    );
+    if let (Some(revision), Some(keys)) = (saved.revision, saved.total_key) {
+        lines.push_str(&format!("  revision {revision}, {}\n", counted(keys, "key", "keys")));
+    }
+    let judged = if saved.verified { "every page and entry checked" } else { "structure not checked" };
+    let matches = if saved.sha256_matches { "matches" } else { "is NOT the one that the server sent" };
+    lines.push_str(&format!("  SHA-256 {} {matches}, {judged}, {:.1} s\n", saved.sha256, saved.seconds));
+    if saved.file_bytes != saved.bytes {
+        lines.push_str(&format!("  compressed to {}\n", si_bytes(saved.file_bytes)));
+    }
+    for path in &saved.removed {
+        lines.push_str(&format!("  removed {}\n", printable_path(path)));
+    }
+    lines
+}
+
+/// What `etcdctl snapshot save` prints, from 3.6 on with the version that the server names.
+fn etcdctl(asked: &Path, saved: &Saved) -> String {
+    let name = if asked.is_dir() || asked != saved.file { &saved.file } else { asked };
+    let version = match saved.storage_version.as_str() {
+        "" => String::new(),
+        version => format!("Server version {}\n", printable(version)),
+    };
+    format!("Snapshot saved at {}\n{version}", name.display())
+}
+
+impl From<SaveError> for Failure {
+    fn from(error: SaveError) -> Self {
+        let exit = match &error {
+            SaveError::Cancelled => signals::stopped(),
+            SaveError::Judge(error) => Exit::of_error(error),
+            error if error.is_damage() => Exit::Damage,
+            _ => Exit::Failed,
+        };
+        Self { what: error.to_string(), advice: error.advice(), exit }
+    }
+}

@@ -1,0 +1,164 @@
+//! `etcdsnap save --every …`: one snapshot after another, until a signal comes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use etcdsnap::NoProgress;
+use etcdsnap::save::{SaveConfig, SaveError, Saved, save_any};
+use sd_notify::NotifyState;
+use tokio_util::sync::CancellationToken;
+
+use super::args::SaveArgs;
+use super::args_save::Listen;
+use super::exit::{Exit, Failure};
+use super::metrics::Metrics;
+use super::save::{keep, runtime};
+use super::{log, signals};
+
+/// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The part of the interval by which a snapshot may come later, so that many services do not ask at the same moment.
+const JITTER: f64 = 0.1;
+
+/// Runs the service.
+///
+/// # Errors
+/// When it cannot start, or the flags can never lead to a snapshot.
+pub fn run(args: &SaveArgs, config: &SaveConfig) -> Result<Exit, Failure> {
+    log::service(args.service.log_format);
+    let every = args.service.every.unwrap_or_default();
+    let metrics = Arc::new(Metrics::default());
+    if let Listen::At(address) = args.service.metrics_listen {
+        let address = metrics.serve(address)?;
+        tracing::info!(%address, "serving metrics");
+    }
+    // From here on a signal ends the service in good order.
+    let _guard = signals::Cancellable::new(NoProgress);
+    let stop = signals::token();
+    let cancel = CancellationToken::new();
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(serve(args, config, every, &metrics, &stop, &cancel));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
+}
+
+async fn serve(
+    args: &SaveArgs,
+    config: &SaveConfig,
+    every: Duration,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+    cancel: &CancellationToken,
+) -> Result<Exit, Failure> {
+    notify(&[NotifyState::Ready, NotifyState::Status("taking the first snapshot")]);
+    let mut failures = 0_u32;
+    loop {
+        let begun = Instant::now();
+        let saving = save_any(config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
+        match until_graceless(saving, args.service.grace, stop, cancel).await {
+            Ok(saved) => {
+                failures = 0;
+                metrics.saved(&saved);
+                tell(&saved);
+            }
+            Err(SaveError::Cancelled) => {
+                tracing::warn!("a snapshot was under way and is abandoned");
+                break;
+            }
+            // Nothing will change by itself.
+            Err(error) if error.cause() == "configuration" => return Err(error.into()),
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                metrics.failed(&error);
+                let (cause, advice) = (error.cause(), error.advice());
+                tracing::error!(cause, failures, advice, "no snapshot: {error}");
+                notify(&[NotifyState::Status(&format!("no snapshot: {error}"))]);
+            }
+        }
+        let wait = pause(every, begun.elapsed(), failures);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    notify(&[NotifyState::Stopping]);
+    tracing::info!("stopped by a signal");
+    Ok(Exit::Done)
+}
+
+/// Lets `saving` go on for the time of grace after a signal, and cancels it then.
+async fn until_graceless<T>(
+    saving: impl Future<Output = T>,
+    grace: Duration,
+    stop: &CancellationToken,
+    cancel: &CancellationToken,
+) -> T {
+    let end = async {
+        stop.cancelled().await;
+        notify(&[NotifyState::Stopping]);
+        tokio::time::sleep(grace).await;
+        cancel.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(saving);
+    tokio::select! {
+        outcome = &mut saving => outcome,
+        // Never happens: it ends the other branch instead.
+        () = end => saving.await,
+    }
+}
+
+fn tell(saved: &Saved) {
+    tracing::info!(
+        file = %saved.file.display(),
+        endpoint = %saved.endpoint,
+        member = saved.member.as_deref().unwrap_or(&saved.member_id),
+        revision = saved.revision,
+        bytes = saved.bytes,
+        file_bytes = saved.file_bytes,
+        sha256 = %saved.sha256,
+        seconds = saved.seconds,
+        "saved"
+    );
+    for path in &saved.removed {
+        tracing::info!(file = %path.display(), "removed");
+    }
+    for (path, reason) in &saved.not_removed {
+        tracing::warn!(file = %path.display(), reason, "not removed");
+    }
+    for warning in &saved.warnings {
+        tracing::warn!("{warning}");
+    }
+    notify(&[NotifyState::Status(&format!("last snapshot: {}", saved.file.display()))]);
+}
+
+/// Until the next snapshot: the interval is counted from the beginning of the last one.
+fn pause(every: Duration, took: Duration, failures: u32) -> Duration {
+    if failures > 0 {
+        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+        return doubled.min(every);
+    }
+    every.saturating_sub(took).saturating_add(every.mul_f64(rand::random_range(0.0..JITTER)))
+}
+
+/// Tells systemd, if it is there.
+fn notify(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_snapshot_comes_on_time_and_sooner_after_a_failure() {
+        let minute = Duration::from_secs(60);
+        for _ in 0..100 {
+            let wait = pause(minute, Duration::from_secs(20), 0);
+            assert!(wait >= Duration::from_secs(40) && wait < Duration::from_secs(46), "{wait:?}");
+        }
+        assert_eq!(pause(minute, minute, 1), Duration::from_secs(5));
+        assert_eq!(pause(minute, minute, 3), Duration::from_secs(20));
+        assert_eq!(pause(minute, minute, 30), minute);
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection to one server, and the calls on it.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use etcdsnap_proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Request, Streaming};
+
+use super::auth;
+use super::config::{Auth, ClientConfig};
+use super::dial::dial;
+use super::endpoint::Endpoint;
+use super::error::ClientError;
+use super::record::{Record, Recorded};
+
+/// Servers end a connection that is pinged more often than every 5 s; Go's clients never do it more often than this, whatever the flag says.
+const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
+/// Bytes under way at most. HTTP/2's own 64 KiB would have the server wait for us again and again.
+const WINDOW: u32 = 4 << 20;
+/// A message of a snapshot is 32 KiB; this bounds what a server that is none can make us take.
+const LARGEST_MESSAGE: usize = 32 << 20;
+
+type Connected = TokioIo<Recorded>;
+
+/// A connection to one server.
+pub struct Client {
+    pub(super) endpoint: Endpoint,
+    pub(super) channel: Channel,
+    /// The user for whom tokens are fetched.
+    user: Option<(String, String)>,
+    token: Option<MetadataValue<Ascii>>,
+    /// Why the connection broke: what a call is told of it is less.
+    broken: Record,
+}
+
+impl Client {
+    /// Connects to one endpoint and authenticates there.
+    ///
+    /// # Errors
+    /// When the endpoint or a file of the configuration is wrong, no connection comes about, or the user is refused.
+    pub async fn connect(endpoint: &str, config: &ClientConfig) -> Result<Self, ClientError> {
+        let endpoint = Endpoint::parse(endpoint, config)?;
+        let broken = Record::default();
+        let stream = timeout(config.dial_timeout, dial(&endpoint, config, &broken))
+            .await
+            .unwrap_or_else(|_| Err(ClientError::late(&endpoint.text, config.dial_timeout)))?;
+        let channel = channel(&endpoint, config, stream).await?;
+        let (user, token) = match &config.auth {
+            None => (None, None),
+            Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
+            Some(Auth::Token(token)) => (None, Some(auth::header(token)?)),
+        };
+        let mut client = Self { endpoint, channel, user, token, broken };
+        client.authenticate(config.dial_timeout).await?;
+        Ok(client)
+    }
+
+    /// The endpoint as the caller wrote it.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint.text
+    }
+
+    /// Whether the error may be gone with a new token.
+    pub(super) fn may_renew(&self, error: &ClientError) -> bool {
+        self.user.is_some() && error.wants_token()
+    }
+
+    /// Fetches a token, if there is a user and the server knows users.
+    pub(super) async fn authenticate(&mut self, limit: Duration) -> Result<(), ClientError> {
+        let Some((name, password)) = &self.user else { return Ok(()) };
+        let call = async { auth::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
+        let limit = limit.max(Duration::from_secs(5));
+        let fetched = timeout(limit, call).await.unwrap_or_else(|_| Err(ClientError::late(&self.endpoint.text, limit)));
+        match fetched.and_then(|token| auth::header(&token)) {
+            Ok(token) => self.token = Some(token),
+            Err(error) if error.is_without_auth() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A request with the token.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert(auth::HEADER, token.clone());
+        }
+        request
+    }
+
+    /// Asks for a snapshot: its first piece, and the stream of the others. A token that has expired is renewed.
+    ///
+    /// # Errors
+    /// When the server refuses, or the connection breaks.
+    pub(crate) async fn snapshot(
+        &mut self,
+    ) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
+        match self.begin().await {
+            Err(error) if self.may_renew(&error) => {
+                self.authenticate(Duration::from_secs(5)).await?;
+                self.begin().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn begin(&self) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
+        let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
+        let stream = server.snapshot(self.request(SnapshotRequest {})).await;
+        let mut stream = stream.map_err(|status| self.failed(&status))?.into_inner();
+        // A refusal may come in place of the first piece.
+        let first = stream.message().await.map_err(|status| self.failed(&status))?;
+        Ok((first, stream))
+    }
+
+    /// What a call's status means.
+    pub(crate) fn failed(&self, status: &tonic::Status) -> ClientError {
+        match self.broken.first() {
+            Some(cause) => ClientError::broken(&self.endpoint.text, &cause),
+            None => ClientError::of_status(&self.endpoint.text, status),
+        }
+    }
+}
+
+/// gRPC over a connection that stands already. It is used once: a connection that breaks is told, not mended behind the caller's back.
+async fn channel(endpoint: &Endpoint, config: &ClientConfig, stream: Connected) -> Result<Channel, ClientError> {
+    let stream = Arc::new(Mutex::new(Some(stream)));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        async move { stream.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the server closed it")) }
+    });
+    let settings = Channel::builder(endpoint.uri())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .http2_keep_alive_interval(config.keepalive_time.max(LEAST_KEEPALIVE))
+        .keep_alive_timeout(config.keepalive_timeout);
+    settings
+        .connect_with_connector(connector)
+        .await
+        .map_err(|cause| ClientError::Broken { endpoint: endpoint.text.clone(), reason: cause.to_string() })
+}

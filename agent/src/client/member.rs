@@ -1,0 +1,176 @@
+//! What a server says of itself, and which of several to take a snapshot from.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use etcdsnap_proto::etcdserverpb::cluster_client::ClusterClient;
+use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use etcdsnap_proto::etcdserverpb::{MemberListRequest, StatusRequest};
+use tokio::time::timeout;
+
+use super::connect::Client;
+use super::error::ClientError;
+
+/// How long a server may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Entries by which a member may lag behind the others and still count as level with them: under load each answer is a moment older than the next.
+const LEVEL: u64 = 1_000;
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The endpoint that answered.
+    pub endpoint: String,
+    /// Its cluster's id.
+    pub cluster_id: u64,
+    /// Its own id.
+    pub member_id: u64,
+    /// Its name, where it could be had.
+    pub name: Option<String>,
+    /// The version of its program.
+    pub version: String,
+    /// The latest revision.
+    pub revision: i64,
+    /// Bytes of its database, free pages included.
+    pub database_size: u64,
+    /// How far it has applied the log.
+    pub applied: u64,
+    /// Whether it is the leader.
+    pub is_leader: bool,
+    /// Whether it is a learner.
+    pub is_learner: bool,
+    /// Whether it knows a leader.
+    pub has_leader: bool,
+    /// Whether there is an alarm that its data are corrupt.
+    pub is_corrupt: bool,
+}
+
+impl Member {
+    /// What a person should know of a snapshot of this member.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        let doubts = [
+            (self.is_corrupt, "there is an alarm that its data are corrupt: compare with another member's snapshot"),
+            (
+                !self.has_leader,
+                "it knows no leader: the cluster has lost its quorum, or this member is cut off, and it may lack what others have",
+            ),
+            (self.is_learner, "it is a learner, and may lag behind the others"),
+        ];
+        let told = doubts.into_iter().filter(|(is, _)| *is);
+        told.map(|(_, doubt)| format!("{}: {doubt}", self.endpoint)).collect()
+    }
+}
+
+impl Client {
+    /// Asks the server how it is. A token that has expired is renewed.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn status(&mut self) -> Result<Member, ClientError> {
+        match self.ask().await {
+            Err(error) if self.may_renew(&error) => {
+                self.authenticate(PATIENCE).await?;
+                self.ask().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn ask(&self) -> Result<Member, ClientError> {
+        let call = async {
+            let answer = MaintenanceClient::new(self.channel.clone()).status(self.request(StatusRequest {})).await;
+            answer.map_err(|status| self.failed(&status))
+        };
+        let answer =
+            timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(ClientError::late(self.endpoint(), PATIENCE)))?;
+        let answer = answer.into_inner();
+        let header = answer.header.unwrap_or_default();
+        Ok(Member {
+            endpoint: self.endpoint().to_owned(),
+            cluster_id: header.cluster_id,
+            member_id: header.member_id,
+            name: None,
+            version: answer.version,
+            revision: header.revision,
+            database_size: u64::try_from(answer.db_size).unwrap_or_default(),
+            // 3.3 says only how far the log is agreed on.
+            applied: if answer.raft_applied_index == 0 { answer.raft_index } else { answer.raft_applied_index },
+            is_leader: answer.leader != 0 && answer.leader == header.member_id,
+            is_learner: answer.is_learner,
+            has_leader: answer.leader != 0,
+            is_corrupt: answer.errors.iter().any(|error| is_corruption_of(error, header.member_id)),
+        })
+    }
+
+    /// The name of the member `id`; none when the server does not tell.
+    pub async fn name_of(&self, id: u64) -> Option<String> {
+        let mut cluster = ClusterClient::new(self.channel.clone());
+        let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
+        let answer = timeout(PATIENCE, call).await.ok()?.ok()?;
+        let found = answer.into_inner().members.into_iter().find(|member| member.id == id)?;
+        Some(found.name).filter(|name| !name.is_empty())
+    }
+}
+
+/// Whether one of the errors of a status is the corruption alarm of this member: `memberID:… alarm:CORRUPT`.
+fn is_corruption_of(error: &str, member: u64) -> bool {
+    let id = error.split("memberID:").nth(1).map_or("", |rest| rest.split_whitespace().next().unwrap_or(""));
+    error.contains("CORRUPT") && id.parse().is_ok_and(|id: u64| id == member || id == 0)
+}
+
+/// Puts the healthiest first: without a corruption alarm, with a leader, not behind the others, no learner, not the leader (which has most to do).
+pub(crate) fn rank(members: &mut [Member]) {
+    let most = members.iter().map(|member| member.applied).max().unwrap_or_default();
+    members.sort_by_key(|member| {
+        let behind = most.saturating_sub(member.applied) > LEVEL;
+        (member.is_corrupt, !member.has_leader, behind, member.is_learner, member.is_leader, Reverse(member.applied))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(endpoint: &str, applied: u64) -> Member {
+        Member {
+            endpoint: endpoint.into(),
+            cluster_id: 1,
+            member_id: 2,
+            name: None,
+            version: "3.7.3".into(),
+            revision: 1,
+            database_size: 1,
+            applied,
+            is_leader: false,
+            is_learner: false,
+            has_leader: true,
+            is_corrupt: false,
+        }
+    }
+
+    #[test]
+    fn the_healthiest_comes_first() {
+        let mut members = vec![
+            Member { is_corrupt: true, ..member("corrupt", 9_000) },
+            Member { has_leader: false, ..member("cut off", 9_000) },
+            Member { is_leader: true, ..member("leader", 9_010) },
+            Member { is_learner: true, ..member("learner", 9_000) },
+            member("behind", 1_000),
+            member("a little behind", 8_990),
+            member("level", 9_000),
+        ];
+        rank(&mut members);
+        let order: Vec<_> = members.iter().map(|member| member.endpoint.as_str()).collect();
+        assert_eq!(order, ["level", "a little behind", "leader", "learner", "behind", "cut off", "corrupt"]);
+    }
+
+    #[test]
+    fn a_corruption_alarm_counts_for_its_member_alone() {
+        assert!(is_corruption_of("memberID:2 alarm:CORRUPT ", 2));
+        assert!(is_corruption_of("memberID:2  alarm:CORRUPT", 2));
+        assert!(is_corruption_of("alarm:CORRUPT memberID:0", 2));
+        assert!(!is_corruption_of("memberID:22 alarm:CORRUPT ", 2));
+        assert!(!is_corruption_of("memberID:2 alarm:NOSPACE ", 2));
+        assert!(!is_corruption_of("etcdserver: no leader", 2));
+    }
+}

@@ -1,0 +1,91 @@
+//! Remembers why a connection broke.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A connection of any kind.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+
+/// The first error of a connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record(Arc<Mutex<Option<Arc<io::Error>>>>);
+
+impl Record {
+    /// The error, if there was one.
+    pub fn first(&self) -> Option<Arc<io::Error>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Keeps an error, and gives the caller one of the same kind.
+    fn keep(&self, error: io::Error) -> io::Error {
+        let same = io::Error::new(error.kind(), error.to_string());
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(Arc::new(error));
+        same
+    }
+}
+
+/// A connection whose first error is kept.
+pub(super) struct Recorded {
+    stream: Pin<Box<dyn Stream>>,
+    /// What was read already.
+    early: Vec<u8>,
+    record: Record,
+}
+
+impl Recorded {
+    /// `early` was read from `stream` already; its errors go into `record`.
+    pub fn new(stream: Pin<Box<dyn Stream>>, early: Vec<u8>, record: &Record) -> Self {
+        Self { stream, early, record: record.clone() }
+    }
+}
+
+impl AsyncRead for Recorded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(out.remaining());
+            out.put_slice(&self.early[..length]);
+            self.early.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        let before = out.filled().len();
+        let read = ready!(self.stream.as_mut().poll_read(context, out));
+        if read.is_ok() && out.filled().len() == before && out.remaining() > 0 {
+            // HTTP/2 says good-bye before it ends; whoever asks for the error has missed that.
+            self.record.keep(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"));
+        }
+        Poll::Ready(read.map_err(|error| self.record.keep(error)))
+    }
+}
+
+impl AsyncWrite for Recorded {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let wrote = ready!(self.stream.as_mut().poll_write(context, bytes));
+        Poll::Ready(wrote.map_err(|error| self.record.keep(error)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = ready!(self.stream.as_mut().poll_write_vectored(context, parts));
+        Poll::Ready(wrote.map_err(|error| self.record.keep(error)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
+    }
+}

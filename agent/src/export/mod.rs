@@ -1,0 +1,194 @@
+//! Keys and values as files for other programs: a line or a row an entry.
+
+mod csv;
+mod ndjson;
+mod parquet;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::store::{KeyRange, Lost, Query, Store};
+use etcdsnap_core::words::is_secret;
+
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::look::Snapshot;
+use crate::progress::{Progress, Stage};
+use crate::save::SaveError;
+use crate::save::part::Part;
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// A JSON object a line. What is no UTF-8 stands in base64, under `keyBase64` and `valueBase64`.
+    Ndjson,
+    /// Comma-separated values with a line of titles (RFC 4180); `encoding` columns say what is in base64.
+    Csv,
+    /// Parquet with typed columns, compressed with Zstandard, in row groups of bounded size.
+    Parquet,
+}
+
+/// What is exported.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// How.
+    pub format: ExportFormat,
+    /// Which keys.
+    pub range: KeyRange,
+    /// Keys that live at this main revision, in order; with `history` every retained entry up to it, in the order of revisions.
+    pub revision: i64,
+    /// Whether older entries and tombstones are exported, too.
+    pub history: bool,
+    /// Whether values under `/registry/secrets/` are exported.
+    pub show_secrets: bool,
+}
+
+/// The same into a file, which has its name only when it is complete and on the disk.
+///
+/// # Errors
+/// As [`export`]; nothing is left then.
+pub fn export_to(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    what: &Export,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<(u64, Lost), ExportError> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = Part::new(directory)?;
+    let done = export(snapshot, store, what, Box::new(part.handle()?), progress)?;
+    part.sync()?;
+    part.publish(path)?;
+    Ok(done)
+}
+
+/// Why an export did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The snapshot cannot be read.
+    #[error(transparent)]
+    Read(#[from] Error),
+    /// The file cannot be made.
+    #[error(transparent)]
+    File(#[from] SaveError),
+    /// The output cannot be written.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// One entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'r> {
+    pub key: &'r [u8],
+    pub main: i64,
+    pub sub: i64,
+    pub create: i64,
+    pub version: i64,
+    pub lease: i64,
+    pub deleted: bool,
+    pub value_len: u64,
+    /// None for a tombstone, and for a secret.
+    pub value: Option<&'r [u8]>,
+}
+
+/// Takes rows in order.
+pub(crate) trait Sink {
+    fn row(&mut self, row: &Row<'_>) -> io::Result<()>;
+    /// Writes what is left.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Writes an export of `store`, a store of `snapshot`, to `out`: how many rows there are, and what could not be read. Memory is that of the keys, or of a few pages for a history, and of one row group.
+///
+/// # Errors
+/// When the snapshot cannot be read or `out` cannot be written; what was written by then is incomplete.
+pub fn export<'o>(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    export: &Export,
+    out: Box<dyn Write + Send + 'o>,
+    progress: &dyn Progress,
+) -> Result<(u64, Lost), ExportError> {
+    let mut sink: Box<dyn Sink + 'o> = match export.format {
+        ExportFormat::Ndjson => Box::new(ndjson::Lines::new(out)),
+        ExportFormat::Csv => Box::new(csv::Rows::new(out)?),
+        ExportFormat::Parquet => Box::new(parquet::Groups::new(out)?),
+    };
+    let done = if export.history {
+        history(snapshot, store, export, sink.as_mut(), progress)?
+    } else {
+        living(snapshot, store, export, sink.as_mut(), progress)?
+    };
+    sink.finish()?;
+    Ok(done)
+}
+
+fn row<'r>(export: &Export, main: i64, sub: i64, deleted: bool, message: &KeyValue<'r>) -> Row<'r> {
+    let hidden = deleted || (is_secret(message.key) && !export.show_secrets);
+    Row {
+        key: message.key,
+        main,
+        sub,
+        create: message.create_revision,
+        version: message.version,
+        lease: message.lease,
+        deleted,
+        value_len: message.value.len() as u64,
+        value: (!hidden).then_some(message.value),
+    }
+}
+
+fn living(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    export: &Export,
+    sink: &mut dyn Sink,
+    progress: &dyn Progress,
+) -> Result<(u64, Lost), ExportError> {
+    let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
+    let (index, lost) = snapshot.keys(store, &query, progress)?;
+    let keys = index.sorted(|key| !key.deleted);
+    progress.begin(Stage::Copy, Some(keys.iter().map(|key| u64::from(key.value_len)).sum()));
+    for key in &keys {
+        if progress.cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+        let message = store.value(key.place).map_err(|cause| snapshot.failed(cause))?;
+        let message = message.unwrap_or_default();
+        let parsed = KeyValue::parse(&message).unwrap_or_default();
+        sink.row(&row(export, key.revision.main, key.revision.sub, false, &parsed))?;
+        progress.advance(u64::from(key.value_len));
+    }
+    Ok((keys.len() as u64, lost))
+}
+
+fn history(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    export: &Export,
+    sink: &mut dyn Sink,
+    progress: &dyn Progress,
+) -> Result<(u64, Lost), ExportError> {
+    progress.begin(Stage::Read, Some(store.bytes()));
+    let mut rows = 0_u64;
+    let mut outcome = Ok(());
+    let mut lost = store
+        .entries_in_order(progress, &mut |entry| {
+            let at = entry.key.revision;
+            if at.main > export.revision {
+                return false;
+            }
+            let message = KeyValue::parse(entry.value).filter(|message| !message.key.is_empty());
+            if let Some(message) = message.filter(|message| export.range.contains(message.key)) {
+                rows = rows.saturating_add(1);
+                outcome = sink.row(&row(export, at.main, at.sub, entry.key.tombstone, &message));
+            }
+            outcome.is_ok()
+        })
+        .map_err(|cause| snapshot.failed(cause))?;
+    outcome?;
+    lost.append(store.lost().clone());
+    Ok((rows, lost))
+}

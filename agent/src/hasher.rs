@@ -1,0 +1,80 @@
+//! The SHA-256 of a snapshot as its bytes go by.
+
+use std::mem;
+
+use sha2::{Digest, Sha256};
+
+/// Bytes of the SHA-256 behind a database.
+pub(crate) const TRAILER: usize = 32;
+
+/// What went through.
+pub(crate) struct Copied {
+    /// Bytes, trailer and all.
+    pub len: u64,
+    /// The SHA-256 behind the database, when its length says that there is one.
+    pub trailer: Option<[u8; TRAILER]>,
+    /// The SHA-256 of the database.
+    pub sha256: [u8; TRAILER],
+}
+
+impl Copied {
+    /// Bytes without the trailer.
+    pub fn database_len(&self) -> u64 {
+        if self.trailer.is_some() { self.len.saturating_sub(TRAILER as u64) } else { self.len }
+    }
+}
+
+/// Hashes a stream but for its last 32 bytes, which may be the trailer.
+#[derive(Default)]
+pub(crate) struct Hasher {
+    sha256: Sha256,
+    held: Vec<u8>,
+    len: u64,
+}
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub fn push(&mut self, block: &[u8]) {
+        self.len = self.len.saturating_add(block.len() as u64);
+        let keep = block.len().min(TRAILER);
+        let (body, tail) = block.split_at(block.len().saturating_sub(keep));
+        let gone = self.held.len().saturating_add(keep).saturating_sub(TRAILER).min(self.held.len());
+        // A block shorter than the trailer pushes out only as much as it brings.
+        let settled: Vec<u8> =
+            if body.is_empty() { self.held.drain(..gone).collect() } else { mem::take(&mut self.held) };
+        self.sha256.update(&settled);
+        self.sha256.update(body);
+        self.held.extend_from_slice(tail);
+    }
+
+    /// What went through in all.
+    pub fn finish(mut self) -> Copied {
+        let trailer = (self.len % 512 == TRAILER as u64).then(|| self.held.as_slice().try_into().ok()).flatten();
+        if trailer.is_none() {
+            self.sha256.update(&self.held);
+        }
+        Copied { len: self.len, trailer, sha256: self.sha256.finalize().into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_32_bytes_are_held_back_however_the_blocks_are_cut() {
+        let database = vec![7_u8; 4096];
+        let sum: [u8; 32] = Sha256::digest(&database).into();
+        let file = [database.clone(), sum.to_vec()].concat();
+        for size in [1, 5, 31, 32, 33, 100, 4096, 5000] {
+            let mut hasher = Hasher::default();
+            file.chunks(size).for_each(|block| hasher.push(block));
+            let copied = hasher.finish();
+            assert_eq!((copied.trailer, copied.sha256, copied.database_len()), (Some(sum), sum, 4096), "{size}");
+            let mut hasher = Hasher::default();
+            database.chunks(size).for_each(|block| hasher.push(block));
+            let copied = hasher.finish();
+            assert_eq!((copied.trailer, copied.sha256, copied.database_len()), (None, sum, 4096), "{size}");
+        }
+    }
+}

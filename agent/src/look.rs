@@ -1,0 +1,209 @@
+//! What is in a snapshot, read on all processors.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, Work};
+use etcdsnap_core::{Report, Watch};
+
+use crate::error::{Error, Fault};
+use crate::input::{Body, FileSource, Input, Spool};
+use crate::options::{Sha256, VerifyOptions};
+use crate::progress::{Progress, Stage};
+use crate::scan::{self, Team};
+
+/// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
+#[derive(Debug)]
+pub struct Snapshot {
+    path: PathBuf,
+    source: FileSource,
+    threads: Option<NonZeroUsize>,
+}
+
+impl Snapshot {
+    /// Opens `path`; `-` is the standard input. `threads` is one for each processor unless it is given.
+    ///
+    /// # Errors
+    /// As [`verify`](crate::verify).
+    pub fn open(path: impl AsRef<Path>, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
+        let input = Input::open(path.as_ref(), progress)?;
+        let source = match input.body {
+            Body::Plain(file) => file,
+            Body::Packed(packed) => {
+                progress.begin(Stage::Unpack, Some(packed.packed_len()));
+                let mut spool = Spool::new(None)?;
+                packed.unpack(progress, &mut |block| spool.write(block))?;
+                packed.source().assert_unchanged()?;
+                spool.finish(&input.path)?
+            }
+        };
+        Ok(Self { path: input.path, source, threads })
+    }
+
+    /// Reads all but the keys.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] when it is no snapshot; [`Error::Scan`] when it cannot be read.
+    pub fn store(&self) -> Result<Store<'_, FileSource>, Error> {
+        match Store::open(&self.source).map_err(|cause| self.failed(cause))? {
+            OpenedStore::Store(store) => Ok(*store),
+            OpenedStore::Refused(report) => Err(Error::NoStore { path: self.path.clone(), report }),
+        }
+    }
+
+    /// The keys that `query` asks for, deleted ones among them; and what could not be read.
+    ///
+    /// # Errors
+    /// When it cannot be read, was written to meanwhile, or `progress` asks to stop.
+    pub fn keys(
+        &self,
+        store: &Store<'_, FileSource>,
+        query: &Query,
+        progress: &dyn Progress,
+    ) -> Result<(Index, Lost), Error> {
+        let take = |index: &mut Index, work, watch: &dyn Watch| index.read(store, work, watch);
+        let (parts, lost) = self.parts(store, progress, || Index::new(query.clone()), take)?;
+        // Each thread has met most keys: they merge shard by shard.
+        let team = Team::new(progress);
+        let parts: Vec<Mutex<Index>> = parts.into_iter().map(Mutex::new).collect();
+        let shards = team.share(self.threads(), Index::shards(), |number| {
+            let take = |part: &Mutex<Index>| part.lock().unwrap_or_else(PoisonError::into_inner).take_shard(number);
+            let merged = parts.iter().map(take).reduce(|mut whole, part| {
+                whole.merge(part);
+                whole
+            });
+            Ok(merged.unwrap_or_default())
+        });
+        match (team.into_fault(), shards) {
+            (None, Some(shards)) => Ok((Index::of_shards(query.clone(), shards), lost)),
+            (Some(fault), _) => Err(fault.at(&self.path)),
+            (None, None) => Err(Error::Defect("the shards were not merged".into())),
+        }
+    }
+
+    /// Every event of one key that is retained, in order.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn history(
+        &self,
+        store: &Store<'_, FileSource>,
+        key: &[u8],
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Event>, Lost), Error> {
+        let (history, lost) = self.fold(
+            store,
+            progress,
+            || History::of(key),
+            |history, work, watch| store.entries(work, watch, &mut |entry, _| history.take(entry)),
+            History::merge,
+        )?;
+        Ok((history.into_events(), lost))
+    }
+
+    /// What a server's `HashKV` says at a revision, one of [`Store::at`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn hashkv(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(HashKv, Lost), Error> {
+        let (hashing, lost) = self.fold(
+            store,
+            progress,
+            || Hashing::new(store, revision),
+            |hashing, work, watch| hashing.read(store, work, watch),
+            Hashing::merge,
+        )?;
+        Ok((hashing.finish(), lost))
+    }
+
+    /// The numbers of all buckets and pages, as [`status`](crate::status) has them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
+        let options = VerifyOptions { sha256: Sha256::Skip, threads: self.threads, progress };
+        let report = scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path))?;
+        self.source.assert_unchanged()?;
+        Ok(report)
+    }
+
+    /// The value of an entry.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+        let message = store.value(place).map_err(|cause| self.failed(cause))?;
+        let gone = || Error::Changed { path: self.path.clone() };
+        let message = message.ok_or_else(gone)?;
+        let parsed = etcdsnap_core::etcd::keyvalue::KeyValue::parse(&message).ok_or_else(gone)?;
+        Ok(parsed.value.to_vec())
+    }
+
+    /// An error of core about this file.
+    #[must_use]
+    pub fn failed(&self, cause: etcdsnap_core::Error) -> Error {
+        Fault::Scan(cause).at(&self.path)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
+
+    /// Has each thread take pieces of work until none are left: what each has, and what could not be read.
+    fn parts<T: Send>(
+        &self,
+        store: &Store<'_, FileSource>,
+        progress: &dyn Progress,
+        new: impl Fn() -> T + Sync,
+        take: impl Fn(&mut T, Work, &dyn Watch) -> Result<Lost, etcdsnap_core::Error> + Sync,
+    ) -> Result<(Vec<T>, Lost), Error> {
+        progress.begin(Stage::Read, Some(store.bytes()));
+        let team = Team::new(progress);
+        let work: Vec<Work> = store.work().collect();
+        let next = AtomicUsize::new(0);
+        let threads = self.threads().min(work.len()).max(1);
+        let done = team.share(threads, threads, |_| {
+            let (mut whole, mut lost) = (new(), Lost::default());
+            while let Some(work) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                lost.append(take(&mut whole, *work, &team)?);
+            }
+            Ok((whole, lost))
+        });
+        if let Some(fault) = team.into_fault() {
+            return Err(fault.at(&self.path));
+        }
+        self.source.assert_unchanged()?;
+        let mut lost = store.lost().clone();
+        let mut parts = Vec::new();
+        for (part, part_lost) in done.unwrap_or_default() {
+            parts.push(part);
+            lost.append(part_lost);
+        }
+        Ok((parts, lost))
+    }
+
+    /// The same, merged.
+    fn fold<T: Send>(
+        &self,
+        store: &Store<'_, FileSource>,
+        progress: &dyn Progress,
+        new: impl Fn() -> T + Sync,
+        take: impl Fn(&mut T, Work, &dyn Watch) -> Result<Lost, etcdsnap_core::Error> + Sync,
+        merge: impl Fn(&mut T, T),
+    ) -> Result<(T, Lost), Error> {
+        let (parts, lost) = self.parts(store, progress, &new, take)?;
+        let whole = parts.into_iter().reduce(|mut whole, part| {
+            merge(&mut whole, part);
+            whole
+        });
+        Ok((whole.unwrap_or_else(new), lost))
+    }
+}

@@ -1,0 +1,185 @@
+//! Why nothing was saved.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use etcdsnap_core::Report;
+
+use crate::client::ClientError;
+use crate::error::plain;
+use crate::printable::printable_path;
+use crate::space::Lack;
+
+/// Nothing was saved, and a file that had the name before is as it was. Its text says what is wrong; [`SaveError::advice`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// More than one endpoint, or none.
+    #[error("a snapshot is taken from one server, and there are {0} endpoints")]
+    Endpoints(usize),
+    /// Some of the endpoints are of one cluster, some of another.
+    #[error("{0} and {1} are of different clusters")]
+    Clusters(String, String),
+    /// The server was not reached, or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// None of several servers gave a snapshot.
+    #[error("no server gave a snapshot:{}", lines(.0))]
+    All(Vec<SaveError>),
+    /// The stream stood still.
+    #[error("{endpoint} sent nothing for {}, after {received} bytes", humantime::format_duration(*after))]
+    Stalled {
+        /// The server.
+        endpoint: String,
+        /// How long.
+        after: Duration,
+        /// Bytes until then.
+        received: u64,
+    },
+    /// The stream ended early, or its pieces do not add up.
+    #[error("the snapshot of {endpoint} is incomplete: {reason}")]
+    Incomplete {
+        /// The server.
+        endpoint: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// The SHA-256 at the end is not that of what came before it.
+    #[error(
+        "the snapshot of {endpoint} was damaged on its way: the SHA-256 at its end is another than that of its {bytes} bytes"
+    )]
+    Sha256 {
+        /// The server.
+        endpoint: String,
+        /// Bytes of the database.
+        bytes: u64,
+    },
+    /// The database itself is damaged.
+    #[error("the database of {endpoint} is damaged: {}", first(report))]
+    Damaged {
+        /// The server.
+        endpoint: String,
+        /// All findings.
+        report: Box<Report>,
+    },
+    /// The saved file could not be judged.
+    #[error(transparent)]
+    Judge(#[from] crate::Error),
+    /// The disk has not enough room.
+    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    Space {
+        /// A directory on it.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        available: u64,
+    },
+    /// A file or directory cannot be written.
+    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The name cannot be used.
+    #[error("{}: {reason}", printable_path(path))]
+    Name {
+        /// As it was given.
+        path: PathBuf,
+        /// What is the matter with it.
+        reason: String,
+    },
+    /// The time that was given for all of it has passed.
+    #[error("it took longer than {}", humantime::format_duration(*.0))]
+    Deadline(Duration),
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Cancelled,
+}
+
+impl From<Lack> for SaveError {
+    fn from(Lack { path, needed, available }: Lack) -> Self {
+        Self::Space { path, needed, available }
+    }
+}
+
+impl SaveError {
+    /// What to do about it; empty where nothing helps.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Endpoints(_) => "Name one of them.".into(),
+            Self::Clusters(..) => "Name the members of one cluster with --endpoints.".into(),
+            Self::Client(error) => error.advice(),
+            Self::All(errors) => {
+                let mut all: Vec<_> = errors.iter().map(Self::advice).filter(|advice| !advice.is_empty()).collect();
+                all.dedup();
+                all.join(" ")
+            }
+            Self::Stalled { .. } => "See the server's log, and whether its disk is slow; --stall-timeout says how long to wait. Or take another member.".into(),
+            Self::Incomplete { .. } | Self::Sha256 { .. } => {
+                "Try again; if it happens again, take another member and look into the network between here and there.".into()
+            }
+            Self::Damaged { .. } => {
+                "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database as it is.".into()
+            }
+            Self::Judge(error) => error.advice(),
+            Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
+            Self::Write { .. } | Self::Name { .. } | Self::Cancelled => String::new(),
+        }
+    }
+
+    /// Whether a snapshot came that is no good.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sha256 { .. } | Self::Damaged { .. } => true,
+            Self::All(errors) => errors.iter().any(Self::is_damage),
+            _ => false,
+        }
+    }
+
+    /// Whether another server, or the same later, may do better.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Client(error) => error.is_passing(),
+            Self::All(errors) => errors.iter().any(Self::is_passing),
+            Self::Stalled { .. } | Self::Incomplete { .. } | Self::Sha256 { .. } | Self::Damaged { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The cause in a word, for counters.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Client(ClientError::Refused { .. }) => "refused",
+            Self::Client(ClientError::Unreachable { .. } | ClientError::Handshake { .. }) => "connect",
+            Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => "stream",
+            Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => "configuration",
+            Self::All(errors) => errors.last().map_or("connect", Self::cause),
+            Self::Stalled { .. } => "stalled",
+            Self::Sha256 { .. } | Self::Damaged { .. } => "damaged",
+            Self::Space { .. } | Self::Write { .. } | Self::Judge(_) => "disk",
+            Self::Deadline(_) => "deadline",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn lines(errors: &[SaveError]) -> String {
+    errors.iter().map(|error| format!("\n  {error}")).collect()
+}
+
+fn first(report: &Report) -> String {
+    let damage = |finding: &&etcdsnap_core::Finding| finding.severity == etcdsnap_core::Severity::Damage;
+    let first = report.findings.list().iter().find(damage);
+    first.map(|finding| format!("{} [{}]", crate::printable(&finding.message), finding.code)).unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! The file that a snapshot is written to before it gets its name.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::error::SaveError;
+
+/// How the names of such files begin and end; between them stand random characters.
+const PREFIX: &str = ".etcdsnap-";
+const SUFFIX: &str = ".part";
+
+/// A file without a name of its own yet. It is locked while somebody works on it, so that what a killed run left can be told from it. Dropped, it is removed.
+pub(crate) struct Part {
+    file: File,
+    path: PathBuf,
+    directory: PathBuf,
+    published: bool,
+}
+
+impl Part {
+    /// Makes one in `directory` (mode 0600), after having removed those that nobody works on.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn new(directory: &Path) -> Result<Self, SaveError> {
+        let failed = |cause: io::Error| SaveError::Write { path: directory.to_owned(), cause };
+        // Locked, so that no other run takes the new file for litter before it is locked itself.
+        let around = File::open(directory).map_err(failed)?;
+        let _ = around.lock();
+        sweep(directory);
+        let made = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
+            .rand_bytes(8)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(directory);
+        let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
+        let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
+        // A file system without locks cannot tell whose it is; `sweep` then leaves it alone.
+        let _ = file.try_lock();
+        Ok(Self { file, path, directory: directory.to_owned(), published: false })
+    }
+
+    /// Where it is for now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn len(&self) -> Result<u64, SaveError> {
+        self.file.metadata().map(|facts| facts.len()).map_err(|cause| self.failed(cause))
+    }
+
+    /// One more handle to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn handle(&self) -> Result<File, SaveError> {
+        self.file.try_clone().map_err(|cause| self.failed(cause))
+    }
+
+    /// An error about it, which names the directory: its own name means nothing to anybody.
+    pub fn failed(&self, cause: io::Error) -> SaveError {
+        SaveError::Write { path: self.directory.clone(), cause }
+    }
+
+    /// Waits until its bytes are on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sync(&self) -> Result<(), SaveError> {
+        self.file.sync_all().map_err(|cause| self.failed(cause))
+    }
+
+    /// Gives it its name, in place of what has that name now.
+    ///
+    /// # Errors
+    /// When `target` cannot be replaced.
+    pub fn publish(mut self, target: &Path) -> Result<(), SaveError> {
+        let failed = |cause| SaveError::Write { path: target.to_owned(), cause };
+        fs::rename(&self.path, target).map_err(failed)?;
+        self.published = true;
+        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes what killed runs left. What cannot be removed is left: it is in nobody's way.
+fn sweep(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else { continue };
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock | TryLockError::Error(_))) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn leftovers_go_and_files_at_work_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let at_work = Part::new(directory.path()).unwrap();
+        fs::write(directory.path().join(".etcdsnap-leftover.part"), "half").unwrap();
+        fs::write(directory.path().join("other.part"), "not ours").unwrap();
+        let second = Part::new(directory.path()).unwrap();
+        assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
+        assert!(at_work.path().exists() && second.path().exists());
+        drop((at_work, second));
+        assert_eq!(names(directory.path()), ["other.part"]);
+    }
+
+    #[test]
+    fn a_published_file_replaces_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("backup.db");
+        fs::write(&target, "old").unwrap();
+        let part = Part::new(directory.path()).unwrap();
+        io::Write::write_all(&mut part.handle().unwrap(), b"new").unwrap();
+        part.publish(&target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(directory.path()), ["backup.db"]);
+    }
+}

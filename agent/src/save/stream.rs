@@ -1,0 +1,148 @@
+//! Takes the pieces of a snapshot from the network.
+
+use std::sync::Arc;
+
+use etcdsnap_proto::etcdserverpb::SnapshotResponse;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+use tokio::time::timeout;
+
+use super::config::SaveVerify;
+use super::error::SaveError;
+use super::part::Part;
+use super::{Job, write};
+use crate::client::Client;
+use crate::hasher::{Copied, TRAILER};
+use crate::progress::Stage;
+use crate::space;
+
+/// Pieces between network and disk, 32 KiB each: 4 MiB.
+const PIECES_IN_FLIGHT: usize = 128;
+
+impl Job<'_> {
+    /// Writes the snapshot of `client` into `part`, and compares its length and SHA-256. Also says what storage version the server names.
+    ///
+    /// # Errors
+    /// When the stream breaks, stands still, or is not what the server announced; when the file cannot be written.
+    pub(super) async fn receive(&self, client: &mut Client, part: &Arc<Part>) -> Result<(Copied, String), SaveError> {
+        let limit = self.config.stall_timeout;
+        let endpoint = client.endpoint().to_owned();
+        let stalled = |received| SaveError::Stalled { endpoint: endpoint.clone(), after: limit, received };
+        let (first, mut stream) = timeout(limit, client.snapshot()).await.map_err(|_| stalled(0))??;
+        let mut count = Count::of(&endpoint, first.as_ref())?;
+        if self.config.compression.is_none() {
+            space::check(&[(self.template.directory(), count.total)])?;
+        }
+        self.progress.begin(Stage::Receive, Some(count.total));
+        let (pieces, taken) = mpsc::channel(PIECES_IN_FLIGHT);
+        let writing = {
+            let (part, compression) = (part.handle()?, self.config.compression);
+            tokio::task::spawn_blocking(move || write::write(&part, compression, taken))
+        };
+        let storage_version = first.as_ref().map(|piece| piece.version.clone()).unwrap_or_default();
+        let receiving = async {
+            let mut next = first;
+            while let Some(piece) = next {
+                count.add(&piece)?;
+                self.progress.advance(piece.blob.len() as u64);
+                // The other side has failed, and tells why.
+                if pieces.send(piece.blob).await.is_err() {
+                    break;
+                }
+                let message = timeout(limit, stream.message()).await.map_err(|_| stalled(count.received))?;
+                next = message.map_err(|status| client.failed(&status))?;
+            }
+            Ok::<_, SaveError>(())
+        };
+        let received = receiving.await;
+        drop(pieces);
+        let written = writing.await.map_err(defect)?;
+        received?;
+        let copied = written.map_err(|cause| part.failed(cause))?;
+        count.finish()?;
+        match copied.trailer {
+            Some(expected) if expected == copied.sha256 => Ok((copied, storage_version)),
+            Some(_) if self.config.verify == SaveVerify::None => Ok((copied, storage_version)),
+            Some(_) => Err(SaveError::Sha256 { endpoint, bytes: copied.database_len() }),
+            None => Err(count.incomplete("its length is not that of a database with a SHA-256 behind it")),
+        }
+    }
+}
+
+/// A panic of a thread of ours.
+pub(super) fn defect(cause: JoinError) -> SaveError {
+    SaveError::Judge(crate::Error::Defect(cause.to_string()))
+}
+
+/// Whether the pieces add up to what the server announced.
+struct Count {
+    endpoint: String,
+    /// Bytes of the database, as the first piece has it.
+    total: u64,
+    received: u64,
+}
+
+impl Count {
+    fn of(endpoint: &str, first: Option<&SnapshotResponse>) -> Result<Self, SaveError> {
+        let total = first.map_or(0, |piece| piece.remaining_bytes.saturating_add(piece.blob.len() as u64));
+        let count = Self { endpoint: endpoint.to_owned(), total, received: 0 };
+        if first.is_none() { Err(count.incomplete("nothing came")) } else { Ok(count) }
+    }
+
+    fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
+        self.received = self.received.saturating_add(piece.blob.len() as u64);
+        let left = self.total.saturating_sub(self.received);
+        if piece.remaining_bytes != left {
+            let reason = format!(
+                "after {} of {} bytes the server counts {} more",
+                self.received, self.total, piece.remaining_bytes
+            );
+            return Err(self.incomplete(&reason));
+        }
+        if self.received > self.total.saturating_add(TRAILER as u64) {
+            return Err(self.incomplete(&format!("more came than the {} bytes that were announced", self.total)));
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), SaveError> {
+        if self.received < self.total {
+            return Err(self.incomplete(&format!("it ended after {} of {} bytes", self.received, self.total)));
+        }
+        if self.received < self.total.saturating_add(TRAILER as u64) {
+            return Err(self.incomplete("it ended without its SHA-256"));
+        }
+        Ok(())
+    }
+
+    fn incomplete(&self, reason: &str) -> SaveError {
+        SaveError::Incomplete { endpoint: self.endpoint.clone(), reason: reason.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(len: usize, remaining_bytes: u64) -> SnapshotResponse {
+        SnapshotResponse { remaining_bytes, blob: vec![0; len].into(), ..SnapshotResponse::default() }
+    }
+
+    fn outcome(pieces: &[SnapshotResponse]) -> String {
+        let counted = Count::of("server", pieces.first()).and_then(|mut count| {
+            pieces.iter().try_for_each(|piece| count.add(piece))?;
+            count.finish()
+        });
+        counted.map_or_else(|error| error.to_string(), |()| "whole".into())
+    }
+
+    #[test]
+    fn pieces_must_add_up() {
+        assert_eq!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0)]), "whole");
+        assert!(outcome(&[]).contains("nothing came"));
+        assert!(outcome(&[piece(10, 5)]).contains("ended after 10 of 15 bytes"));
+        assert!(outcome(&[piece(10, 5), piece(5, 0)]).contains("without its SHA-256"));
+        assert!(outcome(&[piece(10, 10), piece(5, 0)]).contains("counts 0 more"));
+        assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("more came"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Hashes and writes, perhaps compresses, what comes over the network: a thread of its own.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use tokio::sync::mpsc::Receiver;
+
+use super::config::Compression;
+use crate::hasher::{Copied, Hasher};
+
+/// Bytes after which the disk is told to begin.
+const FLUSH: u64 = 64 << 20;
+
+/// Writes all pieces until the other side is done, and says what went through.
+///
+/// # Errors
+/// What the system says; the pieces that still come are then refused.
+pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: Receiver<Bytes>) -> io::Result<Copied> {
+    let mut sink = Sink::new(file, compression)?;
+    let mut hasher = Hasher::default();
+    thread::scope(|scope| {
+        let (flush, flushes) = mpsc::sync_channel::<()>(0);
+        // The disk works while the rest comes; a sync at the end alone would wait for all of it. What goes wrong here, that sync tells again.
+        scope.spawn(move || flushes.iter().take_while(|()| file.sync_data().is_ok()).count());
+        let mut unflushed = 0_u64;
+        while let Some(piece) = pieces.blocking_recv() {
+            hasher.push(&piece);
+            sink.write_all(&piece)?;
+            unflushed = unflushed.saturating_add(piece.len() as u64);
+            if unflushed >= FLUSH && flush.try_send(()).is_ok() {
+                unflushed = 0;
+            }
+        }
+        sink.finish()
+    })?;
+    Ok(hasher.finish())
+}
+
+enum Sink<'f> {
+    Plain(&'f File),
+    Gzip(GzEncoder<&'f File>),
+    Zstd(zstd::Encoder<'static, &'f File>),
+}
+
+impl<'f> Sink<'f> {
+    fn new(file: &'f File, compression: Option<Compression>) -> io::Result<Self> {
+        Ok(match compression {
+            None => Self::Plain(file),
+            Some(Compression::Gzip(level)) => Self::Gzip(GzEncoder::new(file, flate2::Compression::new(level))),
+            Some(Compression::Zstd(level)) => {
+                let mut encoder = zstd::Encoder::new(file, level)?;
+                encoder.include_checksum(true)?;
+                let workers = thread::available_parallelism().map_or(1, |count| count.get());
+                encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+                Self::Zstd(encoder)
+            }
+        })
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.write_all(bytes),
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Zstd(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Gzip(encoder) => encoder.finish().map(drop),
+            Self::Zstd(encoder) => encoder.finish().map(drop),
+        }
+    }
+}
