@@ -21,6 +21,8 @@ pub struct BlobSource {
     len: u64,
     reader: FileReaderSync,
     cache: RefCell<Cache>,
+    /// Bytes that the worker has read ahead by faster ways than a synchronous read, and where they begin.
+    lent: RefCell<(u64, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -40,7 +42,30 @@ impl BlobSource {
         let reader = FileReaderSync::new().map_err(|cause| Error::Read { offset: 0, len: 0, cause: medium(&cause) })?;
         // Lengths of blobs are whole numbers below 2^53.
         let len = blob.size() as u64;
-        Ok(Self { blob, len, reader, cache: RefCell::default() })
+        Ok(Self { blob, len, reader, cache: RefCell::default(), lent: RefCell::default() })
+    }
+
+    /// Empties the cache.
+    pub(crate) fn forget(&self) {
+        *self.cache.borrow_mut() = Cache::default();
+        *self.lent.borrow_mut() = (0, Vec::new());
+    }
+
+    /// Takes bytes of the file that are asked for next; they stay until others come.
+    pub(crate) fn lend(&self, offset: u64, bytes: Vec<u8>) {
+        *self.lent.borrow_mut() = (offset, bytes);
+    }
+
+    /// Reads from what was lent; whether all of it was there.
+    fn read_lent(&self, offset: u64, out: &mut [u8]) -> bool {
+        let lent = self.lent.borrow();
+        let at = offset.checked_sub(lent.0).and_then(|at| usize::try_from(at).ok());
+        let range = at.and_then(|at| Some(at..at.checked_add(out.len())?));
+        let bytes = range.and_then(|range| lent.1.get(range));
+        if let Some(bytes) = bytes {
+            out.copy_from_slice(bytes);
+        }
+        bytes.is_some()
     }
 
     /// The bytes from `start` to `end`, straight from the browser.
@@ -88,6 +113,9 @@ impl Source for BlobSource {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
         let end = offset.checked_add(out.len() as u64).filter(|end| *end <= self.len).ok_or(ReadError::OutOfRange)?;
+        if self.read_lent(offset, out) {
+            return Ok(());
+        }
         if out.len() as u64 >= AHEAD.saturating_mul(BLOCK) {
             // A long read would only flush the cache.
             self.fetch(offset, end)?.copy_to(out);

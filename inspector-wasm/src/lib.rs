@@ -3,10 +3,11 @@
 //! A thin edge: convert in, one call into core, convert out. Nothing here knows what a snapshot is. It runs in a
 //! dedicated worker only, because [`BlobSource`] reads synchronously, which browsers allow nowhere else.
 //!
-//! What is absent: the network, the DOM, any state beyond one file. Cancelling is the page's business (it ends the
+//! What is absent: the network, the DOM, any state beyond one file (and the one that it is compared with). Cancelling is the page's business (it ends the
 //! worker).
 
 mod blob;
+mod browse;
 mod convert;
 mod headroom;
 mod types;
@@ -18,6 +19,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 pub use blob::BlobSource;
+pub use browse::StoreView;
 pub use zstd::ZstdReader;
 
 use convert::{Progress, into_error, to_js};

@@ -24,11 +24,18 @@ impl From<Code> for CodeInfo {
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const TYPES: &str = include_str!("types.ts");
 
+/// The same, of the store.
+#[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
+const BROWSE: &str = include_str!("browse.ts");
+
 #[wasm_bindgen(typescript_custom_section)]
 const SECTION: &'static str = TYPES;
 
+#[wasm_bindgen(typescript_custom_section)]
+const BROWSE_SECTION: &'static str = BROWSE;
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use etcdsnap_core::{BucketStatus, FileKind, Finding, Findings, Peek, Report, Sha256Hex, Status, Trailer, Verdict};
@@ -39,11 +46,12 @@ mod tests {
     /// Members of each interface: name to type, a `?` kept at the name.
     fn interfaces() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
         let mut out = BTreeMap::new();
-        for block in TYPES.split("export interface ").skip(1) {
+        for block in [TYPES, BROWSE].iter().flat_map(|types| types.split("export interface ").skip(1)) {
             let (head, rest) = block.split_once('{').unwrap_or_default();
             let name = head.split_whitespace().next().unwrap_or_default();
             let body = rest.split_once('}').unwrap_or_default().0;
-            let members = body.lines().filter_map(|line| line.trim().trim_end_matches(';').split_once(": ")).collect();
+            let lines = body.lines().map(str::trim).filter(|line| !line.starts_with("/**"));
+            let members = lines.filter_map(|line| line.trim_end_matches(';').split_once(": ")).collect();
             out.insert(name, members);
         }
         out
@@ -68,13 +76,14 @@ mod tests {
             "bigint" => value.as_i64() == Some(WIDE),
             "number" => value.as_i64() == Some(NARROW),
             "Verdict" => ["sound", "warnings", "damaged"].contains(&value.as_str().unwrap_or_default()),
+            "ChangeKind" => ["added", "removed", "changed"].contains(&value.as_str().unwrap_or_default()),
             "Severity" => ["warning", "damage"].contains(&value.as_str().unwrap_or_default()),
             interface => mismatch(value, interface).is_none(),
         }
     }
 
     /// The first member that is in one of the two only, or of another type.
-    fn mismatch(value: &Value, interface: &str) -> Option<String> {
+    pub(crate) fn mismatch(value: &Value, interface: &str) -> Option<String> {
         let interfaces = interfaces();
         let (Some(declared), Some(written)) = (interfaces.get(interface), value.as_object()) else {
             return Some(format!("{interface} is no interface, or the value no object"));
@@ -96,9 +105,9 @@ mod tests {
     }
 
     /// Put into every 64-bit number, which crosses as a `bigint`.
-    const WIDE: i64 = 64;
+    pub(crate) const WIDE: i64 = 64;
     /// Put into every 32-bit number, which crosses as a `number`.
-    const NARROW: i64 = 32;
+    pub(crate) const NARROW: i64 = 32;
 
     // No `..Default::default()` in the literals below: a member that core gains must be met here.
 

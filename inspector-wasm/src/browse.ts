@@ -1,0 +1,241 @@
+// Types of what the store inside a snapshot answers. Keys are text: as they are, or in quotes with escapes, as the terminal prints them.
+
+/** An open store, at the revision its keys were read at. */
+export interface StoreFacts {
+  /** The revision the keys are of. */
+  revision: bigint;
+  /** The latest that can be asked for. */
+  latest: bigint;
+  /** The oldest that can be asked for. */
+  oldest: bigint;
+  /** Keys that live there. */
+  live: number;
+  /** Keys that are deleted there and still have entries. */
+  deleted: number;
+  /** Places that could not be read: answers may lack something. */
+  lost: bigint;
+  /** The first of them. */
+  firstLost: Finding | null;
+  /** Bytes of the database. */
+  databaseBytes: bigint;
+}
+
+/** A key at the revision. `id` is its place in the order of all keys, deleted ones counted. */
+export interface KeyRow {
+  id: number;
+  key: string;
+  revision: bigint;
+  deleted: boolean;
+  createRevision: bigint;
+  version: bigint;
+  lease: bigint;
+  valueBytes: number;
+  /** Its entries, tombstones among them. */
+  revisions: number;
+  /** What all its entries take in the database. */
+  bytes: bigint;
+  /** Of which older entries take so much. */
+  historyBytes: bigint;
+  /** Whether its value is to be shown only on request. */
+  secret: boolean;
+}
+
+/** A line of the tree of keys by `/`. */
+export interface TreeRow {
+  depth: number;
+  /** The part of the key that this line adds. */
+  name: string;
+  /** A folder, with the number of keys below it; otherwise a key. */
+  folder: boolean;
+  open: boolean;
+  keys: number;
+  /** The key itself, or the first one in the folder. */
+  first: KeyRow;
+}
+
+/** What happened to a key. Revisions are main revisions. */
+export interface KeyEvent {
+  revision: bigint;
+  sub: bigint;
+  deletion: boolean;
+  createRevision: bigint;
+  version: bigint;
+  lease: bigint;
+  valueBytes: bigint;
+  /** Where the entry is: for `valueAt`. */
+  page: bigint;
+  index: number;
+}
+
+/** Sums over keys. Bytes are those of entries, without the free room of pages. */
+export interface UsageSum {
+  keys: bigint;
+  deletedKeys: bigint;
+  revisions: bigint;
+  tombstones: bigint;
+  liveBytes: bigint;
+  historyBytes: bigint;
+}
+
+/** Keys with a common prefix. */
+export interface UsageGroup {
+  prefix: string;
+  /** The part behind the prefix asked for. */
+  name: string;
+  /** Whether it can be asked for in turn; otherwise these are keys. */
+  folder: boolean;
+  sum: UsageSum;
+}
+
+/** Who takes the room below a prefix. */
+export interface UsageAnswer {
+  prefix: string;
+  total: UsageSum;
+  /** Folders and keys, the largest first, at most a thousand. */
+  groups: UsageGroup[];
+  /** The others, summed up, and how many they are. */
+  rest: UsageSum;
+  restCount: number;
+  /** The keys with the largest values. */
+  largest: KeyRow[];
+  /** The keys that were written most often. */
+  busiest: KeyRow[];
+}
+
+/** How two stores differ. */
+export interface Differences {
+  added: number;
+  removed: number;
+  changed: number;
+  /** Keys that live on both sides alike. */
+  alike: number;
+  /** Places of the other file that could not be read. */
+  lost: bigint;
+  /** The other side's revision. */
+  revision: bigint;
+}
+
+/** What became of a key from one side to the other. */
+export type ChangeKind = "added" | "removed" | "changed";
+
+/** A key that is not alike on both sides. */
+export interface ChangeRow {
+  kind: ChangeKind;
+  key: string;
+  secret: boolean;
+  /** Revision, lease and size here, before; null when it was added. */
+  before: Side | null;
+  after: Side | null;
+}
+
+/** One side of a change. */
+export interface Side {
+  revision: bigint;
+  lease: bigint;
+  valueBytes: number;
+}
+
+/** What the small buckets say. */
+export interface Cluster {
+  members: ClusterMember[];
+  /** Ids of members that were removed, in hexadecimal. */
+  removed: string[];
+  leases: ClusterLease[];
+  authEnabled: boolean;
+  authRevision: bigint;
+  users: ClusterUser[];
+  roles: ClusterRole[];
+  alarms: ClusterAlarm[];
+  marks: ClusterMark[];
+}
+
+/** A member. */
+export interface ClusterMember {
+  id: string;
+  name: string;
+  peerUrls: string[];
+  clientUrls: string[];
+  isLearner: boolean;
+}
+
+/** A lease; times in seconds. */
+export interface ClusterLease {
+  id: string;
+  ttl: bigint;
+  remainingTtl: bigint;
+  /** Live keys that it holds. */
+  keys: number;
+}
+
+/** A user. */
+export interface ClusterUser {
+  name: string;
+  roles: string[];
+  /** Whether it has a password; its hash is never shown. */
+  password: boolean;
+}
+
+/** A role. */
+export interface ClusterRole {
+  name: string;
+  permissions: ClusterPermission[];
+}
+
+/** A permission over a key, or a range of keys. */
+export interface ClusterPermission {
+  access: string;
+  key: string;
+  /** The end of the range, empty for one key; `\x00` quoted for all from `key` on. */
+  rangeEnd: string;
+}
+
+/** An alarm. */
+export interface ClusterAlarm {
+  member: string;
+  kind: string;
+}
+
+/** An entry of `meta`, `cluster` or `auth`, in words. */
+export interface ClusterMark {
+  bucket: string;
+  key: string;
+  value: string;
+}
+
+/** A page of the database, taken apart. */
+export interface PageView {
+  page: bigint;
+  offset: bigint;
+  /** `meta`, `freelist`, `branch`, `leaf`, or what is wrong with it. */
+  kind: string;
+  /** Pages that it takes, its overflow counted. */
+  span: bigint;
+  /** Elements, in all. */
+  count: bigint;
+  /** The first of its fields, in the order of their bytes. */
+  fields: PageField[];
+  /** Whether fields were left out. */
+  more: boolean;
+}
+
+/** Some bytes of a page and what they are. */
+export interface PageField {
+  /** From the start of the page. */
+  at: number;
+  len: number;
+  name: string;
+  value: string;
+  /** How deep it is nested: an element's parts are one deeper. */
+  depth: number;
+  /** The page that it points to, or null. */
+  link: bigint | null;
+}
+
+/** A protobuf message read without its schema. */
+export interface MessageField {
+  number: number;
+  depth: number;
+  /** `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`. */
+  wire: string;
+  value: string;
+}

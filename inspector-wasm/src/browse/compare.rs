@@ -1,0 +1,112 @@
+//! What another file, or another revision of this one, does not have alike.
+
+use etcdsnap_core::Source;
+use etcdsnap_core::store::{Change, Index, KeyAt, Store, compare};
+use etcdsnap_core::words::{is_secret, key_bytes, key_text};
+
+use super::answers::{ChangeRow, Differences, Side, narrow};
+use super::reading::{Purpose, Reading, query, unread};
+use super::view::{Refusal, View, value_at};
+
+/// The other side, and how it differs.
+pub(crate) struct Comparison<'s, S: Source + ?Sized> {
+    /// None when the other side is another revision of the same file.
+    store: Option<Store<'s, S>>,
+    index: Index,
+    changes: Vec<Changed>,
+    /// The kinds that were asked for last, and the changes that are of them.
+    shown: (Vec<String>, Vec<u32>),
+}
+
+#[derive(Clone, Copy)]
+struct Changed {
+    before: Option<KeyAt>,
+    after: Option<KeyAt>,
+}
+
+impl Changed {
+    fn kind(self) -> &'static str {
+        match (self.before, self.after) {
+            (None, _) => "added",
+            (_, None) => "removed",
+            _ => "changed",
+        }
+    }
+}
+
+impl<'s, S: Source + ?Sized> View<'s, S> {
+    /// Begins to compare with another store, or with another revision of this one; 0 is the latest.
+    pub(crate) fn begin_compare(&mut self, other: Option<Store<'s, S>>, revision: i64) -> Result<(), Refusal> {
+        let of = other.as_ref().unwrap_or(&self.store);
+        let revision = of.at(revision).map_err(|cause| format!("{cause}."))?;
+        let lost = of.lost().clone();
+        let purpose = Purpose::Other(other.map(Box::new), Index::new(query(revision)));
+        self.reading = Some(Reading::new(&lost, purpose));
+        Ok(())
+    }
+
+    pub(crate) fn finish_compare(&mut self) -> Result<Differences, Refusal> {
+        let Some(Reading { purpose: Purpose::Other(other, index), lost, .. }) = self.reading.take() else {
+            return Err(unread());
+        };
+        let revision = index.revision();
+        let found = compare(&self.index, &index);
+        let changes: Vec<Changed> = found
+            .iter()
+            .map(|change| match change {
+                Change::Added(new) => Changed { before: None, after: index.place(new.key) },
+                Change::Removed(old) => Changed { before: self.index.place(old.key), after: None },
+                Change::Changed(old, new) => Changed { before: self.index.place(old.key), after: index.place(new.key) },
+            })
+            .collect();
+        let count = |kind: &str| changes.iter().filter(|change| change.kind() == kind).count();
+        let [added, removed, changed] = ["added", "removed", "changed"].map(count);
+        let differences = Differences {
+            added: narrow(added),
+            removed: narrow(removed),
+            changed: narrow(changed),
+            alike: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
+            lost: lost.places,
+            revision,
+        };
+        self.comparison =
+            Some(Comparison { store: other.map(|store| *store), index, changes, shown: Default::default() });
+        Ok(differences)
+    }
+
+    pub(crate) fn changes(&mut self, from: u32, count: u32, kinds: Vec<String>) -> Vec<ChangeRow> {
+        let Some(comparison) = &mut self.comparison else { return Vec::new() };
+        if comparison.shown.0 != kinds || comparison.shown.1.is_empty() {
+            let wanted = |(_, change): &(u32, &Changed)| kinds.iter().any(|kind| kind == change.kind());
+            let places = (0u32..).zip(&comparison.changes).filter(wanted).map(|(place, _)| place).collect();
+            comparison.shown = (kinds, places);
+        }
+        let places = comparison.shown.1.iter().skip(from as usize).take(count as usize);
+        let row = |place: &u32| {
+            let change = comparison.changes.get(*place as usize)?;
+            let before = change.before.and_then(|at| self.index.at(at));
+            let after = change.after.and_then(|at| comparison.index.at(at));
+            let key = before.or(after)?.key;
+            Some(ChangeRow {
+                kind: change.kind(),
+                key: key_text(key),
+                secret: is_secret(key),
+                before: before.map(Side::from),
+                after: after.map(Side::from),
+            })
+        };
+        places.filter_map(row).collect()
+    }
+
+    /// Both values of a key.
+    pub(crate) fn sides(&self, key: &str) -> Result<[Option<Vec<u8>>; 2], Refusal> {
+        let comparison = self.comparison.as_ref().ok_or("Nothing is compared.")?;
+        let key = key_bytes(key).unwrap_or_default();
+        let value = |index: &Index, store: &Store<'s, S>| {
+            let state = index.get(&key).filter(|state| !state.deleted);
+            state.map(|state| value_at(store, state.place)).transpose()
+        };
+        let other = comparison.store.as_ref().unwrap_or(&self.store);
+        Ok([value(&self.index, &self.store)?, value(&comparison.index, other)?])
+    }
+}

@@ -1,0 +1,298 @@
+//! The store inside a snapshot, for a page that looks into it: one file, kept open by a worker of its own.
+
+pub(crate) mod answers;
+mod cluster;
+mod compare;
+mod list;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod view;
+
+use js_sys::Uint8Array;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use web_sys::Blob;
+
+use crate::blob::BlobSource;
+use crate::convert::{into_error, to_js};
+use view::{Refusal, View};
+
+/// An open store: what `calls.ts` lists can be asked of it. A question that the whole file is read for is begun, taken on by `step`s, and finished.
+#[wasm_bindgen]
+pub struct StoreView {
+    source: &'static BlobSource,
+    /// The other file of the last comparison.
+    other: Option<&'static BlobSource>,
+    view: View<'static, BlobSource>,
+}
+
+/// A source for as long as the worker lives. It is never freed: a store borrows it, and a struct that holds both cannot be had without `unsafe`. A worker has one,
+/// and one more for each file that it compares with, whose cache is emptied when the next one comes.
+fn source(blob: Blob) -> Result<&'static BlobSource, JsValue> {
+    Ok(Box::leak(Box::new(BlobSource::new(blob).map_err(into_error)?)))
+}
+
+fn refused(refusal: Refusal) -> JsValue {
+    js_sys::Error::new(&refusal).into()
+}
+
+fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue> {
+    to_js(&outcome.map_err(refused)?)
+}
+
+#[wasm_bindgen]
+impl StoreView {
+    /// Opens the store in `blob`. It has no keys yet: `beginKeys`.
+    ///
+    /// # Errors
+    /// An `Error` when there is no store in it, or it cannot be read.
+    #[wasm_bindgen(constructor)]
+    pub fn new(blob: Blob) -> Result<StoreView, JsValue> {
+        let source = source(blob)?;
+        let view = View::new(view::open(source).map_err(refused)?);
+        Ok(Self { source, other: None, view })
+    }
+
+    /// Where the bytes of each step of what was begun lie in the file that is read: from, to, from, to, …
+    #[must_use]
+    pub fn spans(&self) -> Vec<f64> {
+        self.view.spans().into_iter().flat_map(|(from, to)| [from as f64, to as f64]).collect()
+    }
+
+    /// Takes a step of what was begun. `bytes` are those of its span, from its beginning on, or none; what is not among them is read from the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read. What was begun is over then.
+    pub fn step(&mut self, number: u32, from: f64, bytes: Vec<u8>) -> Result<(), JsValue> {
+        let source = self.other.filter(|_| self.view.reads_other()).unwrap_or(self.source);
+        // Offsets in files are whole numbers below 2^53.
+        source.lend(from as u64, bytes);
+        let outcome = self.view.step(number as usize).map_err(refused);
+        source.lend(0, Vec::new());
+        outcome
+    }
+
+    /// Begins to read the keys at a revision; 0 is the latest.
+    ///
+    /// # Errors
+    /// When it was compacted, or is in the future.
+    #[wasm_bindgen(js_name = beginKeys)]
+    pub fn begin_keys(&mut self, revision: i64) -> Result<(), JsValue> {
+        self.view.begin_keys(revision).map_err(refused)
+    }
+
+    /// What is open, now that all steps are taken.
+    ///
+    /// # Errors
+    /// When nothing was begun.
+    #[wasm_bindgen(js_name = finishKeys, unchecked_return_type = "StoreFacts")]
+    pub fn finish_keys(&mut self) -> Result<JsValue, JsValue> {
+        answer(self.view.finish_keys())
+    }
+
+    /// Chooses the keys of the list by a `Filter`; how many they are.
+    ///
+    /// # Errors
+    /// When it is no `Filter`.
+    pub fn list(&mut self, filter: JsValue) -> Result<u32, JsValue> {
+        Ok(self.view.list(&serde_wasm_bindgen::from_value(filter)?))
+    }
+
+    /// Part of the list.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "KeyRow[]")]
+    pub fn rows(&self, from: u32, count: u32) -> Result<JsValue, JsValue> {
+        to_js(&self.view.rows(from, count))
+    }
+
+    /// Begins the tree anew; how many lines it has.
+    pub fn tree(&mut self) -> u32 {
+        self.view.tree()
+    }
+
+    /// Part of the tree.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "TreeRow[]")]
+    pub fn lines(&self, from: u32, count: u32) -> Result<JsValue, JsValue> {
+        to_js(&self.view.lines(from, count))
+    }
+
+    /// Opens or closes a folder; how many lines the tree has now.
+    pub fn toggle(&mut self, line: u32) -> u32 {
+        self.view.toggle(line)
+    }
+
+    /// Opens the folders above a key.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "{ line: number; total: number } | null")]
+    pub fn reveal(&mut self, id: u32) -> Result<JsValue, JsValue> {
+        to_js(&self.view.reveal(id))
+    }
+
+    /// A key by its name.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "KeyRow | null")]
+    pub fn find(&self, key: &str) -> Result<JsValue, JsValue> {
+        to_js(&self.view.find(key))
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn value(&self, id: u32) -> Result<Vec<u8>, JsValue> {
+        self.view.value(id).map_err(refused)
+    }
+
+    /// Begins to look for the events of a key.
+    #[wasm_bindgen(js_name = beginHistory)]
+    pub fn begin_history(&mut self, id: u32) {
+        self.view.begin_history(id);
+    }
+
+    /// The events of a key.
+    ///
+    /// # Errors
+    /// When nothing was begun.
+    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyEvent[]")]
+    pub fn finish_history(&mut self) -> Result<JsValue, JsValue> {
+        answer(self.view.finish_history())
+    }
+
+    /// The value of one event.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    #[wasm_bindgen(js_name = valueAt)]
+    pub fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, JsValue> {
+        self.view.value_at(page, index).map_err(refused)
+    }
+
+    /// A protobuf message without its schema; null when the bytes are none.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "MessageField[] | null")]
+    pub fn message(&self, bytes: &[u8]) -> Result<JsValue, JsValue> {
+        to_js(&view::message_of(bytes))
+    }
+
+    /// Who takes the room below a prefix.
+    ///
+    /// # Errors
+    /// When the prefix is no key.
+    #[wasm_bindgen(unchecked_return_type = "UsageAnswer")]
+    pub fn usage(&self, prefix: &str) -> Result<JsValue, JsValue> {
+        answer(self.view.usage(prefix))
+    }
+
+    /// Begins to compare with another file, or another revision of this one.
+    ///
+    /// # Errors
+    /// When the other one is no snapshot, or has no such revision.
+    #[wasm_bindgen(js_name = beginCompare)]
+    pub fn begin_compare(&mut self, other: Option<Blob>, revision: i64) -> Result<(), JsValue> {
+        self.view.end_comparison();
+        if let Some(before) = self.other.take() {
+            before.forget();
+        }
+        let store = match other {
+            Some(blob) => {
+                let other = source(blob)?;
+                self.other = Some(other);
+                Some(view::open(other).map_err(refused)?)
+            }
+            None => None,
+        };
+        self.view.begin_compare(store, revision).map_err(refused)
+    }
+
+    /// How they differ.
+    ///
+    /// # Errors
+    /// When nothing was begun.
+    #[wasm_bindgen(js_name = finishCompare, unchecked_return_type = "Differences")]
+    pub fn finish_compare(&mut self) -> Result<JsValue, JsValue> {
+        answer(self.view.finish_compare())
+    }
+
+    /// Part of the differences.
+    ///
+    /// # Errors
+    /// None in practice.
+    #[wasm_bindgen(unchecked_return_type = "ChangeRow[]")]
+    pub fn changes(&mut self, from: u32, count: u32, kinds: Vec<String>) -> Result<JsValue, JsValue> {
+        to_js(&self.view.changes(from, count, kinds))
+    }
+
+    /// Both values of a key that differs.
+    ///
+    /// # Errors
+    /// When one cannot be read, or nothing is compared.
+    #[wasm_bindgen(
+        unchecked_return_type = "{ before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }"
+    )]
+    pub fn sides(&self, key: &str) -> Result<JsValue, JsValue> {
+        let sides = js_sys::Object::new();
+        for (name, value) in ["before", "after"].iter().zip(self.view.sides(key).map_err(refused)?) {
+            let value = value.map_or(JsValue::NULL, |bytes| Uint8Array::from(bytes.as_slice()).into());
+            js_sys::Reflect::set(&sides, &JsValue::from_str(name), &value)?;
+        }
+        Ok(sides.into())
+    }
+
+    /// Members, leases, users, roles, alarms and marks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    #[wasm_bindgen(unchecked_return_type = "Cluster")]
+    pub fn cluster(&self) -> Result<JsValue, JsValue> {
+        answer(self.view.cluster())
+    }
+
+    /// A page, taken apart.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    #[wasm_bindgen(unchecked_return_type = "PageView")]
+    pub fn page(&self, page: u64) -> Result<JsValue, JsValue> {
+        answer(self.view.page(page))
+    }
+
+    /// The bytes of a page with its overflow, at most 64 KiB.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    #[wasm_bindgen(js_name = pageBytes)]
+    pub fn page_bytes(&self, page: u64) -> Result<Vec<u8>, JsValue> {
+        self.view.page_bytes(page).map_err(refused)
+    }
+
+    /// Begins what a server's `HashKV` says at a revision; 0 is the latest.
+    ///
+    /// # Errors
+    /// When it was compacted, or is in the future.
+    #[wasm_bindgen(js_name = beginHash)]
+    pub fn begin_hash(&mut self, revision: i64) -> Result<(), JsValue> {
+        self.view.begin_hash(revision).map_err(refused)
+    }
+
+    /// The hash.
+    ///
+    /// # Errors
+    /// When not all could be read, or nothing was begun.
+    #[wasm_bindgen(js_name = finishHash, unchecked_return_type = "{ hash: number; revision: bigint; compactRevision: bigint }")]
+    pub fn finish_hash(&mut self) -> Result<JsValue, JsValue> {
+        answer(self.view.finish_hash())
+    }
+}

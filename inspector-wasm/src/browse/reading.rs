@@ -1,0 +1,93 @@
+//! A question that all leaves of a file are read for: begun, taken on piece by piece while the worker has the next bytes fetched, and finished.
+
+use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store, Work};
+use etcdsnap_core::{Source, Unwatched};
+
+use super::view::{Refusal, View, told};
+use crate::headroom::Headroom;
+
+/// A question that is being read for.
+pub(crate) struct Reading<'s, S: Source + ?Sized> {
+    pub(super) purpose: Purpose<'s, S>,
+    pub(super) lost: Lost,
+    headroom: Headroom,
+}
+
+/// What it is read for.
+pub(crate) enum Purpose<'s, S: Source + ?Sized> {
+    /// The keys at a revision.
+    Keys(Index),
+    /// The keys of the other side of a comparison: its store, unless it is another revision of the same file.
+    Other(Option<Box<Store<'s, S>>>, Index),
+    History(History),
+    Hash(Box<Hashing>),
+}
+
+/// All keys at a revision, their values hashed so that they can be compared.
+pub(super) fn query(revision: i64) -> Query {
+    Query { range: KeyRange::all(), revision, hash_values: true }
+}
+
+/// What is said when a question is finished that was not begun: a mistake of the page.
+pub(super) fn unread() -> Refusal {
+    "Nothing was read.".into()
+}
+
+impl<S: Source + ?Sized> Reading<'_, S> {
+    pub(super) fn new<'s>(lost: &Lost, purpose: Purpose<'s, S>) -> Reading<'s, S> {
+        Reading { purpose, lost: lost.clone(), headroom: Headroom::default() }
+    }
+}
+
+impl<'s, S: Source + ?Sized> View<'s, S> {
+    /// The store that is being read.
+    fn read_store(&self) -> &Store<'s, S> {
+        match self.reading.as_ref().map(|reading| &reading.purpose) {
+            Some(Purpose::Other(Some(store), _)) => store,
+            _ => &self.store,
+        }
+    }
+
+    /// Whether another file than this one is being read.
+    pub(crate) fn reads_other(&self) -> bool {
+        matches!(self.reading.as_ref().map(|reading| &reading.purpose), Some(Purpose::Other(Some(_), _)))
+    }
+
+    /// Where the bytes of each step lie: from and to.
+    pub(crate) fn spans(&self) -> Vec<(u64, u64)> {
+        let store = self.read_store();
+        store.work().map(|work| store.span(work)).collect()
+    }
+
+    /// Takes a step, by its number.
+    pub(crate) fn step(&mut self, number: usize) -> Result<(), Refusal> {
+        let Some(mut reading) = self.reading.take() else { return Err(unread()) };
+        reading.headroom.keep();
+        let lost = match &mut reading.purpose {
+            Purpose::Keys(index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
+            Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
+            Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
+            Purpose::History(history) => piece(&self.store, number, |work| {
+                self.store.entries(work, &Unwatched, &mut |entry, _| history.take(entry))
+            }),
+            Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
+        };
+        reading.lost.append(lost?);
+        self.reading = Some(reading);
+        Ok(())
+    }
+
+    /// Takes all steps, one after the other.
+    #[cfg(test)]
+    pub(crate) fn read_all(&mut self) -> Result<(), Refusal> {
+        (0..self.spans().len()).try_for_each(|number| self.step(number))
+    }
+}
+
+fn piece<S: Source + ?Sized>(
+    store: &Store<'_, S>,
+    number: usize,
+    read: impl FnOnce(Work) -> Result<Lost, etcdsnap_core::Error>,
+) -> Result<Lost, Refusal> {
+    store.work().nth(number).map_or_else(|| Ok(Lost::default()), |work| read(work).map_err(told))
+}

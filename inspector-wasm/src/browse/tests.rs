@@ -1,0 +1,170 @@
+//! What goes out has the shapes that `browse.ts` declares, and says of the sample what core says.
+
+use std::path::Path;
+
+use etcdsnap_core::message::MessageField;
+use etcdsnap_core::store::{PageField, PageView};
+use etcdsnap_core::{Code, Finding};
+use serde::Serialize;
+
+use super::answers::*;
+use super::list::{Filter, Show};
+use super::view::{self, View};
+use crate::types::tests::{NARROW, WIDE, mismatch};
+
+const W: u64 = WIDE as u64;
+const N: u32 = NARROW as u32;
+
+fn text() -> String {
+    String::from("text")
+}
+
+fn row() -> KeyRow {
+    KeyRow {
+        id: N,
+        key: text(),
+        revision: WIDE,
+        deleted: true,
+        create_revision: WIDE,
+        version: WIDE,
+        lease: WIDE,
+        value_bytes: N,
+        revisions: N,
+        bytes: W,
+        history_bytes: W,
+        secret: true,
+    }
+}
+
+fn sum() -> UsageSum {
+    UsageSum { keys: W, deleted_keys: W, revisions: W, tombstones: W, live_bytes: W, history_bytes: W }
+}
+
+fn side() -> Side {
+    Side { revision: WIDE, lease: WIDE, value_bytes: N }
+}
+
+fn check(interface: &str, value: &impl Serialize) {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    assert_eq!(mismatch(&value, interface), None);
+}
+
+#[test]
+fn keys_have_their_declared_shapes() {
+    for first_lost in [None, Some(Finding::new(Code::PageType, "text").page(W).offset(W))] {
+        let facts = StoreFacts {
+            revision: WIDE,
+            latest: WIDE,
+            oldest: WIDE,
+            live: N,
+            deleted: N,
+            lost: W,
+            first_lost,
+            database_bytes: W,
+        };
+        check("StoreFacts", &facts);
+    }
+    check("KeyRow", &row());
+    check("TreeRow", &TreeRow { depth: N, name: text(), folder: true, open: true, keys: N, first: row() });
+    let event = KeyEvent {
+        revision: WIDE,
+        sub: WIDE,
+        deletion: true,
+        create_revision: WIDE,
+        version: WIDE,
+        lease: WIDE,
+        value_bytes: W,
+        page: W,
+        index: N,
+    };
+    check("KeyEvent", &event);
+    check("UsageSum", &sum());
+    let group = UsageGroup { prefix: text(), name: text(), folder: true, sum: sum() };
+    check("UsageGroup", &group);
+    let answer = UsageAnswer {
+        prefix: text(),
+        total: sum(),
+        groups: vec![group],
+        rest: sum(),
+        rest_count: N,
+        largest: vec![row()],
+        busiest: vec![row()],
+    };
+    check("UsageAnswer", &answer);
+    let differences = Differences { added: N, removed: N, changed: N, alike: N, lost: W, revision: WIDE };
+    check("Differences", &differences);
+    for (before, after) in [(Some(side()), None), (None, Some(side()))] {
+        check("ChangeRow", &ChangeRow { kind: "added", key: text(), secret: true, before, after });
+    }
+    check("Side", &side());
+}
+
+#[test]
+fn the_cluster_and_pages_have_their_declared_shapes() {
+    let member = ClusterMember {
+        id: text(),
+        name: text(),
+        peer_urls: vec![text()],
+        client_urls: vec![text()],
+        is_learner: true,
+    };
+    let permission = ClusterPermission { access: text(), key: text(), range_end: text() };
+    let cluster = Cluster {
+        members: vec![member],
+        removed: vec![text()],
+        leases: vec![ClusterLease { id: text(), ttl: WIDE, remaining_ttl: WIDE, keys: N }],
+        auth_enabled: true,
+        auth_revision: W,
+        users: vec![ClusterUser { name: text(), roles: vec![text()], password: true }],
+        roles: vec![ClusterRole { name: text(), permissions: vec![permission] }],
+        alarms: vec![ClusterAlarm { member: text(), kind: text() }],
+        marks: vec![ClusterMark { bucket: text(), key: text(), value: text() }],
+    };
+    check("Cluster", &cluster);
+    for link in [None, Some(W)] {
+        let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link };
+        let page = PageView { page: W, offset: W, kind: text(), span: W, count: W, fields: vec![field], more: true };
+        check("PageView", &page);
+    }
+    check("MessageField", &MessageField { number: N, depth: N, wire: "text", value: text() });
+}
+
+#[test]
+fn the_sample_is_looked_into() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
+    let file = std::fs::read(path).expect("the sample");
+    let store = view::open(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let mut view = View::new(store);
+    view.begin_keys(0).and_then(|()| view.read_all()).expect("keys");
+    let facts = view.finish_keys().expect("keys");
+    let everything = Filter { show: Show::All, ..Filter::default() };
+    assert_eq!(view.list(&everything), facts.live + facts.deleted);
+    assert_eq!(view.list(&Filter::default()), facts.live);
+    let rows = view.rows(0, facts.live);
+    assert!(rows.is_sorted_by(|a, b| a.key < b.key) && !rows.is_empty());
+    // The tree, all of it open, has every key once and in the same order.
+    let mut line = 0;
+    let mut total = view.tree();
+    while line < total {
+        if let [row] = view.lines(line, 1).as_slice()
+            && row.folder
+            && !row.open
+        {
+            total = view.toggle(line);
+        }
+        line += 1;
+    }
+    let leaves: Vec<String> =
+        view.lines(0, total).into_iter().filter(|row| !row.folder).map(|row| row.first.key).collect();
+    let names: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+    assert_eq!(leaves, names);
+    // A search finds what has the text, and nothing else.
+    let part = "kube";
+    let found = view.list(&Filter { text: part.into(), ..Filter::default() });
+    assert_eq!(found as usize, names.iter().filter(|name| name.contains(part)).count());
+    // What the groups take is what the whole takes.
+    let usage = view.usage("").expect("usage");
+    let parts: u64 = usage.groups.iter().map(|group| group.sum.live_bytes + group.sum.history_bytes).sum();
+    assert_eq!(parts, usage.total.live_bytes + usage.total.history_bytes);
+    assert_eq!(view.facts().revision, facts.latest);
+}

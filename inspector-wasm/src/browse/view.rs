@@ -1,0 +1,234 @@
+//! An open store and what the page looks at in it.
+
+use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::message::{self, MessageField};
+use etcdsnap_core::store::{
+    Hashing, History, Index, Key, Line, Lost, OpenedStore, Order, PageView, Place, Store, Tree,
+};
+use etcdsnap_core::words::{key_bytes, key_text};
+use etcdsnap_core::{Error, Source};
+
+use super::answers::{HashAnswer, KeyEvent, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
+use super::compare::Comparison;
+use super::list::Filter;
+use super::reading::{Purpose, Reading, query, unread};
+
+/// Why a question has no answer, in a sentence.
+pub(crate) type Refusal = String;
+
+/// An open store.
+pub(crate) struct View<'s, S: Source + ?Sized> {
+    pub(super) store: Store<'s, S>,
+    pub(super) index: Index,
+    revision: i64,
+    lost: Lost,
+    /// All keys in order: the place of a key here is its id.
+    pub(super) all: Order,
+    /// Those that live.
+    live: Order,
+    tree: Tree,
+    /// Ids of the keys in the list.
+    listed: Vec<u32>,
+    pub(super) comparison: Option<Comparison<'s, S>>,
+    pub(super) reading: Option<Reading<'s, S>>,
+}
+
+/// Opens a store.
+pub(crate) fn open<S: Source + ?Sized>(source: &S) -> Result<Store<'_, S>, Refusal> {
+    match Store::open(source).map_err(told)? {
+        OpenedStore::Store(store) => Ok(*store),
+        OpenedStore::Refused(report) => {
+            let why = report.findings.list().first().map_or("it is no snapshot", |finding| finding.message.as_str());
+            Err(format!("There are no keys to look at: {why}."))
+        }
+    }
+}
+
+pub(crate) fn told(error: Error) -> Refusal {
+    format!("{error}.")
+}
+
+impl<'s, S: Source + ?Sized> View<'s, S> {
+    /// A view that has no keys yet: [`View::begin_keys`].
+    pub(crate) fn new(store: Store<'s, S>) -> Self {
+        Self {
+            revision: store.current(),
+            index: Index::new(query(0)),
+            store,
+            lost: Lost::default(),
+            all: Order::default(),
+            live: Order::default(),
+            tree: Tree::default(),
+            listed: Vec::new(),
+            comparison: None,
+            reading: None,
+        }
+    }
+
+    /// Begins to read the keys at a revision; 0 is the latest.
+    pub(crate) fn begin_keys(&mut self, revision: i64) -> Result<(), Refusal> {
+        let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
+        // The old keys go first: both may not fit.
+        self.comparison = None;
+        self.listed = Vec::new();
+        (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
+        self.index = Index::new(query(revision));
+        self.revision = revision;
+        self.reading = Some(Reading::new(self.store.lost(), Purpose::Keys(Index::new(query(revision)))));
+        Ok(())
+    }
+
+    pub(crate) fn finish_keys(&mut self) -> Result<StoreFacts, Refusal> {
+        let Some(Reading { purpose: Purpose::Keys(index), lost, .. }) = self.reading.take() else {
+            return Err(unread());
+        };
+        (self.index, self.lost) = (index, lost);
+        self.all = Order::of(&self.index, |_| true);
+        self.live = self.all.only(&self.index, |key| !key.deleted);
+        self.tree = Tree::new(&self.index, &self.live);
+        Ok(self.facts())
+    }
+
+    pub(crate) fn facts(&self) -> StoreFacts {
+        StoreFacts {
+            revision: self.revision,
+            latest: self.store.current(),
+            oldest: self.store.compacted().max(1),
+            live: narrow(self.live.len()),
+            deleted: narrow(self.all.len().saturating_sub(self.live.len())),
+            lost: self.lost.places,
+            first_lost: self.lost.first.clone(),
+            database_bytes: self.store.database_bytes(),
+        }
+    }
+
+    /// How many keys live at the revision.
+    pub(crate) fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Lets go of the other side.
+    pub(crate) fn end_comparison(&mut self) {
+        self.comparison = None;
+    }
+
+    pub(super) fn row(&self, id: usize) -> Option<KeyRow> {
+        self.all.get(&self.index, id).map(|key| KeyRow::new(id, &key))
+    }
+
+    /// The row of a key of this index.
+    pub(super) fn row_of(&self, key: &Key<'_>) -> Option<KeyRow> {
+        self.all.find(&self.index, key.key).map(|id| KeyRow::new(id, key))
+    }
+
+    pub(crate) fn list(&mut self, filter: &Filter) -> u32 {
+        let holds = filter.matcher();
+        let get = |id: &u32| self.all.get(&self.index, *id as usize).is_some_and(|key| holds(&key));
+        self.listed = (0..narrow(self.all.len())).filter(get).collect();
+        narrow(self.listed.len())
+    }
+
+    pub(crate) fn rows(&self, from: u32, count: u32) -> Vec<KeyRow> {
+        let ids = self.listed.iter().skip(from as usize).take(count as usize);
+        ids.filter_map(|id| self.row(*id as usize)).collect()
+    }
+
+    pub(crate) fn tree(&mut self) -> u32 {
+        self.tree = Tree::new(&self.index, &self.live);
+        narrow(self.tree.lines().len())
+    }
+
+    pub(crate) fn lines(&self, from: u32, count: u32) -> Vec<TreeRow> {
+        let lines = self.tree.lines().iter().skip(from as usize).take(count as usize);
+        lines.filter_map(|line| self.line(line)).collect()
+    }
+
+    fn line(&self, line: &Line) -> Option<TreeRow> {
+        let key = self.live.get(&self.index, line.start as usize)?;
+        let part = key.key.get(line.from as usize..line.to as usize).unwrap_or_default();
+        Some(TreeRow {
+            depth: line.depth,
+            name: key_text(part),
+            folder: line.folder,
+            open: line.open,
+            keys: line.end.saturating_sub(line.start),
+            first: self.row_of(&key)?,
+        })
+    }
+
+    pub(crate) fn toggle(&mut self, line: u32) -> u32 {
+        self.tree.toggle(&self.index, &self.live, line as usize);
+        narrow(self.tree.lines().len())
+    }
+
+    pub(crate) fn reveal(&mut self, id: u32) -> Option<Revealed> {
+        let name = self.all.name(&self.index, id as usize);
+        let number = self.live.find(&self.index, name)?;
+        let line = self.tree.reveal(&self.index, &self.live, number)?;
+        Some(Revealed { line: narrow(line), total: narrow(self.tree.lines().len()) })
+    }
+
+    pub(crate) fn find(&self, key: &str) -> Option<KeyRow> {
+        let id = self.all.find(&self.index, &key_bytes(key)?)?;
+        self.row(id)
+    }
+
+    pub(crate) fn value(&self, id: u32) -> Result<Vec<u8>, Refusal> {
+        let key = self.all.get(&self.index, id as usize).ok_or("There is no such key any more.")?;
+        value_at(&self.store, key.place)
+    }
+
+    pub(crate) fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, Refusal> {
+        value_at(&self.store, Place { page, index })
+    }
+
+    pub(crate) fn begin_history(&mut self, id: u32) {
+        let history = History::of(self.all.name(&self.index, id as usize));
+        self.reading = Some(Reading::new(self.store.lost(), Purpose::History(history)));
+    }
+
+    pub(crate) fn finish_history(&mut self) -> Result<Vec<KeyEvent>, Refusal> {
+        let Some(Reading { purpose: Purpose::History(history), .. }) = self.reading.take() else {
+            return Err(unread());
+        };
+        Ok(history.into_events().iter().map(KeyEvent::from).collect())
+    }
+
+    /// Begins `HashKV` at a revision; 0 is the latest.
+    pub(crate) fn begin_hash(&mut self, revision: i64) -> Result<(), Refusal> {
+        let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
+        let hashing = Hashing::new(&self.store, revision);
+        self.reading = Some(Reading::new(self.store.lost(), Purpose::Hash(Box::new(hashing))));
+        Ok(())
+    }
+
+    pub(crate) fn finish_hash(&mut self) -> Result<HashAnswer, Refusal> {
+        let Some(Reading { purpose: Purpose::Hash(hashing), lost, .. }) = self.reading.take() else {
+            return Err(unread());
+        };
+        if let Some(first) = lost.first {
+            return Err(format!("The hash would be wrong, because not all can be read: {}.", first.message));
+        }
+        let hash = hashing.finish();
+        Ok(HashAnswer { hash: hash.hash, revision: hash.revision, compact_revision: hash.compact_revision })
+    }
+
+    pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
+        self.store.page_view(page).map_err(told)
+    }
+
+    pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {
+        self.store.page_bytes(page).map_err(told)
+    }
+}
+
+/// The value in an entry.
+pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: Place) -> Result<Vec<u8>, Refusal> {
+    let message = store.value(place).map_err(told)?;
+    let pair = message.as_deref().and_then(KeyValue::parse);
+    pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be read any more.".into())
+}
+
+pub(crate) fn message_of(bytes: &[u8]) -> Option<Vec<MessageField>> {
+    message::read(bytes)
+}
