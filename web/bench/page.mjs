@@ -30,8 +30,10 @@ console.log(
     file: resolve(file),
     verdictSeconds: verdict,
     sha256Seconds: sha256,
+    keysSeconds: median(samples.verdict.map(({ keys }) => keys)),
     ratio: round3(verdict / sha256),
     rendererPeakMiB: Math.max(...samples.verdict.map(({ mib }) => mib)),
+    rendererPeakMiBKeys: Math.max(...samples.verdict.map(({ keysMib }) => keysMib)),
     rendererPeakMiBSha256: Math.max(...samples.sha256.map(({ mib }) => mib)),
     samples,
   }),
@@ -56,13 +58,30 @@ async function measure(page) {
     const look = setInterval(() => (peak = Math.max(peak, rendererMemory())), LOOK_MS);
     await tab.getByTestId("file-input").setInputFiles(file);
     await tab.waitForFunction(() => globalThis.took !== undefined, undefined, { timeout: 600_000, polling: 250 });
+    const verdict = await tab.getByTestId("verdict").textContent();
+    const judged = peak;
+    const keys = page === PAGES.verdict ? await firstKeys(tab) : 0;
     clearInterval(look);
     const seconds = await tab.evaluate(() => globalThis.took / 1000);
-    const verdict = await tab.getByTestId("verdict").textContent();
-    return { seconds: round3(seconds), mib: Math.round(peak / 1024 / 1024), verdict };
+    return { seconds: round3(seconds), keys: round3(keys), mib: mebibytes(judged), keysMib: mebibytes(peak), verdict };
   } finally {
     await browser.close();
   }
+}
+
+/** Seconds from the wish to see the keys to the first of them on the screen. */
+async function firstKeys(tab) {
+  await tab.evaluate(() => {
+    const began = performance.now();
+    new MutationObserver(() => {
+      if (globalThis.keysTook === undefined && document.querySelector('[data-testid="keys-list"] [data-row] .key') !== null) {
+        globalThis.keysTook = performance.now() - began;
+      }
+    }).observe(document.body, { subtree: true, childList: true });
+    document.querySelector('[data-view="keys"]').click();
+  });
+  await tab.waitForFunction(() => globalThis.keysTook !== undefined, undefined, { timeout: 600_000, polling: 250 });
+  return tab.evaluate(() => globalThis.keysTook / 1000);
 }
 
 /** Bytes (proportional set size) of the largest renderer below this process. */
@@ -90,6 +109,10 @@ function text(path) {
   } catch {
     return "";
   }
+}
+
+function mebibytes(bytes) {
+  return Math.round(bytes / 1024 / 1024);
 }
 
 function median(values) {

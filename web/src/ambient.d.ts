@@ -1,5 +1,11 @@
-/** The sample snapshot, gzipped and in base64; null in a build without one. See vite/sample.ts. */
+/** The sample snapshot, gzipped and in base64; null in a build without one. See vite/packed.ts. */
 declare module "virtual:sample" {
+  const packed: string | null;
+  export default packed;
+}
+
+/** The inspector's wasm, likewise. */
+declare module "virtual:wasm" {
   const packed: string | null;
   export default packed;
 }

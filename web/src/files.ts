@@ -1,13 +1,12 @@
 import packedSample from "virtual:sample";
+import { unpacked } from "./unpacked.ts";
 
 /** Whether this page carries a sample snapshot. */
 export const hasSample = packedSample !== null;
 
 /** The sample snapshot, as if it had been dropped. */
 export async function openSample(): Promise<File> {
-  const packed = Uint8Array.from(atob(packedSample ?? ""), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new File([await new Response(stream).blob()], "sample.db");
+  return new File([await unpacked(packedSample)], "sample.db");
 }
 
 /** Where etcd keeps its database in a data directory. */
@@ -49,7 +48,16 @@ async function databaseIn(folder: FileSystemDirectoryEntry): Promise<File | null
 
 /** Lets the reader keep a text as a file. */
 export function save(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  keep(name, new Blob([text], { type: "application/json" }));
+}
+
+/** Lets the reader keep bytes as a file. */
+export function saveBytes(name: string, bytes: Uint8Array): void {
+  keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
+}
+
+function keep(name: string, blob: Blob): void {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -1,4 +1,5 @@
 import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
 import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
@@ -32,6 +33,16 @@ export class Session {
   view = $state<ViewId>("overview");
   /** The finding that is open, by its place in the report. */
   selected = $state<number | null>(null);
+  /** The key in hand, as it is shown. */
+  key = $state<string | null>(null);
+  /** The prefix whose room is shown. */
+  prefix = $state("");
+  /** The page that is taken apart. */
+  page = $state(0n);
+  /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
+  against = $state<number | null>(null);
+  /** What can be asked about its keys. */
+  readonly store: Store;
 
   #worker: Worker | null = null;
   #replacements = 0;
@@ -41,6 +52,7 @@ export class Session {
   constructor(id: number, file: File, onIdle: () => void) {
     this.id = id;
     this.file = file;
+    this.store = new Store(file);
     this.total = file.size;
     this.#onIdle = onIdle;
   }
@@ -91,12 +103,17 @@ export class Session {
 
   /** Ends the worker of a file that is closed. */
   close(): void {
+    this.#end();
+    this.store.close();
+  }
+
+  #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
   }
 
   #stop(state: State): void {
-    this.close();
+    this.#end();
     this.state = state;
     this.#onIdle();
   }
@@ -143,7 +160,7 @@ export class Session {
   }
 
   #died(reason: string): void {
-    this.close();
+    this.#end();
     const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
     if (this.#replacements < REPLACEMENTS) {
       this.#replacements += 1;

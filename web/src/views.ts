@@ -1,9 +1,15 @@
 import type { Component } from "svelte";
+import Cluster from "./components/cluster/Cluster.svelte";
+import Compare from "./components/compare/Compare.svelte";
 import Findings from "./components/Findings.svelte";
+import Keys from "./components/keys/Keys.svelte";
 import Overview from "./components/Overview.svelte";
+import Pages from "./components/pages/Pages.svelte";
+import Restore from "./components/restore/Restore.svelte";
+import Space from "./components/space/Space.svelte";
 import type { Session } from "./session.svelte.ts";
 
-export type ViewId = "overview" | "findings";
+export type ViewId = "overview" | "keys" | "space" | "compare" | "cluster" | "findings" | "pages" | "restore";
 
 /** A room of the rail. The order is that of the keys `1 2 …`. */
 export interface View {
@@ -16,7 +22,13 @@ export interface View {
 
 export const views: View[] = [
   { id: "overview", label: "Overview", component: Overview },
+  { id: "keys", label: "Keys", component: Keys },
+  { id: "space", label: "Space", component: Space },
+  { id: "compare", label: "Compare", component: Compare },
+  { id: "cluster", label: "Cluster", component: Cluster },
   { id: "findings", label: "Findings", component: Findings, badge: (session) => findingCount(session) },
+  { id: "pages", label: "Pages", component: Pages },
+  { id: "restore", label: "Restore", component: Restore },
 ];
 
 /** How many findings there were, those not kept included. */

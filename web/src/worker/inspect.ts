@@ -64,6 +64,14 @@ function settle(inspector: Inspector, blob: Blob | undefined, total: number, tel
   });
 }
 
+/** A file's own bytes with random access: a packed one is unpacked first. */
+export async function plain(file: File, post: Post): Promise<Blob> {
+  const packed = packing(peek(file).kind);
+  if (packed === null) return file;
+  const unpacked = await unpack(file, packed);
+  return "blob" in unpacked ? unpacked.blob : copy(unpacked.stream, throttled(post));
+}
+
 /** Unpacks into a blob. */
 async function copy(stream: Unpacking, tell: Tell): Promise<Blob> {
   const parts: Blob[] = [];

@@ -3,6 +3,8 @@ import type { CodeInfo, Peek, Report } from "../generated/etcdsnap_inspector.js"
 /** What the page asks of a worker: the one file it exists for. */
 export interface Request {
   file: File;
+  /** To open the store inside it for calls (see `calls.ts`), instead of judging it. */
+  browse?: true;
 }
 
 /** What is being done to the file: read once, or, where a packed one needs it, unpacked to a copy first. */

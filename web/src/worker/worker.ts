@@ -1,18 +1,23 @@
 import { codes, initSync } from "../generated/etcdsnap_inspector.js";
-import wasm from "../generated/etcdsnap_inspector_bg.wasm?url&inline";
+import wasm from "virtual:wasm";
+import { browse } from "./browse.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
 import type { Failure, Message, Request } from "./messages.ts";
+import { unpacked } from "../unpacked.ts";
 import { Unreadable } from "./unpack.ts";
 
 const post = (message: Message): void => self.postMessage(message);
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
   try {
-    // The page may fetch nothing, not even its own data: addresses, so they are decoded by hand.
-    initSync({ module: decode(wasm) });
+    initSync({ module: await (await unpacked(wasm)).arrayBuffer() });
     if (__HASH_ONLY__) {
       await hashOnly(data.file, post);
+      return;
+    }
+    if (data.browse === true) {
+      await browse(data.file, (message) => self.postMessage(message));
       return;
     }
     post({ kind: "codes", codes: codes() });
@@ -21,13 +26,6 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
     post({ kind: "failed", failure: failure(error) });
   }
 };
-
-function decode(address: string): Uint8Array<ArrayBuffer> {
-  const text = atob(address.slice(address.indexOf(",") + 1));
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
-  return bytes;
-}
 
 function failure(error: unknown): Failure {
   if (error instanceof Unreadable) return { message: error.message, action: error.action, broken: false };

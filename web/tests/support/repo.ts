@@ -63,7 +63,7 @@ function cli(args: string[]): string {
 }
 
 /** The newest etcdsnap that cargo built, or the one that $ETCDSNAP_BIN names. */
-function program(): string {
+export function program(): string {
   if (env["ETCDSNAP_BIN"]) return env["ETCDSNAP_BIN"];
   const target = env["CARGO_TARGET_DIR"] ?? join(root, "target");
   const built = ["release", "debug"].map((profile) => join(target, profile, "etcdsnap")).filter((path) => existsSync(path));

@@ -1,0 +1,49 @@
+import { Closed } from "../../store.svelte.ts";
+
+/** The words of a refusal; null when the store was only closed meanwhile. */
+export function problemOf(error: unknown): string | null {
+  if (error instanceof Closed) return null;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The answer to the question asked last: answers to earlier ones that come late are dropped. */
+export class Asking<T> {
+  answer = $state.raw<T | null>(null);
+  problem = $state<string | null>(null);
+  #round = 0;
+
+  /** Asks; the answer before is gone at once. */
+  async ask(question: () => Promise<T>): Promise<void> {
+    this.clear();
+    const round = this.#round;
+    try {
+      const answer = await question();
+      if (round === this.#round) this.answer = answer;
+    } catch (error) {
+      if (round === this.#round) this.problem = problemOf(error);
+    }
+  }
+
+  clear(): void {
+    this.#round += 1;
+    this.answer = null;
+    this.problem = null;
+  }
+}
+
+/** The key that is pressed, for who listens to the whole window; null when it is meant for a field, the browser or a dialog. */
+export function pressed(event: KeyboardEvent): string | null {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]") !== null) return null;
+  const target = event.target;
+  if (target instanceof HTMLTextAreaElement) return null;
+  // Letters choose in a choice; they do nothing to a tick or a slider.
+  if (target instanceof HTMLSelectElement && /^[a-z]$/i.test(event.key)) return null;
+  if (target instanceof HTMLInputElement && !["range", "checkbox"].includes(target.type)) return null;
+  return event.key;
+}
+
+/** Nobody else hears of a key that was taken. */
+export function take(event: Event): void {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}

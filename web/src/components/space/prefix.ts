@@ -1,0 +1,58 @@
+/** Prefixes of keys as the page shows them: as they are, or in quotes with escapes. */
+
+/** A step on the way to a prefix. */
+export interface Step {
+  /** The prefix up to here. */
+  prefix: string;
+  /** The part that it adds, with its slash. */
+  name: string;
+  /** What Kubernetes keeps there; empty when it is not known. */
+  kind: string;
+}
+
+const KUBERNETES = "/registry/";
+
+/** The steps to a prefix, the empty one left out. A slash at the start begins the first part. */
+export function steps(prefix: string): Step[] {
+  const quote = isQuoted(prefix) ? '"' : "";
+  const inner = quote === "" ? prefix : prefix.slice(1, -1);
+  const parts = inner.match(/^\/?[^/]*\/?|[^/]+\/?|\//g)?.filter((part) => part !== "") ?? [];
+  const kinds = inner.startsWith(KUBERNETES) ? kubernetesKinds(parts) : [];
+  let path = "";
+  return parts.map((name, at) => {
+    path += name;
+    return { prefix: quote + path + quote, name, kind: kinds[at] ?? "" };
+  });
+}
+
+/** The prefix one step up; null at the top. */
+export function above(prefix: string): string | null {
+  if (prefix === "") return null;
+  return steps(prefix).at(-2)?.prefix ?? "";
+}
+
+/** What the groups below a prefix are, in the plural. */
+export function groupsBelow(prefix: string): string {
+  const path = isQuoted(prefix) ? prefix.slice(1, -1) : prefix;
+  if (!path.startsWith(KUBERNETES)) return "Groups";
+  const below = kubernetesKinds([...steps(prefix).map((step) => step.name), ""]).at(-1) ?? "";
+  return { resource: "Resources", "resource or group": "Resources and groups", namespace: "Namespaces", name: "Objects", part: "Parts" }[below] ?? "Groups";
+}
+
+/** What the parts of `/registry/apps.example.com/widgets/default/one` stand for. A part with a dot behind the root is an API group. */
+function kubernetesKinds(parts: string[]): string[] {
+  const kinds = ["registry"];
+  const [, first] = parts;
+  if (first === undefined) return kinds;
+  if (first.includes(".")) kinds.push("group", "resource");
+  // The API server keeps services in two folders.
+  else if (first === "services/" && /^(specs|endpoints)\/$/.test(parts[2] ?? "")) kinds.push("resource", "part");
+  else kinds.push(first === "" ? "resource or group" : "resource");
+  kinds.push("namespace", "name");
+  while (kinds.length < parts.length) kinds.push("");
+  return kinds.slice(0, parts.length);
+}
+
+function isQuoted(prefix: string): boolean {
+  return prefix.length >= 2 && prefix.startsWith('"') && prefix.endsWith('"');
+}

@@ -1,0 +1,140 @@
+import { hierarchy, treemap, treemapSquarify } from "d3-hierarchy";
+import type { UsageAnswer, UsageGroup, UsageSum } from "../../generated/etcdsnap_inspector.js";
+import { measured, NOTHING, plus, type Measure } from "./measure.ts";
+
+/** A rectangle of the picture, in CSS pixels from its left upper corner. */
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** A group, or the small ones together. */
+export interface Tile extends Box {
+  /** Null for the small ones. */
+  group: UsageGroup | null;
+  /** How many groups it stands for. */
+  groups: number;
+  sum: UsageSum;
+  /** What is in it, as far as it is known and large enough. */
+  inner: Tile[];
+}
+
+interface Node {
+  group: UsageGroup | null;
+  groups: number;
+  sum: UsageSum;
+  children: Node[];
+}
+
+/** Smaller rectangles cannot be hit or told apart: in square pixels. */
+const LEAST = 24 * 24;
+/** What is in a group is drawn from this size on. */
+const LEAST_NESTED = 150 * 100;
+/** More rectangles would be a mosaic, not a picture. */
+const MOST = 250;
+/** From this part on the small ones are shown as the whole that they are. */
+const ALMOST_ALL = 0.95;
+/** Room for a group's own name above what is in it. */
+const NAME = 22;
+
+/** Folders whose insides are large enough to be drawn, the largest first. */
+export function nested(answer: UsageAnswer, measure: Measure, width: number, height: number): UsageGroup[] {
+  const whole = Number(measured(answer.total, measure));
+  if (whole === 0) return [];
+  return answer.groups
+    .filter((group) => group.folder && (Number(measured(group.sum, measure)) / whole) * width * height >= LEAST_NESTED)
+    .sort((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+}
+
+/** Lays out the groups of an answer, the largest first. `insides` has the answers for some of them, by their prefix. */
+export function lay(answer: UsageAnswer, insides: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
+  if (width < 1 || height < 1) return [];
+  const open = new Set(nested(answer, measure, width, height).map((group) => group.prefix));
+  const children = gather(answer, measure, width * height);
+  for (const child of children) {
+    const inside = child.group !== null && open.has(child.group.prefix) ? insides.get(child.group.prefix) : undefined;
+    // What is in a group is drawn in the part of the picture that the group has.
+    if (inside !== undefined) child.children = gather(inside, measure, part(child.sum, answer.total, measure) * width * height);
+  }
+  const root = hierarchy<Node>({ group: null, groups: 0, sum: NOTHING, children })
+    .sum((node) => (node.children.length > 0 ? 0 : Number(measured(node.sum, measure))))
+    // Squares come of laying out the largest first, the small ones together being one of the large at times.
+    .sort((a, b) => (b.value ?? 0) - (a.value ?? 0));
+  const laid = treemap<Node>()
+    .tile(treemapSquarify)
+    .size([width, height])
+    .round(true)
+    .paddingInner(2)
+    .paddingOuter((node) => (node.depth === 1 ? 3 : 0))
+    .paddingTop((node) => (node.depth === 1 ? NAME : 0))(root);
+  const tile = (node: typeof laid, left: number, top: number): Tile => ({
+    x: node.x0 - left,
+    y: node.y0 - top,
+    width: node.x1 - node.x0,
+    height: node.y1 - node.y0,
+    group: node.data.group,
+    groups: node.data.groups,
+    sum: node.data.sum,
+    inner: (node.children ?? []).map((inner) => tile(inner, node.x0, node.y0)),
+  });
+  const tiles = (laid.children ?? []).map((node) => tile(node, 0, 0));
+  return [...tiles.filter(({ group }) => group !== null), ...tiles.filter(({ group }) => group === null)];
+}
+
+/** The groups that are large enough in so many square pixels, the largest first; then the others as one. */
+function gather(answer: UsageAnswer, measure: Measure, area: number): Node[] {
+  const nodes: Node[] = [];
+  let others: Node = { group: null, groups: answer.restCount, sum: answer.rest, children: [] };
+  const sorted = answer.groups.toSorted((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+  for (const group of sorted) {
+    const large = nodes.length < MOST && part(group.sum, answer.total, measure) * area >= LEAST;
+    if (large) nodes.push({ group, groups: 1, sum: group.sum, children: [] });
+    else others = { ...others, groups: others.groups + 1, sum: plus(others.sum, group.sum) };
+  }
+  // A sliver or two beside all the others would show nothing.
+  if (part(others.sum, answer.total, measure) > ALMOST_ALL) {
+    for (const { sum } of nodes.splice(0)) others = { ...others, groups: others.groups + 1, sum: plus(others.sum, sum) };
+  }
+  return measured(others.sum, measure) > 0n ? [...nodes, others] : nodes;
+}
+
+function part(sum: UsageSum, total: UsageSum, measure: Measure): number {
+  const whole = Number(measured(total, measure));
+  return whole === 0 ? 0 : Number(measured(sum, measure)) / whole;
+}
+
+export type Direction = "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown";
+
+/** The tile next to another in a direction; the same when there is none. */
+export function neighbour(tiles: Tile[], at: number, direction: Direction): number {
+  const from = tiles[at];
+  if (from === undefined) return 0;
+  const across = direction === "ArrowLeft" || direction === "ArrowRight";
+  const sign = direction === "ArrowLeft" || direction === "ArrowUp" ? -1 : 1;
+  const far = (tile: Tile): [number, number] => {
+    const along = across ? edge(tile.x, tile.width, from.x, from.width, sign) : edge(tile.y, tile.height, from.y, from.height, sign);
+    const aside = across ? apart(tile.y, tile.height, from.y, from.height) : apart(tile.x, tile.width, from.x, from.width);
+    return [along, aside];
+  };
+  let [best, least] = [at, Infinity];
+  tiles.forEach((tile, index) => {
+    const [along, aside] = far(tile);
+    // Beside counts for more than away: a row is followed before it is left.
+    const distance = along + aside * 3;
+    if (index !== at && along >= 0 && distance < least) [best, least] = [index, distance];
+  });
+  return best;
+}
+
+/** How far one span lies beyond another; negative when it does not. */
+function edge(start: number, length: number, from: number, fromLength: number, sign: number): number {
+  return sign > 0 ? start - (from + fromLength) : from - (start + length);
+}
+
+/** How far two spans miss each other; the nearer their starts, the less, when they do not. */
+function apart(start: number, length: number, from: number, fromLength: number): number {
+  const gap = Math.max(start - (from + fromLength), from - (start + length), 0);
+  return gap > 0 ? gap + 1 : Math.abs(start - from) / 1e4;
+}

@@ -1,0 +1,141 @@
+import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
+import type { Answer, Ask, Call, CallName, StoreMessage } from "./worker/calls.ts";
+import type { Failure, Message, Request } from "./worker/messages.ts";
+import InspectWorker from "./worker/worker.ts?worker&inline";
+
+export type StoreState = "closed" | "opening" | "open" | "failed";
+
+/** A call that was not answered because the store was closed meanwhile. */
+export class Closed extends Error {}
+
+/**
+ * The store inside a file: its keys and what can be asked about them. Opening it reads the file once more, in a worker of its own;
+ * calls may be made at any time and are answered in order once it is open.
+ */
+export class Store {
+  readonly file: File;
+  state = $state<StoreState>("closed");
+  /** Bytes read and in all, while something reads the whole file. */
+  done = $state(0);
+  total = $state(0);
+  facts = $state.raw<StoreFacts | null>(null);
+  failure = $state.raw<Failure | null>(null);
+  /** Grows whenever the ids of keys change. */
+  version = $state(0);
+
+  #worker: Worker | null = null;
+  #next = 1;
+  #waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  #held: Call[] = [];
+
+  constructor(file: File) {
+    this.file = file;
+  }
+
+  /** Part done, 0 to 100. */
+  get percent(): number {
+    return this.total > 0 ? Math.min(100, Math.floor((this.done / this.total) * 100)) : 0;
+  }
+
+  /** Opens the store unless it is open or being opened. */
+  open(): void {
+    if (this.state !== "closed") return;
+    this.state = "opening";
+    this.failure = null;
+    this.done = 0;
+    this.total = this.file.size;
+    const worker = new InspectWorker();
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(stopped(event.message));
+    };
+    worker.postMessage({ file: this.file, browse: true } satisfies Request);
+  }
+
+  /** Asks the store, opening it if need be. */
+  call<K extends CallName>(name: K, ask: Ask<K>): Promise<Answer<K>> {
+    this.open();
+    return new Promise((resolve, reject) => {
+      if (this.#worker === null) {
+        reject(new Error(this.failure?.message ?? "The store is closed."));
+        return;
+      }
+      const call: Call = { number: this.#next, name, ask };
+      this.#next += 1;
+      this.#waiting.set(call.number, { resolve, reject });
+      if (this.state === "open") this.#worker.postMessage(call);
+      else this.#held.push(call);
+    });
+  }
+
+  /** Reads the keys at another revision. */
+  async at(revision: bigint): Promise<void> {
+    this.facts = await this.call("at", { revision });
+    this.version += 1;
+  }
+
+  /** Tries once more after a failure. */
+  retry(): void {
+    if (this.state === "failed") this.state = "closed";
+    this.open();
+  }
+
+  /** Ends the worker; nothing asked is answered any more. */
+  close(): void {
+    this.#end();
+    this.state = "closed";
+    this.facts = null;
+  }
+
+  #end(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#held = [];
+    for (const { reject } of this.#waiting.values()) reject(new Closed("The store was closed."));
+    this.#waiting.clear();
+  }
+
+  #fail(failure: Failure): void {
+    this.#end();
+    this.failure = failure;
+    this.state = "failed";
+  }
+
+  #hear(message: StoreMessage | Message): void {
+    switch (message.kind) {
+      case "progress":
+        this.done = message.done;
+        this.total = message.total;
+        break;
+      case "opened":
+        this.facts = message.facts;
+        this.state = "open";
+        this.version += 1;
+        for (const call of this.#held) this.#worker?.postMessage(call);
+        this.#held = [];
+        break;
+      case "answer":
+        this.#waiting.get(message.number)?.resolve(message.answer as never);
+        this.#waiting.delete(message.number);
+        break;
+      case "refused":
+        this.#waiting.get(message.number)?.reject(new Error(message.message));
+        this.#waiting.delete(message.number);
+        break;
+      case "failed":
+        this.#fail(message.failure);
+        break;
+    }
+  }
+}
+
+function stopped(reason: string): Failure {
+  const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "") || "it gave no reason";
+  return {
+    message: `The worker that looked into this file stopped: ${words}.`,
+    action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
+    broken: true,
+  };
+}

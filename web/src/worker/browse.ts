@@ -1,0 +1,88 @@
+import { StoreView } from "../generated/etcdsnap_inspector.js";
+import type { Ask, Call, CallName, Calls, StoreMessage } from "./calls.ts";
+import { plain } from "./inspect.ts";
+import type { Message } from "./messages.ts";
+import { readAll } from "./steps.ts";
+
+/** Progress is told at most this often. */
+const TELL_EVERY_MS = 50;
+
+type Post = (message: StoreMessage | Message) => void;
+type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
+
+/** Opens the store in a file, and from then on answers calls, one after the other. */
+export async function browse(file: File, post: Post): Promise<void> {
+  let last = -Infinity;
+  const tell = (done: number, total: number): void => {
+    const now = performance.now();
+    if (now - last < TELL_EVERY_MS && done < total) return;
+    last = now;
+    post({ kind: "progress", done, total });
+  };
+  const own = await plain(file, post);
+  const view = new StoreView(own);
+  const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
+  const doers = doersOf(view, read, (other) => plain(other, post));
+  view.beginKeys(0n);
+  await read();
+  const facts = view.finishKeys();
+  let before = Promise.resolve();
+  self.onmessage = ({ data }: MessageEvent<Call>) => {
+    before = before.then(() => answer(doers, data, post));
+  };
+  post({ kind: "opened", facts });
+}
+
+async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Promise<void> {
+  try {
+    const answer = await doers[name](ask as never);
+    post({ kind: "answer", number, answer });
+  } catch (error) {
+    // A trap leaves the store in no state to go on with: the page then opens it anew.
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    post({ kind: "refused", number, message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<Blob>): Doers {
+  const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
+  return {
+    at: async ({ revision }) => {
+      view.beginKeys(revision);
+      await read();
+      return view.finishKeys();
+    },
+    list: (filter) => view.list(filter),
+    rows: ({ from, count }) => view.rows(from, count),
+    tree: () => view.tree(),
+    lines: ({ from, count }) => view.lines(from, count),
+    toggle: ({ line }) => view.toggle(line),
+    reveal: ({ id }) => view.reveal(id),
+    find: ({ key }) => view.find(key),
+    value: ({ id }) => own(view.value(id)),
+    history: async ({ id }) => {
+      view.beginHistory(id);
+      await read();
+      return view.finishHistory();
+    },
+    valueAt: ({ page, index }) => own(view.valueAt(page, index)),
+    message: ({ bytes }) => view.message(bytes),
+    usage: ({ prefix }) => view.usage(prefix),
+    compare: async ({ other, revision }) => {
+      const blob = other === null ? undefined : await opened(other);
+      view.beginCompare(blob, revision);
+      await read(blob);
+      return view.finishCompare();
+    },
+    changes: ({ from, count, kinds }) => view.changes(from, count, kinds),
+    sides: ({ key }) => view.sides(key),
+    cluster: () => view.cluster(),
+    page: ({ page }) => view.page(page),
+    pageBytes: ({ page }) => own(view.pageBytes(page)),
+    hashkv: async ({ revision }) => {
+      view.beginHash(revision);
+      await read();
+      return view.finishHash();
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { Cluster, ChangeRow, Differences, KeyEvent, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+
+/** Which keys a list shows. Empty text and nulls ask for nothing. */
+export interface Filter {
+  text: string;
+  /** `text` stands at the start of the key, not anywhere in it. */
+  prefix: boolean;
+  show: "live" | "deleted" | "all";
+  /** Only keys with a lease. */
+  leased: boolean;
+  minBytes: number | null;
+  maxBytes: number | null;
+  minRevision: bigint | null;
+  maxRevision: bigint | null;
+}
+
+/** What can be asked of an open store: each call with what it takes and what it answers. Ids are those of `KeyRow`. */
+export interface Calls {
+  /** Reads the keys anew at another revision. All ids change, and the list and the tree begin anew. */
+  at: [{ revision: bigint }, StoreFacts];
+  /** Makes this the list; answers how many keys it has. */
+  list: [Filter, number];
+  /** Part of the list. */
+  rows: [{ from: number; count: number }, KeyRow[]];
+  /** Begins the tree of the live keys anew, its root open; answers how many lines it has. */
+  tree: [Record<never, never>, number];
+  /** Part of the tree. */
+  lines: [{ from: number; count: number }, TreeRow[]];
+  /** Opens or closes the folder at a line; answers how many lines the tree has now. */
+  toggle: [{ line: number }, number];
+  /** Opens the folders above a key; answers its line, or null when the tree has no such key. */
+  reveal: [{ id: number }, { line: number; total: number } | null];
+  /** The key of that name, typed as it is shown. */
+  find: [{ key: string }, KeyRow | null];
+  /** Its value at the revision. */
+  value: [{ id: number }, Uint8Array<ArrayBuffer>];
+  /** All that is kept of its past, oldest first, later than the revision too. */
+  history: [{ id: number }, KeyEvent[]];
+  /** The value of one event. */
+  valueAt: [{ page: bigint; index: number }, Uint8Array<ArrayBuffer>];
+  /** A protobuf message without its schema; null when the bytes are none. */
+  message: [{ bytes: Uint8Array }, MessageField[] | null];
+  /** Who takes the room below a prefix, as the terminal types it; "" for all. */
+  usage: [{ prefix: string }, UsageAnswer];
+  /** Compares with another file (or, without one, with another revision of this): this is the earlier side. 0 is the latest. */
+  compare: [{ other: File | null; revision: bigint }, Differences];
+  /** Part of the differences in the order of keys, of these kinds. */
+  changes: [{ from: number; count: number; kinds: ("added" | "removed" | "changed")[] }, ChangeRow[]];
+  /** Both values of a key that differs; null where there is none. */
+  sides: [{ key: string }, { before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }];
+  cluster: [Record<never, never>, Cluster];
+  page: [{ page: bigint }, PageView];
+  /** The raw bytes of a page, its overflow included, at most 64 KiB. */
+  pageBytes: [{ page: bigint }, Uint8Array<ArrayBuffer>];
+  hashkv: [{ revision: bigint }, { hash: number; revision: bigint; compactRevision: bigint }];
+}
+
+export type CallName = keyof Calls;
+export type Ask<K extends CallName> = Calls[K][0];
+export type Answer<K extends CallName> = Calls[K][1];
+
+/** One call on its way to the worker. */
+export interface Call {
+  number: number;
+  name: CallName;
+  ask: unknown;
+}
+
+/** What the worker of an open store tells: `opened` once, then an answer for each call. */
+export type StoreMessage =
+  | { kind: "progress"; done: number; total: number }
+  | { kind: "opened"; facts: StoreFacts }
+  | { kind: "answer"; number: number; answer: unknown }
+  | { kind: "refused"; number: number; message: string };

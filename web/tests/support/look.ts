@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { program } from "./repo.ts";
+
+export { program };
+
+/** An object of a JSON line that etcdsnap prints. */
+export type Line = Record<string, unknown>;
+
+/** What etcdsnap prints with `-w json`, line by line. 1 is the exit code of damage and of differences, not of a failure. */
+export function lines(...args: string[]): Line[] {
+  return output(...args, "-w", "json")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** A key, or another name, of such a line, as page and terminal show it. */
+export function nameIn(line: Line, name = "key"): string {
+  const [plain, base64] = [line[name], line[`${name}Base64`]];
+  return keyText(typeof base64 === "string" ? Buffer.from(base64, "base64") : Buffer.from(String(plain)));
+}
+
+/** A key as it is; in quotes with escapes when a person could take it for something else. As `key_text` in core/src/words.rs. */
+function keyText(key: Buffer): string {
+  const text = key.toString("utf8");
+  const odd = /[\s"'\\\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+  if (text !== "" && Buffer.from(text).equals(key) && !odd.test(text)) return text;
+  const named: Record<number, string> = { 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 39: "\\'", 92: "\\\\" };
+  const sign = (byte: number): string => named[byte] ?? (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`);
+  return `"${[...key].map(sign).join("")}"`;
+}
+
+/** All that etcdsnap prints. */
+export function output(...args: string[]): string {
+  try {
+    return execFileSync(program(), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
+  } catch (error) {
+    const { status, stdout } = error as { status?: number; stdout?: string };
+    if (status === 1 && stdout !== undefined) return stdout;
+    throw error;
+  }
+}
