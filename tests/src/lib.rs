@@ -13,5 +13,7 @@ pub mod damage;
 pub mod dice;
 pub mod judge;
 pub mod programs;
+pub mod proxy;
 pub mod read;
 pub mod server;
+pub mod tls;

@@ -74,6 +74,8 @@ pub struct Servers {
     version: String,
     running: Vec<(Seat, Child)>,
     logs: PathBuf,
+    /// Flags behind the usual ones, of which the last of a kind counts.
+    extra: Vec<String>,
 }
 
 impl Servers {
@@ -83,7 +85,17 @@ impl Servers {
     /// When one cannot be started, ends, or does not become healthy; its log is shown then.
     #[must_use]
     pub fn start(version: &str, seats: &[Seat], logs: &Path) -> Option<Self> {
-        let mut servers = Self { version: version.to_owned(), running: Vec::new(), logs: logs.to_owned() };
+        Self::start_with(version, seats, logs, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with(version: &str, seats: &[Seat], logs: &Path, extra: &[String]) -> Option<Self> {
+        let (running, logs, extra) = (Vec::new(), logs.to_owned(), extra.to_vec());
+        let mut servers = Self { version: version.to_owned(), running, logs, extra };
         for seat in seats {
             servers.spawn(seat, &initial_cluster(seats), "new")?;
         }
@@ -101,6 +113,7 @@ impl Servers {
             .args(["--listen-client-urls", &seat.client_url(), "--advertise-client-urls", &seat.client_url()])
             .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
             .args(["--initial-cluster", initial_cluster, "--initial-cluster-state", state])
+            .args(&self.extra)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
@@ -115,11 +128,31 @@ impl Servers {
     /// # Panics
     /// When the cluster refuses it, or it does not become healthy.
     pub fn add(&mut self, seat: &Seat, user: Option<&str>) {
+        self.join(seat, user, &[]);
+        self.wait_until_healthy();
+    }
+
+    /// Adds a learner and starts it. It is never healthy, as it answers no reads: it is only waited for until it says how it is.
+    ///
+    /// # Panics
+    /// When the cluster refuses it, or it says nothing.
+    pub fn add_learner(&mut self, seat: &Seat) {
+        self.join(seat, None, &["--learner"]);
+        let index = self.running.len() - 1;
+        let since = Instant::now();
+        while !self.etcdctl_of(index, None, &["endpoint", "status"]).status.success() {
+            assert!(since.elapsed() < PATIENCE, "{} says nothing", seat.name);
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn join(&mut self, seat: &Seat, user: Option<&str>, flags: &[&str]) {
         let url = format!("--peer-urls={}", seat.peer_url());
+        let words = [&["member", "add", &seat.name, &url][..], flags].concat();
         let since = Instant::now();
         // etcd takes members in only when the others have been connected for five seconds.
         loop {
-            let added = self.etcdctl(user, &["member", "add", &seat.name, &url]);
+            let added = self.etcdctl(user, &words);
             if added.status.success() || since.elapsed() > PATIENCE {
                 said(&added);
                 break;
@@ -130,7 +163,6 @@ impl Servers {
         let mut all: Vec<Seat> = self.running.iter().map(|(seat, _)| seat.clone()).collect();
         all.push(seat.clone());
         self.spawn(seat, &initial_cluster(&all), "existing").expect("etcd is built");
-        self.wait_until_healthy();
     }
 
     /// What the version's etcdctl says, asking the first server.
@@ -148,12 +180,28 @@ impl Servers {
     /// When it is not built.
     #[must_use]
     pub fn etcdctl_of(&self, index: usize, user: Option<&str>, args: &[&str]) -> Output {
-        let mut command = program(&self.version, "etcdctl").expect("etcdctl is built with etcd");
-        command.arg(format!("--endpoints={}", self.running[index].0.client_url()));
+        let mut command = self.client(index);
         if let Some(user) = user {
             command.arg(format!("--user={user}"));
         }
         command.args(args).stdin(Stdio::null()).output().expect("etcdctl runs")
+    }
+
+    /// The version's etcdctl with these arguments and the first server's address, not started yet.
+    ///
+    /// # Panics
+    /// When it is not built.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.client(0);
+        command.args(args);
+        command
+    }
+
+    fn client(&self, index: usize) -> Command {
+        let mut command = program(&self.version, "etcdctl").expect("etcdctl is built with etcd");
+        command.arg(format!("--endpoints={}", self.running[index].0.client_url()));
+        command
     }
 
     /// Revision and hash of each server, which agree in a healthy cluster at rest.
@@ -225,6 +273,41 @@ impl Servers {
                 assert!(since.elapsed() < PATIENCE, "{} does not stop", seat.name);
                 sleep(Duration::from_millis(20));
             }
+        }
+    }
+
+    /// Kills one server; its data directory stays.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self, index: usize) -> Seat {
+        let (seat, mut child) = self.running.remove(index);
+        child.kill().expect("a running process");
+        child.wait().expect("a child");
+        seat
+    }
+
+    /// Starts a server that was killed once more.
+    ///
+    /// # Panics
+    /// When it does not become healthy.
+    pub fn restart(&mut self, seat: &Seat) {
+        self.spawn(seat, &initial_cluster(std::slice::from_ref(seat)), "existing").expect("etcd is built");
+        self.wait_until_healthy();
+    }
+
+    /// Writes so many values of a megabyte.
+    ///
+    /// # Panics
+    /// When the server refuses one.
+    pub fn fill(&self, megabytes: usize) {
+        let mut dice = crate::dice::Dice::new(1);
+        for number in 0..megabytes {
+            let value: String = (0..1_000_000).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
+            let mut command = self.command(&["put", &format!("fill/{number}")]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("etcdctl runs");
+            child.stdin.take().expect("a pipe").write_all(value.as_bytes()).expect("etcdctl reads");
+            assert!(child.wait().expect("a child").success(), "fill/{number}");
         }
     }
 

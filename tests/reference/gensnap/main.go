@@ -1,4 +1,4 @@
-// Command gensnap writes large snapshots for the benchmarks, as etcd would lay them out, straight through bbolt.
+// Command gensnap writes large snapshots for the benchmarks and tests, as etcd would lay them out, straight through bbolt.
 //
 // A running server takes an hour for what this writes in under a minute. The entries are true to etcd: revisions,
 // create_revision and version of every key follow from one history, tombstones hold the key alone, leases exist, and a
@@ -19,8 +19,8 @@ import (
 )
 
 func main() {
-	mode := flag.String("mode", "k8s", "k8s: keys of a Kubernetes API server, values of about 1 KB; small: many tiny keys")
-	size := flag.Int64("size", 0, "k8s: about this many MB of file (default 1500); small: revisions in thousands (default 3000)")
+	mode := flag.String("mode", "k8s", "k8s: keys of a Kubernetes API server, values of about 1 KB; small: many tiny keys; keys: keys written once each")
+	size := flag.Int64("size", 0, "k8s: about this many MB of file (default 1500); small: revisions in thousands (default 3000); keys: keys in thousands (default 2000)")
 	seed := flag.Uint64("seed", 1, "seed of the pseudo-random choices")
 	out := flag.String("out", "", "the snapshot to write")
 	flag.Parse()
@@ -61,6 +61,11 @@ func run(mode string, size int64, seed uint64, out string) error {
 			size = 3000
 		}
 		err = store.small(size * 1000)
+	case "keys":
+		if size == 0 {
+			size = 2000
+		}
+		err = store.once(size * 1000)
 	default:
 		err = fmt.Errorf("no such mode: %s", mode)
 	}

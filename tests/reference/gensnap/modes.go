@@ -66,6 +66,17 @@ func (s *store) small(count int64) error {
 	return s.commit()
 }
 
+// once writes `count` keys once each, in folders of five hundred, with values of a few bytes.
+func (s *store) once(count int64) error {
+	for i := range count {
+		key := fmt.Sprintf("/keys/folder-%05d/object-%07d", i/500, i)
+		if err := s.put(key, s.text(8), 0); err != nil {
+			return err
+		}
+	}
+	return s.commit()
+}
+
 // text is pseudo-random and half compressible; each call has a slice of its own.
 func (s *store) text(length int) []byte {
 	const digits = "0123456789abcdef"

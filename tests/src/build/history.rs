@@ -209,6 +209,17 @@ impl History {
         self.scheduled = Some(at);
     }
 
+    /// The same after an interrupted compaction was carried to its end; none when there was nothing to finish.
+    #[must_use]
+    pub fn finish_compaction(&self, keeps_last_tombstone: bool) -> Option<Self> {
+        let at = self.scheduled.filter(|_| self.scheduled != self.finished)?;
+        let mut after = Self { finished: Some(at), ..self.clone() };
+        for revision in self.superseded(at, keeps_last_tombstone) {
+            after.revisions.remove(&revision);
+        }
+        Some(after)
+    }
+
     /// What a compaction at `at` removes, lowest first.
     fn superseded(&self, at: i64, keeps_last_tombstone: bool) -> Vec<Revision> {
         let mut newest: BTreeMap<&[u8], (Revision, bool)> = BTreeMap::new();

@@ -28,7 +28,8 @@ pub struct Layout {
     pub live_meta: usize,
     /// Small buckets are put inline in this percentage of cases; bolt always does so.
     pub inline: usize,
-    /// Separators are cut short, where that is allowed, in this percentage of cases.
+    /// Separators are cut short, where that is allowed, in this percentage of cases. `bbolt check` passes that, but bolt
+    /// finds a page in its parent by its first key: a program that writes to such a file damages it.
     pub short_separators: usize,
     /// Pages get random numbers, instead of numbers in the order of writing.
     pub scatter: bool,
@@ -55,6 +56,12 @@ impl Layout {
             dirty: false,
             seed,
         }
+    }
+
+    /// The same without what bolt can read and not write.
+    #[must_use]
+    pub fn writable(&self) -> Self {
+        Self { short_separators: 0, ..self.clone() }
     }
 
     /// Any layout that the format allows.

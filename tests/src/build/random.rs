@@ -57,6 +57,8 @@ pub struct Member {
     pub history: History,
     /// Its buckets.
     pub root: Bucket,
+    /// How it lies in its file.
+    pub layout: Layout,
     /// Its file.
     pub built: Built,
     /// What must be found in it.
@@ -71,7 +73,7 @@ pub fn member(life: &Life, layout: &Layout, version: Version, seed: u64) -> Memb
     let root = cluster::database(&history, version, &mut dice);
     let built = write(&root, layout);
     let truth = history.truth();
-    Member { version, history, root, built, truth }
+    Member { version, history, root, layout: layout.clone(), built, truth }
 }
 
 /// Any member with about so many transactions.

@@ -1,0 +1,294 @@
+//! What is exported is what is in the snapshot, in whichever form: read back by other libraries than those that wrote it, where there are such.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use etcdsnap::core::store::{KeyRange, Query};
+use etcdsnap::{NoProgress, Snapshot};
+use etcdsnap_tests::programs::{reference, tests_dir};
+use etcdsnap_tests::{case, cli};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use serde_json::Value;
+
+/// Key, main and sub revision, creation, version, lease, whether it is deleted, and the value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    main: i64,
+    sub: i64,
+    key: Vec<u8>,
+    create: i64,
+    version: i64,
+    lease: i64,
+    deleted: bool,
+    value: Vec<u8>,
+}
+
+/// What the library says of the keys that live.
+fn living(path: &Path) -> Vec<Entry> {
+    let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
+    let store = snapshot.store().unwrap();
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
+    let entry = |key: etcdsnap::core::store::Key<'_>| Entry {
+        main: key.revision.main,
+        sub: key.revision.sub,
+        key: key.key.to_vec(),
+        create: key.create_revision,
+        version: key.version,
+        lease: key.lease,
+        deleted: false,
+        value: snapshot.value(&store, key.place).unwrap(),
+    };
+    index.sorted(|key| !key.deleted).into_iter().map(entry).collect()
+}
+
+/// What it says of every entry, in the order of revisions.
+fn everything(path: &Path) -> Vec<Entry> {
+    let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
+    let store = snapshot.store().unwrap();
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
+    let mut entries = Vec::new();
+    for key in index.iter() {
+        for event in snapshot.history(&store, key.key, &NoProgress).unwrap().0 {
+            entries.push(Entry {
+                main: event.revision.main,
+                sub: event.revision.sub,
+                key: key.key.to_vec(),
+                create: event.create_revision,
+                version: event.version,
+                lease: event.lease,
+                deleted: event.deletion,
+                value: if event.deletion { Vec::new() } else { snapshot.value(&store, event.place).unwrap() },
+            });
+        }
+    }
+    entries.sort();
+    entries
+}
+
+fn export(path: &Path, flags: &[&str]) -> Vec<u8> {
+    let output = cli::run(&[&["export", path.to_str().unwrap()], flags].concat());
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    output.stdout
+}
+
+fn of_ndjson(bytes: &[u8]) -> Vec<Entry> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let parse = |line: &str| {
+        let json: Value = serde_json::from_str(line).unwrap();
+        let number = |name: &str| json[name].as_i64().unwrap_or_default();
+        let bytes = |name: &str| match json[name].as_str() {
+            Some(text) => text.as_bytes().to_vec(),
+            None => BASE64_STANDARD.decode(json[format!("{name}Base64")].as_str().unwrap_or_default()).unwrap(),
+        };
+        Entry {
+            main: number("modRevision"),
+            sub: number("subRevision"),
+            key: bytes("key"),
+            create: number("createRevision"),
+            version: number("version"),
+            lease: json["lease"].as_str().map_or(0, |id| u64::from_str_radix(id, 16).unwrap().cast_signed()),
+            deleted: json["deleted"] == true,
+            value: bytes("value"),
+        }
+    };
+    text.lines().map(parse).collect()
+}
+
+fn of_csv(bytes: &[u8]) -> Vec<Entry> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let titles = reader.headers().unwrap().clone();
+    let place = |title: &str| titles.iter().position(|one| one == title).unwrap();
+    let parse = |record: Result<csv::StringRecord, csv::Error>| {
+        let record = record.unwrap();
+        let text = |title: &str| record[place(title)].to_owned();
+        let number = |title: &str| text(title).parse().unwrap();
+        let bytes = |title: &str| match text(&format!("{title}_encoding")).as_str() {
+            "base64" => BASE64_STANDARD.decode(text(title)).unwrap(),
+            _ => text(title).into_bytes(),
+        };
+        let lease = text("lease");
+        Entry {
+            main: number("mod_revision"),
+            sub: number("sub_revision"),
+            key: bytes("key"),
+            create: number("create_revision"),
+            version: number("version"),
+            lease: if lease.is_empty() { 0 } else { u64::from_str_radix(&lease, 16).unwrap().cast_signed() },
+            deleted: text("deleted") == "true",
+            value: bytes("value"),
+        }
+    };
+    reader.records().map(parse).collect()
+}
+
+fn of_parquet(path: &Path) -> Vec<Entry> {
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let parse = |row: Result<Row, parquet::errors::ParquetError>| {
+        let row = row.unwrap();
+        let field = |title: &str| row.get_column_iter().find(|(name, _)| name.as_str() == title).unwrap().1.clone();
+        let number = |title: &str| match field(title) {
+            Field::Long(number) => number,
+            Field::Null => 0,
+            other => panic!("{title}: {other:?}"),
+        };
+        let bytes = |title: &str| match field(title) {
+            Field::Bytes(bytes) => bytes.data().to_vec(),
+            Field::Null => Vec::new(),
+            other => panic!("{title}: {other:?}"),
+        };
+        let key = bytes("key");
+        match field("key_text") {
+            Field::Str(text) => assert_eq!(text.as_bytes(), key),
+            other => assert!(other == Field::Null && std::str::from_utf8(&key).is_err(), "{other:?}"),
+        }
+        let value = bytes("value");
+        assert_eq!(number("value_bytes"), value.len() as i64);
+        Entry {
+            main: number("mod_revision"),
+            sub: number("sub_revision"),
+            key,
+            create: number("create_revision"),
+            version: number("version"),
+            lease: number("lease"),
+            deleted: field("deleted") == Field::Bool(true),
+            value,
+        }
+    };
+    reader.get_row_iter(None).unwrap().map(parse).collect()
+}
+
+#[test]
+fn every_form_holds_what_the_snapshot_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["3.4-history", "3.6-bumped", "3.7-cluster", "3.7-history", "3.7-fresh"] {
+        let path = case::named(name).path();
+        for (flags, expected) in [(&[][..], living(&path)), (&["--history"], everything(&path))] {
+            let ndjson = of_ndjson(&export(&path, &[flags, &["--format=ndjson"]].concat()));
+            assert_eq!(ndjson, expected, "{name} {flags:?}");
+            let csv = of_csv(&export(&path, &[flags, &["--format=csv"]].concat()));
+            assert_eq!(csv, expected, "{name} {flags:?}");
+            let file = folder.path().join("out.parquet");
+            let to = format!("--output={}", file.display());
+            let said = export(&path, &[flags, &["--format=parquet", &to]].concat());
+            assert!(String::from_utf8(said).unwrap().starts_with(&format!("exported {} row", expected.len())));
+            assert_eq!(of_parquet(&file), expected, "{name} {flags:?}");
+        }
+    }
+}
+
+/// The rows of each file, as DuckDB reads them.
+fn of_duckdb(python: &Path, files: &[PathBuf]) -> Vec<Vec<Entry>> {
+    let script = tests_dir().join("reference/duckdb/rows.py");
+    let output = Command::new(python).arg(script).args(files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let entry = |row: &Value| {
+        let number = |place: usize| row[place].as_i64().unwrap();
+        let bytes = |place: usize| BASE64_STANDARD.decode(row[place].as_str().unwrap()).unwrap();
+        Entry {
+            main: number(0),
+            sub: number(1),
+            key: bytes(2),
+            create: number(3),
+            version: number(4),
+            lease: number(5),
+            deleted: row[6].as_bool().unwrap(),
+            value: bytes(7),
+        }
+    };
+    let rows = |line: &str| serde_json::from_str::<Vec<Value>>(line).unwrap().iter().map(entry).collect();
+    String::from_utf8(output.stdout).unwrap().lines().map(rows).collect()
+}
+
+#[test]
+fn duckdb_reads_every_form() {
+    let Some(python) = reference("duckdb", "bin/python") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (mut files, mut expected) = (Vec::new(), Vec::new());
+    for name in ["3.4-history", "3.6-bumped", "3.7-cluster", "3.7-history", "3.7-fresh"] {
+        let path = case::named(name).path();
+        for (flags, rows) in [(&[][..], living(&path)), (&["--history"], everything(&path))] {
+            for form in ["csv", "ndjson", "parquet"] {
+                let file = folder.path().join(format!("{name}-{}.{form}", flags.len()));
+                let to = format!("--output={}", file.display());
+                export(&path, &[flags, &["--format", form, &to]].concat());
+                files.push(file);
+                expected.push(rows.clone());
+            }
+        }
+    }
+    assert!(expected.iter().flatten().any(|row| row.deleted) && expected.iter().flatten().any(|row| row.lease != 0));
+    let read = of_duckdb(&python, &files);
+    assert_eq!(read.len(), files.len());
+    for ((file, read), expected) in files.iter().zip(read).zip(expected) {
+        assert_eq!(read, expected, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_part_and_an_older_state() {
+    let path = case::named("3.7-cluster").path();
+    let rows = of_ndjson(&export(&path, &["--prefix", "/registry/pods/", "--rev", "466"]));
+    assert!(!rows.is_empty());
+    assert!(rows.iter().all(|row| row.key.starts_with(b"/registry/pods/") && row.main <= 466));
+    let listed = cli::run(&["keys", path.to_str().unwrap(), "/registry/pods/", "--rev", "466"]).stdout;
+    assert_eq!(String::from_utf8(listed).unwrap().lines().count(), rows.len());
+}
+
+/// More rows than a row group holds.
+#[test]
+fn row_groups_are_bounded() {
+    use etcdsnap_tests::build::cluster::{self, Version};
+    use etcdsnap_tests::build::history::{Entry, History};
+    use etcdsnap_tests::build::message::KeyValue;
+    use etcdsnap_tests::build::{Layout, with_trailer, write};
+    use etcdsnap_tests::dice::Dice;
+    let mut history = History::default();
+    for main in 2..150_002 {
+        let key = format!("{main:08}").into_bytes();
+        let value =
+            KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: b"v".to_vec(), lease: 0 };
+        history.revisions.insert((main, 0), Entry { tombstone: false, value });
+        history.current = main;
+    }
+    let root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("many.db"), folder.path().join("many.parquet"));
+    fs::write(&file, with_trailer(&write(&root, &Layout::plain(4096, 1)).database)).unwrap();
+    export(&file, &["--format=parquet", "--output", out.to_str().unwrap()]);
+    let reader = SerializedFileReader::new(fs::File::open(&out).unwrap()).unwrap();
+    let groups: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert!(groups.len() >= 3 && groups.iter().all(|rows| *rows <= 65_536), "{groups:?}");
+    assert_eq!(groups.iter().sum::<i64>(), 150_000);
+    let Some(python) = reference("duckdb", "bin/python") else { return };
+    let read = of_duckdb(&python, &[out]).swap_remove(0);
+    let keys = read.iter().map(|row| String::from_utf8_lossy(&row.key).parse::<i64>().unwrap());
+    assert!(keys.eq(2..150_002) && read.iter().all(|row| row.value == b"v" && row.lease == 0));
+}
+
+/// A file appears whole or not at all, and a reader that goes away is no failure.
+#[test]
+fn what_cannot_be_written_leaves_nothing() {
+    let path = case::named("3.7-history").path();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.parquet");
+    fs::write(&out, "yesterday's").unwrap();
+    let run = "ulimit -f 8; exec \"$0\" export \"$1\" --history --format=ndjson --output \"$2\"";
+    let output = Command::new("sh").args(["-c", run]).arg(cli::program()).arg(&path).arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(fs::read(&out).unwrap(), b"yesterday's");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let output = cli::run(&["export", path.to_str().unwrap(), "--output", "/nowhere/at/all.csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    let gone = format!(
+        "\"{}\" export \"{}\" --history | head -1 > /dev/null; test ${{PIPESTATUS[0]}} = 0",
+        cli::program().display(),
+        path.display()
+    );
+    assert!(Command::new("bash").args(["-c", &gone]).status().unwrap().success());
+}

@@ -1,0 +1,300 @@
+//! What is in a snapshot: keys, history, hashes and small buckets equal what the real servers answered when the cases were recorded.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use etcdsnap::core::store::{Index, KeyRange, Query, Store};
+use etcdsnap::{FileSource, NoProgress, Snapshot};
+use etcdsnap_tests::case::{self, Case};
+use etcdsnap_tests::cli;
+use etcdsnap_tests::server::{Servers, initial_cluster, said, seats};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The cases of which a server was asked.
+fn asked() -> Vec<Case> {
+    let cases: Vec<_> =
+        case::all().into_iter().filter(|case| case.directory.join("expected/keys.json").exists()).collect();
+    assert!(cases.len() >= 20);
+    cases
+}
+
+fn expected(case: &Case, name: &str) -> Value {
+    let path = case.directory.join("expected").join(name);
+    serde_json::from_slice(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().expect("base64")).expect("base64")
+}
+
+fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: i64) -> Index {
+    let query = Query { range: KeyRange::all(), revision: store.at(revision).unwrap(), hash_values: false };
+    let (index, lost) = snapshot.keys(store, &query, &NoProgress).unwrap();
+    assert_eq!(lost.places, 0, "{lost:?}");
+    index
+}
+
+#[test]
+fn keys_and_values_at_every_revision_that_was_asked_for() {
+    for case in asked() {
+        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
+        let store = snapshot.store().unwrap();
+        let states = expected(&case, "keys.json");
+        let states = states["states"].as_array().unwrap();
+        for (number, state) in states.iter().enumerate() {
+            let revision = state["revision"].as_i64().unwrap();
+            let name = format!("{} at {revision}", case.name);
+            if number == 0 {
+                assert_eq!(store.current(), revision, "{name}");
+            }
+            let index = keys(&snapshot, &store, revision);
+            let ours = index.sorted(|key| !key.deleted);
+            let theirs = state["keys"].as_array().unwrap();
+            assert_eq!(ours.len(), theirs.len(), "{name}");
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert_eq!(ours.key, bytes(&theirs["key"]), "{name}");
+                let number = |field: &str| theirs[field].as_i64().unwrap_or_default();
+                let key = format!("{name}: {}", ours.key.escape_ascii());
+                assert_eq!(ours.create_revision, number("create"), "{key}");
+                assert_eq!(ours.revision.main, number("mod"), "{key}");
+                assert_eq!(ours.version, number("version"), "{key}");
+                assert_eq!(i64::from(ours.value_len), number("size"), "{key}");
+                let value = snapshot.value(&store, ours.place).unwrap();
+                match theirs.get("value").or((ours.value_len == 0).then_some(&Value::String(String::new()))) {
+                    Some(whole) => assert_eq!(value, bytes(whole), "{key}"),
+                    None => {
+                        let hash: String = Sha256::digest(&value).iter().map(|byte| format!("{byte:02x}")).collect();
+                        assert_eq!(hash, theirs["sha256"], "{key}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hashes_of_the_store_are_those_of_the_servers() {
+    let mut compared = 0;
+    for case in asked() {
+        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
+        let store = snapshot.store().unwrap();
+        for theirs in expected(&case, "hashkv.json").as_array().unwrap() {
+            let revision = theirs["revision"].as_i64().unwrap();
+            let (ours, lost) = snapshot.hashkv(&store, revision, &NoProgress).unwrap();
+            assert_eq!(lost.places, 0);
+            assert_eq!(u64::from(ours.hash), theirs["hash"].as_u64().unwrap(), "{} at {revision}", case.name);
+            assert_eq!(ours.compact_revision, theirs["compact_revision"].as_i64().unwrap(), "{}", case.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
+}
+
+/// What `etcdutl hashkv` printed, at the latest and at the sampled revisions.
+#[test]
+fn hashkv_prints_what_etcdutl_prints() {
+    for case in case::all() {
+        let theirs = fs::read_to_string(case.directory.join("expected/hashkv-offline.jsonl")).unwrap();
+        let revisions = std::iter::once(0).chain(case.about.sampled_revisions.iter().copied());
+        for (revision, theirs) in revisions.zip(theirs.lines()) {
+            let path = case.path();
+            let ours = cli::run(&["hashkv", path.to_str().unwrap(), "-w", "json", "--rev", &revision.to_string()]);
+            assert_eq!(String::from_utf8_lossy(&ours.stdout).trim_end(), theirs, "{} at {revision}", case.name);
+        }
+    }
+}
+
+#[test]
+fn members_leases_and_alarms() {
+    for case in asked() {
+        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
+        let store = snapshot.store().unwrap();
+        let hex = |value: &Value| u64::from_str_radix(value.as_str().unwrap(), 16).unwrap();
+        let list = |value: &Value| {
+            let mut list: Vec<_> =
+                value.as_array().into_iter().flatten().map(|url| url.as_str().unwrap().to_owned()).collect();
+            list.sort();
+            list
+        };
+        let mut theirs: Vec<_> = expected(&case, "members.json")["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|member| {
+                (
+                    hex(&member["id"]),
+                    member["name"].as_str().unwrap().to_owned(),
+                    list(&member["peer_urls"]),
+                    list(&member["client_urls"]),
+                    member["learner"] == true,
+                )
+            })
+            .collect();
+        theirs.sort();
+        let sorted = |mut list: Vec<String>| {
+            list.sort();
+            list
+        };
+        let ours: Vec<_> = store
+            .members()
+            .unwrap()
+            .into_iter()
+            .map(|member| {
+                (member.id, member.name, sorted(member.peer_urls), sorted(member.client_urls), member.is_learner)
+            })
+            .collect();
+        if case.name == "3.4-restored" {
+            // etcd 3.4 reads its members from the v2 store, and its own restore leaves those of the old cluster in this bucket.
+            assert!(ours.len() == 2 && theirs.iter().all(|member| ours.contains(member)), "{ours:?}");
+        } else {
+            assert_eq!(ours, theirs, "{}", case.name);
+        }
+
+        let mut held: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+        let index = keys(&snapshot, &store, 0);
+        for state in index.sorted(|state| state.lease != 0 && !state.deleted) {
+            held.entry(state.lease).or_default().push(state.key.to_vec());
+        }
+        let ours: Vec<_> = store
+            .leases()
+            .unwrap()
+            .iter()
+            .map(|lease| (lease.id, lease.ttl, held.remove(&lease.id).unwrap_or_default()))
+            .collect();
+        let mut theirs: Vec<_> = expected(&case, "leases.json")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|lease| {
+                let mut keys: Vec<_> = lease["keys"].as_array().into_iter().flatten().map(bytes).collect();
+                keys.sort();
+                (hex(&lease["id"]).cast_signed(), lease["ttl"].as_i64().unwrap(), keys)
+            })
+            .collect();
+        theirs.sort();
+        assert_eq!(ours, theirs, "{}", case.name);
+
+        let theirs = expected(&case, "alarms.json");
+        assert_eq!(store.alarms().unwrap().len(), theirs.as_array().unwrap().len(), "{}", case.name);
+    }
+}
+
+#[test]
+fn users_and_roles() {
+    for case in asked() {
+        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
+        let auth = snapshot.store().unwrap().auth().unwrap();
+        let theirs = expected(&case, "auth.json");
+        assert_eq!(auth.enabled, theirs["enabled"] == true, "{}", case.name);
+        let users: BTreeMap<_, _> =
+            auth.users.iter().map(|user| (String::from_utf8(user.name.clone()).unwrap(), user.roles.clone())).collect();
+        let strings = |value: &Value| {
+            value.as_array().into_iter().flatten().map(|role| role.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let theirs_users: BTreeMap<_, _> =
+            theirs["users"].as_object().unwrap().iter().map(|(name, roles)| (name.clone(), strings(roles))).collect();
+        assert_eq!(users, theirs_users, "{}", case.name);
+        let roles: BTreeMap<_, _> = auth
+            .roles
+            .iter()
+            .map(|role| {
+                let permissions: Vec<_> = role
+                    .key_permission
+                    .iter()
+                    .map(|one| (one.perm_type().as_str_name().to_owned(), one.key.clone(), one.range_end.clone()))
+                    .collect();
+                (String::from_utf8(role.name.clone()).unwrap(), permissions)
+            })
+            .collect();
+        let mut theirs_roles: BTreeMap<_, _> = theirs["roles"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, permissions)| {
+                let permissions: Vec<_> = permissions
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|one| (one["type"].as_str().unwrap().to_owned(), bytes(&one["key"]), bytes(&one["range_end"])))
+                    .collect();
+                (name.clone(), permissions)
+            })
+            .collect();
+        // The root role has every permission without one being written down; servers say so when they are asked.
+        if let Some(root) = theirs_roles.get_mut("root") {
+            root.clear();
+        }
+        assert_eq!(roles, theirs_roles, "{}", case.name);
+    }
+}
+
+/// `etcdctl watch` replays each event that is retained; put in order, that is the history of every key.
+#[test]
+fn history_is_what_a_watch_replays() {
+    for name in ["3.4-history", "3.5-history", "3.6-history", "3.7-history"] {
+        let case = case::named(name);
+        let folder = tempfile::tempdir().unwrap();
+        let seats = seats(folder.path(), &["one"]);
+        let restored = ["restore", case.path().to_str().unwrap(), "--name=one", "--data-dir"].map(str::to_owned);
+        let cluster = [
+            seats[0].data.display().to_string(),
+            format!("--initial-cluster={}", initial_cluster(&seats)),
+            format!("--initial-advertise-peer-urls={}", seats[0].peer_url()),
+            "--skip-hash-check".to_owned(),
+        ];
+        said(&cli::run(&[&restored[..], &cluster].concat()));
+        let Some(servers) = Servers::start(&name[..3], &seats, folder.path()) else { return };
+
+        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
+        let store = snapshot.store().unwrap();
+        let (from, last) = (store.compacted() + 1, store.current());
+        let replayed = watched(&servers, case.about.user.as_deref(), from, last);
+        assert!(replayed.values().map(Vec::len).sum::<usize>() > 100);
+        for (key, theirs) in &replayed {
+            let (ours, lost) = snapshot.history(&store, key, &NoProgress).unwrap();
+            assert_eq!(lost.places, 0);
+            let ours: Vec<_> = ours
+                .into_iter()
+                .filter(|event| event.revision.main >= from)
+                .map(|event| {
+                    let value = if event.deletion { Vec::new() } else { snapshot.value(&store, event.place).unwrap() };
+                    (event.revision.main, event.deletion, event.version, value)
+                })
+                .collect();
+            assert_eq!(&ours, theirs, "{name}: {}", key.escape_ascii());
+        }
+    }
+}
+
+type Events = Vec<(i64, bool, i64, Vec<u8>)>;
+
+/// All events between two revisions: revision, whether it deletes, version and value, by key.
+fn watched(servers: &Servers, user: Option<&str>, from: i64, last: i64) -> BTreeMap<Vec<u8>, Events> {
+    let mut watch = servers.command(&["watch", "", "--prefix", "-w", "json", "--rev", &from.to_string()]);
+    if let Some(user) = user {
+        watch.arg(format!("--user={user}"));
+    }
+    let mut child = watch.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut events: BTreeMap<Vec<u8>, Events> = BTreeMap::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = 0;
+    while seen < last {
+        let line: Value = serde_json::from_str(&lines.next().expect("more events").unwrap()).unwrap();
+        for event in line["Events"].as_array().into_iter().flatten() {
+            let kv = &event["kv"];
+            let number = |field: &str| kv[field].as_i64().unwrap_or_default();
+            let value = if kv["value"].is_string() { bytes(&kv["value"]) } else { Vec::new() };
+            seen = number("mod_revision");
+            let deletes = event["type"].as_i64() == Some(1);
+            events.entry(bytes(&kv["key"])).or_default().push((seen, deletes, number("version"), value));
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    events
+}

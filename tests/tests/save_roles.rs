@@ -1,0 +1,171 @@
+//! `etcdsnap save` from members that are not as one would wish: learners, and what is left of a cluster without its quorum; and from servers that DNS names.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use etcdsnap_tests::cli;
+use etcdsnap_tests::server::{Seat, Servers, said, seats};
+
+fn save(seats: &[&Seat], arguments: &[&str]) -> Output {
+    let endpoints = seats.iter().map(|seat| seat.client_url()).collect::<Vec<_>>().join(",");
+    cli::run(&[&["save", &format!("--endpoints={endpoints}")], arguments].concat())
+}
+
+fn sound(file: &std::path::Path) {
+    let report = etcdsnap::verify(file, etcdsnap::VerifyOptions::default()).unwrap();
+    assert_eq!(report.verdict, etcdsnap::Verdict::Sound, "{:?}", report.findings.list());
+}
+
+#[test]
+fn learners() {
+    for version in ["3.4", "3.5", "3.6", "3.7"] {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = seats(folder.path(), &["voter", "learner"]);
+        let Some(mut servers) = Servers::start(version, &seats[..1], folder.path()) else { return };
+        said(&servers.etcdctl(None, &["put", "some", "thing"]));
+        servers.add_learner(&seats[1]);
+        let file = folder.path().join("snapshot.db");
+        let name = file.to_str().unwrap();
+        // With a choice, the voter is taken, though it is the leader.
+        let output = save(&[&seats[1], &seats[0]], &["-w", "json", name]);
+        assert_eq!(cli::json(&output)["member"], "voter", "{version}");
+        sound(&file);
+        // Alone, it gives what it has, or says why it does not.
+        let output = save(&[&seats[1]], &["-w", "json", name]);
+        if output.status.success() {
+            let json = cli::json(&output);
+            assert_eq!(json["warnings"].as_array().unwrap().len(), 1, "{version} {json}");
+            assert!(json["warnings"][0].as_str().unwrap().contains("it is a learner"), "{version} {json}");
+        } else {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(2) && text.contains("The member is a learner"), "{version} {text}");
+        }
+        assert_eq!(output.status.success(), version != "3.4", "{version}");
+        sound(&file);
+    }
+}
+
+#[test]
+fn without_a_quorum() {
+    for version in ["3.4", "3.7"] {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = seats(folder.path(), &["a", "b", "c"]);
+        let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { return };
+        said(&servers.etcdctl(None, &["put", "some", "thing"]));
+        let _ = servers.agreed_hash(None);
+        servers.kill(2);
+        servers.kill(1);
+        let file = folder.path().join("snapshot.db");
+        let since = Instant::now();
+        // It takes a moment until the last one notices.
+        loop {
+            let output = save(&[&seats[0]], &[file.to_str().unwrap()]);
+            said(&output);
+            sound(&file);
+            if String::from_utf8_lossy(&output.stderr).contains("it knows no leader") {
+                break;
+            }
+            assert!(since.elapsed() < Duration::from_secs(30), "{version} {output:?}");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// In this variable the test finds out that it runs in a network of its own.
+const INSIDE: &str = "ETCDSNAP_TEST_NETWORK";
+
+/// Runs in namespaces of its own, where a name server may listen at port 53 and the system may ask it.
+#[test]
+fn servers_that_dns_names() {
+    if std::env::var_os(INSIDE).is_some() {
+        return inside();
+    }
+    let able = Command::new("unshare").args(["--mount", "--net", "ip", "link", "set", "lo", "up"]).output();
+    if !able.is_ok_and(|output| output.status.success()) {
+        eprintln!("\n*** not run: there can be no networks of one's own here ***\n");
+        return;
+    }
+    let mut itself = Command::new("unshare");
+    itself.args(["--mount", "--net"]).arg(std::env::current_exe().unwrap());
+    let output = itself.args(["--exact", "servers_that_dns_names", "--nocapture"]).env(INSIDE, "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("resolv.conf");
+    fs::write(&conf, "nameserver 127.0.0.1\n").unwrap();
+    said(&Command::new("ip").args(["link", "set", "lo", "up"]).output().unwrap());
+    said(&Command::new("mount").arg("--bind").arg(&conf).arg("/etc/resolv.conf").output().unwrap());
+    let seats = seats(folder.path(), &["a"]);
+    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
+    let port = seats[0].client;
+    let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+    thread::spawn(move || name_server(&socket, port));
+    let file = folder.path().join("snapshot.db");
+    let run = |flags: &[&str]| cli::run(&[&["save", "-w=json"], flags, &[file.to_str().unwrap()]].concat());
+
+    let json = cli::json(&run(&["--discovery-srv=etcd.test"]));
+    assert_eq!(json["endpoint"], format!("http://one.etcd.test:{port}"), "{json}");
+    let json = cli::json(&run(&["--discovery-srv=etcd.test", "--discovery-srv-name=blue"]));
+    assert_eq!(json["endpoint"], format!("http://blue.etcd.test:{port}"), "{json}");
+    for flags in [&["--discovery-srv=nobody.test"][..], &["--discovery-srv=etcd.test", "--insecure-discovery=false"]] {
+        let output = run(flags);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("--discovery-srv") && text.contains("there are no such records"), "{text}");
+    }
+}
+
+/// Answers for two names of services, and with 127.0.0.1 for every host (RFC 1035, RFC 2782).
+fn name_server(socket: &UdpSocket, port: u16) {
+    const SRV: u16 = 33;
+    let mut block = [0; 512];
+    while let Ok((len, from)) = socket.recv_from(&mut block) {
+        let question = &block[..len];
+        let (name, end) = read_name(&question[12..]);
+        let kind = u16::from_be_bytes([question[12 + end], question[13 + end]]);
+        let target = match (name.as_str(), kind) {
+            ("_etcd-client._tcp.etcd.test", SRV) => Some("one"),
+            ("_etcd-client-blue._tcp.etcd.test", SRV) => Some("blue"),
+            _ => None,
+        };
+        let data = match (target, kind) {
+            // Priority, weight and port, and the host without compression.
+            (Some(host), SRV) => {
+                let labels = [host, "etcd", "test"].map(|label| [&[label.len() as u8], label.as_bytes()].concat());
+                Some([&[0, 1, 0, 1][..], &port.to_be_bytes(), &labels.concat(), &[0]].concat())
+            }
+            (_, 1) => Some(vec![127, 0, 0, 1]),
+            _ => None,
+        };
+        // An answer; without data there is no such record.
+        let known = !name.contains("nobody");
+        let mut answer = question[..2].to_vec();
+        answer.extend([0x84, if known { 0 } else { 3 }, 0, 1, 0, u8::from(data.is_some()), 0, 0, 0, 0]);
+        answer.extend(&question[12..12 + end + 4]);
+        if let Some(data) = data {
+            answer.extend([0xc0, 12]);
+            answer.extend(kind.to_be_bytes());
+            answer.extend([0, 1, 0, 0, 0, 60]);
+            answer.extend((data.len() as u16).to_be_bytes());
+            answer.extend(data);
+        }
+        let _ = socket.send_to(&answer, from);
+    }
+}
+
+/// A name, and the bytes that it takes.
+fn read_name(mut bytes: &[u8]) -> (String, usize) {
+    let (mut labels, mut taken) = (Vec::new(), 1);
+    while bytes[0] > 0 {
+        let len = usize::from(bytes[0]);
+        labels.push(String::from_utf8_lossy(&bytes[1..=len]).to_lowercase());
+        taken += len + 1;
+        bytes = &bytes[len + 1..];
+    }
+    (labels.join("."), taken)
+}

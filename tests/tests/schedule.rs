@@ -1,0 +1,188 @@
+//! The files of docs/schedule do what they say: each is read by a tool of its own world, and what it runs is run, on a server that asks for certificates.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use etcdsnap_tests::cli;
+use etcdsnap_tests::programs::tests_dir;
+use etcdsnap_tests::server::{Servers, said, seats};
+use etcdsnap_tests::tls::{Authority, Key, Whose};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn document(name: &str) -> PathBuf {
+    tests_dir().join("../docs/schedule").join(name)
+}
+
+/// A server, the files that the documents name, and a place for snapshots.
+struct Site {
+    folder: tempfile::TempDir,
+    _servers: Servers,
+    url: String,
+}
+
+impl Site {
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = folder.path().join("pki");
+        fs::create_dir(&pki).unwrap();
+        fs::create_dir(folder.path().join("backup")).unwrap();
+        let authority = Authority::new(&pki, "ca");
+        fs::rename(&authority.cert, pki.join("ca.crt")).unwrap();
+        let server = authority.sign("server", Whose::Server(&["127.0.0.1"]), Key::EcPkcs8);
+        for name in ["client", "healthcheck-client"] {
+            let _ = authority.sign(name, Whose::Client("root"), Key::EcPkcs8);
+        }
+        let seats = seats(folder.path(), &["one", "spare"]);
+        let url = format!("https://127.0.0.1:{}", seats[1].client);
+        let flags = [
+            format!("--listen-client-urls={},{url}", seats[0].client_url()),
+            format!("--cert-file={}", server.cert.display()),
+            format!("--key-file={}", server.key.display()),
+            format!("--trusted-ca-file={}", pki.join("ca.crt").display()),
+            "--client-cert-auth".to_owned(),
+        ];
+        let servers = Servers::start_with("3.7", &seats[..1], folder.path(), &flags)?;
+        said(&servers.etcdctl(None, &["put", "some", "thing"]));
+        Some(Self { folder, _servers: servers, url })
+    }
+
+    /// The words of a document with this site's places for its own.
+    fn here(&self, text: &str, pki: &str, backup: &str) -> String {
+        let place = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        let here = text
+            .replace("https://127.0.0.1:2379", &self.url)
+            .replace(pki, &place("pki"))
+            .replace(backup, &place("backup"));
+        assert_ne!(here, text);
+        here
+    }
+
+    /// The snapshots there are, all of them sound.
+    fn snapshots(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.path().join("backup")).unwrap();
+        let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        for file in &files {
+            assert!(file.to_str().unwrap().ends_with(".db.zst"), "{}", file.display());
+            let report = etcdsnap::verify(file, etcdsnap::VerifyOptions::default()).unwrap();
+            assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
+        }
+        files
+    }
+}
+
+fn is_schedule(fields: &[&str]) -> bool {
+    fields.len() == 5
+        && fields.iter().all(|field| field.chars().all(|sign| sign.is_ascii_digit() || "*/,-".contains(sign)))
+}
+
+#[test]
+fn the_line_of_cron() {
+    let text = fs::read_to_string(document("etcdsnap.cron")).unwrap();
+    let jobs: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#') && !line.split(' ').next().unwrap().contains('=')).collect();
+    let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let words: Vec<&str> = job.splitn(7, ' ').collect();
+    assert!(is_schedule(&words[..5]), "{job}");
+    assert_eq!(words[5], "root");
+    // cron takes it for the end of a line.
+    assert!(!job.contains('%'), "{job}");
+    let Some(site) = Site::start() else { return };
+    for count in 1..=2 {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(site.here(words[6], "/etc/etcd/pki", "/var/backups/etcd")).stdin(Stdio::null());
+        let output = shell.env("PATH", with_program()).output().unwrap();
+        // Nothing on either output: cron writes no letter when all is well.
+        assert_eq!(said(&output), "");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(site.snapshots().len(), count);
+        // Names tell snapshots apart by the second.
+        sleep(Duration::from_millis(1100));
+    }
+}
+
+/// The search path with the program in it.
+fn with_program() -> std::ffi::OsString {
+    let own = cli::program().parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn the_unit_of_systemd() {
+    let text = fs::read_to_string(document("etcdsnap.service")).unwrap();
+    let program = cli::program().to_str().unwrap();
+    let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/etcdsnap ")).unwrap();
+    systemd_takes(&text.replace("/usr/local/bin/etcdsnap", program));
+
+    let Some(site) = Site::start() else { return };
+    let socket = site.folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let words = site.here(command, "/etc/etcd/pki", "/var/lib/etcdsnap");
+    let mut service = Command::new(program)
+        .args(words.split(' '))
+        .arg("--metrics-listen=127.0.0.1:0")
+        .env("NOTIFY_SOCKET", &socket)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut block = [0; 4096];
+    let told = systemd.recv(&mut block).unwrap();
+    assert!(String::from_utf8_lossy(&block[..told]).contains("READY=1"));
+    let since = Instant::now();
+    while site.folder.path().join("backup").read_dir().unwrap().all(|entry| !is_snapshot(&entry.unwrap().path())) {
+        assert!(since.elapsed() < Duration::from_secs(60), "no snapshot");
+        sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&service), Signal::TERM).unwrap();
+    assert!(service.wait().unwrap().success());
+    assert_eq!(site.snapshots().len(), 1);
+}
+
+fn is_snapshot(path: &Path) -> bool {
+    path.to_str().unwrap().ends_with(".db.zst")
+}
+
+/// systemd's own judgement, where it is installed.
+fn systemd_takes(unit: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("etcdsnap.service");
+    fs::write(&file, unit).unwrap();
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && !text.contains("etcdsnap.service"), "{text}");
+        }
+        Err(cause) => println!("systemd-analyze: {cause}; systemd does not judge the unit here"),
+    }
+}
+
+#[test]
+fn the_job_of_kubernetes() {
+    let reader = tests_dir().join("reference/bin/manifest/manifest");
+    if !reader.exists() {
+        assert!(std::env::var_os("ETCDSNAP_REQUIRE_REFERENCE").is_none(), "`cargo xtask test` builds {reader:?}");
+        println!("{} is not built", reader.display());
+        return;
+    }
+    let text = said(&Command::new(reader).arg(document("cronjob.yaml")).output().unwrap());
+    let job: Value = serde_json::from_str(&text).unwrap();
+    let schedule: Vec<&str> = job["schedule"].as_str().unwrap().split(' ').collect();
+    assert!(is_schedule(&schedule), "{schedule:?}");
+    assert_eq!(job["mounts"]["/pki"], "/etc/kubernetes/pki/etcd");
+    assert!(job["mounts"]["/backup"].is_string());
+    let Some(site) = Site::start() else { return };
+    let words: Vec<&str> = job["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let words = site.here(&words.join("\n"), "/pki", "/backup");
+    let mut command = Command::new(cli::program());
+    // The container's own file system is read-only.
+    command.args(words.lines()).env("TMPDIR", "/nowhere").stdin(Stdio::null());
+    said(&command.output().unwrap());
+    assert_eq!(site.snapshots().len(), 1);
+}

@@ -1,0 +1,261 @@
+//! The store inside any file: what the builder wrote is what is found, in whatever order its pages are read; whatever is done to a file, there is an answer.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use etcdsnap_core::Unwatched;
+use etcdsnap_core::store::{
+    Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
+};
+use etcdsnap_tests::build::cluster::Version;
+use etcdsnap_tests::build::history::{self, Life, revision_key};
+use etcdsnap_tests::build::random::{Member, any_member, member};
+use etcdsnap_tests::build::{Layout, with_trailer, write};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::programs::{bbolt_check, reference, run};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+/// Failures are written here, and run again first in every run: commit them.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions/store.txt");
+
+fn config() -> ProptestConfig {
+    let persistence = Box::new(FileFailurePersistence::Direct(REGRESSIONS));
+    ProptestConfig { cases: 150, failure_persistence: Some(persistence), ..ProptestConfig::default() }
+}
+
+type Bytes = Vec<u8>;
+
+fn open(file: &Bytes) -> Option<Box<Store<'_, Bytes>>> {
+    match Store::open(file).expect("bytes can always be read") {
+        OpenedStore::Store(store) => Some(store),
+        OpenedStore::Refused(_) => None,
+    }
+}
+
+/// Has the work done in any order by any number of hands.
+fn fold<T>(
+    store: &Store<'_, Bytes>,
+    dice: &mut Dice,
+    new: impl Fn() -> T,
+    take: impl Fn(&mut T, Work) -> Lost,
+    merge: impl Fn(&mut T, T),
+) -> (T, Lost) {
+    let mut hands: Vec<T> = (0..dice.between(1, 4)).map(|_| new()).collect();
+    let mut work: Vec<Work> = store.work().collect();
+    let mut lost = store.lost().clone();
+    while !work.is_empty() {
+        let next = work.swap_remove(dice.below(work.len()));
+        let hand = dice.below(hands.len());
+        lost.append(take(&mut hands[hand], next));
+    }
+    let mut whole = hands.swap_remove(dice.below(hands.len()));
+    hands.into_iter().for_each(|hand| merge(&mut whole, hand));
+    (whole, lost)
+}
+
+fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, dice: &mut Dice) -> (Index, Lost) {
+    let query = Query { range, revision, hash_values: true };
+    let take = |index: &mut Index, work| index.read(store, work, &Unwatched).expect("readable bytes");
+    fold(store, dice, || Index::new(query.clone()), take, Index::merge)
+}
+
+fn hash(store: &Store<'_, Bytes>, revision: i64, dice: &mut Dice) -> (u32, Lost) {
+    let take = |hashing: &mut Hashing, work| hashing.read(store, work, &Unwatched).expect("readable bytes");
+    let (hashing, lost) = fold(store, dice, || Hashing::new(store, revision), take, Hashing::merge);
+    (hashing.finish().hash, lost)
+}
+
+/// Key, modification, whether it is deleted, and how many entries it has.
+type Row = (Bytes, i64, bool, u64);
+
+fn model(history: &history::History, revision: i64) -> Vec<Row> {
+    let mut keys: BTreeMap<&[u8], (i64, bool, u64)> = BTreeMap::new();
+    for ((main, _), entry) in history.revisions.iter().filter(|((main, _), _)| *main <= revision) {
+        let count = keys.get(entry.value.key.as_slice()).map_or(0, |(_, _, count)| *count);
+        keys.insert(&entry.value.key, (*main, entry.tombstone, count + 1));
+    }
+    keys.into_iter().map(|(key, (main, dead, count))| (key.to_vec(), main, dead, count)).collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn keys_at_any_revision(seed in any::<u64>(), transactions in 0_usize..200) {
+        let mut dice = Dice::new(seed);
+        let member = any_member(seed, transactions);
+        let file = with_trailer(&member.built.database);
+        let store = open(&file).expect("a store");
+        prop_assert_eq!(store.current(), member.history.current.max(member.history.scheduled.unwrap_or(1)));
+        let span = usize::try_from(store.current()).unwrap_or(0) + 1;
+        for revision in [store.current(), dice.below(span) as i64] {
+            let (index, lost) = keys(&store, KeyRange::all(), revision, &mut dice);
+            let found = index.sorted(|_| true);
+            prop_assert_eq!(lost.places, 0, "{:?}", lost);
+            let rows: Vec<Row> = found.iter().map(|state| (state.key.to_vec(), state.revision.main, state.deleted, u64::from(state.revisions))).collect();
+            prop_assert_eq!(rows, model(&member.history, revision));
+            for state in found.iter().filter(|state| !state.deleted) {
+                let entry = &member.history.revisions[&(state.revision.main, state.revision.sub)];
+                prop_assert_eq!(store.value(state.place).unwrap().unwrap(), prost::Message::encode_to_vec(&entry.value));
+                prop_assert_eq!((state.create_revision, state.version, state.lease), (entry.value.create_revision, entry.value.version, entry.value.lease));
+            }
+        }
+    }
+
+    /// A prefix gives just those of all keys that begin with it, and one key's history all its entries in order.
+    #[test]
+    fn prefixes_and_histories(seed in any::<u64>(), transactions in 1_usize..150) {
+        let mut dice = Dice::new(seed);
+        let member = any_member(seed, transactions);
+        let file = with_trailer(&member.built.database);
+        let store = open(&file).expect("a store");
+        let (index, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
+        let all = index.sorted(|_| true);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let key = all[dice.below(all.len())].key;
+        let prefix = &key[..dice.below(key.len() + 1)];
+        let (some, _) = keys(&store, KeyRange::prefix(prefix), store.current(), &mut dice);
+        let rows = |keys: &[Key<'_>]| keys.iter().map(|key| (key.key.to_vec(), key.revision, key.bytes)).collect::<Vec<_>>();
+        let expected: Vec<_> = all.iter().filter(|state| state.key.starts_with(prefix)).copied().collect();
+        prop_assert_eq!(rows(&some.sorted(|_| true)), rows(&expected));
+        let take = |history: &mut History, work| {
+            store.entries(work, &Unwatched, &mut |entry, _| history.take(entry)).expect("readable bytes")
+        };
+        let (history, _) = fold(&store, &mut dice, || History::of(key), take, History::merge);
+        let found: Vec<_> = history.into_events().iter().map(|event| ((event.revision.main, event.revision.sub), event.deletion)).collect();
+        let expected: Vec<_> = member.history.revisions.iter().filter(|(_, entry)| entry.value.key == key).map(|(at, entry)| (*at, entry.tombstone)).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    /// The difference applied to the one side gives the other.
+    #[test]
+    fn differences_lead_from_one_to_the_other(seed in any::<u64>(), transactions in 2_usize..200, same in any::<bool>()) {
+        let mut dice = Dice::new(seed);
+        let one = with_trailer(&any_member(seed, transactions).built.database);
+        let other = if same { one.clone() } else { with_trailer(&any_member(seed ^ 1, transactions).built.database) };
+        let (a, b) = (open(&one).expect("a store"), open(&other).expect("a store"));
+        let earlier = dice.below(usize::try_from(a.current()).unwrap_or(0) + 1) as i64;
+        let (from, _) = keys(&a, KeyRange::all(), earlier, &mut dice);
+        let (to, _) = keys(&b, KeyRange::all(), b.current(), &mut dice);
+        let content = |key: &Key<'_>| (key.value_hash, key.value_len, key.lease);
+        let live = |index: &Index| -> BTreeMap<Bytes, _> {
+            index.iter().filter(|key| !key.deleted).map(|key| (key.key.to_vec(), content(&key))).collect()
+        };
+        let mut keys = live(&from);
+        let changes = compare(&from, &to);
+        for change in &changes {
+            match change {
+                Change::Added(new) => assert!(keys.insert(new.key.to_vec(), content(new)).is_none()),
+                Change::Removed(old) => assert!(keys.remove(old.key).is_some()),
+                Change::Changed(old, new) => {
+                    let before = keys.insert(new.key.to_vec(), content(new));
+                    assert!(before == Some(content(old)) && before != Some(content(new)));
+                }
+            }
+        }
+        prop_assert_eq!(keys, live(&to));
+        prop_assert!(changes.iter().map(Change::key).is_sorted());
+    }
+
+    /// Whatever is done to a file, there is an answer, and what could not be read is counted.
+    #[test]
+    fn damaged_files_are_answered(seed in any::<u64>(), transactions in 0_usize..80, changes in 1_usize..20) {
+        let mut dice = Dice::new(seed);
+        let member = any_member(seed, transactions);
+        let mut database = member.built.database;
+        for _ in 0..changes {
+            let at = dice.below(database.len() / 512) * 512 + dice.below(96);
+            database[at] = dice.bits() as u8;
+        }
+        if dice.chance(20) {
+            database.truncate(dice.below(database.len() + 1));
+        }
+        let file = with_trailer(&database);
+        let Some(store) = open(&file) else { return Ok(()) };
+        let (found, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
+        for state in found.iter() {
+            let _ = store.value(state.place).expect("bytes can always be read");
+        }
+        let _ = hash(&store, store.current(), &mut dice);
+        let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.marks(), store.removed_members());
+    }
+}
+
+/// Opening a store as etcdutl does finishes an interrupted compaction in the background, while it hashes. So the same entries are hashed with nothing
+/// left to do, and that is ours to the bit; of a file with something left to do etcdutl may say what it says before or after, and nothing else.
+#[test]
+fn etcdutl_computes_the_same_hash_of_random_members() {
+    let (Some(etcdutl), Some(bbolt)) = (reference("3.7", "etcdutl"), reference("3.7", "bbolt")) else { return };
+    let (mut compacted, mut interrupted, mut torn) = (0, 0, 0);
+    for seed in 0..70 {
+        let mut dice = Dice::new(seed);
+        let member = if seed < 60 { any_member(seed, 150) } else { of_few_keys(seed) };
+        let settled =
+            with_store(&member, &history::History { finished: member.history.scheduled, ..member.history.clone() });
+        let store = open(&settled).expect("a store");
+        let oldest = store.compacted().max(1);
+        compacted += u32::from(oldest > 1);
+        let span = usize::try_from(store.current() - oldest + 1).expect("a span");
+        let nothing_lives = |revision: &i64| model(&member.history, *revision).iter().all(|(.., deleted, _)| *deleted);
+        let empty = (oldest..=store.current()).rev().find(nothing_lives);
+        for revision in [store.current(), oldest + dice.below(span) as i64].into_iter().chain(empty) {
+            let at = format!("seed {seed}, revision {revision}");
+            let (before, _) = theirs(&etcdutl, &settled, revision);
+            assert_eq!(before, ours(&settled, revision, &mut dice), "{at}");
+            let Some(finished) = member.history.finish_compaction(dice.chance(50)) else { continue };
+            interrupted += 1;
+            let finished = with_store(&member, &finished);
+            let (after, _) = theirs(&etcdutl, &finished, revision);
+            assert_eq!(after, ours(&finished, revision, &mut dice), "{at}, compacted");
+            // Only where no key is left: with nothing to keep, etcd counts whatever there is.
+            assert!(before == after || nothing_lives(&revision), "{at}: {before} {after}");
+            torn += u32::from(before != after);
+            let pending = with_store(&member, &member.history);
+            assert_eq!(before, ours(&pending, revision, &mut dice), "{at}, interrupted");
+            let (said, written) = theirs(&etcdutl, &pending, revision);
+            assert!(said == before || said == after, "{at}: {said}, not {before} or {after}");
+            let (passed, complaint) = bbolt_check(&bbolt, &written);
+            assert!(passed, "{at}: etcdutl could not write to what the builder built: {complaint}");
+        }
+    }
+    assert!(compacted > 10 && interrupted > 10 && torn > 0, "{compacted} {interrupted} {torn}");
+}
+
+/// A member which stopped while it compacted, and of whose keys at times none lives.
+fn of_few_keys(seed: u64) -> Member {
+    let life = Life { transactions: 80, keys: 2, deletions: 50, interrupted: true, ..Life::rich() };
+    member(&life, &Layout::plain(4096, seed), Version::V36, seed)
+}
+
+/// The member's file with another store in it, such that bolt can write to it.
+fn with_store(member: &Member, history: &history::History) -> Bytes {
+    let mut root = member.root.clone();
+    root.bucket("key").entries.clear();
+    history.fill(root.bucket("key"));
+    if let Some(finished) = history.finished {
+        root.bucket("meta").put("finishedCompactRev", revision_key((finished, 0), false));
+    }
+    with_trailer(&write(&root, &member.layout.writable()).database)
+}
+
+/// What etcdutl says of a copy, and the copy, to which it writes.
+fn theirs(etcdutl: &Path, file: &Bytes, revision: i64) -> (String, Bytes) {
+    let copy = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(copy.path(), file).expect("a copy");
+    let path = copy.path().to_string_lossy().into_owned();
+    let output = run(etcdutl, &["hashkv", &path, "-w", "json", "--rev", &revision.to_string()]);
+    assert!(output.status.success(), "revision {revision}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    (said, std::fs::read(copy.path()).expect("the copy"))
+}
+
+/// The same words for what we say.
+fn ours(file: &Bytes, revision: i64, dice: &mut Dice) -> String {
+    let store = open(file).expect("a store");
+    let (hash, lost) = hash(&store, revision, dice);
+    assert_eq!(lost.places, 0);
+    format!("{{\"hash\":{hash},\"hashRevision\":{revision},\"compactRevision\":{}}}", store.compacted())
+}

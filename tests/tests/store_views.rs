@@ -1,0 +1,137 @@
+//! What the page looks at: the tree of keys, the order of keys, and pages taken apart; of any store, sound or not.
+
+use etcdsnap_core::Unwatched;
+use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
+use etcdsnap_tests::build::random::any_member;
+use etcdsnap_tests::build::with_trailer;
+use etcdsnap_tests::dice::Dice;
+use proptest::prelude::*;
+
+type Bytes = Vec<u8>;
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn open(file: &Bytes) -> Option<Box<Store<'_, Bytes>>> {
+    match Store::open(file).expect("bytes can always be read") {
+        OpenedStore::Store(store) => Some(store),
+        OpenedStore::Refused(_) => None,
+    }
+}
+
+fn index(store: &Store<'_, Bytes>) -> Index {
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let mut index = Index::new(query);
+    for work in store.work() {
+        index.read(store, work, &Unwatched).expect("readable bytes");
+    }
+    index
+}
+
+/// What a tree says must always be true of it.
+fn check(tree: &Tree, index: &Index, order: &Order) {
+    let mut next = 0;
+    let mut above: Vec<(u32, u32)> = Vec::new();
+    for line in tree.lines() {
+        above.truncate(line.depth as usize);
+        assert_eq!(above.len(), line.depth as usize);
+        if let Some((to, end)) = above.last() {
+            assert!(line.from == *to && line.end <= *end, "a line goes on where its folder ends: {line:?}");
+        }
+        assert!(line.start < line.end);
+        let first = order.name(index, line.start as usize);
+        let part = &first[..line.to as usize];
+        if line.folder {
+            assert!(part.ends_with(b"/"));
+            for number in line.start..line.end {
+                assert!(order.name(index, number as usize).starts_with(part));
+            }
+        } else {
+            assert_eq!(part, first);
+        }
+        if line.open {
+            assert_eq!(line.start, next);
+        } else {
+            assert_eq!(line.start, next, "the lines share out the keys");
+            next = line.end;
+        }
+        above.push((line.to, line.end));
+    }
+    assert_eq!(next as usize, order.len());
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_tree_shares_out_the_keys(seed in any::<u64>(), transactions in 0_usize..200) {
+        let mut dice = Dice::new(seed);
+        let file = with_trailer(&any_member(seed, transactions).built.database);
+        let store = open(&file).expect("a store");
+        let index = index(&store);
+        let all = Order::of(&index, |_| true);
+        let order = all.only(&index, |key| !key.deleted);
+        prop_assert_eq!(all.len(), index.len());
+        prop_assert!((1..all.len()).all(|number| all.name(&index, number - 1) < all.name(&index, number)));
+        let mut tree = Tree::new(&index, &order);
+        check(&tree, &index, &order);
+        for _ in 0..20 {
+            if tree.lines().is_empty() {
+                break;
+            }
+            let before = tree.lines().to_vec();
+            let at = dice.below(before.len());
+            tree.toggle(&index, &order, at);
+            check(&tree, &index, &order);
+            if before[at].folder && !before[at].open {
+                tree.toggle(&index, &order, at);
+                prop_assert_eq!(tree.lines(), before.as_slice());
+            }
+            let number = dice.below(order.len());
+            let line = tree.reveal(&index, &order, number).expect("a line");
+            check(&tree, &index, &order);
+            prop_assert!(tree.lines()[line].start as usize == number && !tree.lines()[line].folder);
+        }
+        prop_assert_eq!(tree.reveal(&index, &order, order.len()), None);
+        for number in (0..all.len()).step_by(7) {
+            let name = all.name(&index, number);
+            prop_assert_eq!(all.find(&index, name), Some(number));
+            let prefix = &name[..dice.below(name.len() + 1)];
+            let range = all.prefix(&index, prefix);
+            let expected = (0..all.len()).filter(|number| all.name(&index, *number).starts_with(prefix));
+            prop_assert_eq!(range.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
+    }
+
+    /// Each page has fields which lie in its bytes, whatever was done to the file.
+    #[test]
+    fn any_page_is_taken_apart(seed in any::<u64>(), transactions in 0_usize..60, spoilt in 0_usize..40) {
+        let mut dice = Dice::new(seed);
+        let mut file = with_trailer(&any_member(seed, transactions).built.database);
+        for _ in 0..spoilt {
+            let at = dice.below(file.len());
+            file[at] = dice.bits() as u8;
+        }
+        let Some(store) = open(&file) else { return Ok(()) };
+        for page in (0..store.pages() + 2).chain([u64::MAX, u64::MAX / 4096]) {
+            let bytes = store.page_bytes(page).expect("readable bytes");
+            let view = store.page_view(page).expect("readable bytes");
+            prop_assert_eq!(bytes.is_empty(), page >= store.pages());
+            prop_assert_eq!(view.fields.is_empty(), bytes.is_empty());
+            for field in &view.fields {
+                prop_assert!(field.at as usize + field.len as usize <= bytes.len(), "{:?}", field);
+            }
+        }
+        if spoilt == 0 {
+            let value = |page, name: &str| {
+                let view = store.page_view(page).expect("readable bytes");
+                view.fields.into_iter().find(|field| field.name == name).map(|field| (field.value, field.link))
+            };
+            let root = value(0, "root page").and_then(|(_, link)| link).expect("a root");
+            let kind = store.page_view(root).expect("readable bytes").kind;
+            prop_assert!(kind == "leaf page" || kind == "branch page", "{}", kind);
+            prop_assert_eq!(value(1, "page id"), Some(("1".into(), None)));
+        }
+    }
+}
