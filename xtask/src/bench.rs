@@ -1,8 +1,10 @@
 //! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
 
+mod look;
 mod measure;
 mod page;
 mod restore;
+mod save;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +58,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
         let etcdutl = reference::program(COMPARED, "etcdutl");
+        look::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
         restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
+        save::measure(&input, arguments.runs, &etcdsnap)?;
         if arguments.page {
             page::measure(&input, arguments.runs)?;
         }

@@ -2,7 +2,9 @@
 
 mod bench;
 mod demo;
+mod duckdb;
 mod findings;
+mod install;
 mod lint;
 mod page;
 mod proto;
@@ -37,7 +39,7 @@ enum Chore {
     Proto(proto::Arguments),
     /// Write docs/findings.md from core's table of codes
     Findings,
-    /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go)
+    /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go), and install DuckDB (needs Python)
     Reference(reference::Arguments),
     /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
     Record(record::Arguments),

@@ -9,6 +9,9 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::repo;
 
+/// What the inspector is compiled for.
+const TARGET: &str = "wasm32-unknown-unknown";
+
 /// The page must stay below this, so that it opens at once and can be sent by mail.
 const MAX_PAGE: u64 = 1_000_000;
 
@@ -76,13 +79,26 @@ fn install(web: &Path) -> Result<()> {
     fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
 }
 
+/// Adds the standard library for wasm to the toolchain, unless it is there. rustup does so by itself, but not where that is switched off.
+fn ensure_target() -> Result<()> {
+    let libraries = repo::capture(
+        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(repo::root()),
+    )?;
+    if Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    repo::run(Command::new("rustup").args(["target", "add", TARGET]).current_dir(repo::root()))
+        .with_context(|| format!("the page needs Rust's standard library for {TARGET}"))
+}
+
 /// Compiles the inspector and returns its wasm.
 fn compile() -> Result<PathBuf> {
+    ensure_target()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
         .current_dir(repo::root())
-        .args(["rustc", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--package", "etcdsnap-inspector"])
+        .args(["rustc", "--profile", "wasm", "--target", TARGET, "--package", "etcdsnap-inspector"])
         // Of this kind alone: beside an rlib, cargo cannot optimise across crates, and the wasm is three times as large.
         .args(["--lib", "--crate-type", "cdylib", "--locked", "--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());

@@ -1,4 +1,4 @@
-//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them.
+//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them, and DuckDB beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::repo;
+use crate::{duckdb, repo};
 
 /// A part of the stamp: change it when the way of building changes.
 const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
@@ -16,7 +16,7 @@ const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
 /// Options of `cargo xtask reference`.
 #[derive(clap::Args, Default)]
 pub struct Arguments {
-    /// Only this version, such as 3.7
+    /// Only this version, such as 3.7, or duckdb
     #[arg(long, value_name = "VERSION")]
     only: Option<String>,
 }
@@ -24,10 +24,14 @@ pub struct Arguments {
 /// The chore.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
+    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
     for version in versions()? {
-        if arguments.only.as_ref().is_none_or(|only| *only == version) {
+        if wanted(&version) {
             ensure_version(&version)?;
         }
+    }
+    if wanted("duckdb") {
+        duckdb::ensure()?;
     }
     eprintln!("reference programs are ready ({:.0?})", started.elapsed());
     Ok(())
@@ -59,7 +63,7 @@ pub fn ensure_version(version: &str) -> Result<()> {
     build(version, &module, &bin, "tool")
 }
 
-/// Builds one of our own small Go programs (`gensnap`, `history`) and returns its path.
+/// Builds one of our own small Go programs (`gensnap`, `history`, `manifest`) and returns its path.
 pub fn ensure_own(name: &str) -> Result<PathBuf> {
     let bin = folder().join("bin").join(name);
     build(name, &folder().join(name), &bin, ".")?;
@@ -99,7 +103,7 @@ fn build(label: &str, module: &Path, bin: &Path, packages: &str) -> Result<()> {
 }
 
 /// A hash of everything in a module's folder (it is flat) and of the recipe.
-fn stamp(module: &Path) -> Result<String> {
+pub fn stamp(module: &Path) -> Result<String> {
     let mut files = fs::read_dir(module)
         .with_context(|| format!("no reference module {}", module.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -114,7 +118,8 @@ fn stamp(module: &Path) -> Result<String> {
     Ok(crate::sha256::hex(&hash.finalize()))
 }
 
-fn folder() -> PathBuf {
+/// Where they are pinned, and built.
+pub fn folder() -> PathBuf {
     repo::root().join("tests/reference")
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::install::installed;
 use crate::{lint, page, proto, reference, repo};
 
 /// Options of `cargo xtask test`.
@@ -19,9 +20,14 @@ pub struct Arguments {
 /// The chore.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let browser = browser()?;
+    if installed(&["systemd-analyze"], &["systemd"])?.is_none() {
+        eprintln!("there is no systemd-analyze: it does not judge the unit in docs/");
+    }
     step("reference programs");
     reference::run(&reference::Arguments::default())?;
     reference::ensure_own("history")?;
+    reference::ensure_own("manifest")?;
+    reference::ensure_own("gensnap")?;
     step("page");
     page::build(false)?;
     if !arguments.no_lint {
@@ -104,29 +110,13 @@ fn browser() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Ok(named.into());
     }
-    if let Some(found) = in_path() {
-        return Ok(found);
-    }
-    let is_debian = PathBuf::from("/etc/debian_version").exists();
-    if is_debian && rustix::process::geteuid().is_root() {
-        step("chromium");
-        repo::run(Command::new("apt-get").args(["update", "-qq"]))?;
-        let install = ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
-        repo::run(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
-    }
-    match in_path() {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    match installed(&names, &["chromium", "fonts-dejavu-core"])? {
         Some(found) => Ok(found),
         None => bail!(
             "the page's tests need Chromium: install it (on Debian: apt-get install chromium), or name it in CHROMIUM"
         ),
     }
-}
-
-fn in_path() -> Option<PathBuf> {
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    let path = std::env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
 }
 
 #[cfg(test)]

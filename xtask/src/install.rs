@@ -1,0 +1,34 @@
+//! Programs of the system that a chore needs: found, or installed on Debian as root.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::repo;
+
+/// The first of these programs in the search path; on Debian, as root, the packages that have it are installed first if need be.
+pub fn installed(names: &[&str], packages: &[&str]) -> Result<Option<PathBuf>> {
+    if in_path(names).is_none() {
+        debian(packages)?;
+    }
+    Ok(in_path(names))
+}
+
+/// Installs packages on Debian as root; does nothing elsewhere.
+pub fn debian(packages: &[&str]) -> Result<()> {
+    if !PathBuf::from("/etc/debian_version").exists() || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    eprintln!("\n── {}", packages.first().copied().unwrap_or_default());
+    repo::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+    repo::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn in_path(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
