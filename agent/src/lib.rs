@@ -37,7 +37,7 @@ pub use etcdsnap_core::{
 };
 pub use export::{Export, ExportError, ExportFormat, export, export_to};
 pub use input::{FileSource, Format};
-pub use look::Snapshot;
+pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};

@@ -80,7 +80,7 @@ pub struct Hashing {
     compact: i64,
     pieces: Vec<Piece>,
     /// The newest revision of each key, and whether it deletes.
-    newest: ByHash<(Revision, bool)>,
+    newest: ByHash<u128, (Revision, bool)>,
     combiner: Combiner,
 }
 

@@ -19,8 +19,13 @@ use crate::watch::Watch;
 /// Bytes of an element and a revision, which every entry takes beside its value: bolt's 16, and 17 or 18.
 const ENTRY_OVERHEAD: u64 = 16 + 17;
 
+/// Bytes that an entry takes in the database.
+pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
+    ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
+}
+
 /// A hash table whose keys are hashes already.
-pub(crate) type ByHash<V> = HashMap<u128, V, BuildHasherDefault<Already>>;
+pub(crate) type ByHash<K, V> = HashMap<K, V, BuildHasherDefault<Already>>;
 
 /// Takes the lower half of a hash for its own.
 #[derive(Debug, Default)]
@@ -108,10 +113,33 @@ pub struct Query {
     pub hash_values: bool,
 }
 
-/// 96 bits of a key's XXH3-128: two of ten million keys collide with a probability of about 10^-15.
-type Short = (u32, u32, u32);
+impl Query {
+    /// The message of an entry that is asked for; one that cannot be read goes into `lost`.
+    #[inline]
+    pub(crate) fn message<'a>(&self, entry: &Entry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
+        if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
+            return None;
+        }
+        let begins_with = first_key(entry.value);
+        if begins_with.is_some_and(|key| !self.range.contains(key)) {
+            return None;
+        }
+        let Some(message) = KeyValue::parse(entry.value) else {
+            let text = format!("the {} bytes under revision {} are no KeyValue", entry.value.len(), entry.key.revision);
+            lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
+            return None;
+        };
+        if begins_with.is_none_or(|key| key.len() != message.key.len()) && !self.range.contains(message.key) {
+            return None;
+        }
+        Some(message)
+    }
+}
 
-fn short(key: &[u8]) -> Short {
+/// 96 bits of a key's XXH3-128: two of ten million keys collide with a probability of about 10^-15.
+pub(crate) type Short = (u32, u32, u32);
+
+pub(crate) fn short(key: &[u8]) -> Short {
     let hash = xxh3_128(key);
     // Truncation is meant: three of the four words.
     (hash as u32, (hash >> 32) as u32, (hash >> 64) as u32)
@@ -140,7 +168,7 @@ struct Wanted<'a> {
 #[derive(Debug, Default)]
 pub struct Shard {
     /// The number of a key's state.
-    numbers: HashMap<Short, u32, BuildHasherDefault<Already>>,
+    numbers: ByHash<Short, u32>,
     states: Vec<KeyState>,
     names: Vec<u8>,
 }
@@ -190,6 +218,22 @@ impl Index {
         Ok(lost)
     }
 
+    /// Takes in the entries at some places. What their keys take is then told for these alone.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn read_places<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, places: Vec<Place>) -> Result<Lost, Error> {
+        let mut odd = Lost::default();
+        let mut lost = store.entries_at(places, &mut |entry| {
+            if let Some(one) = self.wanted(*entry, &mut odd) {
+                let number = self.shard(one.hash).and_then(|shard| shard.numbers.get(&one.hash)).copied();
+                self.take(&one, number, true);
+            }
+        })?;
+        lost.append(odd);
+        Ok(lost)
+    }
+
     /// Takes in a leaf in three rounds. Nearly every look at the tables misses the processor's caches; looks that do not wait for each other miss side by side.
     fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
@@ -205,7 +249,7 @@ impl Index {
             .map(|(one, number)| {
                 let state =
                     self.shard(one.hash).zip(*number).and_then(|(shard, number)| shard.states.get(number as usize));
-                state.is_none_or(|state| one.entry.key.revision > state.revision)
+                state.is_none_or(|state| state.is_before(one.entry.key.revision, one.entry.place))
             })
             .collect();
         for ((one, number), newer) in wanted.iter().zip(numbers).zip(newer) {
@@ -216,28 +260,14 @@ impl Index {
     /// An entry that the query asks for.
     #[inline]
     fn wanted<'a>(&self, entry: Entry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
-        if entry.key.revision.main > self.query.revision || (entry.value.is_empty() && !entry.key.tombstone) {
-            return None;
-        }
-        let begins_with = first_key(entry.value);
-        if begins_with.is_some_and(|key| !self.query.range.contains(key)) {
-            return None;
-        }
-        let Some(message) = KeyValue::parse(entry.value) else {
-            let text = format!("the {} bytes under revision {} are no KeyValue", entry.value.len(), entry.key.revision);
-            lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
-            return None;
-        };
-        if begins_with.is_none_or(|key| key.len() != message.key.len()) && !self.query.range.contains(message.key) {
-            return None;
-        }
+        let message = self.query.message(&entry, lost)?;
         Some(Wanted { entry, message, hash: short(message.key) })
     }
 
     /// Takes in an entry. `number` is its key's, if that was known before the leaf was begun; `newer` says whether it is newer than the state was then.
     fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>, newer: bool) {
         let dead = u32::from(entry.key.tombstone);
-        let bytes = ENTRY_OVERHEAD.saturating_add(u64::from(dead)).saturating_add(entry.value.len() as u64);
+        let bytes = entry_bytes(entry);
         let hash_values = self.query.hash_values;
         let Some(shard) = self.shards.get_mut(shard_of(*hash)) else { return };
         let number = number.or_else(|| shard.numbers.get(hash).copied());
@@ -245,7 +275,7 @@ impl Index {
             state.bytes = state.bytes.saturating_add(bytes);
             state.revisions = state.revisions.saturating_add(1);
             state.tombstones = state.tombstones.saturating_add(dead);
-            if newer && entry.key.revision > state.revision {
+            if newer && state.is_before(entry.key.revision, entry.place) {
                 state.renew(message, entry, bytes, hash_values);
             }
             return;
@@ -376,6 +406,11 @@ impl Shard {
 }
 
 impl KeyState {
+    /// Whether an entry comes after the newest. Only a damaged file has two of one revision; their places decide, so that no order of reading does.
+    fn is_before(&self, revision: Revision, place: Place) -> bool {
+        (self.revision, self.place) < (revision, place)
+    }
+
     fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64, hash_values: bool) {
         self.revision = entry.key.revision;
         self.deleted = entry.key.tombstone;
@@ -401,7 +436,7 @@ impl KeyState {
             self.tombstones.saturating_add(other.tombstones),
             self.name,
         );
-        if other.revision > self.revision {
+        if self.is_before(other.revision, other.place) {
             *self = other.clone();
         }
         (self.bytes, self.revisions, self.tombstones, self.name) = (bytes, revisions, tombstones, name);

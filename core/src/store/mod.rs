@@ -4,7 +4,9 @@
 //! a fold that does not depend on that order: [`Index`](index::Index) (keys at a revision), [`History`](history::History) (one key), [`HashKv`](hashkv::HashKv).
 //! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
 
+pub mod contents;
 pub mod difference;
+mod fold;
 pub mod hashkv;
 pub mod history;
 pub mod index;
@@ -13,9 +15,11 @@ pub mod order;
 pub mod page;
 pub mod range;
 pub mod small;
+pub mod tally;
 pub mod tree;
 pub mod usage;
 
+pub use contents::{Contents, Unlike};
 pub use difference::{Change, compare};
 pub use hashkv::{HashKv, Hashing, Unavailable};
 pub use history::{Event, History};
@@ -25,5 +29,6 @@ pub use order::{KeyAt, Order};
 pub use page::{PageField, PageView};
 pub use range::KeyRange;
 pub use small::{Alarm, Auth, Lease, Mark, Member};
+pub use tally::{Heavy, Sums, Tallies, Tally};
 pub use tree::{Line, Tree};
 pub use usage::Usage;

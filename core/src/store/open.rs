@@ -16,7 +16,7 @@ use crate::scan::ahead::{leaf_pages, reach};
 use crate::scan::open::{Opened, Scan};
 use crate::scan::small::Listed;
 use crate::source::Source;
-use crate::watch::Watch;
+use crate::watch::{Unwatched, Watch};
 
 /// Leaves that a piece of work has at least.
 const LEAST_WORK: usize = 64;
@@ -33,7 +33,7 @@ pub enum OpenedStore<'s, S: Source + ?Sized> {
 }
 
 /// Where an entry of bucket `key` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
     /// Its page; 0 for a bucket that lies in the root page.
     pub page: u64,
@@ -333,6 +333,36 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 && !page.entries(&mut lost).all(|entry| take(&entry))
             {
                 break;
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Hands out the entries at some places, each page read once, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn entries_at(&self, mut places: Vec<Place>, take: &mut dyn FnMut(&Entry<'_>)) -> Result<Lost, Error> {
+        places.sort_unstable_by_key(|place| (place.page, place.index));
+        let mut lost = Lost::default();
+        let mut some = |page: &Page<'_>, wanted: &[Place], lost: &mut Lost| {
+            let mut wanted = wanted.iter().peekable();
+            for entry in page.entries(lost) {
+                if wanted.next_if(|place| place.index == entry.place.index).is_some() {
+                    take(&entry);
+                }
+            }
+        };
+        if self.inline.is_some() {
+            let unread = self.leaves(Work(0), &Unwatched, &mut |page| some(page, &places, &mut lost))?;
+            lost.append(unread);
+            return Ok(lost);
+        }
+        let mut reader = Reader::new(self.source, self.geometry);
+        for wanted in places.chunk_by(|a, b| a.page == b.page) {
+            let Some(first) = wanted.first() else { continue };
+            if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost) {
+                some(&page, wanted, &mut lost);
             }
         }
         Ok(lost)

@@ -1,8 +1,6 @@
 //! Who takes how much room.
 
-use std::collections::HashMap;
-
-use crate::store::index::{Index, KeyState};
+use crate::store::index::KeyState;
 
 /// Keys of one kind, summed up. Bytes are those of entries in the database: key, value and bolt's element, without the free room of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,17 +47,6 @@ impl Usage {
     pub fn bytes(&self) -> u64 {
         self.live_bytes.saturating_add(self.history_bytes)
     }
-}
-
-/// Sums up keys by the first `depth` parts of their names behind `prefix`, parts ending with a slash, as in `/registry/pods/`; what has fewer
-/// parts is summed up with the last one that it has.
-#[must_use]
-pub fn by_prefix(index: &Index, prefix: &[u8], depth: usize) -> Vec<(Vec<u8>, Usage)> {
-    let mut groups: HashMap<&[u8], Usage> = HashMap::new();
-    for key in index.iter() {
-        groups.entry(group(key.key, prefix.len(), depth)).or_default().add(&key);
-    }
-    groups.into_iter().map(|(group, usage)| (group.to_vec(), usage)).collect()
 }
 
 /// The key up to and with the last of so many slashes behind `from`; one that the key begins with counts for nothing.

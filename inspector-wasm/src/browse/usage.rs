@@ -68,10 +68,10 @@ impl<S: Source + ?Sized> View<'_, S> {
         })
     }
 
-    /// The keys with the largest numbers; those with 0 are none.
+    /// The keys with the largest numbers, of equal ones those that were written first; those with 0 are none.
     fn top<'k>(&self, keys: impl Iterator<Item = Key<'k>>, number: impl Fn(&Key<'_>) -> u32) -> Vec<KeyRow> {
         let mut best: Vec<Key<'k>> = keys.filter(|key| number(key) > 0).collect();
-        let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then_with(|| a.key.cmp(b.key));
+        let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision));
         if TOP < best.len() {
             best.select_nth_unstable_by(TOP, order);
             best.truncate(TOP);

@@ -1,6 +1,6 @@
 //! `etcdsnap diff A [B]`
 
-use etcdsnap::core::store::{Change, Index, Key, KeyRange, Lost, Query, Store, compare};
+use etcdsnap::core::store::{Change, Index, Key, KeyRange, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -9,27 +9,18 @@ use crate::cli::args::DiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{self, Lines};
-use crate::cli::progress::Bar;
 
-/// One side of the comparison.
+/// One side of the comparison: only what is not alike is in its index.
 struct Side<'s> {
     snapshot: &'s Snapshot,
-    store: Store<'s, FileSource>,
+    store: &'s Store<'s, FileSource>,
     index: Index,
-    lost: Lost,
 }
 
-impl<'s> Side<'s> {
-    fn read(snapshot: &'s Snapshot, bar: &Bar, range: &KeyRange, asked: i64) -> Result<Self, Failure> {
-        let store = snapshot.store()?;
-        let query = Query { range: range.clone(), revision: revision(&store, asked)?, hash_values: true };
-        let (index, lost) = snapshot.keys(&store, &query, bar)?;
-        Ok(Self { snapshot, store, index, lost })
-    }
-
+impl Side<'_> {
     /// What is shown of a value.
     fn value(&self, state: &Key<'_>) -> Result<Vec<u8>, Failure> {
-        Ok(self.snapshot.value(&self.store, state.place)?)
+        Ok(self.snapshot.value(self.store, state.place)?)
     }
 }
 
@@ -44,14 +35,23 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));
     }
     let other = args.b.as_ref().unwrap_or(&args.a);
-    let (snapshot, bar) = open(&args.a, args.work)?;
-    let a = Side::read(&snapshot, &bar, &range, args.rev_a)?;
+    let query = |store: &Store<'_, FileSource>, asked| {
+        revision(store, asked).map(|revision| Query { range: range.clone(), revision, hash_values: false })
+    };
+    let (snapshot_a, bar) = open(&args.a, args.work)?;
+    let store_a = snapshot_a.store()?;
+    let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
     drop(bar);
-    let (snapshot, bar) = open(other, args.work)?;
-    let b = Side::read(&snapshot, &bar, &range, args.rev_b)?;
+    let (snapshot_b, bar) = open(other, args.work)?;
+    let store_b = snapshot_b.store()?;
+    let side_b = snapshot_b.side(&store_b, query(&store_b, args.rev_b)?, &bar)?;
     drop(bar);
+    let [(index_a, lost_a), (index_b, lost_b)] =
+        etcdsnap::compare((&snapshot_a, &store_a, side_a), (&snapshot_b, &store_b, side_b))?;
+    let a = Side { snapshot: &snapshot_a, store: &store_a, index: index_a };
+    let b = Side { snapshot: &snapshot_b, store: &store_b, index: index_b };
     let changes = compare(&a.index, &b.index);
-    let exit = told(&args.a, &a.lost).max(told(other, &b.lost));
+    let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
     if args.write_out == LookForm::Table {
         let rows = changes.iter().map(row).collect();
         output::print(&table::rows(LookForm::Table, &COLUMNS, rows))?;

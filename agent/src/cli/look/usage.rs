@@ -1,8 +1,8 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
-use etcdsnap::Status;
-use etcdsnap::core::store::usage::by_prefix;
-use etcdsnap::core::store::{Index, Key, KeyRange, Query, Usage};
+use etcdsnap::core::store::usage::group;
+use etcdsnap::core::store::{KeyRange, Query, Usage};
+use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
 use super::{bytes, open, revision, table, told};
@@ -22,65 +22,34 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
     let query = Query { range: KeyRange::prefix(&prefix), revision, hash_values: false };
-    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    let depth = args.depth.get();
+    let (report, lost) = snapshot.usage(&store, &query, &|key| group(key, prefix.len(), depth), args.top, &bar)?;
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
-    let mut total = Usage::default();
-    index.iter().for_each(|key| total.add(&key));
-    let found = Found {
-        size: store.database_bytes(),
-        revision,
-        is_latest: revision == store.current(),
-        status,
-        total,
-        groups: heaviest(&index, &prefix, args.depth.get()),
-        largest: top(&index, args.top, |state| if state.deleted { 0 } else { state.value_len }),
-        busiest: top(&index, args.top, |state| if state.revisions > 1 { state.revisions } else { 0 }),
-    };
+    let found =
+        Found { size: store.database_bytes(), revision, is_latest: revision == store.current(), status, report };
     let form = args.look.write_out;
     output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, prefix.is_empty()) })?;
     Ok(told(&args.look.file, &lost))
 }
 
 /// All there is to say.
-struct Found<'k> {
+struct Found {
     /// Bytes of the database.
     size: u64,
     revision: i64,
     is_latest: bool,
     /// Where buckets and pages are asked for.
     status: Option<Status>,
-    total: Usage,
-    groups: Vec<(Vec<u8>, Usage)>,
-    largest: Vec<Key<'k>>,
-    busiest: Vec<Key<'k>>,
+    report: UsageReport,
 }
 
-/// Groups of keys, those that take most first.
-fn heaviest(index: &Index, prefix: &[u8], depth: usize) -> Vec<(Vec<u8>, Usage)> {
-    let mut groups = by_prefix(index, prefix, depth);
-    groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
-    groups
-}
-
-/// The keys with the largest numbers; those with 0 are none.
-fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<Key<'_>> {
-    let mut best: Vec<Key<'_>> = index.iter().filter(|key| number(key) > 0).collect();
-    let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then_with(|| a.key.cmp(b.key));
-    if count < best.len() {
-        best.select_nth_unstable_by(count, order);
-        best.truncate(count);
-    }
-    best.sort_by(order);
-    best
-}
-
-impl Found<'_> {
+impl Found {
     fn text(&self, form: LookForm, top: usize, whole: bool) -> String {
-        let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.total;
+        let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.report.total;
         let mut text = format!(
             "{} of entries: {} live ({} keys), {} history ({} revisions in all, {} deleted keys)\n",
-            si_bytes(self.total.bytes()),
+            si_bytes(self.report.total.bytes()),
             si_bytes(live_bytes),
             grouped(keys),
             si_bytes(history_bytes),
@@ -88,7 +57,7 @@ impl Found<'_> {
             grouped(deleted),
         );
         if whole && self.is_latest {
-            let room = self.size.saturating_sub(self.total.bytes());
+            let room = self.size.saturating_sub(self.report.total.bytes());
             text.push_str(&format!(
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
                  {} of it is free pages, free room in pages, and what other buckets take: a defragmentation gives most of that back\n",
@@ -101,7 +70,7 @@ impl Found<'_> {
         if let Some(status) = &self.status {
             text.push_str(&format!("\n{}", buckets(form, status)));
         }
-        let rows = self.groups.iter().take(top).map(|(group, usage)| {
+        let rows = self.report.groups.iter().take(top).map(|(group, usage)| {
             vec![
                 if group.is_empty() { "(no slash)".into() } else { bytes::key(group) },
                 grouped(usage.keys),
@@ -111,17 +80,19 @@ impl Found<'_> {
             ]
         });
         text.push_str(&format!("\n{}", table::rows(form, &GROUPS, rows.collect())));
-        if self.groups.len() > top {
-            text.push_str(&format!("and {} more (--top)\n", grouped((self.groups.len() - top) as u64)));
+        if self.report.groups.len() > top {
+            text.push_str(&format!("and {} more (--top)\n", grouped((self.report.groups.len() - top) as u64)));
         }
-        let rows = self.largest.iter().map(|state| vec![bytes::key(state.key), si_bytes(u64::from(state.value_len))]);
+        let rows =
+            self.report.largest.iter().map(|heavy| vec![bytes::key(&heavy.key), si_bytes(u64::from(heavy.number))]);
         text.push_str(&format!(
             "\n{}",
             table::rows(form, &[("largest values", false), ("bytes", true)], rows.collect())
         ));
-        let rows = self.busiest.iter().map(|state| {
-            vec![bytes::key(state.key), grouped(u64::from(state.revisions)), si_bytes(state.history_bytes())]
-        });
+        let rows =
+            self.report.busiest.iter().map(|heavy| {
+                vec![bytes::key(&heavy.key), grouped(u64::from(heavy.number)), si_bytes(heavy.history_bytes)]
+            });
         let columns = [("most rewritten keys", false), ("revisions", true), ("history", true)];
         text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
         text
@@ -146,7 +117,7 @@ impl Found<'_> {
                 "tombstones": usage.tombstones, "liveBytes": usage.live_bytes, "historyBytes": usage.history_bytes,
             })
         };
-        let mut text = object("total", None, usage(&self.total));
+        let mut text = object("total", None, usage(&self.report.total));
         text.push_str(&object("database", None, json!({"bytes": self.size, "revision": self.revision})));
         for bucket in self.status.iter().flat_map(|status| &status.buckets) {
             let rest = json!({
@@ -158,15 +129,15 @@ impl Found<'_> {
             let rest = json!({"pageSize": status.page_size, "pages": status.pages, "freePages": status.free_pages});
             text.push_str(&object("pages", None, rest));
         }
-        for (group, sums) in &self.groups {
+        for (group, sums) in &self.report.groups {
             text.push_str(&object("prefix", Some(group), usage(sums)));
         }
-        for state in &self.largest {
-            text.push_str(&object("largest", Some(state.key), json!({"valueBytes": state.value_len})));
+        for heavy in &self.report.largest {
+            text.push_str(&object("largest", Some(&heavy.key), json!({"valueBytes": heavy.number})));
         }
-        for state in &self.busiest {
-            let rest = json!({"revisions": state.revisions, "historyBytes": state.history_bytes()});
-            text.push_str(&object("rewritten", Some(state.key), rest));
+        for heavy in &self.report.busiest {
+            let rest = json!({"revisions": heavy.number, "historyBytes": heavy.history_bytes});
+            text.push_str(&object("rewritten", Some(&heavy.key), rest));
         }
         text
     }

@@ -1,11 +1,15 @@
 //! What is in a snapshot, read on all processors.
 
+mod difference;
+mod usage;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, Work};
 use etcdsnap_core::{Report, Watch};
 
@@ -14,6 +18,9 @@ use crate::input::{Body, FileSource, Input, Spool};
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::scan::{self, Team};
+
+pub use difference::{Side, compare};
+pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
 #[derive(Debug)]
@@ -140,11 +147,18 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read.
     pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+        Ok(self.pair(&self.message(store, place)?)?.value.to_vec())
+    }
+
+    /// The bytes of an entry.
+    fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
         let message = store.value(place).map_err(|cause| self.failed(cause))?;
-        let gone = || Error::Changed { path: self.path.clone() };
-        let message = message.ok_or_else(gone)?;
-        let parsed = etcdsnap_core::etcd::keyvalue::KeyValue::parse(&message).ok_or_else(gone)?;
-        Ok(parsed.value.to_vec())
+        message.ok_or_else(|| Error::Changed { path: self.path.clone() })
+    }
+
+    /// What the bytes of an entry, which was read before, are.
+    fn pair<'m>(&self, message: &'m [u8]) -> Result<KeyValue<'m>, Error> {
+        KeyValue::parse(message).ok_or_else(|| Error::Changed { path: self.path.clone() })
     }
 
     /// An error of core about this file.

@@ -1,0 +1,70 @@
+//! What two snapshots, or two revisions of one, do not have alike.
+
+use std::path::Path;
+
+use etcdsnap_core::store::{Contents, Index, Lost, Query, Store, Unlike};
+
+use super::Snapshot;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::{NoProgress, Progress};
+use crate::scan::Team;
+
+/// One side of a comparison. Memory: about 56 bytes a key, and the keys that are not alike.
+#[derive(Debug)]
+pub struct Side {
+    query: Query,
+    contents: Vec<Contents>,
+    /// What could not be read.
+    pub lost: Lost,
+}
+
+impl Snapshot {
+    /// Reads what keys hold, to be compared.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn side(&self, store: &Store<'_, FileSource>, query: Query, progress: &dyn Progress) -> Result<Side, Error> {
+        let read = |part: &mut Contents, work, watch: &dyn etcdsnap_core::Watch| part.read(store, work, watch);
+        let (contents, lost) = self.parts(store, progress, || Contents::new(query.clone()), read)?;
+        Ok(Side { query, contents, lost })
+    }
+
+    /// The keys of one side at some places.
+    fn index_at(
+        &self,
+        store: &Store<'_, FileSource>,
+        side: Side,
+        places: Vec<etcdsnap_core::store::Place>,
+    ) -> Result<(Index, Lost), Error> {
+        let Side { query, mut lost, .. } = side;
+        let mut index = Index::new(Query { hash_values: true, ..query });
+        lost.append(index.read_places(store, places).map_err(|cause| self.failed(cause))?);
+        Ok((index, lost))
+    }
+}
+
+/// Compares two sides: an index of each that has only what is not alike, for [`compare`](etcdsnap_core::store::compare), and what could not be read of it.
+///
+/// # Errors
+/// As [`Snapshot::keys`].
+pub fn compare(
+    a: (&Snapshot, &Store<'_, FileSource>, Side),
+    b: (&Snapshot, &Store<'_, FileSource>, Side),
+) -> Result<[(Index, Lost); 2], Error> {
+    let threads = a.0.threads();
+    let team = Team::new(&NoProgress);
+    let pieces = team.share(threads, threads, |thread| {
+        let mut unlike = Unlike::default();
+        for piece in (thread..Unlike::pieces()).step_by(threads) {
+            unlike.append(Unlike::of(&a.2.contents, &b.2.contents, piece));
+        }
+        Ok(unlike)
+    });
+    if let Some(fault) = team.into_fault() {
+        return Err(fault.at(Path::new(&a.0.path)));
+    }
+    let mut unlike = Unlike::default();
+    pieces.into_iter().flatten().for_each(|piece| unlike.append(piece));
+    Ok([a.0.index_at(a.1, a.2, unlike.a)?, b.0.index_at(b.1, b.2, unlike.b)?])
+}

@@ -1,0 +1,86 @@
+//! Who takes how much room in a snapshot.
+
+use etcdsnap_core::store::tally::Grouping;
+use etcdsnap_core::store::{Heavy, Lost, Query, Store, Sums, Tallies, Tally, Usage};
+
+use super::Snapshot;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+use crate::scan::Team;
+
+/// What keys take. Bytes are those of entries in the database.
+#[derive(Debug, Clone, Default)]
+pub struct UsageReport {
+    /// All keys that were asked for.
+    pub total: Usage,
+    /// Each group with what it takes, those that take most first.
+    pub groups: Vec<(Vec<u8>, Usage)>,
+    /// The keys with the largest values.
+    pub largest: Vec<HeavyKey>,
+    /// The keys with the most revisions, of those that have more than one.
+    pub busiest: Vec<HeavyKey>,
+}
+
+/// A key in one of the lists; of equal ones those that were written first come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeavyKey {
+    /// Its name.
+    pub key: Vec<u8>,
+    /// By what it is in the list: bytes of its value, or revisions.
+    pub number: u32,
+    /// Bytes that a compaction would free.
+    pub history_bytes: u64,
+}
+
+impl Snapshot {
+    /// Sums up the keys that `query` asks for by their group; the lists have at most `top` keys.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn usage(
+        &self,
+        store: &Store<'_, FileSource>,
+        query: &Query,
+        grouping: Grouping<'_>,
+        top: usize,
+        progress: &dyn Progress,
+    ) -> Result<(UsageReport, Lost), Error> {
+        let read = |tally: &mut Tally<'_>, work, watch: &dyn etcdsnap_core::Watch| tally.read(store, work, watch);
+        let (tallies, lost) = self.parts(store, progress, || Tally::new(query.clone(), grouping), read)?;
+        let tallies = Tallies::of(tallies);
+        let threads = self.threads();
+        let team = Team::new(progress);
+        let sums = team.share(threads, threads, |thread| {
+            let mut sums = Sums::default();
+            for piece in (thread..Tallies::pieces()).step_by(threads) {
+                sums.append(tallies.sum(piece, top), top);
+            }
+            Ok(sums)
+        });
+        if let Some(fault) = team.into_fault() {
+            return Err(fault.at(&self.path));
+        }
+        let mut all = Sums::default();
+        sums.into_iter().flatten().for_each(|sums| all.append(sums, top));
+        let names = tallies.names().iter().map(|name| name.to_vec());
+        let mut groups: Vec<_> = names.zip(all.groups).collect();
+        groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
+        let report = UsageReport {
+            total: all.total,
+            groups,
+            largest: self.named(store, &all.largest)?,
+            busiest: self.named(store, &all.busiest)?,
+        };
+        Ok((report, lost))
+    }
+
+    fn named(&self, store: &Store<'_, FileSource>, keys: &[Heavy]) -> Result<Vec<HeavyKey>, Error> {
+        let named = |key: &Heavy| {
+            let message = self.message(store, key.place)?;
+            let name = self.pair(&message)?.key.to_vec();
+            Ok(HeavyKey { key: name, number: key.number, history_bytes: key.history_bytes })
+        };
+        keys.iter().map(named).collect()
+    }
+}
