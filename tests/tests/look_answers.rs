@@ -1,12 +1,17 @@
-//! The program prints of members, leases, alarms, users and roles what the servers answered when the cases were recorded.
+//! The program prints of keys, members, leases, alarms, users and roles what the servers answered when the cases were recorded.
 
-use etcdsnap_tests::case::{self, Case, bytes, id};
+use etcdsnap::core::words::key_text;
+use etcdsnap_tests::case::{self, Case, bytes, id, same_value};
 use etcdsnap_tests::cli;
 use serde_json::Value;
 
 /// What a command prints of a case, line by line.
 fn said(case: &Case, command: &str) -> Vec<Value> {
-    let output = cli::run(&[command, case.path().to_str().unwrap(), "-w", "json"]);
+    lines(case, &[command, case.path().to_str().unwrap(), "-w", "json"])
+}
+
+fn lines(case: &Case, words: &[&str]) -> Vec<Value> {
+    let output = cli::run(words);
     assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", case.name);
     std::str::from_utf8(&output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -28,6 +33,58 @@ fn printed(object: &Value, name: &str) -> Vec<u8> {
     match object[name].as_str() {
         Some(text) => text.as_bytes().to_vec(),
         None => bytes(&object[format!("{name}Base64")]),
+    }
+}
+
+/// Compares a line about a key, with its value if that was asked for.
+fn same_key(ours: &Value, theirs: &Value, what: &str) {
+    assert_eq!(printed(ours, "key"), bytes(&theirs["key"]), "{what}");
+    let what = format!("{what}: {ours}");
+    for (ours_name, theirs_name) in
+        [("createRevision", "create"), ("modRevision", "mod"), ("version", "version"), ("valueBytes", "size")]
+    {
+        assert_eq!(ours[ours_name], theirs[theirs_name], "{ours_name} of {what}");
+    }
+    assert_eq!(ours["lease"], theirs["lease"], "{what}");
+    if !(ours["value"].is_null() && ours["valueBase64"].is_null()) {
+        same_value(&printed(ours, "value"), theirs, &what);
+    }
+}
+
+#[test]
+fn keys_and_exported_values_are_those_of_get() {
+    for case in case::asked() {
+        let path = case.path();
+        let path = path.to_str().unwrap();
+        for state in list(&case.answer("keys")["states"]) {
+            let revision = state["revision"].to_string();
+            let what = format!("{} at {revision}", case.name);
+            let keys = lines(&case, &["keys", path, "--rev", &revision, "-w", "json"]);
+            let exported = lines(&case, &["export", path, "--rev", &revision, "--show-secrets"]);
+            let theirs = list(&state["keys"]);
+            assert_eq!((keys.len(), exported.len()), (theirs.len(), theirs.len()), "{what}");
+            keys.iter().zip(theirs).for_each(|(ours, theirs)| same_key(ours, theirs, &what));
+            for (ours, theirs) in exported.iter().zip(theirs) {
+                same_key(ours, theirs, &what);
+                assert!(ours["value"].is_string() || ours["valueBase64"].is_string(), "{what}: {ours}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_value_can_be_got() {
+    let case = case::named("3.7-history");
+    let path = case.path();
+    for state in list(&case.answer("keys")["states"]) {
+        let revision = state["revision"].to_string();
+        for theirs in list(&state["keys"]) {
+            let key = key_text(&bytes(&theirs["key"]));
+            let ours = lines(&case, &["get", path.to_str().unwrap(), &key, "--rev", &revision, "-w", "json"]);
+            assert_eq!(ours.len(), 1, "{key}");
+            same_key(&ours[0], theirs, &format!("{key} at {revision}"));
+            same_value(&printed(&ours[0], "value"), theirs, &key);
+        }
     }
 }
 
