@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// A directory of `tests/cases`.
 #[derive(Debug, Clone)]
@@ -75,6 +78,51 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
+/// Those of which a server was asked when they were saved.
+///
+/// # Panics
+/// When there are too few to rely on.
+#[must_use]
+pub fn asked() -> Vec<Case> {
+    let cases: Vec<_> = all().into_iter().filter(|case| case.directory.join("expected/keys.json").exists()).collect();
+    assert!(cases.len() >= 20, "only {} cases", cases.len());
+    cases
+}
+
+/// Bytes as answers have them, in base64.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn bytes(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().expect("base64")).expect("base64")
+}
+
+/// An id as answers have them, in hex; none is 0.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn id(value: &Value) -> u64 {
+    if value.is_null() { 0 } else { u64::from_str_radix(value.as_str().expect("hex"), 16).expect("hex") }
+}
+
+/// Checks a value against an answer, which has long ones by their SHA-256 alone.
+///
+/// # Panics
+/// When it is another.
+pub fn same_value(ours: &[u8], theirs: &Value, what: &str) {
+    assert_eq!(Some(ours.len() as u64), theirs["size"].as_u64(), "{what}");
+    match theirs["sha256"].as_str() {
+        Some(hash) => {
+            let ours: String = Sha256::digest(ours).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(ours, hash, "{what}");
+        }
+        // An empty value is left out.
+        None => assert_eq!(ours, theirs.get("value").map(bytes).unwrap_or_default(), "{what}"),
+    }
+}
+
 /// One case by its name.
 ///
 /// # Panics
@@ -117,6 +165,17 @@ impl Case {
     #[must_use]
     pub fn expected_json(&self, version: &str) -> Value {
         serde_json::from_str(&self.expected(version, "json")).expect("recorded JSON")
+    }
+
+    /// What the server answered: `keys`, `watch`, `members`, `leases`, `auth`, `alarms` or `hashkv`.
+    ///
+    /// # Panics
+    /// When it was not recorded.
+    #[must_use]
+    pub fn answer(&self, name: &str) -> Value {
+        let path = self.directory.join(format!("expected/{name}.json"));
+        let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// How many keys etcdutl 3.7 is known to count too many.

@@ -2,35 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use etcdsnap::core::store::{Index, KeyRange, Query, Store};
+use etcdsnap::core::store::{Alarm, Index, KeyRange, Query, Store};
 use etcdsnap::{FileSource, NoProgress, Snapshot};
-use etcdsnap_tests::case::{self, Case};
+use etcdsnap_tests::case::{self, bytes, id};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::server::{Servers, initial_cluster, said, seats};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-
-/// The cases of which a server was asked.
-fn asked() -> Vec<Case> {
-    let cases: Vec<_> =
-        case::all().into_iter().filter(|case| case.directory.join("expected/keys.json").exists()).collect();
-    assert!(cases.len() >= 20);
-    cases
-}
-
-fn expected(case: &Case, name: &str) -> Value {
-    let path = case.directory.join("expected").join(name);
-    serde_json::from_slice(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    BASE64_STANDARD.decode(value.as_str().expect("base64")).expect("base64")
-}
 
 fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: i64) -> Index {
     let query = Query { range: KeyRange::all(), revision: store.at(revision).unwrap(), hash_values: false };
@@ -41,10 +18,10 @@ fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: i64) -> In
 
 #[test]
 fn keys_and_values_at_every_revision_that_was_asked_for() {
-    for case in asked() {
+    for case in case::asked() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
-        let states = expected(&case, "keys.json");
+        let states = case.answer("keys");
         let states = states["states"].as_array().unwrap();
         for (number, state) in states.iter().enumerate() {
             let revision = state["revision"].as_i64().unwrap();
@@ -63,15 +40,10 @@ fn keys_and_values_at_every_revision_that_was_asked_for() {
                 assert_eq!(ours.create_revision, number("create"), "{key}");
                 assert_eq!(ours.revision.main, number("mod"), "{key}");
                 assert_eq!(ours.version, number("version"), "{key}");
+                assert_eq!(ours.lease.cast_unsigned(), id(&theirs["lease"]), "{key}");
                 assert_eq!(i64::from(ours.value_len), number("size"), "{key}");
                 let value = snapshot.value(&store, ours.place).unwrap();
-                match theirs.get("value").or((ours.value_len == 0).then_some(&Value::String(String::new()))) {
-                    Some(whole) => assert_eq!(value, bytes(whole), "{key}"),
-                    None => {
-                        let hash: String = Sha256::digest(&value).iter().map(|byte| format!("{byte:02x}")).collect();
-                        assert_eq!(hash, theirs["sha256"], "{key}");
-                    }
-                }
+                case::same_value(&value, theirs, &key);
             }
         }
     }
@@ -80,10 +52,10 @@ fn keys_and_values_at_every_revision_that_was_asked_for() {
 #[test]
 fn hashes_of_the_store_are_those_of_the_servers() {
     let mut compared = 0;
-    for case in asked() {
+    for case in case::asked() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
-        for theirs in expected(&case, "hashkv.json").as_array().unwrap() {
+        for theirs in case.answer("hashkv").as_array().unwrap() {
             let revision = theirs["revision"].as_i64().unwrap();
             let (ours, lost) = snapshot.hashkv(&store, revision, &NoProgress).unwrap();
             assert_eq!(lost.places, 0);
@@ -111,23 +83,22 @@ fn hashkv_prints_what_etcdutl_prints() {
 
 #[test]
 fn members_leases_and_alarms() {
-    for case in asked() {
+    for case in case::asked() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
-        let hex = |value: &Value| u64::from_str_radix(value.as_str().unwrap(), 16).unwrap();
         let list = |value: &Value| {
             let mut list: Vec<_> =
                 value.as_array().into_iter().flatten().map(|url| url.as_str().unwrap().to_owned()).collect();
             list.sort();
             list
         };
-        let mut theirs: Vec<_> = expected(&case, "members.json")["members"]
+        let mut theirs: Vec<_> = case.answer("members")["members"]
             .as_array()
             .unwrap()
             .iter()
             .map(|member| {
                 (
-                    hex(&member["id"]),
+                    id(&member["id"]),
                     member["name"].as_str().unwrap().to_owned(),
                     list(&member["peer_urls"]),
                     list(&member["client_urls"]),
@@ -166,30 +137,36 @@ fn members_leases_and_alarms() {
             .iter()
             .map(|lease| (lease.id, lease.ttl, held.remove(&lease.id).unwrap_or_default()))
             .collect();
-        let mut theirs: Vec<_> = expected(&case, "leases.json")
+        let mut theirs: Vec<_> = case
+            .answer("leases")
             .as_array()
             .unwrap()
             .iter()
             .map(|lease| {
                 let mut keys: Vec<_> = lease["keys"].as_array().into_iter().flatten().map(bytes).collect();
                 keys.sort();
-                (hex(&lease["id"]).cast_signed(), lease["ttl"].as_i64().unwrap(), keys)
+                (id(&lease["id"]).cast_signed(), lease["ttl"].as_i64().unwrap(), keys)
             })
             .collect();
         theirs.sort();
         assert_eq!(ours, theirs, "{}", case.name);
 
-        let theirs = expected(&case, "alarms.json");
-        assert_eq!(store.alarms().unwrap().len(), theirs.as_array().unwrap().len(), "{}", case.name);
+        let kind = |alarm: &Alarm| alarm.kind.map(|kind| kind.as_str_name().to_owned());
+        let ours: Vec<_> = store.alarms().unwrap().iter().map(|alarm| (alarm.member, kind(alarm))).collect();
+        let theirs = case.answer("alarms");
+        let theirs = theirs.as_array().unwrap().iter();
+        let theirs: Vec<_> =
+            theirs.map(|alarm| (id(&alarm["member"]), alarm["alarm"].as_str().map(str::to_owned))).collect();
+        assert_eq!(ours, theirs, "{}", case.name);
     }
 }
 
 #[test]
 fn users_and_roles() {
-    for case in asked() {
+    for case in case::asked() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let auth = snapshot.store().unwrap().auth().unwrap();
-        let theirs = expected(&case, "auth.json");
+        let theirs = case.answer("auth");
         assert_eq!(auth.enabled, theirs["enabled"] == true, "{}", case.name);
         let users: BTreeMap<_, _> =
             auth.users.iter().map(|user| (String::from_utf8(user.name.clone()).unwrap(), user.roles.clone())).collect();
@@ -231,70 +208,4 @@ fn users_and_roles() {
         }
         assert_eq!(roles, theirs_roles, "{}", case.name);
     }
-}
-
-/// `etcdctl watch` replays each event that is retained; put in order, that is the history of every key.
-#[test]
-fn history_is_what_a_watch_replays() {
-    for name in ["3.4-history", "3.5-history", "3.6-history", "3.7-history"] {
-        let case = case::named(name);
-        let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["one"]);
-        let restored = ["restore", case.path().to_str().unwrap(), "--name=one", "--data-dir"].map(str::to_owned);
-        let cluster = [
-            seats[0].data.display().to_string(),
-            format!("--initial-cluster={}", initial_cluster(&seats)),
-            format!("--initial-advertise-peer-urls={}", seats[0].peer_url()),
-            "--skip-hash-check".to_owned(),
-        ];
-        said(&cli::run(&[&restored[..], &cluster].concat()));
-        let Some(servers) = Servers::start(&name[..3], &seats, folder.path()) else { return };
-
-        let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
-        let store = snapshot.store().unwrap();
-        let (from, last) = (store.compacted() + 1, store.current());
-        let replayed = watched(&servers, case.about.user.as_deref(), from, last);
-        assert!(replayed.values().map(Vec::len).sum::<usize>() > 100);
-        for (key, theirs) in &replayed {
-            let (ours, lost) = snapshot.history(&store, key, &NoProgress).unwrap();
-            assert_eq!(lost.places, 0);
-            let ours: Vec<_> = ours
-                .into_iter()
-                .filter(|event| event.revision.main >= from)
-                .map(|event| {
-                    let value = if event.deletion { Vec::new() } else { snapshot.value(&store, event.place).unwrap() };
-                    (event.revision.main, event.deletion, event.version, value)
-                })
-                .collect();
-            assert_eq!(&ours, theirs, "{name}: {}", key.escape_ascii());
-        }
-    }
-}
-
-type Events = Vec<(i64, bool, i64, Vec<u8>)>;
-
-/// All events between two revisions: revision, whether it deletes, version and value, by key.
-fn watched(servers: &Servers, user: Option<&str>, from: i64, last: i64) -> BTreeMap<Vec<u8>, Events> {
-    let mut watch = servers.command(&["watch", "", "--prefix", "-w", "json", "--rev", &from.to_string()]);
-    if let Some(user) = user {
-        watch.arg(format!("--user={user}"));
-    }
-    let mut child = watch.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut events: BTreeMap<Vec<u8>, Events> = BTreeMap::new();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut seen = 0;
-    while seen < last {
-        let line: Value = serde_json::from_str(&lines.next().expect("more events").unwrap()).unwrap();
-        for event in line["Events"].as_array().into_iter().flatten() {
-            let kv = &event["kv"];
-            let number = |field: &str| kv[field].as_i64().unwrap_or_default();
-            let value = if kv["value"].is_string() { bytes(&kv["value"]) } else { Vec::new() };
-            seen = number("mod_revision");
-            let deletes = event["type"].as_i64() == Some(1);
-            events.entry(bytes(&kv["key"])).or_default().push((seen, deletes, number("version"), value));
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    events
 }

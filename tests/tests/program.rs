@@ -138,6 +138,29 @@ fn several_files_make_an_array() {
     assert_eq!(status.as_array().map(Vec::len), Some(2));
 }
 
+/// A file that cannot be read, or is no snapshot, does not keep the others from being judged; a line stands between two texts, none between rows.
+#[test]
+fn several_files_are_told_one_after_the_other() {
+    let directory = TempDir::new().expect("a directory");
+    let good = text(&some_case().path());
+    let bad = text(&write(&directory, "bad.db", b"<html></html>"));
+    let none = text(&directory.path().join("none.db"));
+    let stdout = |args: &[&str]| String::from_utf8(cli::run(args).stdout).expect("text");
+    for command in ["status", "verify"] {
+        let (one, broken) = (stdout(&[command, &good]), stdout(&[command, &bad]));
+        let output = cli::run(&[command, &none, &good, &bad, &good]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), [&*one, &broken, &one].join("\n"), "{command}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("none.db"), "{output:?}");
+        let array = cli::json(&cli::run(&[command, "-w", "json", &good, &none]));
+        assert!(array[0]["error"].is_null() && array[1]["error"].is_string(), "{array}");
+    }
+    let row = stdout(&["status", "-w", "simple", &good]);
+    let rows = cli::run(&["status", "-w", "simple", &good, &bad, &good]);
+    assert_eq!((rows.status.code(), String::from_utf8_lossy(&rows.stdout)), (Some(1), [&*row, &row].concat().into()));
+    assert!(String::from_utf8_lossy(&rows.stderr).contains("is no snapshot"), "{rows:?}");
+}
+
 #[test]
 fn exit_codes() {
     let directory = TempDir::new().expect("a directory");

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use etcdsnap_core::bolt::edit::{Change, Database, Edited, Kept, Missing};
+use etcdsnap_core::bolt::database::Database;
+use etcdsnap_core::bolt::edit::{Change, Edited, Kept, Missing};
 use etcdsnap_tests::build::{Bucket, Node, random, write};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference};

@@ -8,8 +8,9 @@ use etcdsnap_core::store::{
     Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
 };
 use etcdsnap_tests::build::cluster::Version;
-use etcdsnap_tests::build::history::{self, Life, revision_key};
-use etcdsnap_tests::build::random::{Member, any_member, member};
+use etcdsnap_tests::build::history::{self, Entry, Life, revision_key};
+use etcdsnap_tests::build::message::KeyValue;
+use etcdsnap_tests::build::random::{Member, any_member, later, member};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
@@ -78,6 +79,21 @@ fn model(history: &history::History, revision: i64) -> Vec<Row> {
     keys.into_iter().map(|(key, (main, dead, count))| (key.to_vec(), main, dead, count)).collect()
 }
 
+/// Value and lease.
+type Content = (Bytes, i64);
+
+/// The keys that lived at a revision, as far as the history still has them.
+fn contents(history: &history::History, revision: i64) -> BTreeMap<Bytes, Content> {
+    let mut keys = BTreeMap::new();
+    for (_, Entry { tombstone, value }) in history.revisions.iter().filter(|((main, _), _)| *main <= revision) {
+        match tombstone {
+            true => drop(keys.remove(&value.key)),
+            false => drop(keys.insert(value.key.clone(), (value.value.clone(), value.lease))),
+        }
+    }
+    keys
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -130,33 +146,45 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// The difference applied to the one side gives the other.
+    /// The difference of two revisions of one snapshot, of two snapshots of one member, or of two that have nothing to do with each other, applied
+    /// to the values that the builder wrote on the one side gives those on the other.
     #[test]
-    fn differences_lead_from_one_to_the_other(seed in any::<u64>(), transactions in 2_usize..200, same in any::<bool>()) {
+    fn differences_lead_from_one_to_the_other(seed in any::<u64>(), transactions in 2_usize..200, kin in 0..3) {
         let mut dice = Dice::new(seed);
-        let one = with_trailer(&any_member(seed, transactions).built.database);
-        let other = if same { one.clone() } else { with_trailer(&any_member(seed ^ 1, transactions).built.database) };
-        let (a, b) = (open(&one).expect("a store"), open(&other).expect("a store"));
-        let earlier = dice.below(usize::try_from(a.current()).unwrap_or(0) + 1) as i64;
-        let (from, _) = keys(&a, KeyRange::all(), earlier, &mut dice);
-        let (to, _) = keys(&b, KeyRange::all(), b.current(), &mut dice);
-        let content = |key: &Key<'_>| (key.value_hash, key.value_len, key.lease);
-        let live = |index: &Index| -> BTreeMap<Bytes, _> {
-            index.iter().filter(|key| !key.deleted).map(|key| (key.key.to_vec(), content(&key))).collect()
+        let one = any_member(seed, transactions);
+        let other = match kin {
+            0 => one.clone(),
+            1 => later(&one, seed, transactions / 2),
+            _ => any_member(seed ^ 1, transactions),
         };
-        let mut keys = live(&from);
+        let [one, other] = if dice.chance(50) { [one, other] } else { [other, one] };
+        let files = [&one, &other].map(|member| with_trailer(&member.built.database));
+        let [a, b] = files.each_ref().map(|file| open(file).expect("a store"));
+        let [from_revision, to_revision] = [&a, &b].map(|store| {
+            let latest = store.current();
+            if dice.chance(30) { latest } else { dice.below(usize::try_from(latest).unwrap_or(0) + 1) as i64 }
+        });
+        let (from, _) = keys(&a, KeyRange::all(), from_revision, &mut dice);
+        let (to, _) = keys(&b, KeyRange::all(), to_revision, &mut dice);
+        let written = |store: &Store<'_, Bytes>, key: &Key<'_>| -> Content {
+            let message = store.value(key.place).expect("readable bytes").expect("an entry");
+            let message: KeyValue = prost::Message::decode(message.as_slice()).expect("a message");
+            (message.value, message.lease)
+        };
+        let mut applied = contents(&one.history, from_revision);
         let changes = compare(&from, &to);
         for change in &changes {
             match change {
-                Change::Added(new) => assert!(keys.insert(new.key.to_vec(), content(new)).is_none()),
-                Change::Removed(old) => assert!(keys.remove(old.key).is_some()),
+                Change::Added(new) => assert_eq!(applied.insert(new.key.to_vec(), written(&b, new)), None),
+                Change::Removed(old) => assert_eq!(applied.remove(old.key), Some(written(&a, old))),
                 Change::Changed(old, new) => {
-                    let before = keys.insert(new.key.to_vec(), content(new));
-                    assert!(before == Some(content(old)) && before != Some(content(new)));
+                    let (before, after) = (written(&a, old), written(&b, new));
+                    assert_ne!(before, after);
+                    assert_eq!(applied.insert(new.key.to_vec(), after), Some(before));
                 }
             }
         }
-        prop_assert_eq!(keys, live(&to));
+        prop_assert_eq!(applied, contents(&other.history, to_revision));
         prop_assert!(changes.iter().map(Change::key).is_sorted());
     }
 

@@ -1,13 +1,65 @@
-//! One file of a command line through the library.
+//! The files of a command line through the library.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcdsnap::{Error, Report, Sha256, VerifyOptions, printable_path};
 
 use super::args::WorkArgs;
+use super::exit::{Exit, Failure};
 use super::output;
 use super::progress::Bar;
+use super::render::json;
+
+/// How the reports of several files are printed.
+pub enum Form<'f> {
+    /// An object for each file, one that could not be read too, together at the end.
+    Json(fn(&Path, &Report) -> String),
+    /// The text of each as soon as it is known, if it has any, with `gap` between two.
+    Text { gap: &'static str, of: &'f dyn Fn(&Path, &Report) -> Option<String> },
+}
+
+/// Judges one file after the other and prints what was found; the exit code is that of the worst, where `warnings` is what warnings alone count as.
+///
+/// # Errors
+/// When stdout cannot be written. A file that cannot be read is told on stderr and the others go on.
+pub fn judge_all(
+    files: &[PathBuf],
+    sha256: Sha256,
+    work: WorkArgs,
+    warnings: Exit,
+    form: &Form<'_>,
+) -> Result<Exit, Failure> {
+    let mut worst = Exit::Done;
+    let mut objects = Vec::new();
+    let mut between = "";
+    for path in files {
+        match judge(path, sha256, work) {
+            Ok(report) => {
+                worst = worst.max(Exit::of_report(&report, warnings));
+                match form {
+                    Form::Json(object) => objects.push(object(path, &report)),
+                    Form::Text { gap, of } => {
+                        if let Some(text) = of(path, &report) {
+                            output::print(&format!("{between}{text}"))?;
+                            between = gap;
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                worst = worst.max(Exit::of_error(&error));
+                objects.push(json::error(path, &error));
+                let failure = Failure::from(error);
+                output::complain(&failure.what, &failure.advice);
+            }
+        }
+    }
+    if let Form::Json(_) = form {
+        output::print(&json::one_or_array(objects, files.len()))?;
+    }
+    Ok(worst)
+}
 
 /// Judges one file with a progress bar.
 ///

@@ -1,11 +1,14 @@
 //! `etcdsnap status FILE…`
 
+use std::path::Path;
+
 use etcdsnap::{Report, Sha256, printable_path};
 
 use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
+use super::input::{self, Form};
+use super::output;
 use super::render::{etcdutl, json, text_status};
-use super::{input, output};
 
 /// Whether `status` computes the SHA-256 without being asked.
 const SHA256_UNASKED: Sha256 = Sha256::Skip;
@@ -13,44 +16,26 @@ const SHA256_UNASKED: Sha256 = Sha256::Skip;
 /// Runs the command; the exit code is that of the worst file.
 ///
 /// # Errors
-/// When stdout cannot be written. A file that cannot be read is told on stderr and the others go on.
+/// Those of [`input::judge_all`].
 pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let sha256 = if args.sha256 { Sha256::Check } else { SHA256_UNASKED };
-    let mut worst = Exit::Done;
-    let mut objects = Vec::new();
-    let mut printed = 0_usize;
-    for path in &args.files {
-        match input::judge(path, sha256, args.work) {
-            Ok(report) => {
-                worst = worst.max(Exit::of_report(&report, Exit::Done));
-                if args.write_out == StatusForm::Json {
-                    objects.push(json::status(path, &report));
-                    continue;
-                }
-                let gap = if args.write_out == StatusForm::Text && printed > 0 { "\n" } else { "" };
-                let Some(text) = rendered(args.write_out, path, &report) else {
-                    output::complain(&format!("{} is no snapshot", printable_path(path)), &first_message(&report));
-                    continue;
-                };
-                output::print(&format!("{gap}{text}"))?;
-                printed = printed.saturating_add(1);
-            }
-            Err(error) => {
-                worst = worst.max(Exit::of_error(&error));
-                objects.push(json::error(path, &error));
-                let failure = Failure::from(error);
-                output::complain(&failure.what, &failure.advice);
-            }
+    let text = |path: &Path, report: &Report| {
+        let text = rendered(args.write_out, path, report);
+        if text.is_none() {
+            output::complain(&format!("{} is no snapshot", printable_path(path)), &first_message(report));
         }
-    }
-    if args.write_out == StatusForm::Json {
-        output::print(&json::one_or_array(objects, args.files.len()))?;
-    }
-    Ok(worst)
+        text
+    };
+    let form = match args.write_out {
+        StatusForm::Json => Form::Json(json::status),
+        StatusForm::Text => Form::Text { gap: "\n", of: &text },
+        StatusForm::Simple | StatusForm::Table | StatusForm::Fields => Form::Text { gap: "", of: &text },
+    };
+    input::judge_all(&args.files, sha256, args.work, Exit::Done, &form)
 }
 
 /// The text of a report; none where etcdutl's forms have nothing to print.
-fn rendered(form: StatusForm, path: &std::path::Path, report: &Report) -> Option<String> {
+fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
     let form = match form {
         StatusForm::Simple => etcdutl::simple,
         StatusForm::Table => etcdutl::table,

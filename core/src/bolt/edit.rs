@@ -7,20 +7,21 @@
 //! Nothing is written here: the answer is a list of bytes with their offsets. The old pages stay, so the other meta page still describes the
 //! file as it was. Memory: the pages that change, and 8 bytes a free page where the freelist is in the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::added::{Added, bucket_header};
+use crate::bolt::bucket::Place;
+use crate::bolt::database::{Database, DatabaseError, inline_items, node, parse_bucket, too_deep};
 use crate::bolt::freelist;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::meta::{META_END, Meta, Metas, NO_FREELIST, checksum};
-use crate::bolt::page::Header;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::meta::{META_END, NO_FREELIST, checksum};
+use crate::bolt::reader::Reader;
 use crate::bolt::set::PageSet;
-use crate::bolt::tree::{Entry, Item, Link, Node, cut, encode, finish, page_bytes, pages_for};
+use crate::bolt::tree::{Item, Link, Node, finish};
 use crate::error::Error;
 use crate::fields::u64_le;
 use crate::finding::Findings;
-use crate::limits::{HEAD_LEN, MAX_DEPTH};
+use crate::limits::MAX_DEPTH;
 use crate::source::Source;
 
 /// What becomes of one bucket at the top of the database.
@@ -71,117 +72,20 @@ pub struct Edited {
     pub size: u64,
 }
 
-/// Why a database cannot be changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EditError {
-    /// Bytes could not be read.
-    #[error(transparent)]
-    Read(#[from] Error),
-    /// Neither meta page is valid.
-    #[error("it is no bolt database")]
-    NoDatabase,
-    /// A page on the way to the change is damaged.
-    #[error("page {page}: {message}")]
-    Page {
-        /// Its number.
-        page: u64,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// There is no such bucket.
-    #[error("there is no bucket `{}`", name.escape_ascii())]
-    NoBucket {
-        /// Its name.
-        name: Vec<u8>,
-    },
-}
-
-/// A database opened at its live meta page, to look up entries and to change them.
-pub struct Database<'s, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
-    source: &'s S,
-    live: u64,
-    meta: Meta,
-}
-
-impl<'s, S: Source + ?Sized> Database<'s, S> {
-    /// Finds the live meta page.
-    ///
-    /// # Errors
-    /// When the first bytes cannot be read, or hold no meta page.
-    pub fn open(source: &'s S) -> Result<Self, EditError> {
-        let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
-        let len = head.len() as u64;
-        source.read_at(0, &mut head).map_err(|cause| Error::Read { offset: 0, len, cause })?;
-        let (live, meta) = Metas::find(&head).ok_or(EditError::NoDatabase)?.live();
-        let whole = source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
-        let present = whole.min(meta.high_water);
-        let geometry = Geometry { page_size: meta.page_size, high_water: meta.high_water, present };
-        Ok(Self { reader: Reader::new(source, geometry), source, live, meta })
-    }
-
-    /// What the live meta page says.
-    #[must_use]
-    pub fn meta(&self) -> Meta {
-        self.meta
-    }
-
-    /// The value of a key in a bucket at the top; none when either is missing.
-    ///
-    /// # Errors
-    /// When a page on the way cannot be read or is damaged.
-    pub fn get(&mut self, bucket: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, EditError> {
-        let Some(items) = self.leaf_of(bucket, Some(key))? else { return Ok(None) };
-        Ok(items.into_iter().find(|item| item.key == key && item.flags & BUCKET == 0).map(|item| item.value))
-    }
-
-    /// The last key of a bucket at the top; none when it is empty or missing.
-    ///
-    /// # Errors
-    /// As [`Database::get`].
-    pub fn last_key(&mut self, bucket: &[u8]) -> Result<Option<Vec<u8>>, EditError> {
-        Ok(self.leaf_of(bucket, None)?.and_then(|items| items.into_iter().next_back()).map(|item| item.key))
-    }
-
-    /// The leaf of a bucket where `key` belongs, or the last one; none when there is no such bucket.
-    fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<Item>>, EditError> {
-        let root = self.descend(self.meta.root, Some(bucket))?;
-        let Some(found) = root.into_iter().find(|item| item.key == bucket && item.flags & BUCKET != 0) else {
-            return Ok(None);
-        };
-        match parse_bucket(&found, self.meta.root)? {
-            Place::Tree(root) => self.descend(root, key).map(Some),
-            Place::Inline(header, page) => inline_items(header, page, self.meta.root).map(Some),
-        }
-    }
-
-    fn descend(&mut self, root: u64, key: Option<&[u8]>) -> Result<Vec<Item>, EditError> {
-        let mut page = root;
-        for _ in 0..MAX_DEPTH {
-            let links = match node(&mut self.reader, page)?.1 {
-                Node::Leaf(items) => return Ok(items),
-                Node::Branch(links) => links,
-            };
-            let place = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
-            page = links.get(place.saturating_sub(1)).map_or(0, |link| link.page);
-        }
-        Err(too_deep(page))
-    }
-
+impl<S: Source + ?Sized> Database<'_, S> {
     /// Works out what to write for these changes, which must name different buckets.
     ///
     /// # Errors
     /// When a page that is in the way cannot be read or is damaged, a bucket is missing, or a key names a bucket.
-    pub fn edit(mut self, changes: &[Change]) -> Result<Edited, EditError> {
+    pub fn edit(mut self, changes: &[Change]) -> Result<Edited, DatabaseError> {
         let page_size = self.meta.page_size;
         let present = self.reader.geometry().present;
         if self.meta.high_water / 2 > present {
             // New pages go behind the last: where most are missing, the count is a lie, and the file would get any size.
             let message = format!("the meta page counts {} pages, the file has {present}", self.meta.high_water);
-            return Err(EditError::Page { page: self.live, message });
+            return Err(DatabaseError::Page { page: self.live, message });
         }
-        let mut new = New { page_size, next: self.meta.high_water, writes: Vec::new(), freed: BTreeSet::new() };
+        let mut new = Added::behind(self.meta.high_water, page_size);
         let mut root = BTreeMap::new();
         for change in changes {
             let value = self.changed_bucket(change, &mut new)?;
@@ -202,7 +106,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 
     /// The value of the bucket's element after the change.
-    fn changed_bucket(&mut self, change: &Change, new: &mut New) -> Result<Vec<u8>, EditError> {
+    fn changed_bucket(&mut self, change: &Change, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
         let top = self.meta.root;
         let found = self.descend(top, Some(&change.bucket))?.into_iter().find(|item| item.key == change.bucket);
         let ops = change.entries.iter().map(|(key, value)| {
@@ -212,12 +116,12 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
         let ops: BTreeMap<Vec<u8>, Op> = ops.collect();
         let Some(found) = found else {
             if change.missing == Missing::Fail {
-                return Err(EditError::NoBucket { name: change.bucket.clone() });
+                return Err(DatabaseError::NoBucket { name: change.bucket.clone() });
             }
             return Ok(new.bucket(0, merge(Vec::new(), ops, top)?));
         };
         if found.flags & BUCKET == 0 {
-            return Err(EditError::NoBucket { name: change.bucket.clone() });
+            return Err(DatabaseError::NoBucket { name: change.bucket.clone() });
         }
         let sequence = u64_le(&found.value, 8).unwrap_or(0);
         let place = parse_bucket(&found, top)?;
@@ -247,7 +151,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 
     /// Frees every page of a tree, and of the buckets in it.
-    fn free_tree(&mut self, page: u64, new: &mut New, depth: usize) -> Result<(), EditError> {
+    fn free_tree(&mut self, page: u64, new: &mut Added, depth: usize) -> Result<(), DatabaseError> {
         if depth > MAX_DEPTH {
             return Err(too_deep(page));
         }
@@ -264,13 +168,13 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 
     /// Writes the freelist anew: what was free, what the changes freed, and the pages of the old list.
-    fn new_freelist(&mut self, old: u64, new: &mut New) -> Result<u64, EditError> {
+    fn new_freelist(&mut self, old: u64, new: &mut Added) -> Result<u64, DatabaseError> {
         let present = self.reader.geometry().present;
         let (used, free) = (PageSet::new(present)?, PageSet::new(present)?);
         let mut findings = Findings::default();
         freelist::read(&mut self.reader, old, &used, &free, &mut findings)?;
         if let Some(finding) = findings.list().first() {
-            return Err(EditError::Page { page: old, message: finding.message.clone() });
+            return Err(DatabaseError::Page { page: old, message: finding.message.clone() });
         }
         let own = (old..present).take_while(|page| used.contains(*page));
         own.chain(new.freed.iter().copied()).for_each(|page| {
@@ -288,7 +192,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 
     /// The page of the meta that was not live: transaction, offset, bytes.
-    fn new_meta(&self, root: u64, freelist: u64, high_water: u64) -> Result<(u64, u64, Vec<u8>), EditError> {
+    fn new_meta(&self, root: u64, freelist: u64, high_water: u64) -> Result<(u64, u64, Vec<u8>), DatabaseError> {
         let size = u64::from(self.meta.page_size);
         let mut page = vec![0; META_END];
         let offset = self.live.saturating_mul(size);
@@ -323,81 +227,14 @@ struct Op {
     bucket: bool,
 }
 
-/// Pages that are added, and those that are given up.
-struct New {
-    page_size: u32,
-    next: u64,
-    writes: Vec<(u64, Vec<u8>)>,
-    freed: BTreeSet<u64>,
-}
-
-impl New {
-    fn free(&mut self, page: u64, overflow: u32) -> Result<(), EditError> {
-        for page in page..=page.saturating_add(u64::from(overflow)) {
-            if !self.freed.insert(page) {
-                return Err(EditError::Page { page, message: "two places of the tree point to it".into() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds one page with its overflow at the end.
-    fn write(&mut self, bytes: impl FnOnce(u64, u32) -> Vec<u8>) -> u64 {
-        let id = self.next;
-        let bytes = bytes(id, self.page_size);
-        self.next = id.saturating_add(pages_for(bytes.len(), self.page_size));
-        self.writes.push((id.saturating_mul(u64::from(self.page_size)), bytes));
-        id
-    }
-
-    fn pages<E: Entry>(&mut self, entries: Vec<E>) -> Vec<Link> {
-        let pages = cut(entries, self.page_size);
-        let write = |entries: Vec<E>| {
-            let page = self.write(|id, size| encode(id, &entries, size));
-            Link { key: entries.first().map(|first| first.key().to_vec()).unwrap_or_default(), page }
-        };
-        pages.into_iter().map(write).collect()
-    }
-
-    /// Branch pages above these until one is left; an empty leaf when there are none.
-    fn root(&mut self, mut links: Vec<Link>) -> u64 {
-        while links.len() > 1 {
-            links = self.pages(links);
-        }
-        match links.into_iter().next() {
-            Some(link) => link.page,
-            None => self.write(|id, size| encode::<Item>(id, &[], size)),
-        }
-    }
-
-    /// A bucket of these items: inline where bolt would have it so.
-    fn bucket(&mut self, sequence: u64, items: Vec<Item>) -> Vec<u8> {
-        let quarter = usize::try_from(self.page_size >> 2).unwrap_or(0);
-        if page_bytes(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
-            let mut value = bucket_header(0, sequence);
-            value.extend_from_slice(&encode(0, &items, 0));
-            return value;
-        }
-        let links = self.pages(items);
-        bucket_header(self.root(links), sequence)
-    }
-}
-
-fn bucket_header(root: u64, sequence: u64) -> Vec<u8> {
-    let mut value = Vec::with_capacity(BUCKET_HEADER);
-    value.extend_from_slice(&root.to_le_bytes());
-    value.extend_from_slice(&sequence.to_le_bytes());
-    value
-}
-
 /// Copies the pages below `page` that the changes touch, and says by which pages it is replaced.
 fn rewrite<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
-    new: &mut New,
+    new: &mut Added,
     page: u64,
     mut ops: BTreeMap<Vec<u8>, Op>,
     depth: usize,
-) -> Result<Vec<Link>, EditError> {
+) -> Result<Vec<Link>, DatabaseError> {
     if depth > MAX_DEPTH {
         return Err(too_deep(page));
     }
@@ -423,43 +260,17 @@ fn rewrite<S: Source + ?Sized>(
 }
 
 /// The items with the changes carried out.
-fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: u64) -> Result<Vec<Item>, EditError> {
+fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: u64) -> Result<Vec<Item>, DatabaseError> {
     let mut all: BTreeMap<Vec<u8>, Item> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
     for (key, op) in ops {
         let there = all.remove(&key);
         if there.is_some_and(|there| there.flags & BUCKET != 0 && !op.bucket) {
             let message = format!("the key {} is that of a bucket", key.escape_ascii());
-            return Err(EditError::Page { page, message });
+            return Err(DatabaseError::Page { page, message });
         }
         if let Some(item) = op.item {
             all.insert(key, item);
         }
     }
     Ok(all.into_values().collect())
-}
-
-fn node<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Result<(Header, Node), EditError> {
-    let size = reader.geometry().page_size;
-    let broken = |message: String| EditError::Page { page, message };
-    let (header, bytes) = reader.unit(page)?.map_err(|fault| broken(fault.message))?;
-    if header.id != page {
-        return Err(broken(format!("it carries the number {}", header.id)));
-    }
-    Node::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
-}
-
-fn parse_bucket(item: &Item, page: u64) -> Result<Place<'_>, EditError> {
-    bucket::parse(&item.value).map_err(|fault| EditError::Page { page, message: fault.message })
-}
-
-fn inline_items(header: Header, bytes: &[u8], page: u64) -> Result<Vec<Item>, EditError> {
-    match Node::parse(header, bytes, 0) {
-        Ok(Node::Leaf(items)) => Ok(items),
-        Ok(Node::Branch(_)) => Err(EditError::Page { page, message: "an inline bucket is no leaf".into() }),
-        Err(message) => Err(EditError::Page { page, message }),
-    }
-}
-
-fn too_deep(page: u64) -> EditError {
-    EditError::Page { page, message: format!("the tree is deeper than {MAX_DEPTH} pages") }
 }

@@ -2,7 +2,9 @@
 //!
 //! Source of the format: bbolt's `internal/common` (`meta.go`, `page.go`, `bucket.go`); all integers are little-endian.
 
+mod added;
 pub mod bucket;
+pub mod database;
 pub mod edit;
 pub mod freelist;
 pub mod leaf;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::bolt::edit::{Change, Database, EditError, Edited, Kept, Missing};
+use crate::bolt::database::{Database, DatabaseError};
+use crate::bolt::edit::{Change, Edited, Kept, Missing};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::restore::TERM;
 use crate::restore::membership::Cluster;
@@ -27,7 +28,7 @@ pub struct Plan {
 pub enum PlanError {
     /// The database is damaged, or is not etcd's.
     #[error(transparent)]
-    Edit(#[from] EditError),
+    Edit(#[from] DatabaseError),
     /// The last entry of bucket `key` is no revision.
     #[error("the last key of bucket `key` is no revision")]
     NoRevision,

@@ -11,8 +11,8 @@ use crate::etcd::record::{Marks, Record, Records};
 use crate::etcd::revision::RevisionKey;
 use crate::finding::Findings;
 use crate::scan::digest::{LeafDigest, inspect};
+use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::small::run_of;
-use crate::scan::walk::{Fold, LeafPage};
 
 /// What must be known before the first leaf of bucket `key` is judged.
 #[derive(Debug)]

@@ -16,10 +16,12 @@ use crate::etcd::record::{KeyHash, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::{Finding, Findings};
 use crate::scan::finish::fill_up;
+use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::KeyContext;
 use crate::scan::memory::Memory;
 use crate::scan::open::{Scan, inline_page};
-use crate::scan::walk::{Fold, LeafPage, Subtree, Walk};
+use crate::scan::subtree::Subtree;
+use crate::scan::walk::Walk;
 use crate::source::Source;
 use crate::watch::Watch;
 

@@ -3,6 +3,7 @@
 pub mod ahead;
 pub mod digest;
 pub mod finish;
+pub mod fold;
 pub mod key;
 pub mod locate;
 pub mod memory;
@@ -10,6 +11,7 @@ pub mod open;
 pub mod peek;
 pub mod small;
 pub mod sniff;
+pub mod subtree;
 pub mod sweep;
 pub mod trailer;
 pub mod walk;

@@ -5,7 +5,7 @@ use crate::bolt::page::Fault;
 use crate::crc::{Combiner, Run};
 use crate::etcd::schema::Facts;
 use crate::finding::Findings;
-use crate::scan::walk::{Fold, LeafPage};
+use crate::scan::fold::{Fold, LeafPage};
 
 /// CRC-32C of the pairs of a leaf as etcd's status hashes them: of a nested bucket the name alone.
 #[must_use]

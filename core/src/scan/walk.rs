@@ -1,10 +1,8 @@
 //! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
 
-use std::sync::Arc;
-
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
-use crate::bolt::leaf::{BUCKET, Leaf};
-use crate::bolt::page::{Branch, Fault, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::leaf::Leaf;
+use crate::bolt::page::{Branch, Header, Kind, needed_overflow, overflow_fits};
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::set::PageSet;
 use crate::code::Code;
@@ -13,96 +11,14 @@ use crate::finding::{Finding, Findings};
 use crate::limits::MAX_DEPTH;
 use crate::scan::ahead::Ahead;
 use crate::scan::digest::LeafDigest;
+use crate::scan::fold::{Fold, Ignore, LeafPage};
 use crate::scan::memory::Memory;
+use crate::scan::subtree::{Subtree, runs};
 use crate::source::Source;
 use crate::watch::Watch;
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
-
-/// A leaf page where it hangs in the tree.
-#[derive(Debug, Clone, Copy)]
-pub struct LeafPage<'a> {
-    /// Its page id; of an inline bucket, the page that the bucket lies in.
-    pub page: u64,
-    /// Offset in the file of its first byte.
-    pub offset: u64,
-    /// Its header.
-    pub header: Header,
-    /// Its bytes, overflow pages included.
-    pub bytes: &'a [u8],
-    /// Page size in bytes; none for an inline bucket.
-    pub page_size: Option<u32>,
-}
-
-impl<'a> LeafPage<'a> {
-    /// Its pairs.
-    #[must_use]
-    pub fn leaf(&self) -> Leaf<'a> {
-        Leaf::new(self.header, self.bytes)
-    }
-
-    /// A finding at an offset of this page.
-    #[must_use]
-    pub fn finding(&self, code: Code, at: usize, message: impl Into<String>) -> Finding {
-        Finding::new(code, message).page(self.page).offset(self.offset.saturating_add(at as u64))
-    }
-}
-
-/// What is made of the leaves of a tree.
-pub trait Fold {
-    /// Takes in the page at this number and offset by its digest; false when the page itself is wanted.
-    fn recall(&mut self, _digest: &mut LeafDigest, _at: (u64, u64)) -> bool {
-        false
-    }
-
-    /// Takes in a page at one go if nothing about it is odd; false when it is to be examined.
-    fn quick(&mut self, _leaf: &LeafPage<'_>) -> bool {
-        false
-    }
-
-    /// Takes in a page element by element. `faults` are those of its structure, reported already.
-    fn examine(&mut self, leaf: &LeafPage<'_>, faults: &[Fault], findings: &mut Findings);
-
-    /// Whether buckets inside this one are walked too; false where the fold itself takes them in.
-    fn descends(&self) -> bool {
-        true
-    }
-}
-
-/// Takes in nothing: for nested buckets, of which only the structure is checked.
-struct Ignore;
-
-impl Fold for Ignore {
-    fn examine(&mut self, _leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {}
-}
-
-/// A page to visit, and what its place in the tree promises.
-#[derive(Debug, Clone)]
-pub struct Subtree {
-    /// Its root page.
-    pub page: u64,
-    /// Page and file offset of the element that points here.
-    pub pointer: (u64, u64),
-    /// No key below is smaller.
-    pub low: Option<Arc<[u8]>>,
-    /// Every key below is smaller.
-    pub high: Option<Arc<[u8]>>,
-    /// Pages above it, from the root on.
-    pub above: Arc<[u64]>,
-}
-
-impl Subtree {
-    /// A whole tree.
-    #[must_use]
-    pub fn root(page: u64, pointer: (u64, u64)) -> Self {
-        Self { page, pointer, low: None, high: None, above: Arc::new([]) }
-    }
-
-    fn contains(&self, key: &[u8]) -> bool {
-        self.low.as_deref().is_none_or(|low| low <= key) && self.high.as_deref().is_none_or(|high| key < high)
-    }
-}
 
 /// A walk in progress: what it reads by, and what it found.
 pub struct Walk<'w, 's, S: Source + ?Sized> {
@@ -227,7 +143,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if !fold.descends() {
             return Ok(());
         }
-        self.nested(leaf, &nested_buckets(leaf), &vec![leaf.page; depth.saturating_add(1)])
+        self.nested(leaf, &leaf.buckets(), &vec![leaf.page; depth.saturating_add(1)])
     }
 
     fn is_branch(&mut self, subtree: &Subtree) -> Result<bool, Error> {
@@ -344,36 +260,16 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         match branch {
             None => Ok(Visit::Leaf),
             Some((branch, bytes)) => {
-                let children = self.children(subtree, &branch, &bytes, offset);
+                for fault in &branch.faults {
+                    self.incomplete |= matches!(fault.code, Code::PageCount | Code::ElementRange | Code::PageLayout);
+                    let at = offset.saturating_add(fault.at as u64);
+                    self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
+                }
+                let children = subtree.children(&branch, &bytes, offset, &mut self.findings);
                 self.advance(own.saturating_mul(u64::from(geometry.page_size)))?;
                 Ok(Visit::Branch(children))
             }
         }
-    }
-
-    fn children(&mut self, subtree: &Subtree, branch: &Branch, bytes: &[u8], offset: u64) -> Vec<Subtree> {
-        let page = subtree.page;
-        for fault in &branch.faults {
-            self.incomplete |= matches!(fault.code, Code::PageCount | Code::ElementRange | Code::PageLayout);
-            let at = offset.saturating_add(fault.at as u64);
-            self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
-        }
-        let above: Arc<[u64]> = subtree.above.iter().copied().chain([page]).collect();
-        let key = |index: usize| branch.children.get(index).and_then(|child| bytes.get(child.key.clone()));
-        let mut children = Vec::with_capacity(branch.children.len());
-        let mut next: Option<Arc<[u8]>> = key(0).map(Into::into);
-        for (index, child) in branch.children.iter().enumerate() {
-            let at = offset.saturating_add(child.at as u64);
-            let low = next.take();
-            if let Some(low) = low.as_deref().filter(|low| !subtree.contains(low)) {
-                let text = "a separator lies outside the range that the parent page gives";
-                self.findings.push(Finding::new(Code::KeyBounds, text).page(page).offset(at).key(low));
-            }
-            next = key(index.saturating_add(1)).map(Into::into);
-            let high = next.clone().or_else(|| subtree.high.clone());
-            children.push(Subtree { page: child.page, pointer: (page, at), low, high, above: Arc::clone(&above) });
-        }
-        children
     }
 
     fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
@@ -390,7 +286,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             bytes,
             page_size: Some(geometry.page_size),
         };
-        check_bounds(subtree, &leaf, &mut self.findings);
+        subtree.check(&leaf, &mut self.findings);
         let len = bytes.len() as u64;
         let mut nested = Vec::new();
         if !fold.quick(&leaf) {
@@ -400,7 +296,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
             }
             fold.examine(&leaf, &faults, &mut self.findings);
-            nested = nested_buckets(&leaf);
+            nested = leaf.buckets();
         }
         if fold.descends() && !nested.is_empty() {
             let place = LeafPage { bytes: &[], ..leaf };
@@ -433,7 +329,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                         self.findings.push(inner.finding(Code::TreeDepth, 0, text));
                         continue;
                     }
-                    self.nested(&inner, &nested_buckets(&inner), &above)?;
+                    self.nested(&inner, &inner.buckets(), &above)?;
                 }
             }
         }
@@ -470,45 +366,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 }
 
-/// For each child how many lie one after the other in the file from it on, itself counted.
-fn runs(children: &[Subtree]) -> Vec<usize> {
-    let mut runs = vec![1usize; children.len()];
-    let mut run = 1usize;
-    let pairs = children.iter().zip(children.iter().skip(1)).rev();
-    for ((child, next), slot) in pairs.zip(runs.iter_mut().rev().skip(1)) {
-        run = if child.page.checked_add(1) == Some(next.page) { run.saturating_add(1) } else { 1 };
-        *slot = run;
-    }
-    runs
-}
-
 /// End of the last pair of a leaf page, as far as the number of its overflow pages depends on it.
 fn used_end(header: Header, bytes: &[u8]) -> usize {
     if header.overflow == 0 {
         return 1;
     }
     Leaf::new(header, bytes).run().map_or(bytes.len(), |run| run.end)
-}
-
-/// Buckets in a leaf page: where each value stands, and its bytes.
-fn nested_buckets(leaf: &LeafPage<'_>) -> Vec<(usize, Vec<u8>)> {
-    let buckets = leaf.leaf().pairs().filter(|element| element.flags & BUCKET != 0);
-    buckets.map(|element| (element.at.saturating_add(element.key.len()), element.value.to_vec())).collect()
-}
-
-fn check_bounds(subtree: &Subtree, leaf: &LeafPage<'_>, findings: &mut Findings) {
-    let pairs = leaf.leaf();
-    if pairs.count() == 0 && subtree.low.is_some() {
-        findings.push(leaf.finding(Code::PageCount, 10, "an empty leaf page below a branch page"));
-    }
-    let last = pairs.count().saturating_sub(1);
-    for index in [0, last].into_iter().take(if last == 0 { 1 } else { 2 }) {
-        if let Ok(element) = pairs.element(index)
-            && pairs.count() > 0
-            && !subtree.contains(element.key)
-        {
-            let text = "a key lies outside the range that the parent page gives";
-            findings.push(leaf.finding(Code::KeyBounds, element.at, text).key(element.key));
-        }
-    }
 }

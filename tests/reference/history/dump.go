@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -74,29 +75,43 @@ func dumpKeys(ctx context.Context, client *clientv3.Client, _, out string, wante
 			text += ",\n"
 		}
 		text += fmt.Sprintf("{\"revision\":%d,\"keys\":[", revision)
-		for j, kv := range response.Kvs {
-			state := keyState{Key: base64.StdEncoding.EncodeToString(kv.Key), Create: kv.CreateRevision, Mod: kv.ModRevision, Ver: kv.Version, Size: len(kv.Value)}
-			if kv.Lease != 0 {
-				state.Lease = strconv.FormatInt(kv.Lease, 16)
-			}
-			if len(kv.Value) <= longestValue {
-				state.Value = base64.StdEncoding.EncodeToString(kv.Value)
-			} else {
-				sum := sha256.Sum256(kv.Value)
-				state.Sha256 = hex.EncodeToString(sum[:])
-			}
-			line, err := json.Marshal(state)
-			if err != nil {
-				return err
-			}
-			if j > 0 {
-				text += ","
-			}
-			text += "\n" + string(line)
+		lines, err := lines(response.Kvs, stateOf)
+		if err != nil {
+			return err
 		}
-		text += "]}"
+		text += lines + "]}"
 	}
 	return os.WriteFile(filepath.Join(out, "keys.json"), []byte(text+"\n]}\n"), 0o644)
+}
+
+func stateOf(kv *mvccpb.KeyValue) keyState {
+	state := keyState{Key: base64.StdEncoding.EncodeToString(kv.Key), Create: kv.CreateRevision, Mod: kv.ModRevision, Ver: kv.Version, Size: len(kv.Value)}
+	if kv.Lease != 0 {
+		state.Lease = strconv.FormatInt(kv.Lease, 16)
+	}
+	if len(kv.Value) <= longestValue {
+		state.Value = base64.StdEncoding.EncodeToString(kv.Value)
+	} else {
+		sum := sha256.Sum256(kv.Value)
+		state.Sha256 = hex.EncodeToString(sum[:])
+	}
+	return state
+}
+
+// lines writes the members of a JSON array, each on a line of its own, so that a change of one is a change of one line.
+func lines[In, Out any](values []In, convert func(In) Out) (string, error) {
+	text := ""
+	for i, value := range values {
+		line, err := json.Marshal(convert(value))
+		if err != nil {
+			return "", err
+		}
+		if i > 0 {
+			text += ","
+		}
+		text += "\n" + string(line)
+	}
+	return text, nil
 }
 
 func dumpMembers(ctx context.Context, client *clientv3.Client, _, out string, _ []int64) error {

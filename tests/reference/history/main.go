@@ -32,13 +32,14 @@ commands:
   member-learner adds a learner and leaves it
   alarm          raises NOSPACE on the member which answers
   dump           writes keys.json, members.json, leases.json, auth.json, alarms.json, hashkv.json into --out
+  replay         writes watch.json into --out: what a watch replays of all that is not compacted
 `
 
 func main() {
 	endpoint := flag.String("endpoint", "", "client URL of the member to talk to")
 	user := flag.String("user", "", "name:password")
 	seed := flag.Uint64("seed", 1, "seed of the pseudo-random choices")
-	out := flag.String("out", "", "directory for dump")
+	out := flag.String("out", "", "directory for dump and replay")
 	revisions := flag.String("revisions", "", "revisions to dump besides the latest, separated by commas")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage); flag.PrintDefaults() }
 	flag.Parse()
@@ -91,6 +92,8 @@ func run(command, endpoint, user string, seed uint64, out, revisions string) err
 		w.raiseAlarm(endpoint)
 	case "dump":
 		return dump(ctx, client, endpoint, out, revisions)
+	case "replay":
+		return replay(ctx, client, out)
 	default:
 		return fmt.Errorf("unknown command")
 	}

@@ -122,6 +122,28 @@ impl History {
         history
     }
 
+    /// The same store after more transactions, on the keys that it knows and some new ones.
+    #[must_use]
+    pub fn lived_on(&self, life: &Life, dice: &mut Dice) -> Self {
+        let mut history = self.clone();
+        let mut alive = BTreeMap::new();
+        for entry in self.revisions.values() {
+            match entry.tombstone {
+                true => drop(alive.remove(&entry.value.key)),
+                false => drop(alive.insert(entry.value.key.clone(), entry.value.clone())),
+            }
+        }
+        let known: BTreeSet<_> = self.revisions.values().map(|entry| entry.value.key.clone()).collect();
+        let keys: Vec<_> = known.into_iter().chain(key_names(1 + life.keys / 10, dice)).collect();
+        for _ in 0..life.transactions {
+            history.step(life, &keys, &mut alive, dice);
+        }
+        if life.compacted > 0 && dice.chance(50) {
+            history.compact(life, dice);
+        }
+        history
+    }
+
     /// One transaction: a lease granted or revoked, or some puts and deletions of different keys.
     fn step(&mut self, life: &Life, keys: &[Vec<u8>], alive: &mut BTreeMap<Vec<u8>, KeyValue>, dice: &mut Dice) {
         if life.leases && dice.chance(10) {

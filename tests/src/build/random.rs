@@ -70,10 +70,23 @@ pub struct Member {
 pub fn member(life: &Life, layout: &Layout, version: Version, seed: u64) -> Member {
     let mut dice = Dice::new(seed);
     let history = History::live(life, &mut dice);
-    let root = cluster::database(&history, version, &mut dice);
+    with_history(history, layout, version, &mut dice)
+}
+
+fn with_history(history: History, layout: &Layout, version: Version, dice: &mut Dice) -> Member {
+    let root = cluster::database(&history, version, dice);
     let built = write(&root, layout);
     let truth = history.truth();
     Member { version, history, root, layout: layout.clone(), built, truth }
+}
+
+/// The same member after about so many more transactions, in a file of another layout.
+#[must_use]
+pub fn later(member: &Member, seed: u64, transactions: usize) -> Member {
+    let mut dice = Dice::new(seed);
+    let life = Life::random(&mut dice, transactions);
+    let history = member.history.lived_on(&life, &mut dice);
+    with_history(history, &Layout::random(&mut dice), member.version, &mut dice)
 }
 
 /// Any member with about so many transactions.

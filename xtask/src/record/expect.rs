@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use anyhow::{Context, Result};
@@ -69,6 +69,10 @@ impl Case {
         eprintln!("recording {version}-{what}");
         let (made, features, sampled) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { folder, version: version.to_owned(), members, made, features, user: None, sampled })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub fn snapshot(&self) -> PathBuf {

@@ -1,7 +1,6 @@
 //! Which histories are recorded of a version, and how.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::expect::Case;
+use super::replay;
 use super::server::{self, Cluster};
 use crate::repo;
 
@@ -58,7 +58,7 @@ impl Recorder<'_> {
         fresh.features = vec!["nearly empty"];
         cluster.save(None, &fresh.snapshot())?;
         self.dump(&cluster, &fresh, None, &[])?;
-        fresh.finish()?;
+        self.finish(&fresh)?;
 
         let mut raw = Case::new(self.version, "raw", 1)?;
         let mut scenarios = vec!["rich"];
@@ -72,7 +72,7 @@ impl Recorder<'_> {
         raw.made.extend(["etcdctl defrag".into(), "stop, copy member/snap/db".into()]);
         self.dump(&cluster, &raw, None, &raw.sampled)?;
         cluster.stop_and_copy_db(&raw.snapshot())?;
-        raw.finish()
+        self.finish(&raw)
     }
 
     /// One member with every kind of entry. Returns the snapshot, which the restored case starts from.
@@ -92,7 +92,7 @@ impl Recorder<'_> {
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
         self.dump(&cluster, &case, user, &case.sampled)?;
-        case.finish()?;
+        self.finish(&case)?;
         Ok(case.snapshot())
     }
 
@@ -118,7 +118,7 @@ impl Recorder<'_> {
         cluster.save(None, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
         self.dump(&cluster, &case, None, &case.sampled)?;
-        case.finish()
+        self.finish(&case)
     }
 
     /// The history restored by the version's own program, started, written to and saved again.
@@ -126,22 +126,10 @@ impl Recorder<'_> {
         let folder = TempDir::new()?;
         let seats = server::seats(folder.path(), 1)?;
         let bump = self.minor >= 6;
-        let program = if self.minor >= 5 { "etcdutl" } else { "etcdctl" };
-        let mut restore = server::program(self.version, program);
-        restore
-            .args(["snapshot", "restore"])
-            .arg(saved)
-            .arg("--data-dir")
-            .arg(&seats[0].data)
-            .args(["--name", &seats[0].name])
-            .args(["--initial-cluster", &server::initial_cluster(&seats)])
-            .args(["--initial-advertise-peer-urls", &seats[0].peer_url()]);
-        let mut said = format!("{program} snapshot restore of {}-history", self.version);
-        if bump {
-            restore.args(["--bump-revision", BUMP, "--mark-compacted"]);
-            said += &format!(" --bump-revision {BUMP} --mark-compacted");
-        }
-        repo::capture(&mut restore)?;
+        let flags = if bump { &["--bump-revision", BUMP, "--mark-compacted"][..] } else { &[] };
+        let program = server::restore(self.version, saved, &seats, flags)?;
+        let said = format!("{program} snapshot restore of {}-history {}", self.version, flags.join(" "));
+        let said = said.trim_end().to_owned();
 
         if bump {
             let mut bumped = Case::new(self.version, "bumped", 1)?;
@@ -164,7 +152,7 @@ impl Recorder<'_> {
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
         self.dump(&cluster, &case, user, &case.sampled)?;
-        case.finish()
+        self.finish(&case)
     }
 
     /// Saved while a compaction runs.
@@ -178,7 +166,7 @@ impl Recorder<'_> {
         cluster.save(None, &case.snapshot())?;
         case.made.push("etcdctl snapshot save 5 s later".into());
         self.dump(&cluster, &case, None, &[])?;
-        case.finish()
+        self.finish(&case)
     }
 
     fn write(
@@ -190,7 +178,7 @@ impl Recorder<'_> {
     ) -> Result<Vec<i64>> {
         let mut sampled = Vec::new();
         for scenario in scenarios {
-            let said = repo::capture(self.history_program(cluster, user).arg(scenario))?;
+            let said = repo::capture(cluster.ask(self.history, user).arg(scenario))?;
             let written: Written = serde_json::from_str(&said)?;
             sampled.extend(written.sampled.unwrap_or_default());
             made.push(format!("history {scenario}"));
@@ -201,18 +189,15 @@ impl Recorder<'_> {
     /// The server's own view, at the moment of the save.
     fn dump(&self, cluster: &Cluster, case: &Case, user: Option<&str>, sampled: &[i64]) -> Result<()> {
         let revisions = sampled.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-        let mut command = self.history_program(cluster, user);
+        let mut command = cluster.ask(self.history, user);
         command.arg("--out").arg(case.expected()).args(["--revisions", &revisions]).arg("dump");
         repo::capture(&mut command).map(drop)
     }
 
-    fn history_program(&self, cluster: &Cluster, user: Option<&str>) -> Command {
-        let mut command = Command::new(self.history);
-        command.args(["--endpoint", &cluster.endpoint()]);
-        if let Some(user) = user {
-            command.args(["--user", user]);
-        }
-        command
+    /// What the reference programs say of the file, and a server that is started over it once more.
+    fn finish(&self, case: &Case) -> Result<()> {
+        case.finish()?;
+        replay::record(self.version, case.folder(), self.history)
     }
 }
 
