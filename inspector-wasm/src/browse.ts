@@ -216,6 +216,16 @@ export interface PageView {
   fields: PageField[];
   /** Whether fields were left out. */
   more: boolean;
+  /** Its bytes that hold secrets, to be shown only on request. */
+  hidden: HiddenBytes[];
+  /** Whether it has a structure by which secrets in it are known. */
+  readable: boolean;
+}
+
+/** Bytes of a page, from its start. */
+export interface HiddenBytes {
+  at: number;
+  len: number;
 }
 
 /** Some bytes of a page and what they are. */
@@ -229,6 +239,8 @@ export interface PageField {
   depth: number;
   /** The page that it points to, or null. */
   link: bigint | null;
+  /** Whether `value` says bytes of a secret. */
+  secret: boolean;
 }
 
 /** A protobuf message read without its schema. */
