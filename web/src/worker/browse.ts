@@ -52,7 +52,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       await read();
       return view.finishKeys();
     },
-    list: (filter) => view.list(filter),
+    list: ({ filter, order }) => view.list(filter, order),
     rows: ({ from, count }) => view.rows(from, count),
     tree: () => view.tree(),
     lines: ({ from, count }) => view.lines(from, count),
@@ -74,7 +74,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       await read(blob);
       return view.finishCompare();
     },
-    changes: ({ from, count, kinds }) => view.changes(from, count, kinds),
+    changes: ({ from, count, differing }) => view.changes(from, count, differing),
     sides: ({ key }) => view.sides(key),
     cluster: () => view.cluster(),
     page: ({ page }) => view.page(page),
