@@ -39,6 +39,8 @@ export class Session {
   prefix = $state("");
   /** The page that is taken apart. */
   page = $state(0n);
+  /** The byte of it that one was led to, by its offset in the file. */
+  offset = $state<bigint | null>(null);
   /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
   against = $state<number | null>(null);
   /** What can be asked about its keys. */
