@@ -74,6 +74,12 @@ impl StoreView {
         outcome
     }
 
+    /// Lets go of what was begun and is not to be finished.
+    #[wasm_bindgen(js_name = giveUp)]
+    pub fn give_up(&mut self) {
+        self.view.give_up();
+    }
+
     /// Begins to read the keys at a revision; 0 is the latest.
     ///
     /// # Errors

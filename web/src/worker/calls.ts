@@ -82,6 +82,11 @@ export interface Call {
   ask: unknown;
 }
 
+/** Says that the answer to a call is not waited for any longer. */
+export interface Stop {
+  stop: number;
+}
+
 /** What the worker of an open store tells: `opened` once, then an answer for each call. */
 export type StoreMessage =
   | { kind: "progress"; done: number; total: number }

@@ -304,8 +304,6 @@ export class Browser {
         this.#next = null;
         if (next === this.store.facts?.revision) continue;
         this.reading = next;
-        // What is left from the reading before would be taken for this one's.
-        this.store.done = 0;
         await this.store.at(next);
       }
       this.problem = null;
