@@ -81,6 +81,9 @@ test("a byte selects its field, and a field marks its bytes", async ({ inspector
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("page-number")).toHaveValue(root);
   await expect(page.getByTestId("page-kind")).toHaveText(/^(leaf|branch) page$/);
+  await page.keyboard.press("j");
+  await page.keyboard.press("c");
+  await expect(page.getByRole("status").last()).toContainText(`Copied header: ${await page.getByTestId("page-kind").innerText()}`);
   await page.keyboard.press("g");
   await expect(page.getByLabel("Page", { exact: true })).toBeFocused();
   await page.keyboard.type("1");

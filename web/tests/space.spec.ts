@@ -218,6 +218,9 @@ test("the table is sorted by what is asked, and keys lead to their view", async 
     await expect(head).toHaveAttribute("aria-sort", "ascending");
     expect(await column(id)).toEqual(down.toSorted((a, b) => a - b));
   }
+  const number = table.locator("tbody [data-column='live']").first();
+  await number.click();
+  await expect(page.getByRole("status").last()).toContainText(`Copied Live of ${await table.locator("tbody tr").first().getAttribute("data-prefix")} ${await number.getAttribute("data-value")}`);
   await page.getByTestId("space-busiest").locator("tbody").getByRole("button").first().click();
   await expect(page.locator("[data-view='keys']")).toHaveAttribute("aria-current", "page");
   await expect(page).toHaveURL(/key=%2Fregistry%2Fleases%2Fkube-node-lease%2Fnode-0/);
