@@ -87,12 +87,20 @@ export interface UsageGroup {
   sum: UsageSum;
 }
 
+/** A namespace of Kubernetes, summed up over all resources. */
+export interface NamespaceUse {
+  name: string;
+  sum: UsageSum;
+}
+
 /** Who takes the room below a prefix. */
 export interface UsageAnswer {
   prefix: string;
   total: UsageSum;
   /** Folders and keys, the largest first, at most a thousand. */
   groups: UsageGroup[];
+  /** Namespaces of Kubernetes, the largest first, at most a thousand; none below `/registry/`, where they are groups. */
+  namespaces: NamespaceUse[];
   /** The others, summed up, and how many they are. */
   rest: UsageSum;
   restCount: number;

@@ -85,6 +85,7 @@ fn keys_have_their_declared_shapes() {
         prefix: text(),
         total: sum(),
         groups: vec![group],
+        namespaces: vec![NamespaceUse { name: text(), sum: sum() }],
         rest: sum(),
         rest_count: N,
         largest: vec![row()],
