@@ -1,7 +1,7 @@
 //! Keys in words: as a terminal and the page print them, and as a person types them back.
 
 /// Where Kubernetes keeps its secrets.
-const SECRETS: &[u8] = b"/registry/secrets/";
+pub const SECRETS: &[u8] = b"/registry/secrets/";
 
 /// Whether the value under a key is a secret of Kubernetes, to be shown only on request.
 #[must_use]

@@ -87,12 +87,20 @@ export interface UsageGroup {
   sum: UsageSum;
 }
 
+/** A namespace of Kubernetes, summed up over all resources. */
+export interface NamespaceUse {
+  name: string;
+  sum: UsageSum;
+}
+
 /** Who takes the room below a prefix. */
 export interface UsageAnswer {
   prefix: string;
   total: UsageSum;
   /** Folders and keys, the largest first, at most a thousand. */
   groups: UsageGroup[];
+  /** Namespaces of Kubernetes, the largest first, at most a thousand; none below `/registry/`, where they are groups. */
+  namespaces: NamespaceUse[];
   /** The others, summed up, and how many they are. */
   rest: UsageSum;
   restCount: number;
@@ -216,6 +224,16 @@ export interface PageView {
   fields: PageField[];
   /** Whether fields were left out. */
   more: boolean;
+  /** Its bytes that hold secrets, to be shown only on request. */
+  hidden: HiddenBytes[];
+  /** Whether it has a structure by which secrets in it are known. */
+  readable: boolean;
+}
+
+/** Bytes of a page, from its start. */
+export interface HiddenBytes {
+  at: number;
+  len: number;
 }
 
 /** Some bytes of a page and what they are. */
@@ -229,6 +247,8 @@ export interface PageField {
   depth: number;
   /** The page that it points to, or null. */
   link: bigint | null;
+  /** Whether `value` says bytes of a secret. */
+  secret: boolean;
 }
 
 /** A protobuf message read without its schema. */

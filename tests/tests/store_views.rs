@@ -119,6 +119,9 @@ proptest! {
             let view = store.page_view(page).expect("readable bytes");
             prop_assert_eq!(bytes.is_empty(), page >= store.pages());
             prop_assert_eq!(view.fields.is_empty(), bytes.is_empty());
+            for part in &view.hidden {
+                prop_assert!(part.at as usize + part.len as usize <= bytes.len(), "{:?}", part);
+            }
             for field in &view.fields {
                 prop_assert!(field.at as usize + field.len as usize <= bytes.len(), "{:?}", field);
             }

@@ -11,11 +11,12 @@ import { type ViewId, views } from "./views.ts";
 const SAMPLE = "sample.db";
 
 /** The address of where a session is. */
-export function addressOf({ file, view, key, prefix, page, selected }: Session): string {
+export function addressOf({ file, view, key, prefix, page, offset, selected }: Session): string {
   const parts = new URLSearchParams({ file: file.name });
   if (view === "keys" && key !== null) parts.set("key", key);
   if (view === "space" && prefix !== "") parts.set("prefix", prefix);
   if (view === "pages") parts.set("page", page.toString());
+  if (view === "pages" && offset !== null) parts.set("offset", offset.toString());
   if (view === "findings" && selected !== null) parts.set("finding", selected.toString());
   return `#${view}?${parts}`;
 }
@@ -63,8 +64,16 @@ function apply(session: Session, address: string): void {
   session.view = view;
   if (view === "keys") session.key = parts.get("key");
   if (view === "space") session.prefix = parts.get("prefix") ?? "";
-  if (view === "pages") session.page = BigInt(/^\d{1,19}$/.exec(parts.get("page") ?? "")?.[0] ?? "0");
+  if (view === "pages") {
+    session.page = numberIn(parts, "page") ?? 0n;
+    session.offset = numberIn(parts, "offset");
+  }
   if (view === "findings") session.selected = /^\d{1,9}$/.test(parts.get("finding") ?? "") ? Number(parts.get("finding")) : null;
+}
+
+function numberIn(parts: URLSearchParams, name: string): bigint | null {
+  const digits = /^\d{1,19}$/.exec(parts.get(name) ?? "")?.[0];
+  return digits === undefined ? null : BigInt(digits);
 }
 
 function viewOf(address: string): ViewId | null {

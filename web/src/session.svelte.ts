@@ -1,4 +1,5 @@
 import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import { Pace } from "./pace.svelte.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
 import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
@@ -10,8 +11,6 @@ export type State = "waiting" | "working" | "done" | "failed" | "cancelled";
 const AT_ONCE = 2;
 /** A worker that died is replaced once; a second death is the file's doing. */
 const REPLACEMENTS = 1;
-/** How much of a speed's past counts, per message. */
-const SMOOTHING = 0.15;
 
 /** One file and all that is known of it. */
 export class Session {
@@ -26,10 +25,7 @@ export class Session {
   failure = $state.raw<Failure | null>(null);
   notice = $state.raw<string | null>(null);
   phase = $state<Phase>("read");
-  done = $state(0);
-  total = $state(0);
-  /** Bytes a second, smoothed; 0 while unknown. */
-  rate = $state(0);
+  readonly pace = new Pace();
   view = $state<ViewId>("overview");
   /** The finding that is open, by its place in the report. */
   selected = $state<number | null>(null);
@@ -39,6 +35,8 @@ export class Session {
   prefix = $state("");
   /** The page that is taken apart. */
   page = $state(0n);
+  /** The byte of it that one was led to, by its offset in the file. */
+  offset = $state<bigint | null>(null);
   /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
   against = $state<number | null>(null);
   /** What can be asked about its keys. */
@@ -46,34 +44,21 @@ export class Session {
 
   #worker: Worker | null = null;
   #replacements = 0;
-  #lastTold = 0;
   #onIdle: () => void;
 
   constructor(id: number, file: File, onIdle: () => void) {
     this.id = id;
     this.file = file;
     this.store = new Store(file);
-    this.total = file.size;
+    this.pace.begin(file.size);
     this.#onIdle = onIdle;
-  }
-
-  /** Part done, 0 to 100, whole numbers. */
-  get percent(): number {
-    return this.total > 0 ? Math.min(100, Math.floor((this.done / this.total) * 100)) : 0;
-  }
-
-  /** Seconds left; null while that cannot be told. */
-  get left(): number | null {
-    return this.rate > 0 && this.phase !== "settle" ? Math.max(0, this.total - this.done) / this.rate : null;
   }
 
   start(): void {
     this.state = "working";
     this.failure = null;
     this.phase = "read";
-    this.done = 0;
-    this.rate = 0;
-    this.#lastTold = performance.now();
+    this.pace.begin(this.file.size);
     const worker = new InspectWorker();
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
@@ -146,17 +131,9 @@ export class Session {
   }
 
   #progress({ phase, done, total }: Message & { kind: "progress" }): void {
-    const now = performance.now();
-    if (phase === this.phase && done > this.done) {
-      const current = ((done - this.done) / Math.max(1, now - this.#lastTold)) * 1000;
-      this.rate = this.rate === 0 ? current : this.rate + SMOOTHING * (current - this.rate);
-    } else if (phase !== this.phase) {
-      this.rate = 0;
-    }
-    this.#lastTold = now;
+    if (phase !== this.phase) this.pace.begin(total);
     this.phase = phase;
-    this.done = done;
-    this.total = total;
+    this.pace.tell(done, total);
   }
 
   #died(reason: string): void {

@@ -1,12 +1,19 @@
 import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
-import type { Answer, Ask, Call, CallName, StoreMessage } from "./worker/calls.ts";
+import { Pace } from "./pace.svelte.ts";
+import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
-export type StoreState = "closed" | "opening" | "open" | "failed";
+export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
+
+/** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
+const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv"]);
 
 /** A call that was not answered because the store was closed meanwhile. */
 export class Closed extends Error {}
+
+/** A call that a person cancelled. */
+export class Stopped extends Error {}
 
 /**
  * The store inside a file: its keys and what can be asked about them. Opening it reads the file once more, in a worker of its own;
@@ -15,9 +22,8 @@ export class Closed extends Error {}
 export class Store {
   readonly file: File;
   state = $state<StoreState>("closed");
-  /** Bytes read and in all, while something reads the whole file. */
-  done = $state(0);
-  total = $state(0);
+  /** How far it is, while something reads the whole file. */
+  readonly pace = new Pace();
   facts = $state.raw<StoreFacts | null>(null);
   failure = $state.raw<Failure | null>(null);
   /** Grows whenever the ids of keys change. */
@@ -25,16 +31,11 @@ export class Store {
 
   #worker: Worker | null = null;
   #next = 1;
-  #waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  #waiting = new Map<number, { name: CallName; resolve: (answer: never) => void; reject: (error: Error) => void }>();
   #held: Call[] = [];
 
   constructor(file: File) {
     this.file = file;
-  }
-
-  /** Part done, 0 to 100. */
-  get percent(): number {
-    return this.total > 0 ? Math.min(100, Math.floor((this.done / this.total) * 100)) : 0;
   }
 
   /** Opens the store unless it is open or being opened. */
@@ -42,8 +43,7 @@ export class Store {
     if (this.state !== "closed") return;
     this.state = "opening";
     this.failure = null;
-    this.done = 0;
-    this.total = this.file.size;
+    this.pace.begin(this.file.size);
     const worker = new InspectWorker();
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
@@ -59,12 +59,13 @@ export class Store {
     this.open();
     return new Promise((resolve, reject) => {
       if (this.#worker === null) {
-        reject(new Error(this.failure?.message ?? "The store is closed."));
+        reject(this.failure === null ? new Closed("The store is closed.") : new Error(this.failure.message));
         return;
       }
       const call: Call = { number: this.#next, name, ask };
       this.#next += 1;
-      this.#waiting.set(call.number, { resolve, reject });
+      this.#waiting.set(call.number, { name, resolve, reject });
+      if (LONG.has(name) || name === "at") this.pace.begin(this.file.size);
       if (this.state === "open") this.#worker.postMessage(call);
       else this.#held.push(call);
     });
@@ -76,9 +77,29 @@ export class Store {
     this.version += 1;
   }
 
-  /** Tries once more after a failure. */
+  /**
+   * Stops at once what reads the whole file. Where that was to read the keys, there are none then, and the store waits for `retry`; a comparison, a history or a hash
+   * leaves it as it was.
+   */
+  cancel(): void {
+    const waiting = [...this.#waiting];
+    if (this.state === "opening" || waiting.some(([, { name }]) => name === "at")) {
+      this.#end();
+      this.state = "cancelled";
+      this.facts = null;
+      return;
+    }
+    for (const [number, { name, reject }] of waiting) {
+      if (!LONG.has(name)) continue;
+      this.#waiting.delete(number);
+      this.#worker?.postMessage({ stop: number } satisfies Stop);
+      reject(new Stopped("It was cancelled."));
+    }
+  }
+
+  /** Tries once more after a failure, or when it was cancelled. */
   retry(): void {
-    if (this.state === "failed") this.state = "closed";
+    if (this.state === "failed" || this.state === "cancelled") this.state = "closed";
     this.open();
   }
 
@@ -106,8 +127,7 @@ export class Store {
   #hear(message: StoreMessage | Message): void {
     switch (message.kind) {
       case "progress":
-        this.done = message.done;
-        this.total = message.total;
+        this.pace.tell(message.done, message.total);
         break;
       case "opened":
         this.facts = message.facts;

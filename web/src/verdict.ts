@@ -20,7 +20,7 @@ export function toneWord(session: Session): string {
     case "waiting":
       return "waiting";
     case "working":
-      return `${session.percent} %`;
+      return `${session.pace.percent} %`;
     case "failed":
       return "not read";
     default:

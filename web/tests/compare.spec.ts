@@ -122,6 +122,8 @@ test("a changed key: both values and the line that changed", async ({ inspector 
   await expect(page.getByTestId("compare-after-revision")).toHaveText(String(b["modRevision"]));
   await expect(diff.locator("[data-line='removed'] .text")).toHaveText(String(a["value"]));
   await expect(diff.locator("[data-line='added'] .text")).toHaveText(String(b["value"]));
+  await page.keyboard.press("c");
+  await expect(page.getByRole("status").last()).toContainText(`Copied ${nameIn(line)}`);
   // Another key takes its place; Esc closes the pane and leaves the view.
   await page.keyboard.press("j");
   await expect(page.getByTestId("compare-pane")).not.toHaveAttribute("data-key", nameIn(line));

@@ -128,7 +128,7 @@ test("the tree opens and closes by the keyboard, and has every key once", async 
   for (let line = 0; line < (await rows()); line += 1) {
     await list.evaluate((box, line) => (box.scrollTop = Math.max(0, (line - 3) * 26)), line);
     const row = list.locator(`[data-row="${line}"]`);
-    await expect(row.locator(".row")).toBeVisible();
+    await expect(row.locator(".cells")).toBeVisible();
     if ((await row.getAttribute("aria-expanded")) !== "false") continue;
     const count = await rows();
     await row.click();
@@ -145,7 +145,7 @@ async function leaves({ page }: Inspector): Promise<string[]> {
   for (let line = 0; line < total; line += 15) {
     await list.evaluate((box, line) => (box.scrollTop = line * 26), line);
     const last = Math.min(total - 1, line + 14);
-    await expect(list.locator(`[data-row="${last}"] .row`)).toBeVisible();
+    await expect(list.locator(`[data-row="${last}"] .cells`)).toBeVisible();
     for (const [row, key] of await list.evaluate(rowsOf)) found.set(row, key);
   }
   return [...found].sort(([a], [b]) => a - b).map(([, key]) => key);

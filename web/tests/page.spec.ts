@@ -225,5 +225,8 @@ test("colours switch, and print is on white", async ({ inspector }) => {
   await page.emulateMedia({ media: "print" });
   expect(await ground()).toBe(light);
   await expect(page.getByRole("navigation")).toBeHidden();
+  // Paper says which file it is about, when that was written, and what judged it.
+  await expect(page.getByTestId("letterhead")).toBeVisible();
+  await expect(page.getByTestId("letterhead")).toContainText(/Overview · [\d\u2009]+ bytes .* · last changed \d{4}-\d\d-\d\d \d\d:\d\d UTC · etcdsnap v\d/);
   await page.screenshot({ path: join(artifacts, `print-${test.info().project.name}.png`), fullPage: true });
 });

@@ -81,6 +81,9 @@ test("a byte selects its field, and a field marks its bytes", async ({ inspector
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("page-number")).toHaveValue(root);
   await expect(page.getByTestId("page-kind")).toHaveText(/^(leaf|branch) page$/);
+  await page.keyboard.press("j");
+  await page.keyboard.press("c");
+  await expect(page.getByRole("status").last()).toContainText(`Copied header: ${await page.getByTestId("page-kind").innerText()}`);
   await page.keyboard.press("g");
   await expect(page.getByLabel("Page", { exact: true })).toBeFocused();
   await page.keyboard.type("1");
@@ -108,4 +111,70 @@ test("a finding leads to its page", async ({ inspector }) => {
   await page.getByRole("button", { name: `Show page ${number}` }).click();
   await expect(page.getByTestId("page-number")).toHaveValue(number);
   await expect(value(page, "page id")).toHaveText(String(bad.readBigUInt64LE(SIZE * Number(number))));
+  // The byte of the finding is marked, and its field with it.
+  await expect(page).toHaveURL(/&offset=\d+/);
+  const offset = Number(new URL(page.url()).hash.match(/offset=(\d+)/)?.[1]);
+  await expect(page.locator("tr.selected")).toHaveCount(1);
+  await expect(page.getByTestId("page-hex").locator(".hex .marked").first()).toHaveAttribute("data-at", String(offset - SIZE * Number(number)));
+});
+
+/** The bytes of a page as the page shows them, from `at` on. */
+async function seen(page: Page, at: number, count: number): Promise<string> {
+  const hex = page.getByTestId("page-hex");
+  await hex.evaluate((box, at) => (box.scrollTop = Math.max(0, Math.floor(at / 16) * 20 - 60)), at);
+  await expect(hex.locator(`.text [data-at="${at}"]`)).toHaveCount(1);
+  const cells = hex.locator(".text [data-at]");
+  const signs = await cells.evaluateAll((cells) => cells.map((cell): [number, string] => [Number((cell as HTMLElement).dataset["at"]), cell.textContent ?? ""]));
+  return signs.filter(([place]) => place >= at && place < at + count).map(([, sign]) => sign).join("");
+}
+
+async function show(page: Page, number: number): Promise<void> {
+  await page.getByTestId("page-number").fill(String(number));
+  await page.keyboard.press("Enter");
+  await expect(page.getByTestId("page-offset")).toHaveText(String(number * SIZE));
+}
+
+test("hashes of passwords stay hidden in every page that has one, until they are asked for", async ({ inspector }) => {
+  const { page } = inspector;
+  const withUsers = caseFile("3.7-history");
+  await inspector.judge(withUsers);
+  await page.keyboard.press("7");
+  const text = readFileSync(withUsers).toString("latin1");
+  const places = [...text.matchAll(/\$2[a-z]\$\d\d\$[./A-Za-z0-9]{53}/g)].map(({ index }) => index);
+  expect(places.length).toBeGreaterThan(0);
+  for (const place of places.slice(0, 6)) {
+    const [number, at] = [Math.floor(place / SIZE), place % SIZE];
+    await show(page, number);
+    await expect(page.getByTestId("show-secret")).toBeVisible();
+    expect(await seen(page, at, 60)).toBe("•".repeat(60));
+    expect(await page.getByTestId("page-fields").innerText()).not.toContain(Buffer.from(text.slice(place, place + 20), "latin1").toString("hex"));
+  }
+  await page.screenshot({ path: join(artifacts, `pages-hidden-${test.info().project.name}.png`) });
+  await page.getByTestId("show-secret").click();
+  const last = places.slice(0, 6).at(-1) ?? 0;
+  expect(await seen(page, last % SIZE, 60)).toBe(text.slice(last, last + 60));
+  // Asked for once, for this page alone.
+  await show(page, 0);
+  await show(page, Math.floor(last / SIZE));
+  await expect(page.getByTestId("show-secret")).toBeVisible();
+});
+
+test("values of secrets stay hidden in pages; other values do not", async ({ inspector }) => {
+  const { page } = inspector;
+  // A key of the same length in the place of another.
+  const patched = Buffer.from(bytes.toString("latin1").replaceAll("/registry/configmaps/", "/registry/secrets/aa/"), "latin1");
+  await inspector.judge(made("secrets.db", patched));
+  await page.keyboard.press("7");
+  const text = patched.toString("latin1");
+  const key = text.indexOf("/registry/secrets/aa/");
+  const value = text.indexOf('{"', key);
+  const other = text.indexOf("/registry/pods/");
+  const otherValue = text.indexOf('{"', other);
+  await show(page, Math.floor(value / SIZE));
+  expect(await seen(page, value % SIZE, 30)).toBe("•".repeat(30));
+  expect(await seen(page, key % SIZE, 21)).toBe("/registry/secrets/aa/");
+  await page.getByTestId("show-secret").click();
+  expect(await seen(page, value % SIZE, 30)).toBe(text.slice(value, value + 30));
+  await show(page, Math.floor(otherValue / SIZE));
+  expect(await seen(page, otherValue % SIZE, 30)).toBe(text.slice(otherValue, otherValue + 30));
 });

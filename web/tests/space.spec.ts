@@ -218,9 +218,35 @@ test("the table is sorted by what is asked, and keys lead to their view", async 
     await expect(head).toHaveAttribute("aria-sort", "ascending");
     expect(await column(id)).toEqual(down.toSorted((a, b) => a - b));
   }
-  await page.getByTestId("space-busiest").getByRole("button").first().click();
+  const number = table.locator("tbody [data-column='live']").first();
+  await number.click();
+  await expect(page.getByRole("status").last()).toContainText(`Copied Live of ${await table.locator("tbody tr").first().getAttribute("data-prefix")} ${await number.getAttribute("data-value")}`);
+  await page.getByTestId("space-busiest").locator("tbody").getByRole("button").first().click();
   await expect(page.locator("[data-view='keys']")).toHaveAttribute("aria-current", "page");
   await expect(page).toHaveURL(/key=%2Fregistry%2Fleases%2Fkube-node-lease%2Fnode-0/);
+});
+
+test("namespaces are summed up over all resources, and lead to their keys", async ({ inspector }) => {
+  const { page } = inspector;
+  await space(inspector, cluster);
+  const table = page.getByTestId("space-namespaces");
+  const names = lines("keys", cluster).map((line) => nameIn(line));
+  // Every namespaced key of the recorded cluster has its namespace before its name; services are in two folders.
+  const parts = names.map((name) => name.split("/").slice(2));
+  const namespaced = parts.filter((part) => (part[0] === "services" ? part.length === 4 : part.length === 3)).map((part) => part.at(-2) ?? "");
+  const counts = new Map<string, number>();
+  for (const name of namespaced) counts.set(name, (counts.get(name) ?? 0) + 1);
+  expect(counts.size).toBeGreaterThan(3);
+  const shown = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => [row.getAttribute("data-prefix"), Number(row.querySelector("[data-column='keys']")?.getAttribute("data-value"))]));
+  expect(new Map(shown as [string, number][])).toEqual(counts);
+  const [first] = shown[0] as [string, number];
+  await table.locator("tbody").getByRole("button").first().click();
+  await expect(page.getByTestId("keys-search")).toHaveValue(`/${first}/`);
+  await expect(page.getByTestId("keys-total")).toHaveAttribute("data-total", String(names.filter((name) => name.includes(`/${first}/`)).length));
+  // Below the registry they are groups themselves.
+  await page.keyboard.press("3");
+  await page.getByTestId("space-table").locator("tbody").getByRole("button").first().click();
+  await expect(table).toHaveCount(0);
 });
 
 test("names with odd bytes are gone through", async ({ inspector }) => {

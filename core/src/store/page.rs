@@ -1,5 +1,7 @@
 //! A page taken apart: each of its bytes with what it means.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::bolt::bucket::BUCKET_HEADER;
@@ -11,6 +13,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::RevisionKey;
 use crate::fields::{u32_le, u64_le};
 use crate::source::Source;
+use crate::store::mask::{self, Hidden};
 use crate::store::open::Store;
 use crate::words::{key_text, printable};
 
@@ -39,6 +42,10 @@ pub struct PageView {
     pub fields: Vec<PageField>,
     /// Whether fields were left out.
     pub more: bool,
+    /// Its bytes that hold secrets.
+    pub hidden: Vec<Hidden>,
+    /// Whether it has a structure by which secrets in it would be known. The middle of a longer entry has none.
+    pub readable: bool,
 }
 
 /// Some bytes of a page and what they are.
@@ -56,6 +63,8 @@ pub struct PageField {
     pub depth: u32,
     /// The page that it points to.
     pub link: Option<u64>,
+    /// Whether `value` says bytes of a secret.
+    pub secret: bool,
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
@@ -104,9 +113,14 @@ impl<S: Source + ?Sized> Store<'_, S> {
             count: 0,
             fields: Vec::new(),
             more: false,
+            hidden: Vec::new(),
+            readable: false,
         };
         let Some(header) = Header::parse(&bytes) else { return Ok(view) };
-        let mut parts = Parts { bytes: &bytes, fields: Vec::new(), more: false };
+        let hidden = mask::hidden(&bytes);
+        view.hidden = hidden.iter().map(|part| Hidden { at: narrow(part.start), len: narrow(part.len()) }).collect();
+        view.readable = header.kind().is_some();
+        let mut parts = Parts { bytes: &bytes, hidden, fields: Vec::new(), more: false };
         view.kind = header.describe().trim_start_matches("a ").to_owned();
         view.span = u64::from(header.overflow).saturating_add(1);
         view.count = u64::from(header.count);
@@ -125,6 +139,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
 struct Parts<'b> {
     bytes: &'b [u8],
+    hidden: Vec<Range<usize>>,
     fields: Vec<PageField>,
     more: bool,
 }
@@ -140,8 +155,23 @@ impl Parts<'_> {
             self.more = true;
             return;
         }
-        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        self.fields.push(PageField { at: narrow(at), len: narrow(len), name: name.into(), value, depth, link });
+        let (at, len, name) = (narrow(at), narrow(len), name.into());
+        self.fields.push(PageField { at, len, name, value, depth, link, secret: false });
+    }
+
+    /// A value as it is, which may be a secret.
+    fn put_value(&mut self, at: usize, len: usize, depth: u32, value: Told, link: Option<u64>) {
+        let before = self.fields.len();
+        let end = at.saturating_add(len);
+        let overlaps = self.hidden.iter().any(|part| part.start < end && at < part.end);
+        let (secret, value) = match value {
+            Told::Bytes(value) => (overlaps, value),
+            Told::Words(value) => (false, value),
+        };
+        self.put(at, len, depth, "value", value, link);
+        if let Some(field) = self.fields.get_mut(before) {
+            field.secret = secret;
+        }
     }
 
     fn u32(&self, at: usize) -> u32 {
@@ -249,7 +279,7 @@ impl Parts<'_> {
             self.put(at.saturating_add(8), 4, deeper, "key size", key_len.to_string(), None);
             self.put(at.saturating_add(12), 4, deeper, "value size", value_len.to_string(), None);
             self.put(key_at, key_len, deeper, if bucket { "bucket name" } else { "key" }, key, None);
-            self.put(value_at, value_len, deeper, "value", value, link);
+            self.put_value(value_at, value_len, deeper, value, link);
             if let Some(root) = root {
                 self.bucket(value_at, value_len, root, deeper.saturating_add(1));
             }
@@ -283,28 +313,39 @@ impl Parts<'_> {
         }
     }
 
-    fn value(&self, key_at: usize, key_len: usize, at: usize, len: usize, flags: u32) -> String {
+    fn value(&self, key_at: usize, key_len: usize, at: usize, len: usize, flags: u32) -> Told {
         let bytes = self.slice(at, len);
         if flags & BUCKET != 0 {
-            return String::from("a bucket");
+            return Told::Words("a bucket".into());
         }
         let is_revision = RevisionKey::parse(self.slice(key_at, key_len)).is_some();
         match KeyValue::parse(bytes).filter(|_| is_revision) {
-            Some(pair) if pair.is_bare() => format!("KeyValue: {}", told(pair.key, key_text)),
-            Some(pair) => format!(
+            Some(pair) if pair.is_bare() => Told::Words(format!("KeyValue: {}", told(pair.key, key_text))),
+            Some(pair) => Told::Words(format!(
                 "KeyValue: {}, created at {}, version {}, {} bytes{}",
                 told(pair.key, key_text),
                 pair.create_revision,
                 pair.version,
                 pair.value.len(),
                 if pair.lease == 0 { String::new() } else { format!(", lease {:x}", pair.lease) }
-            ),
-            None => told(bytes, |bytes| match std::str::from_utf8(bytes) {
+            )),
+            None => Told::Bytes(told(bytes, |bytes| match std::str::from_utf8(bytes) {
                 Ok(text) if !text.contains(char::is_control) => printable(text),
                 _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-            }),
+            })),
         }
     }
+}
+
+/// A value in words about it, or by its bytes.
+enum Told {
+    Words(String),
+    Bytes(String),
+}
+
+/// Places in a page have 32 bits.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The number of an element, by where its entry in the table is.

@@ -137,10 +137,18 @@ pub(crate) struct UsageGroup {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct NamespaceUse {
+    pub name: String,
+    pub sum: UsageSum,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct UsageAnswer {
     pub prefix: String,
     pub total: UsageSum,
     pub groups: Vec<UsageGroup>,
+    pub namespaces: Vec<NamespaceUse>,
     pub rest: UsageSum,
     pub rest_count: u32,
     pub largest: Vec<KeyRow>,

@@ -1,8 +1,9 @@
 //! What another file, or another revision of this one, does not have alike.
 
 use etcdsnap_core::Source;
-use etcdsnap_core::store::{Change, Index, KeyAt, Store, compare};
+use etcdsnap_core::store::{Change, Direction, Index, Key, KeyAt, Store, compare};
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
+use serde::Deserialize;
 
 use super::answers::{ChangeRow, Differences, Side, narrow};
 use super::reading::{Purpose, Reading, query, unread};
@@ -14,8 +15,32 @@ pub(crate) struct Comparison<'s, S: Source + ?Sized> {
     store: Option<Store<'s, S>>,
     index: Index,
     changes: Vec<Changed>,
-    /// The kinds that were asked for last, and the changes that are of them.
-    shown: (Vec<String>, Vec<u32>),
+    /// What was asked for last, and the changes that are of it, in its order.
+    shown: Option<(Differing, Vec<u32>)>,
+}
+
+/// Which changes the page wants, and in which order; as `Differing` in `calls.ts`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Differing {
+    pub kinds: Vec<String>,
+    pub by: Column,
+    pub down: bool,
+    /// The other side is shown as the earlier one.
+    pub turned: bool,
+}
+
+/// A column that they are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Column {
+    Key,
+    Kind,
+    /// The revision of the later side, or of the earlier one where the key was removed.
+    Revision,
+    /// Bytes of the value, likewise.
+    Size,
+    /// By how much the value grew.
+    Growth,
 }
 
 #[derive(Clone, Copy)]
@@ -31,6 +56,43 @@ impl Changed {
             (_, None) => "removed",
             _ => "changed",
         }
+    }
+}
+
+impl<S: Source + ?Sized> Comparison<'_, S> {
+    /// The changes that are asked for, in their order: those that are alike in it stay in the order of the keys.
+    fn places(&self, index: &Index, differing: &Differing) -> Vec<u32> {
+        let Differing { kinds, by, down, turned } = differing;
+        let wanted = |(_, change): &(u32, &Changed)| kinds.iter().any(|kind| kind == change.kind());
+        let way = if *down { Direction::Down } else { Direction::Up };
+        let rank = |change: &Changed| {
+            let (here, there) =
+                (change.before.and_then(|at| index.at(at)), change.after.and_then(|at| self.index.at(at)));
+            let (before, after) = if *turned { (there, here) } else { (here, there) };
+            let last = after.or(before);
+            let bytes = |key: Option<Key<'_>>| key.map_or(0, |key| i64::from(key.value_len));
+            match by {
+                Column::Key => 0,
+                Column::Kind => match (before.is_some(), after.is_some()) {
+                    (false, _) => 0,
+                    (_, false) => 1,
+                    _ => 2,
+                },
+                Column::Revision => last.map_or(0, |key| key.revision.main),
+                Column::Size => bytes(last),
+                Column::Growth => bytes(after).saturating_sub(bytes(before)),
+            }
+        };
+        let chosen = (0u32..).zip(&self.changes).filter(wanted);
+        let mut ranked: Vec<(i64, u32)> = chosen.map(|(place, change)| (way.turn(rank(change)), place)).collect();
+        if *by == Column::Key {
+            if *down {
+                ranked.reverse();
+            }
+        } else {
+            ranked.sort_unstable();
+        }
+        ranked.into_iter().map(|(_, place)| place).collect()
     }
 }
 
@@ -69,19 +131,18 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             lost: lost.places,
             revision,
         };
-        self.comparison =
-            Some(Comparison { store: other.map(|store| *store), index, changes, shown: Default::default() });
+        self.comparison = Some(Comparison { store: other.map(|store| *store), index, changes, shown: None });
         Ok(differences)
     }
 
-    pub(crate) fn changes(&mut self, from: u32, count: u32, kinds: Vec<String>) -> Vec<ChangeRow> {
+    pub(crate) fn changes(&mut self, from: u32, count: u32, differing: Differing) -> Vec<ChangeRow> {
         let Some(comparison) = &mut self.comparison else { return Vec::new() };
-        if comparison.shown.0 != kinds || comparison.shown.1.is_empty() {
-            let wanted = |(_, change): &(u32, &Changed)| kinds.iter().any(|kind| kind == change.kind());
-            let places = (0u32..).zip(&comparison.changes).filter(wanted).map(|(place, _)| place).collect();
-            comparison.shown = (kinds, places);
+        if comparison.shown.as_ref().is_none_or(|(shown, _)| *shown != differing) {
+            let places = comparison.places(&self.index, &differing);
+            comparison.shown = Some((differing, places));
         }
-        let places = comparison.shown.1.iter().skip(from as usize).take(count as usize);
+        let shown = comparison.shown.as_ref().map(|(_, places)| places.as_slice()).unwrap_or_default();
+        let places = shown.iter().skip(from as usize).take(count as usize);
         let row = |place: &u32| {
             let change = comparison.changes.get(*place as usize)?;
             let before = change.before.and_then(|at| self.index.at(at));

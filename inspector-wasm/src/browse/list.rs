@@ -1,6 +1,6 @@
 //! Which keys a list shows.
 
-use etcdsnap_core::store::Key;
+use etcdsnap_core::store::{Direction, Key, Rank};
 use etcdsnap_core::words::key_bytes;
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -17,6 +17,43 @@ pub(crate) struct Filter {
     pub max_bytes: Option<f64>,
     pub min_revision: Option<i64>,
     pub max_revision: Option<i64>,
+}
+
+/// In which order the page wants them; as `Order` in `calls.ts`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Ordering {
+    pub by: Column,
+    pub down: bool,
+}
+
+/// A column that the list is sorted by.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Column {
+    #[default]
+    Key,
+    Size,
+    Revision,
+    Created,
+    Version,
+    Lease,
+}
+
+impl Ordering {
+    pub(crate) fn rank(self) -> Rank {
+        match self.by {
+            Column::Key => Rank::Key,
+            Column::Size => Rank::ValueLen,
+            Column::Revision => Rank::Revision,
+            Column::Created => Rank::CreateRevision,
+            Column::Version => Rank::Version,
+            Column::Lease => Rank::Lease,
+        }
+    }
+
+    pub(crate) fn way(self) -> Direction {
+        if self.down { Direction::Down } else { Direction::Up }
+    }
 }
 
 /// Which of the two states of a key.

@@ -74,6 +74,12 @@ impl StoreView {
         outcome
     }
 
+    /// Lets go of what was begun and is not to be finished.
+    #[wasm_bindgen(js_name = giveUp)]
+    pub fn give_up(&mut self) {
+        self.view.give_up();
+    }
+
     /// Begins to read the keys at a revision; 0 is the latest.
     ///
     /// # Errors
@@ -92,12 +98,12 @@ impl StoreView {
         answer(self.view.finish_keys())
     }
 
-    /// Chooses the keys of the list by a `Filter`; how many they are.
+    /// Chooses the keys of the list by a `Filter` and puts them in an `Order`; how many they are.
     ///
     /// # Errors
-    /// When it is no `Filter`.
-    pub fn list(&mut self, filter: JsValue) -> Result<u32, JsValue> {
-        Ok(self.view.list(&serde_wasm_bindgen::from_value(filter)?))
+    /// When it is no `Filter`, or no `Order`.
+    pub fn list(&mut self, filter: JsValue, order: JsValue) -> Result<u32, JsValue> {
+        Ok(self.view.list(&serde_wasm_bindgen::from_value(filter)?, serde_wasm_bindgen::from_value(order)?))
     }
 
     /// Part of the list.
@@ -226,13 +232,13 @@ impl StoreView {
         answer(self.view.finish_compare())
     }
 
-    /// Part of the differences.
+    /// Part of the differences, chosen and put in order by a `Differing`.
     ///
     /// # Errors
-    /// None in practice.
+    /// When it is no `Differing`.
     #[wasm_bindgen(unchecked_return_type = "ChangeRow[]")]
-    pub fn changes(&mut self, from: u32, count: u32, kinds: Vec<String>) -> Result<JsValue, JsValue> {
-        to_js(&self.view.changes(from, count, kinds))
+    pub fn changes(&mut self, from: u32, count: u32, differing: JsValue) -> Result<JsValue, JsValue> {
+        to_js(&self.view.changes(from, count, serde_wasm_bindgen::from_value(differing)?))
     }
 
     /// Both values of a key that differs.

@@ -77,6 +77,11 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         Ok(())
     }
 
+    /// Lets go of what was begun.
+    pub(crate) fn give_up(&mut self) {
+        self.reading = None;
+    }
+
     /// Takes all steps, one after the other.
     #[cfg(test)]
     pub(crate) fn read_all(&mut self) -> Result<(), Refusal> {

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use etcdsnap_core::message::MessageField;
-use etcdsnap_core::store::{PageField, PageView};
+use etcdsnap_core::store::{Hidden, PageField, PageView};
 use etcdsnap_core::{Code, Finding};
 use serde::Serialize;
 
 use super::answers::*;
-use super::list::{Filter, Show};
+use super::list::{Column, Filter, Ordering, Show};
 use super::view::{self, View};
 use crate::types::tests::{NARROW, WIDE, mismatch};
 
@@ -85,6 +85,7 @@ fn keys_have_their_declared_shapes() {
         prefix: text(),
         total: sum(),
         groups: vec![group],
+        namespaces: vec![NamespaceUse { name: text(), sum: sum() }],
         rest: sum(),
         rest_count: N,
         largest: vec![row()],
@@ -122,8 +123,18 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
     };
     check("Cluster", &cluster);
     for link in [None, Some(W)] {
-        let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link };
-        let page = PageView { page: W, offset: W, kind: text(), span: W, count: W, fields: vec![field], more: true };
+        let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link, secret: true };
+        let page = PageView {
+            page: W,
+            offset: W,
+            kind: text(),
+            span: W,
+            count: W,
+            fields: vec![field],
+            more: true,
+            hidden: vec![Hidden { at: N, len: N }],
+            readable: true,
+        };
         check("PageView", &page);
     }
     check("MessageField", &MessageField { number: N, depth: N, wire: "text", value: text() });
@@ -138,8 +149,8 @@ fn the_sample_is_looked_into() {
     view.begin_keys(0).and_then(|()| view.read_all()).expect("keys");
     let facts = view.finish_keys().expect("keys");
     let everything = Filter { show: Show::All, ..Filter::default() };
-    assert_eq!(view.list(&everything), facts.live + facts.deleted);
-    assert_eq!(view.list(&Filter::default()), facts.live);
+    assert_eq!(view.list(&everything, Ordering::default()), facts.live + facts.deleted);
+    assert_eq!(view.list(&Filter::default(), Ordering::default()), facts.live);
     let rows = view.rows(0, facts.live);
     assert!(rows.is_sorted_by(|a, b| a.key < b.key) && !rows.is_empty());
     // The tree, all of it open, has every key once and in the same order.
@@ -160,8 +171,29 @@ fn the_sample_is_looked_into() {
     assert_eq!(leaves, names);
     // A search finds what has the text, and nothing else.
     let part = "kube";
-    let found = view.list(&Filter { text: part.into(), ..Filter::default() });
+    let found = view.list(&Filter { text: part.into(), ..Filter::default() }, Ordering::default());
     assert_eq!(found as usize, names.iter().filter(|name| name.contains(part)).count());
+    // Each order has the same keys, ranked, and keys that are alike in it in their own order.
+    type Number = fn(&KeyRow) -> i64;
+    let columns: [(Column, Number); 5] = [
+        (Column::Size, |row| i64::from(row.value_bytes)),
+        (Column::Revision, |row| row.revision),
+        (Column::Created, |row| row.create_revision),
+        (Column::Version, |row| row.version),
+        (Column::Lease, |row| row.lease),
+    ];
+    for (by, number) in columns {
+        for down in [false, true] {
+            let total = view.list(&everything, Ordering { by, down });
+            let ranked: Vec<(i64, u32)> = view.rows(0, total).iter().map(|row| (number(row), row.id)).collect();
+            let mut expected = ranked.clone();
+            expected.sort_by_key(|(number, id)| (if down { -number } else { *number }, *id));
+            assert_eq!((ranked.len(), &ranked), (facts.live as usize + facts.deleted as usize, &expected));
+        }
+    }
+    view.list(&Filter::default(), Ordering { by: Column::Key, down: true });
+    let turned: Vec<String> = view.rows(0, facts.live).into_iter().map(|row| row.key).collect();
+    assert!(turned.iter().eq(names.iter().rev()));
     // What the groups take is what the whole takes.
     let usage = view.usage("").expect("usage");
     let parts: u64 = usage.groups.iter().map(|group| group.sum.live_bytes + group.sum.history_bytes).sum();

@@ -1,13 +1,17 @@
 //! Who takes the room below a prefix.
 
+use std::collections::BTreeMap;
+
 use etcdsnap_core::Source;
 use etcdsnap_core::store::Key;
-use etcdsnap_core::store::usage::{Usage, group};
+use etcdsnap_core::store::usage::{Usage, group, namespace};
 use etcdsnap_core::words::{key_bytes, key_text};
 
-use super::answers::{KeyRow, UsageAnswer, UsageGroup, UsageSum, narrow};
+use super::answers::{KeyRow, NamespaceUse, UsageAnswer, UsageGroup, UsageSum, narrow};
 use super::view::{Refusal, View};
 
+/// Where Kubernetes keeps its objects: at and above it namespaces are summed up over all resources. Below it they are groups themselves.
+const REGISTRY: &[u8] = b"/registry/";
 /// Groups that go out; the page's picture has no room for more.
 const GROUPS: usize = 1000;
 /// Keys in each of the lists beside it.
@@ -17,6 +21,13 @@ struct Group<'k> {
     prefix: &'k [u8],
     folder: bool,
     sum: Usage,
+}
+
+/// Namespaces, the largest first.
+fn largest(namespaces: BTreeMap<&[u8], Usage>) -> Vec<NamespaceUse> {
+    let mut all: Vec<(&[u8], Usage)> = namespaces.into_iter().collect();
+    all.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.bytes()));
+    all.iter().take(GROUPS).map(|(name, sum)| NamespaceUse { name: key_text(name), sum: sum.into() }).collect()
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
@@ -29,8 +40,12 @@ impl<S: Source + ?Sized> View<'_, S> {
         let range = self.all.prefix(&self.index, &asked);
         let mut total = Usage::default();
         let mut groups: Vec<Group<'_>> = Vec::new();
+        let mut namespaces: BTreeMap<&[u8], Usage> = BTreeMap::new();
         for key in range.clone().filter_map(|id| self.all.get(&self.index, id)) {
             total.add(&key);
+            if let Some(name) = namespace(key.key).filter(|_| REGISTRY.starts_with(&asked)) {
+                namespaces.entry(name).or_default().add(&key);
+            }
             let part = group(key.key, asked.len(), 1);
             // A key with no slash behind the prefix is a group by itself.
             let folder = part.len() > asked.len().max(usize::from(asked.is_empty() && key.key.first() == Some(&b'/')));
@@ -61,6 +76,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                     sum: (&found.sum).into(),
                 })
                 .collect(),
+            namespaces: largest(namespaces),
             rest: UsageSum::from(&rest),
             rest_count: narrow(others.len()),
             largest: self.top(keys(), |key| if key.deleted { 0 } else { key.value_len }),

@@ -3,14 +3,14 @@
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::message::{self, MessageField};
 use etcdsnap_core::store::{
-    Hashing, History, Index, Key, Line, Lost, OpenedStore, Order, PageView, Place, Store, Tree,
+    Hashing, Hidden, History, Index, Key, Line, Lost, OpenedStore, Order, PageView, Place, Store, Tree,
 };
-use etcdsnap_core::words::{key_bytes, key_text};
+use etcdsnap_core::words::{SECRETS, key_bytes, key_text};
 use etcdsnap_core::{Error, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::compare::Comparison;
-use super::list::Filter;
+use super::list::{Filter, Ordering};
 use super::reading::{Purpose, Reading, query, unread};
 
 /// Why a question has no answer, in a sentence.
@@ -121,10 +121,11 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.all.find(&self.index, key.key).map(|id| KeyRow::new(id, key))
     }
 
-    pub(crate) fn list(&mut self, filter: &Filter) -> u32 {
+    pub(crate) fn list(&mut self, filter: &Filter, order: Ordering) -> u32 {
         let holds = filter.matcher();
         let get = |id: &u32| self.all.get(&self.index, *id as usize).is_some_and(|key| holds(&key));
         self.listed = (0..narrow(self.all.len())).filter(get).collect();
+        self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
         narrow(self.listed.len())
     }
 
@@ -214,7 +215,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
-        self.store.page_view(page).map_err(told)
+        let mut view = self.store.page_view(page).map_err(told)?;
+        // What has no structure of its own can be the middle of a secret, where there are any.
+        if !view.readable && !self.all.prefix(&self.index, SECRETS).is_empty() {
+            view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
+        }
+        Ok(view)
     }
 
     pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {

@@ -1,5 +1,5 @@
 import { StoreView } from "../generated/etcdsnap_inspector.js";
-import type { Ask, Call, CallName, Calls, StoreMessage } from "./calls.ts";
+import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts";
 import { plain } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { readAll } from "./steps.ts";
@@ -10,10 +10,20 @@ const TELL_EVERY_MS = 50;
 type Post = (message: StoreMessage | Message) => void;
 type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
 
+/** Thrown out of a call whose answer nobody waits for any longer. */
+class Abandoned extends Error {}
+
 /** Opens the store in a file, and from then on answers calls, one after the other. */
 export async function browse(file: File, post: Post): Promise<void> {
   let last = -Infinity;
+  /** The call that is being answered, and those that are to stop. */
+  let current = 0;
+  const stopped = new Set<number>();
+  const check = (): void => {
+    if (stopped.has(current)) throw new Abandoned();
+  };
   const tell = (done: number, total: number): void => {
+    check();
     const now = performance.now();
     if (now - last < TELL_EVERY_MS && done < total) return;
     last = now;
@@ -22,13 +32,26 @@ export async function browse(file: File, post: Post): Promise<void> {
   const own = await plain(file, post);
   const view = new StoreView(own);
   const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
-  const doers = doersOf(view, read, (other) => plain(other, post));
+  const told: Post = (message) => {
+    check();
+    post(message);
+  };
+  const doers = doersOf(view, read, (other) => plain(other, told));
   view.beginKeys(0n);
   await read();
   const facts = view.finishKeys();
   let before = Promise.resolve();
-  self.onmessage = ({ data }: MessageEvent<Call>) => {
-    before = before.then(() => answer(doers, data, post));
+  self.onmessage = ({ data }: MessageEvent<Call | Stop>) => {
+    if ("stop" in data) {
+      // Of a call that was answered meanwhile there is nothing to stop.
+      if (data.stop >= current) stopped.add(data.stop);
+      return;
+    }
+    before = before.then(async () => {
+      current = data.number;
+      if (!stopped.has(current)) await answer(doers, data, post);
+      if (stopped.delete(current)) view.giveUp();
+    });
   };
   post({ kind: "opened", facts });
 }
@@ -40,6 +63,7 @@ async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Pr
   } catch (error) {
     // A trap leaves the store in no state to go on with: the page then opens it anew.
     if (error instanceof WebAssembly.RuntimeError) throw error;
+    if (error instanceof Abandoned) return;
     post({ kind: "refused", number, message: error instanceof Error ? error.message : String(error) });
   }
 }
@@ -52,7 +76,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       await read();
       return view.finishKeys();
     },
-    list: (filter) => view.list(filter),
+    list: ({ filter, order }) => view.list(filter, order),
     rows: ({ from, count }) => view.rows(from, count),
     tree: () => view.tree(),
     lines: ({ from, count }) => view.lines(from, count),
@@ -74,7 +98,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       await read(blob);
       return view.finishCompare();
     },
-    changes: ({ from, count, kinds }) => view.changes(from, count, kinds),
+    changes: ({ from, count, differing }) => view.changes(from, count, differing),
     sides: ({ key }) => view.sides(key),
     cluster: () => view.cluster(),
     page: ({ page }) => view.page(page),

@@ -1,4 +1,4 @@
-import type { Cluster, ChangeRow, Differences, KeyEvent, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { ChangeKind, ChangeRow, Cluster, Differences, KeyEvent, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which keys a list shows. Empty text and nulls ask for nothing. */
 export interface Filter {
@@ -14,12 +14,28 @@ export interface Filter {
   maxRevision: bigint | null;
 }
 
+/** In which order. Keys that are alike in it stand in the order of their bytes. */
+export interface Order {
+  by: "key" | "size" | "revision" | "created" | "version" | "lease";
+  down: boolean;
+}
+
+/** Which keys that differ are shown, and in which order. */
+export interface Differing {
+  kinds: ChangeKind[];
+  /** `revision` and `size` are those of the later side, where there is one. */
+  by: "key" | "kind" | "revision" | "size" | "growth";
+  down: boolean;
+  /** The other side is shown as the earlier one. */
+  turned: boolean;
+}
+
 /** What can be asked of an open store: each call with what it takes and what it answers. Ids are those of `KeyRow`. */
 export interface Calls {
   /** Reads the keys anew at another revision. All ids change, and the list and the tree begin anew. */
   at: [{ revision: bigint }, StoreFacts];
   /** Makes this the list; answers how many keys it has. */
-  list: [Filter, number];
+  list: [{ filter: Filter; order: Order }, number];
   /** Part of the list. */
   rows: [{ from: number; count: number }, KeyRow[]];
   /** Begins the tree of the live keys anew, its root open; answers how many lines it has. */
@@ -44,8 +60,8 @@ export interface Calls {
   usage: [{ prefix: string }, UsageAnswer];
   /** Compares with another file (or, without one, with another revision of this): this is the earlier side. 0 is the latest. */
   compare: [{ other: File | null; revision: bigint }, Differences];
-  /** Part of the differences in the order of keys, of these kinds. */
-  changes: [{ from: number; count: number; kinds: ("added" | "removed" | "changed")[] }, ChangeRow[]];
+  /** Part of the differences. */
+  changes: [{ from: number; count: number; differing: Differing }, ChangeRow[]];
   /** Both values of a key that differs; null where there is none. */
   sides: [{ key: string }, { before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }];
   cluster: [Record<never, never>, Cluster];
@@ -64,6 +80,11 @@ export interface Call {
   number: number;
   name: CallName;
   ask: unknown;
+}
+
+/** Says that the answer to a call is not waited for any longer. */
+export interface Stop {
+  stop: number;
 }
 
 /** What the worker of an open store tells: `opened` once, then an answer for each call. */

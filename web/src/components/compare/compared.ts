@@ -27,7 +27,6 @@ export function compare(session: Session, { other, revision }: Pair): Promise<Di
   const { store } = session;
   const before = last.get(session);
   if (before !== undefined && before.other === other && before.revision === revision && before.version === store.version) return before.answer;
-  store.done = 0;
   const answer = store.call("compare", { other: other?.file ?? null, revision });
   const asked = { other, revision, version: store.version, answer };
   last.set(session, asked);

@@ -1,8 +1,8 @@
-import { Closed } from "../../store.svelte.ts";
+import { Closed, Stopped } from "../../store.svelte.ts";
 
-/** The words of a refusal; null when the store was only closed meanwhile. */
+/** The words of a refusal; null when the store was only closed meanwhile, or a person cancelled. */
 export function problemOf(error: unknown): string | null {
-  if (error instanceof Closed) return null;
+  if (error instanceof Closed || error instanceof Stopped) return null;
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -10,6 +10,8 @@ export function problemOf(error: unknown): string | null {
 export class Asking<T> {
   answer = $state.raw<T | null>(null);
   problem = $state<string | null>(null);
+  /** A person cancelled it. */
+  stopped = $state(false);
   #round = 0;
 
   /** Asks; the answer before is gone at once. */
@@ -20,7 +22,9 @@ export class Asking<T> {
       const answer = await question();
       if (round === this.#round) this.answer = answer;
     } catch (error) {
-      if (round === this.#round) this.problem = problemOf(error);
+      if (round !== this.#round) return;
+      this.problem = problemOf(error);
+      this.stopped = error instanceof Stopped;
     }
   }
 
@@ -28,6 +32,7 @@ export class Asking<T> {
     this.#round += 1;
     this.answer = null;
     this.problem = null;
+    this.stopped = false;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
 import type { Session } from "../../session.svelte.ts";
 import type { Store } from "../../store.svelte.ts";
-import type { Filter } from "../../worker/calls.ts";
+import type { Filter, Order } from "../../worker/calls.ts";
+import { Sort } from "../columns/sort.svelte.ts";
 import { problemOf } from "./asking.svelte.ts";
 import { revisionOf, sizeOf } from "./bounds.ts";
 
@@ -10,6 +11,9 @@ const FIRST = 100;
 /** The line of a folder is looked for in so many lines above at first, then in more and more. */
 const ABOVE = 100;
 const MOST_ABOVE = 4000;
+
+/** The share that the list has until somebody moves the divider. */
+export const SHARE = 55;
 
 /** What is on the screen: the flat list of a filter, or the tree. */
 export interface Shown {
@@ -53,6 +57,7 @@ export class Browser {
   /** Whether the fields of the limits are unfolded. */
   more = $state(false);
   layout = $state<"tree" | "list">("tree");
+  readonly sort = new Sort<Order["by"]>("key");
 
   shown = $state.raw<Shown>({ kind: "nothing", total: 0, text: "", prefix: false, wish: "", version: 0 });
   /** The selected row of the list, and of the tree. */
@@ -70,7 +75,7 @@ export class Browser {
   reading = $state.raw<bigint | null>(null);
 
   /** Part of the room that the list has beside the value, in hundredths. */
-  share = $state(55);
+  share = $state(SHARE);
 
   #again = false;
   #work: Promise<void> | null = null;
@@ -108,9 +113,9 @@ export class Browser {
     return [minBytes, maxBytes, minRevision, maxRevision].some((limit) => limit !== null);
   }
 
-  /** Whether nothing is asked of the keys but to live. */
+  /** Whether nothing is asked of the keys but to live, in their own order. */
   get plain(): boolean {
-    return this.text === "" && this.show === "live" && !this.leased && !this.limited;
+    return this.text === "" && this.show === "live" && !this.leased && !this.limited && this.sort.plain;
   }
 
   get flat(): boolean {
@@ -120,11 +125,13 @@ export class Browser {
   /** What is to be shown, in a form that can be compared. */
   get wish(): string {
     if (!this.flat) return `${this.store.version} tree`;
-    return `${this.store.version} ${JSON.stringify(this.filter, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))}`;
+    const asked = { ...this.filter, by: this.sort.by, down: this.sort.down };
+    return `${this.store.version} ${JSON.stringify(asked, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))}`;
   }
 
   /** Asks for no more than that keys live. */
   clear(): void {
+    this.sort.reset();
     this.text = "";
     this.show = "live";
     this.leased = false;
@@ -156,7 +163,8 @@ export class Browser {
   async #ask(): Promise<void> {
     const { store, wish, filter } = this;
     if (this.flat) {
-      const [total, rows] = await Promise.all([store.call("list", filter), store.call("rows", { from: 0, count: FIRST })]);
+      const order = { by: this.sort.by, down: this.sort.down };
+      const [total, rows] = await Promise.all([store.call("list", { filter, order }), store.call("rows", { from: 0, count: FIRST })]);
       this.#first = { rows, lines: null };
       this.listCursor = -1;
       this.#show("list", total, wish, filter);
@@ -296,8 +304,6 @@ export class Browser {
         this.#next = null;
         if (next === this.store.facts?.revision) continue;
         this.reading = next;
-        // What is left from the reading before would be taken for this one's.
-        this.store.done = 0;
         await this.store.at(next);
       }
       this.problem = null;
