@@ -135,6 +135,26 @@ fn for_a_minute() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// What cannot work from the start ends the service; what stops working may come back.
+#[test]
+fn what_worked_once_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let seats = seats(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
+    let file = folder.path().join("backup.db");
+    let mut service = Service::start(&seats[0].client_url(), &file, &["--every=200ms"], &[]);
+    service.until("saved");
+    // A directory takes its name as soon as it is free.
+    while fs::create_dir(&file).is_err() {
+        let _ = fs::remove_file(&file);
+    }
+    assert_eq!(service.until("no snapshot")["cause"], "configuration");
+    fs::remove_dir(&file).unwrap();
+    service.until("saved");
+    let (status, _) = service.stop(Signal::TERM);
+    assert!(status.success(), "{status}");
+}
+
 /// A snapshot under way may come to its end, but not for ever.
 #[test]
 fn the_time_of_grace() {
