@@ -11,6 +11,7 @@ use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
 use etcdsnap_core::restore::plan::{Plan, PlanError, plan};
 use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
+use rustix::io::Errno;
 
 use super::copy::Target;
 use super::stage::{fsync_directory, make_directory};
@@ -121,8 +122,10 @@ impl Job<'_> {
         let write = |mut file: File| {
             let whole = rustix::fs::FallocateFlags::empty();
             match rustix::fs::fallocate(&file, whole, 0, wal::SEGMENT) {
-                Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(wal::SEGMENT)?,
-                other => other?,
+                Err(cause @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => return Err(cause.into()),
+                // Not every file system and sandbox has it.
+                Err(_) => file.set_len(wal::SEGMENT)?,
+                Ok(()) => {}
             }
             file.write_all(&records).and_then(|()| file.sync_all())
         };
