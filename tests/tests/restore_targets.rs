@@ -441,6 +441,24 @@ fn peer_urls_may_be_spelt_in_two_ways() {
 }
 
 #[test]
+fn a_damaged_file_is_refused_with_all_that_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("backup.db");
+    let bytes = case::named("3.7-history").bytes();
+    fs::write(&source, &bytes[..bytes.len() / 2]).unwrap();
+    let target = folder.path().join("data");
+    let (source, target) = (source.to_str().unwrap(), target.to_str().unwrap());
+    let told = cli::run(&["restore", source, "--data-dir", target, "--skip-hash-check"]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let verified = cli::json(&cli::run(&["verify", "-wjson", source]));
+    let codes: Vec<_> = verified["findingCounts"].as_object().unwrap().keys().collect();
+    assert!(codes.len() > 2, "{codes:?}");
+    for code in codes {
+        assert!(complaint(&told).contains(code.as_str()), "{code} is not in {}", complaint(&told));
+    }
+}
+
+#[test]
 fn etcdutls_own_words_work() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = case::named("3.7-fresh").path();

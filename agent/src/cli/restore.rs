@@ -5,6 +5,7 @@ use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printa
 use super::args::{RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
+use super::render::text_verify;
 use super::{output, signals};
 
 /// Runs the command.
@@ -37,7 +38,11 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         None => etcdsnap::restore(&config, &bar).map(|restored| vec![restored]),
     };
     drop(bar);
-    let restored = restored?;
+    let restored = restored.inspect_err(|error| {
+        if let RestoreError::Damaged { report, .. } = error {
+            output::tell(&text_verify::damage(report));
+        }
+    })?;
     match (args.write_out, restored.as_slice()) {
         (RestoreForm::Json, [one]) if args.print_flags => {
             let flags = flags(one).iter().map(|(flag, value)| format!("{flag}={value}")).collect();

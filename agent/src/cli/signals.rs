@@ -75,6 +75,10 @@ fn restore_terminal() {
 pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
     *TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(token.clone());
+    // The signal may have come a moment ago.
+    if STOP.load(Ordering::Relaxed) != 0 {
+        token.cancel();
+    }
     token
 }
 

@@ -43,7 +43,7 @@ mod tests {
             ("http://127.0.0.1:1", "https://127.0.0.1:1"),
             ("http://127.0.0.1:1", "http://127.0.0.2:1"),
             ("http://localhost:1", "http://127.0.0.1:1"),
-            ("http://no.such.host.invalid:1", "http://no.such.host.invalid.:1"),
+            ("http://a..b:1", "http://a..c:1"),
         ] {
             assert!(!lead_alike(&[a], &[b]), "{a} {b}");
         }
