@@ -268,6 +268,47 @@ fn an_interrupted_stream_leaves_nothing_behind() {
     }
 }
 
+/// Ctrl-C while a restore waits for more of its input.
+#[test]
+fn a_restore_that_waits_for_its_input_can_be_stopped() {
+    let directory = TempDir::new().expect("a directory");
+    let target = directory.path().join("data");
+    let mut program = Command::new(cli::program());
+    program.args(["restore", "-", "--data-dir", &text(&target)]).env("TMPDIR", directory.path());
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = program.spawn().expect("etcdsnap runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(&some_case().bytes()[..10_000]).expect("some of it");
+    let (status, took) = signalled(child, Duration::from_millis(400), Signal::TERM);
+    assert_eq!(status.code(), Some(143));
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "files were left behind");
+}
+
+/// While a password is asked for the terminal has no echo and takes no Ctrl-C of its own; afterwards it is as before, however that ended.
+#[test]
+fn the_terminal_is_as_before_when_a_password_is_not_given() {
+    let directory = TempDir::new().expect("a directory");
+    let script = directory.path().join("script");
+    let body = "set -m
+until stty -a < /dev/tty | grep -q -e '-echo '; do sleep 0.02; done && kill -$1 $$ &
+exec \"$2\" save x.db --user root";
+    std::fs::write(&script, body).expect("a script");
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let inner = format!("sh {} {signal} {}; echo code $?; stty -a", text(&script), text(cli::program()));
+        let mut command = Command::new("script");
+        command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null()).current_dir(directory.path());
+        let Ok(output) = command.output() else {
+            eprintln!("\n*** not run: there is no program `script` ***\n");
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("Password: ") && said.contains(&format!("code {code}")), "{said}");
+        assert!(said.contains(" echo ") && said.contains(" icanon") && said.contains("isig "), "{said}");
+        assert!(!said.contains("-echo ") && !said.contains("-icanon") && !said.contains("-isig"), "{said}");
+    }
+}
+
 #[test]
 fn a_read_only_directory_suffices() {
     let directory = TempDir::new().expect("a directory");

@@ -124,6 +124,11 @@ fn print_flags_are_those_of_etcd() {
     let flags = told.lines().last().unwrap();
     let quoted = target.display().to_string().replace('\'', "'\\''");
     assert!(flags.starts_with(&format!("--name='default' --data-dir='{quoted}' --initial-cluster=")), "{flags}");
+    let again = folder.path().join("again");
+    let json = restore(&case, &[format!("--data-dir={}", again.display()), "--print-flags".into(), "-wjson".into()]);
+    let json: Value = serde_json::from_str(&json).expect("one object and nothing else");
+    assert_eq!((&json["flags"][0], &json["name"]), (&"--name=default".into(), &"default".into()));
+    assert_eq!(json["flags"][1], format!("--data-dir={}", again.display()));
     let Some(etcd) = program("3.7", "etcd") else { return };
     // etcd understands every one of them: it ends with the last word, which is not a flag's.
     let script = format!("exec {} {flags} --no-such-flag", etcd.get_program().to_str().unwrap());

@@ -198,6 +198,12 @@ fn owners_by_number_and_name() {
             assert_eq!((facts.uid(), facts.gid()), ids, "{owner}: {path}");
         }
     }
+    // Who is to own the files must also be able to come to them.
+    let deep = folder.path().join("new/deep/data");
+    restore(&RestoreConfig { owner: Some("1234".into()), ..config(&snapshot, &deep) }, &NoProgress).unwrap();
+    for path in deep.ancestors().take(3) {
+        assert_eq!(fs::metadata(path).unwrap().uid(), 1234, "{path:?}");
+    }
     let nobody = RestoreConfig { owner: Some("no-such-user".into()), ..config(&snapshot, &folder.path().join("no")) };
     assert!(restore(&nobody, &NoProgress).unwrap_err().to_string().starts_with("--owner: "));
     assert!(!folder.path().join("no").exists());
@@ -212,6 +218,147 @@ fn lost_and_found_is_left_alone() {
     assert_eq!(names(&target), ["lost+found", "member"]);
     let again = restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress).unwrap_err();
     assert!(again.to_string().ends_with("is not empty"), "{again}");
+}
+
+/// As etcd is run with `--wal-dir` below `--data-dir`.
+#[test]
+fn a_log_within_the_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = case::named("3.7-fresh").path();
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    fs::set_permissions(&there, fs::Permissions::from_mode(0o750)).unwrap();
+    fs::create_dir_all(folder.path().join("mount/lost+found")).unwrap();
+    std::os::unix::fs::symlink("there", folder.path().join("link")).unwrap();
+    let cases = [
+        ("absent", "absent/wal", &["member", "wal"][..]),
+        ("deep/absent", "deep/absent/a/b/wal", &["a", "member"]),
+        ("beside", "beside/member/log", &["member"]),
+        ("usual", "usual/./member/wal", &["member"]),
+        ("link", "there/wal", &["member", "wal"]),
+        ("mount", "mount/wal", &["lost+found", "member", "wal"]),
+    ];
+    for (data, wal, expected) in cases {
+        let (data, wal) = (folder.path().join(data), folder.path().join(wal));
+        let config = RestoreConfig { output_wal_dir: Some(wal.clone()), ..config(&snapshot, &data) };
+        let dry = RestoreConfig { run: Run::Dry, ..config.clone() };
+        assert!(!restore(&dry, &NoProgress).unwrap().written && !wal.exists());
+        restore(&config, &NoProgress).unwrap();
+        assert_eq!(names(&data), expected);
+        assert_eq!(names(&wal), ["0000000000000000-0000000000000000.wal"]);
+        assert_eq!(names(&data.join("member")).contains(&"wal".to_owned()), wal.ends_with("member/wal"), "{wal:?}");
+    }
+    assert_eq!(fs::metadata(&there).unwrap().mode() & 0o7777, 0o750);
+    assert_eq!(names(folder.path()), ["absent", "beside", "deep", "link", "mount", "there", "usual"]);
+}
+
+#[test]
+fn a_log_that_would_be_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = case::named("3.7-fresh").path();
+    let data = folder.path().join("up/data");
+    for wal in ["up/data", "up", "up/data/member", "up/data/member/snap", "up/data/member/snap/wal"] {
+        let output_wal_dir = Some(folder.path().join(wal));
+        let config = RestoreConfig { output_wal_dir, ..config(&snapshot, &data) };
+        for run in [Run::Dry, Run::Write] {
+            let error = restore(&RestoreConfig { run, ..config.clone() }, &NoProgress).unwrap_err();
+            assert!(error.to_string().starts_with("--wal-dir: "), "{wal}: {error}");
+        }
+        assert_eq!(names(folder.path()), [""; 0], "{wal}");
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused_before_anything_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("data");
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), &target).unwrap();
+    for run in [Run::Dry, Run::Write] {
+        let config = RestoreConfig { run, ..config(&case::named("3.7-fresh").path(), &target) };
+        let error = restore(&config, &NoProgress).unwrap_err();
+        assert!(error.to_string().ends_with("is a link that leads nowhere"), "{error}");
+    }
+    assert_eq!(names(folder.path()), ["data"]);
+}
+
+/// What somebody moved aside, under a name much like a stage's, is not taken for what a killed run left.
+#[test]
+fn what_was_moved_aside_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, aside) = (folder.path().join("data"), folder.path().join("data.etcdsnap-20261124"));
+    fs::create_dir_all(aside.join("member/snap")).unwrap();
+    restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress).unwrap();
+    assert_eq!(names(folder.path()), ["data", "data.etcdsnap-20261124"]);
+    assert!(aside.join("member/snap").exists());
+}
+
+/// `flock DIR etcdsnap restore …` holds a lock on the directory around the target.
+#[test]
+fn a_directory_that_others_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = fs::File::open(folder.path()).unwrap();
+    lock.lock().unwrap();
+    let target = folder.path().join("data");
+    restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress).unwrap();
+    assert_eq!(names(folder.path()), ["data"]);
+}
+
+/// Whoever works in an empty directory and restores into it finds the files there, and a directory that is given as nothing is as not given, as for etcdutl.
+#[test]
+fn the_working_directory_is_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = case::named("3.7-fresh").path();
+    let restore = |directory: &str| {
+        let mut command = Command::new(cli::program());
+        command.args(["restore", snapshot.to_str().unwrap(), "--wal-dir=", "--data-dir", directory]);
+        let output = command.current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let inode = fs::metadata(folder.path()).unwrap().ino();
+    restore(".");
+    assert_eq!(fs::metadata(folder.path()).unwrap().ino(), inode);
+    assert_eq!(names(folder.path()), ["member"]);
+    restore("");
+    assert_eq!(names(folder.path()), ["default.etcd", "member"]);
+}
+
+/// The device of a bind mount is that of the directory around it, and still nothing can be renamed over it.
+#[test]
+fn a_bind_mount_is_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, store) = (folder.path().join("data"), folder.path().join("store"));
+    fs::create_dir(&target).unwrap();
+    fs::create_dir(&store).unwrap();
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").arg(&store).arg(&target).stderr(Stdio::null());
+    if !mount.status().is_ok_and(|status| status.success()) {
+        eprintln!("\n*** not run: nothing may be mounted here ***\n");
+        return;
+    }
+    let outcome = restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress);
+    let unmounted = Command::new("umount").arg(&target).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    outcome.unwrap();
+    assert_eq!((names(&store), names(&target)), (vec!["member".to_owned()], Vec::new()));
+}
+
+#[test]
+fn a_dry_run_sees_that_nothing_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "ro,size=100m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
+    if !mount.status().is_ok_and(|status| status.success()) {
+        eprintln!("\n*** not run: no file system may be mounted here ***\n");
+        return;
+    }
+    let dry = |target: &Path| RestoreConfig { run: Run::Dry, ..config(&case::named("3.7-fresh").path(), target) };
+    let outcome = restore(&dry(&folder.path().join("deep/data")), &NoProgress);
+    let all = etcdsnap::restore_all_members(&dry(folder.path()), &folder.path().join("all"), &NoProgress);
+    let unmounted = Command::new("umount").arg(folder.path()).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    for error in [outcome.unwrap_err(), all.unwrap_err()] {
+        assert!(error.to_string().starts_with("cannot write "), "{error}");
+    }
 }
 
 #[test]
@@ -244,7 +391,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
     let snapshot = case::named("3.7-fresh").path();
     let snapshot = snapshot.to_str().unwrap();
     let two = "default=http://127.0.0.1:1,b=http://127.0.0.1:2";
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--name=x"], "--name: \"x\" is not in --initial-cluster"),
         (&["--initial-cluster="], "--initial-cluster names no member"),
         (&["--initial-cluster=default=http://localhost"], "--initial-cluster: \"http://localhost\" is no peer URL"),
@@ -254,6 +401,13 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         (&["--bump-revision=5"], "--bump-revision is given without --mark-compacted"),
         (&["--mark-compacted"], "--mark-compacted is given without --bump-revision"),
         (&["--bump-revision=9223372036854775807", "--mark-compacted"], "--bump-revision: "),
+        // It would fit, and leave no revision for the next change.
+        (&["--bump-revision=9223372036854775806", "--mark-compacted"], "--bump-revision: "),
+        (&["--bump-revision", "-1", "--mark-compacted"], "'--bump-revision <N>'"),
+        (
+            &["--initial-cluster=default=http://127.0.0.1:2380"],
+            "--initial-advertise-peer-urls has http://localhost:2380, but",
+        ),
         (&["--wal-dir", there.to_str().unwrap()], "--wal-dir: "),
         (&["--owner=no-such-user"], "--owner: there is no user"),
         (&["--all-members=x", "--initial-cluster=a/b=http://h:1"], "--all-members: "),
@@ -273,13 +427,44 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
     }
 }
 
+/// As etcdutl compares them: `urlsEqual` in etcd's netutil.
+#[test]
+fn peer_urls_may_be_spelt_in_two_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = RestoreConfig {
+        initial_cluster: "default=http://[0:0:0:0:0:0:0:1]:2380".into(),
+        peer_urls: vec!["http://[::1]:2380".into()],
+        ..config(&case::named("3.7-fresh").path(), &folder.path().join("data"))
+    };
+    let restored = restore(&config, &NoProgress).unwrap();
+    assert_eq!(restored.peer_urls, ["http://[0:0:0:0:0:0:0:1]:2380"]);
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_all_that_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("backup.db");
+    let bytes = case::named("3.7-history").bytes();
+    fs::write(&source, &bytes[..bytes.len() / 2]).unwrap();
+    let target = folder.path().join("data");
+    let (source, target) = (source.to_str().unwrap(), target.to_str().unwrap());
+    let told = cli::run(&["restore", source, "--data-dir", target, "--skip-hash-check"]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let verified = cli::json(&cli::run(&["verify", "-wjson", source]));
+    let codes: Vec<_> = verified["findingCounts"].as_object().unwrap().keys().collect();
+    assert!(codes.len() > 2, "{codes:?}");
+    for code in codes {
+        assert!(complaint(&told).contains(code.as_str()), "{code} is not in {}", complaint(&told));
+    }
+}
+
 #[test]
 fn etcdutls_own_words_work() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = case::named("3.7-fresh").path();
     let mut command = Command::new(cli::program());
     command.args(["snapshot", "restore"]).arg(&snapshot).args(["--initial-memory-map-size=10000", "--name=m1"]);
-    command.args(["--initial-cluster=m1=http://localhost:2380", "--initial-cluster-token=t"]);
+    command.args(["--initial-cluster=m1=http://localhost:2380", "--initial-cluster-token=t", "--write-out=table"]);
     let output = command.current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(complaint(&output).contains("--initial-memory-map-size is ignored"));

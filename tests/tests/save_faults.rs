@@ -339,6 +339,16 @@ fn places_that_cannot_be_written() {
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");
     bench.refused(&run(below.to_str().unwrap()), 2, &["cannot write"]);
+    // What is no file is not replaced by one.
+    let aside = tempfile::tempdir().unwrap();
+    let socket = aside.path().join("socket");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    bench.refused(&run(socket.to_str().unwrap()), 2, &["no regular file"]);
+    assert!(!fs::metadata(&socket).unwrap().is_file());
+    let stdout = aside.path().join("stdout");
+    std::os::unix::fs::symlink("/proc/self/fd/1", &stdout).unwrap();
+    bench.refused(&run(stdout.to_str().unwrap()), 2, &["a file of a process"]);
+    bench.refused(&run("-"), 2, &["only a file"]);
 }
 
 /// A database that is damaged on the server itself is not taken for a good snapshot; what the server sends has a right SHA-256 all the same.

@@ -135,6 +135,33 @@ fn for_a_minute() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// What cannot work from the start ends the service; what stops working may come back.
+#[test]
+fn what_worked_once_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let seats = seats(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
+    let file = folder.path().join("backup.db");
+    let mut service = Service::start(&seats[0].client_url(), &file, &["--every=200ms"], &[]);
+    service.until("saved");
+    // Something takes its name that may not be replaced, again if a snapshot was just about to.
+    let failed = loop {
+        if !file.is_symlink() {
+            let _ = fs::remove_file(&file);
+            let _ = std::os::unix::fs::symlink("/proc/self/fd/1", &file);
+        }
+        let line = service.line().expect("the service goes on");
+        if line["message"].as_str().is_some_and(|text| text.contains("no snapshot")) {
+            break line;
+        }
+    };
+    assert_eq!(failed["cause"], "configuration");
+    fs::remove_file(&file).unwrap();
+    service.until("saved");
+    let (status, _) = service.stop(Signal::TERM);
+    assert!(status.success(), "{status}");
+}
+
 /// A snapshot under way may come to its end, but not for ever.
 #[test]
 fn the_time_of_grace() {

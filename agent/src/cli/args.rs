@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
+use super::args_save::path;
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
@@ -176,10 +177,10 @@ pub struct RestoreArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The data directory to make; absent or empty [default: NAME.etcd]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub data_dir: Option<PathBuf>,
-    /// Where the write-ahead log goes, when not into the data directory
-    #[arg(long, value_name = "DIR")]
+    /// Where the write-ahead log goes, when not to its usual place in the data directory
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub wal_dir: Option<PathBuf>,
     /// Make a data directory for every member of the cluster, and a file beside each that says how to start it
     #[arg(
@@ -204,7 +205,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub skip_hash_check: bool,
     /// Raise the latest revision by so much
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
     pub bump_revision: u64,
     /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
     #[arg(long)]
@@ -229,7 +230,7 @@ pub struct RestoreArgs {
     pub print_flags: bool,
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "text")]
-    pub write_out: VerifyForm,
+    pub write_out: RestoreForm,
 }
 
 /// What `restore` checks.
@@ -298,7 +299,17 @@ pub enum StatusForm {
     Fields,
 }
 
-/// Forms of `verify`, `restore` and `codes`.
+/// Forms of `restore`; etcdutl's are those for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestoreForm {
+    /// For a person to read
+    #[value(aliases = ["simple", "table", "fields"])]
+    Text,
+    /// For a program to read
+    Json,
+}
+
+/// Forms of `verify` and `codes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerifyForm {
     /// For a person to read

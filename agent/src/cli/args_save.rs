@@ -89,7 +89,7 @@ pub struct SaveArgs {
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub compress: Option<Compression>,
     /// How long the stream may stand still
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive)]
     pub stall_timeout: Duration,
     /// How many more tries when one fails [default: 0 with one endpoint; each of the others, and two at least, with several]
     #[arg(long, value_name = "N")]
@@ -98,7 +98,7 @@ pub struct SaveArgs {
     #[arg(long, value_name = "N")]
     pub keep: Option<NonZeroUsize>,
     /// Then remove the snapshots of this name and cluster that are older; with --keep those that neither keeps
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_within: Option<Duration>,
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "text")]
@@ -117,13 +117,13 @@ pub struct SaveArgs {
 #[command(next_help_heading = "As a service")]
 pub struct ServiceArgs {
     /// Save one snapshot after another, so much time apart
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
     pub every: Option<Duration>,
     /// Where Prometheus finds the metrics (/metrics), or `off`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen)]
     pub metrics_listen: Listen,
     /// How long a snapshot that is under way at SIGTERM may take to its end
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub grace: Duration,
     /// How the log is written
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -132,13 +132,50 @@ pub struct ServiceArgs {
 
 // A variable that is set to nothing counts as not set, as for etcdctl: each of these takes it for the default.
 
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+/// A path that may be empty, which clap's own would refuse.
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A time; none of the flags that take one has a use for zero, so that stands for nothing.
 fn span(text: &str) -> Result<Duration, humantime::DurationError> {
-    if text.is_empty() { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
+    if text.is_empty() { Ok(Duration::ZERO) } else { time(text) }
+}
+
+/// A time of which zero would mean "at once, and again".
+fn positive(text: &str) -> Result<Duration, String> {
+    match time(text) {
+        Ok(time) if time.is_zero() => Err("it must be more than nothing".into()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
+/// A time as a person writes it, or Go, whose tools know fractions.
+fn time(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text).or_else(|error| fractions(text).filter(|_| !text.is_empty()).ok_or(error))
+}
+
+/// Go's `1.5h` or `2m0.5s`. Source: `time.ParseDuration`.
+fn fractions(text: &str) -> Option<Duration> {
+    let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let (mut rest, mut total) = (text, Duration::ZERO);
+    while !rest.is_empty() {
+        let (number, more) = rest.split_at(rest.find(|letter| !is_number(letter))?);
+        let (unit, more) = more.split_at(more.find(is_number).unwrap_or(more.len()));
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        total = total.checked_add(part)?;
+        rest = more;
+    }
+    Some(total)
 }
 
 /// What Go takes for a truth value.
@@ -195,4 +232,32 @@ pub enum LogForm {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_people_and_of_go() {
+        for (text, millis) in [
+            ("2s", 2_000),
+            ("1.5s", 1_500),
+            (".5s", 500),
+            ("1h0.5m", 3_630_000),
+            ("2m0s", 120_000),
+            ("0", 0),
+            ("0s", 0),
+            ("250ms", 250),
+            ("7d", 604_800_000),
+            ("1h 30m", 5_400_000),
+        ] {
+            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "5", "1.5", "1.5x", "1..5s", "-1s", "s", ".s", "1e3s", "inf", "99999999999999999999h"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+        assert_eq!(span(""), Ok(Duration::ZERO));
+        assert!(positive("0s").is_err() && positive("1ns").is_ok());
+    }
 }

@@ -9,7 +9,8 @@ use etcdsnap::client::{Auth, ClientConfig, Discovery, Tls};
 use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
+use super::signals;
 
 /// The configuration; asks for a password where that is needed.
 ///
@@ -87,6 +88,8 @@ fn ask(user: &str) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::new(format!("there is no password for the user {user:?}, and nobody to ask"), OTHERWISE));
     }
-    rpassword::prompt_password("Password: ")
-        .map_err(|cause| Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE))
+    signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
+        io::ErrorKind::Interrupted => Failure { exit: Exit::Interrupted, ..Failure::new("stopped", "") },
+        _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE),
+    })
 }

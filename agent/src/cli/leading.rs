@@ -1,4 +1,4 @@
-//! Flags before the command, where etcd's own tools take them too: `etcdctl --endpoints=… snapshot save FILE`.
+//! Flags before and between the words of the command, where etcd's own tools take them too: `etcdctl --endpoints=… snapshot save FILE`.
 
 use std::ffi::OsString;
 
@@ -8,25 +8,27 @@ use clap::{Arg, Command};
 pub fn moved_behind(words: impl IntoIterator<Item = OsString>, command: &Command) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut moved: Vec<OsString> = words.next().into_iter().collect();
-    let mut words: Vec<OsString> = words.collect();
-    let mut at = 0;
-    while let Some(text) = words.get(at).and_then(|word| word.to_str()).filter(|text| text.starts_with('-')) {
-        // These are the program's own.
-        if matches!(text, "-h" | "--help" | "-V" | "--version" | "--") {
-            return moved.into_iter().chain(words).collect();
-        }
-        at += if takes_next(text, command) { 2 } else { 1 };
-    }
-    let leading: Vec<_> = words.drain(..at.min(words.len())).collect();
+    let words: Vec<OsString> = words.collect();
+    let (mut flags, mut rest) = (Vec::new(), words.as_slice());
     let mut below = command;
-    let mut commands = 0;
-    while let Some(next) = words.get(commands).and_then(|word| below.find_subcommand(word)) {
-        below = next;
-        commands += 1;
+    while below.has_subcommands() {
+        let Some((word, behind)) = rest.split_first() else { break };
+        match word.to_str() {
+            // These are of the command itself.
+            Some("-h" | "--help" | "-V" | "--version" | "--") => break,
+            Some(text) if text.starts_with('-') => {
+                let (flag, more) = rest.split_at(if takes_next(text, command) { rest.len().min(2) } else { 1 });
+                flags.extend_from_slice(flag);
+                rest = more;
+            }
+            _ => {
+                let Some(next) = below.find_subcommand(word) else { break };
+                moved.push(word.clone());
+                (below, rest) = (next, behind);
+            }
+        }
     }
-    let rest = words.split_off(commands);
-    moved.extend(words.into_iter().chain(leading).chain(rest));
-    moved
+    moved.into_iter().chain(flags).chain(rest.iter().cloned()).collect()
 }
 
 /// Whether the word behind this flag is its value; any command's flag of that name tells.
@@ -60,6 +62,11 @@ mod tests {
             "etcdsnap snapshot save --endpoints=a:1 --cacert ca.pem f.db"
         );
         assert_eq!(moved("etcdsnap -w json snapshot status f.db"), "etcdsnap snapshot status -w json f.db");
+        assert_eq!(moved("etcdsnap snapshot -w json status f.db"), "etcdsnap snapshot status -w json f.db");
+        assert_eq!(
+            moved("etcdsnap --cacert c snapshot --endpoints a:1 save f"),
+            "etcdsnap snapshot save --cacert c --endpoints a:1 f"
+        );
         assert_eq!(
             moved("etcdsnap --write-out=table snapshot status f"),
             "etcdsnap snapshot status --write-out=table f"
@@ -72,9 +79,16 @@ mod tests {
 
     #[test]
     fn everything_else_stays() {
-        for line in
-            ["etcdsnap verify --all f", "etcdsnap --help", "etcdsnap", "etcdsnap -V", "etcdsnap status -w json f"]
-        {
+        for line in [
+            "etcdsnap snapshot --help",
+            "etcdsnap snapshot",
+            "etcdsnap snapshot bogus -w x",
+            "etcdsnap verify --all f",
+            "etcdsnap --help",
+            "etcdsnap",
+            "etcdsnap -V",
+            "etcdsnap status -w json f",
+        ] {
             assert_eq!(moved(line), line);
         }
         assert_eq!(moved("etcdsnap --cert"), "etcdsnap --cert");

@@ -2,9 +2,10 @@
 
 use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
 
-use super::args::{RestoreArgs, VerifyForm};
+use super::args::{RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
+use super::render::text_verify;
 use super::{output, signals};
 
 /// Runs the command.
@@ -37,18 +38,34 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         None => etcdsnap::restore(&config, &bar).map(|restored| vec![restored]),
     };
     drop(bar);
-    let restored = restored?;
+    let restored = restored.inspect_err(|error| {
+        if let RestoreError::Damaged { report, .. } = error {
+            output::tell(&text_verify::damage(report));
+        }
+    })?;
     match (args.write_out, restored.as_slice()) {
-        (VerifyForm::Json, [one]) if args.all_members.is_none() => json(one)?,
-        (VerifyForm::Json, all) => json(all)?,
-        (VerifyForm::Text, all) => output::print(&all.iter().map(text).collect::<String>())?,
+        (RestoreForm::Json, [one]) if args.print_flags => {
+            let flags = flags(one).iter().map(|(flag, value)| format!("{flag}={value}")).collect();
+            json(&WithFlags { restored: one, flags })?;
+        }
+        (RestoreForm::Json, [one]) if args.all_members.is_none() => json(one)?,
+        (RestoreForm::Json, all) => json(all)?,
+        (RestoreForm::Text, all) => output::print(&all.iter().map(text).collect::<String>())?,
     }
-    if args.print_flags {
+    if args.print_flags && args.write_out == RestoreForm::Text {
         for restored in &restored {
-            output::print(&format!("{}\n", flags(restored)))?;
+            output::print(&format!("{}\n", shell(&flags(restored))))?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// What was restored, with the flags for etcd.
+#[derive(serde::Serialize)]
+struct WithFlags<'r> {
+    #[serde(flatten)]
+    restored: &'r Restored,
+    flags: Vec<String>,
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
@@ -80,23 +97,26 @@ fn text(restored: &Restored) -> String {
 }
 
 /// The flags with which etcd starts from it.
-fn flags(restored: &Restored) -> String {
+fn flags(restored: &Restored) -> Vec<(&'static str, String)> {
     let urls = restored.peer_urls.join(",");
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    let mut flags = vec![
-        format!("--name={}", quoted(&restored.name)),
-        format!("--data-dir={}", quoted(&restored.data_dir.to_string_lossy())),
-    ];
+    let mut flags =
+        vec![("--name", restored.name.clone()), ("--data-dir", restored.data_dir.to_string_lossy().into_owned())];
     if restored.wal_dir != restored.data_dir.join("member/wal") {
-        flags.push(format!("--wal-dir={}", quoted(&restored.wal_dir.to_string_lossy())));
+        flags.push(("--wal-dir", restored.wal_dir.to_string_lossy().into_owned()));
     }
     flags.extend([
-        format!("--initial-cluster={}", quoted(&restored.initial_cluster)),
-        format!("--initial-cluster-token={}", quoted(&restored.initial_cluster_token)),
-        format!("--initial-advertise-peer-urls={}", quoted(&urls)),
-        format!("--listen-peer-urls={}", quoted(&urls)),
+        ("--initial-cluster", restored.initial_cluster.clone()),
+        ("--initial-cluster-token", restored.initial_cluster_token.clone()),
+        ("--initial-advertise-peer-urls", urls.clone()),
+        ("--listen-peer-urls", urls),
     ]);
-    flags.join(" ")
+    flags
+}
+
+/// As a shell reads them.
+fn shell(flags: &[(&str, String)]) -> String {
+    let quoted = |(flag, value): &(&str, String)| format!("{flag}='{}'", value.replace('\'', "'\\''"));
+    flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 impl From<RestoreError> for Failure {

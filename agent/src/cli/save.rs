@@ -13,6 +13,7 @@ use super::args_save::{SaveForm, SaveLevel};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::number::{counted, si_bytes};
+use super::render::text_verify;
 use super::{client, log, output, service, signals};
 
 /// Whose words are printed.
@@ -50,7 +51,11 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
     let saved = runtime.block_on(save);
     runtime.shutdown_timeout(Duration::from_secs(2));
-    let saved = saved?;
+    let saved = saved.inspect_err(|error| {
+        if let SaveError::Damaged { report, .. } = error {
+            output::tell(&text_verify::damage(report));
+        }
+    })?;
     for warning in &saved.warnings {
         output::warn(warning);
     }

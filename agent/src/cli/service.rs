@@ -52,12 +52,14 @@ async fn serve(
 ) -> Result<Exit, Failure> {
     notify(&[NotifyState::Ready, NotifyState::Status("taking the first snapshot")]);
     let mut failures = 0_u32;
+    let mut worked = false;
     loop {
         let begun = Instant::now();
         let saving = save_any(config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
         match until_graceless(saving, args.service.grace, stop, cancel).await {
             Ok(saved) => {
                 failures = 0;
+                worked = true;
                 metrics.saved(&saved);
                 tell(&saved);
             }
@@ -65,8 +67,8 @@ async fn serve(
                 tracing::warn!("a snapshot was under way and is abandoned");
                 break;
             }
-            // Nothing will change by itself.
-            Err(error) if error.cause() == "configuration" => return Err(error.into()),
+            // Nothing will change by itself. What worked once may do so again: certificates are renewed, mounts come back.
+            Err(error) if error.cause() == "configuration" && !worked => return Err(error.into()),
             Err(error) => {
                 failures = failures.saturating_add(1);
                 metrics.failed(&error);

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM.
 
+use std::fs::File;
 use std::io;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -8,6 +9,7 @@ use std::thread;
 
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,8 @@ static TIDY: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicI32 = AtomicI32::new(0);
 /// Who is told of it at once, beside those who ask.
 static TOLD: Mutex<Option<CancellationToken>> = Mutex::new(None);
+/// The terminal as it was before a question without echo.
+static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Makes both signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
 /// while a [`Cancellable`] is there: it is stopped first.
@@ -41,16 +45,40 @@ pub fn end_at_once() -> io::Result<()> {
                 continue;
             }
             progress::leave();
+            restore_terminal();
             process::exit(exit(signal).code().into());
         }
     })?;
     Ok(())
 }
 
+/// Does what changes how the terminal behaves, such as asking for a password. Afterwards the terminal is as before, also when a signal ends it.
+pub fn asking<T>(ask: impl FnOnce() -> T) -> T {
+    let before = File::open("/dev/tty").ok().and_then(|terminal| {
+        let settings = tcgetattr(&terminal).ok()?;
+        Some((terminal, settings))
+    });
+    *TERMINAL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = before;
+    let answer = ask();
+    restore_terminal();
+    answer
+}
+
+fn restore_terminal() {
+    let before = TERMINAL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    if let Some((terminal, settings)) = before {
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+    }
+}
+
 /// A token that the first signal cancels, while a [`Cancellable`] is there.
 pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
     *TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(token.clone());
+    // The signal may have come a moment ago.
+    if STOP.load(Ordering::Relaxed) != 0 {
+        token.cancel();
+    }
     token
 }
 

@@ -13,6 +13,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::{FileKind, Source, sniff};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::error::{Error, Fault};
 use crate::progress::{Progress, Stage};
@@ -27,6 +29,9 @@ const SNIFFED: usize = 128 << 10;
 
 /// Bytes of one read from a stream.
 const COPIED_AT_ONCE: usize = 1 << 20;
+
+/// How long a stream is waited for before somebody looks whether it is still wanted.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// An opened input.
 pub(crate) struct Input {
@@ -99,9 +104,7 @@ fn copy_of_stream(mut stream: File, path: &Path, progress: &dyn Progress) -> Res
     let mut spool = Spool::new(None)?;
     let mut block = vec![0; COPIED_AT_ONCE];
     loop {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
+        until_readable(&stream, progress)?;
         let count = match stream.read(&mut block) {
             Ok(0) => return spool.finish(path),
             Ok(count) => count,
@@ -110,6 +113,20 @@ fn copy_of_stream(mut stream: File, path: &Path, progress: &dyn Progress) -> Res
         };
         spool.write(block.get(..count).unwrap_or_default())?;
         progress.advance(count as u64);
+    }
+}
+
+/// Waits until there is something to read, or nothing more to wait for; the caller may stop it meanwhile.
+fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
+    loop {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            // What cannot be waited for is read as it is.
+            Ok(_) | Err(_) => return Ok(()),
+        }
     }
 }
 

@@ -47,6 +47,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     check_names(&cluster)?;
     let input = Input::open(&config.snapshot_path, progress)?;
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    job.check_bump()?;
     let described = |database| {
         let member = |member: &etcdsnap_core::restore::membership::Member| {
             let data_dir = directory.join(&member.name);
@@ -60,12 +61,14 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         if Stage::check(&directory, None)? {
             return Err(not_whole(&directory));
         }
+        Stage::check_writable(&directory, None)?;
         let database = job.rehearse()?;
         let each = database.size.saturating_add(wal::SEGMENT);
         space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
     let stage = Stage::begin(&directory, None)?;
+    owner.map_or(Ok(()), |owner| stage.check_owner(owner))?;
     let root = stage.root().ok_or_else(|| not_whole(&directory))?;
     let mut members = Vec::new();
     for member in &cluster.members {
@@ -107,7 +110,7 @@ fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
 fn not_whole(directory: &Path) -> RestoreError {
     RestoreError::DataDir {
         path: directory.to_owned(),
-        reason: "cannot be replaced as a whole (a mount point, or not empty): name a directory below it".into(),
+        reason: "cannot be replaced as a whole (a mount point, the working directory, or not empty): name a directory below it".into(),
     }
 }
 

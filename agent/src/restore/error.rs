@@ -30,7 +30,7 @@ pub enum RestoreError {
         lacking: &'static str,
     },
     /// The database cannot become a member's.
-    #[error("the database cannot be changed: {0}")]
+    #[error("{}", of_plan(.0))]
     Plan(#[from] PlanError),
     /// There is no SHA-256 behind the database.
     #[error(
@@ -97,6 +97,9 @@ pub enum RestoreError {
     /// Nobody has that name.
     #[error("--owner: there is no {0}")]
     Owner(String),
+    /// Only root may give files away.
+    #[error("--owner: the files cannot be given away: {0}")]
+    NotOurs(String),
     /// A file or directory cannot be written.
     #[error("cannot write {}: {}", printable_path(path), plain(cause))]
     Write {
@@ -129,6 +132,8 @@ impl RestoreError {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read.".into()
             }
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
+            Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
+            Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
             Self::Space { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }
@@ -143,6 +148,14 @@ impl RestoreError {
             Self::Plan(error) => !matches!(error, PlanError::Bump { .. }),
             _ => false,
         }
+    }
+}
+
+fn of_plan(error: &PlanError) -> String {
+    match error {
+        // It names its flag.
+        PlanError::Bump { .. } => error.to_string(),
+        _ => format!("the database cannot be changed: {error}"),
     }
 }
 

@@ -8,9 +8,10 @@ use std::thread;
 
 use etcdsnap_core::bolt::edit::Edited;
 use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
-use etcdsnap_core::restore::plan::{Plan, plan};
+use etcdsnap_core::restore::plan::{Plan, PlanError, plan};
 use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
+use rustix::io::Errno;
 
 use super::copy::Target;
 use super::stage::{fsync_directory, make_directory};
@@ -63,6 +64,16 @@ pub(super) struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// Whether the revision can be raised so far, before anything is written. What is packed tells that only later.
+    pub fn check_bump(&self) -> Result<(), RestoreError> {
+        let (Body::Plain(source), Some(_)) = (&self.input.body, self.bump) else { return Ok(()) };
+        match plan(source, self.cluster, self.bump) {
+            Err(error @ PlanError::Bump { .. }) => Err(error.into()),
+            // What is wrong with the database itself is told better when all of it has been read.
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the directories, the databases and all other files of the members.
     pub fn write(&self, members: &[(&Member, Place)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
@@ -111,8 +122,10 @@ impl Job<'_> {
         let write = |mut file: File| {
             let whole = rustix::fs::FallocateFlags::empty();
             match rustix::fs::fallocate(&file, whole, 0, wal::SEGMENT) {
-                Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(wal::SEGMENT)?,
-                other => other?,
+                Err(cause @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => return Err(cause.into()),
+                // Not every file system and sandbox has it.
+                Err(_) => file.set_len(wal::SEGMENT)?,
+                Ok(()) => {}
             }
             file.write_all(&records).and_then(|()| file.sync_all())
         };

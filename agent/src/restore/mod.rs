@@ -8,19 +8,22 @@ mod config;
 mod copy;
 mod error;
 mod job;
+mod litter;
 mod owner;
+mod peers;
 mod stage;
 
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Source;
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
 use etcdsnap_core::restore::wal;
 use serde::Serialize;
 
 pub use all::restore_all_members;
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
+pub(crate) use litter::is_at;
 
 use crate::input::Input;
 use crate::progress::Progress;
@@ -74,17 +77,22 @@ pub struct Restored {
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
     let cluster = Cluster::new(&config.initial_cluster, &config.initial_cluster_token)?;
     let member = cluster.member(&config.name)?;
-    cluster.check_advertised(member, &config.peer_urls)?;
+    match cluster.check_advertised(member, &config.peer_urls) {
+        Err(MembershipError::Differ { .. }) if peers::lead_alike(&config.peer_urls, &member.peer_urls) => {}
+        outcome => outcome?,
+    }
     let bump = config.bump()?;
     let owner = config.owner.as_deref().map(owner::parse).transpose()?;
     let data_dir = config.data_dir();
     let separate = config.separate_wal_dir();
     let input = Input::open(&config.snapshot_path, progress)?;
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    job.check_bump()?;
     let wal_dir = separate.clone().unwrap_or_else(|| data_dir.join("member/wal"));
     let described = |database: &Database| Restored::new(config, &cluster, member, &data_dir, &wal_dir, database);
     if config.run == Run::Dry {
         Stage::check(&data_dir, separate.as_deref())?;
+        Stage::check_writable(&data_dir, separate.as_deref())?;
         let database = job.rehearse()?;
         match &separate {
             Some(wal_dir) => space::check(&[(&data_dir, database.size), (wal_dir, wal::SEGMENT)])?,
@@ -93,6 +101,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
         return Ok(described(&database));
     }
     let stage = Stage::begin(&data_dir, separate.as_deref())?;
+    owner.map_or(Ok(()), |owner| stage.check_owner(owner))?;
     let database = job.write(&[(member, Place { member: stage.member(), wal: stage.wal_dir() })])?;
     if progress.cancelled() {
         return Err(crate::Error::Cancelled.into());

@@ -2,30 +2,32 @@
 //!
 //! ```text
 //! target absent or empty:            <data-dir>.etcdsnap-<random>/member/…   renamed to <data-dir>
-//! a mount point, or lost+found:      <data-dir>/member.etcdsnap-<random>/…   renamed to <data-dir>/member
+//! a mount point, lost+found, cwd:    <data-dir>/member.etcdsnap-<random>/…   renamed to <data-dir>/member
 //! log elsewhere:                     <wal-dir>.etcdsnap-<random>/…           renamed to <wal-dir> just before
 //!                                    <stage>.wal                             says so, until the data directory is in place
+//! log within the data directory:     <stage>/…                               comes with the stage
 //! ```
-//! A run holds a lock (flock) on its stage. A stage that nobody has locked is what a killed run left: the next run removes it, and the log that
-//! this one had put in place already. Making and locking a stage, and looking for old ones, happens under a lock on the directory around it.
+//! What a killed run left is removed by the next ([`litter`](super::litter)), and with it the log that it had put in place already.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, access, renameat_with, statx};
 use rustix::io::Errno;
 
 use super::error::RestoreError;
+use super::litter::{Staged, is_of, note, sweep};
 use super::owner::Owner;
-
-const MARK: &str = ".etcdsnap-";
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {
     data: Staged,
+    /// A log that does not come with the stage.
     wal: Option<Staged>,
+    /// Where the log goes within the stage, when not to its usual place.
+    wal_within: Option<PathBuf>,
     /// Whether the stage becomes `<data-dir>/member` rather than the data directory.
     inside: bool,
     /// Mode and owner of the data directory that was there.
@@ -36,25 +38,26 @@ pub(super) struct Stage {
     published: bool,
 }
 
-/// A directory under a name of its own, and the name it is to have.
-struct Staged {
-    stage: PathBuf,
-    target: PathBuf,
-    /// Holds the lock.
-    _lock: File,
-}
-
 impl Stage {
     /// Whether the targets are free, without making anything.
     pub fn check(data_dir: &Path, wal_dir: Option<&Path>) -> Result<bool, RestoreError> {
-        if let Some(wal) = wal_dir
-            && wal.symlink_metadata().is_ok()
-        {
-            return Err(RestoreError::WalDir { path: wal.to_owned(), reason: "exists".into() });
+        if let Some(wal) = wal_dir {
+            let refuse = |reason: &str| Err(RestoreError::WalDir { path: wal.to_owned(), reason: reason.into() });
+            if wal.symlink_metadata().is_ok() {
+                return refuse("exists");
+            }
+            let (data, wal) = (settled(data_dir), settled(wal));
+            let database = data.join("member/snap");
+            if database.starts_with(&wal) || wal.starts_with(&database) {
+                return refuse("is where the data directory or the database goes");
+            }
         }
         let refuse = |reason: &str| Err(RestoreError::DataDir { path: data_dir.to_owned(), reason: reason.into() });
         let entries = match fs::read_dir(data_dir) {
             Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && data_dir.is_symlink() => {
+                return refuse("is a link that leads nowhere");
+            }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(_) if data_dir.symlink_metadata().is_ok_and(|facts| !facts.is_dir()) => {
                 return refuse("is no directory");
@@ -66,27 +69,30 @@ impl Stage {
             let Ok(entry) = entry else { return refuse("could not be read") };
             match entry.file_name().to_string_lossy().as_ref() {
                 "lost+found" => lost_and_found = true,
-                name if name.starts_with("member.etcdsnap-") => lost_and_found = true,
+                name if is_of(Path::new("member"), name) => lost_and_found = true,
                 _ => return refuse("is not empty"),
             }
         }
         Ok(lost_and_found)
     }
 
+    /// Whether something can be made where the targets are to be, without making it.
+    pub fn check_writable(data_dir: &Path, wal_dir: Option<&Path>) -> Result<(), RestoreError> {
+        let (data, wal) = (settled(data_dir), wal_dir.map(settled));
+        let writable = |path: &Path| {
+            let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+            access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|cause| failed(there, cause.into()))
+        };
+        // A directory that is there can be filled where it cannot be replaced.
+        writable(&around(&data)).or_else(|error| if data.is_dir() { writable(&data) } else { Err(error) })?;
+        wal.map_or(Ok(()), |wal| writable(&around(&wal)))
+    }
+
     /// Removes what killed runs left, looks whether the targets are free, and makes the directories.
     pub fn begin(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
         let data_dir = resolved(data_dir);
-        let wal_dir = wal_dir.map(resolved);
         let mut made = Vec::new();
-        let around = |path: &Path| {
-            path.parent().filter(|path| !path.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned)
-        };
-        let parent = around(&data_dir);
-        make_all(&parent, &mut made)?;
-        if let Some(wal) = &wal_dir {
-            make_all(&around(wal), &mut made)?;
-        }
-        let begun = Self::begin_in(&data_dir, wal_dir.as_deref(), &parent, &around);
+        let begun = Self::begin_in(&data_dir, wal_dir, &mut made);
         match begun {
             Ok(mut stage) => {
                 stage.made = made;
@@ -99,25 +105,23 @@ impl Stage {
         }
     }
 
-    fn begin_in(
-        data_dir: &Path,
-        wal_dir: Option<&Path>,
-        parent: &Path,
-        around: &dyn Fn(&Path) -> PathBuf,
-    ) -> Result<Self, RestoreError> {
-        sweep(parent, data_dir)?;
-        let member = data_dir.join("member");
-        if data_dir.is_dir() {
-            sweep(data_dir, &member)?;
+    fn begin_in(data_dir: &Path, wal_dir: Option<&Path>, made: &mut Vec<PathBuf>) -> Result<Self, RestoreError> {
+        let (parent, member) = (around(data_dir), data_dir.join("member"));
+        make_all(&parent, made)?;
+        sweep(&parent, data_dir)?;
+        sweep(data_dir, &member)?;
+        if let Some(wal) = wal_dir {
+            sweep(&around(wal), wal)?;
         }
         let occupied = Self::check(data_dir, wal_dir)?;
         let facts = fs::metadata(data_dir).ok();
         let before = facts
             .as_ref()
             .map(|facts| (facts.mode() & 0o7777, Owner { user: Some(facts.uid()), group: Some(facts.gid()) }));
-        let device = |path: &Path| fs::metadata(path).map(|facts| facts.dev()).ok();
-        let mounted = facts.is_some() && device(data_dir) != device(parent);
-        let outside = if occupied || mounted { None } else { Some(Staged::make(parent, data_dir)) };
+        // Who stands in it would stand in a directory that is gone.
+        let ours = std::env::current_dir().is_ok_and(|here| here == data_dir);
+        let mounted = facts.is_some() && is_mounted(data_dir, &parent);
+        let outside = if occupied || mounted || ours { None } else { Some(Staged::make(&parent, data_dir)) };
         let (data, inside) = match outside {
             Some(Ok(staged)) => (staged, false),
             // The directory is ours to write to, the one around it is not.
@@ -129,14 +133,25 @@ impl Stage {
             Some(Err(error)) => return Err(error),
             None => (Staged::make(data_dir, &member)?, true),
         };
-        let mut note = data.stage.clone().into_os_string();
-        note.push(".wal");
-        let mut stage = Self { data, wal: None, inside, before, note: note.into(), made: Vec::new(), published: false };
-        if let Some(wal) = wal_dir {
-            sweep(&around(wal), wal)?;
+        let note = note(&data.stage);
+        let mut stage =
+            Self { data, wal: None, wal_within: None, inside, before, note, made: Vec::new(), published: false };
+        let Some(wal) = wal_dir else { return Ok(stage) };
+        let settled_wal = settled(wal);
+        stage.wal_within = settled_wal.strip_prefix(settled(&stage.data.target)).ok().map(Path::to_owned);
+        if let Some(below) = &stage.wal_within {
+            make_all(&around(&stage.data.stage.join(below)), &mut Vec::new())?;
+        } else {
+            make_all(&around(wal), made)?;
             stage.wal = Some(Staged::make(&around(wal), wal)?);
         }
         Ok(stage)
+    }
+
+    /// Whether the files can be given to `owner`, before any of them is written.
+    pub fn check_owner(&self, owner: Owner) -> Result<(), RestoreError> {
+        let file = tempfile::tempfile_in(&self.data.stage).map_err(|cause| failed(&self.data.stage, cause))?;
+        fchown(&file, owner.user, owner.group).map_err(|cause| RestoreError::NotOurs(crate::error::plain(&cause)))
     }
 
     /// What becomes `<data-dir>/member`.
@@ -151,7 +166,11 @@ impl Stage {
 
     /// Where the log goes.
     pub fn wal_dir(&self) -> PathBuf {
-        self.wal.as_ref().map_or_else(|| self.member().join("wal"), |wal| wal.stage.clone())
+        match (&self.wal, &self.wal_within) {
+            (Some(wal), _) => wal.stage.clone(),
+            (None, Some(below)) => self.data.stage.join(below),
+            (None, None) => self.member().join("wal"),
+        }
     }
 
     /// Makes it appear: the log first, where it lies elsewhere, then the data directory.
@@ -159,12 +178,16 @@ impl Stage {
         let kept = self.before.map(|(_, owner)| owner);
         // Root restores into a directory prepared for another user: the files are to be that user's.
         if let Some(owner) = owner.or(kept) {
+            self.made.iter().try_for_each(|path| give_one(path, owner))?;
             give(&self.data.stage, owner)?;
             self.wal.as_ref().map_or(Ok(()), |wal| give(&wal.stage, owner))?;
         }
         if let (Some((mode, _)), false) = (self.before, self.inside) {
             let path = &self.data.stage;
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|cause| failed(path, cause))?;
+        }
+        for path in self.wal_within.iter().flat_map(|below| below.ancestors().skip(1)) {
+            fsync_directory(&self.data.stage.join(path))?;
         }
         fsync_directory(&self.data.stage)?;
         if let Some(wal) = &self.wal {
@@ -201,6 +224,7 @@ impl Stage {
         }
         self.published = true;
         fsync_parent(target)?;
+        self.made.iter().try_for_each(|path| fsync_parent(path))?;
         if self.wal.is_some() {
             let _ = fs::remove_file(&self.note);
         }
@@ -233,93 +257,34 @@ impl Drop for Stage {
     }
 }
 
-impl Staged {
-    fn make(around: &Path, target: &Path) -> Result<Self, RestoreError> {
-        let guard = lock_around(around)?;
-        let name = prefix(target);
-        let made = tempfile::Builder::new()
-            .prefix(&name)
-            .rand_bytes(8)
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(around);
-        let stage = made.map_err(|cause| failed(around, plain_cause(cause)))?.keep();
-        let lock = File::open(&stage).map_err(|cause| failed(&stage, cause))?;
-        // A file system without locks cannot tell whose it is; `sweep` then leaves it alone.
-        let _ = lock.try_lock();
-        drop(guard);
-        Ok(Self { stage, target: target.to_owned(), _lock: lock })
-    }
-}
-
-/// tempfile wraps the system's error into one with the path.
-fn plain_cause(cause: io::Error) -> io::Error {
-    io::Error::new(cause.kind(), cause.to_string())
-}
-
-fn prefix(target: &Path) -> String {
-    format!("{}{MARK}", target.file_name().unwrap_or_default().to_string_lossy())
-}
-
-fn lock_around(around: &Path) -> Result<File, RestoreError> {
-    let directory = File::open(around).map_err(|cause| failed(around, cause))?;
-    let _ = directory.lock();
-    Ok(directory)
-}
-
-/// Removes the stages of `target` that nobody works on.
-fn sweep(around: &Path, target: &Path) -> Result<(), RestoreError> {
-    let guard = lock_around(around)?;
-    let prefix = prefix(target);
-    let entries = fs::read_dir(around).map_err(|cause| failed(around, cause))?;
-    let names: Vec<_> =
-        entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).collect();
-    for entry in &names {
-        let path = entry.path();
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        let Ok(directory) = File::open(&path) else { continue };
-        match directory.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => continue,
-        }
-        let mut note = path.clone().into_os_string();
-        note.push(".wal");
-        take_back(Path::new(&note));
-        fs::remove_dir_all(&path).map_err(|cause| failed(&path, cause))?;
-        let _ = fs::remove_file(&note);
-    }
-    for entry in &names {
-        let path = entry.path();
-        let stage = path.with_extension("");
-        // The data directory was put in place, and the run killed before it could remove its note.
-        if path.extension().is_some_and(|extension| extension == "wal") && !stage.exists() {
-            let _ = fs::remove_file(&path);
-        }
-    }
-    drop(guard);
-    Ok(())
-}
-
-/// Removes a log that was put in place without its data directory, if it is still the very one.
-fn take_back(note: &Path) {
-    let Ok(text) = fs::read(note) else { return };
-    let Ok(note) = serde_json::from_slice::<serde_json::Value>(&text) else { return };
-    let number = |name: &str| note.get(name).and_then(serde_json::Value::as_u64);
-    let Some(wal) = note.get("wal").and_then(serde_json::Value::as_str) else { return };
-    let same = fs::symlink_metadata(wal)
-        .is_ok_and(|facts| Some(facts.dev()) == number("device") && Some(facts.ino()) == number("inode"));
-    if same {
-        let _ = fs::remove_dir_all(wal);
-    }
-}
-
 fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // Not every file system knows the flag; a plain rename replaces an empty directory at most.
         Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(from, to),
         other => other,
     }
+}
+
+/// Whether a directory is the root of a mount, which nothing can be renamed over. A bind mount is on the device that the directory around it is on, too.
+fn is_mounted(path: &Path, parent: &Path) -> bool {
+    let facts = statx(CWD, path, AtFlags::empty(), StatxFlags::empty()).ok();
+    let told = facts.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
+    let device = |path: &Path| fs::metadata(path).map(|facts| facts.dev()).ok();
+    told.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        || device(path) != device(parent)
+}
+
+/// The directory that something is in.
+fn around(path: &Path) -> PathBuf {
+    path.parent().filter(|path| !path.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned)
+}
+
+/// The one path among all that lead there, as far as it can be told of what is not there yet.
+fn settled(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|start| Some((start, fs::canonicalize(start).ok()?)));
+    let Some((start, real)) = there else { return path };
+    path.strip_prefix(start).map_or(path.clone(), |rest| real.join(rest).components().collect())
 }
 
 /// Follows links, so that what they point to is replaced and not the link.
@@ -367,13 +332,8 @@ fn fsync_parent(path: &Path) -> Result<(), RestoreError> {
 }
 
 fn give(path: &Path, owner: Owner) -> Result<(), RestoreError> {
-    let facts = fs::symlink_metadata(path).map_err(|cause| failed(path, cause))?;
-    let differs =
-        owner.user.is_some_and(|user| user != facts.uid()) || owner.group.is_some_and(|group| group != facts.gid());
-    if differs {
-        chown(path, owner.user, owner.group).map_err(|cause| failed(path, cause))?;
-    }
-    if facts.is_dir() {
+    give_one(path, owner)?;
+    if fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir()) {
         for entry in fs::read_dir(path).map_err(|cause| failed(path, cause))? {
             give(&entry.map_err(|cause| failed(path, cause))?.path(), owner)?;
         }
@@ -381,6 +341,16 @@ fn give(path: &Path, owner: Owner) -> Result<(), RestoreError> {
     Ok(())
 }
 
-fn failed(path: &Path, cause: io::Error) -> RestoreError {
+fn give_one(path: &Path, owner: Owner) -> Result<(), RestoreError> {
+    let facts = fs::symlink_metadata(path).map_err(|cause| failed(path, cause))?;
+    let differs =
+        owner.user.is_some_and(|user| user != facts.uid()) || owner.group.is_some_and(|group| group != facts.gid());
+    if differs {
+        chown(path, owner.user, owner.group).map_err(|cause| failed(path, cause))?;
+    }
+    Ok(())
+}
+
+pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
     RestoreError::Write { path: path.to_owned(), cause }
 }

@@ -161,7 +161,10 @@ impl SaveError {
     pub fn cause(&self) -> &'static str {
         match self {
             Self::Client(ClientError::Refused { .. }) => "refused",
-            Self::Client(ClientError::Unreachable { .. } | ClientError::Handshake { .. }) => "connect",
+            // A name server may be away for a while, as a server may.
+            Self::Client(
+                ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
+            ) => "connect",
             Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => "stream",
             Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => "configuration",
             Self::All(errors) => errors.last().map_or("connect", Self::cause),

@@ -167,6 +167,8 @@ impl<'j> Job<'j> {
     ) -> Result<Self, SaveError> {
         let template = Template::parse(path, config.compression.map(Compression::extension))?;
         keep.check(&template, path)?;
+        // A name without places is known before anything is fetched.
+        template.fixed().map_or(Ok(()), |file| part::check_target(&file))?;
         Ok(Self { config, template, keep, progress, stop: cancel.child_token() })
     }
 

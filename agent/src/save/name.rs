@@ -62,6 +62,9 @@ impl Template {
     /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
     pub fn parse(path: &Path, extension: Option<&str>) -> Result<Self, SaveError> {
         let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
+        if path == Path::new("-") {
+            return Err(wrong("only a file can be proven before it gets its name; ./- is one of that name"));
+        }
         let is_directory = path.is_dir() || path.to_string_lossy().ends_with('/');
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
@@ -119,6 +122,12 @@ impl Template {
         });
         let name: String = pieces.collect();
         if self.directory == Path::new(".") { PathBuf::from(name) } else { self.directory.join(name) }
+    }
+
+    /// The name, if there are no places in it.
+    pub fn fixed(&self) -> Option<PathBuf> {
+        let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
+        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
     /// What the names of this template look like for snapshots of `cluster`, whichever member they are of.

@@ -6,10 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::SaveError;
+use crate::restore::is_at;
 
 /// How the names of such files begin and end; between them stand random characters.
 const PREFIX: &str = ".etcdsnap-";
 const SUFFIX: &str = ".part";
+
+/// How often a file is made anew that another run took away.
+const TRIES: usize = 100;
 
 /// A file without a name of its own yet. It is locked while somebody works on it, so that what a killed run left can be told from it. Dropped, it is removed.
 pub(crate) struct Part {
@@ -26,21 +30,23 @@ impl Part {
     /// When the directory cannot be written.
     pub fn new(directory: &Path) -> Result<Self, SaveError> {
         let failed = |cause: io::Error| SaveError::Write { path: directory.to_owned(), cause };
-        // Locked, so that no other run takes the new file for litter before it is locked itself.
-        let around = File::open(directory).map_err(failed)?;
-        let _ = around.lock();
         sweep(directory);
-        let made = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .suffix(SUFFIX)
-            .rand_bytes(8)
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(directory);
-        let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
-        let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
-        // A file system without locks cannot tell whose it is; `sweep` then leaves it alone.
-        let _ = file.try_lock();
-        Ok(Self { file, path, directory: directory.to_owned(), published: false })
+        for _ in 0..TRIES {
+            let made = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .suffix(SUFFIX)
+                .rand_bytes(8)
+                .permissions(fs::Permissions::from_mode(0o600))
+                .tempfile_in(directory);
+            let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
+            let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
+            // A file system without locks cannot tell whose it is; `sweep` then leaves it alone. Another run may have taken the new file for litter before it was locked.
+            // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
+            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&file, &path) {
+                return Ok(Self { file, path, directory: directory.to_owned(), published: false });
+            }
+        }
+        Err(failed(io::Error::other("other runs take away what is made here")))
     }
 
     /// Where it is for now.
@@ -82,6 +88,7 @@ impl Part {
     /// # Errors
     /// When `target` cannot be replaced.
     pub fn publish(mut self, target: &Path) -> Result<(), SaveError> {
+        check_target(target)?;
         let failed = |cause| SaveError::Write { path: target.to_owned(), cause };
         fs::rename(&self.path, target).map_err(failed)?;
         self.published = true;
@@ -97,6 +104,23 @@ impl Drop for Part {
     }
 }
 
+/// Whether a file may take that name. A rename replaces whatever has it, and a device or a pipe is not to be replaced: `/dev/null`, or `/dev/stdout`, which is a link
+/// to a file of the process.
+///
+/// # Errors
+/// [`SaveError::Name`].
+pub(crate) fn check_target(target: &Path) -> Result<(), SaveError> {
+    let refuse = |reason: &str| Err(SaveError::Name { path: target.to_owned(), reason: reason.to_owned() });
+    if fs::read_link(target).is_ok_and(|to| to.starts_with("/proc")) {
+        return refuse("it leads to a file of a process; only a file on a disk can be proven before it gets its name");
+    }
+    match fs::metadata(target) {
+        Ok(facts) if facts.is_dir() => refuse("it is a directory"),
+        Ok(facts) if !facts.is_file() => refuse("it is there and no regular file, which alone may be replaced"),
+        _ => Ok(()),
+    }
+}
+
 /// Removes what killed runs left. What cannot be removed is left: it is in nobody's way.
 fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
@@ -107,7 +131,7 @@ fn sweep(directory: &Path) {
             continue;
         }
         let Ok(file) = File::open(entry.path()) else { continue };
-        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock | TryLockError::Error(_))) {
+        if file.try_lock().is_ok() && is_at(&file, &entry.path()) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -133,6 +157,48 @@ mod tests {
         assert!(at_work.path().exists() && second.path().exists());
         drop((at_work, second));
         assert_eq!(names(directory.path()), ["other.part"]);
+    }
+
+    /// `flock DIR etcdsnap save DIR` must not wait for itself.
+    #[test]
+    fn a_lock_of_somebody_else_on_the_directory_is_no_hindrance() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = File::open(directory.path()).unwrap();
+        lock.lock().unwrap();
+        Part::new(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn many_at_once_keep_what_is_theirs() {
+        let directory = tempfile::tempdir().unwrap();
+        let make = || {
+            for _ in 0..50 {
+                let part = Part::new(directory.path()).unwrap();
+                assert!(part.path().exists());
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(make))));
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("directory")).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
+        std::os::unix::fs::symlink("/proc/self/fd/1", at("stdout")).unwrap();
+        std::os::unix::fs::symlink(at("socket"), at("link")).unwrap();
+        for name in ["directory", "socket", "stdout", "link"] {
+            let error = Part::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
+            assert!(matches!(error, SaveError::Name { .. }), "{name}: {error}");
+            assert!(!fs::symlink_metadata(at(name)).unwrap().is_file(), "{name}");
+        }
+        assert_eq!(names(directory.path()).len(), 4);
+        fs::write(at("file"), "old").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("latest")).unwrap();
+        Part::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub struct Member {
     /// Its peer URLs, sorted.
     #[serde(rename = "peerURLs")]
     pub peer_urls: Vec<String>,
-    /// Its name.
+    /// Its name, which may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
 }
 

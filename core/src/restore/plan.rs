@@ -33,7 +33,9 @@ pub enum PlanError {
     #[error("the last key of bucket `key` is no revision")]
     NoRevision,
     /// The revision would not fit.
-    #[error("--bump-revision: {by} more than revision {revision} does not fit 63 bits")]
+    #[error(
+        "--bump-revision: {by} more than revision {revision} does not fit 63 bits with one more for the next change"
+    )]
     Bump {
         /// The latest revision.
         revision: i64,
@@ -69,7 +71,8 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, bump: Option<u64>
     ];
     let mut revision_after = revision_before;
     if let Some(by) = bump {
-        let raised = i64::try_from(by).ok().and_then(|by| revision_before.checked_add(by));
+        let raised =
+            i64::try_from(by).ok().and_then(|by| revision_before.checked_add(by)).filter(|raised| *raised < i64::MAX);
         revision_after = raised.ok_or(PlanError::Bump { revision: revision_before, by })?;
         let revision = RevisionKey { revision: Revision { main: revision_after, sub: 0 }, tombstone: false };
         let (bytes, len) = revision.to_bytes();

@@ -61,7 +61,21 @@ fn codes_by_weight(report: &Report) -> Vec<Code> {
     codes
 }
 
+/// The damage alone, for a command that refuses the file. The SHA-256 is told apart.
+pub fn damage(report: &Report) -> String {
+    let codes = codes_by_weight(report).into_iter();
+    let codes = codes.filter(|code| code.severity() == Severity::Damage && !code.as_str().starts_with("sha256"));
+    codes.map(|code| findings(code, report, Shown::First)).collect()
+}
+
 fn group(code: Code, report: &Report, shown: Shown) -> String {
+    let mut text = findings(code, report, shown);
+    text.push_str(&wrap("    means  ", "           ", code.meaning()));
+    text.push_str(&wrap("    do     ", "           ", code.action()));
+    text
+}
+
+fn findings(code: Code, report: &Report, shown: Shown) -> String {
     let count = report.findings.counts().get(&code).copied().unwrap_or(0);
     let weight = match code.severity() {
         Severity::Damage => format!("{BAD}damage{BAD:#}"),
@@ -81,13 +95,11 @@ fn group(code: Code, report: &Report, shown: Shown) -> String {
     let unprinted = count.saturating_sub(printed);
     if unprinted > 0 {
         let hint = match shown {
-            Shown::First => " (--all shows more)",
+            Shown::First => " (verify --all shows more)",
             Shown::All => " (only the first of a code are kept)",
         };
         text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
     }
-    text.push_str(&wrap("    means  ", "           ", code.meaning()));
-    text.push_str(&wrap("    do     ", "           ", code.action()));
     text
 }
 
