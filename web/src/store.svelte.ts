@@ -82,18 +82,22 @@ export class Store {
    * leaves it as it was.
    */
   cancel(): void {
-    const waiting = [...this.#waiting];
-    if (this.state === "opening" || waiting.some(([, { name }]) => name === "at")) {
+    if (this.state === "opening" || [...this.#waiting.values()].some(({ name }) => name === "at")) {
       this.#end();
       this.state = "cancelled";
       this.facts = null;
       return;
     }
-    for (const [number, { name, reject }] of waiting) {
-      if (!LONG.has(name)) continue;
+    for (const name of LONG) this.stop(name);
+  }
+
+  /** Stops calls of a name that read the whole file: nobody waits for their answers any longer. */
+  stop(name: CallName): void {
+    for (const [number, call] of [...this.#waiting]) {
+      if (call.name !== name) continue;
       this.#waiting.delete(number);
       this.#worker?.postMessage({ stop: number } satisfies Stop);
-      reject(new Stopped("It was cancelled."));
+      call.reject(new Stopped("It was cancelled."));
     }
   }
 

@@ -67,6 +67,15 @@ test("alike files are said to be alike", async ({ inspector }) => {
   await expect(page.getByTestId("compare-list")).toHaveCount(0);
 });
 
+test("a second file offers a comparison", async ({ inspector }) => {
+  const { page } = inspector;
+  await openCases(inspector, "3.7-history");
+  await expect(page.getByTestId("offer-compare")).toHaveCount(0);
+  await openCases(inspector, "3.7-restored");
+  await page.getByTestId("offer-compare").click();
+  await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+});
+
 test("a file with itself is alike", async ({ inspector }) => {
   const { page } = inspector;
   await openCases(inspector, "3.7-cluster", "3.7-cluster");

@@ -53,6 +53,12 @@ test("two million keys: reading, comparing and a history are cancelled at once, 
   await cancel.click();
   await page.getByRole("button", { name: "Read the history" }).click();
   await expect(page.getByTestId("key-history")).toBeVisible({ timeout: 60_000 });
+  // A history that nobody waits for does not keep the next value waiting.
+  await page.keyboard.press("h");
+  await page.keyboard.press("h");
+  await begun();
+  await page.keyboard.press("h");
+  await expect(page.getByTestId("key-value")).toBeVisible({ timeout: 2000 });
 
   await page.keyboard.press("4");
   await inspector.open(file);
@@ -64,6 +70,13 @@ test("two million keys: reading, comparing and a history are cancelled at once, 
   await page.getByRole("button", { name: "Compare again" }).click();
   await begun();
   await page.keyboard.press("Escape");
+  await expect(page.getByTestId("compare-cancelled")).toBeVisible({ timeout: 1000 });
+  // From the field of a revision as well.
+  await page.getByTestId("compare-other").selectOption({ index: 0 });
+  await page.getByTestId("compare-revision").fill("1000");
+  await page.getByTestId("compare-revision").press("Enter");
+  await begun();
+  await page.getByTestId("compare-revision").press("Escape");
   await expect(page.getByTestId("compare-cancelled")).toBeVisible({ timeout: 1000 });
   // The keys are as they were: nothing is read anew for them.
   await page.keyboard.press("2");

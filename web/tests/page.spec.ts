@@ -69,6 +69,23 @@ test("from empty to sound, by the sample", async ({ inspector }) => {
   await page.screenshot({ path: join(artifacts, `sound-${test.info().project.name}.png`) });
 });
 
+test("the overview says at a glance who fills it and who its members are, once the keys are read", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.judge(sound);
+  const glance = page.getByTestId("glance");
+  // Nobody waits for what nobody asked for.
+  expect(page.workers().length).toBe(0);
+  await glance.getByRole("button", { name: "see who fills it" }).click();
+  const table = page.getByTestId("space-table");
+  const largest = (await table.locator("tbody tr").first().getAttribute("data-prefix")) ?? "";
+  await page.keyboard.press("1");
+  await glance.getByRole("button", { name: largest, exact: true }).click();
+  await expect(page.getByTestId("space-crumbs")).toHaveAttribute("data-prefix", new RegExp(`^${largest}`));
+  await page.keyboard.press("1");
+  await glance.getByRole("button", { name: "member-1", exact: true }).click();
+  await expect(page.getByTestId("cluster-members")).toContainText("member-1");
+});
+
 test("damage: what is wrong, at risk, and can be done, in that order", async ({ inspector }) => {
   const { page } = inspector;
   expect(await inspector.judge(damaged())).toBe("damaged");

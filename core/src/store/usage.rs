@@ -59,7 +59,7 @@ pub fn group(key: &[u8], from: usize, depth: usize) -> &[u8] {
 }
 
 /// Where Kubernetes keeps its objects.
-const REGISTRY: &[u8] = b"/registry/";
+pub const REGISTRY: &[u8] = b"/registry/";
 
 /// The namespace of an object of Kubernetes, by its key:
 ///

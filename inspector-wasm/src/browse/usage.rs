@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use etcdsnap_core::Source;
 use etcdsnap_core::store::Key;
-use etcdsnap_core::store::usage::{Usage, group, namespace};
+use etcdsnap_core::store::usage::{REGISTRY, Usage, group, namespace};
 use etcdsnap_core::words::{key_bytes, key_text};
 
 use super::answers::{KeyRow, NamespaceUse, UsageAnswer, UsageGroup, UsageSum, narrow};
 use super::view::{Refusal, View};
 
-/// Where Kubernetes keeps its objects: at and above it namespaces are summed up over all resources. Below it they are groups themselves.
-const REGISTRY: &[u8] = b"/registry/";
 /// Groups that go out; the page's picture has no room for more.
 const GROUPS: usize = 1000;
 /// Keys in each of the lists beside it.
@@ -43,6 +41,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let mut namespaces: BTreeMap<&[u8], Usage> = BTreeMap::new();
         for key in range.clone().filter_map(|id| self.all.get(&self.index, id)) {
             total.add(&key);
+            // Below the root of all resources namespaces are groups themselves.
             if let Some(name) = namespace(key.key).filter(|_| REGISTRY.starts_with(&asked)) {
                 namespaces.entry(name).or_default().add(&key);
             }

@@ -27,6 +27,8 @@ export function compare(session: Session, { other, revision }: Pair): Promise<Di
   const { store } = session;
   const before = last.get(session);
   if (before !== undefined && before.other === other && before.revision === revision && before.version === store.version) return before.answer;
+  // What was compared before and is not done yet would keep the worker.
+  store.stop("compare");
   const answer = store.call("compare", { other: other?.file ?? null, revision });
   const asked = { other, revision, version: store.version, answer };
   last.set(session, asked);
