@@ -465,6 +465,8 @@ fn etcdutls_own_words_work() {
     let mut command = Command::new(cli::program());
     command.args(["snapshot", "restore"]).arg(&snapshot).args(["--initial-memory-map-size=10000", "--name=m1"]);
     command.args(["--initial-cluster=m1=http://localhost:2380", "--initial-cluster-token=t", "--write-out=table"]);
+    // Go's tools take a value for these, and of a flag that is given twice the last counts.
+    command.args(["--skip-hash-check=true", "--mark-compacted=true", "--mark-compacted=false", "--bump-revision=0"]);
     let output = command.current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(complaint(&output).contains("--initial-memory-map-size is ignored"));
