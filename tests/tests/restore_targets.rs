@@ -148,6 +148,21 @@ fn raw_copies_need_a_word() {
     }
 }
 
+/// bolt locks the database that it has open.
+#[test]
+fn a_database_that_a_server_has_open_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("db"), folder.path().join("data"));
+    fs::copy(case::named("3.7-raw").path(), &source).unwrap();
+    let open = fs::File::open(&source).unwrap();
+    open.lock().unwrap();
+    let args = ["restore", source.to_str().unwrap(), "--data-dir", target.to_str().unwrap(), "--skip-hash-check"];
+    let output = cli::run(&args);
+    assert!(output.status.success(), "{output:?}");
+    assert!(complaint(&output).contains("open in a running etcd"), "{}", complaint(&output));
+    assert!(target.join("member/snap/db").exists());
+}
+
 #[test]
 fn a_wrong_sha256_is_refused_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
