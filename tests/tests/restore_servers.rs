@@ -36,22 +36,22 @@ fn one_member_of_3_7() {
 
 #[test]
 fn three_members_of_3_4() {
-    three_members("3.4");
+    three_members("3.4", Some("3.5"));
 }
 
 #[test]
 fn three_members_of_3_5() {
-    three_members("3.5");
+    three_members("3.5", Some("3.6"));
 }
 
 #[test]
 fn three_members_of_3_6() {
-    three_members("3.6");
+    three_members("3.6", Some("3.7"));
 }
 
 #[test]
 fn three_members_of_3_7() {
-    three_members("3.7");
+    three_members("3.7", None);
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn one_member(version: &str, next: Option<&str>) {
     servers.stop();
 }
 
-/// Every member's directory from one run; the servers form a cluster, take in a fourth and come up again.
-fn three_members(version: &str) {
+/// Every member's directory from one run; the servers form a cluster, take in a fourth, and come up again, at last as the version that may follow.
+fn three_members(version: &str, next: Option<&str>) {
     let case = case::named(&format!("{version}-cluster"));
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("all");
@@ -164,6 +164,11 @@ fn three_members(version: &str) {
     seats.push(fourth);
     let servers = Servers::start(version, &seats, folder.path()).unwrap();
     assert_eq!(servers.agreed_hash(None), before, "{version}: revision and hash after a restart of all");
+    servers.stop();
+    let Some(next) = next else { return };
+    let servers = Servers::start(next, &seats, folder.path()).unwrap();
+    assert_eq!(servers.agreed_hash(None).0, before.0, "{version}: the revision after an upgrade to {next}");
+    use_it(&servers, None);
     servers.stop();
 }
 

@@ -148,6 +148,21 @@ fn raw_copies_need_a_word() {
     }
 }
 
+/// bolt locks the database that it has open.
+#[test]
+fn a_database_that_a_server_has_open_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("db"), folder.path().join("data"));
+    fs::copy(case::named("3.7-raw").path(), &source).unwrap();
+    let open = fs::File::open(&source).unwrap();
+    open.lock().unwrap();
+    let args = ["restore", source.to_str().unwrap(), "--data-dir", target.to_str().unwrap(), "--skip-hash-check"];
+    let output = cli::run(&args);
+    assert!(output.status.success(), "{output:?}");
+    assert!(complaint(&output).contains("open in a running etcd"), "{}", complaint(&output));
+    assert!(target.join("member/snap/db").exists());
+}
+
 #[test]
 fn a_wrong_sha256_is_refused_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
@@ -465,6 +480,8 @@ fn etcdutls_own_words_work() {
     let mut command = Command::new(cli::program());
     command.args(["snapshot", "restore"]).arg(&snapshot).args(["--initial-memory-map-size=10000", "--name=m1"]);
     command.args(["--initial-cluster=m1=http://localhost:2380", "--initial-cluster-token=t", "--write-out=table"]);
+    // Go's tools take a value for these, and of a flag that is given twice the last counts.
+    command.args(["--skip-hash-check=true", "--mark-compacted=true", "--mark-compacted=false", "--bump-revision=0"]);
     let output = command.current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(complaint(&output).contains("--initial-memory-map-size is ignored"));

@@ -177,6 +177,17 @@ fn users_and_passwords() {
         let file = server.folder.path().join("password");
         std::fs::write(&file, "rootpw\n").unwrap();
         said(&run(&["--user=root", "--password-file", file.to_str().unwrap()]));
+        let named = Command::new(cli::program())
+            .args(["save", &format!("--endpoints={}", server.url), &cacert, &cert, &key, "--user=root"])
+            .args(["--password-file", file.to_str().unwrap()])
+            .arg(server.file())
+            // What is said on the command line counts more.
+            .env("ETCDCTL_PASSWORD", "another")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        said(&named);
+        std::fs::remove_file(server.file()).unwrap();
         refused(&run(&["--user=root:wrong"]), &["--user and the password"]);
         refused(&run(&["--user=nobody:x"]), &["--user and the password"]);
         refused(&run(&["--user=guest:guestpw"]), &["root role"]);

@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
-use super::args_save::path;
 pub use super::args_save::{ClientArgs, SaveArgs};
+use super::args_save::{path, truth};
 use super::exit;
 
 /// Proves that etcd v3 snapshots are sound, and says what is in them.
@@ -17,7 +17,8 @@ use super::exit;
 /// A FILE is a snapshot of etcd 3.3 to 3.7, or a copy of a stopped member's member/snap/db. It may be compressed with gzip, zip or
 /// zstd, and `-` is the standard input. A FILE is only ever read.
 #[derive(Debug, Parser)]
-#[command(name = "etcdsnap", version, after_help = exit::HELP, max_term_width = 120)]
+// Of a flag that is given twice the last counts, as for etcd's tools.
+#[command(name = "etcdsnap", version, after_help = exit::HELP, max_term_width = 120, args_override_self = true)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -202,13 +203,13 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "URLS", default_value = "http://localhost:2380")]
     pub initial_advertise_peer_urls: String,
     /// Go on without a SHA-256, as for a copy of member/snap/db, or with a wrong one
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub skip_hash_check: bool,
     /// Raise the latest revision by so much
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
     pub bump_revision: u64,
     /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub mark_compacted: bool,
     /// Accepted for etcdutl's sake and ignored: nothing is mapped into memory here
     #[arg(long, value_name = "BYTES")]

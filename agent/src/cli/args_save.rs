@@ -46,8 +46,8 @@ pub struct ClientArgs {
     /// The password; others see it in the list of processes
     #[arg(long, value_name = "PASSWORD", env = "ETCDCTL_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    /// A file that holds the password alone
-    #[arg(long, value_name = "PATH", conflicts_with = "password")]
+    /// A file that holds the password alone; it counts more than --password and its variable
+    #[arg(long, value_name = "PATH")]
     pub password_file: Option<PathBuf>,
     /// A token instead of user and password
     #[arg(long, value_name = "TOKEN", env = "ETCDCTL_AUTH_JWT_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "password", "password_file"])]
@@ -179,7 +179,7 @@ fn fractions(text: &str) -> Option<Duration> {
 }
 
 /// What Go takes for a truth value.
-fn truth(text: &str, default: bool) -> Result<bool, String> {
+pub fn truth(text: &str, default: bool) -> Result<bool, String> {
     match text {
         "" => Ok(default),
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),

@@ -10,12 +10,12 @@ use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
 use super::exit::{Exit, Failure};
-use super::signals;
+use super::{output, signals};
 
 /// The configuration; asks for a password where that is needed.
 ///
 /// # Errors
-/// When there is a user without a password, or a flag is empty.
+/// When there is a user without a password, or a file cannot be read.
 pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     let discovery = given(args.discovery_srv.as_ref()).map(|domain| Discovery {
         domain,
@@ -69,10 +69,11 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
         (None, password) => password,
     };
     let Some(user) = given(args.user.as_ref()) else {
-        return match password {
-            Some(_) => Err(Failure::new("there is a password and no user", "Give --user NAME.")),
-            None => Ok(None),
-        };
+        // The variable may be there for other commands; etcdctl does not use it then, either.
+        if password.is_some() {
+            output::warn("there is a password and no user, so it is not used: --user NAME says whose it is.");
+        }
+        return Ok(None);
     };
     // A colon is part of the name when the password stands elsewhere, as for etcdctl.
     let (name, password) = match (password, user.split_once(':')) {

@@ -6,7 +6,7 @@ use super::args::{RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::text_verify;
-use super::{output, signals};
+use super::{input, output, signals};
 
 /// Runs the command.
 ///
@@ -32,6 +32,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         owner: args.owner.clone(),
         run: if args.dry_run { Run::Dry } else { Run::Write },
     };
+    input::warn_when_in_use(&config.snapshot_path);
     let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
     let restored = match &args.all_members {
         Some(directory) => etcdsnap::restore_all_members(&config, directory, &bar),

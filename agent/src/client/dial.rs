@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -25,6 +27,9 @@ use super::tls;
 /// A server that takes us says so within a round trip, with its first ticket; one that gives no tickets costs this once.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long an address may keep the next one of its name waiting: as long as in Go's clients (RFC 6555).
+const NEXT_ADDRESS: Duration = Duration::from_millis(300);
+
 /// Connects. Later errors of the connection go into `broken`.
 pub(super) async fn dial(
     endpoint: &Endpoint,
@@ -36,7 +41,8 @@ pub(super) async fn dial(
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
     let plain: Pin<Box<dyn Stream>> = match &endpoint.address {
         Address::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
+            let addresses = lookup_host((host.as_str(), *port)).await.map_err(unreachable)?;
+            let stream = whoever_answers(addresses).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
             Box::pin(stream)
         }
@@ -51,6 +57,27 @@ pub(super) async fn dial(
     let mut secured = TlsConnector::from(Arc::new(tls)).connect(name, plain).await.map_err(failed)?;
     let early = first_words(&mut secured).await.map_err(failed)?;
     Ok(TokioIo::new(Recorded::new(Box::pin(secured), early, broken)))
+}
+
+/// A connection to the first address that answers. They are tried in order, the next one when one fails or takes long: where a name has an IPv6 address that leads
+/// nowhere, the other must not wait until the time is over.
+async fn whoever_answers(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.peekable();
+    let mut tries = JoinSet::new();
+    let mut first = None;
+    loop {
+        if let Some(address) = addresses.next() {
+            tries.spawn(TcpStream::connect(address));
+        }
+        let patience = if addresses.peek().is_some() { NEXT_ADDRESS } else { Duration::MAX };
+        match timeout(patience, tries.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(cause)))) => first = first.or(Some(cause)),
+            Ok(Some(Err(cause))) => first = first.or(Some(io::Error::other(cause))),
+            Ok(None) => return Err(first.unwrap_or_else(|| io::Error::other("the name has no address"))),
+            Err(_) => {}
+        }
+    }
 }
 
 /// With TLS 1.3 our side of the handshake is over before the server has looked at our certificate. What it thinks of it must be
@@ -69,4 +96,36 @@ async fn first_words(secured: &mut TlsStream<Pin<Box<dyn Stream>>>) -> io::Resul
         }
     });
     timeout(PATIENCE, words).await.unwrap_or_else(|_| Ok(Vec::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn answered(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answered = async { timeout(Duration::from_secs(20), whoever_answers(addresses.iter().copied())).await };
+        let stream = runtime.block_on(answered);
+        stream.expect("an outcome in time").and_then(|stream| stream.peer_addr())
+    }
+
+    #[test]
+    fn an_address_that_leads_nowhere_does_not_keep_the_next_one_waiting() {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = there.local_addr().unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Nobody accepts here, and when no more can wait a connection takes for ever.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent_at = silent.local_addr().unwrap();
+        let connect = || std::net::TcpStream::connect_timeout(&silent_at, Duration::from_millis(200)).ok();
+        let waiting: Vec<_> = std::iter::repeat_with(connect).take(10_000).take_while(Option::is_some).collect();
+        assert!(waiting.len() < 10_000);
+        assert_eq!(answered(&[there]).unwrap(), there);
+        assert_eq!(answered(&[gone, there]).unwrap(), there);
+        assert_eq!(answered(&[silent_at, gone, silent_at, there]).unwrap(), there);
+        assert_eq!(answered(&[gone, gone]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(answered(&[]).is_err());
+    }
 }
