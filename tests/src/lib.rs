@@ -16,4 +16,5 @@ pub mod programs;
 pub mod proxy;
 pub mod read;
 pub mod server;
+pub mod terminal;
 pub mod tls;

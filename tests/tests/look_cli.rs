@@ -1,16 +1,11 @@
 //! The commands that look into a snapshot, as a person or a script meets them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Output;
 
-use etcdsnap_tests::build::cluster::{self, Version};
-use etcdsnap_tests::build::history::{Entry, History};
-use etcdsnap_tests::build::message::KeyValue;
-use etcdsnap_tests::build::{Layout, with_trailer, write};
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::build::puts;
 use etcdsnap_tests::read::File;
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
@@ -22,10 +17,7 @@ struct Small {
     bytes: Vec<u8>,
 }
 
-/// Key, value and lease; no value stands for a deletion.
-type Put = (&'static [u8], Option<&'static [u8]>, i64);
-
-const PUTS: &[Put] = &[
+const PUTS: &[puts::Put] = &[
     (b"/registry/secrets/default/token", Some(b"hunter2"), 0),
     (b"/registry/pods/default/web", Some(b"{\"kind\":\"Pod\"}"), 0),
     (b"\xff\x00raw", Some(b"\x00\x01\x02"), 0),
@@ -37,36 +29,7 @@ const PUTS: &[Put] = &[
 
 impl Small {
     fn new() -> Self {
-        let mut history = History::default();
-        let mut versions: BTreeMap<&[u8], (i64, i64)> = BTreeMap::new();
-        for (number, (key, value, lease)) in PUTS.iter().enumerate() {
-            let main = number as i64 + 2;
-            let message = match value {
-                None => {
-                    versions.remove(key);
-                    KeyValue { key: key.to_vec(), ..KeyValue::default() }
-                }
-                Some(value) => {
-                    let (create, version) =
-                        versions.get(key).map_or((main, 1), |(create, version)| (*create, version + 1));
-                    versions.insert(key, (create, version));
-                    let (create_revision, mod_revision) = (create, main);
-                    KeyValue {
-                        key: key.to_vec(),
-                        create_revision,
-                        mod_revision,
-                        version,
-                        value: value.to_vec(),
-                        lease: *lease,
-                    }
-                }
-            };
-            history.revisions.insert((main, 0), Entry { tombstone: value.is_none(), value: message });
-            history.current = main;
-        }
-        history.leases.insert(0x7f3a, 60);
-        let root = cluster::database(&history, Version::V36, &mut Dice::new(1));
-        let bytes = with_trailer(&write(&root, &Layout::plain(4096, 1)).database);
+        let bytes = puts::snapshot(PUTS);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("small.db");
         fs::write(&file, &bytes).unwrap();

@@ -23,6 +23,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if installed(&["systemd-analyze"], &["systemd"])?.is_none() {
         eprintln!("there is no systemd-analyze: it does not judge the unit in docs/");
     }
+    for shell in ["zsh", "fish"] {
+        ensure!(installed(&[shell], &[shell])?.is_some(), "TAB is tried in {shell}: install it");
+    }
     step("reference programs");
     reference::run(&reference::Arguments::default())?;
     reference::ensure_own("history")?;

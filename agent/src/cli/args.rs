@@ -82,7 +82,14 @@ pub enum Command {
     ///
     /// The page has no access to any network, this server's address included. It reads files that are dragged into it or opened in it.
     Open(OpenArgs),
-    /// Print a completion script for a shell
+    /// Print a script that makes TAB complete commands, flags, files, and the keys of the file that is named
+    ///
+    /// bash: `source <(etcdsnap completions bash)` in ~/.bashrc; zsh: `source <(etcdsnap completions zsh)` in ~/.zshrc, behind compinit;
+    /// fish: `etcdsnap completions fish | source` in ~/.config/fish/config.fish. Keys are completed folder by folder, from the snapshot
+    /// itself, which is only read; there are none when that takes longer than three seconds, and none of a compressed file of more than 16 MiB.
+    ///
+    /// The script calls the program as it was called here: by its name, or by its path. Where scripts are kept as files, make them
+    /// anew with each version.
     Completions(CompletionsArgs),
     /// Print a man page
     Man(ManArgs),

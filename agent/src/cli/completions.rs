@@ -1,8 +1,7 @@
 //! `etcdsnap completions SHELL`
 
-use clap::CommandFactory;
-
-use super::args::{Args, CompletionsArgs};
+use super::args::CompletionsArgs;
+use super::complete;
 use super::exit::{Exit, Failure};
 use super::output;
 
@@ -11,8 +10,6 @@ use super::output;
 /// # Errors
 /// When stdout cannot be written.
 pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Args::command(), "etcdsnap", &mut script);
-    output::print(&String::from_utf8_lossy(&script))?;
+    output::print(&complete::registration(args.shell)?)?;
     Ok(Exit::Done)
 }

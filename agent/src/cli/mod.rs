@@ -5,6 +5,7 @@ mod args_look;
 mod args_save;
 mod client;
 mod codes;
+mod complete;
 mod completions;
 pub mod exit;
 mod input;
@@ -32,6 +33,9 @@ use exit::Exit;
 
 /// Runs what the command line asks for.
 pub fn run() -> Exit {
+    if let Some(exit) = complete::answered() {
+        return exit;
+    }
     let args = Args::parse_from(leading::moved_behind(std::env::args_os(), &Args::command()));
     if let Err(cause) = signals::end_at_once() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));

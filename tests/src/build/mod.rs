@@ -7,6 +7,7 @@
 //! place   gives the pages their numbers and writes the bytes
 //! history a random valid life of an etcd store, and what is true of it
 //! cluster the rest of etcd's buckets
+//! puts    a small store of given keys
 //! ```
 
 pub mod cluster;
@@ -15,6 +16,7 @@ pub mod layout;
 pub mod message;
 mod pack;
 mod place;
+pub mod puts;
 pub mod random;
 pub mod tree;
 

@@ -1,0 +1,103 @@
+//! Candidates as each shell's script wants to have them.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{EnvCompleter, Shells};
+
+use super::line::{Head, Quoting};
+use super::{Asked, FILES, KEYS};
+
+/// Prints what `shell` asks for; none when it asks for something that is not known.
+pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
+    let mut text = Vec::new();
+    match shell.to_str()? {
+        "bash" => bash(&asked, &mut text)?,
+        "zsh" => zsh(asked, &mut text)?,
+        "fish" => fish(&asked, &mut text)?,
+        other => {
+            let shells = Shells::builtins();
+            let completer = shells.completer(other)?;
+            let at = env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|at| at.parse().ok());
+            let asked = Asked { at: at.unwrap_or(asked.len().saturating_sub(1)), words: asked };
+            other_shell(completer, &asked, &mut text)?;
+        }
+    }
+    io::stdout().lock().write_all(&text).ok()
+}
+
+/// elvish and PowerShell, by clap's own scripts.
+fn other_shell(completer: &dyn EnvCompleter, asked: &Asked, text: &mut Vec<u8>) -> Option<()> {
+    let folder = env::current_dir().ok();
+    completer.write_complete(&mut asked.command(), asked.words.clone(), folder.as_deref(), text).ok()
+}
+
+/// A line that says how they are to be taken, and a candidate a line. Bash replaces a word from its last colon or equals sign on only, so that the candidates
+/// are given without what stands before it.
+fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
+    let [line, tail, replaced] = asked else { return None };
+    let head = Head::new(line.as_bytes(), Quoting::Bash);
+    let asked = head.asked(tail.as_bytes())?;
+    let found = asked.candidates()?;
+    let typed = asked.words.get(asked.at)?.as_bytes();
+    let kept = head.kept(replaced.len());
+    // Readline lists the last parts of names alone, and bash quotes them, all but what it would expand.
+    let is_name = |found: &CompletionCandidate| is_tagged(found, KEYS) || is_tagged(found, FILES);
+    let expands = |byte: &u8| matches!(byte, b'$' | b'`');
+    let is_easy = |value: &[u8]| value.starts_with(typed) && !value.iter().any(expands);
+    let names = found.iter().any(is_name) && values(&found).all(is_easy);
+    text.extend_from_slice(if names { b"names\n" } else { b"words\n" });
+    for rest in values(&found).filter_map(|value| value.strip_prefix(kept.value.as_slice())) {
+        if names {
+            text.extend_from_slice(rest)
+        } else {
+            text.extend(kept.quoted(rest))
+        }
+        text.push(b'\n');
+    }
+    Some(())
+}
+
+/// A candidate a line, with a tab and what it is where that is known; files are left to zsh, which knows more of them.
+fn zsh(asked: Vec<OsString>, text: &mut Vec<u8>) -> Option<()> {
+    let mut words = asked.into_iter();
+    let at = words.next()?.to_str()?.parse().ok()?;
+    described(&Asked { words: words.collect(), at }.candidates()?, text);
+    Some(())
+}
+
+/// The same, for the line up to the cursor and the whole line.
+fn fish(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
+    let [line, whole] = asked else { return None };
+    let tail = whole.as_bytes().strip_prefix(line.as_bytes()).unwrap_or_default();
+    described(&Head::new(line.as_bytes(), Quoting::Fish).asked(tail)?.candidates()?, text);
+    Some(())
+}
+
+fn described(found: &[CompletionCandidate], text: &mut Vec<u8>) {
+    let helps = found.iter().filter(|found| is_one_line(found)).map(CompletionCandidate::get_help);
+    for (value, help) in values(found).zip(helps) {
+        text.extend_from_slice(value);
+        if let Some(help) = help {
+            let help = help.to_string();
+            text.extend(format!("\t{}", help.lines().next().unwrap_or_default()).into_bytes());
+        }
+        text.push(b'\n');
+    }
+}
+
+/// The candidates that lines can hold; others are file names that nobody wants to type.
+fn values(found: &[CompletionCandidate]) -> impl Iterator<Item = &[u8]> {
+    found.iter().filter(|found| is_one_line(found)).map(|found| found.get_value().as_bytes())
+}
+
+fn is_one_line(found: &CompletionCandidate) -> bool {
+    !found.get_value().as_bytes().iter().any(|byte| matches!(byte, b'\n' | b'\t'))
+}
+
+fn is_tagged(found: &CompletionCandidate, tag: &str) -> bool {
+    found.get_tag().is_some_and(|text| text.to_string() == tag)
+}

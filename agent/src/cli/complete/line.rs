@@ -1,0 +1,211 @@
+//! A command line as a shell has it before it is run: words with quotes around them and backslashes in them.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use super::Asked;
+
+/// Whose quoting it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quoting {
+    Bash,
+    /// Backslashes count within single quotes, too.
+    Fish,
+}
+
+/// A word of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    /// Where it begins in the line.
+    start: usize,
+    /// What the program gets.
+    value: Vec<u8>,
+    /// It is where something is read from or written to.
+    redirected: bool,
+}
+
+/// A line up to the cursor.
+#[derive(Debug)]
+pub struct Head<'l> {
+    line: &'l [u8],
+    words: Vec<Word>,
+    /// The quote that is open at the cursor.
+    open: Option<u8>,
+    quoting: Quoting,
+}
+
+impl<'l> Head<'l> {
+    /// The words of a line. The last one is where the cursor is; it may be empty.
+    pub fn new(line: &'l [u8], quoting: Quoting) -> Self {
+        let mut head = Self { line, words: Vec::new(), open: None, quoting };
+        let mut word: Option<Word> = None;
+        let mut redirected = false;
+        let mut at = 0;
+        while let Some(byte) = line.get(at) {
+            match byte {
+                b' ' | b'\t' | b'\n' => {
+                    redirected &= word.is_none();
+                    head.words.extend(word.take());
+                    at += 1;
+                }
+                b'<' | b'>' | b'&' | b'|' | b';' => {
+                    // `2>` is no word.
+                    word = word.filter(|word| !word.value.iter().all(u8::is_ascii_digit));
+                    head.words.extend(word.take());
+                    redirected = matches!(byte, b'<' | b'>');
+                    at += 1;
+                }
+                _ => {
+                    let word = word.get_or_insert(Word { start: at, value: Vec::new(), redirected });
+                    (at, head.open) = piece(line, at, quoting, &mut word.value);
+                }
+            }
+        }
+        head.words.push(word.unwrap_or(Word { start: line.len(), value: Vec::new(), redirected }));
+        head
+    }
+
+    /// The command line, with the words behind the cursor, which `tail` holds; none where a file name is read by the shell itself.
+    pub fn asked(&self, tail: &[u8]) -> Option<Asked> {
+        let current = self.words.last().filter(|word| !word.redirected)?;
+        let here = self.words.iter().filter(|word| !word.redirected);
+        let mut words: Vec<OsString> = here.map(|word| OsString::from_vec(word.value.clone())).collect();
+        let at = words.len().checked_sub(1)?;
+        if self.open.is_none() {
+            let behind = Head::new(tail, self.quoting).words;
+            // What goes on without a space is the rest of the word that the cursor is in.
+            let rest = if tail.first().is_some_and(|byte| byte.is_ascii_whitespace()) { 0 } else { 1 };
+            let wanted = behind.into_iter().skip(rest).filter(|word| !word.redirected && !word.value.is_empty());
+            words.extend(wanted.map(|word| OsString::from_vec(word.value)));
+        }
+        debug_assert_eq!(words.get(at).map(|word| word.as_encoded_bytes()), Some(current.value.as_slice()));
+        Some(Asked { words, at })
+    }
+
+    /// The current word before the last `len` bytes of the line, which are all that the shell replaces of it.
+    pub fn kept(&self, len: usize) -> Kept {
+        let start = self.words.last().map_or(0, |word| word.start);
+        let kept = self.line.get(start..self.line.len().saturating_sub(len)).unwrap_or_default();
+        let head = Head::new(kept, self.quoting);
+        Kept { open: head.open, value: head.words.into_iter().last().map(|word| word.value).unwrap_or_default() }
+    }
+}
+
+/// The part of a word that a shell leaves as it stands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What the program gets of it.
+    pub value: Vec<u8>,
+    /// The quote that is open behind it.
+    open: Option<u8>,
+}
+
+impl Kept {
+    /// Bytes that follow, as bash takes them for what they are.
+    pub fn quoted(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for byte in bytes {
+            match (self.open, byte) {
+                (Some(b'\''), b'\'') => text.extend_from_slice(b"'\\''"),
+                (Some(b'"'), b'"' | b'$' | b'`' | b'\\') => text.extend([b'\\', *byte]),
+                (None, byte) if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"_./,:@%+=-".contains(byte) => {
+                    text.extend([b'\\', *byte]);
+                }
+                (_, byte) => text.push(*byte),
+            }
+        }
+        text
+    }
+}
+
+/// Takes in a character, or what is between quotes; where it goes on, and which quote is still open.
+fn piece(line: &[u8], at: usize, quoting: Quoting, value: &mut Vec<u8>) -> (usize, Option<u8>) {
+    let Some(&quote) = line.get(at) else { return (at + 1, None) };
+    if quote == b'\\' {
+        value.extend(line.get(at + 1));
+        return (at + 2, None);
+    }
+    if quote != b'"' && quote != b'\'' {
+        value.push(quote);
+        return (at + 1, None);
+    }
+    let mut at = at + 1;
+    while let Some(&byte) = line.get(at) {
+        if byte == quote {
+            return (at + 1, None);
+        }
+        let escapes: &[u8] = match (quote, quoting) {
+            (b'"', _) => b"\"\\$`",
+            (_, Quoting::Bash) => b"",
+            (_, Quoting::Fish) => b"'\\",
+        };
+        match line.get(at + 1).filter(|next| byte == b'\\' && escapes.contains(next)) {
+            Some(next) => {
+                value.push(*next);
+                at += 2;
+            }
+            None => {
+                value.push(byte);
+                at += 1;
+            }
+        }
+    }
+    (at, Some(quote))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(head: &str, tail: &str, quoting: Quoting) -> Option<(Vec<String>, usize)> {
+        let asked = Head::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
+        Some((asked.words.into_iter().map(|word| word.into_string().unwrap()).collect(), asked.at))
+    }
+
+    fn bash(head: &str) -> Vec<String> {
+        words(head, "", Quoting::Bash).unwrap().0
+    }
+
+    #[test]
+    fn words_are_what_the_program_would_get() {
+        assert_eq!(bash("etcdsnap keys f.db "), ["etcdsnap", "keys", "f.db", ""]);
+        assert_eq!(bash("etcdsnap  keys 'a b.db' /reg"), ["etcdsnap", "keys", "a b.db", "/reg"]);
+        assert_eq!(bash(r#"etcdsnap get a\ b.db '"\xff"#), ["etcdsnap", "get", "a b.db", "\"\\xff"]);
+        assert_eq!(bash(r#"etcdsnap get f "a\"b\x""#), ["etcdsnap", "get", "f", "a\"b\\x"]);
+        assert_eq!(bash("etcdsnap keys f 2>/dev/null /reg"), ["etcdsnap", "keys", "f", "/reg"]);
+        assert_eq!(bash("etcdsnap keys f > out --long"), ["etcdsnap", "keys", "f", "--long"]);
+        assert_eq!(words("etcdsnap keys f > ou", "", Quoting::Bash), None);
+        let fish = words(r"etcdsnap get f 'it\'s", "", Quoting::Fish).unwrap().0;
+        assert_eq!(fish.last().unwrap(), "it's");
+    }
+
+    #[test]
+    fn words_behind_the_cursor_count() {
+        let (all, at) = words("etcdsnap export --prefix /re", " f.db", Quoting::Bash).unwrap();
+        assert_eq!((all.join(" ").as_str(), at), ("etcdsnap export --prefix /re f.db", 3));
+        let (all, at) = words("etcdsnap keys f.db /re", "gistry/ --long", Quoting::Bash).unwrap();
+        assert_eq!((all.join(" ").as_str(), at), ("etcdsnap keys f.db /re --long", 3));
+    }
+
+    #[test]
+    fn what_the_shell_keeps_of_a_word() {
+        let kept =
+            |line: &str, len| String::from_utf8(Head::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
+        assert_eq!(kept("etcdsnap keys f /r/system:con", "con".len()), "/r/system:");
+        assert_eq!(kept("etcdsnap keys f '/r/sys", "/r/sys".len()), "");
+        assert_eq!(kept("etcdsnap keys f --from=/r", "/r".len()), "--from=");
+        assert_eq!(kept("etcdsnap keys f /r", "/r".len()), "");
+        assert_eq!(kept("etcdsnap keys f ", 0), "");
+    }
+
+    #[test]
+    fn what_follows_is_quoted_as_it_was_begun() {
+        let quoted = |line: &str| {
+            let kept = Head::new(line.as_bytes(), Quoting::Bash).kept(1);
+            String::from_utf8(kept.quoted(b"it's $1\"")).unwrap()
+        };
+        assert_eq!(quoted("get f i"), r#"it\'s\ \$1\""#);
+        assert_eq!(quoted("get f 'i"), r#"it'\''s $1""#);
+        assert_eq!(quoted("get f \"i"), r#"it's \$1\""#);
+    }
+}

@@ -1,0 +1,171 @@
+//! What a shell asks for when somebody presses TAB.
+//!
+//! The script of `etcdsnap completions SHELL` calls the program with [`ASKED_BY`] in its environment and the command line behind `--`. clap's own engine finds what
+//! may stand at the cursor; the keys and files that it cannot know are put to the arguments here, by the names that the help gives them.
+
+mod answer;
+mod keys;
+mod line;
+mod script;
+
+use std::env;
+use std::ffi::OsString;
+use std::panic;
+use std::sync::Arc;
+
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use etcdsnap::Code;
+
+use super::args::Args;
+use super::exit::Exit;
+
+pub use script::registration;
+
+/// Names the shell that asks. Not clap's `COMPLETE`, which other programs read as well: a variable that was left behind must not keep a backup from running.
+const ASKED_BY: &str = "ETCDSNAP_COMPLETE";
+
+/// The tag of candidates that are keys.
+const KEYS: &str = "keys";
+
+/// The tag of candidates that are files or directories.
+const FILES: &str = "files";
+
+/// Answers a shell that asks; none when none does. Nothing is ever said on stderr: it would end up in the middle of somebody's command line.
+pub fn answered() -> Option<Exit> {
+    let shell = env::var_os(ASKED_BY)?;
+    panic::set_hook(Box::new(|_| {}));
+    let asked = env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    Some(if answer::print(&shell, asked).is_some() { Exit::Done } else { Exit::Failed })
+}
+
+/// A command line with the cursor in one of its words, which ends there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    /// All words, the program's name first.
+    words: Vec<OsString>,
+    /// The number of the word that the cursor is in.
+    at: usize,
+}
+
+impl Asked {
+    /// What may stand at the cursor. An empty word may also become a flag; those are offered when there is nothing else.
+    fn candidates(&self) -> Option<Vec<CompletionCandidate>> {
+        let mut command = self.command();
+        let folder = env::current_dir().ok();
+        let mut found =
+            clap_complete::engine::complete(&mut command, self.words.clone(), self.at, folder.as_deref()).ok()?;
+        let is_flag = |found: &CompletionCandidate| found.get_value().as_encoded_bytes().starts_with(b"-");
+        if self.words.get(self.at).is_some_and(|word| word.is_empty()) && !found.iter().all(is_flag) {
+            found.retain(|found| !is_flag(found));
+        }
+        Some(found)
+    }
+
+    /// The command line's definition, with what clap does not know of itself.
+    fn command(&self) -> Command {
+        let asked = Arc::new(self.clone());
+        // An argument can be changed as long as nothing is built.
+        known(Args::command(), &asked)
+    }
+}
+
+/// Puts keys, files and names to the arguments of a command and of those below it.
+fn known(command: Command, asked: &Arc<Asked>) -> Command {
+    let command = command.mut_args(|argument| completed(argument, asked));
+    command.mut_subcommands(|below| known(below, asked))
+}
+
+/// An argument with what may stand there, by the name of its value in the help.
+fn completed(argument: Arg, asked: &Arc<Asked>) -> Arg {
+    let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    match name.as_deref() {
+        Some("KEY" | "PREFIX") => {
+            let asked = asked.clone();
+            argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| keys::matching(&asked, typed)))
+        }
+        Some("FILE" | "A" | "B" | "PATH") => argument.add(files(PathCompleter::file())),
+        Some("DIR") => argument.add(files(PathCompleter::dir())),
+        Some("CODE") => argument.add(ArgValueCandidates::new(codes)),
+        Some("COMMAND") => argument.add(ArgValueCandidates::new(commands)),
+        _ => argument,
+    }
+}
+
+fn files(completer: PathCompleter) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &std::ffi::OsStr| {
+        let found = completer.complete(typed).into_iter();
+        found.map(|file| file.tag(Some(FILES.into()))).collect()
+    })
+}
+
+fn codes() -> Vec<CompletionCandidate> {
+    Code::ALL.iter().map(|code| CompletionCandidate::new(code.as_str())).collect()
+}
+
+fn commands() -> Vec<CompletionCandidate> {
+    let root = Args::command();
+    let of =
+        |command: &Command| CompletionCandidate::new(command.get_name().to_owned()).help(command.get_about().cloned());
+    root.get_subcommands().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str) -> Vec<String> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let asked = Asked { at: words.len() - 1, words };
+        let found = asked.candidates().unwrap();
+        found.iter().map(|found| found.get_value().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn commands_flags_and_values_are_found() {
+        assert_eq!(found("etcdsnap hist"), ["history"]);
+        assert_eq!(found("etcdsnap snapshot sta"), ["status"]);
+        assert_eq!(found("etcdsnap keys f.db --del"), ["--deleted"]);
+        assert_eq!(found("etcdsnap export f.db --format par"), ["parquet"]);
+        assert_eq!(found("etcdsnap export f.db --format=c"), ["--format=csv"]);
+        assert_eq!(found("etcdsnap completions z"), ["zsh"]);
+        assert_eq!(found("etcdsnap man usa"), ["usage"]);
+        assert!(found("etcdsnap codes sha256-").contains(&"sha256-mismatch".to_owned()));
+        assert!(found("etcdsnap members f.db ").contains(&"--write-out".to_owned()));
+    }
+
+    #[test]
+    fn files_come_without_flags_and_directories_with_a_slash() {
+        let tests = found("etcdsnap status ");
+        assert!(tests.contains(&"src/".to_owned()) && tests.contains(&"Cargo.toml".to_owned()), "{tests:?}");
+        assert!(!tests.iter().any(|name| name.starts_with('-') || name == "."), "{tests:?}");
+        assert_eq!(found("etcdsnap restore f.db --data-dir sr"), ["src/"]);
+    }
+
+    /// A key or a prefix in the help is one for the shell, too.
+    #[test]
+    fn every_key_and_prefix_is_known() {
+        let asked = Arc::new(Asked { words: Vec::new(), at: 0 });
+        let command = known(Args::command(), &asked);
+        let mut have = Vec::new();
+        for below in command.get_subcommands() {
+            for argument in below.get_arguments().filter(|argument| argument.get::<ArgValueCompleter>().is_some()) {
+                have.push(format!("{} {}", below.get_name(), argument.get_id()));
+            }
+        }
+        for want in [
+            "keys prefix",
+            "keys from",
+            "get key",
+            "history key",
+            "usage prefix",
+            "diff prefix",
+            "export prefix",
+            "diff b",
+        ] {
+            assert!(have.iter().any(|have| have == want), "{want}: {have:?}");
+        }
+    }
+}
