@@ -8,6 +8,7 @@ pub mod difference;
 pub mod hashkv;
 pub mod history;
 pub mod index;
+pub mod kubernetes;
 pub mod open;
 pub mod order;
 pub mod page;

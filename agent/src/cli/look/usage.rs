@@ -1,10 +1,10 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
 use etcdsnap::Status;
-use etcdsnap::core::store::usage::by_prefix;
 use etcdsnap::core::store::{Index, Key, KeyRange, Query, Usage};
 use serde_json::{Map, Value, json};
 
+use super::usage_group::{self, Group};
 use super::{bytes, open, revision, table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_look::LookForm;
@@ -33,7 +33,8 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         is_latest: revision == store.current(),
         status,
         total,
-        groups: heaviest(&index, &prefix, args.depth.get()),
+        by: usage_group::title(args.by),
+        groups: usage_group::heaviest(&index, &prefix, args),
         largest: top(&index, args.top, |state| if state.deleted { 0 } else { state.value_len }),
         busiest: top(&index, args.top, |state| if state.revisions > 1 { state.revisions } else { 0 }),
     };
@@ -51,16 +52,11 @@ struct Found<'k> {
     /// Where buckets and pages are asked for.
     status: Option<Status>,
     total: Usage,
-    groups: Vec<(Vec<u8>, Usage)>,
+    /// By what the groups are made.
+    by: &'static str,
+    groups: Vec<(Group, Usage)>,
     largest: Vec<Key<'k>>,
     busiest: Vec<Key<'k>>,
-}
-
-/// Groups of keys, those that take most first.
-fn heaviest(index: &Index, prefix: &[u8], depth: usize) -> Vec<(Vec<u8>, Usage)> {
-    let mut groups = by_prefix(index, prefix, depth);
-    groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
-    groups
 }
 
 /// The keys with the largest numbers; those with 0 are none.
@@ -103,14 +99,16 @@ impl Found<'_> {
         }
         let rows = self.groups.iter().take(top).map(|(group, usage)| {
             vec![
-                if group.is_empty() { "(no slash)".into() } else { bytes::key(group) },
+                group.text.clone(),
                 grouped(usage.keys),
                 si_bytes(usage.live_bytes),
                 grouped(usage.revisions),
                 si_bytes(usage.history_bytes),
             ]
         });
-        text.push_str(&format!("\n{}", table::rows(form, &GROUPS, rows.collect())));
+        let mut columns = GROUPS;
+        columns[0].0 = self.by;
+        text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
         if self.groups.len() > top {
             text.push_str(&format!("and {} more (--top)\n", grouped((self.groups.len() - top) as u64)));
         }
@@ -133,7 +131,7 @@ impl Found<'_> {
             let mut object = Map::new();
             object.insert("kind".into(), kind.into());
             if let Some(key) = key {
-                bytes::put(&mut object, if kind == "prefix" { "prefix" } else { "key" }, key);
+                bytes::put(&mut object, "key", key);
             }
             if let Value::Object(rest) = rest {
                 object.extend(rest);
@@ -159,7 +157,7 @@ impl Found<'_> {
             text.push_str(&object("pages", None, rest));
         }
         for (group, sums) in &self.groups {
-            text.push_str(&object("prefix", Some(group), usage(sums)));
+            text.push_str(&group.line(self.by, usage(sums)));
         }
         for state in &self.largest {
             text.push_str(&object("largest", Some(state.key), json!({"valueBytes": state.value_len})));
