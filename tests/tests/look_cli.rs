@@ -194,6 +194,40 @@ fn usage_adds_up() {
     assert!(text.contains("/registry/pods/") && text.contains("MOST REWRITTEN KEYS"), "{text}");
 }
 
+/// Each way to sum up has all keys in it; the sums by resource and namespace are those of the folders.
+#[test]
+fn usage_by_what_kubernetes_keeps() {
+    let path = case::named("3.7-cluster").path();
+    let file = path.to_str().unwrap();
+    let said = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
+    let all = lines(&said(&["-w", "json"]))[0].clone();
+    for (by, kind) in
+        [("resource", "resource"), ("namespace", "namespace"), ("resource-namespace", "resource and namespace")]
+    {
+        let json = lines(&said(&["-w", "json", "--by", by]));
+        let groups: Vec<_> = json.iter().filter(|line| line["kind"] == kind).collect();
+        for field in ["keys", "revisions", "liveBytes", "historyBytes"] {
+            let sum: u64 = groups.iter().map(|group| group[field].as_u64().unwrap()).sum();
+            assert_eq!(sum, all[field].as_u64().unwrap(), "{by} {field}");
+        }
+        match by {
+            "resource" => {
+                let nodes = groups.iter().find(|group| group["resource"] == "nodes").unwrap();
+                assert_eq!((&nodes["keys"], &nodes["group"]), (&5.into(), &"".into()));
+            }
+            "namespace" => assert!(groups.iter().any(|group| group["namespace"] == "" && group["keys"] == 11)),
+            _ => {
+                let pods = groups.iter().find(|group| group["resource"] == "pods" && group["namespace"] == "shop");
+                assert_eq!(pods.unwrap()["keys"], 10);
+            }
+        }
+    }
+    assert!(said(&["--by", "resource-namespace"]).contains("pods shop"));
+    assert!(said(&["--by", "namespace"]).contains("(cluster)"));
+    let elsewhere = said(&["--by", "resource", "--etcd-prefix", "/prod"]);
+    assert!(elsewhere.contains("(no object)") && !elsewhere.contains("nodes"), "{elsewhere}");
+}
+
 /// Buckets and pages are those of status; an older revision has the bytes that its keys had.
 #[test]
 fn usage_of_buckets_and_of_an_older_revision() {

@@ -92,7 +92,7 @@ proptest! {
             groups.entry(group(key.key, 0, depth).to_vec()).or_default().add(&key);
         }
 
-        let by: etcdsnap_core::store::tally::Grouping<'_> = &|key| group(key, 0, depth);
+        let by: etcdsnap_core::store::tally::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, depth));
         let take = |tally: &mut Tally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
         let (tallies, lost) = hands(&store, &mut dice, || Tally::new(query.clone(), by), take);
         prop_assert_eq!(lost, index_lost);

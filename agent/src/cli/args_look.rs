@@ -176,9 +176,15 @@ pub struct UsageArgs {
     /// Only keys that begin with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
-    /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace
-    #[arg(long, value_name = "N", default_value = "2")]
-    pub depth: NonZeroUsize,
+    /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace [default: 2]
+    #[arg(long, value_name = "N")]
+    pub depth: Option<NonZeroUsize>,
+    /// Sum up what Kubernetes keeps by what it is, instead of by parts of the name
+    #[arg(long, value_name = "WHAT", default_value = "prefix")]
+    pub by: UsageBy,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver
+    #[arg(long, value_name = "PREFIX", default_value = "/registry")]
+    pub etcd_prefix: String,
     /// How many rows of each list
     #[arg(long, value_name = "N", default_value = "20")]
     pub top: usize,
@@ -188,6 +194,19 @@ pub struct UsageArgs {
     /// Tell of every bucket how many pages it takes and how full they are, and of the free pages; reads the file once more
     #[arg(long)]
     pub buckets: bool,
+}
+
+/// By what `usage` sums up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UsageBy {
+    /// Parts of the name: see --depth
+    Prefix,
+    /// Resources: pods, events, certificates.cert-manager.io
+    Resource,
+    /// Namespaces
+    Namespace,
+    /// The resources of each namespace
+    ResourceNamespace,
 }
 
 /// Arguments of `hashkv`.

@@ -10,6 +10,7 @@ mod fold;
 pub mod hashkv;
 pub mod history;
 pub mod index;
+pub mod kubernetes;
 pub mod mask;
 pub mod open;
 pub mod order;

@@ -9,8 +9,9 @@ use crate::store::open::{Lost, Place, Store, Work};
 use crate::store::usage::Usage;
 use crate::watch::Watch;
 
-/// The group that a key belongs to, as [`group`](crate::store::usage::group) of some depth.
-pub type Grouping<'g> = &'g (dyn for<'k> Fn(&'k [u8]) -> &'k [u8] + Sync);
+/// Writes the name of the group that a key belongs to behind what is there, which is nothing: [`group`](crate::store::usage::group) of some depth, or
+/// [`objects`](crate::store::kubernetes::objects).
+pub type Grouping<'g> = &'g (dyn Fn(&[u8], &mut Vec<u8>) + Sync);
 
 /// What the entries of a key take.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +62,8 @@ pub struct Tally<'g> {
     query: Query,
     grouping: Grouping<'g>,
     groups: Names,
+    /// The name of one group.
+    name: Vec<u8>,
     rows: Rows<KeyTally>,
 }
 
@@ -68,7 +71,7 @@ impl<'g> Tally<'g> {
     /// No entries yet.
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
-        Self { query, grouping, groups: Names::default(), rows: Rows::new() }
+        Self { query, grouping, groups: Names::default(), name: Vec::new(), rows: Rows::new() }
     }
 
     /// Takes in the entries of one piece of work.
@@ -84,9 +87,11 @@ impl<'g> Tally<'g> {
         store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let bytes = entry_bytes(entry);
+            self.name.clear();
+            (self.grouping)(message.key, &mut self.name);
             self.rows.push(KeyTally {
                 hash: short(message.key),
-                group: self.groups.number((self.grouping)(message.key)),
+                group: self.groups.number(&self.name),
                 revision: entry.key.revision,
                 page: entry.place.page,
                 index: entry.place.index,

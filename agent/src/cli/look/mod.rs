@@ -12,6 +12,7 @@ pub mod history;
 pub mod keys;
 mod table;
 pub mod usage;
+mod usage_group;
 
 use std::path::Path;
 

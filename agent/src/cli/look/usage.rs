@@ -1,13 +1,13 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
-use etcdsnap::core::store::usage::group;
 use etcdsnap::core::store::{KeyRange, Query, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
+use super::usage_group::{self, Group};
 use super::{bytes, open, revision, table, told};
 use crate::cli::args::UsageArgs;
-use crate::cli::args_look::LookForm;
+use crate::cli::args_look::{LookForm, UsageBy};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
 use crate::cli::render::number::{grouped, si_bytes};
@@ -17,17 +17,31 @@ use crate::cli::render::number::{grouped, si_bytes};
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
+    if args.depth.is_some() && args.by != UsageBy::Prefix {
+        return Err(Failure::new(
+            "--depth counts the parts of a name, and --by asks for something else",
+            "Leave one of them out.",
+        ));
+    }
     let prefix = bytes::typed(&args.prefix)?;
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
     let query = Query { range: KeyRange::prefix(&prefix), revision, hash_values: false };
-    let depth = args.depth.get();
-    let (report, lost) = snapshot.usage(&store, &query, &|key| group(key, prefix.len(), depth), args.top, &bar)?;
+    let grouping = |key: &[u8], name: &mut Vec<u8>| usage_group::write(args, &prefix, key, name);
+    let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
-    let found =
-        Found { size: store.database_bytes(), revision, is_latest: revision == store.current(), status, report };
+    let groups = report.groups.iter().map(|(name, sums)| (Group::named(name, args.by), *sums)).collect();
+    let found = Found {
+        size: store.database_bytes(),
+        revision,
+        is_latest: revision == store.current(),
+        status,
+        by: usage_group::title(args.by),
+        groups,
+        report,
+    };
     let form = args.look.write_out;
     output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, prefix.is_empty()) })?;
     Ok(told(&args.look.file, &lost))
@@ -41,6 +55,9 @@ struct Found {
     is_latest: bool,
     /// Where buckets and pages are asked for.
     status: Option<Status>,
+    /// By what the groups are made.
+    by: &'static str,
+    groups: Vec<(Group, Usage)>,
     report: UsageReport,
 }
 
@@ -70,18 +87,20 @@ impl Found {
         if let Some(status) = &self.status {
             text.push_str(&format!("\n{}", buckets(form, status)));
         }
-        let rows = self.report.groups.iter().take(top).map(|(group, usage)| {
+        let rows = self.groups.iter().take(top).map(|(group, usage)| {
             vec![
-                if group.is_empty() { "(no slash)".into() } else { bytes::key(group) },
+                group.text.clone(),
                 grouped(usage.keys),
                 si_bytes(usage.live_bytes),
                 grouped(usage.revisions),
                 si_bytes(usage.history_bytes),
             ]
         });
-        text.push_str(&format!("\n{}", table::rows(form, &GROUPS, rows.collect())));
-        if self.report.groups.len() > top {
-            text.push_str(&format!("and {} more (--top)\n", grouped((self.report.groups.len() - top) as u64)));
+        let mut columns = GROUPS;
+        columns[0].0 = self.by;
+        text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
+        if self.groups.len() > top {
+            text.push_str(&format!("and {} more (--top)\n", grouped((self.groups.len() - top) as u64)));
         }
         let rows =
             self.report.largest.iter().map(|heavy| vec![bytes::key(&heavy.key), si_bytes(u64::from(heavy.number))]);
@@ -104,7 +123,7 @@ impl Found {
             let mut object = Map::new();
             object.insert("kind".into(), kind.into());
             if let Some(key) = key {
-                bytes::put(&mut object, if kind == "prefix" { "prefix" } else { "key" }, key);
+                bytes::put(&mut object, "key", key);
             }
             if let Value::Object(rest) = rest {
                 object.extend(rest);
@@ -129,8 +148,8 @@ impl Found {
             let rest = json!({"pageSize": status.page_size, "pages": status.pages, "freePages": status.free_pages});
             text.push_str(&object("pages", None, rest));
         }
-        for (group, sums) in &self.report.groups {
-            text.push_str(&object("prefix", Some(group), usage(sums)));
+        for (group, sums) in &self.groups {
+            text.push_str(&group.line(self.by, usage(sums)));
         }
         for heavy in &self.report.largest {
             text.push_str(&object("largest", Some(&heavy.key), json!({"valueBytes": heavy.number})));

@@ -1,0 +1,162 @@
+//! Keys as Kubernetes' API server makes them, and who takes how much room by resource and namespace.
+//!
+//! ```text
+//! /registry/pods/shop/web-1                              built in: resource, namespace, name
+//! /registry/minions/node-1                               without a namespace; nodes have an older name
+//! /registry/services/specs/shop/web                      two parts for services and their endpoints
+//! /registry/cert-manager.io/certificates/shop/web-tls    a resource of a definition, or of a server beside: its group, which has a dot, comes first
+//! ```
+//!
+//! The first part is `--etcd-prefix` of kube-apiserver. The names that differ are those of `specialDefaultResourcePrefixes` in kubernetes/pkg/kubeapiserver.
+
+/// The parts of a key, and how kubectl calls the resource.
+const RENAMED: &[(&[u8], &[u8])] = &[
+    (b"services/specs", b"services"),
+    (b"services/endpoints", b"endpoints"),
+    (b"minions", b"nodes"),
+    (b"controllers", b"replicationcontrollers"),
+    (b"ingress", b"ingresses"),
+    (b"podsecuritypolicy", b"podsecuritypolicies"),
+];
+
+/// An object of Kubernetes, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Object<'k> {
+    /// The group that the key names; empty for what is built in, whose keys name none.
+    pub group: &'k [u8],
+    /// The resource as kubectl calls it.
+    pub resource: &'k [u8],
+    /// Its namespace; empty for an object of the whole cluster.
+    pub namespace: &'k [u8],
+    /// Its name.
+    pub name: &'k [u8],
+}
+
+/// The object under a key; none for a key that is not below `prefix`, or has no resource and name.
+#[must_use]
+pub fn object<'k>(key: &'k [u8], prefix: &[u8]) -> Option<Object<'k>> {
+    let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
+    let mut rest = key.strip_prefix(prefix)?.strip_prefix(b"/")?;
+    let mut group: &[u8] = b"";
+    if let Some((first, below)) = cut(rest)
+        && first.contains(&b'.')
+    {
+        (group, rest) = (first, below);
+    }
+    let renamed = RENAMED
+        .iter()
+        .filter(|_| group.is_empty())
+        .find_map(|(parts, resource)| Some((*resource, rest.strip_prefix(*parts)?.strip_prefix(b"/")?)));
+    let (resource, rest) = renamed.or_else(|| cut(rest))?;
+    let (namespace, name) = cut(rest).unwrap_or((b"", rest));
+    (!resource.is_empty() && !name.is_empty()).then_some(Object { group, resource, namespace, name })
+}
+
+/// What is before the first slash, and behind it.
+fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = text.iter().position(|byte| *byte == b'/')?;
+    Some((text.get(..slash)?, text.get(slash.saturating_add(1)..)?))
+}
+
+/// By what objects are summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Resources, of all namespaces.
+    Resource,
+    /// Namespaces, with all resources.
+    Namespace,
+    /// The resources of each namespace.
+    Both,
+}
+
+/// Objects that are summed up; what is not asked for is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Objects<'k> {
+    /// Their resource's group, as in [`Object`].
+    pub group: &'k [u8],
+    /// Their resource.
+    pub resource: &'k [u8],
+    /// Their namespace.
+    pub namespace: &'k [u8],
+}
+
+/// Writes the name of the objects that a key is summed up with behind `name`: their three parts with slashes between, of which they have none. Nothing for a key
+/// that is no object.
+pub fn objects(key: &[u8], prefix: &[u8], by: By, name: &mut Vec<u8>) {
+    let Some(Object { group, resource, namespace, .. }) = object(key, prefix) else { return };
+    let parts: [&[u8]; 3] = match by {
+        By::Resource => [group, resource, b""],
+        By::Namespace => [b"", b"", namespace],
+        By::Both => [group, resource, namespace],
+    };
+    for (number, part) in parts.into_iter().enumerate() {
+        if number > 0 {
+            name.push(b'/');
+        }
+        name.extend_from_slice(part);
+    }
+}
+
+impl<'k> Objects<'k> {
+    /// The objects of a name that [`objects`] wrote; none for keys that are no objects.
+    #[must_use]
+    pub fn of_name(name: &'k [u8]) -> Option<Self> {
+        let (group, rest) = cut(name)?;
+        let (resource, namespace) = cut(rest)?;
+        Some(Self { group, resource, namespace })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(key: &str, prefix: &str) -> Option<String> {
+        let Object { group, resource, namespace, name } = object(key.as_bytes(), prefix.as_bytes())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some([group, resource, namespace, name].map(text).join("|"))
+    }
+
+    #[test]
+    fn keys_are_objects() {
+        for (key, want) in [
+            ("/registry/pods/shop/web-1", "|pods|shop|web-1"),
+            ("/registry/namespaces/shop", "|namespaces||shop"),
+            ("/registry/minions/node-1.example.com", "|nodes||node-1.example.com"),
+            ("/registry/services/specs/shop/web", "|services|shop|web"),
+            ("/registry/services/endpoints/shop/web", "|endpoints|shop|web"),
+            ("/registry/ranges/serviceips", "|ranges||serviceips"),
+            ("/registry/masterleases/10.0.0.1", "|masterleases||10.0.0.1"),
+            ("/registry/clusterroles/system:node", "|clusterroles||system:node"),
+            ("/registry/cert-manager.io/certificates/shop/web-tls", "cert-manager.io|certificates|shop|web-tls"),
+            ("/registry/apiregistration.k8s.io/apiservices/v1.apps", "apiregistration.k8s.io|apiservices||v1.apps"),
+        ] {
+            assert_eq!(told(key, "/registry").as_deref(), Some(want), "{key}");
+            assert_eq!(told(key, "/registry/").as_deref(), Some(want), "{key}");
+        }
+        assert_eq!(told("/k8s/prod/pods/a/b", "/k8s/prod").as_deref(), Some("|pods|a|b"));
+        for key in
+            ["compact_rev_key", "/registry", "/registry/", "/registry/health", "/registryx/pods/a/b", "/registry/pods/"]
+        {
+            assert_eq!(told(key, "/registry"), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn objects_are_named() {
+        let named = |key: &[u8], by| {
+            let mut name = Vec::new();
+            objects(key, b"/registry", by, &mut name);
+            Objects::of_name(&name).map(|found| {
+                [found.group, found.resource, found.namespace].map(|part| String::from_utf8_lossy(part).into_owned())
+            })
+        };
+        let key = b"/registry/cert-manager.io/certificates/shop/web-tls";
+        let parts = |parts: [&str; 3]| Some(parts.map(str::to_owned));
+        assert_eq!(named(key, By::Both), parts(["cert-manager.io", "certificates", "shop"]));
+        assert_eq!(named(key, By::Resource), parts(["cert-manager.io", "certificates", ""]));
+        assert_eq!(named(key, By::Namespace), parts(["", "", "shop"]));
+        assert_eq!(named(b"/registry/minions/node-1", By::Namespace), parts(["", "", ""]));
+        assert_eq!(named(b"compact_rev_key", By::Both), None);
+    }
+}
