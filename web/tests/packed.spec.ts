@@ -23,6 +23,14 @@ test("gzip of a damaged file says what an unpacked one says", async ({ inspector
   expect(await inspector.codes()).toEqual(codes);
 });
 
+test("gzip in several members is told from damage", async ({ inspector }) => {
+  const half = Math.floor(plain.length / 2);
+  const joined = Buffer.concat([gzipSync(plain.subarray(0, half)), gzipSync(plain.subarray(half))]);
+  await inspector.open(made("joined.db.gz", joined));
+  await expect(inspector.page.getByTestId("failure")).toContainText("several gzip files may have been put together");
+  await expect(inspector.page.getByRole("main")).toContainText("gunzip");
+});
+
 test("gzip cut short", async ({ inspector }) => {
   const packed = gzipSync(plain);
   await inspector.open(made("cut.db.gz", packed.subarray(0, packed.length / 2)));

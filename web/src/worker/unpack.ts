@@ -89,6 +89,13 @@ async function* unzstd(packed: Blob, taken: (bytes: number) => void): AsyncGener
 
 function spoilt(packing: Packing, error: unknown): Unreadable {
   const words = error instanceof Error ? error.message : String(error);
+  if (packing === "gzip" && /after end/i.test(words)) {
+    // The browser's own decoder reads one member; gzip files that were put together have several.
+    return new Unreadable(
+      "More data follows the end of the gzip data: several gzip files may have been put together.",
+      "Unpack it (gunzip), and open the result here. The command line reads it as it is: etcdsnap verify FILE.",
+    );
+  }
   return new Unreadable(
     `The ${packing} data is damaged or cut: ${words.replace(/\.$/, "")}.`,
     "Copy or download the file again. If that does not help, unpack what can be unpacked elsewhere and open the result here.",
