@@ -6,8 +6,9 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::index::{ByHash, Query, Short, short};
+use crate::store::hash::{ByHash, Short, short};
 use crate::store::open::{Lost, Place, Store, Work};
+use crate::store::query::Query;
 use crate::watch::Watch;
 
 /// The newest entry of a key.

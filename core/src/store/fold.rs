@@ -3,7 +3,7 @@
 //! A table of millions of keys misses the processor's caches at every look. Rows are therefore dealt to partitions by the hash of their key, and a partition is
 //! folded by itself, in a table that fits a cache, whenever it has grown to twice its keys. Memory: at most two rows a key for each thread.
 
-use crate::store::index::{ByHash, Short};
+use crate::store::hash::{ByHash, Short};
 
 /// Into how many partitions rows are dealt: of a million keys, each fits a processor's own cache.
 pub(crate) const PARTITIONS: usize = 256;
@@ -85,7 +85,7 @@ fn fold<R: Row>(rows: &mut Vec<R>, numbers: &mut ByHash<Short, u32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::index::short;
+    use crate::store::hash::short;
 
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Count(Short, u32);

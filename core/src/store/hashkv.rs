@@ -12,8 +12,9 @@ use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::source::Source;
-use crate::store::index::{ByHash, key_of};
+use crate::store::hash::ByHash;
 use crate::store::open::{Lost, Page, Store, Work};
+use crate::store::query::key_of;
 use crate::watch::Watch;
 
 /// The hash of a store at a revision.

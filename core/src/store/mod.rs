@@ -1,20 +1,23 @@
 //! The store inside a snapshot: its keys and their history, and what the small buckets say.
 //!
 //! A [`Scan`](crate::Scan) judges a file; this looks into it. The leaves of bucket `key` are read in the order of the file, by any number of threads, and each answer is
-//! a fold that does not depend on that order: [`Index`](index::Index) (keys at a revision), [`History`](history::History) (one key), [`HashKv`](hashkv::HashKv).
+//! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](history::History) (one key), [`HashKv`](hashkv::HashKv).
 //! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
 
 pub mod contents;
 pub mod difference;
 mod fold;
+mod hash;
 pub mod hashkv;
 pub mod history;
 pub mod index;
+pub mod key;
 pub mod kubernetes;
 pub mod mask;
 pub mod open;
 pub mod order;
 pub mod page;
+pub mod query;
 pub mod range;
 pub mod small;
 pub mod tally;
@@ -25,11 +28,13 @@ pub use contents::{Contents, Unlike};
 pub use difference::{Change, compare};
 pub use hashkv::{HashKv, Hashing, Unavailable};
 pub use history::{Event, History};
-pub use index::{Index, Key, KeyState, Query, Shard};
+pub use index::{Index, Shard};
+pub use key::{Key, KeyState};
 pub use mask::Hidden;
 pub use open::{Entry, Lost, OpenedStore, Place, Store, Work};
 pub use order::{Direction, KeyAt, Order, Rank};
 pub use page::{PageField, PageView};
+pub use query::Query;
 pub use range::KeyRange;
 pub use small::{Alarm, Auth, Lease, Mark, Member};
 pub use tally::{Heavy, Sums, Tallies, Tally};

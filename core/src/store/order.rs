@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::store::index::{Index, Key};
+use crate::store::index::Index;
+use crate::store::key::Key;
 use crate::store::range::KeyRange;
 
 /// Where a key is in its index.

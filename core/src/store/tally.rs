@@ -4,8 +4,10 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::index::{ByHash, Query, Short, entry_bytes, short};
+use crate::store::hash::{ByHash, Short, short};
+use crate::store::key::entry_bytes;
 use crate::store::open::{Lost, Place, Store, Work};
+use crate::store::query::Query;
 use crate::store::usage::Usage;
 use crate::watch::Watch;
 

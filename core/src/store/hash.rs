@@ -1,0 +1,40 @@
+//! Hashes of keys, and tables by them.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// 96 bits of a key's XXH3-128: two of ten million keys collide with a probability of about 10^-15.
+pub(crate) type Short = (u32, u32, u32);
+
+pub(crate) fn short(key: &[u8]) -> Short {
+    let hash = xxh3_128(key);
+    // Truncation is meant: three of the four words.
+    (hash as u32, (hash >> 32) as u32, (hash >> 64) as u32)
+}
+
+/// A hash table whose keys are hashes already.
+pub(crate) type ByHash<K, V> = HashMap<K, V, BuildHasherDefault<Already>>;
+
+/// Takes the lower half of a hash for its own.
+#[derive(Debug, Default)]
+pub(crate) struct Already(u64);
+
+impl Hasher for Already {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u128(&mut self, hash: u128) {
+        // Truncation is meant.
+        self.0 = hash as u64;
+    }
+    fn write_u32(&mut self, word: u32) {
+        self.0 = self.0.rotate_left(32) ^ u64::from(word);
+    }
+}
