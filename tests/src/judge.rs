@@ -113,13 +113,21 @@ pub fn verify_any(bytes: &[u8]) {
     }
 }
 
-/// For a fuzzer: the same for bytes with both metas' checksums and the SHA-256 made right, so that damage behind them is reached.
+/// For a fuzzer: the same for what [`sealed`] makes of bytes.
 ///
 /// # Panics
 /// When the ways differ.
 pub fn verify_sealed(bytes: &[u8]) {
+    if let Some(file) = sealed(bytes) {
+        verify_any(&file);
+    }
+}
+
+/// The bytes with both metas' checksums and the SHA-256 made right, so that damage behind them is reached; none for too few.
+#[must_use]
+pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < 1024 {
-        return;
+        return None;
     }
     let whole = bytes.len() / 512 * 512;
     let mut file = File { bytes: bytes[..whole].to_vec(), page_size: 512 };
@@ -129,7 +137,7 @@ pub fn verify_sealed(bytes: &[u8]) {
     }
     file.seal_meta(0);
     file.seal_meta(1);
-    verify_any(&crate::build::with_trailer(&file.bytes));
+    Some(crate::build::with_trailer(&file.bytes))
 }
 
 /// How many strips a scan of these bytes reads ahead; none when it is no database.

@@ -14,6 +14,7 @@ pub mod dice;
 pub mod judge;
 pub mod programs;
 pub mod proxy;
+pub mod questions;
 pub mod read;
 pub mod server;
 pub mod terminal;

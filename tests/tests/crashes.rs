@@ -1,6 +1,6 @@
-//! Inputs that once made the program crash, hang or contradict itself: each file of `tests/crashes/` is judged in all ways.
+//! Inputs that once made the program crash, hang or contradict itself: each file of `tests/crashes/` is judged in all ways and asked everything.
 
-use etcdsnap_tests::{judge, programs};
+use etcdsnap_tests::{judge, programs, questions};
 
 #[test]
 fn every_crash_input_is_answered() {
@@ -9,7 +9,9 @@ fn every_crash_input_is_answered() {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "bin") {
             println!("{}", path.display());
-            judge::verify_any(&std::fs::read(&path).expect("a crash input"));
+            let bytes = std::fs::read(&path).expect("a crash input");
+            judge::verify_any(&bytes);
+            questions::ask_any(&bytes);
         }
     }
 }

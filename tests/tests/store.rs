@@ -14,6 +14,7 @@ use etcdsnap_tests::build::random::{Member, any_member, later, member};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
+use etcdsnap_tests::questions;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -202,6 +203,8 @@ proptest! {
             database.truncate(dice.below(database.len() + 1));
         }
         let file = with_trailer(&database);
+        questions::ask_any(&file);
+        questions::ask_sealed(&file);
         let Some(store) = open(&file) else { return Ok(()) };
         let (found, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
         for state in found.iter() {
