@@ -10,11 +10,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::source::Source;
 use crate::store::hash::ByHash;
 use crate::store::open::{Lost, Page, Store, Work};
-use crate::store::query::key_of;
 use crate::watch::Watch;
 
 /// The hash of a store at a revision.
@@ -119,7 +119,8 @@ impl Hashing {
                 continue;
             }
             // Without a compaction nothing is in doubt, and no key has to be known.
-            let hash = if self.compact < 0 { None } else { key_of(entry.value).map(xxh3_128) };
+            let hash =
+                if self.compact < 0 { None } else { KeyValue::parse(entry.value).map(|message| xxh3_128(message.key)) };
             if let Some(hash) = hash {
                 let newest = (entry.key.revision, entry.key.tombstone);
                 let known = self.newest.entry(hash).or_insert(newest);

@@ -39,13 +39,10 @@ impl History {
 
     /// Takes in an entry, if it is of this key.
     pub fn take(&mut self, entry: &Entry<'_>) {
-        if entry.value.len() < self.key.len() {
+        if self.key.is_empty() || entry.value.len() < self.key.len() {
             return;
         }
         let Some(message) = KeyValue::parse(entry.value).filter(|message| message.key == self.key) else { return };
-        if message.key.is_empty() {
-            return;
-        }
         self.events.push(Event {
             revision: entry.key.revision,
             deletion: entry.key.tombstone,

@@ -24,35 +24,15 @@ impl Query {
         if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
             return None;
         }
-        let begins_with = first_key(entry.value);
-        if begins_with.is_some_and(|key| !self.range.contains(key)) {
-            return None;
+        // A damaged message can name a second key, which counts, so all of it is read.
+        match KeyValue::parse(entry.value) {
+            Some(message) if !message.key.is_empty() => self.range.contains(message.key).then_some(message),
+            parsed => {
+                let what = if parsed.is_some() { "have no key" } else { "are no KeyValue" };
+                let text = format!("the {} bytes under revision {} {what}", entry.value.len(), entry.key.revision);
+                lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
+                None
+            }
         }
-        let Some(message) = KeyValue::parse(entry.value) else {
-            let text = format!("the {} bytes under revision {} are no KeyValue", entry.value.len(), entry.key.revision);
-            lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
-            return None;
-        };
-        if begins_with.is_none_or(|key| key.len() != message.key.len()) && !self.range.contains(message.key) {
-            return None;
-        }
-        Some(message)
     }
-}
-
-/// The key of a message that begins with it, as all do that etcd writes; to pass over what is not asked for without reading more.
-#[inline]
-fn first_key(value: &[u8]) -> Option<&[u8]> {
-    let (&tag, rest) = value.split_first()?;
-    let (&len, rest) = rest.split_first()?;
-    if tag != 0x0a || len >= 0x80 {
-        return None;
-    }
-    rest.get(..usize::from(len))
-}
-
-/// The key of a message; none when it is no message.
-#[inline]
-pub(crate) fn key_of(value: &[u8]) -> Option<&[u8]> {
-    first_key(value).or_else(|| KeyValue::parse(value).map(|message| message.key))
 }
