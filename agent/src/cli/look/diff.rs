@@ -1,10 +1,10 @@
 //! `etcdsnap diff A [B]`
 
-use etcdsnap::core::store::{Change, Index, Key, KeyRange, Query, Store, compare};
+use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::{bytes, keys, open, revision, table, told};
+use super::{bytes, keys, open, range, revision, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -29,7 +29,7 @@ impl Side<'_> {
 /// # Errors
 /// When a file cannot be read, or stdout cannot be written.
 pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
+    let range = range(&args.prefix, &args.interval)?;
     if args.b.is_none() && args.rev_a == args.rev_b {
         let advice = "Give a second file, or two revisions of this one: --rev-a N (and --rev-b M).";
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));

@@ -1,10 +1,10 @@
 //! `etcdsnap keys FILE [PREFIX]`
 
-use etcdsnap::core::store::{Key, KeyRange, Query};
+use etcdsnap::core::store::{Key, Query};
 use serde_json::{Map, Value};
 
 use super::filter::Filter;
-use super::{bytes, open, revision, table, told};
+use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -16,10 +16,7 @@ use crate::cli::output::{self, Lines};
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
-    if let Some(from) = &args.from {
-        range = range.from(&bytes::typed(from)?);
-    }
+    let range = range(&args.prefix, &args.interval)?;
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };

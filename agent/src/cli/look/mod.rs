@@ -16,10 +16,11 @@ mod usage_group;
 
 use std::path::Path;
 
-use etcdsnap::core::store::{Lost, Store, Unavailable};
+use etcdsnap::core::store::{KeyRange, Lost, Store, Unavailable};
 use etcdsnap::{FileSource, Snapshot, printable, printable_path};
 
 use super::args::WorkArgs;
+use super::args_look::IntervalArgs;
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::{input, output};
@@ -41,6 +42,26 @@ fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
         };
         Failure::new(cause.to_string(), advice)
     })
+}
+
+/// The keys that begin with `prefix` and lie in the interval, both as they were typed.
+fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
+    let mut range = KeyRange::prefix(&bytes::typed(prefix)?);
+    let from = interval.from.as_deref().map(bytes::typed).transpose()?;
+    let to = interval.to.as_deref().map(bytes::typed).transpose()?;
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from >= to
+    {
+        let what = format!("no key lies between --from {} and --to {}", bytes::key(from), bytes::key(to));
+        return Err(Failure::new(what, "--from is the first key of the interval, and --to the first one behind it."));
+    }
+    if let Some(from) = from {
+        range = range.from(&from);
+    }
+    if let Some(to) = to {
+        range = range.until(&to);
+    }
+    Ok(range)
 }
 
 /// Says what an answer may lack; the exit code.
