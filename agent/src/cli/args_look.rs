@@ -48,8 +48,8 @@ pub struct KeysArgs {
     #[arg(short, long)]
     pub long: bool,
     /// At most so many
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
+    pub limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub interval: IntervalArgs,
     /// Only those for which all of this is true: size, create, mod, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
@@ -194,7 +194,7 @@ pub struct UsageArgs {
     #[command(flatten)]
     pub interval: IntervalArgs,
     /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub depth: Option<NonZeroUsize>,
     /// Sum up what Kubernetes keeps by what it is, instead of by parts of the name
     #[arg(long, value_name = "WHAT", default_value = "prefix")]
@@ -271,4 +271,9 @@ pub enum LookForm {
     Json,
     /// A table with lines around it
     Table,
+}
+
+/// How many, in words that say what is wrong with another text.
+pub fn one_or_more(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "a whole number from 1 on is wanted")
 }

@@ -83,7 +83,9 @@ mod tests {
         assert_eq!(KeyRange::prefix(b"a").until(b"z"), KeyRange::prefix(b"a"));
         assert_eq!(KeyRange::prefix(b"a").until(b"ac").until(b"b"), KeyRange::prefix(b"a").until(b"ac"));
         let between = KeyRange::all().from(b"b").until(b"d");
-        assert!(between.contains(b"b") && between.contains(b"c\xff") && !between.contains(b"d") && !between.contains(b"a"));
+        assert!(
+            between.contains(b"b") && between.contains(b"c\xff") && !between.contains(b"d") && !between.contains(b"a")
+        );
         for key in [&b""[..], b"a", b"b", b"c", b"\xff"] {
             assert!(!KeyRange::all().from(b"c").until(b"b").contains(key), "nothing lies between c and b");
             assert!(!KeyRange::all().until(b"").contains(key), "nothing lies before the empty key");

@@ -1,6 +1,11 @@
 //! `etcdsnap keys FILE [PREFIX]`
 
-use etcdsnap::core::store::{Key, Query};
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+
+use etcdsnap::FileSource;
+use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::store::{Key, Lost, Place, Query, Store};
 use serde_json::{Map, Value};
 
 use super::filter::Filter;
@@ -17,14 +22,24 @@ use crate::cli::output::{self, Lines};
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let range = range(&args.prefix, &args.interval)?;
+    let by_value = filters.iter().any(Filter::is_about_the_value);
+    if by_value && args.deleted {
+        let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
+        return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
+    }
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };
-    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
-    drop(bar);
+    let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
-    let keys = index.sorted(wanted);
-    let keys = keys.iter().take(args.limit.unwrap_or(usize::MAX));
+    let mut keys = index.sorted(wanted);
+    if by_value {
+        let (holding, lost_values) = holding(&store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
+        lost.append(lost_values);
+        keys.retain(|state| holding.contains(&state.place));
+    }
+    drop(bar);
+    let keys = keys.iter().take(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.look.write_out {
         LookForm::Table => {
             let columns = if args.long { &LONG[..] } else { &LONG[..1] };
@@ -50,10 +65,29 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     Ok(told(&args.look.file, &lost))
 }
 
-const LONG: [table::Column; 6] =
+/// The places of those keys whose values meet all conditions; each page is read once.
+fn holding(
+    store: &Store<'_, FileSource>,
+    keys: &[Key<'_>],
+    filters: &[Filter],
+) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
+    let mut holding = HashSet::new();
+    let places = keys.iter().map(|state| state.place).collect();
+    let lost = store.entries_at(places, &mut |entry| {
+        let value = KeyValue::parse(entry.value).unwrap_or_default().value;
+        if filters.iter().all(|filter| filter.holds_of_value(value)) {
+            holding.insert(entry.place);
+        }
+    })?;
+    Ok((holding, lost))
+}
+
+/// Titles of [`long`].
+pub const LONG: [table::Column; 6] =
     [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
 
-fn long(state: &Key<'_>) -> Vec<String> {
+/// A key's state in columns.
+pub fn long(state: &Key<'_>) -> Vec<String> {
     vec![
         bytes::key(state.key),
         state.revision.main.to_string(),
