@@ -38,7 +38,7 @@ fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
     store.at(asked).map_err(|cause| {
         let advice = match cause {
             Unavailable::Compacted { .. } => "What is older may be in an older snapshot.",
-            Unavailable::Future { .. } => "Take a newer snapshot.",
+            Unavailable::Future { .. } => "Leave the revision out for the latest one, or look into a newer snapshot.",
         };
         Failure::new(cause.to_string(), advice)
     })
@@ -64,16 +64,19 @@ fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
     Ok(range)
 }
 
+/// What could not be read.
+fn places(lost: &Lost) -> String {
+    let places = super::render::number::counted(lost.places, "place", "places");
+    let first = lost.first.as_ref().map(|first| format!("; the first: {} [{}]", printable(&first.message), first.code));
+    format!("{places} could not be read{}", first.unwrap_or_default())
+}
+
 /// Says what an answer may lack; the exit code.
 fn told(path: &Path, lost: &Lost) -> Exit {
-    let Some(first) = &lost.first else { return Exit::Done };
-    let places = super::render::number::counted(lost.places, "place", "places");
-    let what = format!(
-        "{} is damaged: {places} could not be read, so that this may not be all; the first: {} [{}]",
-        printable_path(path),
-        printable(&first.message),
-        first.code
-    );
+    if lost.first.is_none() {
+        return Exit::Done;
+    }
+    let what = format!("{} is damaged, and this may not be all: {}", printable_path(path), places(lost));
     output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
     Exit::Damage
 }

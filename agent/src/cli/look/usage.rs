@@ -25,8 +25,8 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     }
     let prefix = bytes::typed(&args.prefix)?;
     let range = range(&args.prefix, &args.interval)?;
-    // What a compaction of the whole database would leave cannot be told from a part of its keys.
-    let whole = range == KeyRange::all();
+    // What a compaction of the whole database would leave cannot be told from a part of its keys, nor when some are lost.
+    let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
@@ -35,6 +35,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
+    whole &= lost.places == 0;
     let groups = report.groups.iter().map(|(name, sums)| (Group::named(name, args.by), *sums)).collect();
     let found = Found {
         size: store.database_bytes(),
