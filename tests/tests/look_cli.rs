@@ -85,6 +85,10 @@ fn keys_are_listed_and_chosen() {
         small.said(&["keys", "/registry/pods/", "--long"]).split_whitespace().collect::<Vec<_>>(),
         ["6", "3", "2", "20", "-", "/registry/pods/default/web"]
     );
+    assert_eq!(
+        small.said(&["keys", "--deleted", "--long"]).split_whitespace().collect::<Vec<_>>(),
+        ["8", "-", "-", "-", "-", "gone"]
+    );
     let table = small.said(&["keys", "-w", "table", "--long"]);
     assert!(table.starts_with('┌') && table.contains("LEASE") && table.contains("7f3a"), "{table}");
     let json = lines(&small.said(&["keys", "-w", "json"]));

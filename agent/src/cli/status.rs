@@ -8,7 +8,7 @@ use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
 use super::output;
-use super::render::{etcdutl, json, text_status};
+use super::render::{etcdutl, json, reason, text_status};
 
 /// Whether `status` computes the SHA-256 without being asked.
 const SHA256_UNASKED: Sha256 = Sha256::Skip;
@@ -47,7 +47,7 @@ fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
 
 fn complain(path: &Path, report: &Report) {
     let name = printable_path(path);
-    let first = report.findings.list().first().map(|finding| etcdsnap::printable(&finding.message)).unwrap_or_default();
+    let first = report.findings.list().first().map(reason).unwrap_or_default();
     if report.status.is_some() {
         let what = format!("{name} is damaged, and part of it cannot be read: {first}");
         output::complain(

@@ -87,11 +87,13 @@ impl Filter {
         let (operator, value) =
             found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
         let (number, what) = match field {
-            Field::Size => (size(value, operator), "whole bytes, or a number with a unit such as 100kB or 1.5MiB"),
+            Field::Size => {
+                (size(value, operator), "a whole number of bytes, as it is or in a unit: 1500, 100kB, 1.5MiB")
+            }
             Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
             _ => (value.parse().ok(), "a whole number"),
         };
-        let number = number.ok_or_else(|| wrong(&format!("behind the sign stands {what}")))?;
+        let number = number.ok_or_else(|| wrong(&format!("behind the sign belongs {what}")))?;
         Ok(Self::Number(field, operator, number))
     }
 
@@ -211,12 +213,12 @@ mod tests {
             ("size", "size is a number and takes ="),
             ("size ~ x", "size is a number and takes ="),
             ("lease~7f", "lease is a number and takes ="),
-            ("size>", "whole bytes, or a number with a unit"),
-            ("size>big", "whole bytes, or a number with a unit"),
-            ("size>1.2.3", "whole bytes, or a number with a unit"),
-            ("size>.5kB", "whole bytes, or a number with a unit"),
-            ("size>-1", "whole bytes, or a number with a unit"),
-            ("size>99999999999999999999999999999999999999GiB", "whole bytes, or a number with a unit"),
+            ("size>", "a whole number of bytes"),
+            ("size>big", "a whole number of bytes"),
+            ("size>1.2.3", "a whole number of bytes"),
+            ("size>.5kB", "a whole number of bytes"),
+            ("size>-1", "a whole number of bytes"),
+            ("size>99999999999999999999999999999999999999GiB", "a whole number of bytes"),
             ("version=1.5", "a whole number"),
             ("lease=xyz", "in hexadecimal"),
             ("key=/a", "key takes ~"),

@@ -45,11 +45,9 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     }
     if args.look.write_out == LookForm::Table {
         let text = |raw: &[u8], plain: fn(&[u8]) -> String| if args.hex { bytes::hex(raw) } else { plain(raw) };
-        let mut row = keys::long(state);
-        if let Some(name) = row.first_mut() {
-            *name = text(&key, bytes::key);
-        }
-        row.push(if hidden { "(hidden: --show-secrets)".into() } else { text(&value, bytes::value) });
+        let [_, modified, create, version, size, lease] = keys::long(state);
+        let value = if hidden { "(hidden: --show-secrets)".into() } else { text(&value, bytes::value) };
+        let row = vec![text(&key, bytes::key), modified, create, version, size, lease, value];
         let columns = [&keys::LONG[..], &[("value", false)]].concat();
         output::print(&table::rows(LookForm::Table, &columns, vec![row]))?;
         return Ok(exit);

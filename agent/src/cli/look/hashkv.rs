@@ -31,7 +31,7 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
 fn unknown(path: &Path, lost: &Lost) -> Failure {
     let path = printable_path(path);
     Failure {
-        what: format!("no hash of {path}: it is damaged, {}", places(lost)),
+        what: format!("no hash of {path}: it is damaged, and {}", places(lost)),
         advice: format!(
             "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {path}; then take the hash of another copy, or of another snapshot."
         ),

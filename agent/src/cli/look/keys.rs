@@ -43,7 +43,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     match args.look.write_out {
         LookForm::Table => {
             let columns = if args.long { &LONG[..] } else { &LONG[..1] };
-            let rows = keys.map(|state| if args.long { long(state) } else { vec![bytes::key(state.key)] });
+            let rows = keys.map(|state| if args.long { long(state).into() } else { vec![bytes::key(state.key)] });
             output::print(&table::rows(LookForm::Table, columns, rows.collect()))?;
         }
         form => {
@@ -86,29 +86,23 @@ fn holding(
 pub const LONG: [table::Column; 6] =
     [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
 
-/// A key's state in columns.
-pub fn long(state: &Key<'_>) -> Vec<String> {
-    vec![
+/// A key's state in columns. A deletion has no more than its revision.
+pub fn long(state: &Key<'_>) -> [String; 6] {
+    let number = |number: i64| if state.deleted { "-".to_owned() } else { number.to_string() };
+    [
         bytes::key(state.key),
         state.revision.main.to_string(),
-        state.create_revision.to_string(),
-        state.version.to_string(),
-        state.value_len.to_string(),
+        number(state.create_revision),
+        number(state.version),
+        number(i64::from(state.value_len)),
         lease(state.lease),
     ]
 }
 
 /// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
 fn listed(state: &Key<'_>) -> String {
-    format!(
-        "{:>10} {:>10} {:>7} {:>9} {:>16}  {}\n",
-        state.revision.main,
-        state.create_revision,
-        state.version,
-        state.value_len,
-        lease(state.lease),
-        bytes::key(state.key)
-    )
+    let [key, modified, create, version, size, lease] = long(state);
+    format!("{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}\n")
 }
 
 /// A lease's id in hexadecimal; a dash for none.

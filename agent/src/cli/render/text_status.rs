@@ -5,6 +5,7 @@ use std::path::Path;
 use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::number::{counted, grouped, si_bytes};
+use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 
 /// Columns of the labels.
@@ -22,7 +23,7 @@ pub fn text(path: &Path, report: &Report) -> String {
     }
     if report.status.is_none() {
         for finding in report.findings.list().iter().take(REASONS) {
-            lines.add("why", printable(&finding.message));
+            lines.add("why", reason(finding));
         }
     }
     lines.0

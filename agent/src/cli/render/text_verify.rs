@@ -6,7 +6,7 @@ use etcdsnap::{Code, Finding, Report, Severity, Status, Trailer, Verdict, printa
 
 use super::number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
-use super::{place, wrap};
+use super::{reason, wrap};
 
 /// Findings of one code that are shown unasked.
 const FIRST: usize = 5;
@@ -104,11 +104,7 @@ fn findings(code: Code, report: &Report, shown: Shown) -> String {
 }
 
 fn line(finding: &Finding) -> String {
-    let message = printable(&finding.message);
-    match place(finding) {
-        Some(place) => wrap("    - ", "      ", &format!("{place}: {message}")),
-        None => wrap("    - ", "      ", &message),
-    }
+    wrap("    - ", "      ", &reason(finding))
 }
 
 fn sha256(trailer: &Trailer) -> String {
