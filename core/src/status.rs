@@ -67,3 +67,11 @@ pub struct BucketStatus {
     /// Pages it occupies, overflow pages counted; 0 for an inline bucket.
     pub pages: u64,
 }
+
+impl Status {
+    /// Whether damage hides every key: what it says of keys and revisions is nothing then.
+    #[must_use]
+    pub fn keys_are_lost(&self) -> bool {
+        !self.complete && self.revisions == 0
+    }
+}

@@ -1,12 +1,17 @@
 //! Keys in words: as a terminal and the page print them, and as a person types them back.
 
-/// Where Kubernetes keeps its secrets.
-pub const SECRETS: &[u8] = b"/registry/secrets/";
-
 /// Whether the value under a key is a secret of Kubernetes, to be shown only on request.
+///
+/// Kubernetes keeps them below `/registry/secrets/`, where `/registry` is `--etcd-prefix` of kube-apiserver: `/kubernetes.io` with OpenShift, and sometimes of two parts, as
+/// where several clusters share an etcd. So the second part of the name is `secrets`, or the third one where the first is not `registry`, below which a third part is a
+/// namespace. Elsewhere what lies in a namespace `secrets` is taken for secrets, too: that hides too much rather than too little.
 #[must_use]
 pub fn is_secret(key: &[u8]) -> bool {
-    key.starts_with(SECRETS)
+    let Some(path) = key.strip_prefix(b"/") else { return false };
+    let mut parts = path.split(|byte| *byte == b'/');
+    let [first, second, third, fourth] = std::array::from_fn(|_| parts.next());
+    let secrets = Some(&b"secrets"[..]);
+    (second == secrets && third.is_some()) || (first != Some(b"registry") && third == secrets && fourth.is_some())
 }
 
 /// A text without what would move a terminal or reorder the words around it: such characters are escaped.
@@ -86,6 +91,32 @@ mod tests {
     fn escapes_what_moves_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(printable("schön \u{202e}"), "schön \\u{202e}");
+    }
+
+    #[test]
+    fn secrets_are_known_under_any_prefix() {
+        for key in [
+            "/registry/secrets/",
+            "/registry/secrets/default/token",
+            "/kubernetes.io/secrets/openshift/pull",
+            "/clusters/a/secrets/default/token",
+        ] {
+            assert!(is_secret(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "/",
+            "/secrets/default/token",
+            "registry/secrets/default/token",
+            "/registry/secrets",
+            "/registry/secretsx/default/token",
+            "/registry/pods/secrets/web",
+            "/registry/configmaps/default/secrets/x",
+            "/a/b/c/secrets/x",
+            "/a/b/secrets",
+        ] {
+            assert!(!is_secret(key.as_bytes()), "{key}");
+        }
     }
 
     #[test]

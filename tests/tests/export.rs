@@ -238,6 +238,17 @@ fn a_part_and_an_older_state() {
     assert!(rows.iter().all(|row| row.key.starts_with(b"/registry/pods/") && row.main <= 466));
     let listed = cli::run(&["keys", path.to_str().unwrap(), "/registry/pods/", "--rev", "466"]).stdout;
     assert_eq!(String::from_utf8(listed).unwrap().lines().count(), rows.len());
+    // Two halves are the whole, with and without the history.
+    let middle = "/registry/pods/";
+    for flags in [&[][..], &["--history"]] {
+        let part = |interval: &[&str]| of_ndjson(&export(&path, &[flags, interval].concat()));
+        let (before, behind) = (part(&["--to", middle]), part(&["--from", middle]));
+        assert!(!before.is_empty() && before.iter().all(|row| row.key.as_slice() < middle.as_bytes()));
+        assert!(!behind.is_empty() && behind.iter().all(|row| row.key.as_slice() >= middle.as_bytes()));
+        assert_eq!(before.len() + behind.len(), part(&[]).len());
+        let both = part(&["--prefix", "/registry/", "--from", middle, "--to", "/registry/pods0"]);
+        assert_eq!(both, part(&["--prefix", middle]));
+    }
 }
 
 /// More rows than a row group holds.

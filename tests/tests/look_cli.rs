@@ -72,6 +72,10 @@ fn keys_are_listed_and_chosen() {
     assert_eq!(small.said(&["keys", "/registry/"]).lines().collect::<Vec<_>>(), &all[..2]);
     assert_eq!(small.said(&["keys", "\"\\xff\""]).lines().collect::<Vec<_>>(), &all[3..]);
     assert_eq!(small.said(&["keys", "--from", "/registry/s", "--limit", "2"]).lines().collect::<Vec<_>>(), &all[1..3]);
+    assert_eq!(small.said(&["keys", "--to", "with space"]).lines().collect::<Vec<_>>(), &all[..2]);
+    assert_eq!(small.said(&["keys", "--from", all[1], "--to", "\"\\xff\""]).lines().collect::<Vec<_>>(), &all[1..3]);
+    assert_eq!(small.said(&["keys", "/registry/", "--to", "zz"]).lines().collect::<Vec<_>>(), &all[..2]);
+    small.refused(&["keys", "--from", "b", "--to", "a"], 2, &["no key lies between --from b and --to a"]);
     assert_eq!(small.said(&["keys", "--rev", "3"]).lines().collect::<Vec<_>>(), &all[..2]);
     assert_eq!(small.said(&["keys", "--deleted"]), "gone\n");
     assert_eq!(small.said(&["keys", "--filter", "version>1"]), "/registry/pods/default/web\n");
@@ -81,14 +85,58 @@ fn keys_are_listed_and_chosen() {
         small.said(&["keys", "/registry/pods/", "--long"]).split_whitespace().collect::<Vec<_>>(),
         ["6", "3", "2", "20", "-", "/registry/pods/default/web"]
     );
+    assert_eq!(
+        small.said(&["keys", "--deleted", "--long"]).split_whitespace().collect::<Vec<_>>(),
+        ["8", "-", "-", "-", "-", "gone"]
+    );
     let table = small.said(&["keys", "-w", "table", "--long"]);
     assert!(table.starts_with('┌') && table.contains("LEASE") && table.contains("7f3a"), "{table}");
     let json = lines(&small.said(&["keys", "-w", "json"]));
     assert_eq!(json[3]["keyBase64"], "/wByYXc=");
     assert_eq!(json[2]["key"], "with space");
     assert_eq!((&json[0]["modRevision"], &json[0]["createRevision"]), (&6.into(), &3.into()));
+    assert_eq!(small.said(&["keys", "--filter", "size>0.019kB"]), "/registry/pods/default/web\n");
     small.refused(&["keys", "--filter", "colour=red"], 2, &["--filter", "size>100kB"]);
+    small.refused(&["keys", "--filter", "size ~ x"], 2, &["size is a number and takes =", "size>100kB"]);
+    small.refused(&["keys", "--limit", "0"], 2, &["from 1 on"]);
     small.refused(&["keys", "--rev", "99"], 2, &["revision 99", "its latest is 8"]);
+}
+
+#[test]
+fn keys_are_chosen_by_their_values() {
+    let small = Small::new();
+    let found = |condition: &str, rev: &str| small.said(&["keys", "--filter", condition, "--rev", rev]);
+    assert_eq!(found("value~\"v\"", "0"), "/registry/pods/default/web\n");
+    assert_eq!(found("value~kind", "0"), "/registry/pods/default/web\n");
+    // The value of that revision, not a newer one.
+    assert_eq!(found("value~\"\\\"v\\\"\"", "5"), "");
+    assert_eq!(found("value~\"\\x01\\x02\"", "0"), "\"\\xff\\x00raw\"\n");
+    assert_eq!(found("value~for a while", "7"), "gone\n");
+    let others = found("value!~kind", "0");
+    assert_eq!(others.lines().count(), 3);
+    assert!(!found("value~hunter", "0").contains("hunter"), "a secret's value");
+    let limited = small.said(&["keys", "--filter", "value!~kind", "--filter", "size<5", "--limit", "1", "-w", "json"]);
+    assert_eq!(lines(&limited)[0]["keyBase64"], "/wByYXc=");
+    small.refused(&["keys", "--deleted", "--filter", "value~for"], 2, &["deleted keys have no value", "history"]);
+}
+
+/// Every value of a large case is found by a part of it.
+#[test]
+fn values_are_searched_where_they_are() {
+    let path = case::named("3.7-cluster").path();
+    let keys = |words: &[&str]| {
+        let output = cli::run(&[&["keys", path.to_str().unwrap()], words].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let export = cli::run(&["export", path.to_str().unwrap(), "--show-secrets"]).stdout;
+    let rows = lines(&String::from_utf8(export).unwrap());
+    let has = |row: &&Value| row["value"].as_str().is_some_and(|value| value.contains("shop"));
+    let expected: Vec<_> = rows.iter().filter(has).map(|row| row["key"].as_str().unwrap().to_owned()).collect();
+    assert!(!expected.is_empty() && expected.len() < rows.len());
+    let found = keys(&["--filter", "value~shop"]);
+    assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(keys(&["--filter", "value!~shop"]).lines().count(), rows.len() - expected.len());
 }
 
 #[test]
@@ -105,6 +153,7 @@ fn a_value_is_printed_as_it_is_asked_for() {
     assert_eq!((&json["keyBase64"], &json["value"]), (&"/wByYXc=".into(), &"\0\u{1}\u{2}".into()));
     small.refused(&["get", "gone"], 1, &["was deleted at revision 8", "history"]);
     assert_eq!(small.said(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
+    small.refused(&["get", "/registry/"], 1, &["there is no key /registry/", "begin so: etcdsnap keys"]);
     small.refused(&["get", "nothing"], 1, &["there is no key nothing"]);
     small.refused(&["history", "nothing"], 1, &["nothing is known of a key nothing"]);
 }
@@ -116,7 +165,8 @@ fn secrets_are_hidden_until_asked_for() {
     small.refused(&["get", secret], 2, &["a secret of 7 bytes", "--show-secrets"]);
     small.refused(&["get", secret, "--raw"], 2, &["--show-secrets"]);
     for words in [
-        &["get", secret, "-w", "json"][..],
+        &["get", secret, "-w", "table"][..],
+        &["get", secret, "-w", "json"],
         &["history", secret, "--values"],
         &["history", secret, "--values", "-w", "json"],
         &["diff", "--rev-a", "1", "--values"],
@@ -165,6 +215,8 @@ fn a_difference_is_exit_code_1() {
     let itself = small.file.to_str().unwrap().to_owned();
     assert_eq!(small.said(&["diff", &itself]), "");
     small.refused(&["diff"], 2, &["--rev-a"]);
+    let part = small.run(&["diff", "--rev-a", "4", "--from", "/registry/q", "--to", "x"]);
+    assert_eq!(String::from_utf8(part.stdout).unwrap().lines().map(|line| &line[..1]).collect::<Vec<_>>(), ["+"]);
     let json =
         lines(&String::from_utf8(small.run(&["diff", "--rev-a", "4", "-w", "json", "--values"]).stdout).unwrap());
     assert_eq!((&json[0]["change"], &json[0]["b"]["value"]), (&"changed".into(), &"{\"kind\":\"Pod\",\"v\":2}".into()));
@@ -189,6 +241,12 @@ fn usage_adds_up() {
     assert_eq!(total["revisions"].as_u64().unwrap(), status.revisions);
     assert_eq!(total["tombstones"].as_u64().unwrap(), status.tombstones);
     assert_eq!(of("database")[0]["bytes"].as_u64().unwrap(), status.total_size);
+    // Two halves are the whole.
+    let half = |flag: &str| {
+        let output = cli::run(&["usage", path.to_str().unwrap(), "-w", "json", flag, "/registry/pods/"]);
+        lines(&String::from_utf8(output.stdout).unwrap())[0]["keys"].as_u64().unwrap()
+    };
+    assert_eq!(half("--from") + half("--to"), total["keys"].as_u64().unwrap());
     let text =
         String::from_utf8(cli::run(&["usage", path.to_str().unwrap(), "/registry/", "--depth", "1"]).stdout).unwrap();
     assert!(text.contains("/registry/pods/") && text.contains("MOST REWRITTEN KEYS"), "{text}");
@@ -307,9 +365,23 @@ fn what_damage_hides_is_told() {
     assert!(!output.stdout.is_empty() && output.stdout != whole);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("damaged") && text.contains("1 place") && text.contains("etcdsnap verify"), "{text}");
-    // Half a hash is no hash.
-    let output = run(&["hashkv"]);
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    // Half a hash is no hash, in whichever form.
+    for form in ["simple", "json", "table", "fields"] {
+        let output = run(&["hashkv", "-w", form]);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        for word in ["no hash of", "1 place could not be read", "page-type", "etcdsnap verify"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+    // What is not found may be lost; what a compaction would leave cannot be told.
+    for words in [&["get", "nothing"][..], &["history", "nothing"]] {
+        let output = run(words);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && text.contains("may be among what is lost"), "{text}");
+    }
+    let usage = String::from_utf8(run(&["usage"]).stdout).unwrap();
+    assert!(usage.contains("of entries") && !usage.contains("would leave"), "{usage}");
     // No snapshot at all.
     fs::write(&file, "<html>502 Bad Gateway</html>").unwrap();
     for words in [&["keys"][..], &["get", "x"], &["members"], &["hashkv"], &["usage"]] {
@@ -320,4 +392,110 @@ fn what_damage_hides_is_told() {
     }
     let output = cli::run(&["keys", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// Every command prints in every form, or says why not.
+#[test]
+fn forms_are_kept_or_refused() {
+    let small = Small::new();
+    let itself = small.file.to_str().unwrap().to_owned();
+    let pod = "/registry/pods/default/web";
+    let commands: [&[&str]; 10] = [
+        &["keys"],
+        &["get", pod],
+        &["history", pod, "--values"],
+        &["diff", &itself, "--rev-a", "4"],
+        &["usage"],
+        &["hashkv"],
+        &["members"],
+        &["leases"],
+        &["auth"],
+        &["meta"],
+    ];
+    for words in commands {
+        let said = |form: &str| {
+            let output = small.run(&[words, &["-w", form]].concat());
+            assert_eq!(output.status.code(), Some(i32::from(words[0] == "diff")), "{words:?} {form}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(said("table").contains('│') && !said("simple").contains('│'), "{words:?}");
+        lines(&said("json"));
+    }
+    let table = small.said(&["get", pod, "-w", "table"]);
+    for cell in ["VALUE", "CREATE", pod, "{\"kind\":\"Pod\",\"v\":2}"] {
+        assert!(table.contains(cell), "{cell}: {table}");
+    }
+    assert!(small.said(&["get", "\"\\xff\\x00raw\"", "-w", "table", "--hex"]).contains("\\x00\\x01\\x02"));
+    small.refused(&["diff", "--rev-a", "4", "--values", "-w", "table"], 2, &["--values", "-w simple"]);
+    for (form, flag) in [("json", "--raw"), ("table", "--raw"), ("json", "--hex"), ("table", "--print-value-only")] {
+        small.refused(&["get", pod, "-w", form, flag], 2, &[flag, &format!("-w {form}"), "Leave one"]);
+    }
+}
+
+/// No form prints a number of a file that has none.
+#[test]
+fn where_nothing_can_be_read_there_are_no_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let file = path.to_str().unwrap();
+    let good = fs::read(case::named("3.7-cluster").path()).unwrap();
+    let mut garbage = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    garbage.write_all(&good.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>()).unwrap();
+    let without_root = [&good[..8192], &vec![0; good.len() - 8192]].concat();
+    let files = [
+        ("garbage", garbage.finish().unwrap()),
+        ("HTML", b"<html>502 Bad Gateway</html>".to_vec()),
+        ("empty", Vec::new()),
+        ("zeros", vec![0; 100_000]),
+        ("one meta", good[..300].to_vec()),
+        ("no root", without_root),
+    ];
+    for (name, bytes) in files {
+        fs::write(&path, bytes).unwrap();
+        for command in ["status", "verify"] {
+            let text = cli::run(&[command, file]);
+            assert_eq!((text.status.code(), text.stderr.as_slice()), (Some(1), &b""[..]), "{name}");
+            let text = String::from_utf8(text.stdout).unwrap();
+            for label in ["hash", "revision", "keys", "contents"] {
+                let labelled = |line: &str| line.split_whitespace().next() == Some(label);
+                assert!(!text.lines().any(labelled), "{name} {command}: {label} in {text}");
+            }
+        }
+        let json = cli::json(&cli::run(&["verify", "-w", "json", file]));
+        assert!(
+            json["status"].is_null() && json["sha256"].is_object() && json["findings"].is_array(),
+            "{name}: {json}"
+        );
+        let json = cli::json(&cli::run(&["status", "-w", "json", file]));
+        assert!(json["revision"].is_null() && json["hash"].is_null() && json["verdict"] == "damaged", "{name}: {json}");
+        for form in ["simple", "table", "fields"] {
+            let output = cli::run(&["status", "-w", form, file]);
+            assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{name} {form}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("is no snapshot that can be read"), "{output:?}");
+        }
+    }
+    // The small buckets are there, the keys are not: their numbers are unknown, and so is the hash.
+    fs::write(&path, &good[..40_960]).unwrap();
+    let text = String::from_utf8(cli::run(&["status", file]).stdout).unwrap();
+    assert!(text.contains("members") && text.contains("no entry of bucket key can be read"), "{text}");
+    assert!(!text.contains("hash ") && !text.contains(" alive"), "{text}");
+    let text = String::from_utf8(cli::run(&["verify", file]).stdout).unwrap();
+    assert!(text.contains("no entry of bucket key can be read") && !text.contains("revision 0"), "{text}");
+    let output = cli::run(&["status", "-w", "simple", file]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("part of it cannot be read"), "{output:?}");
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let small = Small::new();
+    for words in [&["verify", "-", "-"][..], &["status", "-", "-", "-w", "json"], &["diff", "-", "-"]] {
+        let output = cli::run_with_input(words, &small.bytes);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read once"), "{output:?}");
+    }
+    // Two revisions of one stream need it once.
+    let output = cli::run_with_input(&["diff", "-", "--rev-a", "4"], &small.bytes);
+    assert_eq!(output.stdout, small.run(&["diff", "--rev-a", "4"]).stdout);
+    assert_eq!(output.status.code(), Some(1));
 }

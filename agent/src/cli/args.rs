@@ -136,7 +136,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct WorkArgs {
     /// How many threads work [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::args_look::one_or_more)]
     pub threads: Option<NonZeroUsize>,
 }
 

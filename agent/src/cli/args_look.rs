@@ -21,6 +21,17 @@ pub struct LookArgs {
     pub work: WorkArgs,
 }
 
+/// Some of the keys in their order, a half-open interval as etcd's `range_end` makes it.
+#[derive(Debug, clap::Args)]
+pub struct IntervalArgs {
+    /// Only keys from this one on
+    #[arg(long, value_name = "KEY")]
+    pub from: Option<String>,
+    /// Only keys before this one
+    #[arg(long, value_name = "KEY")]
+    pub to: Option<String>,
+}
+
 /// Arguments of `keys`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
@@ -37,14 +48,14 @@ pub struct KeysArgs {
     #[arg(short, long)]
     pub long: bool,
     /// At most so many
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-    /// Only keys from this one on
-    #[arg(long, value_name = "KEY")]
-    pub from: Option<String>,
-    /// Only those for which all of this is true: size, create, mod, version, lease or key, then =, !=, <, <=, >, >= or ~ (has in it), then a value
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
+    pub limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub interval: IntervalArgs,
+    /// Only those for which all of this is true: size, create, mod, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
     ///
-    /// Such as --filter 'size>100kB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx'.
+    /// Such as --filter 'size>1.5MiB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. Values are
+    /// read for the keys that meet all other conditions, those of secrets too, which takes as long as reading them; nothing of them is printed.
     #[arg(long, value_name = "CONDITION")]
     pub filter: Vec<String>,
     /// Deleted keys instead of those that live
@@ -114,6 +125,8 @@ pub struct DiffArgs {
     /// Only keys that begin with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
+    #[command(flatten)]
+    pub interval: IntervalArgs,
     /// The values, too
     #[arg(long)]
     pub values: bool,
@@ -143,6 +156,8 @@ pub struct ExportArgs {
     /// Only keys that begin with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
+    #[command(flatten)]
+    pub interval: IntervalArgs,
     /// As it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     pub rev: i64,
@@ -176,8 +191,10 @@ pub struct UsageArgs {
     /// Only keys that begin with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
+    #[command(flatten)]
+    pub interval: IntervalArgs,
     /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub depth: Option<NonZeroUsize>,
     /// Sum up what Kubernetes keeps by what it is, instead of by parts of the name
     #[arg(long, value_name = "WHAT", default_value = "prefix")]
@@ -254,4 +271,9 @@ pub enum LookForm {
     Json,
     /// A table with lines around it
     Table,
+}
+
+/// How many, in words that say what is wrong with another text.
+pub fn one_or_more(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "a whole number from 1 on is wanted")
 }

@@ -22,7 +22,7 @@ pub enum Form<'f> {
 /// Judges one file after the other and prints what was found; the exit code is that of the worst, where `warnings` is what warnings alone count as.
 ///
 /// # Errors
-/// When stdout cannot be written. A file that cannot be read is told on stderr and the others go on.
+/// When stdout cannot be written, or standard input is named twice. A file that cannot be read is told on stderr and the others go on.
 pub fn judge_all(
     files: &[PathBuf],
     sha256: Sha256,
@@ -30,6 +30,9 @@ pub fn judge_all(
     warnings: Exit,
     form: &Form<'_>,
 ) -> Result<Exit, Failure> {
+    if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(stdin_twice());
+    }
     let mut worst = Exit::Done;
     let mut objects = Vec::new();
     let mut between = "";
@@ -59,6 +62,14 @@ pub fn judge_all(
         output::print(&json::one_or_array(objects, files.len()))?;
     }
     Ok(worst)
+}
+
+/// Why `-` cannot be named twice.
+pub fn stdin_twice() -> Failure {
+    Failure::new(
+        "`-` is named twice, and standard input can be read once",
+        "Save what comes through the pipe to a file.",
+    )
 }
 
 /// Judges one file with a progress bar.

@@ -8,7 +8,7 @@ use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
 use super::output;
-use super::render::{etcdutl, json, text_status};
+use super::render::{etcdutl, json, reason, text_status};
 
 /// Whether `status` computes the SHA-256 without being asked.
 const SHA256_UNASKED: Sha256 = Sha256::Skip;
@@ -22,7 +22,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let text = |path: &Path, report: &Report| {
         let text = rendered(args.write_out, path, report);
         if text.is_none() {
-            output::complain(&format!("{} is no snapshot", printable_path(path)), &first_message(report));
+            complain(path, report);
         }
         text
     };
@@ -34,7 +34,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     input::judge_all(&args.files, sha256, args.work, Exit::Done, &form)
 }
 
-/// The text of a report; none where etcdutl's forms have nothing to print.
+/// The text of a report; none where etcdutl's forms have nothing to print: they have no place to say that numbers cover a part only.
 fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
     let form = match form {
         StatusForm::Simple => etcdutl::simple,
@@ -42,9 +42,19 @@ fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
         StatusForm::Fields => etcdutl::fields,
         StatusForm::Text | StatusForm::Json => return Some(text_status::text(path, report)),
     };
-    report.status.as_ref().map(|status| form(&etcdutl::Numbers::of_3_7(status)))
+    report.status.as_ref().filter(|status| status.complete).map(|status| form(&etcdutl::Numbers::of_3_7(status)))
 }
 
-fn first_message(report: &Report) -> String {
-    report.findings.list().first().map(|finding| etcdsnap::printable(&finding.message)).unwrap_or_default()
+fn complain(path: &Path, report: &Report) {
+    let name = printable_path(path);
+    let first = report.findings.list().first().map(reason).unwrap_or_default();
+    if report.status.is_some() {
+        let what = format!("{name} is damaged, and part of it cannot be read: {first}");
+        output::complain(
+            &what,
+            &format!("The numbers of the rest: etcdsnap status {name}. What is damaged: etcdsnap verify {name}"),
+        );
+    } else {
+        output::complain(&format!("{name} is no snapshot that can be read"), &first);
+    }
 }

@@ -40,7 +40,7 @@ pub struct Export {
     pub revision: i64,
     /// Whether older entries and tombstones are exported, too.
     pub history: bool,
-    /// Whether values under `/registry/secrets/` are exported.
+    /// Whether values of Kubernetes secrets ([`is_secret`]) are exported.
     pub show_secrets: bool,
 }
 

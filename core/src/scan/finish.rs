@@ -39,7 +39,9 @@ impl Conclusion {
             findings.push(finding);
         }
         findings.append(found);
-        Report { verdict: findings.verdict(), findings, trailer, status: Some(status) }
+        // Damage that leaves not even a bucket leaves nothing to count.
+        let readable = status.complete || !status.buckets.is_empty();
+        Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bytes of a page that are not for every eye: hashes of passwords, and values below `/registry/secrets/`.
+//! Bytes of a page that are not for every eye: hashes of passwords, and values of Kubernetes secrets.
 
 use std::ops::Range;
 

@@ -33,7 +33,7 @@ pub enum OpenedStore<'s, S: Source + ?Sized> {
 }
 
 /// Where an entry of bucket `key` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place {
     /// Its page; 0 for a bucket that lies in the root page.
     pub page: u64,

@@ -42,6 +42,15 @@ impl KeyRange {
         self
     }
 
+    /// The same, without `to` and the keys behind it.
+    #[must_use]
+    pub fn until(mut self, to: &[u8]) -> Self {
+        if self.end.as_deref().is_none_or(|end| to < end) {
+            self.end = Some(to.to_vec());
+        }
+        self
+    }
+
     /// Whether `key` is meant.
     #[must_use]
     #[inline]
@@ -65,5 +74,21 @@ mod tests {
         assert!(KeyRange::one(b"a").contains(b"a") && !KeyRange::one(b"a").contains(b"a\0"));
         let from = KeyRange::prefix(b"a").from(b"ab");
         assert!(from.contains(b"ab") && !from.contains(b"aa") && !from.contains(b"b"));
+    }
+
+    #[test]
+    fn an_interval_is_half_open_and_never_wider_than_its_prefix() {
+        let until = KeyRange::prefix(b"a").until(b"ac");
+        assert!(until.contains(b"a") && until.contains(b"ab\xff") && !until.contains(b"ac"));
+        assert_eq!(KeyRange::prefix(b"a").until(b"z"), KeyRange::prefix(b"a"));
+        assert_eq!(KeyRange::prefix(b"a").until(b"ac").until(b"b"), KeyRange::prefix(b"a").until(b"ac"));
+        let between = KeyRange::all().from(b"b").until(b"d");
+        assert!(
+            between.contains(b"b") && between.contains(b"c\xff") && !between.contains(b"d") && !between.contains(b"a")
+        );
+        for key in [&b""[..], b"a", b"b", b"c", b"\xff"] {
+            assert!(!KeyRange::all().from(b"c").until(b"b").contains(key), "nothing lies between c and b");
+            assert!(!KeyRange::all().until(b"").contains(key), "nothing lies before the empty key");
+        }
     }
 }

@@ -5,7 +5,7 @@ use etcdsnap_core::message::{self, MessageField};
 use etcdsnap_core::store::{
     Hashing, Hidden, History, Index, Key, Line, Lost, OpenedStore, Order, PageView, Place, Store, Tree,
 };
-use etcdsnap_core::words::{SECRETS, key_bytes, key_text};
+use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 use etcdsnap_core::{Error, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
@@ -217,7 +217,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
         let mut view = self.store.page_view(page).map_err(told)?;
         // What has no structure of its own can be the middle of a secret, where there are any.
-        if !view.readable && !self.all.prefix(&self.index, SECRETS).is_empty() {
+        if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
             view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
         }
         Ok(view)

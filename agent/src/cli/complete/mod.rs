@@ -158,11 +158,14 @@ mod tests {
         for want in [
             "keys prefix",
             "keys from",
+            "keys to",
             "get key",
             "history key",
             "usage prefix",
             "diff prefix",
             "export prefix",
+            "export from",
+            "export to",
             "diff b",
         ] {
             assert!(have.iter().any(|have| have == want), "{want}: {have:?}");

@@ -1,14 +1,18 @@
 //! `etcdsnap diff A [B]`
 
-use etcdsnap::core::store::{Change, Index, Key, KeyRange, Query, Store, compare};
+use std::path::Path;
+
+use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::{bytes, keys, open, revision, table, told};
+use super::{bytes, keys, open, range, revision, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::input;
 use crate::cli::output::{self, Lines};
+use crate::cli::progress::Bar;
 
 /// One side of the comparison: only what is not alike is in its index.
 struct Side<'s> {
@@ -29,10 +33,18 @@ impl Side<'_> {
 /// # Errors
 /// When a file cannot be read, or stdout cannot be written.
 pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
+    let range = range(&args.prefix, &args.interval)?;
     if args.b.is_none() && args.rev_a == args.rev_b {
         let advice = "Give a second file, or two revisions of this one: --rev-a N (and --rev-b M).";
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));
+    }
+    if args.values && args.write_out == LookForm::Table {
+        let advice = "Use -w simple, which has the lines of each value below its key, or -w json.";
+        return Err(Failure::new("--values is nothing for -w table: values do not fit into its cells", advice));
+    }
+    let stdin = Path::new("-");
+    if args.a == stdin && args.b.as_deref() == Some(stdin) {
+        return Err(input::stdin_twice());
     }
     let other = args.b.as_ref().unwrap_or(&args.a);
     let query = |store: &Store<'_, FileSource>, asked| {
@@ -42,14 +54,19 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let store_a = snapshot_a.store()?;
     let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
     drop(bar);
-    let (snapshot_b, bar) = open(other, args.work)?;
+    // Two revisions of one file: it is open already, and standard input cannot be read again.
+    let (second, bar) = match &args.b {
+        Some(path) => open(path, args.work).map(|(snapshot, bar)| (Some(snapshot), bar))?,
+        None => (None, Bar::new(&args.a)),
+    };
+    let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
     let store_b = snapshot_b.store()?;
     let side_b = snapshot_b.side(&store_b, query(&store_b, args.rev_b)?, &bar)?;
     drop(bar);
     let [(index_a, lost_a), (index_b, lost_b)] =
-        etcdsnap::compare((&snapshot_a, &store_a, side_a), (&snapshot_b, &store_b, side_b))?;
+        etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let a = Side { snapshot: &snapshot_a, store: &store_a, index: index_a };
-    let b = Side { snapshot: &snapshot_b, store: &store_b, index: index_b };
+    let b = Side { snapshot: snapshot_b, store: &store_b, index: index_b };
     let changes = compare(&a.index, &b.index);
     let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
     if args.write_out == LookForm::Table {

@@ -2,10 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use etcdsnap::core::store::KeyRange;
 use etcdsnap::{Export, ExportError, ExportFormat, Snapshot, printable_path};
 
-use super::{bytes, revision, told};
+use super::{range, revision, told};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_look::ExportForm;
 use crate::cli::exit::{Exit, Failure};
@@ -21,6 +20,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     if args.output.is_none() && args.format == ExportForm::Parquet && io::stdout().is_terminal() {
         return Err(Failure::new("Parquet is nothing for a terminal", "Name a file with --output."));
     }
+    let range = range(&args.prefix, &args.interval)?;
     input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
@@ -32,7 +32,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             ExportForm::Csv => ExportFormat::Csv,
             ExportForm::Parquet => ExportFormat::Parquet,
         },
-        range: KeyRange::prefix(&bytes::typed(&args.prefix)?),
+        range,
         revision: revision(&store, args.rev)?,
         history: args.history,
         show_secrets: args.show_secrets,

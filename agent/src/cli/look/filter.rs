@@ -13,6 +13,8 @@ pub enum Filter {
     Number(Field, Operator, i128),
     /// The key has these bytes in it, or has them not.
     Key(Vec<u8>, bool),
+    /// The value has these bytes in it, or has them not.
+    Value(Vec<u8>, bool),
 }
 
 /// A number of a key.
@@ -45,47 +47,74 @@ const OPERATORS: [(&str, Operator); 6] = [
     (">", Operator::More),
 ];
 
+/// What every complaint ends with.
+const ADVICE: &str = "A condition is a name, a sign and a value. Sizes, revisions and leases: size>100kB, size<=1.5MiB, create>=1000, mod=1234, version!=1, lease=7f3a. Texts: key~nginx, key!~test, value~10.0.0.7.";
+
 impl Filter {
-    /// Reads a condition.
+    /// Reads a condition. Blanks around its parts do not count; a text that begins or ends with one stands in quotes.
     ///
     /// # Errors
-    /// When it is none, with those that there are.
+    /// When it is none: what is wrong with it, and what there is.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let wrong = || {
-            let advice = "A condition is size, create, mod, version, lease or key, then =, !=, <, <=, >, >= or ~, then a value: size>100kB, lease=7f3a, key~nginx.";
-            Failure::new(format!("--filter: {:?} is no condition", etcdsnap::printable(text)), advice)
+        let wrong = |why: &str| {
+            Failure::new(format!("--filter {:?} is no condition: {why}", etcdsnap::printable(text)), ADVICE)
         };
-        if let Some(part) = text.strip_prefix("key~") {
-            return Ok(Self::Key(bytes::typed(part)?, true));
-        }
-        if let Some(part) = text.strip_prefix("key!~") {
-            return Ok(Self::Key(bytes::typed(part)?, false));
-        }
-        let at = text.find(['!', '<', '>', '=']).ok_or_else(wrong)?;
-        let (name, rest) = text.split_at(at);
-        let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)));
-        let (operator, value) = found.ok_or_else(wrong)?;
-        let field = match name.trim() {
+        let name = text.trim();
+        let name =
+            name.get(..name.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(name.len())).unwrap_or_default();
+        let rest = text.trim().get(name.len()..).unwrap_or_default().trim_start();
+        let field = match name {
             "size" => Field::Size,
             "create" => Field::Create,
             "mod" => Field::Mod,
             "version" => Field::Version,
             "lease" => Field::Lease,
-            _ => return Err(wrong()),
+            "key" | "value" => {
+                let of = if name == "key" { Self::Key } else { Self::Value };
+                let (part, wanted) = match (rest.strip_prefix('~'), rest.strip_prefix("!~")) {
+                    (Some(part), _) => (part, true),
+                    (None, Some(part)) => (part, false),
+                    _ => return Err(wrong(&format!("{name} takes ~ (has in it) or !~ (has not in it)"))),
+                };
+                return match bytes::typed(part.trim())? {
+                    part if part.is_empty() => Err(wrong("there is no text behind the sign")),
+                    part => Ok(of(part, wanted)),
+                };
+            }
+            _ => return Err(wrong("it begins with none of size, create, mod, version, lease, key, value")),
         };
-        let value = value.trim();
-        let number = match field {
-            Field::Size => size(value),
-            Field::Lease => lease_id(value).ok().map(i128::from),
-            _ => value.parse().ok(),
+        let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?.trim())));
+        let (operator, value) =
+            found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
+        let (number, what) = match field {
+            Field::Size => {
+                (size(value, operator), "a whole number of bytes, as it is or in a unit: 1500, 100kB, 1.5MiB")
+            }
+            Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
+            _ => (value.parse().ok(), "a whole number"),
         };
-        Ok(Self::Number(field, operator, number.ok_or_else(wrong)?))
+        let number = number.ok_or_else(|| wrong(&format!("behind the sign belongs {what}")))?;
+        Ok(Self::Number(field, operator, number))
     }
 
-    /// Whether it is true of a key.
+    /// Whether the value has to be read to tell.
+    pub fn is_about_the_value(&self) -> bool {
+        matches!(self, Self::Value(..))
+    }
+
+    /// Whether it is true of a value; true for a condition on something else.
+    pub fn holds_of_value(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Value(part, wanted) => has(value, part) == *wanted,
+            _ => true,
+        }
+    }
+
+    /// Whether it is true of a key; true for a condition on its value.
     pub fn holds(&self, state: &Key<'_>) -> bool {
         let (field, operator, wanted) = match self {
             Self::Key(part, wanted) => return has(state.key, part) == *wanted,
+            Self::Value(..) => return true,
             Self::Number(field, operator, wanted) => (*field, *operator, *wanted),
         };
         let number = match field {
@@ -106,14 +135,17 @@ impl Filter {
     }
 }
 
-fn has(key: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || key.windows(part.len()).any(|window| window == part)
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(bytes, part).is_some()
 }
 
-/// Bytes, with a unit of thousands or of 1,024.
-fn size(text: &str) -> Option<i128> {
+/// Digits behind the point of a size that are read.
+const DECIMALS: usize = 9;
+
+/// Bytes, with a unit of thousands or of 1,024. A part of a byte is rounded so that the comparison with whole bytes stays true; none equals it.
+fn size(text: &str, operator: Operator) -> Option<i128> {
     let digits = text.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
-    let factor = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
+    let factor: i128 = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" => 1_000,
         "m" | "mb" => 1_000_000,
@@ -123,7 +155,18 @@ fn size(text: &str) -> Option<i128> {
         "gi" | "gib" => 1 << 30,
         _ => return None,
     };
-    digits.trim().parse::<i128>().ok()?.checked_mul(factor)
+    let (whole, part) = digits.trim().split_once('.').unwrap_or((digits.trim(), "0"));
+    if part.is_empty() || part.len() > DECIMALS || ![whole, part].concat().bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let scaled =
+        whole.parse::<i128>().ok()?.checked_mul(scale)?.checked_add(part.parse().ok()?)?.checked_mul(factor)?;
+    match (operator, scaled.checked_rem(scale)?) {
+        (_, 0) | (Operator::LessOrEqual | Operator::More, _) => scaled.checked_div(scale),
+        (Operator::Less | Operator::MoreOrEqual, _) => scaled.checked_div(scale)?.checked_add(1),
+        (Operator::Equal | Operator::Unequal, _) => None,
+    }
 }
 
 #[cfg(test)]
@@ -141,9 +184,49 @@ mod tests {
             Filter::Number(Field::Lease, Operator::Equal, i128::from(i64::MAX - 1))
         );
         assert_eq!(number("mod >= 5"), Filter::Number(Field::Mod, Operator::MoreOrEqual, 5));
+        assert_eq!(number("size>=1.5MiB"), Filter::Number(Field::Size, Operator::MoreOrEqual, 3 << 19));
+        assert_eq!(number(" size < 0.25 kB "), Filter::Number(Field::Size, Operator::Less, 250));
         assert_eq!(number("key~a=b"), Filter::Key(b"a=b".to_vec(), true));
-        for text in ["", "size", "size>", "size>big", "colour=red", "version=1.5"] {
-            assert!(Filter::parse(text).is_err(), "{text}");
+        assert_eq!(number("key !~ a b "), Filter::Key(b"a b".to_vec(), false));
+        assert_eq!(number("value~\" \\x00\""), Filter::Value(b" \0".to_vec(), true));
+    }
+
+    /// 1.1 KiB are 1126.4 bytes.
+    #[test]
+    fn a_part_of_a_byte_does_not_change_the_answer() {
+        for (condition, whole) in
+            [("size<1.1KiB", 1127), ("size>=1.1KiB", 1127), ("size>1.1KiB", 1126), ("size<=1.1KiB", 1126)]
+        {
+            assert!(
+                matches!(Filter::parse(condition).unwrap(), Filter::Number(_, _, number) if number == whole),
+                "{condition}"
+            );
+        }
+        assert!(Filter::parse("size=1.1KiB").is_err() && Filter::parse("size=1.5kB").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_condition_is_told() {
+        for (text, why) in [
+            ("", "it begins with none of size"),
+            ("colour=red", "it begins with none of size"),
+            ("size", "size is a number and takes ="),
+            ("size ~ x", "size is a number and takes ="),
+            ("lease~7f", "lease is a number and takes ="),
+            ("size>", "a whole number of bytes"),
+            ("size>big", "a whole number of bytes"),
+            ("size>1.2.3", "a whole number of bytes"),
+            ("size>.5kB", "a whole number of bytes"),
+            ("size>-1", "a whole number of bytes"),
+            ("size>99999999999999999999999999999999999999GiB", "a whole number of bytes"),
+            ("version=1.5", "a whole number"),
+            ("lease=xyz", "in hexadecimal"),
+            ("key=/a", "key takes ~"),
+            ("value>1", "value takes ~"),
+            ("key~", "no text behind the sign"),
+        ] {
+            let failure = Filter::parse(text).unwrap_err();
+            assert!(failure.what.contains(why), "{text}: {}", failure.what);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `etcdsnap get FILE KEY`
 
-use etcdsnap::core::store::{Key, KeyRange, Query};
+use etcdsnap::core::store::{Key, KeyRange, Lost, Query};
 use etcdsnap::printable_path;
 
-use super::{bytes, keys, open, revision, told};
+use super::{bytes, keys, open, revision, table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -14,6 +14,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such key, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
+    check_form(args)?;
     let key = bytes::typed(&args.key)?;
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
@@ -24,11 +25,11 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let state = index.get(&key);
     let exit = told(&args.look.file, &lost);
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
-        return Err(absent(args, &key, at, state.as_ref()));
+        return Err(absent(args, &key, at, state.as_ref(), &lost));
     };
     let value = snapshot.value(&store, state.place)?;
     let hidden = bytes::is_secret(&key) && !args.show_secrets;
-    if hidden && args.look.write_out != LookForm::Json {
+    if hidden && args.look.write_out == LookForm::Simple {
         let what = format!("the value of {} is a secret of {} bytes", bytes::key(&key), value.len());
         return Err(Failure::new(what, "--show-secrets prints it."));
     }
@@ -40,6 +41,15 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
             bytes::put(&mut object, "value", &value);
         }
         output::print(&bytes::line(object))?;
+        return Ok(exit);
+    }
+    if args.look.write_out == LookForm::Table {
+        let text = |raw: &[u8], plain: fn(&[u8]) -> String| if args.hex { bytes::hex(raw) } else { plain(raw) };
+        let [_, modified, create, version, size, lease] = keys::long(state);
+        let value = if hidden { "(hidden: --show-secrets)".into() } else { text(&value, bytes::value) };
+        let row = vec![text(&key, bytes::key), modified, create, version, size, lease, value];
+        let columns = [&keys::LONG[..], &[("value", false)]].concat();
+        output::print(&table::rows(LookForm::Table, &columns, vec![row]))?;
         return Ok(exit);
     }
     let mut lines = Lines::new();
@@ -56,13 +66,42 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// Flags that say what of the plain form is printed have no meaning in another.
+fn check_form(args: &GetArgs) -> Result<(), Failure> {
+    let form = match args.look.write_out {
+        LookForm::Simple => return Ok(()),
+        LookForm::Json => "json",
+        LookForm::Table => "table",
+    };
+    let unfit = [
+        (args.raw, "--raw"),
+        (args.print_value_only, "--print-value-only"),
+        (args.hex && args.look.write_out == LookForm::Json, "--hex"),
+    ];
+    match unfit.iter().find(|(given, _)| *given) {
+        Some((_, flag)) => Err(Failure::new(
+            format!("{flag} is nothing for -w {form}"),
+            "Leave one of the two out. JSON has bytes that are no text in base64, under keyBase64 and valueBase64.",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Why there is nothing to print; the exit code is 1, as for a difference.
-fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>) -> Failure {
+fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
     let (name, file) = (bytes::key(key), printable_path(&args.look.file));
     let (what, advice) = match state {
         Some(state) => (
             format!("{name} was deleted at revision {}", state.revision.main),
             format!("See what was there before: etcdsnap history {file} {name}, then etcdsnap get --rev N."),
+        ),
+        None if lost.places > 0 => (
+            format!("no key {name} can be found at revision {at}; it may be among what is lost"),
+            "Look into another copy, or into another snapshot.".into(),
+        ),
+        None if key.ends_with(b"/") => (
+            format!("there is no key {name} at revision {at}"),
+            format!("List the keys that begin so: etcdsnap keys {file} {name}"),
         ),
         None => (
             format!("there is no key {name} at revision {at}"),

@@ -1,6 +1,11 @@
 //! `etcdsnap hashkv FILE`
 
-use super::{open, revision, told};
+use std::path::Path;
+
+use etcdsnap::core::store::Lost;
+use etcdsnap::printable_path;
+
+use super::{open, places, revision};
 use crate::cli::args::HashKvArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
@@ -16,8 +21,20 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
     let (hash, lost) = snapshot.hashkv(&store, revision(&store, args.rev)?, &bar)?;
     drop(bar);
     if lost.places > 0 {
-        return Ok(told(&args.file, &lost));
+        return Err(unknown(&args.file, &lost));
     }
     output::print(&etcdutl::hashkv(&hash, args.write_out))?;
     Ok(Exit::Done)
+}
+
+/// Why there is no hash.
+fn unknown(path: &Path, lost: &Lost) -> Failure {
+    let path = printable_path(path);
+    Failure {
+        what: format!("no hash of {path}: it is damaged, and {}", places(lost)),
+        advice: format!(
+            "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {path}; then take the hash of another copy, or of another snapshot."
+        ),
+        exit: Exit::Damage,
+    }
 }

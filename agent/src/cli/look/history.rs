@@ -23,8 +23,16 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let exit = told(&args.look.file, &lost);
     if events.is_empty() {
         let name = bytes::key(&key);
-        let what = format!("nothing is known of a key {name}");
-        let advice = format!("See what there is: etcdsnap keys {}", printable_path(&args.look.file));
+        let (what, advice) = if lost.places > 0 {
+            let what = format!("nothing can be found of a key {name}; it may be among what is lost");
+            (what, "Look into another copy, or into another snapshot.".to_owned())
+        } else {
+            let file = printable_path(&args.look.file);
+            let advice = format!(
+                "See what there is: etcdsnap keys {file}, and what was deleted: etcdsnap keys {file} --deleted"
+            );
+            (format!("nothing is known of a key {name}"), advice)
+        };
         return Err(Failure { what, advice, exit: Exit::Damage });
     }
     let hidden = bytes::is_secret(&key) && !args.show_secrets;

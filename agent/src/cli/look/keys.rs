@@ -1,10 +1,15 @@
 //! `etcdsnap keys FILE [PREFIX]`
 
-use etcdsnap::core::store::{Key, KeyRange, Query};
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+
+use etcdsnap::FileSource;
+use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::store::{Key, Lost, Place, Query, Store};
 use serde_json::{Map, Value};
 
 use super::filter::Filter;
-use super::{bytes, open, revision, table, told};
+use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -16,22 +21,29 @@ use crate::cli::output::{self, Lines};
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut range = KeyRange::prefix(&bytes::typed(&args.prefix)?);
-    if let Some(from) = &args.from {
-        range = range.from(&bytes::typed(from)?);
+    let range = range(&args.prefix, &args.interval)?;
+    let by_value = filters.iter().any(Filter::is_about_the_value);
+    if by_value && args.deleted {
+        let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
+        return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
     }
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };
-    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
-    drop(bar);
+    let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
-    let keys = index.sorted(wanted);
-    let keys = keys.iter().take(args.limit.unwrap_or(usize::MAX));
+    let mut keys = index.sorted(wanted);
+    if by_value {
+        let (holding, lost_values) = holding(&store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
+        lost.append(lost_values);
+        keys.retain(|state| holding.contains(&state.place));
+    }
+    drop(bar);
+    let keys = keys.iter().take(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.look.write_out {
         LookForm::Table => {
             let columns = if args.long { &LONG[..] } else { &LONG[..1] };
-            let rows = keys.map(|state| if args.long { long(state) } else { vec![bytes::key(state.key)] });
+            let rows = keys.map(|state| if args.long { long(state).into() } else { vec![bytes::key(state.key)] });
             output::print(&table::rows(LookForm::Table, columns, rows.collect()))?;
         }
         form => {
@@ -53,31 +65,44 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     Ok(told(&args.look.file, &lost))
 }
 
-const LONG: [table::Column; 6] =
+/// The places of those keys whose values meet all conditions; each page is read once.
+fn holding(
+    store: &Store<'_, FileSource>,
+    keys: &[Key<'_>],
+    filters: &[Filter],
+) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
+    let mut holding = HashSet::new();
+    let places = keys.iter().map(|state| state.place).collect();
+    let lost = store.entries_at(places, &mut |entry| {
+        let value = KeyValue::parse(entry.value).unwrap_or_default().value;
+        if filters.iter().all(|filter| filter.holds_of_value(value)) {
+            holding.insert(entry.place);
+        }
+    })?;
+    Ok((holding, lost))
+}
+
+/// Titles of [`long`].
+pub const LONG: [table::Column; 6] =
     [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
 
-fn long(state: &Key<'_>) -> Vec<String> {
-    vec![
+/// A key's state in columns. A deletion has no more than its revision.
+pub fn long(state: &Key<'_>) -> [String; 6] {
+    let number = |number: i64| if state.deleted { "-".to_owned() } else { number.to_string() };
+    [
         bytes::key(state.key),
         state.revision.main.to_string(),
-        state.create_revision.to_string(),
-        state.version.to_string(),
-        state.value_len.to_string(),
+        number(state.create_revision),
+        number(state.version),
+        number(i64::from(state.value_len)),
         lease(state.lease),
     ]
 }
 
 /// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
 fn listed(state: &Key<'_>) -> String {
-    format!(
-        "{:>10} {:>10} {:>7} {:>9} {:>16}  {}\n",
-        state.revision.main,
-        state.create_revision,
-        state.version,
-        state.value_len,
-        lease(state.lease),
-        bytes::key(state.key)
-    )
+    let [key, modified, create, version, size, lease] = long(state);
+    format!("{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}\n")
 }
 
 /// A lease's id in hexadecimal; a dash for none.

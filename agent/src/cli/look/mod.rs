@@ -16,10 +16,11 @@ mod usage_group;
 
 use std::path::Path;
 
-use etcdsnap::core::store::{Lost, Store, Unavailable};
+use etcdsnap::core::store::{KeyRange, Lost, Store, Unavailable};
 use etcdsnap::{FileSource, Snapshot, printable, printable_path};
 
 use super::args::WorkArgs;
+use super::args_look::IntervalArgs;
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::{input, output};
@@ -37,22 +38,45 @@ fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
     store.at(asked).map_err(|cause| {
         let advice = match cause {
             Unavailable::Compacted { .. } => "What is older may be in an older snapshot.",
-            Unavailable::Future { .. } => "Take a newer snapshot.",
+            Unavailable::Future { .. } => "Leave the revision out for the latest one, or look into a newer snapshot.",
         };
         Failure::new(cause.to_string(), advice)
     })
 }
 
+/// The keys that begin with `prefix` and lie in the interval, both as they were typed.
+fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
+    let mut range = KeyRange::prefix(&bytes::typed(prefix)?);
+    let from = interval.from.as_deref().map(bytes::typed).transpose()?;
+    let to = interval.to.as_deref().map(bytes::typed).transpose()?;
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from >= to
+    {
+        let what = format!("no key lies between --from {} and --to {}", bytes::key(from), bytes::key(to));
+        return Err(Failure::new(what, "--from is the first key of the interval, and --to the first one behind it."));
+    }
+    if let Some(from) = from {
+        range = range.from(&from);
+    }
+    if let Some(to) = to {
+        range = range.until(&to);
+    }
+    Ok(range)
+}
+
+/// What could not be read.
+fn places(lost: &Lost) -> String {
+    let places = super::render::number::counted(lost.places, "place", "places");
+    let first = lost.first.as_ref().map(|first| format!("; the first: {} [{}]", printable(&first.message), first.code));
+    format!("{places} could not be read{}", first.unwrap_or_default())
+}
+
 /// Says what an answer may lack; the exit code.
 fn told(path: &Path, lost: &Lost) -> Exit {
-    let Some(first) = &lost.first else { return Exit::Done };
-    let places = super::render::number::counted(lost.places, "place", "places");
-    let what = format!(
-        "{} is damaged: {places} could not be read, so that this may not be all; the first: {} [{}]",
-        printable_path(path),
-        printable(&first.message),
-        first.code
-    );
+    if lost.first.is_none() {
+        return Exit::Done;
+    }
+    let what = format!("{} is damaged, and this may not be all: {}", printable_path(path), places(lost));
     output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
     Exit::Damage
 }

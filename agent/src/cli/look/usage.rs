@@ -5,7 +5,7 @@ use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
 use super::usage_group::{self, Group};
-use super::{bytes, open, revision, table, told};
+use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_look::{LookForm, UsageBy};
 use crate::cli::exit::{Exit, Failure};
@@ -24,14 +24,18 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         ));
     }
     let prefix = bytes::typed(&args.prefix)?;
+    let range = range(&args.prefix, &args.interval)?;
+    // What a compaction of the whole database would leave cannot be told from a part of its keys, nor when some are lost.
+    let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
-    let query = Query { range: KeyRange::prefix(&prefix), revision, hash_values: false };
+    let query = Query { range, revision, hash_values: false };
     let grouping = |key: &[u8], name: &mut Vec<u8>| usage_group::write(args, &prefix, key, name);
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
+    whole &= lost.places == 0;
     let groups = report.groups.iter().map(|(name, sums)| (Group::named(name, args.by), *sums)).collect();
     let found = Found {
         size: store.database_bytes(),
@@ -43,7 +47,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         report,
     };
     let form = args.look.write_out;
-    output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, prefix.is_empty()) })?;
+    output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, whole) })?;
     Ok(told(&args.look.file, &lost))
 }
 

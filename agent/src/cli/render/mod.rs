@@ -49,6 +49,12 @@ pub fn place(finding: &Finding) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// What a finding says, with its place before it.
+pub fn reason(finding: &Finding) -> String {
+    let message = etcdsnap::printable(&finding.message);
+    place(finding).map_or_else(|| message.clone(), |place| format!("{place}: {message}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

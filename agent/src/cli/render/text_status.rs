@@ -5,10 +5,13 @@ use std::path::Path;
 use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::number::{counted, grouped, si_bytes};
+use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 
 /// Columns of the labels.
 const LABELS: usize = 12;
+/// Findings that are told of a file without numbers: the first are the causes of the others.
+const REASONS: usize = 3;
 
 /// All that is known of one file, a line each.
 pub fn text(path: &Path, report: &Report) -> String {
@@ -18,8 +21,10 @@ pub fn text(path: &Path, report: &Report) -> String {
     if let Some(status) = &report.status {
         numbers(&mut lines, status);
     }
-    for finding in report.findings.list().iter().filter(|_| report.status.is_none()) {
-        lines.add("why", printable(&finding.message));
+    if report.status.is_none() {
+        for finding in report.findings.list().iter().take(REASONS) {
+            lines.add("why", reason(finding));
+        }
     }
     lines.0
 }
@@ -28,19 +33,15 @@ fn numbers(lines: &mut Lines, status: &Status) {
     if !status.complete {
         lines.add("note", "part of the database cannot be read; the numbers cover only the rest".into());
     }
-    lines.add("hash", format!("{:x}", status.hash));
-    lines.add("revision", status.revision.to_string());
-    let puts = status.revisions.saturating_sub(status.tombstones);
-    lines.add(
-        "keys",
-        format!(
-            "{} alive; {} kept ({}, {})",
-            grouped(status.total_key),
-            counted(status.revisions, "revision", "revisions"),
-            counted(puts, "put", "puts"),
-            counted(status.tombstones, "deletion", "deletions")
-        ),
-    );
+    if status.complete {
+        lines.add("hash", format!("{:x}", status.hash));
+    }
+    if status.keys_are_lost() {
+        lines.add("keys", "unknown, and the revision, too: no entry of bucket key can be read".into());
+    } else {
+        lines.add("revision", status.revision.to_string());
+        lines.add("keys", keys(status));
+    }
     lines.add("compacted", compacted(status));
     lines.add("size", size(status));
     lines.add("written by", written_by(status));
@@ -51,6 +52,17 @@ fn numbers(lines: &mut Lines, status: &Status) {
     for (index, bucket) in status.buckets.iter().enumerate() {
         lines.add(if index == 0 { "buckets" } else { "" }, bucket_line(bucket, widest));
     }
+}
+
+fn keys(status: &Status) -> String {
+    let puts = status.revisions.saturating_sub(status.tombstones);
+    format!(
+        "{} alive; {} kept ({}, {})",
+        grouped(status.total_key),
+        counted(status.revisions, "revision", "revisions"),
+        counted(puts, "put", "puts"),
+        counted(status.tombstones, "deletion", "deletions")
+    )
 }
 
 fn structure(report: &Report) -> String {

@@ -6,7 +6,7 @@ use etcdsnap::{Code, Finding, Report, Severity, Status, Trailer, Verdict, printa
 
 use super::number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
-use super::{place, wrap};
+use super::{reason, wrap};
 
 /// Findings of one code that are shown unasked.
 const FIRST: usize = 5;
@@ -104,11 +104,7 @@ fn findings(code: Code, report: &Report, shown: Shown) -> String {
 }
 
 fn line(finding: &Finding) -> String {
-    let message = printable(&finding.message);
-    match place(finding) {
-        Some(place) => wrap("    - ", "      ", &format!("{place}: {message}")),
-        None => wrap("    - ", "      ", &message),
-    }
+    wrap("    - ", "      ", &reason(finding))
 }
 
 fn sha256(trailer: &Trailer) -> String {
@@ -128,12 +124,14 @@ fn sha256(trailer: &Trailer) -> String {
 
 fn contents(status: &Status) -> String {
     let version = if status.version.is_empty() { "before 3.6".to_owned() } else { printable(&status.version) };
-    let part = if status.complete { "" } else { "; part of it cannot be read" };
-    format!(
-        "hash {:x}, revision {}, {}, {}, storage version {version}{part}",
-        status.hash,
-        status.revision,
-        counted(status.total_key, "key", "keys"),
-        si_bytes(status.total_size)
-    )
+    let rest = format!("{}, storage version {version}", si_bytes(status.total_size));
+    if status.keys_are_lost() {
+        return format!("{rest}; no entry of bucket key can be read");
+    }
+    let keys = format!("revision {}, {}", status.revision, counted(status.total_key, "key", "keys"));
+    if status.complete {
+        format!("hash {:x}, {keys}, {rest}", status.hash)
+    } else {
+        format!("{keys}, {rest}; part of it cannot be read")
+    }
 }
