@@ -10,6 +10,7 @@ use etcdsnap_tests::build::history::Life;
 use etcdsnap_tests::build::{Freelist, Layout, random, with_trailer};
 use etcdsnap_tests::case::{self, Case};
 use etcdsnap_tests::read::{File, meta};
+use etcdsnap_tests::terminal::Terminal;
 use etcdsnap_tests::{cli, damage};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -295,14 +296,10 @@ until stty -a < /dev/tty | grep -q -e '-echo '; do sleep 0.02; done && kill -$1 
 exec \"$2\" save x.db --user root";
     std::fs::write(&script, body).expect("a script");
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let inner = format!("sh {} {signal} {}; echo code $?; stty -a", text(&script), text(cli::program()));
-        let mut command = Command::new("script");
-        command.args(["-qec", &inner, "/dev/null"]).stdin(Stdio::null()).current_dir(directory.path());
-        let Ok(output) = command.output() else {
-            eprintln!("\n*** not run: there is no program `script` ***\n");
-            return;
-        };
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sh \"$0\" $1 \"$2\"; echo code $?; stty -a; echo that is all"]);
+        shell.args([text(&script).as_str(), signal, text(cli::program()).as_str()]).current_dir(directory.path());
+        let said = Terminal::start(&shell).shown("that is all");
         assert!(said.contains("Password: ") && said.contains(&format!("code {code}")), "{said}");
         assert!(said.contains(" echo ") && said.contains(" icanon") && said.contains("isig "), "{said}");
         assert!(!said.contains("-echo ") && !said.contains("-icanon") && !said.contains("-isig"), "{said}");
