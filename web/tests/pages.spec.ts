@@ -122,7 +122,9 @@ test("a finding leads to its page", async ({ inspector }) => {
 async function seen(page: Page, at: number, count: number): Promise<string> {
   const hex = page.getByTestId("page-hex");
   await hex.evaluate((box, at) => (box.scrollTop = Math.max(0, Math.floor(at / 16) * 20 - 60)), at);
+  // Rows come a moment after the scroll: the first may have been there before, so the last is waited for, too.
   await expect(hex.locator(`.text [data-at="${at}"]`)).toHaveCount(1);
+  await expect(hex.locator(`.text [data-at="${at + count - 1}"]`)).toHaveCount(1);
   const cells = hex.locator(".text [data-at]");
   const signs = await cells.evaluateAll((cells) => cells.map((cell): [number, string] => [Number((cell as HTMLElement).dataset["at"]), cell.textContent ?? ""]));
   return signs.filter(([place]) => place >= at && place < at + count).map(([, sign]) => sign).join("");
