@@ -1,14 +1,14 @@
 //! What is in a snapshot: `hashkv` beside etcdutl's, the others beside `status`.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use super::measure::alternate;
 use super::{mib, row};
-use crate::repo;
 
 /// `hashkv` should be this many times faster than etcdutl's.
 const HASHKV_TARGET: f64 = 10.0;
@@ -37,10 +37,10 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     row("etcdutl hashkv", &etcdutl_hash);
     println!("  {:<26}{:>8.2} ×    target ≥ {HASHKV_TARGET} ×", "faster by", etcdutl_hash.seconds / hash.seconds);
 
-    let listed = repo::capture(Command::new(etcdsnap).arg("keys").arg(input))?;
-    let key = listed.lines().nth(listed.lines().count() / 2).context("there are no keys")?;
-    // Its directory.
-    let prefix = key.rsplit_once('/').map_or(key, |(prefix, _)| prefix);
+    let key = some_key(etcdsnap, input)?;
+    // Its directory; where all keys lie in one, those that begin alike.
+    let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let prefix = if directory.matches('/').count() > 1 { directory } else { &key[..key.len().saturating_sub(3)] };
     let status = || {
         let mut command = Command::new(etcdsnap);
         command.arg("status").arg(input);
@@ -51,7 +51,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
             let mut command = Command::new(etcdsnap);
             command.arg(name).arg(input);
             match name {
-                "get" => command.arg(key),
+                "get" => command.args([&key, "--show-secrets"]),
                 "keys" => command.arg(prefix),
                 // With itself: all keys are compared, and nothing is printed.
                 "diff" => command.arg(input),
@@ -68,4 +68,14 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     }
     println!();
     Ok(())
+}
+
+/// A key far from the first. The list is not held: what this process once held would count as the memory of each that it starts.
+fn some_key(etcdsnap: &Path, input: &Path) -> Result<String> {
+    let mut listing = Command::new(etcdsnap).arg("keys").arg(input).stdout(Stdio::piped()).spawn()?;
+    let lines = BufReader::new(listing.stdout.take().context("no output")?).lines();
+    let key = lines.take(300_000).last().context("there are no keys")??;
+    // A broken pipe is success to it.
+    listing.wait()?;
+    Ok(key)
 }
