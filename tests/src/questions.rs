@@ -56,7 +56,7 @@ fn keys(store: &Store<'_, Vec<u8>>) {
     index.iter().for_each(|key| total.add(&key));
     let tallies = Tallies::of(vec![tally]);
     let mut sums = Sums::default();
-    (0..Tallies::pieces()).for_each(|piece| sums.append(tallies.sum(piece, 3), 3));
+    (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 3, &mut sums));
     assert_eq!(sums.total, total);
     let contents = [contents];
     for piece in 0..Unlike::pieces() {

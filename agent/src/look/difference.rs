@@ -1,14 +1,11 @@
 //! What two snapshots, or two revisions of one, do not have alike.
 
-use std::path::Path;
-
 use etcdsnap_core::store::{Contents, Index, Lost, Query, Store, Unlike};
 
 use super::Snapshot;
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
-use crate::scan::Team;
 
 /// One side of a comparison. Memory: about 56 bytes a key, and the keys that are not alike.
 #[derive(Debug)]
@@ -52,19 +49,10 @@ pub fn compare(
     a: (&Snapshot, &Store<'_, FileSource>, Side),
     b: (&Snapshot, &Store<'_, FileSource>, Side),
 ) -> Result<[(Index, Lost); 2], Error> {
-    let threads = a.0.threads();
-    let team = Team::new(&NoProgress);
-    let pieces = team.share(threads, threads, |thread| {
-        let mut unlike = Unlike::default();
-        for piece in (thread..Unlike::pieces()).step_by(threads) {
-            unlike.append(Unlike::of(&a.2.contents, &b.2.contents, piece));
-        }
-        Ok(unlike)
-    });
-    if let Some(fault) = team.into_fault() {
-        return Err(fault.at(Path::new(&a.0.path)));
-    }
+    let pieces = a.0.pieces(Unlike::pieces(), &NoProgress, |unlike: &mut Unlike, piece| {
+        unlike.append(Unlike::of(&a.2.contents, &b.2.contents, piece));
+    })?;
     let mut unlike = Unlike::default();
-    pieces.into_iter().flatten().for_each(|piece| unlike.append(piece));
+    pieces.into_iter().for_each(|piece| unlike.append(piece));
     Ok([a.0.index_at(a.1, a.2, unlike.a)?, b.0.index_at(b.1, b.2, unlike.b)?])
 }

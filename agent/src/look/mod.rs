@@ -204,7 +204,24 @@ impl Snapshot {
         Ok((parts, lost))
     }
 
-    /// The same, merged.
+    /// Has each thread make something of its share of so many pieces of what was read.
+    fn pieces<T: Default + Send>(
+        &self,
+        count: usize,
+        progress: &dyn Progress,
+        take: impl Fn(&mut T, usize) + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let threads = self.threads();
+        let team = Team::new(progress);
+        let done = team.share(threads, threads, |thread| {
+            let mut whole = T::default();
+            (thread..count).step_by(threads).for_each(|piece| take(&mut whole, piece));
+            Ok(whole)
+        });
+        team.into_fault().map_or_else(|| Ok(done.unwrap_or_default()), |fault| Err(fault.at(&self.path)))
+    }
+
+    /// The parts of [`Snapshot::parts`], merged.
     fn fold<T: Send>(
         &self,
         store: &Store<'_, FileSource>,

@@ -7,7 +7,6 @@ use super::Snapshot;
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
-use crate::scan::Team;
 
 /// What keys take. Bytes are those of entries in the database.
 #[derive(Debug, Clone, Default)]
@@ -49,20 +48,9 @@ impl Snapshot {
         let read = |tally: &mut Tally<'_>, work, watch: &dyn etcdsnap_core::Watch| tally.read(store, work, watch);
         let (tallies, lost) = self.parts(store, progress, || Tally::new(query.clone(), grouping), read)?;
         let tallies = Tallies::of(tallies);
-        let threads = self.threads();
-        let team = Team::new(progress);
-        let sums = team.share(threads, threads, |thread| {
-            let mut sums = Sums::default();
-            for piece in (thread..Tallies::pieces()).step_by(threads) {
-                sums.append(tallies.sum(piece, top), top);
-            }
-            Ok(sums)
-        });
-        if let Some(fault) = team.into_fault() {
-            return Err(fault.at(&self.path));
-        }
+        let sums = self.pieces(Tallies::pieces(), progress, |sums, piece| tallies.sum(piece, top, sums))?;
         let mut all = Sums::default();
-        sums.into_iter().flatten().for_each(|sums| all.append(sums, top));
+        sums.into_iter().for_each(|sums| all.append(sums, top));
         let names = tallies.names().iter().map(|name| name.to_vec());
         let mut groups: Vec<_> = names.zip(all.groups).collect();
         groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));

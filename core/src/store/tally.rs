@@ -185,15 +185,15 @@ impl Tallies {
         PARTITIONS
     }
 
-    /// Sums up a piece; at most `top` keys are in its lists.
-    #[must_use]
-    pub fn sum(&self, piece: usize, top: usize) -> Sums {
+    /// Sums up a piece into `sums`; at most `top` keys stay in their lists.
+    pub fn sum(&self, piece: usize, top: usize, sums: &mut Sums) {
         let rows = self.parts.iter().flat_map(|(groups, rows)| {
             rows.partition(piece)
                 .iter()
                 .map(|row| KeyTally { group: groups.get(row.group as usize).copied().unwrap_or_default(), ..*row })
         });
-        let mut sums = Sums { groups: vec![Usage::default(); self.names.len()], ..Sums::default() };
+        // There can be as many groups as keys, so pieces share one list of them.
+        sums.groups.resize(self.names.len(), Usage::default());
         let keys = folded(rows);
         for key in &keys {
             let usage = Usage {
@@ -209,9 +209,10 @@ impl Tallies {
                 group.append(&usage);
             }
         }
-        sums.largest = heaviest(&keys, top, |key| if key.deleted { 0 } else { key.value_len });
-        sums.busiest = heaviest(&keys, top, |key| if key.revisions > 1 { key.revisions } else { 0 });
-        sums
+        sums.largest.extend(heaviest(&keys, top, |key| if key.deleted { 0 } else { key.value_len }));
+        cut(&mut sums.largest, top);
+        sums.busiest.extend(heaviest(&keys, top, |key| if key.revisions > 1 { key.revisions } else { 0 }));
+        cut(&mut sums.busiest, top);
     }
 }
 
