@@ -2,7 +2,10 @@ import { defineConfig } from "@playwright/test";
 import { chromium } from "./tests/support/chromium.mjs";
 import type { Options } from "./tests/support/page.ts";
 
-/** Every test runs twice: on the page from a static server, and on the page as a file. */
+/** Answers of the page's workers come late by so many milliseconds in the second run, or by `PAGE_DELAY` in both. */
+const late = process.env["PAGE_DELAY"];
+
+/** Every test runs twice: on the page from a static server, and on the page as a file, where answers come late. */
 export default defineConfig<Options>({
   testDir: "tests",
   outputDir: "../tests/artifacts/playwright",
@@ -12,8 +15,8 @@ export default defineConfig<Options>({
   forbidOnly: true,
   reporter: [["list"]],
   projects: [
-    { name: "http", use: { from: "http" } },
-    { name: "file", use: { from: "file" } },
+    { name: "http", use: { from: "http", late: Number(late ?? 0) } },
+    { name: "file", use: { from: "file", late: Number(late ?? 50) } },
   ],
   use: {
     browserName: "chromium",

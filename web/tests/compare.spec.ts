@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { contrasts } from "./support/contrast.ts";
 import { lines, nameIn, type Line } from "./support/look.ts";
-import { expect, made, test, type Inspector } from "./support/page.ts";
+import { expect, made, settled, test, type Inspector } from "./support/page.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
 type Change = [string, string];
@@ -21,6 +21,7 @@ async function compare(inspector: Inspector, ...names: string[]): Promise<void> 
 /** Every row of the list, from its start to its end. */
 async function listed(inspector: Inspector): Promise<Change[]> {
   const list = inspector.page.getByTestId("compare-list");
+  await settled(list);
   const total = Number(await list.getAttribute("data-total"));
   const all = new Map<number, Change>();
   await list.evaluate((box) => box.scrollTo(0, 0));
@@ -172,6 +173,7 @@ test("kinds are shown and left out", async ({ inspector }) => {
   await expect(page.getByTestId("compare-list")).toHaveAttribute("data-total", String(changed.length));
   expect(await listed(inspector)).toEqual(changed);
   await page.locator("[data-kind='removed'][aria-pressed]").click();
+  await expect(page.getByTestId("compare-list")).toHaveAttribute("data-total", String(said.length));
   expect(await listed(inspector)).toEqual(said);
 });
 
@@ -188,7 +190,7 @@ test("JSON is compared value by value", async ({ inspector }) => {
   // What is alike is folded away until it is asked for.
   const before = await diff.locator("[data-line='same']").count();
   await diff.getByRole("button", { name: /lines alike/ }).first().click();
-  expect(await diff.locator("[data-line='same']").count()).toBeGreaterThan(before);
+  await expect.poll(() => diff.locator("[data-line='same']").count()).toBeGreaterThan(before);
 });
 
 test("Kubernetes' protobuf is compared field by field", async ({ inspector }) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, type Inspector, made, test } from "./support/page.ts";
+import { expect, type Inspector, made, settled, test } from "./support/page.ts";
 import { type Line, lines, nameIn, output } from "./support/look.ts";
 import { artifacts, caseFile, root } from "./support/repo.ts";
 
@@ -19,6 +19,7 @@ async function openKeys(inspector: Inspector, path: string): Promise<void> {
 async function listed(inspector: Inspector): Promise<string[]> {
   const { page } = inspector;
   const list = page.getByTestId("keys-list");
+  await settled(list);
   const total = Number(await list.getAttribute("data-total"));
   const found = new Map<number, string>();
   await list.focus();
@@ -128,6 +129,7 @@ test("the tree opens and closes by the keyboard, and has every key once", async 
   for (let line = 0; line < (await rows()); line += 1) {
     await list.evaluate((box, line) => (box.scrollTop = Math.max(0, (line - 3) * 26)), line);
     const row = list.locator(`[data-row="${line}"]`);
+    await settled(list);
     await expect(row.locator(".cells")).toBeVisible();
     if ((await row.getAttribute("aria-expanded")) !== "false") continue;
     const count = await rows();

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
-import { expect, made, test } from "./support/page.ts";
+import { expect, made, settled, test } from "./support/page.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
 const file = caseFile("3.7-cluster");
@@ -37,6 +37,7 @@ test("links lead from the root to a leaf of keys, and back", async ({ inspector 
   const { page } = inspector;
   await inspector.judge(file);
   await page.keyboard.press("7");
+  const room = page.getByTestId("page-room");
   await value(page, "root page").getByRole("button").click();
   await expect(page.getByTestId("page-kind")).toHaveText(/^(leaf|branch) page$/);
   const root = await page.getByTestId("page-number").inputValue();
@@ -44,16 +45,20 @@ test("links lead from the root to a leaf of keys, and back", async ({ inspector 
   const bucket = page.getByTestId("page-fields").locator("tr").filter({ hasText: /^\s*\d+\s*16\s*element \d+\s*key\s*$/ });
   await bucket.getByRole("button", { name: "key" }).click();
   await expect(page.getByTestId("page-number")).not.toHaveValue(root);
+  await settled(room);
   for (let depth = 0; depth < 5 && (await page.getByTestId("page-kind").innerText()) === "branch page"; depth += 1) {
     const before = await page.getByTestId("page-number").inputValue();
-    await value(page, "page id").nth(0).waitFor();
     await page.getByTestId("page-fields").locator('[data-name="element 0"]').getByRole("button", { name: /^page/ }).click();
     await expect(page.getByTestId("page-number")).not.toHaveValue(before);
+    await settled(room);
   }
   await expect(page.getByTestId("page-kind")).toHaveText("leaf page");
   await expect(page.getByTestId("page-fields")).toContainText("KeyValue:");
   await page.screenshot({ path: join(artifacts, `page-leaf-${test.info().project.name}.png`) });
+  const leaf = await page.getByTestId("page-number").inputValue();
   await page.keyboard.press("b");
+  await expect(page.getByTestId("page-number")).not.toHaveValue(leaf);
+  await settled(room);
   await expect(page.getByTestId("page-kind")).toHaveText(/^(leaf|branch) page$/);
 });
 

@@ -2,12 +2,25 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pathToFileURL } from "node:url";
-import { test as base, expect, type Page } from "@playwright/test";
+import { test as base, expect, type Locator, type Page } from "@playwright/test";
 import { builtPage } from "./repo.ts";
 
 export interface Options {
   /** Where the page is opened from. */
   from: "http" | "file";
+  /** Milliseconds by which each answer of a worker comes late: a test that looks before the answer is there then fails each time, not now and then on a slow machine. */
+  late: number;
+}
+
+/** Runs in the page, before its own script. */
+function delayAnswers(late: number): void {
+  const handler = Object.getOwnPropertyDescriptor(Worker.prototype, "onmessage");
+  Object.defineProperty(Worker.prototype, "onmessage", {
+    ...handler,
+    set(this: Worker, heard: ((event: MessageEvent) => void) | null) {
+      handler?.set?.call(this, heard && ((event: MessageEvent) => setTimeout(() => heard.call(this, event), late)));
+    },
+  });
 }
 
 interface Fixtures {
@@ -22,6 +35,7 @@ interface Shared {
 
 export const test = base.extend<Options & Fixtures, Shared>({
   from: ["http", { option: true }],
+  late: [0, { option: true }],
 
   origin: [
     async ({}, use) => {
@@ -38,8 +52,9 @@ export const test = base.extend<Options & Fixtures, Shared>({
     { scope: "worker" },
   ],
 
-  inspector: async ({ page, from, origin }, use) => {
+  inspector: async ({ page, from, late, origin }, use) => {
     const inspector = new Inspector(page);
+    if (late > 0) await page.addInitScript(delayAnswers, late);
     await page.goto(from === "http" ? origin : pathToFileURL(builtPage).href);
     inspector.requests.length = 0;
     await use(inspector);
@@ -49,6 +64,11 @@ export const test = base.extend<Options & Fixtures, Shared>({
 });
 
 export { expect };
+
+/** Waits until a list or view shows what it says it shows: what was there before stays on the screen while an answer is on its way. */
+export async function settled(place: Locator): Promise<void> {
+  await expect(place).toHaveAttribute("aria-busy", "false");
+}
 
 /** A file that is not on the disk. */
 export interface Made {
