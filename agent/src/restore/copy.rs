@@ -1,11 +1,8 @@
 //! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
 
-use std::fs::File;
-use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
@@ -13,6 +10,7 @@ use etcdsnap_core::{Block, Report, Source};
 
 use super::RestoreError;
 use super::len;
+use super::target::Target;
 use crate::error::{Error, Fault};
 use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
@@ -25,20 +23,8 @@ const BLOCK: usize = 1 << 20;
 /// Blocks between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Bytes after which the disk is told to begin.
+/// Bytes in the page cache after which the disk is told to begin.
 const FLUSH: u64 = 64 << 20;
-
-/// A file to write the database to.
-pub(super) struct Target {
-    pub file: File,
-    pub path: PathBuf,
-}
-
-impl Target {
-    pub fn failed(&self, cause: io::Error) -> RestoreError {
-        RestoreError::Write { path: self.path.clone(), cause }
-    }
-}
 
 /// Copies a file to all targets; if it is to be `judged`, a third thread judges its structure meanwhile.
 ///
@@ -165,13 +151,13 @@ fn through<B: AsRef<[u8]> + Default + Send>(
         let writing = scope.spawn(move || -> Result<(), RestoreError> {
             let mut at = 0_u64;
             let mut unflushed = 0_u64;
+            let mut writers: Vec<_> = to.iter().map(Target::writer).collect();
             for block in blocks {
-                for target in to {
-                    target.file.write_all_at(block.as_ref(), at).map_err(|cause| target.failed(cause))?;
+                for writer in &mut writers {
+                    let cached = writer.write(block.as_ref(), at)?;
+                    unflushed = unflushed.saturating_add(cached);
                 }
-                let len = block.as_ref().len() as u64;
-                at = at.saturating_add(len);
-                unflushed = unflushed.saturating_add(len);
+                at = at.saturating_add(block.as_ref().len() as u64);
                 if unflushed >= FLUSH && flush.try_send(()).is_ok() {
                     unflushed = 0;
                 }

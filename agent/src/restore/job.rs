@@ -13,8 +13,8 @@ use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
 use rustix::io::Errno;
 
-use super::copy::Target;
 use super::stage::{fsync_directory, make_directory};
+use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
 use crate::hasher::Copied;
@@ -83,7 +83,7 @@ impl Job<'_> {
         }
         let targets = members.iter().map(|(_, place)| {
             let path = place.database();
-            create(&path).map_err(at(&path)).map(|file| Target { file, path })
+            Target::create(&path).map_err(at(&path))
         });
         let done = self.database(&targets.collect::<Result<Vec<_>, _>>()?)?;
         for (member, place) in members {
@@ -169,7 +169,7 @@ impl Job<'_> {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
                 let file = tempfile::tempfile().map_err(failed)?;
-                let target = Target { file, path: std::env::temp_dir() };
+                let target = Target::of(file, &std::env::temp_dir());
                 let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress)?;
                 target.file.set_len(copied.database_len()).map_err(failed)?;
                 (Some(FileSource::new(target.file, &path).map_err(failed)?), copied)

@@ -12,6 +12,7 @@ mod litter;
 mod owner;
 mod peers;
 mod stage;
+mod target;
 
 use std::path::{Path, PathBuf};
 
