@@ -1,9 +1,10 @@
 //! Wall time and peak memory of a child process.
 
+use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
 /// What several runs of one command took.
@@ -33,11 +34,20 @@ pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) 
 }
 
 fn once(command: &mut Command) -> Result<(f64, u64)> {
+    // The reference programs tell of each step; it is shown only when one fails.
+    let mut said = tempfile::tempfile()?;
+    let said_to = Stdio::from(said.try_clone()?);
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start a program")?;
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said_to);
+    let mut child = command.spawn().context("cannot start a program")?;
     let ended = child.wait4()?;
     let seconds = started.elapsed().as_secs_f64();
-    ensure!(ended.status.success(), "{command:?} ended with {}", ended.status);
+    if !ended.status.success() {
+        let mut text = String::new();
+        said.rewind()?;
+        said.read_to_string(&mut text)?;
+        bail!("{command:?} ended with {}:\n{text}", ended.status);
+    }
     Ok((seconds, ended.rusage.maxrss))
 }
 
