@@ -27,6 +27,9 @@ const SCATTERED: usize = 16;
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
 
+/// Digests fetched side by side.
+pub(crate) const WARMED: usize = 16;
+
 /// A leaf further than this behind the end of a read is not read along with it, in bytes.
 const GAP: u64 = 64 << 10;
 
@@ -328,11 +331,32 @@ impl Ahead {
 
     /// Fills `into` with the digest of a page; false when there is none.
     pub(crate) fn load(&self, page: u64, into: &mut LeafDigest) -> bool {
-        let place = self.ranks.of(page).and_then(|rank| {
-            let strip = self.strips.get(rank.checked_div(self.strip_len)?)?;
-            strip.load(rank.checked_rem(self.strip_len)?, into)
-        });
-        place.is_some()
+        self.place(page).and_then(|(strip, at)| strip.load(at, into)).is_some()
+    }
+
+    /// Has the processor fetch what `load` is going to read of the first [`WARMED`] pages.
+    ///
+    /// Digests lie in the order of the file and are asked for in the order of keys, so nearly each is a miss of all caches. Side by side those of several pages cost little more than one;
+    /// one after the other, between the work on them, they took a fifth of the time of a status.
+    pub(crate) fn warm(&self, pages: impl Iterator<Item = u64>) {
+        let mut places = [None; WARMED];
+        for (place, page) in places.iter_mut().zip(pages) {
+            *place = self.place(page);
+        }
+        let mut starts = [None; WARMED];
+        for (start, (strip, at)) in starts.iter_mut().zip(places.iter().flatten()) {
+            let before = at.checked_sub(1).and_then(|before| strip.briefs.get(before));
+            *start = Some((*strip, before.map_or(0, |before| before.records_end)));
+        }
+        let touched = starts.iter().flatten().filter_map(|(strip, start)| strip.records.get(*start as usize));
+        // Used for nothing, which is not to be found out.
+        std::hint::black_box(touched.fold(0, |sum, record| sum ^ record.key().high));
+    }
+
+    /// The strip that has a page, and its place there.
+    fn place(&self, page: u64) -> Option<(&Strip, usize)> {
+        let rank = self.ranks.of(page)?;
+        Some((self.strips.get(rank.checked_div(self.strip_len)?)?, rank.checked_rem(self.strip_len)?))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::limits::MAX_DEPTH;
-use crate::scan::ahead::Ahead;
+use crate::scan::ahead::{Ahead, WARMED};
 use crate::scan::digest::LeafDigest;
 use crate::scan::fold::{Fold, Ignore, LeafPage};
 use crate::scan::memory::Memory;
@@ -92,9 +92,15 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             Visit::Lost => Ok(()),
             Visit::Leaf => self.leaf(subtree, fold),
             Visit::Branch(children) => {
-                for (child, run) in children.iter().zip(runs(&children)) {
-                    self.reader.expect(run);
-                    self.visit(child, fold)?;
+                let mut runs = runs(&children).into_iter();
+                for some in children.chunks(WARMED) {
+                    if let Some(ahead) = self.ahead {
+                        ahead.warm(some.iter().map(|child| child.page));
+                    }
+                    for (child, run) in some.iter().zip(&mut runs) {
+                        self.reader.expect(run);
+                        self.visit(child, fold)?;
+                    }
                 }
                 self.reader.expect(0);
                 Ok(())
