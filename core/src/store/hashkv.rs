@@ -6,14 +6,13 @@
 //! compaction in the background, and says one hash before that and another behind it. Ours is of what the file holds: the one before.
 //! Source: etcd's `server/storage/mvcc/hash.go` and `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::source::Source;
-use crate::store::hash::ByHash;
+use crate::store::fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::hash::{Short, short};
 use crate::store::open::{Lost, Page, Store, Work};
 use crate::watch::Watch;
 
@@ -65,13 +64,48 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-/// A run of entries which count together, or an entry of which it is not known yet whether it counts.
+/// A run of entries which count together.
 #[derive(Debug)]
 struct Piece {
-    rank: usize,
+    /// The place of its leaf in the order of keys, and its own in the leaf.
+    place: (usize, u32),
     run: Run,
-    /// The key's hash and the revision, at or below the compaction.
-    doubt: Option<(u128, Revision)>,
+    counts: Counts,
+}
+
+/// When a piece counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Always,
+    /// Where some key lives.
+    Kept,
+    /// Where none does.
+    Whole,
+}
+
+/// The newest entry of a key, and what it adds to the hash where it lies at or below the compaction.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    hash: Short,
+    index: u32,
+    rank: usize,
+    revision: Revision,
+    run: Run,
+    deletes: bool,
+}
+
+impl Row for Newest {
+    #[inline]
+    fn hash(&self) -> Short {
+        self.hash
+    }
+
+    #[inline]
+    fn merge(&mut self, other: Self) {
+        if (self.revision, self.deletes) < (other.revision, other.deletes) {
+            *self = other;
+        }
+    }
 }
 
 /// What some leaves add to the hash. Leaves may come in any order, and parts be merged in any order.
@@ -80,8 +114,8 @@ pub struct Hashing {
     revision: i64,
     compact: i64,
     pieces: Vec<Piece>,
-    /// The newest revision of each key, and whether it deletes.
-    newest: ByHash<u128, (Revision, bool)>,
+    /// The newest entries of the keys up to the revision; none without a compaction, when nothing is in doubt.
+    newest: Vec<Rows<Newest>>,
     combiner: Combiner,
 }
 
@@ -89,8 +123,9 @@ impl Hashing {
     /// Nothing yet; `revision` must be one of [`Store::at`].
     #[must_use]
     pub fn new<S: Source + ?Sized>(store: &Store<'_, S>, revision: i64) -> Self {
-        let (pieces, newest, combiner) = (Vec::new(), ByHash::default(), Combiner::default());
-        Self { revision, compact: store.compacted(), pieces, newest, combiner }
+        let compact = store.compacted();
+        let newest = (compact >= 0).then(Rows::new).into_iter().collect();
+        Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
     }
 
     /// Takes in the leaves of one piece of work.
@@ -112,31 +147,38 @@ impl Hashing {
     fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
         let (mut above, mut others) = (false, false);
+        // All entries at or below the compaction, should none of them be older than another.
+        let mut below = Run::default();
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
             if main > self.revision {
                 others = true;
                 continue;
             }
-            // Without a compaction nothing is in doubt, and no key has to be known.
-            let hash =
-                if self.compact < 0 { None } else { KeyValue::parse(entry.value).map(|message| xxh3_128(message.key)) };
-            if let Some(hash) = hash {
-                let newest = (entry.key.revision, entry.key.tombstone);
-                let known = self.newest.entry(hash).or_insert(newest);
-                *known = (*known).max(newest);
+            let in_doubt = main <= self.compact;
+            let index = entry.place.index;
+            above |= !in_doubt;
+            others |= in_doubt;
+            let (deletes, mut run) = (entry.key.tombstone, Run::default());
+            // A deletion by the last revision that was compacted is gone in any case.
+            if in_doubt && !(main == self.compact && deletes) {
+                run = run_of(entry.key, entry.value, &self.combiner);
+                below = below.then(run, &self.combiner);
             }
-            if main > self.compact {
-                above = true;
-                continue;
+            let Some(rows) = self.newest.first_mut() else { continue };
+            match KeyValue::parse(entry.value) {
+                Some(message) => {
+                    let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
+                    rows.push(Newest { hash, index, rank, revision, run, deletes });
+                }
+                None if run.len > 0 => {
+                    self.pieces.push(Piece { place: (page.rank, index), run, counts: Counts::Kept });
+                }
+                None => {}
             }
-            others = true;
-            if main == self.compact && entry.key.tombstone {
-                continue;
-            }
-            let run = run_of(entry.key, entry.value, &self.combiner);
-            let doubt = hash.map(|hash| (hash, entry.key.revision));
-            self.pieces.push(Piece { rank: page.rank, run, doubt });
+        }
+        if below.len > 0 {
+            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: Counts::Whole });
         }
         // What lies above the compaction counts for sure, and comes behind what is in doubt.
         if above {
@@ -145,7 +187,7 @@ impl Hashing {
                 Some(bytes) => Run::of(bytes),
                 None => self.run_above(page),
             };
-            self.pieces.push(Piece { rank: page.rank, run, doubt: None });
+            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: Counts::Always });
         }
         lost.append(odd);
     }
@@ -165,27 +207,27 @@ impl Hashing {
     /// Both together.
     pub fn merge(&mut self, other: Self) {
         self.pieces.extend(other.pieces);
-        if self.newest.is_empty() {
-            self.newest = other.newest;
-            return;
-        }
-        for (hash, newest) in other.newest {
-            let known = self.newest.entry(hash).or_insert(newest);
-            *known = (*known).max(newest);
-        }
+        self.newest.extend(other.newest);
     }
 
     /// The hash, when all leaves are in.
     #[must_use]
     pub fn finish(mut self) -> HashKv {
-        self.pieces.sort_by_key(|piece| piece.rank);
-        let nothing_is_kept = self.newest.values().all(|(_, deletes)| *deletes);
-        let counts = |piece: &&Piece| match piece.doubt {
-            None => true,
-            Some((hash, revision)) => nothing_is_kept || self.newest.get(&hash) == Some(&(revision, false)),
-        };
-        let run =
-            self.pieces.iter().filter(counts).fold(Run::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
+        let mut something_is_kept = false;
+        for number in 0..PARTITIONS {
+            let rows = self.newest.iter().flat_map(|rows| rows.partition(number).iter().copied());
+            for key in folded(rows).iter().filter(|key| !key.deletes) {
+                something_is_kept = true;
+                if key.revision.main <= self.compact {
+                    let place = (key.rank, key.index);
+                    self.pieces.push(Piece { place, run: key.run, counts: Counts::Kept });
+                }
+            }
+        }
+        let other = if something_is_kept { Counts::Whole } else { Counts::Kept };
+        self.pieces.retain(|piece| piece.counts != other);
+        self.pieces.sort_unstable_by_key(|piece| piece.place);
+        let run = self.pieces.iter().fold(Run::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
         HashKv { hash: run.crc, revision: self.revision, compact_revision: self.compact }
     }
 }
