@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use etcdsnap_core::{Error, ReadError, Source};
 use js_sys::Uint8Array;
@@ -21,8 +22,25 @@ pub struct BlobSource {
     len: u64,
     reader: FileReaderSync,
     cache: RefCell<Cache>,
-    /// Bytes that the worker has read ahead by faster ways than a synchronous read, and where they begin.
-    lent: RefCell<(u64, Vec<u8>)>,
+    /// Bytes that the worker has read ahead by faster ways than a synchronous read.
+    lent: RefCell<Lent>,
+}
+
+#[derive(Default)]
+struct Lent {
+    /// Where in the file each span begins, rising, and where it lies in `bytes`.
+    spans: Vec<(u64, Range<usize>)>,
+    bytes: Vec<u8>,
+}
+
+impl Lent {
+    /// The bytes of the file from `offset` on, if they are all there.
+    fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let behind = self.spans.partition_point(|(start, _)| *start <= offset);
+        let (start, range) = self.spans.get(behind.checked_sub(1)?)?;
+        let at = usize::try_from(offset.checked_sub(*start)?).ok()?;
+        self.bytes.get(range.clone())?.get(at..at.checked_add(len)?)
+    }
 }
 
 #[derive(Default)]
@@ -48,20 +66,29 @@ impl BlobSource {
     /// Empties the cache.
     pub(crate) fn forget(&self) {
         *self.cache.borrow_mut() = Cache::default();
-        *self.lent.borrow_mut() = (0, Vec::new());
+        self.take_back();
     }
 
-    /// Takes bytes of the file that are asked for next; they stay until others come.
-    pub(crate) fn lend(&self, offset: u64, bytes: Vec<u8>) {
-        *self.lent.borrow_mut() = (offset, bytes);
+    /// Takes bytes of the file that are asked for next, until they are taken back: those of `spans`, which rise, one behind the other.
+    pub(crate) fn lend(&self, spans: &[(u64, u64)], bytes: Vec<u8>) {
+        let mut at = 0usize;
+        let placed = spans.iter().map(|(from, to)| {
+            let start = at;
+            at = at.saturating_add(usize::try_from(to.saturating_sub(*from)).unwrap_or(usize::MAX));
+            (*from, start..at)
+        });
+        *self.lent.borrow_mut() = Lent { spans: placed.collect(), bytes };
+    }
+
+    /// Lets go of what was lent.
+    pub(crate) fn take_back(&self) {
+        *self.lent.borrow_mut() = Lent::default();
     }
 
     /// Reads from what was lent; whether all of it was there.
     fn read_lent(&self, offset: u64, out: &mut [u8]) -> bool {
         let lent = self.lent.borrow();
-        let at = offset.checked_sub(lent.0).and_then(|at| usize::try_from(at).ok());
-        let range = at.and_then(|at| Some(at..at.checked_add(out.len())?));
-        let bytes = range.and_then(|range| lent.1.get(range));
+        let bytes = lent.get(offset, out.len());
         if let Some(bytes) = bytes {
             out.copy_from_slice(bytes);
         }

@@ -19,7 +19,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 pub use blob::BlobSource;
-pub use browse::StoreView;
+pub use browse::{StoreOpening, StoreView};
 pub use zstd::ZstdReader;
 
 use convert::{Progress, into_error, to_js};

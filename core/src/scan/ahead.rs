@@ -6,14 +6,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::Kind;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::bolt::set::PageSet;
 use crate::crc::Run;
 use crate::error::Error;
 use crate::etcd::record::Record;
 use crate::etcd::revision::{Revision, RevisionKey};
-use crate::limits::{MAX_DEPTH, MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
+use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
+use crate::scan::descent::Descent;
 use crate::scan::digest::LeafDigest;
 use crate::source::Source;
 use crate::watch::Watch;
@@ -49,7 +49,7 @@ impl Leaves {
         geometry: Geometry,
         roots: impl Iterator<Item = u64>,
     ) -> Result<Self, Error> {
-        let (mut pages, _) = leaf_pages(source, geometry, roots)?;
+        let (mut pages, _) = Descent::new(source, geometry, roots)?.finish();
         if !scattered(&pages, geometry) {
             return Ok(Self::default());
         }
@@ -117,57 +117,6 @@ impl Leaves {
     /// Whether there is memory left for so many bytes, which are then taken.
     fn take(&self, bytes: usize) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
-    }
-}
-
-/// The leaves below `roots` in the order of their keys, and whether something on the way to them could not be read or understood.
-pub(crate) fn leaf_pages<S: Source + ?Sized>(
-    source: &S,
-    geometry: Geometry,
-    roots: impl Iterator<Item = u64>,
-) -> Result<(Vec<u64>, bool), Error> {
-    let seen = PageSet::new(geometry.present)?;
-    let mut reader = Reader::new(source, geometry);
-    let mut level: Vec<u64> = roots.collect();
-    let mut pages = Vec::new();
-    let mut lost = false;
-    for _ in 0..MAX_DEPTH {
-        let mut next = Vec::new();
-        for page in level {
-            match kind(&mut reader, page) {
-                Some(Kind::Branch) => next.extend(children(&mut reader, page, &seen, &mut lost)),
-                Some(Kind::Leaf) => pages.push(page),
-                _ => lost = true,
-            }
-        }
-        // All leaves of a bolt tree are equally deep, so one child tells of all.
-        let leaves = next.first().is_none_or(|page| kind(&mut reader, *page) != Some(Kind::Branch));
-        level = next;
-        if leaves {
-            break;
-        }
-    }
-    pages.extend(level);
-    Ok((pages, lost))
-}
-
-fn kind<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Option<Kind> {
-    reader.first(page).ok()?.ok()?.0.kind()
-}
-
-/// The children of a branch page, unless it was met before.
-fn children<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, seen: &PageSet, lost: &mut bool) -> Vec<u64> {
-    let page_size = reader.geometry().page_size;
-    match reader.unit(page) {
-        Ok(Ok((header, bytes))) if seen.insert(page) => {
-            let branch = Branch::parse(header, bytes, page_size);
-            *lost |= !branch.faults.is_empty();
-            branch.children.iter().map(|child| child.page).collect()
-        }
-        _ => {
-            *lost = true;
-            Vec::new()
-        }
     }
 }
 

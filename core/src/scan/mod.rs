@@ -1,6 +1,7 @@
 //! Scans: the walk down the tree, the sweep along the file, and what is made of them.
 
 pub mod ahead;
+pub mod descent;
 pub mod digest;
 pub mod finish;
 pub mod fold;

@@ -12,10 +12,11 @@ use crate::etcd::schema::Facts;
 use crate::finding::{Finding, Findings};
 use crate::limits::{MAX_PARTS, READ_AHEAD};
 use crate::report::Report;
-use crate::scan::ahead::{leaf_pages, reach};
-use crate::scan::open::{Opened, Scan};
+use crate::scan::ahead::reach;
+use crate::scan::open::Scan;
 use crate::scan::small::Listed;
 use crate::source::Source;
+use crate::store::opening::{Begun, Opening};
 use crate::watch::{Unwatched, Watch};
 
 /// Leaves that a piece of work has at least.
@@ -140,26 +141,20 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// # Errors
     /// When bytes cannot be read, or there is no memory for a few words a page.
     pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
-        let scan = match Scan::open(source)? {
-            Opened::Scan(scan) => *scan,
-            Opened::Refused(report) => return Ok(OpenedStore::Refused(report)),
-        };
-        let (ordered, broken) =
-            leaf_pages(source, scan.geometry, scan.groups.iter().flatten().map(|subtree| subtree.page))?;
-        let mut lost = Lost::default();
-        for finding in scan.findings.list().iter().filter(|finding| is_loss(finding)) {
-            lost.add(finding.clone());
+        match Opening::begin(source)? {
+            Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
+            Begun::Refused(report) => Ok(OpenedStore::Refused(report)),
         }
-        if broken && lost.places == 0 {
-            lost.add(Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
-        }
+    }
+
+    pub(super) fn new(scan: Scan<'s, S>, ordered: &[u64], lost: Lost) -> Result<Self, Error> {
         let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
         let inline =
             scan.key_place.filter(|place| matches!(bucket::parse(&place.value), Ok(bucket::Place::Inline(..))));
         let mut store = Self {
-            source,
+            source: scan.source,
             geometry: scan.geometry,
             listed: scan.listed,
             marks: scan.facts.marks(),
@@ -173,7 +168,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         };
         store.current =
             store.last(ordered.last().copied())?.max(store.marks.finished).max(store.marks.scheduled).max(1);
-        Ok(OpenedStore::Store(Box::new(store)))
+        Ok(store)
     }
 
     /// The current revision: the main revision of the latest entry, or of a compaction that was ordered above it.

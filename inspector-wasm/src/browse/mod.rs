@@ -4,6 +4,7 @@ pub(crate) mod answers;
 mod cluster;
 mod compare;
 mod list;
+mod opening;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use web_sys::Blob;
 
 use crate::blob::BlobSource;
 use crate::convert::{into_error, to_js};
+pub use opening::StoreOpening;
 use view::{Refusal, View};
 
 /// An open store: what `calls.ts` lists can be asked of it. A question that the whole file is read for is begun, taken on by `step`s, and finished.
@@ -26,6 +28,15 @@ pub struct StoreView {
     /// The other file of the last comparison.
     other: Option<&'static BlobSource>,
     view: View<'static, BlobSource>,
+}
+
+/// Spans as the worker writes them: from, to, from, to, … Offsets in files are whole numbers below 2^53.
+fn spans_of(numbers: &[f64]) -> Vec<(u64, u64)> {
+    numbers.as_chunks().0.iter().map(|[from, to]| (*from as u64, *to as u64)).collect()
+}
+
+fn numbers_of(spans: impl IntoIterator<Item = (u64, u64)>) -> Vec<f64> {
+    spans.into_iter().flat_map(|(from, to)| [from as f64, to as f64]).collect()
 }
 
 /// A source for as long as the worker lives. It is never freed: a store borrows it, and a struct that holds both cannot be had without `unsafe`. A worker has one,
@@ -44,21 +55,20 @@ fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue>
 
 #[wasm_bindgen]
 impl StoreView {
-    /// Opens the store in `blob`. It has no keys yet: `beginKeys`.
+    /// The store that was opened. It has no keys yet: `beginKeys`.
     ///
     /// # Errors
-    /// An `Error` when there is no store in it, or it cannot be read.
+    /// An `Error` when it cannot be read.
     #[wasm_bindgen(constructor)]
-    pub fn new(blob: Blob) -> Result<StoreView, JsValue> {
-        let source = source(blob)?;
-        let view = View::new(view::open(source).map_err(refused)?);
-        Ok(Self { source, other: None, view })
+    pub fn new(opening: StoreOpening) -> Result<StoreView, JsValue> {
+        let (source, store) = opening.finish().map_err(refused)?;
+        Ok(Self { source, other: None, view: View::new(store) })
     }
 
     /// Where the bytes of each step of what was begun lie in the file that is read: from, to, from, to, …
     #[must_use]
     pub fn spans(&self) -> Vec<f64> {
-        self.view.spans().into_iter().flat_map(|(from, to)| [from as f64, to as f64]).collect()
+        numbers_of(self.view.spans())
     }
 
     /// Takes a step of what was begun. `bytes` are those of its span, from its beginning on, or none; what is not among them is read from the file.
@@ -67,10 +77,10 @@ impl StoreView {
     /// When the file cannot be read. What was begun is over then.
     pub fn step(&mut self, number: u32, from: f64, bytes: Vec<u8>) -> Result<(), JsValue> {
         let source = self.other.filter(|_| self.view.reads_other()).unwrap_or(self.source);
-        // Offsets in files are whole numbers below 2^53.
-        source.lend(from as u64, bytes);
+        let from = from as u64;
+        source.lend(&[(from, from.saturating_add(bytes.len() as u64))], bytes);
         let outcome = self.view.step(number as usize).map_err(refused);
-        source.lend(0, Vec::new());
+        source.take_back();
         outcome
     }
 
@@ -202,21 +212,27 @@ impl StoreView {
         answer(self.view.usage(prefix))
     }
 
-    /// Begins to compare with another file, or another revision of this one.
-    ///
-    /// # Errors
-    /// When the other one is no snapshot, or has no such revision.
-    #[wasm_bindgen(js_name = beginCompare)]
-    pub fn begin_compare(&mut self, other: Option<Blob>, revision: i64) -> Result<(), JsValue> {
+    /// Lets go of the last comparison, so that there is room for another.
+    #[wasm_bindgen(js_name = endComparison)]
+    pub fn end_comparison(&mut self) {
         self.view.end_comparison();
         if let Some(before) = self.other.take() {
             before.forget();
         }
+    }
+
+    /// Begins to compare with another file, or another revision of this one.
+    ///
+    /// # Errors
+    /// When the other one cannot be read, or has no such revision.
+    #[wasm_bindgen(js_name = beginCompare)]
+    pub fn begin_compare(&mut self, other: Option<StoreOpening>, revision: i64) -> Result<(), JsValue> {
+        self.end_comparison();
         let store = match other {
-            Some(blob) => {
-                let other = source(blob)?;
-                self.other = Some(other);
-                Some(view::open(other).map_err(refused)?)
+            Some(opening) => {
+                let (source, store) = opening.finish().map_err(refused)?;
+                self.other = Some(source);
+                Some(store)
             }
             None => None,
         };

@@ -144,7 +144,8 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
 fn the_sample_is_looked_into() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
     let file = std::fs::read(path).expect("the sample");
-    let store = view::open(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let opening = view::begin(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let store = opening.finish().expect("a store");
     let mut view = View::new(store);
     view.begin_keys(0).and_then(|()| view.read_all()).expect("keys");
     let facts = view.finish_keys().expect("keys");

@@ -3,7 +3,7 @@
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::message::{self, MessageField};
 use etcdsnap_core::store::{
-    Hashing, Hidden, History, Index, Key, Line, Lost, OpenedStore, Order, PageView, Place, Store, Tree,
+    Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 use etcdsnap_core::{Error, Source};
@@ -33,11 +33,11 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) reading: Option<Reading<'s, S>>,
 }
 
-/// Opens a store.
-pub(crate) fn open<S: Source + ?Sized>(source: &S) -> Result<Store<'_, S>, Refusal> {
-    match Store::open(source).map_err(told)? {
-        OpenedStore::Store(store) => Ok(*store),
-        OpenedStore::Refused(report) => {
+/// Begins to open a store.
+pub(crate) fn begin<S: Source + ?Sized>(source: &S) -> Result<Opening<'_, S>, Refusal> {
+    match Opening::begin(source).map_err(told)? {
+        Begun::Opening(opening) => Ok(*opening),
+        Begun::Refused(report) => {
             let why = report.findings.list().first().map_or("it is no snapshot", |finding| finding.message.as_str());
             Err(format!("There are no keys to look at: {why}."))
         }

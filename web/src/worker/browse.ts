@@ -1,8 +1,8 @@
-import { StoreView } from "../generated/etcdsnap_inspector.js";
+import { type StoreOpening, StoreView } from "../generated/etcdsnap_inspector.js";
 import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts";
 import { plain } from "./inspect.ts";
 import type { Message } from "./messages.ts";
-import { readAll } from "./steps.ts";
+import { open, readAll } from "./steps.ts";
 
 /** Progress is told at most this often. */
 const TELL_EVERY_MS = 50;
@@ -30,13 +30,17 @@ export async function browse(file: File, post: Post): Promise<void> {
     post({ kind: "progress", done, total });
   };
   const own = await plain(file, post);
-  const view = new StoreView(own);
+  const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
   const told: Post = (message) => {
     check();
     post(message);
   };
-  const doers = doersOf(view, read, (other) => plain(other, told));
+  const opened = async (other: File): Promise<[Blob, StoreOpening]> => {
+    const blob = await plain(other, told);
+    return [blob, await open(blob, check)];
+  };
+  const doers = doersOf(view, read, opened);
   view.beginKeys(0n);
   await read();
   const facts = view.finishKeys();
@@ -68,7 +72,7 @@ async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Pr
   }
 }
 
-function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<Blob>): Doers {
+function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>): Doers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
   return {
     at: async ({ revision }) => {
@@ -93,8 +97,9 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
     message: ({ bytes }) => view.message(bytes),
     usage: ({ prefix }) => view.usage(prefix),
     compare: async ({ other, revision }) => {
-      const blob = other === null ? undefined : await opened(other);
-      view.beginCompare(blob, revision);
+      view.endComparison();
+      const [blob, opening] = other === null ? [] : await opened(other);
+      view.beginCompare(opening, revision);
       await read(blob);
       return view.finishCompare();
     },

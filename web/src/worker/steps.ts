@@ -1,4 +1,4 @@
-import type { StoreView } from "../generated/etcdsnap_inspector.js";
+import { StoreOpening, type StoreView } from "../generated/etcdsnap_inspector.js";
 
 /** Bytes fetched ahead at a time, in all: several reads on their way are twice as fast as one after the other (Chromium 156). */
 const AHEAD = 48 * 1024 * 1024;
@@ -31,6 +31,19 @@ export async function readAll(view: StoreView, file: Blob, tell: (done: number, 
     // Spans overlap where leaves lie in no order: their sum can be more than the file.
     tell(Math.round((done / total) * file.size), file.size);
   }
+}
+
+/** Opens the store in a file: fetches the pages that lead to its keys, those of a level side by side. */
+export async function open(file: Blob, check: () => void): Promise<StoreOpening> {
+  const opening = new StoreOpening(file);
+  for (let spans = opening.wanted(); spans.length > 0; spans = opening.wanted()) {
+    const parts: Blob[] = [];
+    for (let at = 0; at < spans.length; at += 2) parts.push(file.slice(spans[at], spans[at + 1]));
+    const bytes = await bytesOf(new Blob(parts));
+    check();
+    opening.step(spans, bytes);
+  }
+  return opening;
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array> {

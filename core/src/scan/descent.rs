@@ -1,0 +1,92 @@
+//! The way from the roots of trees down to their leaves by the branch pages alone, level by level.
+//!
+//! A level is known whole before its first page is read, so whoever feeds the source from afar can have several pages on their way at once.
+
+use crate::bolt::page::{Branch, Kind};
+use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::set::PageSet;
+use crate::error::Error;
+use crate::limits::MAX_DEPTH;
+use crate::source::Source;
+
+/// A descent in progress.
+pub(crate) struct Descent<'s, S: Source + ?Sized> {
+    reader: Reader<'s, S>,
+    seen: PageSet,
+    /// Pages of this level, in the order of their keys, of which so many were read.
+    level: Vec<u64>,
+    read: usize,
+    /// The level below, as far as it is known.
+    below: Vec<u64>,
+    depth: usize,
+    leaves: Vec<u64>,
+    lost: bool,
+}
+
+impl<'s, S: Source + ?Sized> Descent<'s, S> {
+    /// Of which nothing was read yet.
+    pub(crate) fn new(source: &'s S, geometry: Geometry, roots: impl Iterator<Item = u64>) -> Result<Self, Error> {
+        Ok(Self {
+            reader: Reader::new(source, geometry),
+            seen: PageSet::new(geometry.present)?,
+            level: roots.collect(),
+            read: 0,
+            below: Vec::new(),
+            depth: 0,
+            leaves: Vec::new(),
+            lost: false,
+        })
+    }
+
+    /// The pages that come next, in the order in which they are read; none at the end.
+    pub(crate) fn ahead(&self) -> &[u64] {
+        self.level.get(self.read..).unwrap_or_default()
+    }
+
+    /// Reads the next page.
+    pub(crate) fn step(&mut self) {
+        let Some(page) = self.level.get(self.read).copied() else { return };
+        match self.kind(page) {
+            Some(Kind::Branch) => self.take_children(page),
+            Some(Kind::Leaf) => self.leaves.push(page),
+            _ => self.lost = true,
+        }
+        self.read = self.read.saturating_add(1);
+        if self.read < self.level.len() {
+            return;
+        }
+        self.depth = self.depth.saturating_add(1);
+        self.read = 0;
+        self.level = std::mem::take(&mut self.below);
+        // All leaves of a bolt tree are equally deep, so one child tells of all.
+        let branches = self.level.first().copied().is_some_and(|page| self.kind(page) == Some(Kind::Branch));
+        if !branches || self.depth >= MAX_DEPTH {
+            self.leaves.append(&mut self.level);
+        }
+    }
+
+    /// Reads what is left: the leaves in the order of their keys, and whether something on the way to them could not be read or understood.
+    pub(crate) fn finish(mut self) -> (Vec<u64>, bool) {
+        while !self.ahead().is_empty() {
+            self.step();
+        }
+        (self.leaves, self.lost)
+    }
+
+    fn kind(&mut self, page: u64) -> Option<Kind> {
+        self.reader.first(page).ok()?.ok()?.0.kind()
+    }
+
+    /// Puts the children of a branch page on the level below, unless it was met before.
+    fn take_children(&mut self, page: u64) {
+        let page_size = self.reader.geometry().page_size;
+        match self.reader.unit(page) {
+            Ok(Ok((header, bytes))) if self.seen.insert(page) => {
+                let branch = Branch::parse(header, bytes, page_size);
+                self.lost |= !branch.faults.is_empty();
+                self.below.extend(branch.children.iter().map(|child| child.page));
+            }
+            _ => self.lost = true,
+        }
+    }
+}
