@@ -11,6 +11,11 @@ export function size(bytes: bigint | number): string {
   return `${scaled < 10 ? scaled.toFixed(1) : scaled.toFixed(0)} ${SI[power]}`;
 }
 
+/** What stands behind an exact number of bytes: its unit, or the size that it rounds to. */
+export function gloss(bytes: bigint | number): string {
+  return bytes < 1000 ? "B" : size(bytes);
+}
+
 /** Digits in groups of three from the right: `["577", "536"]`. Anything but a long whole number is one group. */
 export function groups(text: string): string[] {
   if (!/^\d{5,}$/.test(text)) return [text];
