@@ -4,7 +4,7 @@
 //! memory for it, maps it and writes it back, which took three times as long as the disk itself on the machine where it was measured; and the pages of those that run beside the restore give way.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind::InvalidInput, ErrorKind::Unsupported};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ impl Writer<'_> {
             match direct.write_all_at(past, at) {
                 Ok(()) => from = past.len(),
                 // The file system takes no such writes after all, or wants another alignment. What was written is written once more.
-                Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => self.direct = None,
+                Err(cause) if matches!(cause.kind(), InvalidInput | Unsupported) => self.direct = None,
                 Err(cause) => return Err(self.target.failed(cause)),
             }
         }
