@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::wal;
 
-use super::job::{self, Job, Place};
-use super::stage::{Stage, make_directory};
+use super::files::{create, fsync_directory, make_directory};
+use super::job::{Job, Place};
+use super::stage::Stage;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::input::Input;
 use crate::progress::Progress;
@@ -80,12 +81,12 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let restored = described(&database);
     for member in &restored {
         let path = root.join(format!("{}.env", member.name));
-        let written = job::create(&path).and_then(|mut file| {
+        let written = create(&path).and_then(|mut file| {
             file.write_all(start_file(member).as_bytes())?;
             file.sync_all()
         });
         written.map_err(|cause| RestoreError::Write { path, cause })?;
-        super::stage::fsync_directory(&root.join(&member.name))?;
+        fsync_directory(&root.join(&member.name))?;
     }
     if progress.cancelled() {
         return Err(crate::Error::Cancelled.into());

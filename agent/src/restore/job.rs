@@ -1,9 +1,9 @@
 //! The work of a restore: copy and check the database, change it, write the log and the `.snap` file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::thread;
 
 use etcdsnap_core::bolt::edit::Edited;
@@ -13,7 +13,7 @@ use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
 use rustix::io::Errno;
 
-use super::stage::{fsync_directory, make_directory};
+use super::files::{at, create, fsync_directory, make_directory};
 use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
@@ -213,16 +213,6 @@ impl Job<'_> {
         }
         Ok(())
     }
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {
-    let path = path.to_owned();
-    move |cause| RestoreError::Write { path: path.clone(), cause }
-}
-
-/// A new file, which its owner alone may read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn apply(file: &File, edited: &Edited, size: u64) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::RestoreError;
-use super::stage::failed;
+use super::files::failed;
 
 const MARK: &str = ".etcdsnap-";
 

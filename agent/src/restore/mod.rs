@@ -7,6 +7,7 @@ mod all;
 mod config;
 mod copy;
 mod error;
+mod files;
 mod job;
 mod litter;
 mod owner;

@@ -9,15 +9,16 @@
 //! ```
 //! What a killed run left is removed by the next ([`litter`](super::litter)), and with it the log that it had put in place already.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, access, renameat_with, statx};
 use rustix::io::Errno;
 
 use super::error::RestoreError;
+use super::files::{failed, fsync_directory, fsync_parent, make_all, remove_made};
 use super::litter::{Staged, is_of, note, sweep};
 use super::owner::Owner;
 
@@ -292,45 +293,6 @@ fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Makes a directory of mode 0700.
-pub(super) fn make_directory(path: &Path) -> Result<(), RestoreError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().mode(0o700).create(path).map_err(|cause| failed(path, cause))
-}
-
-fn make_all(path: &Path, made: &mut Vec<PathBuf>) -> Result<(), RestoreError> {
-    let missing: Vec<_> = path
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .map(Path::to_owned)
-        .collect();
-    for path in missing.into_iter().rev() {
-        if let Err(error) = make_directory(&path) {
-            remove_made(made);
-            return Err(error);
-        }
-        made.push(path);
-    }
-    Ok(())
-}
-
-fn remove_made(made: &[PathBuf]) {
-    for path in made.iter().rev() {
-        let _ = fs::remove_dir(path);
-    }
-}
-
-/// Syncs a directory's entries.
-pub(super) fn fsync_directory(path: &Path) -> Result<(), RestoreError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(|cause| failed(path, cause))
-}
-
-fn fsync_parent(path: &Path) -> Result<(), RestoreError> {
-    fsync_directory(path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
 fn give(path: &Path, owner: Owner) -> Result<(), RestoreError> {
     give_one(path, owner)?;
     if fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir()) {
@@ -349,8 +311,4 @@ fn give_one(path: &Path, owner: Owner) -> Result<(), RestoreError> {
         chown(path, owner.user, owner.group).map_err(|cause| failed(path, cause))?;
     }
     Ok(())
-}
-
-pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
-    RestoreError::Write { path: path.to_owned(), cause }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::RestoreError;
-use super::job::create;
+use super::files::{create, failed};
 
 /// What memory, offset and length must be a multiple of to go past the page cache: the page size of nearly all machines, which no disk's blocks are larger than.
 const ALIGNMENT: usize = 4096;
@@ -40,7 +40,7 @@ impl Target {
     }
 
     pub fn failed(&self, cause: io::Error) -> RestoreError {
-        RestoreError::Write { path: self.path.clone(), cause }
+        failed(&self.path, cause)
     }
 
     pub fn writer(&self) -> Writer<'_> {

@@ -11,12 +11,10 @@ use crate::etcd::revision::RevisionKey;
 use crate::etcd::schema::Facts;
 use crate::finding::{Finding, Findings};
 use crate::limits::{MAX_PARTS, READ_AHEAD};
-use crate::report::Report;
 use crate::scan::ahead::reach;
 use crate::scan::open::Scan;
 use crate::scan::small::Listed;
 use crate::source::Source;
-use crate::store::opening::{Begun, Opening};
 use crate::watch::{Unwatched, Watch};
 
 /// Leaves that a piece of work has at least.
@@ -24,14 +22,6 @@ const LEAST_WORK: usize = 64;
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
-
-/// What became of opening a file.
-pub enum OpenedStore<'s, S: Source + ?Sized> {
-    /// A store.
-    Store(Box<Store<'s, S>>),
-    /// No database, or one whose metas are gone; the report says so.
-    Refused(Box<Report>),
-}
 
 /// Where an entry of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -136,17 +126,6 @@ pub struct Store<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    /// Reads everything but the leaves of bucket `key`.
-    ///
-    /// # Errors
-    /// When bytes cannot be read, or there is no memory for a few words a page.
-    pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
-        match Opening::begin(source)? {
-            Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
-            Begun::Refused(report) => Ok(OpenedStore::Refused(report)),
-        }
-    }
-
     pub(super) fn new(scan: Scan<'s, S>, ordered: &[u64], lost: Lost) -> Result<Self, Error> {
         let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();

@@ -1,4 +1,4 @@
-//! Opening a store in steps, for whoever has to fetch the bytes of a file before they can be read.
+//! Opening a store: at once, or in steps, for whoever has to fetch the bytes of a file before they can be read.
 
 use crate::code::Code;
 use crate::error::Error;
@@ -9,12 +9,33 @@ use crate::scan::open::{Opened, Scan};
 use crate::source::Source;
 use crate::store::open::{Lost, Store};
 
+/// What became of opening a file.
+pub enum OpenedStore<'s, S: Source + ?Sized> {
+    /// A store.
+    Store(Box<Store<'s, S>>),
+    /// No database, or one whose metas are gone; the report says so.
+    Refused(Box<Report>),
+}
+
 /// What became of beginning to open a file.
 pub enum Begun<'s, S: Source + ?Sized> {
     /// A store: its leaves are yet to be found.
     Opening(Box<Opening<'s, S>>),
     /// No database, or one whose metas are gone; the report says so.
     Refused(Box<Report>),
+}
+
+impl<'s, S: Source + ?Sized> Store<'s, S> {
+    /// Reads everything but the leaves of bucket `key`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for a few words a page.
+    pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
+        match Opening::begin(source)? {
+            Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
+            Begun::Refused(report) => Ok(OpenedStore::Refused(report)),
+        }
+    }
 }
 
 /// A store of which the branch pages of bucket `key` are yet to be read.
