@@ -69,7 +69,8 @@ impl BlobSource {
         self.take_back();
     }
 
-    /// Takes bytes of the file that are asked for next, until they are taken back: those of `spans`, which rise, one behind the other.
+    /// Takes bytes of the file that are asked for next, until they are taken back: those of `spans`, which rise, one behind the other. If they are not as many, whose they
+    /// are cannot be told, and none is taken.
     pub(crate) fn lend(&self, spans: &[(u64, u64)], bytes: Vec<u8>) {
         let mut at = 0usize;
         let placed = spans.iter().map(|(from, to)| {
@@ -77,7 +78,8 @@ impl BlobSource {
             at = at.saturating_add(usize::try_from(to.saturating_sub(*from)).unwrap_or(usize::MAX));
             (*from, start..at)
         });
-        *self.lent.borrow_mut() = Lent { spans: placed.collect(), bytes };
+        let spans = placed.collect();
+        *self.lent.borrow_mut() = if at == bytes.len() { Lent { spans, bytes } } else { Lent::default() };
     }
 
     /// Lets go of what was lent.

@@ -22,6 +22,7 @@ pub(super) struct Target {
     pub path: PathBuf,
     /// The same file, opened to be written past the page cache.
     direct: Option<File>,
+    /// What is asked of a block that goes there: [`ALIGNMENT`], but in a test of what the file system refuses.
     alignment: usize,
 }
 

@@ -221,13 +221,12 @@ impl StoreView {
         }
     }
 
-    /// Begins to compare with another file, or another revision of this one.
+    /// Begins to compare with another file, or another revision of this one, once the last comparison was let go of.
     ///
     /// # Errors
     /// When the other one cannot be read, or has no such revision.
     #[wasm_bindgen(js_name = beginCompare)]
     pub fn begin_compare(&mut self, other: Option<StoreOpening>, revision: i64) -> Result<(), JsValue> {
-        self.end_comparison();
         let store = match other {
             Some(opening) => {
                 let (source, store) = opening.finish().map_err(refused)?;

@@ -35,7 +35,8 @@ impl StoreOpening {
     #[wasm_bindgen(constructor)]
     pub fn new(blob: Blob) -> Result<StoreOpening, JsValue> {
         let source = source(blob)?;
-        Ok(Self { source, opening: view::begin(source).map_err(refused)?, asked: 0 })
+        let opening = view::begin(source).inspect_err(|_| source.forget()).map_err(refused)?;
+        Ok(Self { source, opening, asked: 0 })
     }
 
     /// Which bytes are read next: from, to, from, to, …, rising; none when all are read.
@@ -53,11 +54,18 @@ impl StoreOpening {
         self.opening.step(self.asked);
         self.source.take_back();
     }
+
+    /// Lets go of what is not to be opened after all.
+    #[wasm_bindgen(js_name = giveUp)]
+    pub fn give_up(self) {
+        self.source.forget();
+    }
 }
 
 impl StoreOpening {
     pub(super) fn finish(self) -> Result<(&'static BlobSource, Store<'static, BlobSource>), Refusal> {
-        Ok((self.source, self.opening.finish().map_err(told)?))
+        let store = self.opening.finish().inspect_err(|_| self.source.forget()).map_err(told)?;
+        Ok((self.source, store))
     }
 }
 

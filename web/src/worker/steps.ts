@@ -36,14 +36,19 @@ export async function readAll(view: StoreView, file: Blob, tell: (done: number, 
 /** Opens the store in a file: fetches the pages that lead to its keys, those of a level side by side. */
 export async function open(file: Blob, check: () => void): Promise<StoreOpening> {
   const opening = new StoreOpening(file);
-  for (let spans = opening.wanted(); spans.length > 0; spans = opening.wanted()) {
-    const parts: Blob[] = [];
-    for (let at = 0; at < spans.length; at += 2) parts.push(file.slice(spans[at], spans[at + 1]));
-    const bytes = await bytesOf(new Blob(parts));
-    check();
-    opening.step(spans, bytes);
+  try {
+    for (let spans = opening.wanted(); spans.length > 0; spans = opening.wanted()) {
+      const parts: Blob[] = [];
+      for (let at = 0; at < spans.length; at += 2) parts.push(file.slice(spans[at], spans[at + 1]));
+      const bytes = await bytesOf(new Blob(parts));
+      check();
+      opening.step(spans, bytes);
+    }
+    return opening;
+  } catch (error) {
+    opening.giveUp();
+    throw error;
   }
-  return opening;
 }
 
 async function bytesOf(blob: Blob): Promise<Uint8Array> {
