@@ -35,20 +35,3 @@ export class Asking<T> {
     this.stopped = false;
   }
 }
-
-/** The key that is pressed, for who listens to the whole window; null when it is meant for a field, the browser or a dialog. */
-export function pressed(event: KeyboardEvent): string | null {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]") !== null) return null;
-  const target = event.target;
-  if (target instanceof HTMLTextAreaElement) return null;
-  // Letters choose in a choice; they do nothing to a tick or a slider.
-  if (target instanceof HTMLSelectElement && /^[a-z]$/i.test(event.key)) return null;
-  if (target instanceof HTMLInputElement && !["range", "checkbox"].includes(target.type)) return null;
-  return event.key;
-}
-
-/** Nobody else hears of a key that was taken. */
-export function take(event: Event): void {
-  event.preventDefault();
-  event.stopImmediatePropagation();
-}
