@@ -26,6 +26,7 @@ pub mod save;
 mod scan;
 mod space;
 mod sweep;
+mod threads;
 
 use std::path::Path;
 
