@@ -8,6 +8,7 @@ mod codes;
 mod complete;
 mod completions;
 pub mod exit;
+mod http_server;
 mod input;
 mod leading;
 mod log;
@@ -26,17 +27,32 @@ mod snapshot;
 mod status;
 mod verify;
 
+use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
+use etcdsnap::core::credentials::quotable;
 
 use args::{Args, Command, SnapshotCommand};
 use exit::Exit;
+
+/// An error about the command line that quotes no user and password of a URL.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let quoted = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) if text.contains("://") => Some((kind, quotable(text).into_owned())),
+        _ => None,
+    });
+    for (kind, text) in quoted.collect::<Vec<_>>() {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
+}
 
 /// Runs what the command line asks for.
 pub fn run() -> Exit {
     if let Some(exit) = complete::answered() {
         return exit;
     }
-    let args = Args::parse_from(leading::moved_behind(std::env::args_os(), &Args::command()));
+    let words = leading::moved_behind(std::env::args_os(), &Args::command());
+    let args = Args::try_parse_from(words).unwrap_or_else(|error| without_passwords(error).exit());
     if let Err(cause) = signals::end_at_once() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }
