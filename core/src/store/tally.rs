@@ -86,7 +86,7 @@ impl<'g> Tally<'g> {
         work: Work,
         watch: &dyn Watch,
     ) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+        let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let bytes = entry_bytes(entry);
             self.name.clear();
@@ -105,7 +105,8 @@ impl<'g> Tally<'g> {
                 tombstones: u32::from(entry.key.tombstone),
                 bytes,
             });
-        })
+        })?;
+        self.rows.check().map(|()| lost)
     }
 }
 
