@@ -60,7 +60,13 @@ impl<'o> Groups<'o> {
         Ok(Self { out, columns: Columns::default() })
     }
 
-    fn flush(&mut self) -> Result<(), ParquetError> {
+    fn flush(&mut self) -> io::Result<()> {
+        // The library aborts when memory runs out, so what a row group takes at most is asked for first: its pages, and those compressed.
+        Vec::<u8>::new().try_reserve_exact(self.columns.bytes.saturating_mul(2)).map_err(|_| no_memory())?;
+        self.write_group().map_err(failed)
+    }
+
+    fn write_group(&mut self) -> Result<(), ParquetError> {
         let columns = std::mem::take(&mut self.columns);
         let mut group = self.out.next_row_group()?;
         let mut number = 0;
@@ -100,7 +106,7 @@ fn optional<T: DataType>(column: &mut Column<'_>, values: &[Option<T::T>]) -> Re
 impl Sink for Groups<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let columns = &mut self.columns;
-        let key = ByteArray::from(row.key.to_vec());
+        let key = copy(row.key)?;
         columns.key_text.push(std::str::from_utf8(row.key).ok().map(|_| key.clone()));
         columns.key.push(key);
         columns.main.push(row.main);
@@ -111,20 +117,31 @@ impl Sink for Groups<'_> {
         columns.lease.push(Some(row.lease).filter(|lease| *lease != 0));
         columns.deleted.push(row.deleted);
         columns.value_len.push(i64::try_from(row.value_len).unwrap_or(i64::MAX));
-        columns.value.push(row.value.map(|value| ByteArray::from(value.to_vec())));
+        columns.value.push(row.value.map(copy).transpose()?);
         columns.bytes = columns.bytes.saturating_add(row.key.len()).saturating_add(row.value.map_or(0, <[u8]>::len));
         if columns.main.len() >= ROWS || columns.bytes >= BYTES {
-            self.flush().map_err(failed)?;
+            self.flush()?;
         }
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         if !self.columns.main.is_empty() {
-            self.flush().map_err(failed)?;
+            self.flush()?;
         }
         self.out.close().map(drop).map_err(failed)
     }
+}
+
+fn copy(bytes: &[u8]) -> io::Result<ByteArray> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| no_memory())?;
+    copy.extend_from_slice(bytes);
+    Ok(ByteArray::from(copy))
+}
+
+fn no_memory() -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, "not enough memory for a row group; CSV and JSON lines take less")
 }
 
 /// The system's own error where there is one below.
