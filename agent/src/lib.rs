@@ -15,6 +15,7 @@ mod bytes;
 pub mod client;
 mod error;
 mod export;
+mod fsx;
 mod hasher;
 mod input;
 mod look;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::RestoreError;
+use crate::fsx::directory_sync::sync_directory;
 
 /// A new file, which its owner alone may read.
 pub(super) fn create(path: &Path) -> io::Result<File> {
@@ -46,7 +47,7 @@ pub(super) fn remove_made(made: &[PathBuf]) {
 
 /// Syncs a directory's entries.
 pub(super) fn fsync_directory(path: &Path) -> Result<(), RestoreError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(|cause| failed(path, cause))
+    sync_directory(path).map_err(|cause| failed(path, cause))
 }
 
 /// Syncs the entries of the directory that something is in.

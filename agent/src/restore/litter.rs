@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::RestoreError;
 use super::files::failed;
+use crate::fsx::file_identity::is_at;
 
 const MARK: &str = ".etcdsnap-";
 
@@ -44,12 +45,6 @@ impl Staged {
         }
         Err(failed(around, io::Error::other("other runs take away what is made here")))
     }
-}
-
-/// Whether the open file still has that name.
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let (open, named) = (file.metadata(), fs::symlink_metadata(path));
-    matches!((open, named), (Ok(open), Ok(named)) if (open.dev(), open.ino()) == (named.dev(), named.ino()))
 }
 
 /// The name of a stage of `target`. It ends with a sum of itself, so that nothing of somebody else's, such as a directory that was moved aside, is ever taken for one.

@@ -25,7 +25,6 @@ use serde::Serialize;
 pub use all::restore_all_members;
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
-pub(crate) use litter::is_at;
 
 use crate::input::Input;
 use crate::progress::Progress;

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::SaveError;
-use crate::restore::is_at;
+use crate::fsx::directory_sync::sync_directory;
+use crate::fsx::file_identity::is_at;
 
 /// How the names of such files begin and end; between them stand random characters.
 const PREFIX: &str = ".etcdsnap-";
@@ -92,7 +93,7 @@ impl Part {
         let failed = |cause| SaveError::Write { path: target.to_owned(), cause };
         fs::rename(&self.path, target).map_err(failed)?;
         self.published = true;
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed)
+        sync_directory(&self.directory).map_err(failed)
     }
 }
 
