@@ -37,6 +37,7 @@ pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
 pub use export::{Export, ExportError, ExportFormat, export, export_to};
+pub use fsx::part_file::PartFileError;
 pub use input::{FileSource, Format};
 pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
 pub use options::{Sha256, VerifyOptions};

@@ -12,11 +12,10 @@ use etcdsnap_core::store::{KeyRange, Lost, Query, Store};
 use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
+use crate::fsx::part_file::{PartFile, PartFileError};
 use crate::input::FileSource;
 use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
-use crate::save::SaveError;
-use crate::save::part::Part;
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +55,7 @@ pub fn export_to(
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = Part::new(directory)?;
+    let part = PartFile::new(directory)?;
     let done = export(snapshot, store, what, Box::new(part.handle()?), progress)?;
     part.sync()?;
     part.publish(path)?;
@@ -72,7 +71,7 @@ pub enum ExportError {
     Read(#[from] Error),
     /// The file cannot be made.
     #[error(transparent)]
-    File(#[from] SaveError),
+    File(#[from] PartFileError),
     /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

@@ -3,3 +3,4 @@
 pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
+pub(crate) mod part_file;

@@ -8,10 +8,11 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
+use crate::fsx::part_file::PartFileError;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
-/// Nothing was saved, and a file that had the name before is as it was. Its text says what is wrong; [`SaveError::advice`] says what to do.
+/// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
@@ -84,6 +85,18 @@ pub enum SaveError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The snapshot is complete and has its name, but the directory could not be synced.
+    #[error(
+        "{} is complete and in place, but its directory could not be synced to the disk: {}",
+        printable_path(path),
+        plain(cause)
+    )]
+    NotSynced {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The name cannot be used.
     #[error("{}: {reason}", printable_path(path))]
     Name {
@@ -98,6 +111,16 @@ pub enum SaveError {
     /// The caller asked to stop.
     #[error("stopped")]
     Cancelled,
+}
+
+impl From<PartFileError> for SaveError {
+    fn from(error: PartFileError) -> Self {
+        match error {
+            PartFileError::Target { path, reason } => Self::Name { path, reason },
+            PartFileError::Write { path, cause } => Self::Write { path, cause },
+            PartFileError::NotSynced { path, cause } => Self::NotSynced { path, cause },
+        }
+    }
 }
 
 impl From<Lack> for SaveError {
@@ -130,6 +153,7 @@ impl SaveError {
             Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::NotSynced { .. } => "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk. No old snapshot was removed.".into(),
             Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
             Self::Write { .. } | Self::Name { .. } | Self::Cancelled => String::new(),
         }
@@ -170,7 +194,7 @@ impl SaveError {
             Self::All(errors) => errors.last().map_or("connect", Self::cause),
             Self::Stalled { .. } => "stalled",
             Self::Sha256 { .. } | Self::Damaged { .. } => "damaged",
-            Self::Space { .. } | Self::Write { .. } | Self::Judge(_) => "disk",
+            Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => "disk",
             Self::Deadline(_) => "deadline",
             Self::Cancelled => "cancelled",
         }

@@ -1,14 +1,13 @@
 //! A snapshot from a running server becomes a file: complete, verified and synced before it gets its name, or there is no trace of it.
 //!
 //! The pieces of the stream go to a thread that hashes and writes them ([`write`]). When the stream is over, its length and SHA-256 are compared, the file is judged
-//! as `verify` would, and renamed ([`part`]).
+//! as `verify` would, and renamed ([`PartFile`]).
 
 mod any;
 mod config;
 mod error;
 mod keep;
 mod name;
-pub(crate) mod part;
 mod stream;
 mod write;
 
@@ -26,11 +25,11 @@ pub use error::SaveError;
 pub use keep::Keep;
 
 use crate::client::{Client, Member, endpoints};
+use crate::fsx::part_file::{PartFile, check_target};
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::space;
 use name::{Facts, Place, Template};
-use part::Part;
 
 /// What was saved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -168,7 +167,9 @@ impl<'j> Job<'j> {
         let template = Template::parse(path, config.compression.map(Compression::extension))?;
         keep.check(&template, path)?;
         // A name without places is known before anything is fetched.
-        template.fixed().map_or(Ok(()), |file| part::check_target(&file))?;
+        if let Some(file) = template.fixed() {
+            check_target(&file)?;
+        }
         Ok(Self { config, template, keep, progress, stop: cancel.child_token() })
     }
 
@@ -184,7 +185,7 @@ impl<'j> Job<'j> {
             space::check(&[(self.template.directory(), member.database_size)])?;
         }
         member.name = client.name_of(member.member_id).await;
-        let part = Arc::new(Part::new(self.template.directory())?);
+        let part = Arc::new(PartFile::new(self.template.directory())?);
         let (copied, storage_version) = self.receive(&mut client, &part).await?;
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
@@ -225,7 +226,7 @@ impl<'j> Job<'j> {
     }
 
     /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for.
-    async fn judged_and_synced(&self, part: &Arc<Part>, endpoint: &str) -> Result<Option<Report>, SaveError> {
+    async fn judged_and_synced(&self, part: &Arc<PartFile>, endpoint: &str) -> Result<Option<Report>, SaveError> {
         let full = self.config.verify == SaveVerify::Full;
         let syncing = {
             let part = Arc::clone(part);

@@ -60,7 +60,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Read(error) => error.into(),
-            ExportError::File(error) => error.into(),
+            ExportError::File(error) => Self::new(error.to_string(), error.advice()),
             error => Self::new(error.to_string(), "What was written is not complete."),
         }
     }

@@ -1,13 +1,14 @@
-//! The file that a snapshot is written to before it gets its name.
+//! A file that has its name only when it is complete and on the disk: what save and export write to until then.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::error::SaveError;
-use crate::fsx::directory_sync::sync_directory;
-use crate::fsx::file_identity::is_at;
+use super::directory_sync::sync_directory;
+use super::file_identity::is_at;
+use crate::error::plain;
+use crate::printable::printable_path;
 
 /// How the names of such files begin and end; between them stand random characters.
 const PREFIX: &str = ".etcdsnap-";
@@ -16,21 +17,72 @@ const SUFFIX: &str = ".part";
 /// How often a file is made anew that another run took away.
 const TRIES: usize = 100;
 
+/// Why a file did not get its name, or is not known to keep it.
+#[derive(Debug, thiserror::Error)]
+pub enum PartFileError {
+    /// No file may take that name.
+    #[error("{}: {reason}", printable_path(path))]
+    Target {
+        /// The name.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file or directory cannot be written.
+    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file is complete and has its name, but the directory could not be synced.
+    #[error(
+        "{} is complete and in place, but its directory could not be synced to the disk: {}",
+        printable_path(path),
+        plain(cause)
+    )]
+    NotSynced {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl PartFileError {
+    /// What to do about it; empty where nothing helps.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
+                "Make room, or name another place.".into()
+            }
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::NotSynced { .. } => {
+                "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk."
+                    .into()
+            }
+            Self::Target { .. } | Self::Write { .. } => String::new(),
+        }
+    }
+}
+
 /// A file without a name of its own yet. It is locked while somebody works on it, so that what a killed run left can be told from it. Dropped, it is removed.
-pub(crate) struct Part {
+pub(crate) struct PartFile {
     file: File,
     path: PathBuf,
     directory: PathBuf,
     published: bool,
 }
 
-impl Part {
+impl PartFile {
     /// Makes one in `directory` (mode 0600), after having removed those that nobody works on.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn new(directory: &Path) -> Result<Self, SaveError> {
-        let failed = |cause: io::Error| SaveError::Write { path: directory.to_owned(), cause };
+    pub fn new(directory: &Path) -> Result<Self, PartFileError> {
+        let failed = |cause: io::Error| PartFileError::Write { path: directory.to_owned(), cause };
         sweep(directory);
         for _ in 0..TRIES {
             let made = tempfile::Builder::new()
@@ -59,7 +111,7 @@ impl Part {
     ///
     /// # Errors
     /// What the system says.
-    pub fn len(&self) -> Result<u64, SaveError> {
+    pub fn len(&self) -> Result<u64, PartFileError> {
         self.file.metadata().map(|facts| facts.len()).map_err(|cause| self.failed(cause))
     }
 
@@ -67,37 +119,37 @@ impl Part {
     ///
     /// # Errors
     /// What the system says.
-    pub fn handle(&self) -> Result<File, SaveError> {
+    pub fn handle(&self) -> Result<File, PartFileError> {
         self.file.try_clone().map_err(|cause| self.failed(cause))
     }
 
     /// An error about it, which names the directory: its own name means nothing to anybody.
-    pub fn failed(&self, cause: io::Error) -> SaveError {
-        SaveError::Write { path: self.directory.clone(), cause }
+    pub fn failed(&self, cause: io::Error) -> PartFileError {
+        PartFileError::Write { path: self.directory.clone(), cause }
     }
 
     /// Waits until its bytes are on the disk.
     ///
     /// # Errors
     /// What the system says.
-    pub fn sync(&self) -> Result<(), SaveError> {
+    pub fn sync(&self) -> Result<(), PartFileError> {
         self.file.sync_all().map_err(|cause| self.failed(cause))
     }
 
     /// Gives it its name, in place of what has that name now.
     ///
     /// # Errors
-    /// When `target` cannot be replaced.
-    pub fn publish(mut self, target: &Path) -> Result<(), SaveError> {
+    /// When `target` cannot be replaced; [`PartFileError::NotSynced`] when it was replaced, and a power cut may bring the old file back.
+    pub fn publish(mut self, target: &Path) -> Result<(), PartFileError> {
         check_target(target)?;
-        let failed = |cause| SaveError::Write { path: target.to_owned(), cause };
+        let failed = |cause| PartFileError::Write { path: target.to_owned(), cause };
         fs::rename(&self.path, target).map_err(failed)?;
         self.published = true;
-        sync_directory(&self.directory).map_err(failed)
+        sync_directory(&self.directory).map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })
     }
 }
 
-impl Drop for Part {
+impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.published {
             let _ = fs::remove_file(&self.path);
@@ -109,9 +161,9 @@ impl Drop for Part {
 /// to a file of the process.
 ///
 /// # Errors
-/// [`SaveError::Name`].
-pub(crate) fn check_target(target: &Path) -> Result<(), SaveError> {
-    let refuse = |reason: &str| Err(SaveError::Name { path: target.to_owned(), reason: reason.to_owned() });
+/// [`PartFileError::Target`].
+pub(crate) fn check_target(target: &Path) -> Result<(), PartFileError> {
+    let refuse = |reason: &str| Err(PartFileError::Target { path: target.to_owned(), reason: reason.to_owned() });
     if fs::read_link(target).is_ok_and(|to| to.starts_with("/proc")) {
         return refuse("it leads to a file of a process; only a file on a disk can be proven before it gets its name");
     }
@@ -150,10 +202,10 @@ mod tests {
     #[test]
     fn leftovers_go_and_files_at_work_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let at_work = Part::new(directory.path()).unwrap();
+        let at_work = PartFile::new(directory.path()).unwrap();
         fs::write(directory.path().join(".etcdsnap-leftover.part"), "half").unwrap();
         fs::write(directory.path().join("other.part"), "not ours").unwrap();
-        let second = Part::new(directory.path()).unwrap();
+        let second = PartFile::new(directory.path()).unwrap();
         assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
         assert!(at_work.path().exists() && second.path().exists());
         drop((at_work, second));
@@ -166,7 +218,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lock = File::open(directory.path()).unwrap();
         lock.lock().unwrap();
-        Part::new(directory.path()).unwrap();
+        PartFile::new(directory.path()).unwrap();
     }
 
     #[test]
@@ -174,7 +226,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let make = || {
             for _ in 0..50 {
-                let part = Part::new(directory.path()).unwrap();
+                let part = PartFile::new(directory.path()).unwrap();
                 assert!(part.path().exists());
             }
         };
@@ -191,14 +243,14 @@ mod tests {
         std::os::unix::fs::symlink("/proc/self/fd/1", at("stdout")).unwrap();
         std::os::unix::fs::symlink(at("socket"), at("link")).unwrap();
         for name in ["directory", "socket", "stdout", "link"] {
-            let error = Part::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
-            assert!(matches!(error, SaveError::Name { .. }), "{name}: {error}");
+            let error = PartFile::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
+            assert!(matches!(error, PartFileError::Target { .. }), "{name}: {error}");
             assert!(!fs::symlink_metadata(at(name)).unwrap().is_file(), "{name}");
         }
         assert_eq!(names(directory.path()).len(), 4);
         fs::write(at("file"), "old").unwrap();
         std::os::unix::fs::symlink(at("file"), at("latest")).unwrap();
-        Part::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
+        PartFile::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
         assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
     }
 
@@ -207,7 +259,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("backup.db");
         fs::write(&target, "old").unwrap();
-        let part = Part::new(directory.path()).unwrap();
+        let part = PartFile::new(directory.path()).unwrap();
         io::Write::write_all(&mut part.handle().unwrap(), b"new").unwrap();
         part.publish(&target).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
