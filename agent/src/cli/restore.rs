@@ -32,6 +32,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         owner: args.owner.clone(),
         run: if args.dry_run { Run::Dry } else { Run::Write },
     };
+    input::check_not_written(&[&config.snapshot_path])?;
     input::warn_when_in_use(&config.snapshot_path);
     let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
     let restored = match &args.all_members {
@@ -70,7 +71,7 @@ struct WithFlags<'r> {
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::new(error.to_string(), ""))?;
+    let text = etcdsnap::to_json(value).map_err(|error| Failure::new(error.to_string(), ""))?;
     output::print(&format!("{text}\n"))
 }
 

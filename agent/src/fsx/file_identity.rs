@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -28,6 +29,15 @@ impl FileIdentity {
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(cause) => Err(cause),
         }
+    }
+
+    /// The file that an input leads to: the path's, or that of the standard input for `-`. `None` when there is none or it cannot be told: it cannot be read then, either.
+    pub fn of_input(path: &Path) -> Option<Self> {
+        if path.as_os_str() != "-" {
+            return Self::at(path).ok().flatten();
+        }
+        let stdin = io::stdin().as_fd().try_clone_to_owned().ok()?;
+        File::from(stdin).metadata().ok().as_ref().map(Self::of)
     }
 }
 

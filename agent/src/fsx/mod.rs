@@ -3,4 +3,5 @@
 pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
+pub(crate) mod output_target;
 pub(crate) mod part_file;

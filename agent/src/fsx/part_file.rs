@@ -1,5 +1,6 @@
 //! A file that has its name only when it is complete and on the disk: what save and export write to until then.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -174,13 +175,21 @@ pub(crate) fn check_target(target: &Path) -> Result<(), PartFileError> {
     }
 }
 
+/// Keeps a snapshot that is one of those leftovers from being removed while it is read: locked, as long as the file that is returned is open.
+pub(crate) fn kept(input: &Path) -> Option<File> {
+    let file = File::open(input).ok().filter(|_| input.file_name().is_some_and(is_part_name))?;
+    file.try_lock_shared().is_ok().then_some(file)
+}
+
+fn is_part_name(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
+
 /// Removes what killed runs left. What cannot be removed is left: it is in nobody's way.
 fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        if !is_part_name(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
         let Ok(file) = File::open(entry.path()) else { continue };

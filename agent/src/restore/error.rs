@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use etcdsnap_core::Report;
+use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
@@ -145,7 +146,8 @@ impl RestoreError {
         match self {
             Self::Input(error) => error.is_damage(),
             Self::Sha256 { .. } | Self::Damaged { .. } => true,
-            Self::Plan(error) => !matches!(error, PlanError::Bump { .. }),
+            // A read that failed says nothing about the file.
+            Self::Plan(error) => !matches!(error, PlanError::Bump { .. } | PlanError::Edit(DatabaseError::Read(_))),
             _ => false,
         }
     }
