@@ -36,7 +36,10 @@ pub fn run() -> Exit {
     if let Some(exit) = complete::answered() {
         return exit;
     }
-    let args = Args::parse_from(leading::moved_behind(std::env::args_os(), &Args::command()));
+    let args = match Args::try_parse_from(leading::moved_behind(std::env::args_os(), &Args::command())) {
+        Ok(args) => args,
+        Err(error) => return output::refuse(&error),
+    };
     if let Err(cause) = signals::end_at_once() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }

@@ -86,7 +86,7 @@ pub fn keep(args: &SaveArgs) -> Keep {
 
 /// One line of JSON.
 pub fn json(saved: &Saved) -> Result<String, Failure> {
-    serde_json::to_string(saved).map_err(|error| Failure::new(error.to_string(), ""))
+    etcdsnap::to_json(saved).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 fn text(saved: &Saved) -> String {
@@ -120,7 +120,7 @@ fn etcdctl(asked: &Path, saved: &Saved) -> String {
         "" => String::new(),
         version => format!("Server version {}\n", printable(version)),
     };
-    format!("Snapshot saved at {}\n{version}", name.display())
+    format!("Snapshot saved at {}\n{version}", printable(&name.to_string_lossy()))
 }
 
 impl From<SaveError> for Failure {
