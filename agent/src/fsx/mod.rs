@@ -5,3 +5,4 @@ pub(crate) mod file_identity;
 pub(crate) mod leftover;
 pub(crate) mod output_target;
 pub(crate) mod part_file;
+pub(crate) mod part_leftovers;

@@ -1,6 +1,5 @@
 //! A file that has its name only when it is complete and on the disk: what save and export write to until then.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -8,12 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::directory_sync::sync_directory;
 use super::file_identity::is_at;
+use super::part_leftovers::{MODE, PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
 use crate::error::plain;
 use crate::printable::printable_path;
-
-/// How the names of such files begin and end; between them stand random characters.
-const PREFIX: &str = ".etcdsnap-";
-const SUFFIX: &str = ".part";
 
 /// How often a file is made anew that another run took away.
 const TRIES: usize = 100;
@@ -69,38 +65,46 @@ impl PartFileError {
     }
 }
 
-/// A file without a name of its own yet. It is locked while somebody works on it, so that what a killed run left can be told from it. Dropped, it is removed.
+/// A file that does not have its final name yet. It is locked, so that no other run takes it for a leftover of a killed one, and marked, so that the next run can
+/// prove that a leftover is ours. Dropped, it is removed.
 pub(crate) struct PartFile {
     file: File,
     path: PathBuf,
     directory: PathBuf,
     published: bool,
+    unproven: Vec<PathBuf>,
 }
 
 impl PartFile {
-    /// Makes one in `directory` (mode 0600), after having removed those that nobody works on.
+    /// Makes one in `directory` (mode 0600), after having removed those that killed runs left there.
     ///
     /// # Errors
     /// When the directory cannot be written.
     pub fn new(directory: &Path) -> Result<Self, PartFileError> {
         let failed = |cause: io::Error| PartFileError::Write { path: directory.to_owned(), cause };
-        sweep(directory);
+        let unproven = remove_leftovers(directory);
         for _ in 0..TRIES {
             let made = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .suffix(SUFFIX)
-                .rand_bytes(8)
-                .permissions(fs::Permissions::from_mode(0o600))
+                .rand_bytes(RANDOM)
+                .permissions(fs::Permissions::from_mode(MODE))
                 .tempfile_in(directory);
             let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
             let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
-            // A file system without locks cannot tell whose it is; `sweep` then leaves it alone. Another run may have taken the new file for litter before it was locked.
+            mark(&file);
+            // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
             // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&file, &path) {
-                return Ok(Self { file, path, directory: directory.to_owned(), published: false });
+                return Ok(Self { file, path, directory: directory.to_owned(), published: false, unproven });
             }
         }
         Err(failed(io::Error::other("other runs take away what is made here")))
+    }
+
+    /// Some files of this user that look like leftovers of killed runs and stay, because nothing proves that this program made them.
+    pub fn unproven_leftovers(&self) -> &[PathBuf] {
+        &self.unproven
     }
 
     /// Where it is for now.
@@ -146,6 +150,7 @@ impl PartFile {
         let failed = |cause| PartFileError::Write { path: target.to_owned(), cause };
         fs::rename(&self.path, target).map_err(failed)?;
         self.published = true;
+        unmark(&self.file);
         sync_directory(&self.directory).map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })
     }
 }
@@ -177,26 +182,10 @@ pub(crate) fn check_target(target: &Path) -> Result<(), PartFileError> {
 
 /// Keeps a snapshot that is one of those leftovers from being removed while it is read: locked, as long as the file that is returned is open.
 pub(crate) fn kept(input: &Path) -> Option<File> {
-    let file = File::open(input).ok().filter(|_| input.file_name().is_some_and(is_part_name))?;
+    let named = input.file_name().is_some_and(is_part_name);
+    let regular = || fs::symlink_metadata(input).is_ok_and(|facts| facts.is_file());
+    let file = (named && regular()).then(|| File::open(input).ok())??;
     file.try_lock_shared().is_ok().then_some(file)
-}
-
-fn is_part_name(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
-}
-
-/// Removes what killed runs left. What cannot be removed is left: it is in nobody's way.
-fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        if !is_part_name(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            continue;
-        }
-        let Ok(file) = File::open(entry.path()) else { continue };
-        if file.try_lock().is_ok() && is_at(&file, &entry.path()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -212,7 +201,9 @@ mod tests {
     fn leftovers_go_and_files_at_work_stay() {
         let directory = tempfile::tempdir().unwrap();
         let at_work = PartFile::new(directory.path()).unwrap();
-        fs::write(directory.path().join(".etcdsnap-leftover.part"), "half").unwrap();
+        let leftover = directory.path().join(".etcdsnap-leftover.part");
+        fs::write(&leftover, "half").unwrap();
+        fs::set_permissions(&leftover, fs::Permissions::from_mode(MODE)).unwrap();
         fs::write(directory.path().join("other.part"), "not ours").unwrap();
         let second = PartFile::new(directory.path()).unwrap();
         assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
