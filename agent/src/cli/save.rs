@@ -38,6 +38,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             SaveLevel::None => SaveVerify::None,
         },
         compression: args.compress,
+        inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
     };
@@ -60,7 +61,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         output::warn(warning);
     }
     for (path, reason) in &saved.not_removed {
-        output::warn(&format!("{} is to be removed and cannot be: {reason}", printable_path(path)));
+        output::warn(&format!("The old snapshot {} cannot be removed: {reason}.", printable_path(path)));
     }
     output::print(&match (args.write_out, words) {
         (SaveForm::Json, _) => format!("{}\n", json(&saved)?),

@@ -45,6 +45,17 @@ pub struct Member {
     pub is_corrupt: bool,
 }
 
+/// A member as a list of members has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMember {
+    /// Its id.
+    pub id: u64,
+    /// Its name; empty until it was started once.
+    pub name: String,
+    /// Where clients reach it, as it advertises.
+    pub client_urls: Vec<String>,
+}
+
 impl Member {
     /// What a person should know of a snapshot of this member.
     pub(crate) fn doubts(&self) -> Vec<String> {
@@ -102,13 +113,17 @@ impl Client {
         })
     }
 
-    /// The name of the member `id`; none when the server does not tell.
-    pub async fn name_of(&self, id: u64) -> Option<String> {
+    /// The members of the cluster, as the server knows them; `None` when it does not tell.
+    pub async fn members(&self) -> Option<Vec<ListedMember>> {
         let mut cluster = ClusterClient::new(self.channel.clone());
         let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
         let answer = timeout(PATIENCE, call).await.ok()?.ok()?;
-        let found = answer.into_inner().members.into_iter().find(|member| member.id == id)?;
-        Some(found.name).filter(|name| !name.is_empty())
+        let listed = answer.into_inner().members.into_iter();
+        Some(
+            listed
+                .map(|member| ListedMember { id: member.id, name: member.name, client_urls: member.client_ur_ls })
+                .collect(),
+        )
     }
 }
 

@@ -14,7 +14,7 @@ mod tls;
 pub use config::{Auth, ClientConfig, Discovery, Tls};
 pub use connect::Client;
 pub use error::ClientError;
-pub use member::Member;
+pub use member::{ListedMember, Member};
 
 pub(crate) use discovery::endpoints;
 pub(crate) use member::rank;

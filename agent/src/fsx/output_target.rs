@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, accessat, statx};
 
 use super::directory_sync::check_syncable;
 use super::file_identity::FileIdentity;
@@ -98,6 +98,66 @@ impl OutputTarget {
     /// # Errors
     /// When nothing can be written there, or it is one of the inputs.
     pub fn judge(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
+        match Kind::of(path, inputs)? {
+            Kind::Stdout => Ok(Self::Stdout),
+            Kind::Stream(_) => OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map(Self::Stream)
+                .map_err(|cause| OutputError::Write { path: path.to_owned(), cause }),
+            Kind::File => Ok(Self::File { path: path.to_owned(), directory: parent(path).to_owned() }),
+        }
+    }
+}
+
+/// Judges `path` as [`OutputTarget::judge`] does, for a command that needs a regular file. Opens nothing.
+///
+/// # Errors
+/// When no regular file can get that name, or it is one of the inputs.
+pub(crate) fn judge_file(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+    match Kind::of(path, inputs)? {
+        Kind::File => Ok(()),
+        Kind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
+        Kind::Stream(reason) => Err(OutputError::Kind { path: path.to_owned(), reason }),
+    }
+}
+
+/// Fails when no file can be made in `directory`, or its entries could not be synced.
+///
+/// # Errors
+/// [`OutputError::Write`], [`OutputError::Kind`].
+pub(crate) fn judge_directory(directory: &Path) -> Result<(), OutputError> {
+    let failed = |cause: io::Error| OutputError::Write { path: directory.to_owned(), cause };
+    let refuse = |reason| Err(OutputError::Kind { path: directory.to_owned(), reason });
+    if !fs::metadata(directory).map_err(failed)?.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
+    }
+    if is_inside_a_member(directory) {
+        return refuse("holds the database or the log of an etcd member, which must stay as etcd left them");
+    }
+    accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+        .map_err(|errno| failed(errno.into()))?;
+    if attributes(directory, AtFlags::empty()).contains(StatxAttributes::APPEND) {
+        return refuse("is append-only (chattr +a), so no file in it can get its final name");
+    }
+    check_syncable(directory).map_err(failed)
+}
+
+/// The directory that `path` is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What an output path leads to, before anything is opened.
+enum Kind {
+    Stdout,
+    /// A character device or a FIFO, in words.
+    Stream(&'static str),
+    File,
+}
+
+impl Kind {
+    fn of(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
         if path.as_os_str() == "-" || descriptor(path) == Some(1) {
             check_output_streams(inputs)?;
             return Ok(Self::Stdout);
@@ -113,15 +173,13 @@ impl OutputTarget {
         };
         match kind {
             Some(kind) if kind.is_dir() => return Err(OutputError::Directory { path: path.to_owned() }),
-            Some(kind) if kind.is_char_device() || kind.is_fifo() => {
-                return OpenOptions::new().write(true).open(path).map(Self::Stream).map_err(failed);
-            }
+            Some(kind) if kind.is_char_device() => return Ok(Self::Stream("is a character device")),
+            Some(kind) if kind.is_fifo() => return Ok(Self::Stream("is a FIFO")),
             Some(kind) if kind.is_block_device() => return refuse("is a block device"),
             Some(kind) if kind.is_socket() => return refuse("is a socket"),
             Some(_) if descriptor(path).is_some() => {
                 return refuse("is an open file of this process, which no other file can replace");
             }
-            Some(_) if is_mount_point(path) => return refuse("is mounted by itself, so no other file can replace it"),
             Some(_) => {}
             None if path.file_name().is_none() => return Err(failed(io::ErrorKind::NotFound.into())),
             None if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
@@ -129,13 +187,18 @@ impl OutputTarget {
             }
             None => {}
         }
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let in_directory = |cause: io::Error| OutputError::Write { path: directory.to_owned(), cause };
-        check_syncable(directory).map_err(in_directory)?;
-        if is_kept_from_us(path, directory) {
+        let attributes = attributes(path, AtFlags::SYMLINK_NOFOLLOW);
+        if attributes.contains(StatxAttributes::MOUNT_ROOT) {
+            return refuse("is mounted by itself, so no other file can replace it");
+        }
+        if attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
+            return refuse("is immutable or append-only (chattr), so no other file can replace it");
+        }
+        judge_directory(parent(path))?;
+        if is_kept_from_us(path, parent(path)) {
             return Err(failed(io::ErrorKind::PermissionDenied.into()));
         }
-        Ok(Self::File { path: path.to_owned(), directory: directory.to_owned() })
+        Ok(Self::File)
     }
 }
 
@@ -188,10 +251,14 @@ fn descriptor(path: &Path) -> Option<u32> {
     None
 }
 
-/// Whether a file is mounted by itself, as containers do with single files: a rename over it fails.
-fn is_mount_point(path: &Path) -> bool {
-    let facts = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE);
-    facts.is_ok_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+/// What keeps a file from being replaced or renamed: attributes of the file system, and whether it is mounted by itself, as containers do with single files.
+fn attributes(path: &Path, flags: AtFlags) -> StatxAttributes {
+    statx(CWD, path, flags, StatxFlags::TYPE).map_or(StatxAttributes::empty(), |facts| facts.stx_attributes)
+}
+
+/// Whether a directory is a member's own, under whichever name: etcd reads every file in `member/wal`, and `member/snap/db` is its database.
+fn is_inside_a_member(directory: &Path) -> bool {
+    fs::canonicalize(directory).is_ok_and(|path| path.ends_with("member/snap") || path.ends_with("member/wal"))
 }
 
 /// Whether `path` is somebody else's in a directory such as `/tmp`, where only owners replace their files.
@@ -251,6 +318,57 @@ mod tests {
         }
         assert!(OutputTarget::judge(Path::new(""), &[]).is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn who_needs_a_file_is_refused_a_stream_without_waiting_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for (path, words) in [
+            (at("fifo").as_path(), "is a FIFO"),
+            (Path::new("/dev/null"), "is a character device"),
+            (Path::new("/dev/stdout"), "is the standard output"),
+        ] {
+            let error = judge_file(path, &[]).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        judge_file(&at("new"), &[]).unwrap();
+        fs::create_dir_all(at("member/snap")).unwrap();
+        fs::create_dir_all(at("member/wal")).unwrap();
+        symlink(at("member/snap"), at("link")).unwrap();
+        for inside in ["member/snap/db", "member/wal/x", "link/db"] {
+            let error = judge_file(&at(inside), &[]).unwrap_err();
+            assert!(error.to_string().contains("etcd member"), "{error}");
+        }
+        judge_file(&at("member/backup.db"), &[]).unwrap();
+    }
+
+    #[test]
+    fn what_may_not_be_replaced_is_known_before() {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept");
+        let set = |path: &Path, flag: IFlags, on: bool| {
+            let file = File::open(path).unwrap();
+            let mut flags = ioctl_getflags(&file)?;
+            flags.set(flag, on);
+            ioctl_setflags(&file, flags)
+        };
+        fs::write(&path, "old").unwrap();
+        if set(&path, IFlags::IMMUTABLE, true).is_err() {
+            eprintln!("*** not run: no file can be made immutable here ***");
+            return;
+        }
+        let immutable = judge_file(&path, &[]);
+        set(&path, IFlags::IMMUTABLE, false).unwrap();
+        set(directory.path(), IFlags::APPEND, true).unwrap();
+        let append_only = judge_file(&path, &[]);
+        set(directory.path(), IFlags::APPEND, false).unwrap();
+        assert!(immutable.unwrap_err().to_string().contains("immutable"));
+        assert!(append_only.unwrap_err().to_string().contains("append-only"));
+        judge_file(&path, &[]).unwrap();
     }
 
     #[test]

@@ -8,6 +8,7 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
+use crate::fsx::output_target::OutputError;
 use crate::fsx::part_file::PartFileError;
 use crate::printable::printable_path;
 use crate::space::Lack;
@@ -105,6 +106,9 @@ pub enum SaveError {
         /// What is the matter with it.
         reason: String,
     },
+    /// No file can get that name, or the file of that name is one that is read.
+    #[error(transparent)]
+    Target(#[from] OutputError),
     /// The time that was given for all of it has passed.
     #[error("it took longer than {}", humantime::format_duration(*.0))]
     Deadline(Duration),
@@ -150,6 +154,7 @@ impl SaveError {
                 "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database as it is.".into()
             }
             Self::Judge(error) => error.advice(),
+            Self::Target(error) => error.advice(),
             Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
@@ -190,7 +195,10 @@ impl SaveError {
                 ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
             ) => "connect",
             Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => "stream",
-            Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => "configuration",
+            Self::Target(OutputError::Write { .. }) => "disk",
+            Self::Target(_) | Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => {
+                "configuration"
+            }
             Self::All(errors) => errors.last().map_or("connect", Self::cause),
             Self::Stalled { .. } => "stalled",
             Self::Sha256 { .. } | Self::Damaged { .. } => "damaged",
