@@ -30,6 +30,7 @@ mod scan;
 mod space;
 mod sweep;
 mod terminal_writer;
+mod threads;
 
 use std::path::Path;
 

@@ -1,17 +1,20 @@
 //! A scan over random access on all processors.
 //!
-//! Threads take job numbers from one counter: first the strips that are read ahead, then the parts of the walk. SHA-256 is a single stream and the longest job, so
-//! a thread of its own does nothing else; with two processors the scan runs beside it.
+//! Threads take job numbers from one counter: first the strips that are read ahead, then the parts of the walk. The calling thread is one of them, and does all of it
+//! where the system gives no other. SHA-256 is a single stream and the longest job, so a thread of its own does nothing else; with two processors the scan runs beside it.
+
+use std::panic::{self, AssertUnwindSafe};
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
-use std::thread;
+use std::{iter, thread};
 
 use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
 
 use crate::error::Fault;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
+use crate::threads;
 
 /// Scans `source` whole.
 ///
@@ -45,12 +48,14 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
             let trailer = team.share(1, 1, |_| check_trailer(source, &team)).and_then(|mut done| done.pop());
             trailer.and_then(|trailer| conclude(*scan, 1, &team).map(|conclusion| (conclusion, trailer)))
         }
-        Sha256::Check => thread::scope(|scope| {
-            let hashing = scope.spawn(|| team.share(1, 1, |_| check_trailer(source, &team)));
-            let conclusion = conclude(*scan, options.workers().saturating_sub(1), &team);
-            let trailer: Option<Trailer> = hashing.join().ok().flatten().and_then(|mut done| done.pop());
+        Sha256::Check => {
+            let (hashed, conclusion) = threads::both(
+                || team.share(1, 1, |_| check_trailer(source, &team)),
+                || conclude(*scan, options.workers().saturating_sub(1), &team),
+            );
+            let trailer: Option<Trailer> = hashed.ok().flatten().and_then(|mut done| done.pop());
             conclusion.zip(trailer)
-        }),
+        }
     };
     match (team.into_fault(), done) {
         (Some(fault), _) => Err(fault),
@@ -82,7 +87,7 @@ impl<'p> Team<'p> {
         Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
     }
 
-    /// Has jobs done by threads; their results in the order of the jobs, or none when the team stopped.
+    /// Has jobs done by so many threads, the calling one counted; their results in the order of the jobs, or none when the team stopped.
     pub(crate) fn share<T: Send>(
         &self,
         threads: usize,
@@ -104,9 +109,10 @@ impl<'p> Team<'p> {
                     let _ = send.send((number, result));
                 }
             };
-            let workers: Vec<_> = (0..threads.min(jobs)).map(|_| scope.spawn(worker)).collect();
-            for worker in workers {
-                if let Err(payload) = worker.join() {
+            let others: Vec<_> = (1..threads.min(jobs)).map_while(|_| threads::start(scope, worker)).collect();
+            let own = panic::catch_unwind(AssertUnwindSafe(worker));
+            for outcome in iter::once(own).chain(others.into_iter().map(|other| other.join())) {
+                if let Err(payload) = outcome {
                     self.fail(Fault::panic(payload.as_ref()));
                 }
             }
@@ -168,8 +174,20 @@ mod tests {
 
     const SNAPSHOT: &[u8] = include_bytes!("../../tests/cases/3.7-history/snapshot.db");
 
-    /// A snapshot that cannot be read on the workers, whose threads have no name as that of a test has.
-    struct Faulty(fn() -> ReadError);
+    /// A snapshot that cannot be read any more once it is open.
+    struct Faulty {
+        fault: fn() -> ReadError,
+        good_reads: AtomicUsize,
+    }
+
+    impl Faulty {
+        fn once_open(fault: fn() -> ReadError) -> Self {
+            let source = Self { fault, good_reads: AtomicUsize::new(usize::MAX) };
+            assert!(matches!(Scan::open(&source), Ok(Opened::Scan(_))));
+            let reads = usize::MAX - source.good_reads.into_inner();
+            Self { fault, good_reads: AtomicUsize::new(reads) }
+        }
+    }
 
     impl Source for Faulty {
         fn len(&self) -> u64 {
@@ -177,9 +195,10 @@ mod tests {
         }
 
         fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-            match thread::current().name() {
-                None => Err((self.0)()),
-                Some(_) => SNAPSHOT.read_at(offset, out),
+            let counted = |left: usize| left.checked_sub(1);
+            match self.good_reads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted) {
+                Ok(_) => SNAPSHOT.read_at(offset, out),
+                Err(_) => Err((self.fault)()),
             }
         }
     }
@@ -207,19 +226,23 @@ mod tests {
 
     #[test]
     fn a_failed_read_comes_out_with_its_offset() {
-        let source = Faulty(|| ReadError::Medium("broken disk".into()));
-        match run(&source, &options(2)) {
-            Err(Fault::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => assert_eq!(text, "broken disk"),
-            other => panic!("{other:?}"),
+        for threads in [1, 2, 3] {
+            let source = Faulty::once_open(|| ReadError::Medium("broken disk".into()));
+            match run(&source, &options(threads)) {
+                Err(Fault::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => assert_eq!(text, "broken disk"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 
     #[test]
     fn a_panic_of_a_worker_becomes_an_error() {
-        let source = Faulty(|| panic!("a defect"));
-        match run(&source, &options(2)) {
-            Err(Fault::Panic(message)) => assert_eq!(message, "a defect"),
-            other => panic!("{other:?}"),
+        for threads in [1, 2, 3] {
+            let source = Faulty::once_open(|| panic!("a defect"));
+            match run(&source, &options(threads)) {
+                Err(Fault::Panic(message)) => assert_eq!(message, "a defect"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 

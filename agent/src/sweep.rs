@@ -10,7 +10,7 @@ use crate::error::{Error, Fault};
 use crate::input::{Packed, Spool};
 use crate::options::VerifyOptions;
 use crate::progress::Stage;
-use crate::scan;
+use crate::{scan, threads};
 
 /// Blocks between the two threads: enough that neither waits for the other's hiccups, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
@@ -33,8 +33,15 @@ fn sweep(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Swept, Error> {
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let unpacking = scope.spawn(move || unpack_into(packed, options, &full, &spare));
+        let unpacking = threads::start(scope, move || unpack_into(packed, options, &full, &spare));
         let mut sweep = Sweep::new();
+        let Some(unpacking) = unpacking else {
+            packed.unpack(options.progress, &mut |block| {
+                sweep.push(block);
+                Ok(())
+            })?;
+            return Ok(sweep.finish());
+        };
         for block in blocks {
             sweep.push(&block);
             // The other side may be done already and not want it back.

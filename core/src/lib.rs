@@ -35,6 +35,7 @@ mod block;
 pub mod bolt;
 pub mod code;
 pub mod crc;
+pub mod credentials;
 mod error;
 pub mod etcd;
 mod fields;

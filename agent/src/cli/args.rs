@@ -18,7 +18,7 @@ use super::exit;
 /// zstd, and `-` is the standard input. A FILE is only ever read.
 #[derive(Debug, Parser)]
 // Of a flag that is given twice the last counts, as for etcd's tools.
-#[command(name = "etcdsnap", version, after_help = exit::HELP, max_term_width = 120, args_override_self = true)]
+#[command(name = "etcdsnap", version, after_help = exit::HELP_ALL, max_term_width = 120, args_override_self = true)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -265,6 +265,7 @@ pub struct CodesArgs {
 
 /// Arguments of `open`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_OPEN)]
 pub struct OpenArgs {
     /// A snapshot that you mean to drag into the page
     #[arg(value_name = "FILE")]

@@ -65,7 +65,7 @@ pub struct KeysArgs {
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_KEY)]
 pub struct GetArgs {
     #[command(flatten)]
     pub look: LookArgs,
@@ -91,7 +91,7 @@ pub struct GetArgs {
 
 /// Arguments of `history`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_KEY)]
 pub struct HistoryArgs {
     #[command(flatten)]
     pub look: LookArgs,
@@ -108,7 +108,7 @@ pub struct HistoryArgs {
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_DIFF)]
 pub struct DiffArgs {
     /// The older snapshot
     #[arg(value_name = "A")]

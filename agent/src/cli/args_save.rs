@@ -1,6 +1,5 @@
 //! What `save` takes, and how servers are reached: etcdctl's flags and variables.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,7 +76,7 @@ pub struct ClientArgs {
 
 /// Arguments of `save`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_SAVE)]
 pub struct SaveArgs {
     /// The file to make, or a directory
     #[arg(value_name = "FILE")]
@@ -100,7 +99,7 @@ pub struct SaveArgs {
     /// Then remove the snapshots of this name and cluster that are older; with --keep those that neither keeps
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_within: Option<Duration>,
-    /// In which form to print
+    /// In which form to print; with --every json prints a line for each snapshot, and text nothing beside the log
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: SaveForm,
     /// Say nothing to a person when all is well
@@ -119,7 +118,7 @@ pub struct ServiceArgs {
     /// Save one snapshot after another, so much time apart
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub every: Option<Duration>,
-    /// Where Prometheus finds the metrics (/metrics), or `off`
+    /// Where Prometheus finds the metrics (/metrics): HOST:PORT, or `off`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen)]
     pub metrics_listen: Listen,
     /// How long a snapshot that is under way at SIGTERM may take to its end
@@ -189,18 +188,23 @@ pub fn truth(text: &str, default: bool) -> Result<bool, String> {
 }
 
 /// Where the metrics are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// Nowhere.
     Off,
-    /// At this address.
-    At(SocketAddr),
+    /// At this HOST:PORT; a name is looked up when the service starts.
+    At(String),
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    match text {
-        "off" => Ok(Listen::Off),
-        text => text.parse().map(Listen::At).map_err(|_| "it is neither IP:PORT nor `off`".to_owned()),
+    let wrong = || "it is neither HOST:PORT nor `off`".to_owned();
+    match text.rsplit_once(':') {
+        None if text == "off" => Ok(Listen::Off),
+        // `::1` is an address without a port, and `[::1]:9479` one with it.
+        Some((host, port)) if !host.is_empty() && (!host.contains(':') || host.ends_with(']')) => {
+            port.parse::<u16>().map(|_| Listen::At(text.to_owned())).map_err(|_| wrong())
+        }
+        _ => Err(wrong()),
     }
 }
 
@@ -237,6 +241,19 @@ pub enum LogForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metrics_are_served_at_a_host_and_a_port() {
+        for text in ["127.0.0.1:9479", "localhost:0", "[::1]:9479", "0.0.0.0:1"] {
+            assert_eq!(listen(text), Ok(Listen::At(text.to_owned())));
+        }
+        assert_eq!(listen("off"), Ok(Listen::Off));
+        for text in
+            ["", "nowhere", "localhost", ":9479", "::1", "localhost:http", "localhost:70000", "http://localhost:1x"]
+        {
+            assert!(listen(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_are_those_of_people_and_of_go() {

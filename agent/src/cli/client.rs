@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use etcdsnap::client::{Auth, ClientConfig, Discovery, Tls};
+use etcdsnap::core::credentials::without_credentials;
 use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
@@ -29,6 +30,9 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     let or = |given: Duration, usual: Duration| if given.is_zero() { usual } else { given };
     let endpoints = args.endpoints.iter().map(|endpoint| endpoint.trim().to_owned());
     let endpoints: Vec<_> = endpoints.filter(|endpoint| !endpoint.is_empty()).collect();
+    if endpoints.iter().any(|endpoint| without_credentials(endpoint) != endpoint.as_str()) {
+        output::warn("A user in --endpoints is not used: --user and --password-file say who you are.");
+    }
     Ok(ClientConfig {
         endpoints: if endpoints.is_empty() { usual.endpoints } else { endpoints },
         tls: Tls {

@@ -19,13 +19,41 @@ pub enum Exit {
     Terminated,
 }
 
-/// The exit codes as the help and the man page print them.
-pub const HELP: &str = "\
-Exit codes:
-  0    done; sound, or warnings only
-  1    done; damage was found, or the file is no snapshot
-  2    could not be done
-  130  interrupted (143 by SIGTERM)";
+/// The exit codes as help and man pages print them: what 0 and 1 mean to the command, and the rest.
+macro_rules! help {
+    ($done:literal, $damage:literal) => {
+        concat!(
+            "Exit codes:\n  0    ",
+            $done,
+            "\n  1    ",
+            $damage,
+            "\n  2    could not be done\n  130  interrupted (143 by SIGTERM)"
+        )
+    };
+}
+
+/// Of the commands that judge or read a file.
+pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is no snapshot");
+/// Of all commands together.
+pub const HELP_ALL: &str = help!(
+    "done; sound, or warnings only; a server or service was stopped by a signal",
+    "done; damage was found, the file is no snapshot, there is no such key, or diff found a difference"
+);
+/// Of `get` and `history`.
+pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+/// Of `diff`.
+pub const HELP_DIFF: &str =
+    help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
+/// Of `save`.
+pub const HELP_SAVE: &str = concat!(
+    help!("saved; with --every, stopped by SIGTERM or Ctrl-C", "a snapshot came that is damaged; nothing was saved"),
+    "; with --every, by a second signal"
+);
+/// Of `open`.
+pub const HELP_OPEN: &str = concat!(
+    "Exit codes:\n  0    stopped by Ctrl-C or SIGTERM\n  2    could not be done\n",
+    "  130  interrupted a second time (143 by SIGTERM)"
+);
 
 impl Exit {
     /// The number that the shell sees: 128 and the signal's number for signals, as shells themselves count.

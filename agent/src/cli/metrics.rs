@@ -1,27 +1,39 @@
 //! What a service of snapshots tells Prometheus.
 
-use std::net::SocketAddr;
+use std::net::ToSocketAddrs;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use etcdsnap::save::{SaveError, Saved};
+use bytes::Bytes;
+use etcdsnap::save::{FailureCause, SaveError, Saved};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Request, Response, StatusCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use tiny_http::{Header, Method, Request, Response, Server};
+use tokio_util::sync::CancellationToken;
 
 use super::exit::Failure;
+use super::http_server::{Answer, Server, Site, text};
 
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Bytes of the answer are fewer than this: it has a handful of lines.
+const LONGEST: u64 = 16 << 10;
+
+/// The pause before a server that has failed is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 type Number = Gauge<f64, AtomicU64>;
 
 /// The figures of this process.
-#[derive(Default)]
 pub struct Metrics {
     last_success: Number,
     last_duration: Number,
@@ -29,6 +41,29 @@ pub struct Metrics {
     last_revision: Gauge,
     saves: Counter,
     failures: Family<Vec<(String, String)>, Counter>,
+}
+
+impl Default for Metrics {
+    /// All figures are zero, and all of them are there: Prometheus' `increase()` does not see a counter that begins with 1.
+    fn default() -> Self {
+        let failures = Family::<Vec<(String, String)>, Counter>::default();
+        // A save that a signal stops is no failure.
+        for cause in FailureCause::ALL.into_iter().filter(|cause| *cause != FailureCause::Cancelled) {
+            let _ = failures.get_or_create(&label(cause));
+        }
+        Self {
+            last_success: Number::default(),
+            last_duration: Number::default(),
+            last_size: Number::default(),
+            last_revision: Gauge::default(),
+            saves: Counter::default(),
+            failures,
+        }
+    }
+}
+
+fn label(cause: FailureCause) -> Vec<(String, String)> {
+    vec![("cause".into(), cause.as_str().into())]
 }
 
 impl Metrics {
@@ -44,7 +79,7 @@ impl Metrics {
 
     /// None came about.
     pub fn failed(&self, error: &SaveError) {
-        self.failures.get_or_create(&vec![("cause".into(), error.cause().into())]).inc();
+        self.failures.get_or_create(&label(error.cause())).inc();
     }
 
     fn registry(&self) -> Registry {
@@ -73,40 +108,75 @@ impl Metrics {
         registry
     }
 
-    /// Serves the figures on a thread; the address is told, as the port may have been left to the system.
+    /// Serves the figures at `address`, HOST:PORT, on a thread of its own. Whatever happens to that thread is logged, and is no failure of the service.
     ///
     /// # Errors
-    /// When the address is taken.
-    pub fn serve(self: &Arc<Self>, address: SocketAddr) -> Result<SocketAddr, Failure> {
-        let server = Server::http(address).map_err(|cause| {
-            let advice = "Give a free one with --metrics-listen, or `off`.";
+    /// When there is no such address here, or it is taken.
+    pub fn serve(self: &Arc<Self>, address: &str) -> Result<Serving, Failure> {
+        let failed = |cause: std::io::Error| {
+            let advice = "Give another address with --metrics-listen, or `off`.";
             Failure::new(format!("the metrics cannot be served at {address}: {cause}"), advice)
-        })?;
-        let listens = server.server_addr().to_ip().unwrap_or(address);
-        let registry = self.registry();
-        let serve = move || {
-            for request in server.incoming_requests() {
-                // Whoever asked and went away will ask again.
-                let _ = answer(request, &registry);
-            }
         };
-        thread::Builder::new()
-            .name("metrics".into())
-            .spawn(serve)
-            .map_err(|cause| Failure::new(format!("no thread could be started: {cause}"), ""))?;
-        Ok(listens)
+        let addresses: Vec<_> = address.to_socket_addrs().map_err(failed)?.collect();
+        let server = Server::bind(&addresses).map_err(failed)?;
+        for address in server.addresses().map_err(failed)? {
+            tracing::info!(%address, "serving metrics");
+        }
+        let stop = CancellationToken::new();
+        let registry = self.registry();
+        let site = Arc::new(Site { answer: Box::new(move |request| answer(request, &registry)), longest: LONGEST });
+        let token = stop.clone();
+        let begun = thread::Builder::new().name("metrics".into()).spawn(move || serve(&server, &site, &token));
+        if let Err(cause) = &begun {
+            tracing::error!(
+                "The metrics are not served, because no thread could be started: {cause}. Snapshots are still taken."
+            );
+        }
+        Ok(Serving { stop, thread: begun.ok() })
     }
 }
 
-fn answer(request: Request, registry: &Registry) -> std::io::Result<()> {
-    let is_ours = matches!(request.method(), Method::Get | Method::Head) && request.url() == "/metrics";
+/// The metrics are served until this is dropped.
+pub struct Serving {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // It says itself what goes wrong.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Serves until `stop`, and begins again when that fails.
+fn serve(server: &Server, site: &Arc<Site>, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let run = || server.run(Arc::clone(site), stop.clone().cancelled_owned());
+        let reason = match panic::catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => continue,
+            Ok(Err(cause)) => cause.to_string(),
+            Err(_) => "a defect in etcdsnap itself; please report it".to_owned(),
+        };
+        tracing::error!("The metrics are not served: {reason}. Snapshots are still taken; trying again.");
+        let begun = std::time::Instant::now();
+        while !stop.is_cancelled() && begun.elapsed() < RESTART_PAUSE {
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn answer(request: &Request<Incoming>, registry: &Registry) -> Answer {
     let mut body = String::new();
-    if !is_ours || encode(&mut body, registry).is_err() {
-        return request.respond(Response::from_string("There is only /metrics here.\n").with_status_code(404));
+    if request.uri().path() != "/metrics" {
+        return text(StatusCode::NOT_FOUND, "There is only /metrics here.\n");
     }
-    let mut response = Response::from_string(body);
-    if let Ok(header) = Header::from_bytes("Content-Type", CONTENT_TYPE) {
-        response.add_header(header);
+    if encode(&mut body, registry).is_err() {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "The metrics cannot be written.\n");
     }
-    request.respond(response)
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }

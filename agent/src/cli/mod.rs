@@ -8,6 +8,7 @@ mod codes;
 mod complete;
 mod completions;
 pub mod exit;
+mod http_server;
 mod input;
 mod leading;
 mod log;
@@ -26,10 +27,24 @@ mod snapshot;
 mod status;
 mod verify;
 
+use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
+use etcdsnap::core::credentials::quotable;
 
 use args::{Args, Command, SnapshotCommand};
 use exit::Exit;
+
+/// An error about the command line that quotes no user and password of a URL.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let quoted = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) if text.contains("://") => Some((kind, quotable(text).into_owned())),
+        _ => None,
+    });
+    for (kind, text) in quoted.collect::<Vec<_>>() {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
+}
 
 /// Runs what the command line asks for.
 pub fn run() -> Exit {
@@ -38,7 +53,7 @@ pub fn run() -> Exit {
     }
     let args = match Args::try_parse_from(leading::moved_behind(std::env::args_os(), &Args::command())) {
         Ok(args) => args,
-        Err(error) => return output::refuse(&error),
+        Err(error) => return output::refuse(&without_passwords(error)),
     };
     if let Err(cause) = signals::end_at_once() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));

@@ -1,60 +1,71 @@
 //! `etcdsnap open [FILE]`: the inspector page on the loopback address.
 
 use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
-use etcdsnap::printable_path;
-use tiny_http::{Header, Method, Request, Response, Server};
+use bytes::Bytes;
+use etcdsnap::{NoProgress, printable_path};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
 
 use super::args::OpenArgs;
 use super::exit::{Exit, Failure};
-use super::output;
+use super::http_server::{Answer, Server, Site, text};
+use super::{log, output, signals};
 
 /// The page that was built before this program; empty when none was.
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html"));
 
 /// Headers of every answer. The page brings its own Content-Security-Policy, which forbids it every connection.
 const HEADERS: [(&str, &str); 5] = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Frame-Options", "DENY"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
 ];
 
-/// Serves the page until Ctrl-C.
+/// Serves the page until Ctrl-C or SIGTERM, which is its proper end.
 ///
 /// # Errors
 /// When there is no page, FILE is not there, or the port is taken.
 pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
     let page = page(args)?;
     let server = listen(args.port)?;
-    let address = server.server_addr().to_ip().ok_or_else(|| Failure::new("no address to listen on", ""))?;
+    let unusable = |cause| Failure::new(format!("the page cannot be served: {cause}"), "");
+    let address =
+        *server.addresses().map_err(unusable)?.first().ok_or_else(|| Failure::new("no address to listen on", ""))?;
     let file = args.file.as_deref().map(existing).transpose()?;
+    log::bare(false);
+    // From here on a signal ends the server in good order.
+    let _guard = signals::Cancellable::new(NoProgress);
+    let stop = signals::token();
     output::print(&format!("http://{address}/\n"))?;
     match file {
         Some(file) => output::tell(&format!("Open this address in a browser and drag {file} into the page.\n")),
         None => output::tell("Open this address in a browser and drag a snapshot into the page.\n"),
     }
     output::tell("Nothing leaves this machine. Ctrl-C ends it.\n");
-    for request in server.incoming_requests() {
-        // A browser that went away in the middle is its own affair.
-        let _ = answer(request, &page, address);
-    }
+    let longest = page.len() as u64;
+    let site = Site { answer: Box::new(move |request| answer(request, &page, address)), longest };
+    server.run(Arc::new(site), signals::stopping(stop)).map_err(unusable)?;
     Ok(Exit::Done)
 }
 
-fn page(args: &OpenArgs) -> Result<Vec<u8>, Failure> {
+fn page(args: &OpenArgs) -> Result<Bytes, Failure> {
     match &args.page {
         Some(path) => fs::read(path)
+            .map(Bytes::from)
             .map_err(|cause| Failure::new(format!("cannot read the page {}: {cause}", printable_path(path)), "")),
         None if PAGE.is_empty() => Err(Failure::new(
             "this program was built without the page",
             "Build the page first (cargo xtask page) and then the program again, or give a page with --page PATH.",
         )),
-        None => Ok(PAGE.to_vec()),
+        None => Ok(Bytes::from_static(PAGE)),
     }
 }
 
@@ -69,36 +80,74 @@ fn existing(file: &Path) -> Result<String, Failure> {
 fn listen(port: u16) -> Result<Server, Failure> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-    Server::http(v4).or_else(|_| Server::http(v6)).map_err(|cause| {
+    Server::bind(&[v4]).or_else(|_| Server::bind(&[v6])).map_err(|cause| {
         let advice = "Leave --port out, and a free one is taken.";
         Failure::new(format!("cannot listen on port {port} of this machine: {cause}"), advice)
     })
 }
 
-fn answer(request: Request, page: &[u8], address: SocketAddr) -> io::Result<()> {
-    let (code, kind, body): (u16, &str, &[u8]) = if !is_ours(&request, address) {
-        (421, "text/plain; charset=utf-8", b"This server answers only under its own address.\n")
-    } else if !matches!(request.method(), Method::Get | Method::Head) {
-        (405, "text/plain; charset=utf-8", b"There is only a page to read here.\n")
+fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> Answer {
+    let mut answer = if !is_ours(request, address) {
+        text(StatusCode::MISDIRECTED_REQUEST, "This server answers only under its own address.\n")
+    } else if matches!(request.uri().path(), "/" | "/index.html") {
+        html(page)
     } else {
-        match request.url().split(['?', '#']).next() {
-            Some("/" | "/index.html") => (200, "text/html; charset=utf-8", page),
-            _ => (404, "text/plain; charset=utf-8", b"There is only / here.\n"),
-        }
+        text(StatusCode::NOT_FOUND, "There is only / here.\n")
     };
-    let mut response = Response::from_data(body).with_status_code(code);
-    for (name, value) in HEADERS.into_iter().chain([("Content-Type", kind)]) {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            response.add_header(header);
-        }
+    for (name, value) in HEADERS {
+        answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    request.respond(response)
+    answer
 }
 
-/// Whether the browser was really sent to this address: a foreign name that resolves to it (DNS rebinding) is refused.
-fn is_ours(request: &Request, address: SocketAddr) -> bool {
-    let mut hosts = request.headers().iter().filter(|header| header.field.equiv("Host"));
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let host = host.value.as_str();
-    host == address.to_string() || host == format!("localhost:{}", address.port())
+fn html(page: &Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(page.clone()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    answer
+}
+
+/// Whether the browser was really sent to this address: a foreign name that resolves to it (DNS rebinding) is refused. An address in the request line counts as
+/// much as the one in `Host` (RFC 9112, 3.2.2).
+fn is_ours(request: &Request<Incoming>, address: SocketAddr) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let in_line = request.uri().authority().map(|authority| authority.as_str());
+    host.is_some_and(|host| is_name_of(host, address)) && in_line.is_none_or(|host| is_name_of(host, address))
+}
+
+/// Whether a browser writes `host` for `address`: the default port is left out.
+fn is_name_of(host: &str, address: SocketAddr) -> bool {
+    let (ip, port) = (address.ip(), address.port());
+    let ip = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+    let is = |name: &str| {
+        host.eq_ignore_ascii_case(&format!("{name}:{port}")) || (port == 80 && host.eq_ignore_ascii_case(name))
+    };
+    is(&ip) || is("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_ours() {
+        let v4: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+        let v6: SocketAddr = "[::1]:80".parse().unwrap();
+        for (host, address, ours) in [
+            ("127.0.0.1:8080", v4, true),
+            ("localhost:8080", v4, true),
+            ("LocalHost:8080", v4, true),
+            ("127.0.0.1", v4, false),
+            ("127.0.0.1:8081", v4, false),
+            ("evil.example:8080", v4, false),
+            ("127.0.0.1:8080@evil.example", v4, false),
+            ("user@127.0.0.1:8080", v4, false),
+            ("", v4, false),
+            ("[::1]:80", v6, true),
+            ("[::1]", v6, true),
+            ("localhost", v6, true),
+            ("::1", v6, false),
+        ] {
+            assert_eq!(is_name_of(host, address), ours, "{host}");
+        }
+    }
 }

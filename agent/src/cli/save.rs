@@ -1,5 +1,6 @@
 //! `etcdsnap save FILE` and `etcdsnap snapshot save FILE`.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let token = signals::token();
     let runtime = runtime()?;
     let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
-    let saved = runtime.block_on(save);
+    let saved = runtime.block_on(signals::relayed(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
     let saved = saved.inspect_err(|error| {
         if let SaveError::Damaged { report, .. } = error {
@@ -72,12 +73,25 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The runtime: one thread waits for the network, others hash, write and judge.
+/// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
+/// one everything is done, if later than on several.
 pub fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(Duration::MAX)
         .build()
-        .map_err(|cause| Failure::new(format!("no runtime could be started: {cause}"), ""))
+        .map_err(|cause| Failure::new(format!("no runtime could be started: {cause}"), ""))?;
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let begun = panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(|| ())));
+    panic::set_hook(hook);
+    match begun {
+        Ok(_) => Ok(runtime),
+        Err(_) => Err(Failure::new(
+            "no thread can be started, and a save needs one for the file beside the one for the network",
+            "Raise the limit of threads (ulimit -u, TasksMax= of systemd, pids.max of a cgroup) or of memory.",
+        )),
+    }
 }
 
 /// What stays of old snapshots.

@@ -1,19 +1,19 @@
-//! `etcdsnap save --every …`: one snapshot after another, until a signal comes.
+//! `etcdsnap save --every …`: one snapshot after another, until a signal comes. That is its proper end, so it ends with 0.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etcdsnap::NoProgress;
-use etcdsnap::save::{SaveConfig, SaveError, Saved, save_any};
+use etcdsnap::save::{FailureCause, SaveConfig, SaveError, Saved, save_any};
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use super::args::SaveArgs;
-use super::args_save::Listen;
+use super::args_save::{Listen, SaveForm};
 use super::exit::{Exit, Failure};
 use super::metrics::Metrics;
-use super::save::{keep, runtime};
-use super::{log, signals};
+use super::save::{json, keep, runtime};
+use super::{log, output, signals};
 
 /// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -28,17 +28,18 @@ pub fn run(args: &SaveArgs, config: &SaveConfig) -> Result<Exit, Failure> {
     log::service(args.service.log_format);
     let every = args.service.every.unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
-    if let Listen::At(address) = args.service.metrics_listen {
-        let address = metrics.serve(address)?;
-        tracing::info!(%address, "serving metrics");
-    }
     // From here on a signal ends the service in good order.
     let _guard = signals::Cancellable::new(NoProgress);
     let stop = signals::token();
+    let serving = match &args.service.metrics_listen {
+        Listen::At(address) => Some(metrics.serve(address)?),
+        Listen::Off => None,
+    };
     let cancel = CancellationToken::new();
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(args, config, every, &metrics, &stop, &cancel));
+    let outcome = runtime.block_on(signals::relayed(&stop, serve(args, config, every, &metrics, &stop, &cancel)));
     runtime.shutdown_timeout(Duration::from_secs(2));
+    drop(serving);
     outcome
 }
 
@@ -62,17 +63,20 @@ async fn serve(
                 worked = true;
                 metrics.saved(&saved);
                 tell(&saved);
+                if args.write_out == SaveForm::Json {
+                    print(&saved);
+                }
             }
             Err(SaveError::Cancelled) => {
                 tracing::warn!("a snapshot was under way and is abandoned");
                 break;
             }
             // Nothing will change by itself. What worked once may do so again: certificates are renewed, mounts come back.
-            Err(error) if error.cause() == "configuration" && !worked => return Err(error.into()),
+            Err(error) if error.cause() == FailureCause::Configuration && !worked => return Err(error.into()),
             Err(error) => {
                 failures = failures.saturating_add(1);
                 metrics.failed(&error);
-                let (cause, advice) = (error.cause(), error.advice());
+                let (cause, advice) = (error.cause().as_str(), error.advice());
                 tracing::error!(cause, failures, advice, "no snapshot: {error}");
                 notify(&[NotifyState::Status(&format!("no snapshot: {error}"))]);
             }
@@ -132,6 +136,13 @@ fn tell(saved: &Saved) {
         tracing::warn!("{warning}");
     }
     notify(&[NotifyState::Status(&format!("last snapshot: {}", saved.file.display()))]);
+}
+
+/// Prints one line of JSON. The snapshot is there, whatever becomes of its line.
+fn print(saved: &Saved) {
+    if let Err(failure) = json(saved).and_then(|line| output::print(&format!("{line}\n"))) {
+        tracing::warn!("{}", failure.what);
+    }
 }
 
 /// Until the next snapshot: the interval is counted from the beginning of the last one.

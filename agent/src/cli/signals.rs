@@ -1,21 +1,27 @@
 //! Ctrl-C and SIGTERM.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::progress;
+
+/// How often somebody looks whether a signal came, where there is no thread to wait for it.
+const RELAY_EVERY: Duration = Duration::from_millis(50);
 
 /// Whether work is under way that tidies up after itself when it is stopped.
 static TIDY: AtomicBool = AtomicBool::new(false);
@@ -25,6 +31,16 @@ static STOP: AtomicI32 = AtomicI32::new(0);
 static TOLD: Mutex<Option<CancellationToken>> = Mutex::new(None);
 /// The terminal as it was before a question without echo.
 static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+/// What stands in for the thread where none could be started.
+static FLAGS: OnceLock<Flags> = OnceLock::new();
+
+/// What a signal handler does itself when there is no thread to do it: set flags, or end the program. The terminal is then left as it is.
+struct Flags {
+    /// Whether the next signal ends the program at once.
+    at_once: Arc<AtomicBool>,
+    /// The signal that came; 0 for none.
+    came: Arc<AtomicUsize>,
+}
 
 /// Makes both signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
 /// while a [`Cancellable`] is there: it is stopped first.
@@ -33,23 +49,57 @@ static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 /// What the system says; the signals then end the program in their own way.
 pub fn end_at_once() -> io::Result<()> {
     // A limit on file sizes is then an error of the write, as a full disk is, and does not end the program.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            // A second signal ends it without tidying up; the next run does that.
-            if TIDY.load(Ordering::Relaxed) && STOP.swap(signal, Ordering::Relaxed) == 0 {
-                if let Some(token) = &*TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-                    token.cancel();
-                }
-                continue;
-            }
-            progress::leave();
-            restore_terminal();
-            process::exit(exit(signal).code().into());
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    // The thread comes first: a signal that is caught for a thread that is not there would be lost.
+    let (give, given) = mpsc::channel::<Signals>();
+    let thread = thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Ok(mut signals) = given.recv() {
+            signals.forever().for_each(caught);
         }
-    })?;
+    });
+    if thread.is_err() {
+        return flags().map(|flags| drop(FLAGS.set(flags)));
+    }
+    let _ = give.send(Signals::new([SIGINT, SIGTERM])?);
     Ok(())
+}
+
+fn caught(signal: i32) {
+    // A second signal ends it without tidying up; the next run does that.
+    if TIDY.load(Ordering::Relaxed) && STOP.swap(signal, Ordering::Relaxed) == 0 {
+        if let Some(token) = &*TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+            token.cancel();
+        }
+        return;
+    }
+    progress::leave();
+    restore_terminal();
+    process::exit(exit(signal).code().into());
+}
+
+/// The same without a thread.
+fn flags() -> io::Result<Flags> {
+    let flags = Flags { at_once: Arc::new(AtomicBool::new(true)), came: Arc::new(AtomicUsize::new(0)) };
+    for signal in [SIGINT, SIGTERM] {
+        // Actions run in this order: a first signal arms the end that the second brings.
+        flag::register_conditional_shutdown(signal, exit(signal).code().into(), Arc::clone(&flags.at_once))?;
+        flag::register_usize(signal, Arc::clone(&flags.came), usize::try_from(signal).unwrap_or_default())?;
+        flag::register(signal, Arc::clone(&flags.at_once))?;
+    }
+    Ok(flags)
+}
+
+/// The signal that came to stop work; 0 for none.
+fn stop() -> i32 {
+    let came = FLAGS.get().map_or(0, |flags| i32::try_from(flags.came.load(Ordering::SeqCst)).unwrap_or_default());
+    if came == 0 { STOP.load(Ordering::Relaxed) } else { came }
+}
+
+fn set_tidy(tidy: bool) {
+    TIDY.store(tidy, Ordering::Relaxed);
+    if let Some(flags) = FLAGS.get() {
+        flags.at_once.store(!tidy || stop() != 0, Ordering::SeqCst);
+    }
 }
 
 /// Does what changes how the terminal behaves, such as asking for a password. Afterwards the terminal is as before, also when a signal ends it.
@@ -76,15 +126,37 @@ pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
     *TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(token.clone());
     // The signal may have come a moment ago.
-    if STOP.load(Ordering::Relaxed) != 0 {
+    if stop() != 0 {
         token.cancel();
     }
     token
 }
 
+/// Does `work`, and sees to it that a signal cancels the token from [`token`] also where there is no thread to do that.
+pub async fn relayed<T>(token: &CancellationToken, work: impl Future<Output = T>) -> T {
+    let relay = async {
+        while FLAGS.get().is_some() {
+            if stop() != 0 {
+                token.cancel();
+            }
+            tokio::time::sleep(RELAY_EVERY).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        never = relay => match never {},
+    }
+}
+
+/// Waits for the signal that cancels the token from [`token`].
+pub async fn stopping(token: CancellationToken) {
+    relayed(&token, token.cancelled()).await;
+}
+
 /// The exit code of work that was stopped, by whichever signal it was.
 pub fn stopped() -> Exit {
-    exit(STOP.load(Ordering::Relaxed))
+    exit(stop())
 }
 
 fn exit(signal: i32) -> Exit {
@@ -97,7 +169,7 @@ pub struct Cancellable<P>(P);
 impl<P: Progress> Cancellable<P> {
     /// Signals stop the work from now on.
     pub fn new(progress: P) -> Self {
-        TIDY.store(true, Ordering::Relaxed);
+        set_tidy(true);
         Self(progress)
     }
 }
@@ -108,7 +180,7 @@ impl<P: Progress> Watch for Cancellable<P> {
     }
 
     fn cancelled(&self) -> bool {
-        STOP.load(Ordering::Relaxed) != 0 || self.0.cancelled()
+        stop() != 0 || self.0.cancelled()
     }
 }
 
@@ -120,6 +192,6 @@ impl<P: Progress> Progress for Cancellable<P> {
 
 impl<P> Drop for Cancellable<P> {
     fn drop(&mut self) {
-        TIDY.store(false, Ordering::Relaxed);
+        set_tidy(false);
     }
 }

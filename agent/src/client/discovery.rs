@@ -1,5 +1,6 @@
 //! Endpoints from DNS.
 
+use etcdsnap_core::credentials::without_credentials;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
@@ -11,7 +12,9 @@ use super::error::ClientError;
 /// # Errors
 /// When the records cannot be had, or there are none.
 pub(crate) async fn endpoints(config: &ClientConfig) -> Result<Vec<String>, ClientError> {
-    let Some(discovery) = &config.discovery else { return Ok(config.endpoints.clone()) };
+    let Some(discovery) = &config.discovery else {
+        return Ok(config.endpoints.iter().map(|endpoint| without_credentials(endpoint).into_owned()).collect());
+    };
     let wrong = |reason: String| ClientError::Discovery { domain: discovery.domain.clone(), reason };
     let resolver =
         TokioResolver::builder_tokio().and_then(|builder| builder.build()).map_err(|cause| wrong(cause.to_string()))?;

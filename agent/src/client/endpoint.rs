@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use etcdsnap_core::credentials::{quotable, without_credentials};
+
 use super::config::ClientConfig;
 use super::error::ClientError;
 
@@ -18,7 +20,7 @@ pub(super) enum Address {
 /// One server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// As the caller wrote it.
+    /// As the caller wrote it, without user and password.
     pub text: String,
     /// Where to connect to.
     pub address: Address,
@@ -31,7 +33,10 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Reads `text`. Without a scheme TLS is spoken when the configuration has certificates, as etcd's clients do.
     pub fn parse(text: &str, config: &ClientConfig) -> Result<Self, ClientError> {
-        let wrong = |reason: &str| ClientError::Endpoint { endpoint: text.to_owned(), reason: reason.to_owned() };
+        let wrong =
+            |reason: &str| ClientError::Endpoint { endpoint: quotable(text).into_owned(), reason: reason.to_owned() };
+        // etcd's clients ignore a user in an endpoint, too.
+        let text = &*without_credentials(text);
         let asked_for = config.tls.is_asked_for() || !config.insecure_transport;
         let name = |own: &str| config.tls.server_name.clone().unwrap_or_else(|| own.to_owned());
         for (scheme, tls) in [("unixs:", true), ("unix:", asked_for)] {
@@ -115,6 +120,26 @@ mod tests {
         assert!(!Endpoint::parse("http://a:1", &config).unwrap().tls);
         let config = ClientConfig { insecure_transport: false, ..ClientConfig::default() };
         assert!(Endpoint::parse("a:1", &config).unwrap().tls);
+    }
+
+    #[test]
+    fn user_and_password_are_neither_used_nor_kept() {
+        let config = ClientConfig::default();
+        for url in ["http://root:secret@h:1", "http://root:se/c@r:et@h:1/", "root:secret@h:1"] {
+            let endpoint = Endpoint::parse(url, &config).unwrap();
+            assert_eq!(endpoint.address, Address::Tcp("h".into(), 1));
+            assert!(!format!("{endpoint:?}").contains("se"), "{endpoint:?}");
+        }
+        for url in [
+            "http://root:secret",
+            "root:secret",
+            "http://root:secret@h",
+            "ftp://root:secret@h:1",
+            "http://root:secret@h:x",
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub enum ClientError {
     /// What stands in `--endpoints` is no endpoint.
     #[error("--endpoints: {endpoint:?} is no endpoint: {reason}")]
     Endpoint {
-        /// As it was written.
+        /// As it was written, without user and password.
         endpoint: String,
         /// What is the matter with it.
         reason: String,

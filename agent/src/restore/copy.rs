@@ -10,13 +10,13 @@ use etcdsnap_core::{Block, Report, Source};
 
 use super::RestoreError;
 use super::len;
-use super::target::Target;
+use super::target::{Target, Writer};
 use crate::error::{Error, Fault};
 use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::scan;
+use crate::{scan, threads};
 
 const BLOCK: usize = 1 << 20;
 
@@ -42,11 +42,7 @@ pub(super) fn plain(
     {
         let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
         let copy = copy.map_err(|cause| first.failed(cause))?;
-        return thread::scope(|scope| {
-            let report = judged.then(|| scope.spawn(|| judge(&copy, path, &NoProgress)));
-            let hashed = hash_only(&copy, progress);
-            Ok((hashed?, joined(report, path)?))
-        });
+        return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
     for target in to {
@@ -55,9 +51,8 @@ pub(super) fn plain(
             return Err(target.failed(cause.into()));
         }
     }
-    thread::scope(|scope| {
-        let report = judged.then(|| scope.spawn(|| judge(from, path, &NoProgress)));
-        let copied = through(to, path, progress, |sink| {
+    let copy = || {
+        through(to, path, progress, |sink| {
             let mut at = 0;
             let mut block = Block::default();
             while at < len(from) {
@@ -69,19 +64,25 @@ pub(super) fn plain(
                 sink(&mut block)?;
             }
             Ok(())
-        });
-        Ok((copied?, joined(report, path)?))
-    })
+        })
+    };
+    beside(judged, || judge(from, path, &NoProgress), path, copy)
 }
 
-type Judging<'s> = thread::ScopedJoinHandle<'s, Result<Report, RestoreError>>;
-
-/// The report of the thread that judges, if there is one.
-fn joined(judging: Option<Judging<'_>>, path: &Path) -> Result<Option<Report>, RestoreError> {
-    let join = |thread: Judging<'_>| {
-        thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into()))
-    };
-    judging.map(join).transpose()
+/// Copies, and if it is to be `judged`, judges meanwhile. What is wrong with the copy comes first.
+fn beside(
+    judged: bool,
+    judge: impl Fn() -> Result<Report, RestoreError> + Sync,
+    path: &Path,
+    copy: impl FnOnce() -> Result<Copied, RestoreError>,
+) -> Result<(Copied, Option<Report>), RestoreError> {
+    if !judged {
+        return Ok((copy()?, None));
+    }
+    let (report, copied) = threads::both(judge, copy);
+    let copied = copied?;
+    let report = report.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into()))?;
+    Ok((copied, Some(report)))
 }
 
 /// Unpacks a compressed file to all targets.
@@ -132,6 +133,32 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
+/// Writes blocks to all targets, one after the other, and has the disk begin now and then.
+struct Writers<'t> {
+    writers: Vec<Writer<'t>>,
+    at: u64,
+    unflushed: u64,
+    flush: mpsc::SyncSender<()>,
+}
+
+impl<'t> Writers<'t> {
+    fn new(to: &'t [Target], flush: mpsc::SyncSender<()>) -> Self {
+        Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed: 0, flush }
+    }
+
+    fn write(&mut self, block: &[u8]) -> Result<(), RestoreError> {
+        for writer in &mut self.writers {
+            let cached = writer.write(block, self.at)?;
+            self.unflushed = self.unflushed.saturating_add(cached);
+        }
+        self.at = self.at.saturating_add(block.len() as u64);
+        if self.unflushed >= FLUSH && self.flush.try_send(()).is_ok() {
+            self.unflushed = 0;
+        }
+        Ok(())
+    }
+}
+
 type Sink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
 /// Hashes the blocks that `source` gives and has them written to all targets by another thread.
@@ -147,26 +174,36 @@ fn through<B: AsRef<[u8]> + Default + Send>(
         let (flush, flushes) = mpsc::sync_channel::<()>(0);
         // The disk works while the rest is hashed; a sync at the end alone would wait for all of it. What goes wrong here, the sync at the end tells again.
         let flush_all = || to.iter().all(|target| target.file.sync_data().is_ok());
-        scope.spawn(move || flushes.iter().take_while(|()| flush_all()).count());
-        let writing = scope.spawn(move || -> Result<(), RestoreError> {
-            let mut at = 0_u64;
-            let mut unflushed = 0_u64;
-            let mut writers: Vec<_> = to.iter().map(Target::writer).collect();
+        threads::start(scope, move || flushes.iter().take_while(|()| flush_all()).count());
+        let mut writers = Writers::new(to, flush.clone());
+        let writing = threads::start(scope, move || -> Result<(), RestoreError> {
+            let mut writers = Writers::new(to, flush);
             for block in blocks {
-                for writer in &mut writers {
-                    let cached = writer.write(block.as_ref(), at)?;
-                    unflushed = unflushed.saturating_add(cached);
-                }
-                at = at.saturating_add(block.as_ref().len() as u64);
-                if unflushed >= FLUSH && flush.try_send(()).is_ok() {
-                    unflushed = 0;
-                }
+                writers.write(block.as_ref())?;
                 // The other side may be done already and not want it back.
                 let _ = used.send(block);
             }
             Ok(())
         });
         let mut hasher = Hasher::default();
+        // Without a thread for them the writes are done here.
+        let Some(writing) = writing else {
+            let mut failed = None;
+            let read = source(&mut |block| {
+                if progress.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                hasher.push(block.as_ref());
+                writers.write(block.as_ref()).map_err(|error| {
+                    failed = Some(error);
+                    Error::Cancelled
+                })
+            });
+            failed.map_or(Ok(()), Err)?;
+            read?;
+            return Ok(hasher.finish());
+        };
+        drop(writers);
         let read = source(&mut |block| {
             if progress.cancelled() {
                 return Err(Error::Cancelled);

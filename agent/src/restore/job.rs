@@ -20,6 +20,7 @@ use crate::error::Fault;
 use crate::hasher::Copied;
 use crate::input::{Body, FileSource, Input};
 use crate::progress::Progress;
+use crate::threads;
 
 /// The database of the new cluster: that of every member is the same, byte for byte.
 pub(super) struct Database {
@@ -102,10 +103,19 @@ impl Job<'_> {
             let changed = apply(&target.file, &plan.edited, size).and_then(|()| target.file.sync_all());
             changed.map_err(|cause| target.failed(cause))
         };
+        let finish = &finish;
         thread::scope(|scope| {
-            let finishing: Vec<_> = targets.iter().map(|target| scope.spawn(|| finish(target))).collect();
-            finishing.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into()))
+            // The first is done here, and others that there are no threads for.
+            let begin = |(number, target)| {
+                let thread = if number == 0 { None } else { threads::start(scope, move || finish(target)) };
+                (target, thread)
+            };
+            let finishing: Vec<_> = targets.iter().enumerate().map(begin).collect();
+            finishing.into_iter().try_for_each(|(target, thread)| match thread {
+                None => finish(target),
+                Some(thread) => thread
+                    .join()
+                    .unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into())),
             })
         })?;
         Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked })

@@ -184,29 +184,6 @@ impl SaveError {
             _ => false,
         }
     }
-
-    /// The cause in a word, for counters.
-    #[must_use]
-    pub fn cause(&self) -> &'static str {
-        match self {
-            Self::Client(ClientError::Refused { .. }) => "refused",
-            // A name server may be away for a while, as a server may.
-            Self::Client(
-                ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
-            ) => "connect",
-            Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => "stream",
-            Self::Target(OutputError::Write { .. }) => "disk",
-            Self::Target(_) | Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => {
-                "configuration"
-            }
-            Self::All(errors) => errors.last().map_or("connect", Self::cause),
-            Self::Stalled { .. } => "stalled",
-            Self::Sha256 { .. } | Self::Damaged { .. } => "damaged",
-            Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => "disk",
-            Self::Deadline(_) => "deadline",
-            Self::Cancelled => "cancelled",
-        }
-    }
 }
 
 fn lines(errors: &[SaveError]) -> String {

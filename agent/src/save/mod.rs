@@ -6,6 +6,7 @@
 mod any;
 mod config;
 mod error;
+mod failure_cause;
 mod name;
 mod origin;
 mod retention;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use any::save_any;
 pub use config::{Compression, SaveConfig, SaveVerify};
 pub use error::SaveError;
+pub use failure_cause::FailureCause;
 pub use retention::Keep;
 pub use saved::Saved;
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::config::Compression;
 use crate::hasher::{Copied, Hasher};
+use crate::threads;
 
 /// Bytes after which the disk is told to begin.
 const FLUSH: u64 = 64 << 20;
@@ -25,7 +26,7 @@ pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: R
     thread::scope(|scope| {
         let (flush, flushes) = mpsc::sync_channel::<()>(0);
         // The disk works while the rest comes; a sync at the end alone would wait for all of it. What goes wrong here, that sync tells again.
-        scope.spawn(move || flushes.iter().take_while(|()| file.sync_data().is_ok()).count());
+        threads::start(scope, move || flushes.iter().take_while(|()| file.sync_data().is_ok()).count());
         let mut unflushed = 0_u64;
         while let Some(piece) = pieces.blocking_recv() {
             hasher.push(&piece);
@@ -40,10 +41,41 @@ pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: R
     Ok(hasher.finish())
 }
 
+/// Compresses on several threads, or on this one where the system gives none.
+struct Zstd<'f> {
+    file: &'f File,
+    level: i32,
+    encoder: zstd::Encoder<'static, &'f File>,
+    /// Whether bytes were taken: until then the library has started no thread.
+    begun: bool,
+}
+
+impl<'f> Zstd<'f> {
+    fn new(file: &'f File, level: i32, workers: usize) -> io::Result<Self> {
+        let mut encoder = zstd::Encoder::new(file, level)?;
+        encoder.include_checksum(true)?;
+        encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+        Ok(Self { file, level, encoder, begun: false })
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let outcome = self.encoder.write_all(bytes);
+        let is_of_system = outcome.as_ref().is_err_and(|cause| cause.raw_os_error().is_some());
+        if outcome.is_ok() || self.begun || is_of_system {
+            self.begun |= !bytes.is_empty();
+            return outcome;
+        }
+        // The library could not begin, and nothing was written yet. If that was not for want of threads, it fails again.
+        *self = Self::new(self.file, self.level, 0)?;
+        self.begun = true;
+        self.encoder.write_all(bytes)
+    }
+}
+
 enum Sink<'f> {
     Plain(&'f File),
     Gzip(GzEncoder<&'f File>),
-    Zstd(zstd::Encoder<'static, &'f File>),
+    Zstd(Zstd<'f>),
 }
 
 impl<'f> Sink<'f> {
@@ -52,11 +84,8 @@ impl<'f> Sink<'f> {
             None => Self::Plain(file),
             Some(Compression::Gzip(level)) => Self::Gzip(GzEncoder::new(file, flate2::Compression::new(level))),
             Some(Compression::Zstd(level)) => {
-                let mut encoder = zstd::Encoder::new(file, level)?;
-                encoder.include_checksum(true)?;
                 let workers = thread::available_parallelism().map_or(1, |count| count.get());
-                encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
-                Self::Zstd(encoder)
+                Self::Zstd(Zstd::new(file, level, workers)?)
             }
         })
     }
@@ -65,7 +94,7 @@ impl<'f> Sink<'f> {
         match self {
             Self::Plain(file) => file.write_all(bytes),
             Self::Gzip(encoder) => encoder.write_all(bytes),
-            Self::Zstd(encoder) => encoder.write_all(bytes),
+            Self::Zstd(zstd) => zstd.write_all(bytes),
         }
     }
 
@@ -73,7 +102,7 @@ impl<'f> Sink<'f> {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Gzip(encoder) => encoder.finish().map(drop),
-            Self::Zstd(encoder) => encoder.finish().map(drop),
+            Self::Zstd(zstd) => zstd.encoder.finish().map(drop),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
+use crate::credentials::quotable;
 use crate::fields::u64_be;
 
 /// A cluster that begins with a restore.
@@ -41,7 +42,7 @@ pub enum MembershipError {
     Url {
         /// The flag it stands in, without its dashes.
         flag: &'static str,
-        /// As it was given.
+        /// As it was given, without user and password.
         url: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -188,7 +189,7 @@ fn first_eight(bytes: &[u8]) -> u64 {
 /// A peer URL, spelt as Go's `url.URL` spells it again; rarer spellings, which Go would change, are refused.
 fn url(flag: &'static str, text: &str) -> Result<String, MembershipError> {
     let given = text.trim();
-    let refuse = |reason| Err(MembershipError::Url { flag, url: given.to_owned(), reason });
+    let refuse = |reason| Err(MembershipError::Url { flag, url: quotable(given).into_owned(), reason });
     let Some((scheme, rest)) = given.split_once("://") else { return refuse("it does not begin with a scheme") };
     let scheme = scheme.to_ascii_lowercase();
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/~".contains(&byte));
@@ -235,6 +236,9 @@ mod tests {
         assert!(error("a=http://h:1,b=http://h:1").contains("http://h:1 twice"));
         for bad in ["a", "a=h:1", "a=ftp://h:1", "a=http://h", "a=http://h:x", "a=http://h:1/p", "a=http://h h:1"] {
             assert!(error(bad).starts_with("--initial-cluster: "), "{bad}");
+        }
+        for secret in ["a=http://root:secret@h:1", "a=http://root:secret", "a=http://root:secret,b@h:1"] {
+            assert!(!error(secret).contains("secret"), "{}", error(secret));
         }
         let cluster = Cluster::new("a=http://h:1,a=http://[::1]:2", "t").unwrap();
         assert!(cluster.member("b").unwrap_err().to_string().starts_with("--name: \"b\" is not in"));

@@ -10,6 +10,7 @@ use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::bolt::set::PageSet;
+use crate::credentials::without_credentials;
 use crate::error::Error;
 use crate::etcd::revision::RevisionKey;
 use crate::fields::{i64_be, u64_be};
@@ -227,7 +228,7 @@ fn member(key: &[u8], value: &[u8]) -> Option<Member> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |name: &str| {
         let list = object.get(name).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        list.into_iter().flatten().filter_map(Value::as_str).map(|url| without_credentials(url).into_owned()).collect()
     };
     Some(Member {
         id: member_id(key)?,

@@ -56,7 +56,7 @@ pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
     let named = named(asked);
     let (tell, told) = mpsc::channel();
     // Whatever it is that hangs (a disk, a network, a compressed file without end), the process ends without it.
-    thread::spawn(move || {
+    let begun = thread::Builder::new().spawn(move || {
         let mut parts = Parts::default();
         for named in &named {
             parts.read(named, &typed);
@@ -64,6 +64,9 @@ pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
         // Nobody listens any more when it took too long.
         let _ = tell.send(parts.texts(&typed));
     });
+    if begun.is_err() {
+        return Vec::new();
+    }
     let found = told.recv_timeout(PATIENCE).unwrap_or_default().into_iter();
     found.map(|text| CompletionCandidate::new(text).tag(Some(KEYS.into()))).collect()
 }

@@ -1,0 +1,290 @@
+//! A small HTTP server for the page and for the metrics: GET and HEAD, one request a connection, and no request bodies.
+//!
+//! Everything that a client can take is bounded: the head of a request, the time for head and answer, and the number of connections. When all connections are in
+//! use, a new one takes the place of an old one, so that clients that say nothing keep nobody else out.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+/// Connections at the same time: a browser opens six, and each scraper one.
+const CONNECTIONS: usize = 64;
+/// The share of the process's file descriptors that connections may have; the rest is for snapshots.
+const SHARE_OF_DESCRIPTORS: u64 = 4;
+/// Bytes of a request's head. A browser sends the cookies of every server on this host, whatever its port.
+const HEAD_BYTES: usize = 32 << 10;
+/// Lines of a request's head; what browsers send has about twenty.
+const HEAD_LINES: usize = 100;
+/// How long a client may take to send the head.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long the answer may take, beside the time that [`SLOWEST`] gives it.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The slowest reader, in bytes a second: a terminal session over a poor line.
+const SLOWEST: u64 = 16 << 10;
+/// What a client still sends after its answer is read for so long, because closing a connection over unread bytes may take the answer from it.
+const LINGER: Duration = Duration::from_millis(500);
+/// Bytes that are read then.
+const LINGER_BYTES: usize = 256 << 10;
+/// The pause after the system refused a connection, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long answers that are under way may take when the server is asked to stop.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// An answer whose body is in memory.
+pub type Answer = Response<Full<Bytes>>;
+
+/// What a server answers.
+pub struct Site {
+    /// Answers a GET or HEAD request without a body and with one `Host` at most.
+    pub answer: Box<dyn Fn(&Request<Incoming>) -> Answer + Send + Sync>,
+    /// Bytes of the longest answer.
+    pub longest: u64,
+}
+
+/// A server that listens.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+}
+
+impl Server {
+    /// Listens on all of `addresses` that can be had. Of those with port 0 all get the port that the system chooses for the first.
+    ///
+    /// # Errors
+    /// When none can be had, with the reason for the first; when there are no addresses.
+    pub fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        let mut failed = None;
+        for address in addresses {
+            let chosen = listeners.first().and_then(|first| first.local_addr().ok()).map(|first| first.port());
+            let port = if address.port() == 0 { chosen.unwrap_or(0) } else { address.port() };
+            let listener = TcpListener::bind(SocketAddr::new(address.ip(), port));
+            match listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener)) {
+                Ok(listener) => listeners.push(listener),
+                Err(cause) => failed = failed.or(Some(cause)),
+            }
+        }
+        if listeners.is_empty() {
+            return Err(failed.unwrap_or_else(|| io::Error::other("the name has no address")));
+        }
+        Ok(Self { listeners })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Answers requests on this thread until `stop` is done; answers that are under way then have a second.
+    ///
+    /// # Errors
+    /// When the system gives no means to wait for connections.
+    pub fn run(&self, site: Arc<Site>, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let copies = self.listeners.iter().map(TcpListener::try_clone);
+            let listeners = copies.map(|copy| copy.and_then(tokio::net::TcpListener::from_std));
+            let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+            accept_all(&listeners, &site, stop).await;
+            Ok(())
+        })
+    }
+}
+
+/// A short answer in plain text.
+pub fn text(status: StatusCode, words: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from_static(words.as_bytes())));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, stop: impl Future<Output = ()>) {
+    let mut connections = Connections::new();
+    let mut refused = false;
+    let mut turn = 0_usize;
+    tokio::pin!(stop);
+    loop {
+        turn = turn.wrapping_add(1);
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(ended) = connections.tasks.join_next_with_id() => connections.ended(ended),
+            accepted = accept(listeners, turn) => match accepted {
+                Ok((stream, peer)) => {
+                    refused = false;
+                    connections.add(peer.ip(), serve(stream, Arc::clone(site)));
+                    // The new connection is looked at before the next is accepted: nobody can accept and drop it faster than it is answered.
+                    tokio::task::yield_now().await;
+                }
+                // The client went away before it was accepted.
+                Err(cause) if is_of_client(&cause) => tokio::task::yield_now().await,
+                Err(cause) => {
+                    // Said once until a connection is accepted again: this may go on for long.
+                    if !refused {
+                        tracing::warn!("No connection can be accepted: {cause}. Trying again.");
+                    }
+                    refused = true;
+                    connections.drop_one();
+                    tokio::select! {
+                        () = &mut stop => break,
+                        () = sleep(ACCEPT_PAUSE) => {}
+                    }
+                }
+            },
+        }
+    }
+    let rest = async { while connections.tasks.join_next().await.is_some() {} };
+    let _ = timeout(STOP_TIME, rest).await;
+}
+
+/// The next connection of any listener; `turn` says which is asked first, so that each has its turn.
+async fn accept(listeners: &[tokio::net::TcpListener], turn: usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        let first = turn.checked_rem(listeners.len()).unwrap_or_default();
+        let order = listeners.iter().cycle().skip(first).take(listeners.len());
+        let mut ready = order.map(|listener| listener.poll_accept(context)).filter(Poll::is_ready);
+        ready.next().unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+fn is_of_client(cause: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// The connections that are open, those first that came first.
+struct Connections {
+    tasks: JoinSet<()>,
+    open: VecDeque<(Id, IpAddr, AbortHandle)>,
+    most: usize,
+}
+
+impl Connections {
+    fn new() -> Self {
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let share = usize::try_from(descriptors / SHARE_OF_DESCRIPTORS).unwrap_or(usize::MAX);
+        Self { tasks: JoinSet::new(), open: VecDeque::new(), most: CONNECTIONS.min(share).max(1) }
+    }
+
+    fn add(&mut self, peer: IpAddr, serving: impl Future<Output = ()> + Send + 'static) {
+        while self.open.len() >= self.most {
+            self.drop_one();
+        }
+        let task = self.tasks.spawn(serving);
+        self.open.push_back((task.id(), peer, task));
+    }
+
+    /// Closes the oldest connection of the address that has most of them.
+    fn drop_one(&mut self) {
+        let count = |peer: &IpAddr| self.open.iter().filter(|(_, other, _)| other == peer).count();
+        // Of equal ones the last is taken, so the oldest must come last.
+        let worst = self.open.iter().enumerate().rev().max_by_key(|(_, (_, peer, _))| count(peer));
+        if let Some((_, _, task)) = worst.map(|(at, _)| at).and_then(|at| self.open.remove(at)) {
+            task.abort();
+        }
+    }
+
+    fn ended(&mut self, outcome: Result<(Id, ()), JoinError>) {
+        let id = match outcome {
+            Ok((id, ())) => id,
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(
+                        "A request could not be answered because of a defect in etcdsnap itself. Please report it."
+                    );
+                }
+                error.id()
+            }
+        };
+        self.open.retain(|(other, _, _)| *other != id);
+    }
+}
+
+/// Answers one request and closes the connection.
+async fn serve(stream: TcpStream, site: Arc<Site>) {
+    let reading = Duration::from_secs(site.longest / SLOWEST);
+    let limit = HEAD_TIME.saturating_add(ANSWER_TIME).saturating_add(reading);
+    // A client that is too slow, or went away, is not worth a line in a log that it could fill.
+    let _ = timeout(limit, serve_within(stream, &site)).await;
+}
+
+async fn serve_within(stream: TcpStream, site: &Site) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| ready(Ok::<_, Infallible>(answer(site, &request))));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_headers(HEAD_LINES)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(HEAD_BYTES)
+        .half_close(true)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let outcome = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    if outcome.is_err_and(|error| error.is_timeout()) {
+        return;
+    }
+    let mut stream = connection.into_parts().io.into_inner();
+    if stream.shutdown().await.is_ok() {
+        let _ = timeout(LINGER, discard(&mut stream)).await;
+    }
+}
+
+/// Reads what a client still sends, up to [`LINGER_BYTES`].
+async fn discard(stream: &mut TcpStream) {
+    let mut block = [0; 4096];
+    let mut left = LINGER_BYTES;
+    while left > 0 {
+        match stream.read(&mut block).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => left = left.saturating_sub(count),
+        }
+    }
+}
+
+/// Refuses what no client of these servers sends; what remains is for the site.
+fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    let headers = request.headers();
+    let has_body = headers.get_all(CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    if has_body || headers.contains_key(TRANSFER_ENCODING) {
+        return text(StatusCode::BAD_REQUEST, "A request with a body is not answered here.\n");
+    }
+    // RFC 9112, 3.2: one in HTTP/1.1, and never several.
+    match headers.get_all(HOST).iter().count() {
+        0 if request.version() == Version::HTTP_11 => text(StatusCode::BAD_REQUEST, "The request has no Host.\n"),
+        0 | 1 => (site.answer)(request),
+        _ => text(StatusCode::BAD_REQUEST, "The request has several Hosts.\n"),
+    }
+}
+
+#[cfg(test)]
+#[path = "http_server_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+//! Why a snapshot failed, in a word: the label of counters.
+
+use super::SaveError;
+use crate::client::ClientError;
+use crate::fsx::output_target::OutputError;
+
+/// The cause of a failure, as counters and logs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// No server was reached.
+    Connect,
+    /// A server said no.
+    Refused,
+    /// The stream broke or its pieces do not add up.
+    Stream,
+    /// The stream stood still.
+    Stalled,
+    /// A snapshot came that is damaged.
+    Damaged,
+    /// The file could not be written or read.
+    Disk,
+    /// It took longer than `--command-timeout`.
+    Deadline,
+    /// The flags can never lead to a snapshot.
+    Configuration,
+    /// The caller asked to stop.
+    Cancelled,
+}
+
+impl FailureCause {
+    /// Every cause.
+    pub const ALL: [Self; 9] = [
+        Self::Connect,
+        Self::Refused,
+        Self::Stream,
+        Self::Stalled,
+        Self::Damaged,
+        Self::Disk,
+        Self::Deadline,
+        Self::Configuration,
+        Self::Cancelled,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Refused => "refused",
+            Self::Stream => "stream",
+            Self::Stalled => "stalled",
+            Self::Damaged => "damaged",
+            Self::Disk => "disk",
+            Self::Deadline => "deadline",
+            Self::Configuration => "configuration",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl SaveError {
+    /// The cause in a word, for counters.
+    #[must_use]
+    pub fn cause(&self) -> FailureCause {
+        use FailureCause::{Cancelled, Configuration, Connect, Damaged, Deadline, Disk, Refused, Stalled, Stream};
+        match self {
+            Self::Client(ClientError::Refused { .. }) => Refused,
+            // A name server may be away for a while, as a server may.
+            Self::Client(
+                ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
+            ) => Connect,
+            Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => Stream,
+            Self::Target(OutputError::Write { .. }) => Disk,
+            Self::Target(_) | Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => {
+                Configuration
+            }
+            Self::All(errors) => errors.last().map_or(Connect, Self::cause),
+            Self::Stalled { .. } => Stalled,
+            Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
+            Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => Disk,
+            Self::Deadline(_) => Deadline,
+            Self::Cancelled => Cancelled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_listed_once_in_order() {
+        let words = FailureCause::ALL.map(FailureCause::as_str);
+        for (number, cause) in FailureCause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, number);
+            assert_eq!(words.iter().filter(|word| **word == cause.as_str()).count(), 1);
+        }
+        // `Cancelled` is the last: one that is added behind it is missed here.
+        assert_eq!(FailureCause::ALL.len(), FailureCause::Cancelled as usize + 1);
+    }
+}

@@ -1,0 +1,38 @@
+//! Threads, and what is done where the system gives none (`ulimit -u`, a cgroup's `pids.max`, no memory for another stack): the work is done on the thread there is.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::thread::{self, Builder, Scope, ScopedJoinHandle};
+
+/// Starts `work` on a thread of its own. None when the system gives no thread: `work` is then dropped, and the caller does it itself.
+pub(crate) fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    Builder::new().spawn_scoped(scope, work).ok()
+}
+
+/// Does both, side by side where there is a thread for `aside`, and otherwise one after the other. A panic of `aside` becomes its result.
+pub(crate) fn both<A: Send, B>(aside: impl Fn() -> A + Sync, here: impl FnOnce() -> B) -> (thread::Result<A>, B) {
+    thread::scope(|scope| {
+        let thread = start(scope, &aside);
+        let here = here();
+        let aside = match thread {
+            Some(thread) => thread.join(),
+            None => panic::catch_unwind(AssertUnwindSafe(&aside)),
+        };
+        (aside, here)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_done_and_a_panic_is_a_result() {
+        assert_eq!(both(|| 1, || 2).0.unwrap(), 1);
+        assert_eq!(both(|| 1, || 2).1, 2);
+        let (aside, here) = both(|| -> u8 { panic!("a defect") }, || 2);
+        assert!(aside.is_err() && here == 2);
+    }
+}

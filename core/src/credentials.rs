@@ -1,0 +1,79 @@
+//! URLs without the user and password that they may carry: what is printed, logged or counted has them from here.
+
+use std::borrow::Cow;
+
+/// Returns a URL or `host:port` without its user and password. A `unix:` URL is a path and stays as it is.
+///
+/// A password may hold every sign that a URL should not, so everything up to the last `@` counts as one.
+#[must_use]
+pub fn without_credentials(url: &str) -> Cow<'_, str> {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let is_path = ["unix", "unixs"].iter().any(|unix| {
+        scheme.eq_ignore_ascii_case(unix)
+            || (scheme.is_empty() && rest.split(':').next().is_some_and(|own| own.eq_ignore_ascii_case(unix)))
+    });
+    match rest.rsplit_once('@') {
+        Some((_, host)) if !is_path && scheme.is_empty() => Cow::Borrowed(host),
+        Some((_, host)) if !is_path => Cow::Owned(format!("{scheme}://{host}")),
+        _ => Cow::Borrowed(url),
+    }
+}
+
+/// Returns what an error may quote of a URL that is malformed: besides user and password what stands in place of a port, because a list that was cut at a comma
+/// within a password leaves `user:half-a-password`.
+#[must_use]
+pub fn quotable(url: &str) -> Cow<'_, str> {
+    let url = without_credentials(url);
+    let from = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
+    let host = url.rfind(']').unwrap_or(from).max(from);
+    let colon = url.get(host..).and_then(|rest| rest.find(':')).and_then(|at| at.checked_add(host));
+    let Some(port) = colon.and_then(|colon| colon.checked_add(1)) else { return url };
+    let (before, text) = url.split_at_checked(port).unwrap_or((&url, ""));
+    let text = text.split('/').next().unwrap_or_default();
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { url } else { Cow::Owned(format!("{before}…")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_and_passwords_go_and_the_rest_stays() {
+        for (url, kept) in [
+            ("https://user:pass@host:2379", "https://host:2379"),
+            ("HTTPS://user@host:2379/", "HTTPS://host:2379/"),
+            ("https://user:p@ss/w#rd?@host:2379", "https://host:2379"),
+            ("user:pass@host:2379", "host:2379"),
+            ("https://user:pass@[::1]:2379", "https://[::1]:2379"),
+            ("https://host:2379", "https://host:2379"),
+            ("host:2379", "host:2379"),
+            ("unix:///run/a@b/socket", "unix:///run/a@b/socket"),
+            ("unixs://a@b:1", "unixs://a@b:1"),
+            ("UNIX:a@b", "UNIX:a@b"),
+            ("socks5://u:p@proxy:1080", "socks5://proxy:1080"),
+            ("@", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_credentials(url), kept, "{url}");
+        }
+    }
+
+    #[test]
+    fn half_a_password_is_not_quoted() {
+        for (url, quoted) in [
+            ("https://user:secret", "https://user:…"),
+            ("user:secret", "user:…"),
+            ("user:12secret", "user:…"),
+            ("https://host:2379/path", "https://host:2379/path"),
+            ("https://host:70000", "https://host:70000"),
+            ("http://[::1]", "http://[::1]"),
+            ("http://[::1]:x", "http://[::1]:…"),
+            ("https://user:pass@host:x", "https://host:…"),
+            ("a:b:c", "a:…"),
+            ("ftp", "ftp"),
+            ("", ""),
+        ] {
+            assert_eq!(quotable(url), quoted, "{url}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Where the system gives no thread, every command does its work on the one there is, or says that it cannot.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use etcdsnap_tests::http_server::exchange;
+use etcdsnap_tests::scarce::{self, OpenFolder};
+use etcdsnap_tests::server::{Servers, seats};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Everything that a run says, and what it leaves in the folder; what it left is removed.
+fn traces(folder: &OpenFolder, before: &[String], output: &Output) -> (Option<i32>, String, String, Vec<String>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut left = Vec::new();
+    for name in folder.names().into_iter().filter(|name| !before.contains(name)) {
+        let path = folder.path(&name);
+        if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.unwrap();
+        left.push(name);
+    }
+    (output.status.code(), text(&output.stdout), text(&output.stderr), left)
+}
+
+fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("snapshot.db", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(bytes).unwrap();
+    [
+        ("snapshot.db.gz", gzip.finish().unwrap()),
+        ("snapshot.db.zst", zstd::encode_all(bytes, 3).unwrap()),
+        ("snapshot.zip", archive.finish().unwrap().into_inner()),
+    ]
+}
+
+/// With no thread, and with one or two beside the first, the answers are the same.
+#[test]
+fn every_command_gives_the_same_answer() {
+    let folder = OpenFolder::new();
+    let bytes = scarce::large_snapshot(300, 1);
+    let mut files = vec![folder.file("snapshot.db", &bytes)];
+    files.extend(packed(&bytes).map(|(name, bytes)| folder.file(name, &bytes)));
+    // A damaged file takes other ways.
+    let mut damaged = bytes;
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 9000].fill(0x5A);
+    files.push(folder.file("damaged.db", &damaged));
+    let before = folder.names();
+    let scarcities = [scarce::threads(1), scarce::threads(2), scarce::no_stacks()];
+    for file in &files {
+        let outs = Path::new(".");
+        for command in scarce::commands(file, outs) {
+            let usual = traces(&folder, &before, &folder.run(&["env".into()], &command));
+            for scarcity in &scarcities {
+                // What was restored by another user has another owner, and nothing else differs.
+                let found = traces(&folder, &before, &folder.run(scarcity, &command));
+                assert!(!found.2.contains("panicked"), "{command:?} below {scarcity:?}: {}", found.2);
+                assert_eq!(found, usual, "{command:?} below {scarcity:?}");
+            }
+        }
+    }
+}
+
+/// The limits of this test do what they are meant to do: without one a thread can be started, with them none.
+#[test]
+fn no_thread_can_be_started_here() {
+    let folder = OpenFolder::new();
+    for (scarcity, fails) in [(vec!["env".to_owned()], false), (scarce::threads(1), true), (scarce::no_stacks(), true)]
+    {
+        let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.contains("no thread can be started"), fails, "{scarcity:?}: {said}");
+        assert!(!said.contains("panicked") && said.contains("ulimit -u") == fails, "{said}");
+        assert!(!folder.path("snapshot.db").exists());
+    }
+    let service = ["save", "--every=1s", "--metrics-listen=127.0.0.1:0", "--endpoints=127.0.0.1:1", "{time}.db"];
+    let output = folder.run(&scarce::threads(1), &service);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no thread can be started") && !said.contains("panicked"), "{said}");
+}
+
+/// With one thread for signals and one for the file a snapshot is taken, compressed by that one thread.
+#[test]
+fn a_save_is_content_with_one_thread_for_the_file() {
+    let own = tempfile::tempdir().unwrap();
+    let seats = seats(own.path(), &["one"]);
+    let Some(servers) = Servers::start("3.7", &seats, own.path()) else { return };
+    servers.fill(2);
+    let folder = OpenFolder::new();
+    for (name, flags) in
+        [("plain.db", &[][..]), ("packed.db.gz", &["--compress=gzip"]), ("packed.db.zst", &["--compress=zstd"])]
+    {
+        let endpoints = format!("--endpoints={}", seats[0].client_url());
+        let words = [&["save", &endpoints], flags, &[name]].concat();
+        let output = folder.run(&scarce::threads(3), &words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{name}");
+        let report = etcdsnap::verify(folder.path(name), etcdsnap::VerifyOptions::default()).unwrap();
+        assert_eq!(report.verdict, etcdsnap::Verdict::Sound, "{name}");
+    }
+}
+
+#[test]
+fn the_page_is_served_and_a_signal_ends_it() {
+    let folder = OpenFolder::new();
+    let page = folder.file("page.html", b"<p>a page");
+    for scarcity in [scarce::threads(1), scarce::no_stacks()] {
+        for signal in [Signal::INT, Signal::TERM] {
+            let mut command = folder.command(&scarcity);
+            command.args(["open", "--page"]).arg(&page).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            let address = line.trim().trim_start_matches("http://").trim_end_matches('/');
+            let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            let answer = exchange(address.parse().unwrap(), request.as_bytes(), Duration::from_secs(5));
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("<p>a page"), "{answer}");
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+            assert!(!said.contains("panicked"), "{said}");
+        }
+    }
+}
+
+/// A signal ends a command that has no thread to wait for signals, too, with its own exit code.
+#[test]
+fn a_signal_ends_a_command() {
+    let folder = OpenFolder::new();
+    for scarcity in [scarce::threads(1), scarce::no_stacks()] {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            // It waits for its standard input.
+            let mut command = folder.command(&scarcity);
+            command.args(["verify", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(&[0; 100]).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(code));
+            drop(stdin);
+        }
+    }
+}
