@@ -11,6 +11,7 @@ pub mod cli;
 pub mod crc;
 pub mod damage;
 pub mod dice;
+pub mod failure_injection;
 pub mod judge;
 pub mod programs;
 pub mod proxy;
