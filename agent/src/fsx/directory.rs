@@ -82,6 +82,18 @@ impl Directory {
         Ok(openat(self, name, flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 
+    /// A file without a name in this directory, which vanishes with its handle; `None` where the file system has no such files.
+    ///
+    /// # Errors
+    /// What the system says, such as that nothing may be made here.
+    pub fn nameless_file(&self) -> io::Result<Option<File>> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(self, ".", flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
+            opened => Ok(Some(opened?.into())),
+        }
+    }
+
     /// What has that name, without following a link; `None` when nothing has.
     ///
     /// # Errors
@@ -134,7 +146,14 @@ impl Directory {
 
     /// The path of something in it, for messages.
     pub fn path_of(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        if self.shown.as_os_str() == "." { Path::new(name.as_ref()).to_owned() } else { self.shown.join(name.as_ref()) }
+        let shown = if self.shown.as_os_str() == "." { Path::new("") } else { &self.shown };
+        shown.join(name.as_ref())
+    }
+
+    /// The same directory under another path for messages.
+    pub fn shown_as(self, shown: &Path) -> Self {
+        let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
+        Self { shown: shown.to_owned(), ..self }
     }
 
     /// One more handle to it.

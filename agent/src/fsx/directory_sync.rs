@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustix::fd::AsFd;
-use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::directory::Directory;
@@ -82,16 +80,10 @@ fn is_refusal(cause: &io::Error) -> bool {
     matches!(errno, Some(Errno::ACCESS | Errno::PERM | Errno::INVAL | Errno::NOTSUP | Errno::NOSYS))
 }
 
-/// Makes a file in `directory` that has no name, or has none any more.
-///
-/// # Errors
-/// What the system says, such as that nothing may be made there.
-pub(crate) fn nameless_file(directory: &Directory) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    match openat(directory.as_fd(), ".", flags, Mode::RUSR | Mode::WUSR) {
-        // Not every file system has such files.
-        Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
-        opened => return Ok(opened?.into()),
+/// A file on the file system of `directory` that has no name, or has none any more.
+fn nameless_file(directory: &Directory) -> io::Result<File> {
+    if let Some(file) = directory.nameless_file()? {
+        return Ok(file);
     }
     for _ in 0..TRIES {
         let name = format!(".etcdsnap-{:016x}", rand::random::<u64>());
