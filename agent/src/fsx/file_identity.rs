@@ -19,6 +19,16 @@ impl FileIdentity {
         Self { device: facts.dev(), inode: facts.ino() }
     }
 
+    /// The identity of the file that `facts`, as rustix gives them, describe.
+    pub fn of_stat(facts: &rustix::fs::Stat) -> Self {
+        Self { device: facts.st_dev, inode: facts.st_ino }
+    }
+
+    /// The file's number on its device.
+    pub fn inode(self) -> u64 {
+        self.inode
+    }
+
     /// The file that `path` leads to, links followed; `None` when there is none.
     ///
     /// # Errors

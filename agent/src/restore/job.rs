@@ -13,7 +13,8 @@ use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
 use rustix::io::Errno;
 
-use super::files::{at, create, fsync_directory, make_directory};
+use super::files::failed;
+use super::stage_directory::StageDirectory;
 use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
@@ -32,22 +33,22 @@ pub(super) struct Database {
     pub sha256_checked: bool,
 }
 
-/// Where the files of one member are made.
-pub(super) struct Place {
-    /// The member's directory, `member`.
-    pub member: PathBuf,
-    /// The directory of the log.
-    pub wal: PathBuf,
+/// Where the files of one member are made: stages, and paths in them.
+pub(super) struct Place<'s> {
+    /// What becomes the member's directory, `member`.
+    pub member: (&'s StageDirectory, PathBuf),
+    /// What becomes the directory of the log.
+    pub log: (&'s StageDirectory, PathBuf),
 }
 
-impl Place {
+impl<'s> Place<'s> {
     /// The usual place of the log.
-    pub fn whole(member: PathBuf) -> Self {
-        Self { wal: member.join("wal"), member }
+    pub fn whole(stage: &'s StageDirectory, member: PathBuf) -> Self {
+        Self { log: (stage, member.join("wal")), member: (stage, member) }
     }
 
     fn snap(&self) -> PathBuf {
-        self.member.join("snap")
+        self.member.1.join("snap")
     }
 
     fn database(&self) -> PathBuf {
@@ -76,16 +77,12 @@ impl Job<'_> {
     }
 
     /// Makes the directories, the databases and all other files of the members.
-    pub fn write(&self, members: &[(&Member, Place)]) -> Result<Database, RestoreError> {
+    pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
-            [&place.member, &place.snap(), &place.wal]
-                .into_iter()
-                .try_for_each(|directory| make_directory(directory))?;
+            place.member.0.make_directory(&place.snap())?;
+            place.log.0.make_directory(&place.log.1)?;
         }
-        let targets = members.iter().map(|(_, place)| {
-            let path = place.database();
-            Target::create(&path).map_err(at(&path))
-        });
+        let targets = members.iter().map(|(_, place)| Target::create(place.member.0, &place.database()));
         let done = self.database(&targets.collect::<Result<Vec<_>, _>>()?)?;
         for (member, place) in members {
             self.files(member, place)?;
@@ -122,12 +119,12 @@ impl Job<'_> {
     }
 
     /// The `.snap` file and the log of a member.
-    fn files(&self, member: &Member, place: &Place) -> Result<(), RestoreError> {
-        let path = place.snap().join(snap::file_name(self.cluster));
+    fn files(&self, member: &Member, place: &Place<'_>) -> Result<(), RestoreError> {
+        let (stage, path) = (place.member.0, place.snap().join(snap::file_name(self.cluster)));
         let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
-        create(&path).and_then(write).map_err(at(&path))?;
+        stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))?;
 
-        let path = place.wal.join(wal::FILE);
+        let (stage, path) = (place.log.0, place.log.1.join(wal::FILE));
         let records = wal::segment(self.cluster, member);
         let write = |mut file: File| {
             let whole = rustix::fs::FallocateFlags::empty();
@@ -139,8 +136,7 @@ impl Job<'_> {
             }
             file.write_all(&records).and_then(|()| file.sync_all())
         };
-        create(&path).and_then(write).map_err(at(&path))?;
-        [&place.snap(), &place.wal, &place.member].into_iter().try_for_each(|directory| fsync_directory(directory))
+        stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))
     }
 
     /// Copies the database to all targets, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
