@@ -8,6 +8,7 @@
 pub mod build;
 pub mod case;
 pub mod cli;
+pub mod connect_proxy;
 pub mod crc;
 pub mod damage;
 pub mod dice;
@@ -16,6 +17,7 @@ pub mod programs;
 pub mod proxy;
 pub mod questions;
 pub mod read;
+pub mod secured;
 pub mod server;
 pub mod terminal;
 pub mod tls;
