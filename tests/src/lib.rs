@@ -8,6 +8,7 @@
 pub mod build;
 pub mod case;
 pub mod cli;
+pub mod connect_proxy;
 pub mod crc;
 pub mod damage;
 pub mod dice;
@@ -19,6 +20,7 @@ pub mod proxy;
 pub mod questions;
 pub mod read;
 pub mod scarce;
+pub mod secured;
 pub mod server;
 pub mod terminal;
 pub mod tls;
