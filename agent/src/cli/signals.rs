@@ -12,7 +12,7 @@ use std::time::Duration;
 use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGABRT, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ struct Flags {
 /// # Errors
 /// What the system says; the signals then end the program in their own way.
 pub fn end_at_once() -> io::Result<()> {
+    // Where memory runs out for something small, Rust says so and aborts. The exit code is then that of everything that could not be done.
+    flag::register_conditional_shutdown(SIGABRT, Exit::Failed.code().into(), Arc::new(AtomicBool::new(true)))?;
     // A limit on file sizes is then an error of the write, as a full disk is, and does not end the program.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     // The thread comes first: a signal that is caught for a thread that is not there would be lost.

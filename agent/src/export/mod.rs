@@ -157,7 +157,7 @@ fn living(
 ) -> Result<(u64, Lost), ExportError> {
     let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
     let (index, lost) = snapshot.keys(store, &query, progress)?;
-    let keys = index.sorted(|key| !key.deleted);
+    let keys = index.try_sorted(|key| !key.deleted).map_err(|cause| snapshot.failed(cause))?;
     progress.begin(Stage::Copy, Some(keys.iter().map(|key| u64::from(key.value_len)).sum()));
     for key in &keys {
         if progress.cancelled() {

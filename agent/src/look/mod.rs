@@ -96,7 +96,10 @@ impl Snapshot {
             Ok(merged.unwrap_or_default())
         });
         match (team.into_fault(), shards) {
-            (None, Some(shards)) => Ok((Index::of_shards(query.clone(), shards), lost)),
+            (None, Some(shards)) => {
+                let index = Index::of_shards(query.clone(), shards).map_err(|cause| self.failed(cause))?;
+                Ok((index, lost))
+            }
             (Some(fault), _) => Err(fault.at(&self.path)),
             (None, None) => Err(Error::Defect("the shards were not merged".into())),
         }

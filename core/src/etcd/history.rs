@@ -154,7 +154,7 @@ mod tests {
     fn codes(records: &[Record]) -> Vec<Code> {
         let mut all = Records::default();
         all.extend(records);
-        all.deal();
+        all.deal().unwrap();
         resolve([&all].into_iter(), 0..PARTITIONS).counts.into_keys().collect()
     }
 

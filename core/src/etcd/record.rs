@@ -7,6 +7,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 
 const VERSION_MASK: u32 = (1 << 27) - 1;
@@ -159,16 +160,29 @@ pub struct Records {
     list: Vec<Record>,
     /// Where each partition ends in the list; empty until they are dealt.
     ends: Vec<usize>,
+    /// There was no memory for some of them.
+    exhausted: bool,
 }
 
 impl Records {
-    /// Appends records, which must not have been dealt yet.
+    /// Appends records, which must not have been dealt yet. When there is no memory for them, [`Records::deal`] says so.
     pub fn extend(&mut self, records: &[Record]) {
-        self.list.extend_from_slice(records);
+        match self.list.try_reserve(records.len()) {
+            Ok(()) => self.list.extend_from_slice(records),
+            Err(_) => self.exhausted = true,
+        }
     }
 
     /// Puts the records of each partition next to each other; within one they keep their order.
-    pub fn deal(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there is no memory for twice the records.
+    pub fn deal(&mut self) -> Result<(), Error> {
+        let mut dealt = Vec::new();
+        if self.exhausted || dealt.try_reserve_exact(self.list.len()).is_err() {
+            let bytes = (self.list.len() as u64).saturating_mul(size_of::<Record>() as u64);
+            return Err(Error::Memory { what: "the revisions of the file", bytes });
+        }
         let mut ends = vec![0usize; PARTITIONS];
         for record in &self.list {
             if let Some(count) = ends.get_mut(record.partition()) {
@@ -179,7 +193,7 @@ impl Records {
         for slot in &mut ends {
             start = start.saturating_add(std::mem::replace(slot, start));
         }
-        let mut dealt = vec![Record { high: 0, create: 0, low: 0, bits: 0 }; self.list.len()];
+        dealt.resize(self.list.len(), Record { high: 0, create: 0, low: 0, bits: 0 });
         for record in &self.list {
             let Some(next) = ends.get_mut(record.partition()) else { continue };
             if let Some(slot) = dealt.get_mut(*next) {
@@ -187,7 +201,8 @@ impl Records {
             }
             *next = next.saturating_add(1);
         }
-        *self = Self { list: dealt, ends };
+        *self = Self { list: dealt, ends, exhausted: false };
+        Ok(())
     }
 
     /// The records of one partition; none before they are dealt.
@@ -230,7 +245,7 @@ mod tests {
         let mut records = Records::default();
         assert!(records.is_empty() && records.partition(0).is_empty());
         all.chunks(7).for_each(|some| records.extend(some));
-        records.deal();
+        records.deal().unwrap();
         assert_eq!(records.len(), all.len());
         let dealt: Vec<_> = (0..PARTITIONS).map(|index| records.partition(index)).collect();
         assert!(dealt.iter().filter(|list| !list.is_empty()).count() > PARTITIONS / 2);

@@ -86,6 +86,8 @@ impl Leaves {
         let mut reader = Reader::new(source, geometry);
         let mut digest = LeafDigest::default();
         let mut done = Strip::default();
+        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes: pages.len().saturating_mul(size_of::<Brief>()) as u64 };
+        done.briefs.try_reserve_exact(pages.len()).map_err(memory)?;
         let mut unreported = 0u64;
         let mut expected = 0u64;
         for (index, page) in pages.iter().enumerate() {
@@ -101,6 +103,7 @@ impl Leaves {
                         && header.kind() == Some(Kind::Leaf)
                         && digest.fill(header, bytes, Some(geometry.page_size))
                         && self.take(digest.size())
+                        && done.has_room(&digest)
                 }
                 _ => false,
             };
@@ -176,6 +179,11 @@ pub struct Strip {
 }
 
 impl Strip {
+    /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
+    fn has_room(&mut self, digest: &LeafDigest) -> bool {
+        self.records.try_reserve(digest.records.len()).is_ok() && self.leased.try_reserve(digest.leased.len()).is_ok()
+    }
+
     /// Keeps the digest of the next leaf, unless there is none or one of its numbers is larger than etcd ever makes it.
     fn keep(&mut self, digest: Option<&LeafDigest>) {
         let brief = digest.and_then(|digest| Some((self.brief(digest)?, digest)));

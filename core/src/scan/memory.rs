@@ -40,6 +40,10 @@ impl Memory {
         self.digest_bytes = total;
         if self.index.len() <= slot {
             // The page's bytes went by, so this grows with what was read, never with what a file claims.
+            let more = slot.saturating_add(1).saturating_sub(self.index.len());
+            if self.index.try_reserve(more).is_err() {
+                return;
+            }
             self.index.resize(slot.saturating_add(1), 0);
         }
         if self.digests.last().is_none_or(|block| block.len() >= BLOCK) {

@@ -134,7 +134,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             None => Vec::new(),
         };
         let mut inline_key = inline_key.tally;
-        inline_key.records.deal();
+        inline_key.records.deal()?;
         if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.pages = walk.pages.saturating_sub(before);
         }
@@ -228,7 +228,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             walk.visit(subtree, &mut fold)?;
         }
         walk.report()?;
-        fold.tally.records.deal();
+        fold.tally.records.deal()?;
         let (findings, pages) = (walk.findings, walk.pages);
         Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
     }

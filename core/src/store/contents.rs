@@ -70,7 +70,7 @@ impl Contents {
         work: Work,
         watch: &dyn Watch,
     ) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+        let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let deleted = entry.key.tombstone;
             let content = if deleted { 0 } else { xxh3_128_with_seed(message.value, message.lease.cast_unsigned()) };
@@ -82,7 +82,8 @@ impl Contents {
                 // Truncation is meant.
                 content: ((content >> 64) as u64, content as u64),
             });
-        })
+        })?;
+        self.rows.check().map(|()| lost)
     }
 }
 

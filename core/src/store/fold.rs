@@ -3,6 +3,7 @@
 //! A table of millions of keys misses the processor's caches at every look. Rows are therefore dealt to partitions by the hash of their key, and a partition is
 //! folded by itself, in a table that fits a cache, whenever it has grown to twice its keys. Memory: at most two rows a key for each thread.
 
+use crate::error::Error;
 use crate::store::hash::{ByHash, Short};
 
 /// Into how many partitions rows are dealt: of a million keys, each fits a processor's own cache.
@@ -24,6 +25,8 @@ pub(crate) trait Row: Copy {
 pub(crate) struct Rows<R> {
     partitions: Vec<Partition<R>>,
     numbers: ByHash<Short, u32>,
+    /// There was no memory for some of them.
+    exhausted: bool,
 }
 
 #[derive(Debug)]
@@ -36,18 +39,37 @@ struct Partition<R> {
 impl<R: Row> Rows<R> {
     pub(crate) fn new() -> Self {
         let empty = || Partition { rows: Vec::new(), full: FIRST_FOLD };
-        Self { partitions: (0..PARTITIONS).map(|_| empty()).collect(), numbers: ByHash::default() }
+        Self { partitions: (0..PARTITIONS).map(|_| empty()).collect(), numbers: ByHash::default(), exhausted: false }
     }
 
+    /// Takes a row; when there is no memory for it, [`Rows::check`] says so.
     #[inline]
     pub(crate) fn push(&mut self, row: R) {
         // The tables within go by other bits.
         let Some(partition) = self.partitions.get_mut(row.hash().0 as usize % PARTITIONS) else { return };
+        if partition.rows.try_reserve(1).is_err() {
+            self.exhausted = true;
+            return;
+        }
         partition.rows.push(row);
         if partition.rows.len() >= partition.full {
+            self.exhausted |= self.numbers.try_reserve(partition.full).is_err();
+            if self.exhausted {
+                return;
+            }
             fold(&mut partition.rows, &mut self.numbers);
             partition.full = partition.rows.len().saturating_mul(2).max(FIRST_FOLD);
         }
+    }
+
+    /// Whether all rows are there.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there was none for some.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let rows: usize = self.partitions.iter().map(|partition| partition.rows.len()).sum();
+        let bytes = (rows as u64).saturating_mul(size_of::<R>() as u64);
+        if self.exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
     }
 
     /// The rows of a partition: at least one for each of its keys.

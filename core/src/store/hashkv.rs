@@ -142,6 +142,7 @@ impl Hashing {
         let mut lost = Lost::default();
         let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
         lost.append(unread);
+        self.newest.iter().try_for_each(Rows::check)?;
         Ok(lost)
     }
 

@@ -36,6 +36,8 @@ pub struct Shard {
     numbers: ByHash<Short, u32>,
     states: Vec<KeyState>,
     names: Vec<u8>,
+    /// There was no memory for some keys.
+    exhausted: bool,
 }
 
 impl Index {
@@ -58,9 +60,19 @@ impl Index {
     }
 
     /// An index of all its shards, in the order of their numbers.
-    #[must_use]
-    pub fn of_shards(query: Query, shards: Vec<Shard>) -> Self {
-        Self { query, shards }
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there was none for some keys.
+    pub fn of_shards(query: Query, shards: Vec<Shard>) -> Result<Self, Error> {
+        let index = Self { query, shards };
+        index.check().map(|()| index)
+    }
+
+    /// Whether all keys are there that were taken in.
+    fn check(&self) -> Result<(), Error> {
+        let bytes = (self.len() as u64).saturating_mul(size_of::<KeyState>() as u64);
+        let exhausted = self.shards.iter().any(|shard| shard.exhausted);
+        if exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
     }
 
     fn shard(&self, hash: Short) -> Option<&Shard> {
@@ -80,7 +92,7 @@ impl Index {
         let mut odd = Lost::default();
         let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd))?;
         lost.append(odd);
-        Ok(lost)
+        self.check().map(|()| lost)
     }
 
     /// Takes in the entries at some places. What their keys take is then told for these alone.
@@ -96,7 +108,7 @@ impl Index {
             }
         })?;
         lost.append(odd);
-        Ok(lost)
+        self.check().map(|()| lost)
     }
 
     /// Takes in a leaf in three rounds. Nearly every look at the tables misses the processor's caches; looks that do not wait for each other miss side by side.
@@ -225,6 +237,21 @@ impl Index {
         self.at(self.place(key)?)
     }
 
+    /// The same as [`Index::sorted`] where there may be many.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there is none for their list, 16 bytes a key.
+    pub fn try_sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Result<Vec<Key<'_>>, Error> {
+        let mut keys = Vec::new();
+        let bytes = (self.len() as u64).saturating_mul(size_of::<Key<'_>>() as u64);
+        for key in self.iter().filter(wanted) {
+            keys.try_reserve(1).map_err(|_| Error::Memory { what: "the keys in their order", bytes })?;
+            keys.push(key);
+        }
+        keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
+        Ok(keys)
+    }
+
     /// Those keys of which `wanted` is true, in order.
     #[must_use]
     pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
@@ -243,6 +270,13 @@ impl Shard {
     fn insert(&mut self, hash: Short, key: &[u8], mut state: KeyState) {
         // More keys than a file of 16 TiB can hold are not counted.
         let (Ok(number), Ok(len)) = (u32::try_from(self.states.len()), u32::try_from(key.len())) else { return };
+        let has_room = self.names.try_reserve(key.len()).is_ok()
+            && self.states.try_reserve(1).is_ok()
+            && self.numbers.try_reserve(1).is_ok();
+        if !has_room {
+            self.exhausted = true;
+            return;
+        }
         state.name = Name { at: self.names.len(), len };
         self.names.extend_from_slice(key);
         self.numbers.insert(hash, number);
@@ -254,6 +288,7 @@ impl Shard {
         if self.states.len() < other.states.len() {
             std::mem::swap(self, &mut other);
         }
+        self.exhausted |= other.exhausted;
         for theirs in &other.states {
             let key = other.name(theirs);
             let hash = short(key);

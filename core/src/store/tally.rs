@@ -89,7 +89,7 @@ impl<'g> Tally<'g> {
         watch: &dyn Watch,
     ) -> Result<Lost, Error> {
         self.page_size = store.geometry.page_size;
-        store.entries(work, watch, &mut |entry, lost| {
+        let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let bytes = entry_bytes(entry);
             self.name.clear();
@@ -108,7 +108,8 @@ impl<'g> Tally<'g> {
                 tombstones: u32::from(entry.key.tombstone),
                 bytes,
             });
-        })
+        })?;
+        self.rows.check().map(|()| lost)
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
-    let mut keys = index.sorted(wanted);
+    let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
         let (holding, lost_values) = holding(&store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
         snapshot.assert_unchanged()?;
