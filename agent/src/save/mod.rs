@@ -245,7 +245,9 @@ impl<'j> Job<'j> {
             return none("this run was stopped");
         }
         let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
-        let (cluster, revision) = (member.cluster_id, saved.revision.unwrap_or(member.revision));
+        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
+        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
+        let cluster = member.cluster_id;
         let pruning = tokio::task::spawn_blocking(move || {
             keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
         });

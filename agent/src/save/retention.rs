@@ -42,7 +42,7 @@ pub(super) struct Newest<'n> {
     pub cluster: u64,
     /// Ids of the cluster's members, as the server lists them; empty when it did not.
     pub members: &'n [u64],
-    /// Its latest revision, or one that the server had before.
+    /// The server's revision when it was taken, or a little before.
     pub revision: i64,
     pub taken: SystemTime,
 }
