@@ -1,6 +1,7 @@
 //! Data to stdout, words for people to stderr; colours only on a terminal and without `NO_COLOR`.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcdsnap::printable;
 
@@ -70,8 +71,19 @@ fn unwritable(cause: &io::Error) -> Failure {
     Failure::new(format!("cannot write to standard output: {cause}"), "What was printed is not complete.")
 }
 
+/// Whether nothing may be written to stderr.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps stderr as it is from now on: it is redirected to a file that must not be written. The exit code says all there is to say.
+pub fn be_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Prints words to stderr as they are. Nobody can be told when that fails.
 pub fn tell(text: &str) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
     let _ = stderr.write_all(text.as_bytes());
 }

@@ -22,8 +22,8 @@ const TITLES: [&str; 11] = [
     "value_encoding",
 ];
 
-/// First characters by which spreadsheets take a cell for a formula (OWASP, "CSV Injection"), and the apostrophe, which is itself put in front of those.
-const ARMED: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\n', '\''];
+/// First characters by which spreadsheets take a cell for a formula (OWASP, "CSV Injection"; those of full width where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
+const ARMED: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
 
 /// Whether keys and values may begin like a formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

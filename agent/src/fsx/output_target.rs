@@ -217,7 +217,7 @@ pub(crate) fn check_not_input(path: &Path, inputs: &[&Path]) -> Result<(), Outpu
 /// [`OutputError::Input`].
 pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
     let facts = |descriptor: &dyn std::os::fd::AsFd| File::from(descriptor.as_fd().try_clone_to_owned()?).metadata();
-    for (name, facts) in [("-", facts(&io::stdout())), ("/dev/stderr", facts(&io::stderr()))] {
+    for (name, facts) in [("/dev/stderr", facts(&io::stderr())), ("-", facts(&io::stdout()))] {
         if let Ok(facts) = facts {
             check_facts(Path::new(name), &facts, inputs)?;
         }

@@ -93,7 +93,7 @@ impl Job<'_> {
     /// The database, changed and synced in every target.
     fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
         let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
-        let (size, sha256_checked) = self.copy(targets)?;
+        let (size, sha256_checked) = self.unless_changed(self.copy(targets))?;
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let plan = plan(&source.map_err(|cause| first.failed(cause))?, self.cluster, self.bump)?;
         let finish = |target: &Target| {
@@ -169,6 +169,10 @@ impl Job<'_> {
 
     /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
     pub fn rehearse(&self) -> Result<Database, RestoreError> {
+        self.unless_changed(self.rehearse_as_it_is())
+    }
+
+    fn rehearse_as_it_is(&self) -> Result<Database, RestoreError> {
         let path = self.input.path.clone();
         let failed = |cause| RestoreError::Write { path: std::env::temp_dir(), cause };
         let (source, copied) = match &self.input.body {
@@ -191,6 +195,18 @@ impl Job<'_> {
         }
         let plan = plan(source, self.cluster, self.bump)?;
         Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked })
+    }
+
+    /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
+    fn unless_changed<T>(&self, outcome: Result<T, RestoreError>) -> Result<T, RestoreError> {
+        let source = match &self.input.body {
+            Body::Plain(file) => file,
+            Body::Packed(packed) => packed.source(),
+        };
+        match outcome {
+            Err(RestoreError::Input(crate::Error::Cancelled)) => outcome,
+            outcome => source.assert_unchanged().map_err(RestoreError::from).and(outcome),
+        }
     }
 
     fn judge(&self) -> bool {

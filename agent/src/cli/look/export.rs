@@ -44,7 +44,11 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     };
     if let Some(file) = file {
-        output::print(&format!("exported {} to {}\n", counted(rows, "row", "rows"), printable_path(&file)))?;
+        let said = format!("exported {} to {}\n", counted(rows, "row", "rows"), printable_path(&file));
+        output::print(&said).map_err(|failure| {
+            let what = format!("{} is complete and in place, but {}", printable_path(&file), failure.what);
+            Failure::new(what, "")
+        })?;
     }
     Ok(told(&args.file, &lost))
 }
