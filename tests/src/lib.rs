@@ -13,6 +13,7 @@ pub mod damage;
 pub mod dice;
 pub mod failure_injection;
 pub mod judge;
+pub mod other_user;
 pub mod programs;
 pub mod proxy;
 pub mod questions;
