@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::ReadError;
+
 use crate::input::Format;
+use crate::number::{exact_bytes, grouped};
 use crate::printable::printable_path;
 
 /// No judgement about a file could be reached. Its text says what is wrong; [`Error::advice`] says what to do.
@@ -52,7 +55,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A compressed file is corrupt or cut short.
-    #[error("{} is a broken {format} file: after {at} unpacked bytes: {cause}", printable_path(path))]
+    #[error("{} is a broken {format} file: after {} unpacked bytes: {cause}", printable_path(path), grouped(*at))]
     Unpack {
         /// As the caller named it.
         path: PathBuf,
@@ -157,7 +160,9 @@ pub(crate) fn plain(cause: &io::Error) -> String {
 
 fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::Error>) -> String {
     match (needed, available, cause) {
-        (Some(needed), Some(available), _) => format!("it takes {needed} bytes and {available} are free"),
+        (Some(needed), Some(available), _) => {
+            format!("it takes {}, and {} are free", exact_bytes(needed), exact_bytes(available))
+        }
         (_, _, Some(cause)) if cause.kind() == io::ErrorKind::StorageFull => "no space is left there".to_owned(),
         (_, _, Some(cause)) => plain(cause),
         _ => "it does not fit".to_owned(),
@@ -182,6 +187,9 @@ impl Fault {
     pub(crate) fn at(self, path: &Path) -> Error {
         match self {
             Self::Scan(etcdsnap_core::Error::Cancelled) => Error::Cancelled,
+            Self::Scan(etcdsnap_core::Error::Read { cause: ReadError::Changed, .. }) => {
+                Error::Changed { path: path.to_owned() }
+            }
             Self::Scan(cause) => Error::Scan { path: path.to_owned(), cause },
             Self::Panic(message) => Error::Defect(message),
         }

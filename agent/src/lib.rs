@@ -15,9 +15,12 @@ mod bytes;
 pub mod client;
 mod error;
 mod export;
+mod fsx;
 mod hasher;
 mod input;
+mod json_text;
 mod look;
+pub mod number;
 mod options;
 mod printable;
 mod progress;
@@ -26,6 +29,7 @@ pub mod save;
 mod scan;
 mod space;
 mod sweep;
+mod terminal_writer;
 mod threads;
 
 use std::path::Path;
@@ -36,14 +40,18 @@ pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
-pub use export::{Export, ExportError, ExportFormat, export, export_to};
+pub use export::{Export, ExportError, ExportFormat, ExportTarget, export, export_to};
+pub use fsx::output_target::{OutputError, check_output_streams};
+pub use fsx::part_file::PartFileError;
 pub use input::{FileSource, Format};
+pub use json_text::to_json;
 pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore, restore_all_members};
 pub use save::save;
+pub use terminal_writer::{Escapes, TerminalWriter};
 
 use input::{Body, Input};
 
@@ -70,15 +78,7 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
     let input = Input::open(path.as_ref(), options.progress)?;
     match &input.body {
-        Body::Plain(file) => {
-            let report = scan::run(file, &options).map_err(|fault| fault.at(&input.path))?;
-            file.assert_unchanged()?;
-            Ok(report)
-        }
-        Body::Packed(packed) => {
-            let report = sweep::run(packed, &options)?;
-            packed.source().assert_unchanged()?;
-            Ok(report)
-        }
+        Body::Plain(file) => file.unless_changed(scan::run(file, &options).map_err(|fault| fault.at(&input.path))),
+        Body::Packed(packed) => packed.source().unless_changed(sweep::run(packed, &options)),
     }
 }

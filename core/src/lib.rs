@@ -45,6 +45,7 @@ pub mod message;
 mod report;
 pub mod restore;
 mod scan;
+mod secret_keys;
 pub mod source;
 mod status;
 pub mod store;

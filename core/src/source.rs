@@ -73,6 +73,8 @@ pub enum ReadError {
     OutOfRange,
     /// The source was a stream that cannot be read again; read it from a seekable copy.
     Consumed,
+    /// The source is not what it was when it was opened: it became shorter while it was read.
+    Changed,
     /// The medium failed; the text is the platform's own.
     Medium(String),
 }
@@ -82,6 +84,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::OutOfRange => f.write_str("the range lies outside the file"),
             Self::Consumed => f.write_str("the stream cannot be read a second time"),
+            Self::Changed => f.write_str("the file became shorter while it was read"),
             Self::Medium(text) => f.write_str(text),
         }
     }

@@ -75,7 +75,7 @@ fn keys(store: &Store<'_, Vec<u8>>) {
         assert!(store.value(key.place).expect("bytes can always be read").is_some(), "a key has its entry");
         let mut history = History::of(key.key);
         for work in store.work() {
-            store.entries(work, &Unwatched, &mut |entry, _| history.take(entry)).expect("readable bytes");
+            store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes");
         }
         // Damage can make a revision later than the last.
         let known = history.into_events().iter().filter(|event| event.revision.main <= index.revision()).count();

@@ -106,7 +106,12 @@ fn of_csv(bytes: &[u8]) -> Vec<Entry> {
     let place = |title: &str| titles.iter().position(|one| one == title).unwrap();
     let parse = |record: Result<csv::StringRecord, csv::Error>| {
         let record = record.unwrap();
-        let text = |title: &str| record[place(title)].to_owned();
+        let cell = |title: &str| record[place(title)].to_owned();
+        // As the help says: of each text that begins with an apostrophe, a reader drops the first character.
+        let text = |title: &str| match (title, cell(title)) {
+            ("key" | "value", text) => text.strip_prefix('\'').map_or(text.clone(), str::to_owned),
+            (_, text) => text,
+        };
         let number = |title: &str| text(title).parse().unwrap();
         let bytes = |title: &str| match text(&format!("{title}_encoding")).as_str() {
             "base64" => BASE64_STANDARD.decode(text(title)).unwrap(),
@@ -302,4 +307,80 @@ fn what_cannot_be_written_leaves_nothing() {
         path.display()
     );
     assert!(Command::new("bash").args(["-c", &gone]).status().unwrap().success());
+}
+
+/// Keys and values that a spreadsheet would compute, and others that look like those that were disarmed.
+const FORMULAS: &[etcdsnap_tests::build::puts::Put] = &[
+    (b"=HYPERLINK(\"http://x\";\"y\")", Some(b"=1+1"), 0),
+    (b"+1", Some(b"+1"), 0),
+    (b"-1", Some(b"-cmd|' /C calc'!A0"), 0),
+    (b"@sum", Some(b"@SUM(1;2)"), 0),
+    (b"\ttab", Some(b"\t=1"), 0),
+    (b"\rreturn", Some(b"\r=1"), 0),
+    (b"\nfeed", Some(b"\n=1"), 0),
+    (b"'quoted", Some(b"'=1"), 0),
+    (b"''twice", Some(b"''"), 0),
+    ("\u{ff1d}full".as_bytes(), Some("\u{ff1d}1".as_bytes()), 0),
+    // In base64 it begins with a plus.
+    (b"\xf8\xff", Some(b"\xfb\xff"), 0),
+    (b"plain", Some(b"a=1, b=\"2\"\n"), 0),
+    (b"empty", Some(b""), 0),
+];
+
+#[test]
+fn csv_computes_nothing_unless_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("formulas.db");
+    fs::write(&path, etcdsnap_tests::build::puts::snapshot(FORMULAS)).unwrap();
+    let safe = export(&path, &["--format=csv"]);
+    let mut reader = csv::Reader::from_reader(safe.as_slice());
+    for record in reader.records() {
+        for cell in &record.unwrap() {
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}']), "{cell:?}");
+        }
+    }
+    assert_eq!(of_csv(&safe), living(&path));
+    let raw = export(&path, &["--format=csv", "--csv-raw"]);
+    let mut reader = csv::Reader::from_reader(raw.as_slice());
+    let cells: Vec<String> = reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+    let mut keys: Vec<_> = living(&path).into_iter().map(|entry| entry.key).collect();
+    keys.retain(|key| std::str::from_utf8(key).is_ok());
+    assert!(keys.iter().all(|key| cells.iter().any(|cell| cell.as_bytes() == key.as_slice())), "{cells:?}");
+    for form in ["ndjson", "parquet"] {
+        let said = cli::run(&["export", path.to_str().unwrap(), "--csv-raw", "--format", form]);
+        assert_eq!(said.status.code(), Some(2), "{form}");
+    }
+    let Some(python) = reference("duckdb", "bin/python") else { return };
+    let file = folder.path().join("formulas.csv");
+    export(&path, &["--format=csv", "--output", file.to_str().unwrap()]);
+    assert_eq!(of_duckdb(&python, &[file]), [living(&path)]);
+}
+
+/// An entry that does not parse may be of any key: what leaves it out says so.
+#[test]
+fn entries_that_do_not_parse_are_counted() {
+    let case = case::named("3.7-history");
+    let mut damaged = etcdsnap_tests::read::File::new(fs::read(case.path()).unwrap());
+    // The first field's length leads out of the message.
+    let entry = damaged.entries("key").into_iter().rev().find(|entry| entry.value.len() > 40).unwrap();
+    damaged.bytes[entry.value.start + 1] = 0x7f;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.db");
+    fs::write(&path, &damaged.bytes).unwrap();
+    let file = path.to_str().unwrap();
+    for words in [
+        &["keys", file][..],
+        &["export", file],
+        &["export", file, "--history"],
+        &["history", file, "/app/a"],
+        &["usage", file],
+        &["hashkv", file],
+        &["leases", file],
+        &["diff", file, case.path().to_str().unwrap()],
+    ] {
+        let output = cli::run(words);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        assert!(text.contains("1 place could not be read") && text.contains("keyvalue-malformed"), "{words:?}: {text}");
+    }
 }

@@ -232,7 +232,7 @@ fn lost_and_found_is_left_alone() {
     restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress).unwrap();
     assert_eq!(names(&target), ["lost+found", "member"]);
     let again = restore(&config(&case::named("3.7-fresh").path(), &target), &NoProgress).unwrap_err();
-    assert!(again.to_string().ends_with("is not empty"), "{again}");
+    assert!(again.to_string().ends_with("is not empty: it has \"member\""), "{again}");
 }
 
 /// As etcd is run with `--wal-dir` below `--data-dir`.

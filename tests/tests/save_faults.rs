@@ -343,11 +343,11 @@ fn places_that_cannot_be_written() {
     let aside = tempfile::tempdir().unwrap();
     let socket = aside.path().join("socket");
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    bench.refused(&run(socket.to_str().unwrap()), 2, &["no regular file"]);
+    bench.refused(&run(socket.to_str().unwrap()), 2, &["is a socket"]);
     assert!(!fs::metadata(&socket).unwrap().is_file());
     let stdout = aside.path().join("stdout");
     std::os::unix::fs::symlink("/proc/self/fd/1", &stdout).unwrap();
-    bench.refused(&run(stdout.to_str().unwrap()), 2, &["a file of a process"]);
+    bench.refused(&run(stdout.to_str().unwrap()), 2, &["is the standard output"]);
     bench.refused(&run("-"), 2, &["only a file"]);
 }
 

@@ -1,86 +1,14 @@
 //! `etcdsnap save` with TLS, client certificates, users and tokens; and what it says when something about them is wrong.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use etcdsnap_tests::cli;
+use etcdsnap_tests::secured::{NAMES, Secured, client_flags as flags, refused};
 use etcdsnap_tests::server::{Seat, Servers, said, seats};
-use etcdsnap_tests::tls::{Authority, Key, Pair, Whose};
-
-const NAMES: &[&str] = &["127.0.0.1", "localhost"];
-
-/// A server that speaks plain text at one port, for the test's own needs, and TLS at another.
-struct Secured {
-    folder: tempfile::TempDir,
-    servers: Servers,
-    /// Where it speaks TLS.
-    url: String,
-    port: u16,
-    authority: Authority,
-}
-
-impl Secured {
-    fn start(version: &str, server: Whose<'_>, key: Key, client_certificates: bool, extra: &[&str]) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        // The second place lends its port for clients.
-        let seats = seats(folder.path(), &["one", "spare"]);
-        let authority = Authority::new(folder.path(), "authority");
-        let pair = authority.sign("server", server, key);
-        let port = seats[1].client;
-        let url = format!("https://127.0.0.1:{port}");
-        let mut flags = vec![
-            format!("--listen-client-urls={},{url}", seats[0].client_url()),
-            format!("--cert-file={}", pair.cert.display()),
-            format!("--key-file={}", pair.key.display()),
-        ];
-        if client_certificates {
-            flags.push("--client-cert-auth".into());
-            flags.push(format!("--trusted-ca-file={}", authority.cert.display()));
-        }
-        flags.extend(extra.iter().map(|flag| (*flag).to_owned()));
-        let servers = Servers::start_with(version, &seats[..1], folder.path(), &flags)?;
-        Some(Self { folder, servers, url, port, authority })
-    }
-
-    fn file(&self) -> std::path::PathBuf {
-        self.folder.path().join("snapshot.db")
-    }
-
-    /// Saves from the TLS port.
-    fn save(&self, flags: &[&str]) -> Output {
-        self.save_at(&self.url, flags)
-    }
-
-    fn save_at(&self, url: &str, flags: &[&str]) -> Output {
-        let endpoints = format!("--endpoints={url}");
-        let output = cli::run(&[&["save", &endpoints][..], flags, &[self.file().to_str().unwrap()]].concat());
-        assert_eq!(output.status.success(), self.file().exists(), "{output:?}");
-        let litter = std::fs::read_dir(self.folder.path()).unwrap().flatten();
-        let litter: Vec<_> = litter.filter(|entry| entry.file_name().to_string_lossy().contains("etcdsnap")).collect();
-        assert!(litter.is_empty(), "{litter:?}");
-        let _ = std::fs::remove_file(self.file());
-        output
-    }
-
-    fn cacert(&self) -> String {
-        format!("--cacert={}", self.authority.cert.display())
-    }
-}
-
-fn flags(pair: &Pair) -> [String; 2] {
-    [format!("--cert={}", pair.cert.display()), format!("--key={}", pair.key.display())]
-}
-
-/// The exit code, and words that must stand in what is said.
-fn refused(output: &Output, words: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    for word in words {
-        assert!(text.contains(word), "{word:?} is not in: {text}");
-    }
-}
+use etcdsnap_tests::tls::{Authority, Key, Whose};
 
 #[test]
 fn tls_of_every_version() {
@@ -106,10 +34,10 @@ fn client_certificates_with_keys_of_every_form() {
         let [cert, key] = flags(&pair);
         said(&server.save(&[&cacert, &cert, &key]));
     }
-    refused(&server.save(&[&cacert]), &["does not take our certificate", "--cert"]);
+    refused(&server.save(&[&cacert]), &["wants a certificate of its clients, and none was given", "--cert"]);
     let stranger = Authority::new(server.folder.path(), "stranger");
     let [cert, key] = flags(&stranger.sign("strange", Whose::Client("someone"), Key::EcPkcs8));
-    refused(&server.save(&[&cacert, &cert, &key]), &["does not take our certificate"]);
+    refused(&server.save(&[&cacert, &cert, &key]), &["does not take our certificate \"someone\" (P-256"]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ proptest! {
         let expected: Vec<_> = all.iter().filter(|state| state.key.starts_with(prefix)).copied().collect();
         prop_assert_eq!(rows(&some.sorted(|_| true)), rows(&expected));
         let take = |history: &mut History, work| {
-            store.entries(work, &Unwatched, &mut |entry, _| history.take(entry)).expect("readable bytes")
+            store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes")
         };
         let (history, _) = fold(&store, &mut dice, || History::of(key), take, History::merge);
         let found: Vec<_> = history.into_events().iter().map(|event| ((event.revision.main, event.revision.sub), event.deletion)).collect();

@@ -26,6 +26,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for shell in ["zsh", "fish"] {
         ensure!(installed(&[shell], &[shell])?.is_some(), "TAB is tried in {shell}: install it");
     }
+    if installed(&["strace"], &["strace"])?.is_none() {
+        eprintln!("there is no strace: failures of system calls are not tried");
+    }
     step("reference programs");
     reference::run(&reference::Arguments::default())?;
     reference::ensure_own("history")?;

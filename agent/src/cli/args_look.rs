@@ -150,7 +150,7 @@ pub struct ExportArgs {
     /// In which form
     #[arg(long, value_name = "FORM", default_value = "ndjson")]
     pub format: ExportForm,
-    /// The file to make [default: standard output]
+    /// The file to make; `-` is the standard output, and a device or a FIFO is written directly [default: -]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Only keys that begin with this
@@ -161,6 +161,12 @@ pub struct ExportArgs {
     /// As it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     pub rev: i64,
+    /// CSV as it is: a key or value that begins with =, +, -, @, a tab or a line break gets no apostrophe in front
+    ///
+    /// Without it such a cell begins with an apostrophe, so that no spreadsheet takes it for a formula and computes it. So does one that begins with an apostrophe
+    /// itself: of each cell that begins with one, a reader drops the first character.
+    #[arg(long)]
+    pub csv_raw: bool,
     /// Every entry that is retained, tombstones too, in the order of revisions
     #[arg(long)]
     pub history: bool,

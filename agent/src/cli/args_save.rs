@@ -14,7 +14,7 @@ use super::exit;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "The server")]
 pub struct ClientArgs {
-    /// Servers: HOST:PORT, http://…, https://…, unix://PATH; of several the healthiest is taken
+    /// Servers: HOST:PORT, http://…, https://…, unix://PATH; of several the healthiest is taken. HTTPS_PROXY and NO_PROXY count
     #[arg(
         long,
         value_name = "ENDPOINTS",
@@ -51,7 +51,7 @@ pub struct ClientArgs {
     /// A token instead of user and password
     #[arg(long, value_name = "TOKEN", env = "ETCDCTL_AUTH_JWT_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "password", "password_file"])]
     pub auth_jwt_token: Option<String>,
-    /// How long a connection may take to come about
+    /// How long a server may take to be connected and say its first word
     #[arg(long, value_name = "TIME", env = "ETCDCTL_DIAL_TIMEOUT", hide_env_values = true, default_value = "2s", value_parser = span)]
     pub dial_timeout: Duration,
     /// How long all of it may take [default: no limit]

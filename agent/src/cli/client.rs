@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use etcdsnap::client::{Auth, ClientConfig, Discovery, Tls};
+use etcdsnap::client::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
 use etcdsnap::core::credentials::without_credentials;
 use etcdsnap::printable_path;
 
@@ -48,6 +48,7 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
         keepalive_time: or(args.keepalive_time, usual.keepalive_time),
         keepalive_timeout: or(args.keepalive_timeout, usual.keepalive_timeout),
         discovery,
+        proxy: ProxySettings::from_env(),
     })
 }
 

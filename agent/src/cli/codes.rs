@@ -19,7 +19,7 @@ pub fn run(args: &CodesArgs) -> Result<Exit, Failure> {
         VerifyForm::Text => codes.iter().map(|code| explained(*code)).collect::<Vec<_>>().join("\n"),
         VerifyForm::Json => {
             let objects: Vec<Value> = codes.iter().map(|code| object(*code)).collect();
-            format!("{}\n", Value::Array(objects))
+            format!("{}\n", etcdsnap::to_json(&objects).unwrap_or_default())
         }
     };
     output::print(&text)?;

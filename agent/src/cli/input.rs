@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use etcdsnap::{Error, Report, Sha256, VerifyOptions, printable_path};
+use etcdsnap::{Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
 
 use super::args::WorkArgs;
 use super::exit::{Exit, Failure};
@@ -33,6 +33,7 @@ pub fn judge_all(
     if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(stdin_twice());
     }
+    check_not_written(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let mut worst = Exit::Done;
     let mut objects = Vec::new();
     let mut between = "";
@@ -80,6 +81,25 @@ pub fn judge(path: &Path, sha256: Sha256, work: WorkArgs) -> Result<Report, Erro
     warn_when_in_use(path);
     let bar = Bar::new(path);
     etcdsnap::verify(path, VerifyOptions { sha256, threads: work.threads, progress: &bar })
+}
+
+/// Fails when what the command prints would go into one of its inputs, as in `etcdsnap keys FILE >> FILE`.
+///
+/// # Errors
+/// What is wrong with the redirection.
+pub fn check_not_written(inputs: &[&Path]) -> Result<(), Failure> {
+    etcdsnap::check_output_streams(inputs).map_err(|error| {
+        if matches!(&error, OutputError::Input { path, .. } if path == Path::new("/dev/stderr")) {
+            output::be_silent();
+        }
+        error.into()
+    })
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self::new(error.to_string(), error.advice())
+    }
 }
 
 /// bolt locks the file that it has open. The lock is let go at once: it must not keep an etcd from starting.

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use etcdsnap::{Escapes, TerminalWriter};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FmtSpan, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -12,7 +13,7 @@ use super::args_save::LogForm;
 /// Bare messages, for a command that a person runs; when `quiet`, of what is not as it should be alone.
 pub fn bare(quiet: bool) {
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(|| stderr(Escapes::Text))
         .with_ansi(false)
         .with_max_level(if quiet { Level::WARN } else { Level::INFO })
         .event_format(Bare)
@@ -37,8 +38,12 @@ where
 
 /// Lines with time and fields, for a service.
 pub fn service(form: LogForm) {
+    let escapes = match form {
+        LogForm::Text => Escapes::Text,
+        LogForm::Json => Escapes::Json,
+    };
     let builder = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(move || stderr(escapes))
         .with_ansi(false)
         .with_target(false)
         .with_span_events(FmtSpan::NONE)
@@ -47,4 +52,9 @@ pub fn service(form: LogForm) {
         LogForm::Text => tracing::subscriber::set_global_default(builder.finish()),
         LogForm::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
     };
+}
+
+/// Names and words of servers stand in what is logged.
+fn stderr(escapes: Escapes) -> TerminalWriter<io::Stderr> {
+    TerminalWriter::new(io::stderr(), escapes)
 }

@@ -51,8 +51,10 @@ pub fn run() -> Exit {
     if let Some(exit) = complete::answered() {
         return exit;
     }
-    let words = leading::moved_behind(std::env::args_os(), &Args::command());
-    let args = Args::try_parse_from(words).unwrap_or_else(|error| without_passwords(error).exit());
+    let args = match Args::try_parse_from(leading::moved_behind(std::env::args_os(), &Args::command())) {
+        Ok(args) => args,
+        Err(error) => return output::refuse(&without_passwords(error)),
+    };
     if let Err(cause) = signals::end_at_once() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }

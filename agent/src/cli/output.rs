@@ -1,8 +1,11 @@
 //! Data to stdout, words for people to stderr; colours only on a terminal and without `NO_COLOR`.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::exit::Failure;
+use etcdsnap::printable;
+
+use super::exit::{Exit, Failure};
 use super::render::style::{BAD, BOLD, WARN};
 use super::render::wrap;
 
@@ -68,20 +71,48 @@ fn unwritable(cause: &io::Error) -> Failure {
     Failure::new(format!("cannot write to standard output: {cause}"), "What was printed is not complete.")
 }
 
+/// Whether nothing may be written to stderr.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps stderr as it is from now on: it is redirected to a file that must not be written. The exit code says all there is to say.
+pub fn be_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Prints words to stderr as they are. Nobody can be told when that fails.
 pub fn tell(text: &str) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut stderr = anstream::AutoStream::auto(io::stderr().lock());
     let _ = stderr.write_all(text.as_bytes());
 }
 
 /// Says what could not be done, and what to do about it.
 pub fn complain(what: &str, advice: &str) {
-    let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{what}{BOLD:#}\n");
-    text.push_str(&wrap("  ", "  ", advice));
+    let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n", lines(what));
+    text.push_str(&wrap("  ", "  ", &lines(advice)));
     tell(&text);
 }
 
 /// Says what a person should know while the work goes on.
 pub fn warn(what: &str) {
-    tell(&format!("{WARN}etcdsnap:{WARN:#} {what}\n"));
+    tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(what)));
+}
+
+/// Ends with what clap says of the command line: help on stdout, or what is wrong with it on stderr.
+pub fn refuse(error: &clap::Error) -> Exit {
+    let plain = error.render().to_string();
+    let safe = lines(&plain);
+    if safe == plain {
+        error.exit();
+    }
+    // It cites words of the command line, which may be names of files that somebody else chose.
+    tell(&safe);
+    Exit::Failed
+}
+
+/// Words of several lines, perhaps of a server or a file, without anything that would do something to a terminal.
+fn lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

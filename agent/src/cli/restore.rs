@@ -13,6 +13,7 @@ use super::{input, output, signals};
 /// # Errors
 /// When nothing could be restored, or stdout cannot be written.
 pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
+    input::check_not_written(&[&args.file])?;
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
@@ -70,7 +71,7 @@ struct WithFlags<'r> {
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::new(error.to_string(), ""))?;
+    let text = etcdsnap::to_json(value).map_err(|error| Failure::new(error.to_string(), ""))?;
     output::print(&format!("{text}\n"))
 }
 
@@ -114,9 +115,17 @@ fn flags(restored: &Restored) -> Vec<(&'static str, String)> {
     flags
 }
 
+/// A word in a shell's quotes; with escapes (`$'…'`, of POSIX 2024) where it would do something to the terminal.
+fn quoted(word: &str) -> String {
+    if printable(word) == word {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    format!("$'{}'", word.as_bytes().escape_ascii())
+}
+
 /// As a shell reads them.
 fn shell(flags: &[(&str, String)]) -> String {
-    let quoted = |(flag, value): &(&str, String)| format!("{flag}='{}'", value.replace('\'', "'\\''"));
+    let quoted = |(flag, value): &(&str, String)| format!("{flag}={}", quoted(value));
     flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 

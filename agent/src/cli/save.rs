@@ -39,6 +39,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             SaveLevel::None => SaveVerify::None,
         },
         compression: args.compress,
+        inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
     };
@@ -61,7 +62,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         output::warn(warning);
     }
     for (path, reason) in &saved.not_removed {
-        output::warn(&format!("{} is to be removed and cannot be: {reason}", printable_path(path)));
+        output::warn(&format!("The old snapshot {} cannot be removed: {reason}.", printable_path(path)));
     }
     output::print(&match (args.write_out, words) {
         (SaveForm::Json, _) => format!("{}\n", json(&saved)?),
@@ -100,7 +101,7 @@ pub fn keep(args: &SaveArgs) -> Keep {
 
 /// One line of JSON.
 pub fn json(saved: &Saved) -> Result<String, Failure> {
-    serde_json::to_string(saved).map_err(|error| Failure::new(error.to_string(), ""))
+    etcdsnap::to_json(saved).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 fn text(saved: &Saved) -> String {
@@ -134,7 +135,7 @@ fn etcdctl(asked: &Path, saved: &Saved) -> String {
         "" => String::new(),
         version => format!("Server version {}\n", printable(version)),
     };
-    format!("Snapshot saved at {}\n{version}", name.display())
+    format!("Snapshot saved at {}\n{version}", printable(&name.to_string_lossy()))
 }
 
 impl From<SaveError> for Failure {

@@ -16,6 +16,7 @@ const FINDINGS_PRINTED: usize = 50;
 /// # Errors
 /// When the file cannot be read or stdout cannot be written.
 pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
+    input::check_not_written(&[&args.file])?;
     let report = input::judge(&args.file, Sha256::Skip, WorkArgs { threads: None })?;
     let structure = worst_concern(&report);
     if let (Some(status), Concern::None | Concern::Beyond) =

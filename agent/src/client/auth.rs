@@ -25,5 +25,5 @@ pub(super) async fn token(channel: &Channel, name: &str, password: &str) -> Resu
 /// # Errors
 /// When it has bytes that no header can have.
 pub(super) fn header(token: &str) -> Result<MetadataValue<Ascii>, ClientError> {
-    token.parse().map_err(|_| ClientError::Tls("the token has characters that no header can have".into()))
+    token.parse().map_err(|_| ClientError::Token)
 }

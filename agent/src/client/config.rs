@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::http_proxy::ProxySettings;
+
 /// How servers are reached; etcdctl's flags and defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -15,14 +17,16 @@ pub struct ClientConfig {
     pub insecure_transport: bool,
     /// Who the caller is.
     pub auth: Option<Auth>,
-    /// How long a connection may take to come about.
+    /// How long a connection may take until the server has said its first word of HTTP/2: name look-up, proxy, TLS and all.
     pub dial_timeout: Duration,
-    /// After how much silence a server is asked whether it is still there.
+    /// After how much silence a server is asked whether it is still there; at least ten seconds, as in Go's clients.
     pub keepalive_time: Duration,
     /// How long it may take to answer that.
     pub keepalive_timeout: Duration,
     /// Endpoints by DNS instead of those above.
     pub discovery: Option<Discovery>,
+    /// The HTTP proxy that connections go through; none by default.
+    pub proxy: ProxySettings,
 }
 
 impl Default for ClientConfig {
@@ -36,6 +40,7 @@ impl Default for ClientConfig {
             keepalive_time: Duration::from_secs(2),
             keepalive_timeout: Duration::from_secs(6),
             discovery: None,
+            proxy: ProxySettings::default(),
         }
     }
 }

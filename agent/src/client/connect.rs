@@ -7,7 +7,7 @@ use std::time::Duration;
 use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use etcdsnap_proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Streaming};
@@ -21,6 +21,8 @@ use super::record::{Record, Recorded};
 
 /// Servers end a connection that is pinged more often than every 5 s; Go's clients never do it more often than this, whatever the flag says.
 const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long a server may take to answer what takes it no time, if `--dial-timeout` is less.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes under way at most. HTTP/2's own 64 KiB would have the server wait for us again and again.
 const WINDOW: u32 = 4 << 20;
 /// A message of a snapshot is 32 KiB; this bounds what a server that is none can make us take.
@@ -37,6 +39,10 @@ pub struct Client {
     token: Option<MetadataValue<Ascii>>,
     /// Why the connection broke: what a call is told of it is less.
     broken: Record,
+    /// How long a question that takes no time may be without an answer.
+    pub(super) patience: Duration,
+    /// How long the server may be silent, and then without an answer to a ping.
+    keepalive: (Duration, Duration),
 }
 
 impl Client {
@@ -47,17 +53,26 @@ impl Client {
     pub async fn connect(endpoint: &str, config: &ClientConfig) -> Result<Self, ClientError> {
         let endpoint = Endpoint::parse(endpoint, config)?;
         let broken = Record::default();
-        let stream = timeout(config.dial_timeout, dial(&endpoint, config, &broken))
+        let limit = config.dial_timeout;
+        let keepalive = (config.keepalive_time.max(LEAST_KEEPALIVE), config.keepalive_timeout);
+        let deadline = Instant::now() + limit;
+        let stream = timeout_at(deadline, dial(&endpoint, config, &broken))
             .await
-            .unwrap_or_else(|_| Err(ClientError::late(&endpoint.text, config.dial_timeout)))?;
-        let channel = channel(&endpoint, config, stream).await?;
+            .unwrap_or_else(|_| Err(ClientError::late(&endpoint.text, limit)))?;
+        // A server that is alive sends its settings at once, however much it has to do; one that hangs takes the connection and says nothing.
+        let channel = timeout_at(deadline, async {
+            let channel = channel(&endpoint, keepalive, stream).await?;
+            broken.heard().await;
+            Ok(channel)
+        });
+        let channel = channel.await.unwrap_or_else(|_| Err(ClientError::silent(&endpoint.text, limit)))?;
         let (user, token) = match &config.auth {
             None => (None, None),
             Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
             Some(Auth::Token(token)) => (None, Some(auth::header(token)?)),
         };
-        let mut client = Self { endpoint, channel, user, token, broken };
-        client.authenticate(config.dial_timeout).await?;
+        let mut client = Self { endpoint, channel, user, token, broken, patience: limit.max(PATIENCE), keepalive };
+        client.authenticate().await?;
         Ok(client)
     }
 
@@ -73,17 +88,27 @@ impl Client {
     }
 
     /// Fetches a token, if there is a user and the server knows users.
-    pub(super) async fn authenticate(&mut self, limit: Duration) -> Result<(), ClientError> {
+    pub(super) async fn authenticate(&mut self) -> Result<(), ClientError> {
         let Some((name, password)) = &self.user else { return Ok(()) };
         let call = async { auth::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
-        let limit = limit.max(Duration::from_secs(5));
-        let fetched = timeout(limit, call).await.unwrap_or_else(|_| Err(ClientError::late(&self.endpoint.text, limit)));
+        let fetched = self.within_patience("the question for a token", call).await;
         match fetched.and_then(|token| auth::header(&token)) {
             Ok(token) => self.token = Some(token),
             Err(error) if error.is_without_auth() => {}
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Waits for the answer to `question`, but not for ever.
+    pub(super) async fn within_patience<T>(
+        &self,
+        question: &'static str,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let unanswered =
+            || ClientError::Unanswered { endpoint: self.endpoint.text.clone(), question, limit: self.patience };
+        timeout(self.patience, call).await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// A request with the token.
@@ -104,7 +129,7 @@ impl Client {
     ) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
         match self.begin().await {
             Err(error) if self.may_renew(&error) => {
-                self.authenticate(Duration::from_secs(5)).await?;
+                self.authenticate().await?;
                 self.begin().await
             }
             outcome => outcome,
@@ -123,14 +148,18 @@ impl Client {
     /// What a call's status means.
     pub(crate) fn failed(&self, status: &tonic::Status) -> ClientError {
         match self.broken.first() {
-            Some(cause) => ClientError::broken(&self.endpoint.text, &cause),
-            None => ClientError::of_status(&self.endpoint.text, status),
+            Some(cause) => ClientError::broken(&self.endpoint.text, &cause, &self.broken.facts.get()),
+            None => ClientError::of_status(&self.endpoint.text, status, self.keepalive),
         }
     }
 }
 
 /// gRPC over a connection that stands already. It is used once: a connection that breaks is told, not mended behind the caller's back.
-async fn channel(endpoint: &Endpoint, config: &ClientConfig, stream: Connected) -> Result<Channel, ClientError> {
+async fn channel(
+    endpoint: &Endpoint,
+    keepalive: (Duration, Duration),
+    stream: Connected,
+) -> Result<Channel, ClientError> {
     let stream = Arc::new(Mutex::new(Some(stream)));
     let connector = tower::service_fn(move |_: http::Uri| {
         let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -139,8 +168,8 @@ async fn channel(endpoint: &Endpoint, config: &ClientConfig, stream: Connected) 
     let settings = Channel::builder(endpoint.uri())
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .http2_keep_alive_interval(config.keepalive_time.max(LEAST_KEEPALIVE))
-        .keep_alive_timeout(config.keepalive_timeout);
+        .http2_keep_alive_interval(keepalive.0)
+        .keep_alive_timeout(keepalive.1);
     settings
         .connect_with_connector(connector)
         .await

@@ -1,4 +1,4 @@
-//! A connection to a server, with TLS where it is asked for.
+//! A connection to a server, through a proxy where the environment names one, and with TLS where it is asked for.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,6 +21,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::config::ClientConfig;
 use super::endpoint::{Address, Endpoint};
 use super::error::ClientError;
+use super::http_proxy::Proxy;
 use super::record::{Record, Recorded, Stream};
 use super::tls;
 
@@ -37,15 +38,13 @@ pub(super) async fn dial(
     broken: &Record,
 ) -> Result<TokioIo<Recorded>, ClientError> {
     // Files are read first: what is wrong with them is wrong for every server.
-    let tls = endpoint.tls.then(|| tls::client_config(&config.tls)).transpose()?;
+    let tls = endpoint.tls.then(|| tls::client_config(&config.tls, &broken.facts)).transpose()?;
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
     let plain: Pin<Box<dyn Stream>> = match &endpoint.address {
-        Address::Tcp(host, port) => {
-            let addresses = lookup_host((host.as_str(), *port)).await.map_err(unreachable)?;
-            let stream = whoever_answers(addresses).await.map_err(unreachable)?;
-            stream.set_nodelay(true).map_err(unreachable)?;
-            Box::pin(stream)
-        }
+        Address::Tcp(host, port) => match config.proxy.proxy_for(host, *port).map_err(ClientError::ProxySetting)? {
+            Some(proxy) => Box::pin(through(&proxy, endpoint, host, *port).await?),
+            None => Box::pin(connect(host, *port).await.map_err(unreachable)?),
+        },
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await.map_err(unreachable)?),
     };
     let Some(tls) = tls else { return Ok(TokioIo::new(Recorded::new(plain, Vec::new(), broken))) };
@@ -53,10 +52,24 @@ pub(super) async fn dial(
         endpoint: endpoint.text.clone(),
         reason: format!("{:?} is no name that a certificate can have", endpoint.server_name),
     })?;
-    let failed = |cause: io::Error| ClientError::handshake(&endpoint.text, &cause);
+    let failed = |cause: io::Error| ClientError::handshake(&endpoint.text, &cause, &broken.facts.get());
     let mut secured = TlsConnector::from(Arc::new(tls)).connect(name, plain).await.map_err(failed)?;
     let early = first_words(&mut secured).await.map_err(failed)?;
     Ok(TokioIo::new(Recorded::new(Box::pin(secured), early, broken)))
+}
+
+/// A connection through a proxy, which looks up the host itself.
+async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream, ClientError> {
+    let failed = |cause: io::Error| ClientError::proxy(&endpoint.text, &proxy.text(), &cause);
+    let mut stream = connect(&proxy.host, proxy.port).await.map_err(failed)?;
+    proxy.connect(&mut stream, host, port).await.map_err(failed)?;
+    Ok(stream)
+}
+
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = whoever_answers(lookup_host((host, port)).await?).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// A connection to the first address that answers. They are tried in order, the next one when one fails or takes long: where a name has an IPv6 address that leads

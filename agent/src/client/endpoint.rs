@@ -1,6 +1,7 @@
-//! An endpoint as etcd's clients write it.
+//! An endpoint as etcd's clients read it (`translateEndpoint` in client/v3/internal/endpoint, and Go's `net/url`).
 
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use etcdsnap_core::credentials::{quotable, without_credentials};
@@ -11,7 +12,7 @@ use super::error::ClientError;
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
-    /// A host, without brackets, and a port.
+    /// A host, without brackets and with the zone of an IPv6 address (`fe80::1%eth0`), and a port.
     Tcp(String, u16),
     /// A socket in the file system.
     Unix(PathBuf),
@@ -31,7 +32,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `text`. Without a scheme TLS is spoken when the configuration has certificates, as etcd's clients do.
+    /// Reads `text`. Without a scheme TLS is spoken when the configuration has certificates, as etcd's clients do. A path, a query and a user are left out:
+    /// gRPC has no use for them.
     pub fn parse(text: &str, config: &ClientConfig) -> Result<Self, ClientError> {
         let wrong =
             |reason: &str| ClientError::Endpoint { endpoint: quotable(text).into_owned(), reason: reason.to_owned() };
@@ -40,39 +42,96 @@ impl Endpoint {
         let asked_for = config.tls.is_asked_for() || !config.insecure_transport;
         let name = |own: &str| config.tls.server_name.clone().unwrap_or_else(|| own.to_owned());
         for (scheme, tls) in [("unixs:", true), ("unix:", asked_for)] {
-            if let Some(path) = text.strip_prefix(scheme) {
-                let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+            if let Some(rest) = without_prefix(text, scheme) {
+                let path = socket(rest);
                 let file = path.file_name().ok_or_else(|| wrong("it names no socket"))?;
                 let server_name = name(file.to_string_lossy().split(':').next().unwrap_or_default());
                 return Ok(Self { text: text.to_owned(), server_name, tls, address: Address::Unix(path) });
             }
         }
-        let (rest, tls) = match text.split_once("://") {
-            Some(("http", rest)) => (rest, false),
-            Some(("https", rest)) => (rest, true),
+        let (rest, tls, is_url) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, false, true),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, true, true),
             Some(_) => return Err(wrong("the scheme is none of http, https, unix and unixs")),
-            None => (text, asked_for),
+            None => (text, asked_for, false),
         };
-        let authority: http::uri::Authority =
-            rest.trim_end_matches('/').parse().map_err(|_| wrong("it is no HOST:PORT"))?;
-        let has_port = authority.as_str().rsplit(']').next().is_some_and(|rest| rest.contains(':'));
-        let reason = if has_port { "its port is no number up to 65535" } else { "it has no port; etcd's is 2379" };
-        let port = authority.port_u16().ok_or_else(|| wrong(reason))?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() {
-            return Err(wrong("it names no host"));
-        }
-        Ok(Self { text: text.to_owned(), server_name: name(&host), tls, address: Address::Tcp(host, port) })
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, behind)| behind);
+        let (host, port) = host_and_port(authority, is_url).map_err(wrong)?;
+        let server_name = name(without_zone(&host));
+        Ok(Self { text: text.to_owned(), server_name, tls, address: Address::Tcp(host, port) })
     }
 
-    /// The address that stands in each request.
+    /// The address that stands in each request, without a zone: that is this machine's own affair.
     pub fn uri(&self) -> http::Uri {
         let text = match &self.address {
-            Address::Tcp(host, port) if host.contains(':') => format!("http://[{host}]:{port}"),
+            Address::Tcp(host, port) if host.contains(':') => format!("http://[{}]:{port}", without_zone(host)),
             Address::Tcp(host, port) => format!("http://{host}:{port}"),
             Address::Unix(_) => "http://localhost".to_owned(),
         };
         text.parse().unwrap_or_default()
+    }
+}
+
+/// The rest of a text that begins with an ASCII prefix, however its letters are written.
+fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// The path of a socket: `///run/etcd.sock`, in which `%20` stands for a space, or one relative to this directory (`//etcd.sock:0` or `etcd.sock:0`), taken as it is.
+fn socket(rest: &str) -> PathBuf {
+    match rest.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => {
+            decoded(path).map_or_else(|| PathBuf::from(path), |bytes| std::ffi::OsString::from_vec(bytes).into())
+        }
+        Some(path) => path.into(),
+        None => rest.into(),
+    }
+}
+
+/// A text without its percent escapes; none when one is broken.
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut pieces = text.split('%');
+    bytes.extend_from_slice(pieces.next()?.as_bytes());
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|digit| digit != b'+'))?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Some(bytes)
+}
+
+/// Host and port of `host:port` or `[address]:port`. In a URL, `%25` stands before the zone of an address.
+fn host_and_port(authority: &str, is_url: bool) -> Result<(String, u16), &'static str> {
+    const NO_PORT: &str = "it has no port; etcd's is 2379";
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest.split_once(']').ok_or("a bracket is not closed")?;
+            (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it is no HOST:PORT" })?)
+        }
+        None => authority.rsplit_once(':').ok_or(if authority.is_empty() { "it is no HOST:PORT" } else { NO_PORT })?,
+    };
+    if host.is_empty() {
+        return Err("it names no host");
+    }
+    if !authority.starts_with('[') && host.contains(':') {
+        return Err("an IPv6 address stands in brackets: [ADDRESS]:PORT");
+    }
+    if host.contains([' ', '[', ']']) {
+        return Err("it is no HOST:PORT");
+    }
+    let port = Some(port).filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
+    let port = port.and_then(|port| port.parse().ok()).ok_or("its port is no number up to 65535")?;
+    let host = if is_url { host.replacen("%25", "%", 1) } else { host.to_owned() };
+    Ok((host, port))
+}
+
+fn without_zone(host: &str) -> &str {
+    match host.split_once('%') {
+        Some((address, _)) if address.contains(':') => address,
+        _ => host,
     }
 }
 
@@ -98,18 +157,46 @@ mod tests {
         Ok((Address::Tcp(host.into(), port), tls, host.into()))
     }
 
+    fn unix(path: &str, tls: bool, name: &str) -> Result<(Address, bool, String), String> {
+        Ok((Address::Unix(path.into()), tls, name.into()))
+    }
+
     #[test]
     fn what_etcds_clients_take_is_taken() {
         assert_eq!(parse("127.0.0.1:2379"), tcp("127.0.0.1", 2379, false));
         assert_eq!(parse("http://etcd.example:2379"), tcp("etcd.example", 2379, false));
         assert_eq!(parse("https://etcd.example:2379/"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("HTTPS://etcd.example:2379"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("Http://etcd.example:2379"), tcp("etcd.example", 2379, false));
+        assert_eq!(parse("https://etcd.example:2379/v3/kv?x=1#y"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("https://etcd.example:2379?x=1"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("https://me:s3:cret@etcd.example:2379"), tcp("etcd.example", 2379, true));
         assert_eq!(parse("https://[::1]:2379"), tcp("::1", 2379, true));
-        assert_eq!(
-            parse("unix:///run/etcd.sock"),
-            Ok((Address::Unix("/run/etcd.sock".into()), false, "etcd.sock".into()))
-        );
-        assert_eq!(parse("unix:etcd.sock"), Ok((Address::Unix("etcd.sock".into()), false, "etcd.sock".into())));
-        assert_eq!(parse("unixs://dir/etcd:1"), Ok((Address::Unix("dir/etcd:1".into()), true, "etcd".into())));
+        assert_eq!(parse("[::1]:2379"), tcp("::1", 2379, false));
+        assert_eq!(parse("https://[127.0.0.1]:2379"), tcp("127.0.0.1", 2379, true));
+    }
+
+    #[test]
+    fn zones_of_addresses_are_for_this_machine_alone() {
+        let zoned = |tls| Ok((Address::Tcp("fe80::1%lo".into(), 2379), tls, "fe80::1".into()));
+        assert_eq!(parse("https://[fe80::1%25lo]:2379"), zoned(true));
+        assert_eq!(parse("http://[fe80::1%25lo]:2379/"), zoned(false));
+        assert_eq!(parse("http://[fe80::1%lo]:2379"), zoned(false));
+        assert_eq!(parse("[fe80::1%lo]:2379"), zoned(false));
+        let endpoint = Endpoint::parse("https://[fe80::1%25lo]:2379", &ClientConfig::default()).unwrap();
+        assert_eq!(endpoint.uri().to_string(), "http://[fe80::1]:2379/");
+    }
+
+    #[test]
+    fn sockets_are_paths() {
+        assert_eq!(parse("unix:///run/etcd.sock"), unix("/run/etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:///run/a%20b/etcd.sock"), unix("/run/a b/etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:///run/100%/etcd.sock"), unix("/run/100%/etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:etcd.sock"), unix("etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:/run/etcd.sock"), unix("/run/etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix://localhost:m1"), unix("localhost:m1", false, "localhost"));
+        assert_eq!(parse("unixs://dir/etcd:1"), unix("dir/etcd:1", true, "etcd"));
+        assert_eq!(parse("UNIXS:///etcd:1"), unix("/etcd:1", true, "etcd"));
     }
 
     #[test]
@@ -118,6 +205,7 @@ mod tests {
         let config = ClientConfig { tls, ..ClientConfig::default() };
         assert!(Endpoint::parse("a:1", &config).unwrap().tls);
         assert!(!Endpoint::parse("http://a:1", &config).unwrap().tls);
+        assert!(Endpoint::parse("unix:a", &config).unwrap().tls);
         let config = ClientConfig { insecure_transport: false, ..ClientConfig::default() };
         assert!(Endpoint::parse("a:1", &config).unwrap().tls);
     }
@@ -150,9 +238,16 @@ mod tests {
             ("ftp://a:1", "scheme"),
             ("http://:2379", "no host"),
             ("http://a:b", "its port is no number"),
+            ("a:+1", "its port is no number"),
             ("a:70000", "its port is no number"),
+            ("a:", "its port is no number"),
             ("http://[::1]", "no port"),
+            ("http://[::1]2379", "HOST:PORT"),
+            ("http://[::1:2379", "bracket"),
+            ("fe80::1:2379", "brackets"),
+            ("a b:1", "HOST:PORT"),
             ("unix://", "no socket"),
+            ("unix:///", "no socket"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(reason), "{text:?}: {error}");

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use etcdsnap_core::words::printable;
-use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
+use tokio_rustls::rustls::Error as TlsError;
 use tonic::{Code, Status};
 
+use super::handshake_facts::Facts;
+use super::tls_words::explain;
 use crate::error::plain;
 use crate::printable::printable_path;
 
@@ -17,15 +19,15 @@ use crate::printable::printable_path;
 #[non_exhaustive]
 pub enum ClientError {
     /// What stands in `--endpoints` is no endpoint.
-    #[error("--endpoints: {endpoint:?} is no endpoint: {reason}")]
+    #[error("--endpoints: {endpoint:?} is no endpoint: {reason}.")]
     Endpoint {
         /// As it was written, without user and password.
         endpoint: String,
         /// What is the matter with it.
         reason: String,
     },
-    /// A certificate, key or password file cannot be used.
-    #[error("{flag}: {}: {reason}", printable_path(path))]
+    /// A certificate or key file cannot be used.
+    #[error("{flag}: {}: {reason}.", printable_path(path))]
     File {
         /// The flag that named it.
         flag: &'static str,
@@ -34,19 +36,41 @@ pub enum ClientError {
         /// What is the matter with it.
         reason: String,
     },
+    /// A key can be read with a passphrase only.
+    #[error("--key: {}: the key is encrypted.", printable_path(path))]
+    EncryptedKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A token has characters that no header can have.
+    #[error("The token has characters that cannot be sent: a token is one line of printable ASCII.")]
+    Token,
     /// TLS cannot be set up on this side.
     #[error("TLS cannot be used: {0}")]
     Tls(String),
+    /// `HTTPS_PROXY` cannot be used.
+    #[error("HTTPS_PROXY cannot be used: {0}.")]
+    ProxySetting(&'static str),
+    /// The proxy was not reached, or did not connect.
+    #[error("The proxy {proxy} (HTTPS_PROXY) gives no connection to {endpoint}: {reason}.")]
+    Proxy {
+        /// The server.
+        endpoint: String,
+        /// Where the proxy is.
+        proxy: String,
+        /// What the system or the proxy said.
+        reason: String,
+    },
     /// DNS has no endpoints.
-    #[error("--discovery-srv: no endpoints of {domain:?} were found: {reason}")]
+    #[error("--discovery-srv: no endpoints of {domain:?} were found:{}", asked.iter().map(|line| format!("\n    {line}.")).collect::<String>())]
     Discovery {
         /// The domain.
         domain: String,
-        /// Why.
-        reason: String,
+        /// Each name that was asked for, and what came of it.
+        asked: Vec<String>,
     },
     /// No connection came about.
-    #[error("{endpoint} cannot be reached: {reason}")]
+    #[error("{endpoint} cannot be reached: {reason}.")]
     Unreachable {
         /// The server.
         endpoint: String,
@@ -55,23 +79,43 @@ pub enum ClientError {
         /// Whether it was a matter of time.
         timeout: bool,
     },
+    /// The server is connected and does not answer a question that takes it no time.
+    #[error("{endpoint} is connected and has not answered {question} within {}.", humantime::format_duration(*limit))]
+    Unanswered {
+        /// The server.
+        endpoint: String,
+        /// What it was asked.
+        question: &'static str,
+        /// How long it had.
+        limit: Duration,
+    },
     /// The two sides did not agree on a TLS connection.
-    #[error("no TLS connection to {endpoint}: {reason}")]
+    #[error("No TLS connection to {endpoint}: {reason}.")]
     Handshake {
         /// The server.
         endpoint: String,
         /// What is the matter.
         reason: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// The connection broke while the server was asked.
-    #[error("the connection to {endpoint} broke: {reason}")]
+    #[error("The connection to {endpoint} broke: {reason}.")]
     Broken {
         /// The server.
         endpoint: String,
         /// What the system said.
         reason: String,
+    },
+    /// The server did not answer a ping.
+    #[error("The connection to {endpoint} broke: after {} of silence it was pinged, and did not answer within {} (--keepalive-timeout).", humantime::format_duration(*silence), humantime::format_duration(*limit))]
+    Keepalive {
+        /// The server.
+        endpoint: String,
+        /// How long it was silent before the ping.
+        silence: Duration,
+        /// How long it had to answer.
+        limit: Duration,
     },
     /// The server said no.
     #[error("{endpoint} refused: {}", printable(message))]
@@ -95,16 +139,30 @@ impl ClientError {
                 "Check the address, the network and firewalls; --dial-timeout says how long to wait.".into()
             }
             Self::Unreachable { .. } => "Check the address, and whether etcd runs there.".into(),
-            Self::Handshake { advice, .. } => (*advice).into(),
-            Self::Broken { endpoint, .. } if endpoint.starts_with("http:") || !endpoint.contains("://") => {
+            Self::Unanswered { .. } => {
+                "The server may be overloaded or hang: see its log, or name another member with --endpoints. --dial-timeout gives it more time than 5s.".into()
+            }
+            Self::Keepalive { .. } => "See whether the server and the network between still work.".into(),
+            Self::EncryptedKey { path } => format!(
+                "Neither etcdctl nor etcdsnap asks for a passphrase. Write a decrypted copy that only its owner can read: (umask 077; openssl pkey -in {} -out NEW), and give that.",
+                printable_path(path)
+            ),
+            Self::Token => "Check --auth-jwt-token and the variable ETCDCTL_AUTH_JWT_TOKEN.".into(),
+            Self::ProxySetting(_) => "Write HTTPS_PROXY=http://[USER:PASSWORD@]HOST:PORT, or name the server in NO_PROXY to reach it directly.".into(),
+            Self::Proxy { .. } => "Name the server in NO_PROXY to reach it directly.".into(),
+            Self::Discovery { .. } => {
+                "The records are looked up under these very names, with hyphens; --discovery-srv-name changes them.".into()
+            }
+            Self::Handshake { advice, .. } => advice.clone(),
+            Self::Broken { endpoint, .. } if is_plain(endpoint) => {
                 "See the server's log. If it speaks TLS, write https:// before the address and give --cacert (and --cert and --key, if it asks for them).".into()
             }
-            Self::Broken { endpoint, .. } if endpoint.starts_with("https:") => {
+            Self::Broken { endpoint, .. } if !is_socket(endpoint) => {
                 "See the server's log. If it asks for certificates of its clients, give --cert and --key.".into()
             }
             Self::Broken { .. } => "See the server's log.".into(),
             Self::Refused { code, message, .. } => refused(*code, message).into(),
-            Self::File { .. } | Self::Tls(_) | Self::Discovery { .. } => String::new(),
+            Self::File { .. } | Self::Tls(_) => String::new(),
         }
     }
 
@@ -112,7 +170,12 @@ impl ClientError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Handshake { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Unanswered { .. }
+            | Self::Broken { .. }
+            | Self::Keepalive { .. }
+            | Self::Proxy { .. }
+            | Self::Handshake { .. } => true,
             Self::Refused { code, .. } => {
                 !matches!(code, Code::PermissionDenied | Code::InvalidArgument | Code::Unauthenticated)
             }
@@ -141,89 +204,77 @@ impl ClientError {
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: false }
     }
 
+    /// The proxy did not connect, because of `cause`.
+    pub(super) fn proxy(endpoint: &str, proxy: &str, cause: &io::Error) -> Self {
+        let reason = match cause.kind() {
+            io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
+            _ => plain(cause),
+        };
+        Self::Proxy { endpoint: endpoint.to_owned(), proxy: proxy.to_owned(), reason }
+    }
+
     /// No connection within `limit`.
     pub(super) fn late(endpoint: &str, limit: Duration) -> Self {
         let reason = format!("no answer within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
     }
 
+    /// A connection over which nothing came within `limit`.
+    pub(super) fn silent(endpoint: &str, limit: Duration) -> Self {
+        let reason = format!("it takes connections, but sent nothing within {}", humantime::format_duration(limit));
+        Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
+    }
+
     /// What came of a failed handshake.
-    pub(super) fn handshake(endpoint: &str, cause: &io::Error) -> Self {
+    pub(super) fn handshake(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
         let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
-        let Some(error) = inner else {
-            let what =
-                if cause.kind() == io::ErrorKind::UnexpectedEof { "the server hung up".into() } else { plain(cause) };
-            let reason = format!("{what} before both sides had agreed on TLS");
-            return Self::Handshake {
-                endpoint: endpoint.to_owned(),
-                reason,
-                advice: "Does it speak TLS? If not, write http:// before the address.",
-            };
+        let (reason, advice) = match inner {
+            Some(error) => explain(error, facts),
+            None => {
+                let hung_up = cause.kind() == io::ErrorKind::UnexpectedEof;
+                let what = if hung_up { "the server hung up".into() } else { plain(cause) };
+                let reason = format!("{what} before both sides had agreed on TLS");
+                (reason, "Does it speak TLS? If not, write http:// before the address.".into())
+            }
         };
-        let (reason, advice) = tls_words(error);
         Self::Handshake { endpoint: endpoint.to_owned(), reason, advice }
     }
 
-    /// What a call came back with.
-    pub(super) fn of_status(endpoint: &str, status: &Status) -> Self {
+    /// What a call came back with; `keepalive` is the silence before a ping, and how long its answer may take.
+    pub(super) fn of_status(endpoint: &str, status: &Status, keepalive: (Duration, Duration)) -> Self {
         let endpoint = endpoint.to_owned();
-        match status.source() {
-            Some(cause) => Self::Broken { endpoint, reason: cause.to_string() },
-            None => Self::Refused { endpoint, code: status.code(), message: status.message().to_owned() },
+        let Some(cause) = status.source() else {
+            return Self::Refused { endpoint, code: status.code(), message: status.message().to_owned() };
+        };
+        let chain = std::iter::successors(Some(cause), |cause| (*cause).source());
+        if chain.filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_timeout) {
+            return Self::Keepalive { endpoint, silence: keepalive.0, limit: keepalive.1 };
         }
+        Self::Broken { endpoint, reason: cause.to_string() }
     }
 
     /// A connection that broke because of `cause`.
-    pub(super) fn broken(endpoint: &str, cause: &io::Error) -> Self {
+    pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
         let endpoint = endpoint.to_owned();
         // A server that does not take our certificate says so only when it is asked something (TLS 1.3).
         if let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-            let (reason, advice) = tls_words(error);
+            let (reason, advice) = explain(error, facts);
             return Self::Handshake { endpoint, reason, advice };
         }
         Self::Broken { endpoint, reason: plain(cause) }
     }
 }
 
-/// A TLS error in plain words, and what to do.
-fn tls_words(error: &TlsError) -> (String, &'static str) {
-    const WHOSE: &str = "Give the certificate of the authority that signed the server's with --cacert.";
-    const OURS: &str = "Give a certificate and key that the server takes, with --cert and --key.";
-    match error {
-        TlsError::InvalidCertificate(cause) => match cause {
-            CertificateError::UnknownIssuer => {
-                ("the server's certificate is signed by nobody whom we trust".into(), WHOSE)
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-                "the server's certificate has expired".into(),
-                "Renew it on the server, and check this machine's clock.",
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                ("the server's certificate is not valid yet".into(), "Check this machine's clock.")
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-                format!("the server's certificate is for another name: {error}"),
-                "Use a name or address that stands in the certificate.",
-            ),
-            CertificateError::BadSignature => {
-                ("the server's certificate is not signed by the authority of --cacert".into(), WHOSE)
-            }
-            _ => (format!("the server's certificate cannot be taken: {error}"), WHOSE),
-        },
-        TlsError::InvalidMessage(_) => {
-            ("what answers there does not speak TLS".into(), "Write http:// before the address if that is right.")
-        }
-        TlsError::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::HandshakeFailure
-            | AlertDescription::AccessDenied,
-        ) => (format!("the server does not take our certificate: {error}"), OURS),
-        _ => (error.to_string(), ""),
+/// Whether an endpoint is spoken to in plain text, as far as its scheme says.
+fn is_plain(endpoint: &str) -> bool {
+    match endpoint.split_once("://") {
+        Some((scheme, _)) => scheme.eq_ignore_ascii_case("http"),
+        None => !is_socket(endpoint),
     }
+}
+
+fn is_socket(endpoint: &str) -> bool {
+    endpoint.to_ascii_lowercase().starts_with("unix")
 }
 
 /// What etcd's own words mean for the person.

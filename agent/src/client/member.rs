@@ -1,7 +1,6 @@
 //! What a server says of itself, and which of several to take a snapshot from.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use etcdsnap_proto::etcdserverpb::cluster_client::ClusterClient;
 use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
@@ -11,8 +10,6 @@ use tokio::time::timeout;
 use super::connect::Client;
 use super::error::ClientError;
 
-/// How long a server may take to say how it is.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Entries by which a member may lag behind the others and still count as level with them: under load each answer is a moment older than the next.
 const LEVEL: u64 = 1_000;
 
@@ -45,6 +42,17 @@ pub struct Member {
     pub is_corrupt: bool,
 }
 
+/// A member as a list of members has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMember {
+    /// Its id.
+    pub id: u64,
+    /// Its name; empty until it was started once.
+    pub name: String,
+    /// Where clients reach it, as it advertises.
+    pub client_urls: Vec<String>,
+}
+
 impl Member {
     /// What a person should know of a snapshot of this member.
     pub(crate) fn doubts(&self) -> Vec<String> {
@@ -69,7 +77,7 @@ impl Client {
     pub async fn status(&mut self) -> Result<Member, ClientError> {
         match self.ask().await {
             Err(error) if self.may_renew(&error) => {
-                self.authenticate(PATIENCE).await?;
+                self.authenticate().await?;
                 self.ask().await
             }
             outcome => outcome,
@@ -81,9 +89,7 @@ impl Client {
             let answer = MaintenanceClient::new(self.channel.clone()).status(self.request(StatusRequest {})).await;
             answer.map_err(|status| self.failed(&status))
         };
-        let answer =
-            timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(ClientError::late(self.endpoint(), PATIENCE)))?;
-        let answer = answer.into_inner();
+        let answer = self.within_patience("the question for its status", call).await?.into_inner();
         let header = answer.header.unwrap_or_default();
         Ok(Member {
             endpoint: self.endpoint().to_owned(),
@@ -102,13 +108,17 @@ impl Client {
         })
     }
 
-    /// The name of the member `id`; none when the server does not tell.
-    pub async fn name_of(&self, id: u64) -> Option<String> {
+    /// The members of the cluster, as the server knows them; `None` when it does not tell.
+    pub async fn members(&self) -> Option<Vec<ListedMember>> {
         let mut cluster = ClusterClient::new(self.channel.clone());
         let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
-        let answer = timeout(PATIENCE, call).await.ok()?.ok()?;
-        let found = answer.into_inner().members.into_iter().find(|member| member.id == id)?;
-        Some(found.name).filter(|name| !name.is_empty())
+        let answer = timeout(self.patience, call).await.ok()?.ok()?;
+        let listed = answer.into_inner().members.into_iter();
+        Some(
+            listed
+                .map(|member| ListedMember { id: member.id, name: member.name, client_urls: member.client_ur_ls })
+                .collect(),
+        )
     }
 }
 

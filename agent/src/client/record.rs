@@ -1,4 +1,4 @@
-//! Remembers why a connection broke.
+//! Remembers why a connection broke, and whether the server said anything.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,25 +6,46 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+
+use super::handshake_facts::HandshakeFacts;
 
 /// A connection of any kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
-/// The first error of a connection.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Record(Arc<Mutex<Option<Arc<io::Error>>>>);
+/// What is known of a connection: its first error, whether anything was read, and its TLS handshake.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    error: Arc<Mutex<Option<Arc<io::Error>>>>,
+    heard: watch::Sender<bool>,
+    /// What its TLS handshake showed.
+    pub facts: HandshakeFacts,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { error: Arc::default(), heard: watch::Sender::new(false), facts: HandshakeFacts::default() }
+    }
+}
 
 impl Record {
     /// The error, if there was one.
     pub fn first(&self) -> Option<Arc<io::Error>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.error.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Waits until the server has said something, or the connection has ended.
+    pub async fn heard(&self) {
+        // The sender lives as long as this record.
+        let _ = self.heard.subscribe().wait_for(|heard| *heard).await;
     }
 
     /// Keeps an error, and gives the caller one of the same kind.
     fn keep(&self, error: io::Error) -> io::Error {
         let same = io::Error::new(error.kind(), error.to_string());
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(Arc::new(error));
+        self.error.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(Arc::new(error));
+        self.heard.send_replace(true);
         same
     }
 }
@@ -47,6 +68,7 @@ impl Recorded {
 impl AsyncRead for Recorded {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
+            self.record.heard.send_replace(true);
             let length = self.early.len().min(out.remaining());
             out.put_slice(&self.early[..length]);
             self.early.drain(..length);
@@ -57,6 +79,9 @@ impl AsyncRead for Recorded {
         if read.is_ok() && out.filled().len() == before && out.remaining() > 0 {
             // HTTP/2 says good-bye before it ends; whoever asks for the error has missed that.
             self.record.keep(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"));
+        }
+        if read.is_ok() && !*self.record.heard.borrow() {
+            self.record.heard.send_replace(true);
         }
         Poll::Ready(read.map_err(|error| self.record.keep(error)))
     }

@@ -22,22 +22,47 @@ const TITLES: [&str; 11] = [
     "value_encoding",
 ];
 
+/// First characters by which spreadsheets take a cell for a formula (OWASP, "CSV Injection"; those of full width where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
+const ARMED: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
+
+/// Whether keys and values may begin like a formula.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Formulas {
+    /// They begin with an apostrophe then.
+    Disarmed,
+    /// They are written as they are.
+    Kept,
+}
+
 pub(super) struct Rows<'o> {
     out: csv::Writer<Box<dyn Write + Send + 'o>>,
+    formulas: Formulas,
 }
 
 impl<'o> Rows<'o> {
-    pub fn new(out: Box<dyn Write + Send + 'o>) -> io::Result<Self> {
+    pub fn new(out: Box<dyn Write + Send + 'o>, formulas: Formulas) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(out);
         out.write_record(TITLES)?;
-        Ok(Self { out })
+        Ok(Self { out, formulas })
+    }
+
+    /// A cell of text, and its encoding.
+    fn text<'b>(&self, bytes: &'b [u8]) -> (Cow<'b, str>, &'static str) {
+        let (text, encoding) = match std::str::from_utf8(bytes) {
+            Ok(text) => (Cow::Borrowed(text), "text"),
+            Err(_) => (BASE64_STANDARD.encode(bytes).into(), "base64"),
+        };
+        if self.formulas == Formulas::Disarmed && text.starts_with(ARMED) {
+            return (format!("'{text}").into(), encoding);
+        }
+        (text, encoding)
     }
 }
 
 impl Sink for Rows<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
-        let (key, key_encoding) = text(row.key);
-        let (value, value_encoding) = row.value.map_or((Cow::Borrowed(""), ""), text);
+        let (key, key_encoding) = self.text(row.key);
+        let (value, value_encoding) = row.value.map_or((Cow::Borrowed(""), ""), |value| self.text(value));
         let lease = if row.lease == 0 { String::new() } else { format!("{:x}", row.lease) };
         self.out.write_record([
             key.as_ref(),
@@ -57,12 +82,5 @@ impl Sink for Rows<'_> {
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-fn text(bytes: &[u8]) -> (Cow<'_, str>, &'static str) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text.into(), "text"),
-        Err(_) => (BASE64_STANDARD.encode(bytes).into(), "base64"),
     }
 }

@@ -3,28 +3,34 @@
 mod csv;
 mod ndjson;
 mod parquet;
+mod target;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::store::{KeyRange, Lost, Query, Store};
 use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
+use crate::fsx::output_target::OutputError;
+use crate::fsx::part_file::PartFileError;
 use crate::input::FileSource;
 use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
-use crate::save::SaveError;
-use crate::save::part::Part;
+
+use csv::Formulas;
+pub use target::ExportTarget;
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
     /// A JSON object a line. What is no UTF-8 stands in base64, under `keyBase64` and `valueBase64`.
     Ndjson,
-    /// Comma-separated values with a line of titles (RFC 4180); `encoding` columns say what is in base64.
+    /// Comma-separated values with a line of titles (RFC 4180); `encoding` columns say what is in base64. A key or value that a spreadsheet could take for a formula
+    /// begins with an apostrophe, and so does one that begins with an apostrophe itself: a reader drops the first character of each cell that begins with one.
     Csv,
+    /// The same without apostrophes, for programs that compute nothing.
+    RawCsv,
     /// Parquet with typed columns, compressed with Zstandard, in row groups of bounded size.
     Parquet,
 }
@@ -44,22 +50,19 @@ pub struct Export {
     pub show_secrets: bool,
 }
 
-/// The same into a file, which has its name only when it is complete and on the disk.
+/// The same to a target. A file has its name only when the snapshot was read whole, did not change meanwhile, and the file is on the disk.
 ///
 /// # Errors
-/// As [`export`]; nothing is left then.
+/// As [`export`]; nothing is left of a file then.
 pub fn export_to(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     what: &Export,
-    path: &Path,
+    target: ExportTarget,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = Part::new(directory)?;
-    let done = export(snapshot, store, what, Box::new(part.handle()?), progress)?;
-    part.sync()?;
-    part.publish(path)?;
+    let done = export(snapshot, store, what, target.writer(what.format)?, progress)?;
+    target.finish()?;
     Ok(done)
 }
 
@@ -70,9 +73,12 @@ pub enum ExportError {
     /// The snapshot cannot be read.
     #[error(transparent)]
     Read(#[from] Error),
+    /// Nothing can be written to the target.
+    #[error(transparent)]
+    Target(#[from] OutputError),
     /// The file cannot be made.
     #[error(transparent)]
-    File(#[from] SaveError),
+    File(#[from] PartFileError),
     /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
@@ -103,7 +109,7 @@ pub(crate) trait Sink {
 /// Writes an export of `store`, a store of `snapshot`, to `out`: how many rows there are, and what could not be read. Memory is that of the keys, or of a few pages for a history, and of one row group.
 ///
 /// # Errors
-/// When the snapshot cannot be read or `out` cannot be written; what was written by then is incomplete.
+/// When the snapshot cannot be read, changed meanwhile, or `out` cannot be written; what was written by then means nothing.
 pub fn export<'o>(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -113,7 +119,8 @@ pub fn export<'o>(
 ) -> Result<(u64, Lost), ExportError> {
     let mut sink: Box<dyn Sink + 'o> = match export.format {
         ExportFormat::Ndjson => Box::new(ndjson::Lines::new(out)),
-        ExportFormat::Csv => Box::new(csv::Rows::new(out)?),
+        ExportFormat::Csv => Box::new(csv::Rows::new(out, Formulas::Disarmed)?),
+        ExportFormat::RawCsv => Box::new(csv::Rows::new(out, Formulas::Kept)?),
         ExportFormat::Parquet => Box::new(parquet::Groups::new(out)?),
     };
     let done = if export.history {
@@ -122,6 +129,7 @@ pub fn export<'o>(
         living(snapshot, store, export, sink.as_mut(), progress)?
     };
     sink.finish()?;
+    snapshot.assert_unchanged()?;
     Ok(done)
 }
 
@@ -155,9 +163,8 @@ fn living(
         if progress.cancelled() {
             return Err(Error::Cancelled.into());
         }
-        let message = store.value(key.place).map_err(|cause| snapshot.failed(cause))?;
-        let message = message.unwrap_or_default();
-        let parsed = KeyValue::parse(&message).unwrap_or_default();
+        let message = snapshot.message(store, key.place)?;
+        let parsed = snapshot.pair(&message)?;
         sink.row(&row(export, key.revision.main, key.revision.sub, false, &parsed))?;
         progress.advance(u64::from(key.value_len));
     }
@@ -172,16 +179,16 @@ fn history(
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     progress.begin(Stage::Read, Some(store.bytes()));
+    let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
     let mut rows = 0_u64;
     let mut outcome = Ok(());
     let mut lost = store
-        .entries_in_order(progress, &mut |entry| {
+        .entries_in_order(progress, &mut |entry, lost| {
             let at = entry.key.revision;
             if at.main > export.revision {
                 return false;
             }
-            let message = KeyValue::parse(entry.value).filter(|message| !message.key.is_empty());
-            if let Some(message) = message.filter(|message| export.range.contains(message.key)) {
+            if let Some(message) = query.message(entry, lost) {
                 rows = rows.saturating_add(1);
                 outcome = sink.row(&row(export, at.main, at.sub, entry.key.tombstone, &message));
             }

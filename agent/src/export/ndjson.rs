@@ -6,6 +6,7 @@ use serde_json::Map;
 
 use super::{Row, Sink};
 use crate::bytes::put_bytes;
+use crate::json_text::write_json;
 
 pub(super) struct Lines<'o> {
     out: BufWriter<Box<dyn Write + Send + 'o>>,
@@ -36,7 +37,7 @@ impl Sink for Lines<'_> {
         if let Some(value) = row.value {
             put_bytes(&mut object, "value", value);
         }
-        serde_json::to_writer(&mut self.out, &object)?;
+        write_json(&mut self.out, &object)?;
         self.out.write_all(b"\n")
     }
 

@@ -60,6 +60,17 @@ impl FileSource {
             _ => Err(Error::Changed { path: self.path.clone() }),
         }
     }
+
+    /// What came of reading it, unless it was written to meanwhile: then neither a result nor damage that was found means anything.
+    ///
+    /// # Errors
+    /// Those of `outcome`, or [`Error::Changed`] in their place.
+    pub(crate) fn unless_changed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        match outcome {
+            Err(Error::Cancelled) => outcome,
+            outcome => self.assert_unchanged().and(outcome),
+        }
+    }
 }
 
 impl Stamp {
@@ -80,7 +91,7 @@ impl Source for FileSource {
             return Err(ReadError::OutOfRange);
         }
         self.file.read_exact_at(out, offset).map_err(|cause| match cause.kind() {
-            io::ErrorKind::UnexpectedEof => ReadError::Medium("the file became shorter while it was read".into()),
+            io::ErrorKind::UnexpectedEof => ReadError::Changed,
             _ => ReadError::Medium(plain(&cause)),
         })
     }
@@ -110,8 +121,11 @@ mod tests {
         file.write_all(b"0123456789").unwrap();
         let source = FileSource::open(file.path()).unwrap();
         file.as_file().set_len(5).unwrap();
-        let error = source.read_at(0, &mut [0; 10]).unwrap_err();
-        assert_eq!(error.to_string(), "the file became shorter while it was read");
+        assert_eq!(source.read_at(0, &mut [0; 10]), Err(ReadError::Changed));
         assert!(matches!(source.assert_unchanged(), Err(Error::Changed { .. })));
+        assert!(matches!(source.unless_changed(Ok(())), Err(Error::Changed { .. })));
+        let defect = source.unless_changed::<()>(Err(Error::Defect("found meanwhile".into())));
+        assert!(matches!(defect, Err(Error::Changed { .. })));
+        assert!(matches!(source.unless_changed::<()>(Err(Error::Cancelled)), Err(Error::Cancelled)));
     }
 }

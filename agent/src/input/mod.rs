@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::error::{Error, Fault};
+use crate::fsx::file_identity::FileIdentity;
 use crate::progress::{Progress, Stage};
 
 pub use file::FileSource;
@@ -70,6 +71,17 @@ impl Input {
             copy_of_stream(file, path, progress)?
         };
         Ok(Self { path: path.to_owned(), body: body(source, path)? })
+    }
+}
+
+impl Input {
+    /// Which file it is; none when the system does not say.
+    pub fn identity(&self) -> Option<FileIdentity> {
+        let source = match &self.body {
+            Body::Plain(source) => source,
+            Body::Packed(packed) => packed.source(),
+        };
+        source.file().metadata().ok().map(|facts| FileIdentity::of(&facts))
     }
 }
 

@@ -37,6 +37,7 @@ impl Snapshot {
         let Side { query, mut lost, .. } = side;
         let mut index = Index::new(Query { hash_values: true, ..query });
         lost.append(index.read_places(store, places).map_err(|cause| self.failed(cause))?);
+        self.assert_unchanged()?;
         Ok((index, lost))
     }
 }

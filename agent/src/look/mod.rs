@@ -42,12 +42,23 @@ impl Snapshot {
             Body::Packed(packed) => {
                 progress.begin(Stage::Unpack, Some(packed.packed_len()));
                 let mut spool = Spool::new(None)?;
-                packed.unpack(progress, &mut |block| spool.write(block))?;
-                packed.source().assert_unchanged()?;
+                let unpacked = packed.unpack(progress, &mut |block| spool.write(block));
+                packed.source().unless_changed(unpacked)?;
                 spool.finish(&input.path)?
             }
         };
         Ok(Self { path: input.path, source, threads })
+    }
+
+    /// Fails when the file was written to since it was opened: what was read of it may then be of no single moment. Ask after reading with a [`Store`] directly;
+    /// the functions here ask themselves. A compressed file was read whole when it was opened.
+    ///
+    /// A file that is rewritten in place, keeps its length, and has its modification time put back, looks unchanged.
+    ///
+    /// # Errors
+    /// [`Error::Changed`].
+    pub fn assert_unchanged(&self) -> Result<(), Error> {
+        self.source.assert_unchanged()
     }
 
     /// Reads all but the keys.
@@ -55,10 +66,10 @@ impl Snapshot {
     /// # Errors
     /// [`Error::NoStore`] when it is no snapshot; [`Error::Scan`] when it cannot be read.
     pub fn store(&self) -> Result<Store<'_, FileSource>, Error> {
-        match Store::open(&self.source).map_err(|cause| self.failed(cause))? {
+        self.source.unless_changed(match Store::open(&self.source).map_err(|cause| self.failed(cause))? {
             OpenedStore::Store(store) => Ok(*store),
             OpenedStore::Refused(report) => Err(Error::NoStore { path: self.path.clone(), report }),
-        }
+        })
     }
 
     /// The keys that `query` asks for, deleted ones among them; and what could not be read.
@@ -108,7 +119,7 @@ impl Snapshot {
             store,
             progress,
             || History::of(key),
-            |history, work, watch| store.entries(work, watch, &mut |entry, _| history.take(entry)),
+            |history, work, watch| store.entries(work, watch, &mut |entry, lost| history.take(entry, lost)),
             History::merge,
         )?;
         Ok((history.into_events(), lost))
@@ -140,9 +151,7 @@ impl Snapshot {
     /// As [`Snapshot::keys`].
     pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
         let options = VerifyOptions { sha256: Sha256::Skip, threads: self.threads, progress };
-        let report = scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path))?;
-        self.source.assert_unchanged()?;
-        Ok(report)
+        self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
     }
 
     /// The value of an entry.
@@ -153,14 +162,15 @@ impl Snapshot {
         Ok(self.pair(&self.message(store, place)?)?.value.to_vec())
     }
 
-    /// The bytes of an entry.
-    fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+    /// The bytes of an entry, which was read before.
+    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
         let message = store.value(place).map_err(|cause| self.failed(cause))?;
+        self.assert_unchanged()?;
         message.ok_or_else(|| Error::Changed { path: self.path.clone() })
     }
 
     /// What the bytes of an entry, which was read before, are.
-    fn pair<'m>(&self, message: &'m [u8]) -> Result<KeyValue<'m>, Error> {
+    pub(crate) fn pair<'m>(&self, message: &'m [u8]) -> Result<KeyValue<'m>, Error> {
         KeyValue::parse(message).ok_or_else(|| Error::Changed { path: self.path.clone() })
     }
 
@@ -194,10 +204,8 @@ impl Snapshot {
             }
             Ok((whole, lost))
         });
-        if let Some(fault) = team.into_fault() {
-            return Err(fault.at(&self.path));
-        }
-        self.source.assert_unchanged()?;
+        let fault = team.into_fault().map_or(Ok(()), |fault| Err(fault.at(&self.path)));
+        self.source.unless_changed(fault)?;
         let mut lost = store.lost().clone();
         let mut parts = Vec::new();
         for (part, part_lost) in done.unwrap_or_default() {

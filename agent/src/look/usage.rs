@@ -19,6 +19,8 @@ pub struct UsageReport {
     pub largest: Vec<HeavyKey>,
     /// The keys with the most revisions, of those that have more than one.
     pub busiest: Vec<HeavyKey>,
+    /// Bytes of the database after a compaction at the revision asked for and a defragmentation, estimated; it means something only of all keys at the latest revision.
+    pub defragmented_bytes: u64,
 }
 
 /// A key in one of the lists; of equal ones those that were written first come first.
@@ -51,10 +53,12 @@ impl Snapshot {
         let sums = self.pieces(Tallies::pieces(), progress, |sums, piece| tallies.sum(piece, top, sums))?;
         let mut all = Sums::default();
         sums.into_iter().for_each(|sums| all.append(sums, top));
+        let defragmented_bytes = store.defragmented_bytes(&all).map_err(|cause| self.failed(cause))?;
         let names = tallies.names().iter().map(|name| name.to_vec());
         let mut groups: Vec<_> = names.zip(all.groups).collect();
         groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
         let report = UsageReport {
+            defragmented_bytes,
             total: all.total,
             groups,
             largest: self.named(store, &all.largest)?,

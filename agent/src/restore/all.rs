@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::wal;
 
-use super::files::{create, fsync_directory, make_directory};
+use super::files::failed;
 use super::job::{Job, Place};
-use super::stage::Stage;
+use super::stage::{Need, Wanted};
+use super::stage_directory::CONTENT;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::input::Input;
 use crate::progress::Progress;
@@ -26,7 +27,7 @@ use crate::space;
 /// `directory` appears whole or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing is left behind then.
+/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
 pub fn restore_all_members(
     config: &RestoreConfig,
     directory: &Path,
@@ -47,6 +48,8 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let directory: PathBuf = directory.components().collect();
     check_names(&cluster)?;
     let input = Input::open(&config.snapshot_path, progress)?;
+    let snapshot = (config.snapshot_path.as_path(), input.identity());
+    let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let described = |database| {
@@ -59,39 +62,33 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         cluster.members.iter().map(member).collect::<Vec<_>>()
     };
     if config.run == Run::Dry {
-        if Stage::check(&directory, None)? {
-            return Err(not_whole(&directory));
-        }
-        Stage::check_writable(&directory, None)?;
+        wanted.check()?;
         let database = job.rehearse()?;
         let each = database.size.saturating_add(wal::SEGMENT);
         space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
-    let stage = Stage::begin(&directory, None)?;
-    owner.map_or(Ok(()), |owner| stage.check_owner(owner))?;
-    let root = stage.root().ok_or_else(|| not_whole(&directory))?;
+    let stage = wanted.begin()?;
+    let root = Path::new(CONTENT);
     let mut members = Vec::new();
     for member in &cluster.members {
-        let data_dir = root.join(&member.name);
-        make_directory(&data_dir)?;
-        members.push((member, Place::whole(data_dir.join("member"))));
+        members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
     }
     let database = job.write(&members)?;
     let restored = described(&database);
     for member in &restored {
         let path = root.join(format!("{}.env", member.name));
-        let written = create(&path).and_then(|mut file| {
+        let written = stage.data().create(&path).and_then(|mut file| {
             file.write_all(start_file(member).as_bytes())?;
             file.sync_all()
         });
-        written.map_err(|cause| RestoreError::Write { path, cause })?;
-        fsync_directory(&root.join(&member.name))?;
+        written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
     }
     if progress.cancelled() {
         return Err(crate::Error::Cancelled.into());
     }
-    stage.publish(owner)?;
+    drop(members);
+    stage.publish()?;
     Ok(restored)
 }
 
@@ -106,13 +103,6 @@ fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
         }
     }
     Ok(())
-}
-
-fn not_whole(directory: &Path) -> RestoreError {
-    RestoreError::DataDir {
-        path: directory.to_owned(),
-        reason: "cannot be replaced as a whole (a mount point, the working directory, or not empty): name a directory below it".into(),
-    }
 }
 
 /// etcd's settings, for `EnvironmentFile=` of systemd or a shell.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use etcdsnap_core::Report;
+use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
@@ -100,6 +101,36 @@ pub enum RestoreError {
     /// Only root may give files away.
     #[error("--owner: the files cannot be given away: {0}")]
     NotOurs(String),
+    /// The result is in place and complete; only something after that went wrong.
+    #[error("{} is restored and in place, but {what}: {}", printable_path(path), plain(cause))]
+    InPlace {
+        /// The data directory.
+        path: PathBuf,
+        /// What went wrong.
+        what: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// What a killed run left cannot be removed.
+    #[error("cannot remove {}, which a killed restore left: {}", printable_path(path), plain(cause))]
+    Leftover {
+        /// The leftover.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The snapshot lies in what a killed run left, which would be removed.
+    #[error(
+        "{} lies in {}, which a killed restore left and this one would remove",
+        printable_path(snapshot),
+        printable_path(stage)
+    )]
+    InLeftover {
+        /// The snapshot.
+        snapshot: PathBuf,
+        /// The leftover.
+        stage: PathBuf,
+    },
     /// A file or directory cannot be written.
     #[error("cannot write {}: {}", printable_path(path), plain(cause))]
     Write {
@@ -134,6 +165,9 @@ impl RestoreError {
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
             Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
+            Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
+            Self::Leftover { .. } => "Remove it by hand.".into(),
+            Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
             Self::Space { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }
@@ -145,7 +179,8 @@ impl RestoreError {
         match self {
             Self::Input(error) => error.is_damage(),
             Self::Sha256 { .. } | Self::Damaged { .. } => true,
-            Self::Plan(error) => !matches!(error, PlanError::Bump { .. }),
+            // A read that failed says nothing about the file.
+            Self::Plan(error) => !matches!(error, PlanError::Bump { .. } | PlanError::Edit(DatabaseError::Read(_))),
             _ => false,
         }
     }

@@ -1,66 +1,104 @@
-//! Files and directories as a restore makes them: for their owner alone, synced, and gone when nothing comes of them.
+//! Directories that a restore makes around its targets, and the error about what could not be made.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rustix::fs::Dir;
 
 use super::error::RestoreError;
+use super::owner::Owner;
+use crate::fsx::directory::Directory;
+use crate::fsx::directory_sync::DirectorySync;
 
-/// A new file, which its owner alone may read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+/// Directories that were made because they were missing. Dropped before they are kept, those that are still empty are removed.
+#[derive(Default)]
+pub(super) struct MadeDirectories(Vec<Made>);
+
+struct Made {
+    parent: Directory,
+    name: OsString,
+    directory: Option<Directory>,
 }
 
-/// Makes a directory of mode 0700.
-pub(super) fn make_directory(path: &Path) -> Result<(), RestoreError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().mode(0o700).create(path).map_err(|cause| failed(path, cause))
-}
-
-/// Makes a directory and those around it that are missing, which join `made`, outermost first; none of them stays when one cannot be made.
-pub(super) fn make_all(path: &Path, made: &mut Vec<PathBuf>) -> Result<(), RestoreError> {
-    let missing: Vec<_> = path
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .map(Path::to_owned)
-        .collect();
-    for path in missing.into_iter().rev() {
-        if let Err(error) = make_directory(&path) {
-            remove_made(made);
-            return Err(error);
+impl MadeDirectories {
+    /// Opens the directory that `names` lead to from `base`, outermost first; those that are missing are made, with mode 0700.
+    pub fn make(&mut self, base: Directory, names: &[OsString]) -> Result<Directory, RestoreError> {
+        let mut inner = base;
+        for name in names {
+            let path = Path::new(name);
+            let shown = inner.path_of(name);
+            let failed = |cause| failed(&shown, cause);
+            match inner.make(path) {
+                // Another run, or this one for the other of its targets.
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    inner = inner.open_below(path).map_err(failed)?;
+                    continue;
+                }
+                made => made.map_err(failed)?,
+            }
+            self.0.push(Made {
+                parent: inner.again().map_err(|cause| {
+                    let _ = inner.remove(path, true);
+                    failed(cause)
+                })?,
+                name: name.clone(),
+                directory: None,
+            });
+            let made = inner.open_below(path).map_err(failed)?;
+            check_empty(&made).map_err(failed)?;
+            if let Some(last) = self.0.last_mut() {
+                last.directory = Some(made.again().map_err(failed)?);
+            }
+            inner = made;
         }
-        made.push(path);
+        Ok(inner)
+    }
+
+    /// Gives them to `owner`, who must be able to come to what is in them, and brings them to the disk.
+    pub fn settle(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
+        for Made { parent, name, directory } in self.0.iter().rev() {
+            let settle = || {
+                if let (Some(owner), Some(directory)) = (owner, directory) {
+                    owner.give(directory)?;
+                }
+                DirectorySync::prepare(parent)?.run()
+            };
+            settle().map_err(|cause| failed(&parent.path_of(name), cause))?;
+        }
+        Ok(())
+    }
+
+    /// They stay.
+    pub fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeDirectories {
+    fn drop(&mut self) {
+        for Made { parent, name, directory } in self.0.iter().rev() {
+            let ours = |directory: &Directory| {
+                directory.identity().is_ok_and(|identity| parent.has(Path::new(name), identity))
+            };
+            if directory.as_ref().is_none_or(ours) {
+                let _ = parent.remove(Path::new(name), true);
+            }
+        }
+    }
+}
+
+/// A directory that was just made is empty: another one, put in its place by whoever may write to the directory around it, must not be given away.
+fn check_empty(made: &Directory) -> io::Result<()> {
+    for entry in Dir::read_from(made.readable()?)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Err(io::Error::other("somebody else put a directory in the place of the one that was made"));
+        }
     }
     Ok(())
-}
-
-/// Removes those that are still empty.
-pub(super) fn remove_made(made: &[PathBuf]) {
-    for path in made.iter().rev() {
-        let _ = fs::remove_dir(path);
-    }
-}
-
-/// Syncs a directory's entries.
-pub(super) fn fsync_directory(path: &Path) -> Result<(), RestoreError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(|cause| failed(path, cause))
-}
-
-/// Syncs the entries of the directory that something is in.
-pub(super) fn fsync_parent(path: &Path) -> Result<(), RestoreError> {
-    fsync_directory(path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 /// What could not be made or written.
 pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
     RestoreError::Write { path: path.to_owned(), cause }
-}
-
-/// As [`failed`], to be mapped over.
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {
-    let path = path.to_owned();
-    move |cause| failed(&path, cause)
 }

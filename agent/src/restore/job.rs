@@ -13,7 +13,8 @@ use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};
 use rustix::io::Errno;
 
-use super::files::{at, create, fsync_directory, make_directory};
+use super::files::failed;
+use super::stage_directory::StageDirectory;
 use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
@@ -32,22 +33,22 @@ pub(super) struct Database {
     pub sha256_checked: bool,
 }
 
-/// Where the files of one member are made.
-pub(super) struct Place {
-    /// The member's directory, `member`.
-    pub member: PathBuf,
-    /// The directory of the log.
-    pub wal: PathBuf,
+/// Where the files of one member are made: stages, and paths in them.
+pub(super) struct Place<'s> {
+    /// What becomes the member's directory, `member`.
+    pub member: (&'s StageDirectory, PathBuf),
+    /// What becomes the directory of the log.
+    pub log: (&'s StageDirectory, PathBuf),
 }
 
-impl Place {
+impl<'s> Place<'s> {
     /// The usual place of the log.
-    pub fn whole(member: PathBuf) -> Self {
-        Self { wal: member.join("wal"), member }
+    pub fn whole(stage: &'s StageDirectory, member: PathBuf) -> Self {
+        Self { log: (stage, member.join("wal")), member: (stage, member) }
     }
 
     fn snap(&self) -> PathBuf {
-        self.member.join("snap")
+        self.member.1.join("snap")
     }
 
     fn database(&self) -> PathBuf {
@@ -76,16 +77,12 @@ impl Job<'_> {
     }
 
     /// Makes the directories, the databases and all other files of the members.
-    pub fn write(&self, members: &[(&Member, Place)]) -> Result<Database, RestoreError> {
+    pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
-            [&place.member, &place.snap(), &place.wal]
-                .into_iter()
-                .try_for_each(|directory| make_directory(directory))?;
+            place.member.0.make_directory(&place.snap())?;
+            place.log.0.make_directory(&place.log.1)?;
         }
-        let targets = members.iter().map(|(_, place)| {
-            let path = place.database();
-            Target::create(&path).map_err(at(&path))
-        });
+        let targets = members.iter().map(|(_, place)| Target::create(place.member.0, &place.database()));
         let done = self.database(&targets.collect::<Result<Vec<_>, _>>()?)?;
         for (member, place) in members {
             self.files(member, place)?;
@@ -96,7 +93,7 @@ impl Job<'_> {
     /// The database, changed and synced in every target.
     fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
         let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
-        let (size, sha256_checked) = self.copy(targets)?;
+        let (size, sha256_checked) = self.unless_changed(self.copy(targets))?;
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let plan = plan(&source.map_err(|cause| first.failed(cause))?, self.cluster, self.bump)?;
         let finish = |target: &Target| {
@@ -122,12 +119,12 @@ impl Job<'_> {
     }
 
     /// The `.snap` file and the log of a member.
-    fn files(&self, member: &Member, place: &Place) -> Result<(), RestoreError> {
-        let path = place.snap().join(snap::file_name(self.cluster));
+    fn files(&self, member: &Member, place: &Place<'_>) -> Result<(), RestoreError> {
+        let (stage, path) = (place.member.0, place.snap().join(snap::file_name(self.cluster)));
         let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
-        create(&path).and_then(write).map_err(at(&path))?;
+        stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))?;
 
-        let path = place.wal.join(wal::FILE);
+        let (stage, path) = (place.log.0, place.log.1.join(wal::FILE));
         let records = wal::segment(self.cluster, member);
         let write = |mut file: File| {
             let whole = rustix::fs::FallocateFlags::empty();
@@ -139,8 +136,7 @@ impl Job<'_> {
             }
             file.write_all(&records).and_then(|()| file.sync_all())
         };
-        create(&path).and_then(write).map_err(at(&path))?;
-        [&place.snap(), &place.wal, &place.member].into_iter().try_for_each(|directory| fsync_directory(directory))
+        stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))
     }
 
     /// Copies the database to all targets, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
@@ -173,6 +169,10 @@ impl Job<'_> {
 
     /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
     pub fn rehearse(&self) -> Result<Database, RestoreError> {
+        self.unless_changed(self.rehearse_as_it_is())
+    }
+
+    fn rehearse_as_it_is(&self) -> Result<Database, RestoreError> {
         let path = self.input.path.clone();
         let failed = |cause| RestoreError::Write { path: std::env::temp_dir(), cause };
         let (source, copied) = match &self.input.body {
@@ -195,6 +195,18 @@ impl Job<'_> {
         }
         let plan = plan(source, self.cluster, self.bump)?;
         Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked })
+    }
+
+    /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
+    fn unless_changed<T>(&self, outcome: Result<T, RestoreError>) -> Result<T, RestoreError> {
+        let source = match &self.input.body {
+            Body::Plain(file) => file,
+            Body::Packed(packed) => packed.source(),
+        };
+        match outcome {
+            Err(RestoreError::Input(crate::Error::Cancelled)) => outcome,
+            outcome => source.assert_unchanged().map_err(RestoreError::from).and(outcome),
+        }
     }
 
     fn judge(&self) -> bool {

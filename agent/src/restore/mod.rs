@@ -6,14 +6,18 @@
 mod all;
 mod config;
 mod copy;
+mod destination;
 mod error;
 mod files;
 mod job;
-mod litter;
+mod log_notes;
 mod owner;
 mod peers;
 mod stage;
+mod stage_directory;
+mod stale_stages;
 mod target;
+mod targets;
 
 use std::path::{Path, PathBuf};
 
@@ -25,13 +29,12 @@ use serde::Serialize;
 pub use all::restore_all_members;
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
-pub(crate) use litter::is_at;
 
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::space;
 use job::{Database, Job, Place};
-use stage::Stage;
+use stage::{Need, Wanted};
 
 /// What was written, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,7 +78,7 @@ pub struct Restored {
 /// The target appears whole or not at all; an input is only read. What a killed run left is removed by the next.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing is left behind then.
+/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
     let cluster = Cluster::new(&config.initial_cluster, &config.initial_cluster_token)?;
     let member = cluster.member(&config.name)?;
@@ -91,10 +94,11 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let wal_dir = separate.clone().unwrap_or_else(|| data_dir.join("member/wal"));
+    let snapshot = (config.snapshot_path.as_path(), input.identity());
+    let wanted = Wanted { data_dir: &data_dir, wal_dir: separate.as_deref(), need: Need::Either, owner, snapshot };
     let described = |database: &Database| Restored::new(config, &cluster, member, &data_dir, &wal_dir, database);
     if config.run == Run::Dry {
-        Stage::check(&data_dir, separate.as_deref())?;
-        Stage::check_writable(&data_dir, separate.as_deref())?;
+        wanted.check()?;
         let database = job.rehearse()?;
         match &separate {
             Some(wal_dir) => space::check(&[(&data_dir, database.size), (wal_dir, wal::SEGMENT)])?,
@@ -102,13 +106,12 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
         }
         return Ok(described(&database));
     }
-    let stage = Stage::begin(&data_dir, separate.as_deref())?;
-    owner.map_or(Ok(()), |owner| stage.check_owner(owner))?;
-    let database = job.write(&[(member, Place { member: stage.member(), wal: stage.wal_dir() })])?;
+    let stage = wanted.begin()?;
+    let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
     if progress.cancelled() {
         return Err(crate::Error::Cancelled.into());
     }
-    stage.publish(owner)?;
+    stage.publish()?;
     Ok(described(&database))
 }
 

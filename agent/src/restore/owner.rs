@@ -1,23 +1,61 @@
 //! To whom files belong.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Gid, Uid, chownat, fstat};
+use rustix::io::Errno;
 
 use super::error::RestoreError;
 
+/// The number that means "as it is" to the system, and nobody.
+const NOBODY: u32 = u32::MAX;
+
 /// User and group that own the files; none for the one that is not changed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owner {
     pub user: Option<u32>,
     pub group: Option<u32>,
 }
 
+impl Owner {
+    /// The owner of a file.
+    pub fn of(facts: &Metadata) -> Self {
+        Self { user: Some(facts.uid()), group: Some(facts.gid()) }
+    }
+
+    /// Gives an open file or directory to this owner, unless it has it already.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn give(self, file: impl AsFd) -> io::Result<()> {
+        let facts = fstat(&file)?;
+        let differs =
+            self.user.is_some_and(|user| user != facts.st_uid) || self.group.is_some_and(|group| group != facts.st_gid);
+        if differs {
+            let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
+            // A handle that only names the file (`O_PATH`) is enough for this.
+            chownat(&file, "", user, group, AtFlags::EMPTY_PATH)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an attempt to give a file away failed because this user may not, or because the owner has no number here (a user namespace).
+pub(super) fn is_refusal(cause: &io::Error) -> bool {
+    matches!(Errno::from_io_error(cause), Some(Errno::PERM | Errno::ACCESS | Errno::INVAL))
+}
+
 /// `user` or `user:group`, by name or number. Names are looked up in `/etc/passwd` and `/etc/group`.
 pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
     let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    let nobody = |kind: &str, name: &str| RestoreError::Owner(format!("{kind} {name:?}"));
     let (id, own_group) = match user.parse::<u32>() {
         Ok(id) => (id, None),
         Err(_) => {
-            let fields = line_of("/etc/passwd", user).ok_or_else(|| RestoreError::Owner(format!("user {user:?}")))?;
+            let fields = line_of("/etc/passwd", user).ok_or_else(|| nobody("user", user))?;
             (fields.0, Some(fields.1))
         }
     };
@@ -27,10 +65,14 @@ pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
             name.parse()
                 .ok()
                 .or_else(|| line_of("/etc/group", name).map(|fields| fields.0))
-                .ok_or_else(|| RestoreError::Owner(format!("group {name:?}")))?,
+                .ok_or_else(|| nobody("group", name))?,
         ),
     };
-    Ok(Owner { user: Some(id), group })
+    match (id, group) {
+        (NOBODY, _) => Err(nobody("user", user)),
+        (_, Some(NOBODY)) => Err(nobody("group", text.split_once(':').map_or("", |(_, group)| group))),
+        _ => Ok(Owner { user: Some(id), group }),
+    }
 }
 
 /// The third and fourth field of a name's line; the fourth is 0 where it is no number.
@@ -54,5 +96,12 @@ mod tests {
         assert_eq!(ids("root:5").unwrap(), (Some(0), Some(5)));
         assert_eq!(ids("no such user").unwrap_err().to_string(), "--owner: there is no user \"no such user\"");
         assert!(ids("root:no such group").unwrap_err().to_string().contains("no group"));
+    }
+
+    /// To the system this number means that nothing is to change.
+    #[test]
+    fn the_number_of_nobody_is_no_user() {
+        assert_eq!(parse("4294967295").unwrap_err().to_string(), "--owner: there is no user \"4294967295\"");
+        assert_eq!(parse("1:4294967295").unwrap_err().to_string(), "--owner: there is no group \"4294967295\"");
     }
 }

@@ -1,314 +1,299 @@
-//! The place where a data directory is built, and the renames that make it appear.
+//! The stages of a restore, and the renames that make the result appear.
 //!
 //! ```text
-//! target absent or empty:            <data-dir>.etcdsnap-<random>/member/…   renamed to <data-dir>
-//! a mount point, lost+found, cwd:    <data-dir>/member.etcdsnap-<random>/…   renamed to <data-dir>/member
-//! log elsewhere:                     <wal-dir>.etcdsnap-<random>/…           renamed to <wal-dir> just before
-//!                                    <stage>.wal                             says so, until the data directory is in place
-//! log within the data directory:     <stage>/…                               comes with the stage
+//! target absent or empty:            <data-dir>.etcdsnap-<n>/new          renamed to <data-dir>
+//! a mount point, lost+found, cwd:    <data-dir>/member.etcdsnap-<n>/new   renamed to <data-dir>/member
+//! log elsewhere:                     <wal-dir>.etcdsnap-<n>/new           renamed to <wal-dir> just before
+//! log within the data directory:                                          comes with it
 //! ```
-//! What a killed run left is removed by the next ([`litter`](super::litter)), and with it the log that it had put in place already.
+//! What a killed run left is removed by the next ([`stale_stages`](super::stale_stages)), and with it the log that it had put in place already.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, access, renameat_with, statx};
 use rustix::io::Errno;
 
+use super::destination::Destination;
 use super::error::RestoreError;
-use super::files::{failed, fsync_directory, fsync_parent, make_all, remove_made};
-use super::litter::{Staged, is_of, note, sweep};
-use super::owner::Owner;
+use super::files::{MadeDirectories, failed};
+use super::log_notes::{StageNote, leave_log_note};
+use super::owner::{self, Owner};
+use super::stage_directory::{CONTENT, Replace, StageDirectory};
+use super::stale_stages::{Asked, remove_stale};
+use super::targets::{Layout, LogPlace, MEMBER, Targets};
+use crate::fsx::directory::Directory;
+use crate::fsx::directory_sync::DirectorySync;
+use crate::fsx::file_identity::FileIdentity;
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {
-    data: Staged,
-    /// A log that does not come with the stage.
-    wal: Option<Staged>,
-    /// Where the log goes within the stage, when not to its usual place.
-    wal_within: Option<PathBuf>,
-    /// Whether the stage becomes `<data-dir>/member` rather than the data directory.
-    inside: bool,
-    /// Mode and owner of the data directory that was there.
-    before: Option<(u32, Owner)>,
-    note: PathBuf,
-    /// Directories around the target that were made for it, outermost first.
-    made: Vec<PathBuf>,
-    published: bool,
+    data: Part,
+    /// A log that does not come with the data directory.
+    log: Option<Part>,
+    /// Where the log goes, relative to the stage that it is made in.
+    log_path: PathBuf,
+    layout: Layout,
+    /// Mode of the data directory that was there and gives way.
+    mode: Option<u32>,
+    owner: Option<Owner>,
+    made: MadeDirectories,
+}
+
+/// One of the two, and where it is to appear.
+struct Part {
+    stage: StageDirectory,
+    parent: Directory,
+    name: OsString,
+    /// Syncs `parent`.
+    sync: DirectorySync,
+}
+
+/// What may become of an existing data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It may be filled or replaced.
+    Either,
+    /// It must be replaced as a whole.
+    Whole,
+}
+
+/// What is asked of a stage.
+pub(super) struct Wanted<'w> {
+    pub data_dir: &'w Path,
+    pub wal_dir: Option<&'w Path>,
+    pub need: Need,
+    /// Who is to own the files, if anybody was named.
+    pub owner: Option<Owner>,
+    /// The snapshot as the caller named it, and its file.
+    pub snapshot: (&'w Path, Option<FileIdentity>),
+}
+
+impl Wanted<'_> {
+    /// Whether all of it could be made, without making anything.
+    pub fn check(&self) -> Result<(), RestoreError> {
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        let layouts = self.layouts(&targets)?;
+        targets.check_writable(&layouts, self.owner)
+    }
+
+    fn layouts(&self, targets: &Targets) -> Result<Vec<Layout>, RestoreError> {
+        let stays = targets.check_free()?;
+        let mut layouts = targets.layouts(stays);
+        if self.need == Need::Whole {
+            layouts.retain(|layout| *layout != Layout::Filled);
+        }
+        if layouts.is_empty() {
+            let reason = "cannot be replaced as a whole (a mount point, the working directory, another user's, or not empty): name a directory below it";
+            return Err(RestoreError::DataDir { path: self.data_dir.to_owned(), reason: reason.into() });
+        }
+        Ok(layouts)
+    }
+
+    /// Removes what killed runs left, looks whether the targets are free, and makes the stages.
+    pub fn begin(&self) -> Result<Stage, RestoreError> {
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        self.sweep(&targets)?;
+        let mut refused = None;
+        for layout in self.layouts(&targets)? {
+            match self.make(&targets, &layout) {
+                // The directory may be this user's to write to where the one around it is not, or the other way round.
+                Err(RestoreError::Write { path, cause }) if cause.kind() == io::ErrorKind::PermissionDenied => {
+                    refused.get_or_insert(RestoreError::Write { path, cause });
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(refused.unwrap_or_else(|| failed(self.data_dir, io::ErrorKind::PermissionDenied.into())))
+    }
+
+    fn sweep(&self, targets: &Targets) -> Result<(), RestoreError> {
+        let asked = Asked { snapshot: self.snapshot, log: targets.beside_log() };
+        if let Some((parent, name)) = targets.beside_data() {
+            remove_stale(&parent, &name, &asked)?;
+        }
+        if targets.data.missing.is_empty() {
+            remove_stale(&targets.data.base, OsStr::new(MEMBER), &asked)?;
+        }
+        match targets.beside_log() {
+            Some((parent, name)) => remove_stale(parent, name, &asked),
+            None => Ok(()),
+        }
+    }
+
+    fn make(&self, targets: &Targets, layout: &Layout) -> Result<Stage, RestoreError> {
+        let mut made = MadeDirectories::default();
+        let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
+        let (parent, name) = match layout {
+            Layout::Filled => (again(&targets.data.base)?, OsString::from(MEMBER)),
+            Layout::Whole { replaces: true } => {
+                targets.beside_data().ok_or_else(|| failed(self.data_dir, io::Error::other("it was moved away")))?
+            }
+            Layout::Whole { replaces: false } => place(&targets.data, &mut made)?,
+        };
+        let before = (targets.data.missing.is_empty()).then(|| targets.data.base.facts()).transpose();
+        let before = before.map_err(|cause| failed(self.data_dir, cause))?;
+        let data = Part::make(parent, name, None)?;
+        let (log, log_path) = match (&targets.log, layout) {
+            (LogPlace::Usual, _) => (None, member(layout).join("wal")),
+            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
+            (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
+                Ok(below) => (None, Path::new(CONTENT).join(below)),
+                Err(_) => {
+                    // All of it beside `member`, so that nothing is in the data directory before it is complete.
+                    let mut names = below.iter();
+                    let first = names.next().unwrap_or_default().to_owned();
+                    let part = Part::make(again(&targets.data.base)?, first, Some(&data))?;
+                    (Some(part), Path::new(CONTENT).join(names.as_path()))
+                }
+            },
+            (LogPlace::Elsewhere(wal), _) => {
+                let (parent, name) = place(wal, &mut made)?;
+                (Some(Part::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+            }
+        };
+        let owner = self.owner_of_files(&data.stage, before.as_ref().map(Owner::of))?;
+        for part in [Some(&data), log.as_ref()].into_iter().flatten() {
+            if let Some(owner) = owner {
+                part.stage.give_files_to(owner);
+            }
+        }
+        let replaced = before.filter(|_| *layout != Layout::Filled);
+        let mode = replaced.map(|facts| facts.mode() & 0o7777);
+        Ok(Stage { data, log, log_path, layout: layout.clone(), mode, owner, made })
+    }
+
+    /// Who is to own the files: who was named, or else the owner of the directory that was there, as far as this user may give files away.
+    fn owner_of_files(&self, stage: &StageDirectory, before: Option<Owner>) -> Result<Option<Owner>, RestoreError> {
+        let Some(owner) = self.owner.or(before) else { return Ok(None) };
+        match stage.try_owner(owner) {
+            Ok(()) => Ok(Some(owner)),
+            Err(cause) if self.owner.is_some() => Err(RestoreError::NotOurs(crate::error::plain(&cause))),
+            // Nobody asked for it.
+            Err(cause) if owner::is_refusal(&cause) => Ok(None),
+            Err(cause) => Err(failed(stage.shown(), cause)),
+        }
+    }
+}
+
+/// What becomes `<data-dir>/member`, relative to the stage.
+fn member(layout: &Layout) -> PathBuf {
+    match layout {
+        Layout::Filled => CONTENT.into(),
+        Layout::Whole { .. } => Path::new(CONTENT).join(MEMBER),
+    }
+}
+
+/// The directory around a destination, made if need be, and the name in it.
+fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
+    let shown = destination.shown();
+    let failed = |cause| failed(&shown, cause);
+    let Some((name, around)) = destination.missing.split_last() else {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    };
+    let base = destination.base.again().map_err(failed)?;
+    Ok((made.make(base, around)?, name.clone()))
+}
+
+impl Part {
+    /// Makes the stage for `name` in `parent`. That of a log is told to the stage of its data directory first.
+    fn make(parent: Directory, name: OsString, data: Option<&Part>) -> Result<Self, RestoreError> {
+        let shown = parent.path_of(&name);
+        let failed = |cause| failed(&shown, cause);
+        let sync = DirectorySync::prepare(&parent).map_err(failed)?;
+        if let Some(data) = data {
+            let note = StageNote::of(&parent, &name).and_then(|note| note.leave_in(&data.stage));
+            note.map_err(|cause| super::files::failed(data.stage.shown(), cause))?;
+        }
+        let stage = StageDirectory::make(parent.again().map_err(failed)?, &name)?;
+        Ok(Self { stage, parent, name, sync })
+    }
+
+    fn shown(&self) -> PathBuf {
+        self.parent.path_of(&self.name)
+    }
 }
 
 impl Stage {
-    /// Whether the targets are free, without making anything.
-    pub fn check(data_dir: &Path, wal_dir: Option<&Path>) -> Result<bool, RestoreError> {
-        if let Some(wal) = wal_dir {
-            let refuse = |reason: &str| Err(RestoreError::WalDir { path: wal.to_owned(), reason: reason.into() });
-            if wal.symlink_metadata().is_ok() {
-                return refuse("exists");
-            }
-            let (data, wal) = (settled(data_dir), settled(wal));
-            let database = data.join("member/snap");
-            if database.starts_with(&wal) || wal.starts_with(&database) {
-                return refuse("is where the data directory or the database goes");
-            }
-        }
-        let refuse = |reason: &str| Err(RestoreError::DataDir { path: data_dir.to_owned(), reason: reason.into() });
-        let entries = match fs::read_dir(data_dir) {
-            Ok(entries) => entries,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && data_dir.is_symlink() => {
-                return refuse("is a link that leads nowhere");
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(_) if data_dir.symlink_metadata().is_ok_and(|facts| !facts.is_dir()) => {
-                return refuse("is no directory");
-            }
-            Err(_) => return refuse("could not be read"),
-        };
-        let mut lost_and_found = false;
-        for entry in entries {
-            let Ok(entry) = entry else { return refuse("could not be read") };
-            match entry.file_name().to_string_lossy().as_ref() {
-                "lost+found" => lost_and_found = true,
-                name if is_of(Path::new("member"), name) => lost_and_found = true,
-                _ => return refuse("is not empty"),
-            }
-        }
-        Ok(lost_and_found)
+    /// The stage of the data directory, and what becomes `<data-dir>/member` in it.
+    pub fn member(&self) -> (&StageDirectory, PathBuf) {
+        (&self.data.stage, member(&self.layout))
     }
 
-    /// Whether something can be made where the targets are to be, without making it.
-    pub fn check_writable(data_dir: &Path, wal_dir: Option<&Path>) -> Result<(), RestoreError> {
-        let (data, wal) = (settled(data_dir), wal_dir.map(settled));
-        let writable = |path: &Path| {
-            let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
-            access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|cause| failed(there, cause.into()))
-        };
-        // A directory that is there can be filled where it cannot be replaced.
-        writable(&around(&data)).or_else(|error| if data.is_dir() { writable(&data) } else { Err(error) })?;
-        wal.map_or(Ok(()), |wal| writable(&around(&wal)))
+    /// The stage of the data directory.
+    pub fn data(&self) -> &StageDirectory {
+        &self.data.stage
     }
 
-    /// Removes what killed runs left, looks whether the targets are free, and makes the directories.
-    pub fn begin(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
-        let data_dir = resolved(data_dir);
-        let mut made = Vec::new();
-        let begun = Self::begin_in(&data_dir, wal_dir, &mut made);
-        match begun {
-            Ok(mut stage) => {
-                stage.made = made;
-                Ok(stage)
-            }
-            Err(error) => {
-                remove_made(&made);
-                Err(error)
-            }
-        }
-    }
-
-    fn begin_in(data_dir: &Path, wal_dir: Option<&Path>, made: &mut Vec<PathBuf>) -> Result<Self, RestoreError> {
-        let (parent, member) = (around(data_dir), data_dir.join("member"));
-        make_all(&parent, made)?;
-        sweep(&parent, data_dir)?;
-        sweep(data_dir, &member)?;
-        if let Some(wal) = wal_dir {
-            sweep(&around(wal), wal)?;
-        }
-        let occupied = Self::check(data_dir, wal_dir)?;
-        let facts = fs::metadata(data_dir).ok();
-        let before = facts
-            .as_ref()
-            .map(|facts| (facts.mode() & 0o7777, Owner { user: Some(facts.uid()), group: Some(facts.gid()) }));
-        // Who stands in it would stand in a directory that is gone.
-        let ours = std::env::current_dir().is_ok_and(|here| here == data_dir);
-        let mounted = facts.is_some() && is_mounted(data_dir, &parent);
-        let outside = if occupied || mounted || ours { None } else { Some(Staged::make(&parent, data_dir)) };
-        let (data, inside) = match outside {
-            Some(Ok(staged)) => (staged, false),
-            // The directory is ours to write to, the one around it is not.
-            Some(Err(RestoreError::Write { cause, .. }))
-                if facts.is_some() && cause.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                (Staged::make(data_dir, &member)?, true)
-            }
-            Some(Err(error)) => return Err(error),
-            None => (Staged::make(data_dir, &member)?, true),
-        };
-        let note = note(&data.stage);
-        let mut stage =
-            Self { data, wal: None, wal_within: None, inside, before, note, made: Vec::new(), published: false };
-        let Some(wal) = wal_dir else { return Ok(stage) };
-        let settled_wal = settled(wal);
-        stage.wal_within = settled_wal.strip_prefix(settled(&stage.data.target)).ok().map(Path::to_owned);
-        if let Some(below) = &stage.wal_within {
-            make_all(&around(&stage.data.stage.join(below)), &mut Vec::new())?;
-        } else {
-            make_all(&around(wal), made)?;
-            stage.wal = Some(Staged::make(&around(wal), wal)?);
-        }
-        Ok(stage)
-    }
-
-    /// Whether the files can be given to `owner`, before any of them is written.
-    pub fn check_owner(&self, owner: Owner) -> Result<(), RestoreError> {
-        let file = tempfile::tempfile_in(&self.data.stage).map_err(|cause| failed(&self.data.stage, cause))?;
-        fchown(&file, owner.user, owner.group).map_err(|cause| RestoreError::NotOurs(crate::error::plain(&cause)))
-    }
-
-    /// What becomes `<data-dir>/member`.
-    pub fn member(&self) -> PathBuf {
-        if self.inside { self.data.stage.clone() } else { self.data.stage.join("member") }
-    }
-
-    /// What becomes the data directory; none where only `member` in it does.
-    pub fn root(&self) -> Option<&Path> {
-        (!self.inside).then_some(&*self.data.stage)
-    }
-
-    /// Where the log goes.
-    pub fn wal_dir(&self) -> PathBuf {
-        match (&self.wal, &self.wal_within) {
-            (Some(wal), _) => wal.stage.clone(),
-            (None, Some(below)) => self.data.stage.join(below),
-            (None, None) => self.member().join("wal"),
-        }
+    /// The stage that the log is made in, and where it goes there.
+    pub fn log(&self) -> (&StageDirectory, PathBuf) {
+        (self.log.as_ref().map_or(&self.data.stage, |log| &log.stage), self.log_path.clone())
     }
 
     /// Makes it appear: the log first, where it lies elsewhere, then the data directory.
-    pub fn publish(mut self, owner: Option<Owner>) -> Result<(), RestoreError> {
-        let kept = self.before.map(|(_, owner)| owner);
-        // Root restores into a directory prepared for another user: the files are to be that user's.
-        if let Some(owner) = owner.or(kept) {
-            self.made.iter().try_for_each(|path| give_one(path, owner))?;
-            give(&self.data.stage, owner)?;
-            self.wal.as_ref().map_or(Ok(()), |wal| give(&wal.stage, owner))?;
-        }
-        if let (Some((mode, _)), false) = (self.before, self.inside) {
-            let path = &self.data.stage;
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|cause| failed(path, cause))?;
-        }
-        for path in self.wal_within.iter().flat_map(|below| below.ancestors().skip(1)) {
-            fsync_directory(&self.data.stage.join(path))?;
-        }
-        fsync_directory(&self.data.stage)?;
-        if let Some(wal) = &self.wal {
-            fsync_directory(&wal.stage)?;
-            self.leave_note(wal)?;
-            rename(&wal.stage, &wal.target).map_err(|cause| match cause {
+    ///
+    /// # Errors
+    /// [`RestoreError::InPlace`] when the result is in place, and something after that went wrong. Otherwise nothing is.
+    pub fn publish(mut self) -> Result<(), RestoreError> {
+        self.made.settle(self.owner)?;
+        self.data.stage.settle(self.mode)?;
+        if let Some(log) = &self.log {
+            log.stage.settle(None)?;
+            leave_log_note(&self.data.stage, &log.stage, &self.log_path)
+                .map_err(|cause| failed(self.data.stage.shown(), cause))?;
+            log.stage.move_content(&log.parent, &log.name, Replace::Nothing).map_err(|cause| match cause {
                 Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::WalDir {
-                    path: wal.target.clone(),
+                    path: log.shown(),
                     reason: "appeared while the snapshot was restored".into(),
                 },
-                cause => failed(&wal.target, cause.into()),
+                cause => failed(&log.shown(), cause.into()),
             })?;
-            fsync_parent(&wal.target)?;
         }
-        let target = &self.data.target;
-        // An empty directory gives way to a rename, one with anything in it does not.
-        let renamed = if self.before.is_some() && !self.inside {
-            rustix::fs::rename(&self.data.stage, target)
-        } else {
-            rename(&self.data.stage, target)
-        };
-        if let Err(cause) = renamed {
-            if let Some(wal) = &self.wal {
-                // It was put there a moment ago and belongs to nobody yet.
-                let _ = fs::rename(&wal.target, &wal.stage);
+        if let Err(error) = self.publish_data() {
+            if let Some(log) = &self.log {
+                log.stage.take_back(&log.parent, &log.name);
             }
-            return Err(match cause {
-                Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::DataDir {
-                    path: target.clone(),
-                    reason: "appeared while the snapshot was restored".into(),
-                },
-                cause => failed(target, cause.into()),
-            });
+            return Err(error);
         }
-        self.published = true;
-        fsync_parent(target)?;
-        self.made.iter().try_for_each(|path| fsync_parent(path))?;
-        if self.wal.is_some() {
-            let _ = fs::remove_file(&self.note);
+        self.made.keep();
+        self.after()
+    }
+
+    fn publish_data(&self) -> Result<(), RestoreError> {
+        if let Some(log) = &self.log {
+            log.sync.run().map_err(|cause| failed(&log.shown(), cause))?;
+        }
+        let Part { stage, parent, name, .. } = &self.data;
+        let replace = match self.layout {
+            Layout::Whole { replaces: true } => Replace::EmptyDirectory,
+            _ => Replace::Nothing,
+        };
+        stage.move_content(parent, name, replace).map_err(|cause| match cause {
+            Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::DataDir {
+                path: self.data.shown(),
+                reason: "appeared while the snapshot was restored".into(),
+            },
+            cause => failed(&self.data.shown(), cause.into()),
+        })
+    }
+
+    /// What is left to do once the data directory is in place: all of it is tried, and the first failure told.
+    fn after(self) -> Result<(), RestoreError> {
+        let path = self.data.shown();
+        let in_place = |what: &str| {
+            let (path, what) = (path.clone(), what.to_owned());
+            move |cause| RestoreError::InPlace { path, what, cause }
+        };
+        let mode = self.mode.map_or(Ok(()), |mode| self.data.stage.set_mode(mode));
+        let synced = self.data.sync.run();
+        let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
+        let log = self.log.map(|log| (log.stage.shown().to_owned(), log.stage.finish()));
+        synced.map_err(in_place("the directory around it could not be synced"))?;
+        mode.map_err(in_place("the mode of the directory that was there before could not be set"))?;
+        for (stage, finished) in [Some(data), log].into_iter().flatten() {
+            finished.map_err(in_place(&format!("{} could not be removed", crate::printable_path(&stage))))?;
         }
         Ok(())
     }
-
-    /// Says where the log goes, so that it can be taken back when this run is killed before the data directory is in place.
-    fn leave_note(&self, wal: &Staged) -> Result<(), RestoreError> {
-        let facts = fs::metadata(&wal.stage).map_err(|cause| failed(&wal.stage, cause))?;
-        let path = std::path::absolute(&wal.target).map_err(|cause| failed(&wal.target, cause))?;
-        let note = serde_json::json!({ "wal": path, "device": facts.dev(), "inode": facts.ino() });
-        fs::write(&self.note, note.to_string())
-            .and_then(|()| File::open(&self.note)?.sync_all())
-            .map_err(|cause| failed(&self.note, cause))?;
-        fsync_parent(&self.note)
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if self.published {
-            return;
-        }
-        let _ = fs::remove_dir_all(&self.data.stage);
-        if let Some(wal) = &self.wal {
-            let _ = fs::remove_dir_all(&wal.stage);
-            let _ = fs::remove_file(&self.note);
-        }
-        remove_made(&self.made);
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system knows the flag; a plain rename replaces an empty directory at most.
-        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(from, to),
-        other => other,
-    }
-}
-
-/// Whether a directory is the root of a mount, which nothing can be renamed over. A bind mount is on the device that the directory around it is on, too.
-fn is_mounted(path: &Path, parent: &Path) -> bool {
-    let facts = statx(CWD, path, AtFlags::empty(), StatxFlags::empty()).ok();
-    let told = facts.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
-    let device = |path: &Path| fs::metadata(path).map(|facts| facts.dev()).ok();
-    told.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-        || device(path) != device(parent)
-}
-
-/// The directory that something is in.
-fn around(path: &Path) -> PathBuf {
-    path.parent().filter(|path| !path.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned)
-}
-
-/// The one path among all that lead there, as far as it can be told of what is not there yet.
-fn settled(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = path.ancestors().find_map(|start| Some((start, fs::canonicalize(start).ok()?)));
-    let Some((start, real)) = there else { return path };
-    path.strip_prefix(start).map_or(path.clone(), |rest| real.join(rest).components().collect())
-}
-
-/// Follows links, so that what they point to is replaced and not the link.
-fn resolved(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn give(path: &Path, owner: Owner) -> Result<(), RestoreError> {
-    give_one(path, owner)?;
-    if fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir()) {
-        for entry in fs::read_dir(path).map_err(|cause| failed(path, cause))? {
-            give(&entry.map_err(|cause| failed(path, cause))?.path(), owner)?;
-        }
-    }
-    Ok(())
-}
-
-fn give_one(path: &Path, owner: Owner) -> Result<(), RestoreError> {
-    let facts = fs::symlink_metadata(path).map_err(|cause| failed(path, cause))?;
-    let differs =
-        owner.user.is_some_and(|user| user != facts.uid()) || owner.group.is_some_and(|group| group != facts.gid());
-    if differs {
-        chown(path, owner.user, owner.group).map_err(|cause| failed(path, cause))?;
-    }
-    Ok(())
 }

@@ -3,15 +3,14 @@
 //! A restore writes each byte once and never reads it again, and ends only when all of it is on the disk. By way of the page cache each byte is copied once more, and the kernel finds
 //! memory for it, maps it and writes it back, which took three times as long as the disk itself on the machine where it was measured; and the pages of those that run beside the restore give way.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind::InvalidInput, ErrorKind::Unsupported};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::RestoreError;
-use super::files::{create, failed};
+use super::files::failed;
+use super::stage_directory::StageDirectory;
 
 /// What memory, offset and length must be a multiple of to go past the page cache: the page size of nearly all machines, which no disk's blocks are larger than.
 const ALIGNMENT: usize = 4096;
@@ -27,12 +26,11 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A new file, which its owner alone may read.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let file = create(path)?;
-        // Not every file system has it, and none has to.
-        let direct = OpenOptions::new().write(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path).ok();
-        Ok(Self { direct, ..Self::of(file, path) })
+    /// A new file in a stage, which its owner alone may read.
+    pub fn create(stage: &StageDirectory, path: &Path) -> Result<Self, RestoreError> {
+        let shown = stage.path_of(path);
+        let (file, direct) = stage.create_direct(path).map_err(|cause| failed(&shown, cause))?;
+        Ok(Self { direct, ..Self::of(file, &shown) })
     }
 
     /// A file that is there already; `path` is what it is called where something goes wrong.
@@ -84,11 +82,13 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs;
 
     use etcdsnap_core::Block;
 
     use super::*;
+    use crate::fsx::directory::Directory;
 
     fn block(len: usize, fill: u8) -> Block {
         let mut block = Block::new(len);
@@ -108,6 +108,10 @@ mod tests {
         (fs::read(&target.path).unwrap(), cached)
     }
 
+    fn stage(directory: &Path) -> StageDirectory {
+        StageDirectory::make(Directory::open(directory).unwrap(), OsStr::new("data")).unwrap()
+    }
+
     #[test]
     fn every_byte_is_written_whether_past_the_page_cache_or_not() {
         let directory = tempfile::tempdir().unwrap();
@@ -115,23 +119,23 @@ mod tests {
         let unaligned = &a[1..];
         for blocks in [vec![&*a, &*b, &*tail], vec![&*a, unaligned, &*b], vec![&*tail, &*a], vec![&a[..5]]] {
             let expected = blocks.concat();
-            let target = Target::create(&directory.path().join("db")).unwrap();
+            let stage = stage(directory.path());
+            let target = Target::create(&stage, Path::new("db")).unwrap();
             let (found, cached) = written(&target, &blocks);
             assert!(found == expected);
             if target.direct.is_none() {
                 assert_eq!(cached, expected.len() as u64);
             }
-            let plain = Target::of(create(&directory.path().join("plain")).unwrap(), &directory.path().join("plain"));
+            let plain = Target::of(stage.create(Path::new("plain")).unwrap(), &stage.path_of(Path::new("plain")));
             assert_eq!(written(&plain, &blocks), (expected.clone(), expected.len() as u64));
-            fs::remove_file(&target.path).unwrap();
-            fs::remove_file(&plain.path).unwrap();
         }
     }
 
     #[test]
     fn what_the_file_system_refuses_goes_the_other_way() {
         let directory = tempfile::tempdir().unwrap();
-        let mut target = Target::create(&directory.path().join("db")).unwrap();
+        let stage = stage(directory.path());
+        let mut target = Target::create(&stage, Path::new("db")).unwrap();
         // Most file systems take no odd numbers of bytes past the page cache; all of it is there in any case.
         target.alignment = 1;
         let blocks = [&*block(4096, 1), &*block(101, 2), &*block(4096, 3), &*block(7, 4)];

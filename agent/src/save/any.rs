@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::SaveConfig;
 use super::error::SaveError;
-use super::keep::Keep;
+use super::retention::Keep;
 use super::{Job, Saved, within};
 use crate::client::{Client, ClientConfig, ClientError, Member, endpoints, rank};
 use crate::progress::Progress;
@@ -35,8 +35,8 @@ pub async fn save_any(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
+    let job = Job::new(config, path, keep, progress, cancel)?;
     let work = async {
-        let job = Job::new(config, path, keep, progress, cancel)?;
         let endpoints = endpoints(&config.client).await?;
         let tries = match (retries, endpoints.len()) {
             (_, 0) => return Err(SaveError::Endpoints(0)),
@@ -66,7 +66,7 @@ pub async fn save_any(
                 },
             };
             match outcome {
-                Ok(saved) => return Ok(saved),
+                Ok(published) => return Ok(published),
                 Err(error) => {
                     let over = !error.is_passing();
                     if !over && number.saturating_add(1) < tries {
@@ -88,7 +88,8 @@ pub async fn save_any(
             (_, None) => Err(SaveError::Endpoints(0)),
         }
     };
-    within(config.timeout, cancel, work).await
+    let published = within(config.timeout, cancel, work).await?;
+    Ok(job.finish(published).await)
 }
 
 type Ready = HashMap<String, (Client, Member)>;

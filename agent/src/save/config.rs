@@ -1,5 +1,6 @@
 //! What a save is asked to do.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct SaveConfig {
     pub verify: SaveVerify,
     /// Whether the file is compressed.
     pub compression: Option<Compression>,
+    /// Files that the snapshot must not replace, beside the certificates and keys of `client`.
+    pub inputs: Vec<PathBuf>,
     /// How long the stream may stand still.
     pub stall_timeout: Duration,
     /// How long all of it may take.
@@ -26,6 +29,7 @@ impl Default for SaveConfig {
             client: ClientConfig::default(),
             verify: SaveVerify::Full,
             compression: None,
+            inputs: Vec::new(),
             stall_timeout: Duration::from_secs(30),
             timeout: None,
         }

@@ -8,10 +8,12 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
+use crate::fsx::output_target::OutputError;
+use crate::fsx::part_file::PartFileError;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
-/// Nothing was saved, and a file that had the name before is as it was. Its text says what is wrong; [`SaveError::advice`] says what to do.
+/// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
@@ -84,6 +86,18 @@ pub enum SaveError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The snapshot is complete and has its name, but the directory could not be synced.
+    #[error(
+        "{} is complete and in place, but its directory could not be synced to the disk: {}",
+        printable_path(path),
+        plain(cause)
+    )]
+    NotSynced {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The name cannot be used.
     #[error("{}: {reason}", printable_path(path))]
     Name {
@@ -92,12 +106,25 @@ pub enum SaveError {
         /// What is the matter with it.
         reason: String,
     },
+    /// No file can get that name, or the file of that name is one that is read.
+    #[error(transparent)]
+    Target(#[from] OutputError),
     /// The time that was given for all of it has passed.
     #[error("it took longer than {}", humantime::format_duration(*.0))]
     Deadline(Duration),
     /// The caller asked to stop.
     #[error("stopped")]
     Cancelled,
+}
+
+impl From<PartFileError> for SaveError {
+    fn from(error: PartFileError) -> Self {
+        match error {
+            PartFileError::Target { path, reason } => Self::Name { path, reason },
+            PartFileError::Write { path, cause } => Self::Write { path, cause },
+            PartFileError::NotSynced { path, cause } => Self::NotSynced { path, cause },
+        }
+    }
 }
 
 impl From<Lack> for SaveError {
@@ -127,9 +154,11 @@ impl SaveError {
                 "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database as it is.".into()
             }
             Self::Judge(error) => error.advice(),
+            Self::Target(error) => error.advice(),
             Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::NotSynced { .. } => "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk. No old snapshot was removed.".into(),
             Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
             Self::Write { .. } | Self::Name { .. } | Self::Cancelled => String::new(),
         }

@@ -2,6 +2,7 @@
 
 use super::SaveError;
 use crate::client::ClientError;
+use crate::fsx::output_target::OutputError;
 
 /// The cause of a failure, as counters and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,11 +71,14 @@ impl SaveError {
                 ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
             ) => Connect,
             Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => Stream,
-            Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => Configuration,
+            Self::Target(OutputError::Write { .. }) => Disk,
+            Self::Target(_) | Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => {
+                Configuration
+            }
             Self::All(errors) => errors.last().map_or(Connect, Self::cause),
             Self::Stalled { .. } => Stalled,
             Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
-            Self::Space { .. } | Self::Write { .. } | Self::Judge(_) => Disk,
+            Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => Disk,
             Self::Deadline(_) => Deadline,
             Self::Cancelled => Cancelled,
         }

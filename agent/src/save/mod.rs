@@ -1,82 +1,43 @@
 //! A snapshot from a running server becomes a file: complete, verified and synced before it gets its name, or there is no trace of it.
 //!
 //! The pieces of the stream go to a thread that hashes and writes them ([`write`]). When the stream is over, its length and SHA-256 are compared, the file is judged
-//! as `verify` would, and renamed ([`part`]).
+//! as `verify` would, and renamed ([`PartFile`]).
 
 mod any;
 mod config;
 mod error;
 mod failure_cause;
-mod keep;
 mod name;
-pub(crate) mod part;
+mod origin;
+mod retention;
+mod saved;
 mod stream;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use etcdsnap_core::{Report, Verdict, Watch};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub use any::save_any;
 pub use config::{Compression, SaveConfig, SaveVerify};
 pub use error::SaveError;
 pub use failure_cause::FailureCause;
-pub use keep::Keep;
+pub use retention::Keep;
+pub use saved::Saved;
 
 use crate::client::{Client, Member, endpoints};
+use crate::fsx::output_target::{judge_directory, judge_file};
+use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
+use crate::printable::printable_path;
 use crate::progress::{Progress, Stage};
 use crate::space;
 use name::{Facts, Place, Template};
-use part::Part;
-
-/// What was saved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Saved {
-    /// The file.
-    pub file: PathBuf,
-    /// The server that it is from.
-    pub endpoint: String,
-    /// The cluster's id, hexadecimal.
-    pub cluster_id: String,
-    /// The member's id, hexadecimal.
-    pub member_id: String,
-    /// The member's name, where it could be had.
-    pub member: Option<String>,
-    /// The version of the server's program.
-    pub server_version: String,
-    /// The storage version, which servers tell from 3.6 on; empty before.
-    pub storage_version: String,
-    /// The latest revision in the snapshot; none when its structure was not read.
-    pub revision: Option<i64>,
-    /// Keys that are alive; none when its structure was not read.
-    pub total_key: Option<u64>,
-    /// What `snapshot status` prints as the hash; none when its structure was not read.
-    pub hash: Option<u32>,
-    /// The SHA-256 of the database, hexadecimal.
-    pub sha256: String,
-    /// Whether it is the one that the server sent behind the database.
-    pub sha256_matches: bool,
-    /// Bytes of the snapshot, its SHA-256 counted.
-    pub bytes: u64,
-    /// Bytes of the file: fewer, if it is compressed.
-    pub file_bytes: u64,
-    /// Whether every page and entry was checked.
-    pub verified: bool,
-    /// What a person should know: doubts about the member, and findings that are warnings.
-    pub warnings: Vec<String>,
-    /// From the first word with the server until the file had its name, in seconds.
-    pub seconds: f64,
-    /// Old snapshots that were removed.
-    pub removed: Vec<PathBuf>,
-    /// Old snapshots that were to be removed and could not be, with the reason.
-    pub not_removed: Vec<(PathBuf, String)>,
-}
+use origin::Origin;
+use retention::{Newest, Pruned};
 
 /// Takes a snapshot from the one endpoint of the configuration.
 ///
@@ -95,14 +56,15 @@ pub async fn save(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
+    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
     let work = async {
         let endpoints = endpoints(&config.client).await?;
         let [endpoint] = endpoints.as_slice() else { return Err(SaveError::Endpoints(endpoints.len())) };
-        let job = Job::new(config, path, Keep::default(), progress, cancel)?;
         let client = Client::connect(endpoint, &config.client).await?;
         job.run(client, None).await
     };
-    within(config.timeout, cancel, work).await
+    let published = within(config.timeout, cancel, work).await?;
+    Ok(job.finish(published).await)
 }
 
 /// The same over a connection that is there already; the endpoints of the configuration do not count.
@@ -116,8 +78,9 @@ pub async fn save_with(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let work = async { Job::new(config, path, Keep::default(), progress, cancel)?.run(client, None).await };
-    within(config.timeout, cancel, work).await
+    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
+    let published = within(config.timeout, cancel, job.run(client, None)).await?;
+    Ok(job.finish(published).await)
 }
 
 /// Ends `work` when the time is over or the caller cancels.
@@ -159,6 +122,15 @@ impl Drop for Job<'_> {
     }
 }
 
+/// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
+struct Published {
+    saved: Saved,
+    member: Member,
+    /// Ids of the cluster's members; empty when the server did not list them.
+    members: Vec<u64>,
+    taken: SystemTime,
+}
+
 impl<'j> Job<'j> {
     fn new(
         config: &'j SaveConfig,
@@ -169,13 +141,24 @@ impl<'j> Job<'j> {
     ) -> Result<Self, SaveError> {
         let template = Template::parse(path, config.compression.map(Compression::extension))?;
         keep.check(&template, path)?;
-        // A name without places is known before anything is fetched.
-        template.fixed().map_or(Ok(()), |file| part::check_target(&file))?;
-        Ok(Self { config, template, keep, progress, stop: cancel.child_token() })
+        let job = Self { config, template, keep, progress, stop: cancel.child_token() };
+        // A name without places is known before anything is fetched; of the others the directory is.
+        match job.template.fixed() {
+            Some(file) => job.judge_target(&file)?,
+            None => judge_directory(job.template.directory())?,
+        }
+        Ok(job)
     }
 
-    /// Takes the snapshot; `member` is what the server said of itself, if it was asked already.
-    async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Saved, SaveError> {
+    /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
+    fn judge_target(&self, file: &Path) -> Result<(), SaveError> {
+        let tls = &self.config.client.tls;
+        let inputs = [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&self.config.inputs);
+        Ok(judge_file(file, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?)
+    }
+
+    /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
+    async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
         let begun = Instant::now();
         let taken = name::now();
         let mut member = match member {
@@ -185,49 +168,94 @@ impl<'j> Job<'j> {
         if self.config.compression.is_none() {
             space::check(&[(self.template.directory(), member.database_size)])?;
         }
-        member.name = client.name_of(member.member_id).await;
-        let part = Arc::new(Part::new(self.template.directory())?);
+        let members = client.members().await.unwrap_or_default();
+        let listed = members.iter().find(|listed| listed.id == member.member_id);
+        member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
+        let name_at = |revision| {
+            let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
+            self.template.fill(&Facts { cluster: member.cluster_id, member: named, revision, time: taken })
+        };
+        // Before the download, with a revision of about as many digits.
+        self.judge_target(&name_at(member.revision))?;
+        let part = Arc::new(PartFile::new(self.template.directory())?);
         let (copied, storage_version) = self.receive(&mut client, &part).await?;
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
-        let file = self.template.fill(&Facts {
-            cluster: member.cluster_id,
-            member: member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id)),
-            revision: report.as_ref().and_then(|report| report.status.as_ref()).map_or(0, |status| status.revision),
-            time: taken,
-        });
+        let status = report.as_ref().and_then(|report| report.status.as_ref());
+        let file = name_at(status.map_or(0, |status| status.revision));
         let part =
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
-        part.publish(&file)?;
-        let removed = self.keep.apply(&self.template, member.cluster_id, &file, taken);
-        let status = report.as_ref().and_then(|report| report.status.as_ref());
+        let sha256_matches = copied.trailer == Some(copied.sha256);
+        if sha256_matches {
+            let revision = status.map(|status| status.revision);
+            Origin { cluster: member.cluster_id, revision }.attach(&part.handle()?);
+        }
         let mut warnings = member.doubts();
         warnings.extend(report.iter().flat_map(findings));
-        Ok(Saved {
+        warnings.extend(unproven_leftovers(part.unproven_leftovers()));
+        // What has the name may have changed meanwhile.
+        self.judge_target(&file)?;
+        part.publish(&file)?;
+        let saved = Saved {
             file,
-            endpoint: member.endpoint,
+            endpoint: member.endpoint.clone(),
             cluster_id: format!("{:x}", member.cluster_id),
             member_id: format!("{:x}", member.member_id),
-            member: member.name,
-            server_version: member.version,
+            member: member.name.clone(),
+            server_version: member.version.clone(),
             storage_version,
             revision: status.map(|status| status.revision),
             total_key: status.map(|status| status.total_key),
             hash: status.map(|status| status.hash),
             sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            sha256_matches: copied.trailer == Some(copied.sha256),
+            sha256_matches,
             bytes: copied.len,
             file_bytes,
             verified: self.config.verify == SaveVerify::Full,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
-            removed: removed.removed,
-            not_removed: removed.left,
-        })
+            removed: Vec::new(),
+            not_removed: Vec::new(),
+        };
+        Ok(Published { saved, member, members: members.iter().map(|member| member.id).collect(), taken })
+    }
+
+    /// Removes old snapshots.
+    async fn finish(&self, published: Published) -> Saved {
+        let Published { mut saved, member, members, taken } = published;
+        let pruned = self.prune(&saved, &member, members, taken).await;
+        saved.removed = pruned.removed;
+        saved.not_removed = pruned.not_removed;
+        saved.warnings.extend(pruned.notes);
+        saved
+    }
+
+    async fn prune(&self, saved: &Saved, member: &Member, members: Vec<u64>, taken: SystemTime) -> Pruned {
+        let none = |reason: &str| Pruned {
+            notes: vec![format!("No old snapshot was removed, because {reason}.")],
+            ..Pruned::default()
+        };
+        if !self.keep.is_asked_for() {
+            return Pruned::default();
+        }
+        if self.config.verify == SaveVerify::None || !saved.sha256_matches {
+            return none("the new one was not verified (--verify none)");
+        }
+        if self.stop.is_cancelled() {
+            return none("this run was stopped");
+        }
+        let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
+        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
+        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
+        let cluster = member.cluster_id;
+        let pruning = tokio::task::spawn_blocking(move || {
+            keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
+        });
+        pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
     }
 
     /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for.
-    async fn judged_and_synced(&self, part: &Arc<Part>, endpoint: &str) -> Result<Option<Report>, SaveError> {
+    async fn judged_and_synced(&self, part: &Arc<PartFile>, endpoint: &str) -> Result<Option<Report>, SaveError> {
         let full = self.config.verify == SaveVerify::Full;
         let syncing = {
             let part = Arc::clone(part);
@@ -255,6 +283,17 @@ impl<'j> Job<'j> {
             report => Ok(report),
         }
     }
+}
+
+/// What a person should know of files that may be leftovers of killed runs.
+fn unproven_leftovers(paths: &[PathBuf]) -> Option<String> {
+    let list: Vec<_> = paths.iter().map(|path| printable_path(path)).collect();
+    (!list.is_empty()).then(|| {
+        format!(
+            "Unfinished files of runs that were killed seem to be left, and nothing proves that etcdsnap made them: {}. Remove them if no save or export is running.",
+            list.join(", ")
+        )
+    })
 }
 
 fn findings(report: &Report) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Names of snapshots, with places for what they are of.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -23,19 +25,23 @@ pub(super) enum Place {
     Time,
 }
 
-const PLACES: [(&str, Place); 4] = [
-    ("{cluster}", Place::Cluster),
-    ("{member}", Place::Member),
-    ("{revision}", Place::Revision),
-    ("{time}", Place::Time),
+const PLACES: [(&[u8], Place); 4] = [
+    (b"{cluster}", Place::Cluster),
+    (b"{member}", Place::Member),
+    (b"{revision}", Place::Revision),
+    (b"{time}", Place::Time),
 ];
+
+/// What names of compressed snapshots end with. Snapshots of one template count together in all these forms, so that `--compress` can be turned on and off.
+const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
 /// Characters of a time in a name.
 const TIME: usize = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    Text(String),
+    /// Bytes as they are; names need not be UTF-8.
+    Text(Vec<u8>),
     Place(Place),
 }
 
@@ -65,35 +71,32 @@ impl Template {
         if path == Path::new("-") {
             return Err(wrong("only a file can be proven before it gets its name; ./- is one of that name"));
         }
-        let is_directory = path.is_dir() || path.to_string_lossy().ends_with('/');
+        let is_directory = path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/");
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
-            (path, format!("{DEFAULT}{extension}"))
+            (path, format!("{DEFAULT}{extension}").into())
         } else {
             let name = path.file_name().ok_or_else(|| wrong("it names no file"))?;
-            let name = name.to_str().ok_or_else(|| wrong("the name is not UTF-8"))?;
             (path.parent().unwrap_or(Path::new("")), name.to_owned())
         };
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let mut pieces = Vec::new();
-        let mut text = String::new();
-        let mut rest = name.as_str();
-        while !rest.is_empty() {
+        let mut text = Vec::new();
+        let mut rest = name.as_bytes();
+        while let Some((first, others)) = rest.split_first() {
             if let Some((word, place)) = PLACES.iter().find(|(word, _)| rest.starts_with(word)) {
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
                 pieces.push(Piece::Place(*place));
-                rest = rest.strip_prefix(word).unwrap_or_default();
+                rest = rest.strip_prefix(*word).unwrap_or_default();
                 continue;
             }
-            let mut letters = rest.chars();
-            match letters.next() {
-                Some('{') => return Err(wrong("places in a name are {cluster}, {member}, {revision} and {time}")),
-                Some(letter) => text.push(letter),
-                None => {}
+            if *first == b'{' {
+                return Err(wrong("places in a name are {cluster}, {member}, {revision} and {time}"));
             }
-            rest = letters.as_str();
+            text.push(*first);
+            rest = others;
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(text));
@@ -115,12 +118,12 @@ impl Template {
     pub fn fill(&self, facts: &Facts) -> PathBuf {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster),
-            Piece::Place(Place::Member) => facts.member.chars().map(tame).collect(),
-            Piece::Place(Place::Revision) => facts.revision.to_string(),
-            Piece::Place(Place::Time) => stamp(facts.time),
+            Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
+            Piece::Place(Place::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Place(Place::Revision) => facts.revision.to_string().into_bytes(),
+            Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
         });
-        let name: String = pieces.collect();
+        let name = OsString::from_vec(pieces.flatten().collect());
         if self.directory == Path::new(".") { PathBuf::from(name) } else { self.directory.join(name) }
     }
 
@@ -130,16 +133,26 @@ impl Template {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
-    /// What the names of this template look like for snapshots of `cluster`, whichever member they are of.
-    pub fn pattern(&self, cluster: u64) -> Option<Regex> {
+    /// What recognises the names of this template; of `cluster` alone where they have the cluster's id. `None` for a template without a time.
+    pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
+        let mut pieces = self.pieces.clone();
+        if let Some(Piece::Text(text)) = pieces.last_mut()
+            && let Some(form) = FORMS.iter().find(|form| text.ends_with(form.as_bytes()))
+        {
+            text.truncate(text.len().saturating_sub(form.len()));
+        }
         let mut pattern = String::from("^");
-        let mut timed = false;
-        for piece in &self.pieces {
+        let (mut timed, mut revised) = (false, false);
+        for piece in &pieces {
             match piece {
-                Piece::Text(text) => pattern.push_str(&regex_lite::escape(text)),
+                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
                 Piece::Place(Place::Cluster) => pattern.push_str(&format!("{cluster:x}")),
                 Piece::Place(Place::Member) => pattern.push_str("[^/]+?"),
-                Piece::Place(Place::Revision) => pattern.push_str("[0-9]+"),
+                Piece::Place(Place::Revision) if revised => pattern.push_str("[0-9]+"),
+                Piece::Place(Place::Revision) => {
+                    revised = true;
+                    pattern.push_str("(?<revision>[0-9]+)");
+                }
                 Piece::Place(Place::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
                 Piece::Place(Place::Time) => {
                     timed = true;
@@ -147,9 +160,28 @@ impl Template {
                 }
             }
         }
-        pattern.push('$');
-        Regex::new(&pattern).ok().filter(|_| timed)
+        let forms = FORMS.map(regex_lite::escape).join("|");
+        pattern.push_str(&format!("(?:{forms})?$"));
+        Regex::new(&pattern).ok().filter(|_| timed).map(Pattern)
     }
+}
+
+/// What recognises the names of one template.
+pub(super) struct Pattern(Regex);
+
+impl Pattern {
+    /// The time in a name of this template, and the revision if the template has it.
+    pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<i64>)> {
+        let name = one_char_a_byte(name.as_bytes());
+        let found = self.0.captures(&name)?;
+        let revision = found.name("revision").and_then(|revision| revision.as_str().parse().ok());
+        Some((time(found.name("time")?.as_str())?, revision))
+    }
+}
+
+/// Bytes as the characters of the same numbers, so that patterns of text match names that are not UTF-8.
+fn one_char_a_byte(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// A character that any file name can have.
@@ -164,7 +196,7 @@ fn stamp(time: SystemTime) -> String {
 }
 
 /// The time that stands in a name.
-pub(super) fn time(stamp: &str) -> Option<SystemTime> {
+fn time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
     if stamp.len() != TIME {
         return None;
@@ -218,17 +250,44 @@ mod tests {
     fn the_pattern_knows_its_own_names_only() {
         let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None).unwrap();
         let pattern = template.pattern(0xcafe).unwrap();
-        let found = pattern.captures("etcd-cafe-a-b-3-42-20261123T084500Z.db").unwrap();
-        assert_eq!(time(&found["time"]), Some(facts().time));
+        let parse = |name: &str| pattern.parse(OsStr::new(name));
+        for form in ["", ".gz", ".zst", ".zstd", ".zip"] {
+            let name = format!("etcd-cafe-a-b-3-42-20261123T084500Z.db{form}");
+            assert_eq!(parse(&name), Some((facts().time, Some(42))), "{form}");
+        }
         for other in [
             "etcd-beef-a-42-20261123T084500Z.db",
-            "etcd-cafe-a-42-20261123T084500Z.db.zst",
+            "etcd-cafe-a-42-20261123T084500Z.db.xz",
+            "etcd-cafe-a-42-20261123T084500Z.db.gz.zst",
             "etcd-cafe-a-x-20261123.db",
+            "etcd-cafe-a-42-20261399T084500Z.db",
             "my-etcd-cafe-a-42-20261123T084500Z.db",
         ] {
-            assert!(!pattern.is_match(other), "{other}");
+            assert_eq!(parse(other), None, "{other}");
         }
         assert!(Template::parse(Path::new("backup.db"), None).unwrap().pattern(1).is_none());
         assert_eq!(time("20261399T084500Z"), None);
+    }
+
+    #[test]
+    fn all_forms_of_a_template_count_together() {
+        for template in ["{time}", "{time}.zst", "{time}.gz"] {
+            let pattern = Template::parse(Path::new(template), None).unwrap().pattern(1).unwrap();
+            for form in ["", ".gz", ".zst"] {
+                let name = format!("20261123T084500Z{form}");
+                assert_eq!(pattern.parse(OsStr::new(&name)), Some((facts().time, None)), "{template} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_need_not_be_utf_8() {
+        let path = Path::new(OsStr::from_bytes(b"d\xff/b\xfe.(\xc3\x28)-{member}-{time}.db"));
+        let template = Template::parse(path, None).unwrap();
+        let file = template.fill(&facts());
+        assert_eq!(file.as_os_str().as_bytes(), b"d\xff/b\xfe.(\xc3\x28)-m_1-20261123T084500Z.db");
+        let pattern = template.pattern(1).unwrap();
+        assert_eq!(pattern.parse(file.file_name().unwrap()), Some((facts().time, None)));
+        assert_eq!(pattern.parse(OsStr::from_bytes(b"b\xfd.(\xc3\x28)-m_1-20261123T084500Z.db")), None);
     }
 }

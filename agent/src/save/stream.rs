@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use super::config::SaveVerify;
 use super::error::SaveError;
-use super::part::Part;
 use super::{Job, write};
 use crate::client::Client;
+use crate::fsx::part_file::PartFile;
 use crate::hasher::{Copied, TRAILER};
 use crate::progress::Stage;
 use crate::space;
@@ -24,7 +24,11 @@ impl Job<'_> {
     ///
     /// # Errors
     /// When the stream breaks, stands still, or is not what the server announced; when the file cannot be written.
-    pub(super) async fn receive(&self, client: &mut Client, part: &Arc<Part>) -> Result<(Copied, String), SaveError> {
+    pub(super) async fn receive(
+        &self,
+        client: &mut Client,
+        part: &Arc<PartFile>,
+    ) -> Result<(Copied, String), SaveError> {
         let limit = self.config.stall_timeout;
         let endpoint = client.endpoint().to_owned();
         let stalled = |received| SaveError::Stalled { endpoint: endpoint.clone(), after: limit, received };

@@ -43,13 +43,16 @@ pub(crate) struct Leaves {
 }
 
 impl Leaves {
-    /// The leaves below `roots`; none when they lie in the order of their keys already. What cannot be read or understood is left to the walk.
+    /// The leaves below `roots`; none when they lie in the order of their keys already. Damaged pages are left to the walk.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for a few bits a page.
     pub(crate) fn below<S: Source + ?Sized>(
         source: &S,
         geometry: Geometry,
         roots: impl Iterator<Item = u64>,
     ) -> Result<Self, Error> {
-        let (mut pages, _) = Descent::new(source, geometry, roots)?.finish();
+        let (mut pages, _) = Descent::new(source, geometry, roots)?.finish()?;
         if !scattered(&pages, geometry) {
             return Ok(Self::default());
         }

@@ -44,49 +44,60 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     }
 
     /// Reads the next page.
-    pub(crate) fn step(&mut self) {
-        let Some(page) = self.level.get(self.read).copied() else { return };
-        match self.kind(page) {
-            Some(Kind::Branch) => self.take_children(page),
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub(crate) fn step(&mut self) -> Result<(), Error> {
+        let Some(page) = self.level.get(self.read).copied() else { return Ok(()) };
+        match self.kind(page)? {
+            Some(Kind::Branch) => self.take_children(page)?,
             Some(Kind::Leaf) => self.leaves.push(page),
             _ => self.lost = true,
         }
         self.read = self.read.saturating_add(1);
         if self.read < self.level.len() {
-            return;
+            return Ok(());
         }
         self.depth = self.depth.saturating_add(1);
         self.read = 0;
         self.level = std::mem::take(&mut self.below);
         // All leaves of a bolt tree are equally deep, so one child tells of all.
-        let branches = self.level.first().copied().is_some_and(|page| self.kind(page) == Some(Kind::Branch));
+        let branches = match self.level.first().copied() {
+            Some(page) => self.kind(page)? == Some(Kind::Branch),
+            None => false,
+        };
         if !branches || self.depth >= MAX_DEPTH {
             self.leaves.append(&mut self.level);
         }
+        Ok(())
     }
 
-    /// Reads what is left: the leaves in the order of their keys, and whether something on the way to them could not be read or understood.
-    pub(crate) fn finish(mut self) -> (Vec<u64>, bool) {
+    /// Reads what is left: the leaves in the order of their keys, and whether a page on the way to them is damaged.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub(crate) fn finish(mut self) -> Result<(Vec<u64>, bool), Error> {
         while !self.ahead().is_empty() {
-            self.step();
+            self.step()?;
         }
-        (self.leaves, self.lost)
+        Ok((self.leaves, self.lost))
     }
 
-    fn kind(&mut self, page: u64) -> Option<Kind> {
-        self.reader.first(page).ok()?.ok()?.0.kind()
+    fn kind(&mut self, page: u64) -> Result<Option<Kind>, Error> {
+        Ok(self.reader.first(page)?.ok().and_then(|(header, _)| header.kind()))
     }
 
     /// Puts the children of a branch page on the level below, unless it was met before.
-    fn take_children(&mut self, page: u64) {
+    fn take_children(&mut self, page: u64) -> Result<(), Error> {
         let page_size = self.reader.geometry().page_size;
-        match self.reader.unit(page) {
-            Ok(Ok((header, bytes))) if self.seen.insert(page) => {
+        match self.reader.unit(page)? {
+            Ok((header, bytes)) if self.seen.insert(page) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 self.lost |= !branch.faults.is_empty();
                 self.below.extend(branch.children.iter().map(|child| child.page));
             }
             _ => self.lost = true,
         }
+        Ok(())
     }
 }

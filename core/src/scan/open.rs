@@ -168,7 +168,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// Looks for leaves that should be read ahead in strips, in the order of the file: with threads at hand, that is faster than to read them page by page.
     ///
     /// # Errors
-    /// When there is no memory for one bit a page.
+    /// When bytes cannot be read, or there is no memory for one bit a page.
     pub fn look_ahead(&mut self) -> Result<(), Error> {
         let roots = self.groups.iter().flatten().map(|subtree| subtree.page);
         self.leaves = Leaves::below(self.source, self.geometry, roots)?;

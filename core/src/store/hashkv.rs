@@ -14,6 +14,7 @@ use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{Short, short};
 use crate::store::open::{Lost, Page, Store, Work};
+use crate::store::query::malformed;
 use crate::watch::Watch;
 
 /// The hash of a store at a revision.
@@ -150,12 +151,19 @@ impl Hashing {
         let (mut above, mut others) = (false, false);
         // All entries at or below the compaction, should none of them be older than another.
         let mut below = Run::default();
+        let mut unparsed = Lost::default();
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
             if main > self.revision {
                 others = true;
                 continue;
             }
+            // A server does not start with such an entry, so it has no hash.
+            let Some(message) = KeyValue::parse(entry.value) else {
+                unparsed.add(malformed(&entry, "are no KeyValue"));
+                others = true;
+                continue;
+            };
             let in_doubt = main <= self.compact;
             let index = entry.place.index;
             above |= !in_doubt;
@@ -167,16 +175,8 @@ impl Hashing {
                 below = below.then(run, &self.combiner);
             }
             let Some(rows) = self.newest.first_mut() else { continue };
-            match KeyValue::parse(entry.value) {
-                Some(message) => {
-                    let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
-                    rows.push(Newest { hash, index, rank, revision, run, deletes });
-                }
-                None if run.len > 0 => {
-                    self.pieces.push(Piece { place: (page.rank, index), run, counts: Counts::Kept });
-                }
-                None => {}
-            }
+            let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
+            rows.push(Newest { hash, index, rank, revision, run, deletes });
         }
         if below.len > 0 {
             self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: Counts::Whole });
@@ -191,6 +191,7 @@ impl Hashing {
             self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: Counts::Always });
         }
         lost.append(odd);
+        lost.append(unparsed);
     }
 
     /// The entries of a leaf between the compaction and the revision.

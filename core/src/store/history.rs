@@ -1,8 +1,9 @@
 //! What became of one key.
 
-use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
-use crate::store::open::{Entry, Place};
+use crate::store::open::{Entry, Lost, Place};
+use crate::store::query::Query;
+use crate::store::range::KeyRange;
 
 /// One event of a key's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Event {
 /// All events of one key that are retained. Entries may come in any order.
 #[derive(Debug, Clone)]
 pub struct History {
-    key: Vec<u8>,
+    query: Query,
     events: Vec<Event>,
 }
 
@@ -34,15 +35,13 @@ impl History {
     /// No events yet.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        Self { key: key.to_vec(), events: Vec::new() }
+        let query = Query { range: KeyRange::one(key), revision: i64::MAX, hash_values: false };
+        Self { query, events: Vec::new() }
     }
 
-    /// Takes in an entry, if it is of this key.
-    pub fn take(&mut self, entry: &Entry<'_>) {
-        if self.key.is_empty() || entry.value.len() < self.key.len() {
-            return;
-        }
-        let Some(message) = KeyValue::parse(entry.value).filter(|message| message.key == self.key) else { return };
+    /// Takes in an entry, if it is of this key; one that does not parse may be, and goes into `lost`.
+    pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
+        let Some(message) = self.query.message(entry, lost) else { return };
         self.events.push(Event {
             revision: entry.key.revision,
             deletion: entry.key.tombstone,

@@ -5,6 +5,7 @@
 //! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
 
 pub mod contents;
+mod defragmented;
 pub mod difference;
 mod fold;
 mod hash;

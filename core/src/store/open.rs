@@ -43,7 +43,7 @@ pub struct Entry<'a> {
     pub place: Place,
 }
 
-/// Entries that could not be read, so that an answer may lack them.
+/// Pages and entries that are damaged, so that an answer may lack them. A read that fails is an [`Error`] instead.
 #[derive(Debug, Clone, Default)]
 pub struct Lost {
     /// How many places: pages, or entries.
@@ -209,7 +209,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// Hands out the entries of one piece of work.
     ///
     /// # Errors
-    /// When the watch asks to stop. What cannot be read is lost, and counted.
+    /// When bytes cannot be read, or the watch asks to stop. What is damaged is lost, and counted.
     pub fn entries(
         &self,
         work: Work,
@@ -252,7 +252,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
                 expected = reach;
             }
-            if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost) {
+            if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost)? {
                 take(&page);
             }
             unreported = unreported.saturating_add(u64::from(self.geometry.page_size));
@@ -267,31 +267,42 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// A leaf; none when it cannot be read or is none, which is counted.
-    fn page<'r>(&self, reader: &'r mut Reader<'_, S>, page: u64, rank: usize, lost: &mut Lost) -> Option<Page<'r>> {
+    /// A leaf; none when it is damaged, which is counted. A failed read is no damage, but an error.
+    fn page<'r>(
+        &self,
+        reader: &'r mut Reader<'_, S>,
+        page: u64,
+        rank: usize,
+        lost: &mut Lost,
+    ) -> Result<Option<Page<'r>>, Error> {
         let offset = self.geometry.offset(page);
         let odd = |code, text: String| Finding::new(code, text).page(page).offset(offset);
-        match reader.unit(page) {
-            Err(error) => lost.add(odd(Code::PageType, error.to_string())),
-            Ok(Err(fault)) => lost.add(odd(fault.code, fault.message)),
-            Ok(Ok((header, bytes))) => match wrong_place(header, page) {
+        match reader.unit(page)? {
+            Err(fault) => lost.add(odd(fault.code, fault.message)),
+            Ok((header, bytes)) => match wrong_place(header, page) {
                 Some(text) => lost.add(odd(Code::PageType, text)),
-                None => return Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes }),
+                None => return Ok(Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes })),
             },
         }
-        None
+        Ok(None)
     }
 
     /// Hands out every entry in the order of revisions, from one thread; `take` says whether to go on.
     ///
     /// # Errors
     /// As [`Store::entries`].
-    pub fn entries_in_order(&self, watch: &dyn Watch, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
+    pub fn entries_in_order(
+        &self,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &mut Lost) -> bool,
+    ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
+        let mut odd = Lost::default();
         if self.inline.is_some() {
             let unread = self.leaves(Work(0), watch, &mut |page| {
-                let _ = page.entries(&mut lost).all(|entry| take(&entry));
+                let _ = page.entries(&mut lost).all(|entry| take(&entry, &mut odd));
             })?;
+            lost.append(odd);
             lost.append(unread);
             return Ok(lost);
         }
@@ -303,12 +314,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
-            if let Some(page) = self.page(&mut reader, page, rank, &mut lost)
-                && !page.entries(&mut lost).all(|entry| take(&entry))
+            if let Some(page) = self.page(&mut reader, page, rank, &mut lost)?
+                && !page.entries(&mut lost).all(|entry| take(&entry, &mut odd))
             {
                 break;
             }
         }
+        lost.append(odd);
         Ok(lost)
     }
 
@@ -335,7 +347,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let mut reader = Reader::new(self.source, self.geometry);
         for wanted in places.chunk_by(|a, b| a.page == b.page) {
             let Some(first) = wanted.first() else { continue };
-            if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost) {
+            if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost)? {
                 some(&page, wanted, &mut lost);
             }
         }

@@ -76,10 +76,11 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     }
 
     /// Reads pages until so many are read, or none is left.
-    pub fn step(&mut self, pages: usize) {
-        for _ in 0..pages {
-            self.descent.step();
-        }
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn step(&mut self, pages: usize) -> Result<(), Error> {
+        (0..pages).try_for_each(|_| self.descent.step())
     }
 
     /// Whether all are read.
@@ -93,7 +94,7 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     /// # Errors
     /// As [`Opening::begin`].
     pub fn finish(self) -> Result<Store<'s, S>, Error> {
-        let (leaves, broken) = self.descent.finish();
+        let (leaves, broken) = self.descent.finish()?;
         let mut lost = Lost::from(&self.scan.findings);
         if broken && lost.places == 0 {
             lost.add(Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
@@ -120,7 +121,7 @@ mod tests {
             let mut steps = 0;
             while !opening.is_done() {
                 assert!(opening.ahead().all(|offset| offset % 4096 == 0 && offset < bytes.len() as u64));
-                opening.step(pages);
+                opening.step(pages).unwrap();
                 steps += 1;
             }
             assert!(steps > 0);

@@ -18,9 +18,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// The message of an entry that is asked for; one that cannot be read goes into `lost`.
+    /// The message of an entry that is asked for; one that does not parse goes into `lost`, because nobody can tell which key it was of.
     #[inline]
-    pub(crate) fn message<'a>(&self, entry: &Entry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
+    pub fn message<'a>(&self, entry: &Entry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
         if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
             return None;
         }
@@ -28,11 +28,15 @@ impl Query {
         match KeyValue::parse(entry.value) {
             Some(message) if !message.key.is_empty() => self.range.contains(message.key).then_some(message),
             parsed => {
-                let what = if parsed.is_some() { "have no key" } else { "are no KeyValue" };
-                let text = format!("the {} bytes under revision {} {what}", entry.value.len(), entry.key.revision);
-                lost.add(Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page));
+                lost.add(malformed(entry, if parsed.is_some() { "have no key" } else { "are no KeyValue" }));
                 None
             }
         }
     }
+}
+
+/// The finding about an entry that does not parse.
+pub(crate) fn malformed(entry: &Entry<'_>, what: &str) -> Finding {
+    let text = format!("the {} bytes under revision {} {what}", entry.value.len(), entry.key.revision);
+    Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page)
 }

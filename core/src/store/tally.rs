@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::source::Source;
+use crate::store::defragmented::share;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{ByHash, Short, short};
 use crate::store::key::entry_bytes;
@@ -67,13 +68,14 @@ pub struct Tally<'g> {
     /// The name of one group.
     name: Vec<u8>,
     rows: Rows<KeyTally>,
+    page_size: u32,
 }
 
 impl<'g> Tally<'g> {
     /// No entries yet.
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
-        Self { query, grouping, groups: Names::default(), name: Vec::new(), rows: Rows::new() }
+        Self { query, grouping, groups: Names::default(), name: Vec::new(), rows: Rows::new(), page_size: 0 }
     }
 
     /// Takes in the entries of one piece of work.
@@ -86,6 +88,7 @@ impl<'g> Tally<'g> {
         work: Work,
         watch: &dyn Watch,
     ) -> Result<Lost, Error> {
+        self.page_size = store.geometry.page_size;
         let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let bytes = entry_bytes(entry);
@@ -133,6 +136,7 @@ pub struct Tallies {
     names: Vec<Box<[u8]>>,
     /// The rows of each tally, and the number of each of its groups among all names.
     parts: Vec<(Vec<u32>, Rows<KeyTally>)>,
+    page_size: u32,
 }
 
 /// A key of one of the lists.
@@ -153,6 +157,8 @@ pub struct Heavy {
 pub struct Sums {
     /// All of them.
     pub total: Usage,
+    /// Bytes of leaves that the newest entries of the keys that live would take in a database that was just defragmented.
+    pub packed_bytes: u64,
     /// Each group, by its number among [`Tallies::names`].
     pub groups: Vec<Usage>,
     /// Those with the largest values.
@@ -166,12 +172,13 @@ impl Tallies {
     #[must_use]
     pub fn of(tallies: Vec<Tally<'_>>) -> Self {
         let mut all = Names::default();
+        let page_size = tallies.iter().map(|tally| tally.page_size).max().unwrap_or_default();
         let parts = tallies.into_iter().map(|tally| {
             let numbers = tally.groups.names.iter().map(|name| all.number(name));
             (numbers.collect(), tally.rows)
         });
         let parts = parts.collect();
-        Self { names: all.names, parts }
+        Self { names: all.names, parts, page_size }
     }
 
     /// The names of the groups.
@@ -206,6 +213,10 @@ impl Tallies {
                 history_bytes: key.history_bytes(),
             };
             sums.total.append(&usage);
+            if !key.deleted {
+                sums.packed_bytes =
+                    sums.packed_bytes.saturating_add(share(u64::from(key.newest_bytes), self.page_size));
+            }
             if let Some(group) = sums.groups.get_mut(key.group as usize) {
                 group.append(&usage);
             }
@@ -221,6 +232,7 @@ impl Sums {
     /// Both together; at most `top` keys stay in the lists.
     pub fn append(&mut self, other: Self, top: usize) {
         self.total.append(&other.total);
+        self.packed_bytes = self.packed_bytes.saturating_add(other.packed_bytes);
         self.groups.resize(self.groups.len().max(other.groups.len()), Usage::default());
         self.groups.iter_mut().zip(&other.groups).for_each(|(group, other)| group.append(other));
         self.largest.extend(other.largest);

@@ -49,10 +49,14 @@ impl StoreOpening {
     }
 
     /// Takes the bytes of the spans that were wanted, one behind the other. What is not among them is read from the file.
-    pub fn step(&mut self, spans: &[f64], bytes: Vec<u8>) {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn step(&mut self, spans: &[f64], bytes: Vec<u8>) -> Result<(), JsValue> {
         self.source.lend(&spans_of(spans), bytes);
-        self.opening.step(self.asked);
+        let outcome = self.opening.step(self.asked).map_err(|cause| refused(told(cause)));
         self.source.take_back();
+        outcome
     }
 
     /// Lets go of what is not to be opened after all.

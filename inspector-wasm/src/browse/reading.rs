@@ -68,7 +68,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
             Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
             Purpose::History(history) => piece(&self.store, number, |work| {
-                self.store.entries(work, &Unwatched, &mut |entry, _| history.take(entry))
+                self.store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost))
             }),
             Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
         };

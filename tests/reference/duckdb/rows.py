@@ -9,14 +9,19 @@ import sys
 
 import duckdb
 
-# What is no text stands in Base64: in CSV an own column says so, in JSON the column's name.
+# What is no text stands in Base64: in CSV an own column says so, in JSON the column's name. A text that begins with an apostrophe has one more than the snapshot, so
+# that no spreadsheet takes it for a formula.
 CSV = """
-    SELECT mod_revision, sub_revision,
-           CASE key_encoding WHEN 'base64' THEN from_base64("key") ELSE encode("key") END,
+    WITH cells AS (
+        SELECT *, CASE WHEN starts_with("key", chr(39)) THEN substr("key", 2) ELSE "key" END AS k,
+                  CASE WHEN starts_with("value", chr(39)) THEN substr("value", 2) ELSE "value" END AS v
+        FROM read_csv(?, header = true, types = {'key': 'VARCHAR', 'value': 'VARCHAR', 'lease': 'VARCHAR',
+                                                 'key_encoding': 'VARCHAR', 'value_encoding': 'VARCHAR'})
+    )
+    SELECT mod_revision, sub_revision, CASE key_encoding WHEN 'base64' THEN from_base64(k) ELSE encode(k) END,
            create_revision, version, lease, deleted,
-           CASE value_encoding WHEN 'base64' THEN from_base64("value") ELSE encode(coalesce("value", '')) END
-    FROM read_csv(?, header = true, types = {'key': 'VARCHAR', 'value': 'VARCHAR', 'lease': 'VARCHAR',
-                                             'key_encoding': 'VARCHAR', 'value_encoding': 'VARCHAR'})
+           CASE value_encoding WHEN 'base64' THEN from_base64(v) ELSE encode(coalesce(v, '')) END
+    FROM cells
 """
 
 NDJSON = """

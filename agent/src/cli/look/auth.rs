@@ -19,6 +19,7 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     drop(bar);
     let auth = store.auth().map_err(|cause| snapshot.failed(cause))?;
+    snapshot.assert_unchanged()?;
     output::print(&match args.look.write_out {
         LookForm::Json => json_lines(&auth, args.show_secrets),
         form => text(&auth, form, args.show_secrets),

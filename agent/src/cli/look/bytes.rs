@@ -1,21 +1,34 @@
 //! Keys and values for a terminal, for JSON, and as they are typed.
 
-use etcdsnap::core::words::key_bytes;
 pub use etcdsnap::core::words::{is_secret, key_text as key};
+use etcdsnap::core::words::{is_unprintable, key_bytes};
 use etcdsnap::printable;
 pub use etcdsnap::put_bytes as put;
 use serde_json::{Map, Value};
 
 use crate::cli::exit::Failure;
 
-/// A value as text where it is text, with escapes otherwise.
+/// A value as text where it is text, with its lines and tabs; what would do something else to a terminal is escaped as in a key. Other bytes are escaped whole.
 pub fn value(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.lines().all(|line| printable(&line.replace('\t', " ")) == line.replace('\t', " ")) => {
-            text.to_owned()
+    let Ok(text) = std::str::from_utf8(bytes) else { return bytes.escape_ascii().to_string() };
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_harmless(char) {
+            safe.push(char);
+        } else {
+            safe.extend(char.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii().to_string().chars());
         }
-        _ => bytes.escape_ascii().to_string(),
     }
+    safe
+}
+
+/// Whether a terminal shows the bytes as they are.
+pub fn is_for_a_terminal(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_harmless))
+}
+
+fn is_harmless(char: char) -> bool {
+    matches!(char, '\n' | '\t') || !is_unprintable(char)
 }
 
 /// Bytes in hexadecimal, as etcdctl prints them.
@@ -35,7 +48,8 @@ pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
 
 /// A line of JSON.
 pub fn line(object: Map<String, Value>) -> String {
-    format!("{}\n", Value::Object(object))
+    // Plain data with text keys: there is nothing that could fail.
+    format!("{}\n", etcdsnap::to_json(&object).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -67,5 +81,8 @@ mod tests {
         assert_eq!(value(b"a: 1\n\tb: 2\n"), "a: 1\n\tb: 2\n");
         assert_eq!(value(b"\x1b[31m"), "\\x1b[31m");
         assert_eq!(value(b"k8s\0\xff"), "k8s\\x00\\xff");
+        assert_eq!(value("schön\r\n\u{9b}\u{202e}".as_bytes()), "schön\\r\n\\xc2\\x9b\\xe2\\x80\\xae");
+        assert!(is_for_a_terminal("schön\n\t".as_bytes()));
+        assert!(!is_for_a_terminal(b"\r") && !is_for_a_terminal(b"\xff") && !is_for_a_terminal(b"\xc2\x9b"));
     }
 }

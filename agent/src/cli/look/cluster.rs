@@ -41,6 +41,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
     drop(bar);
     let members = store.members().map_err(|cause| snapshot.failed(cause))?;
     let removed = store.removed_members().map_err(|cause| snapshot.failed(cause))?;
+    snapshot.assert_unchanged()?;
     let mut rows = Vec::new();
     let mut objects = Vec::new();
     for member in &members {
@@ -111,6 +112,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     drop(bar);
     let alarms = store.alarms().map_err(|cause| snapshot.failed(cause))?;
+    snapshot.assert_unchanged()?;
     let named = alarms.iter().map(|alarm| {
         let kind = alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name());
         (format!("{:x}", alarm.member), kind)
@@ -131,6 +133,7 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     drop(bar);
     let marks = store.marks().map_err(|cause| snapshot.failed(cause))?;
+    snapshot.assert_unchanged()?;
     let (rows, objects) = marks
         .iter()
         .map(|mark| {

@@ -1,8 +1,9 @@
 //! `etcdsnap export FILE`
 
-use std::io::{self, IsTerminal};
+use std::io;
+use std::path::Path;
 
-use etcdsnap::{Export, ExportError, ExportFormat, Snapshot, printable_path};
+use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
 use super::{range, revision, told};
 use crate::cli::args::ExportArgs;
@@ -17,50 +18,57 @@ use crate::cli::{input, output, signals};
 /// # Errors
 /// When the file cannot be read, or the output cannot be written.
 pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
-    if args.output.is_none() && args.format == ExportForm::Parquet && io::stdout().is_terminal() {
+    let format = format(args)?;
+    let range = range(&args.prefix, &args.interval)?;
+    input::check_not_written(&[&args.file])?;
+    let target = ExportTarget::open(args.output.as_deref().unwrap_or(Path::new("-")), &args.file)?;
+    if format == ExportFormat::Parquet && target.is_terminal() {
         return Err(Failure::new("Parquet is nothing for a terminal", "Name a file with --output."));
     }
-    let range = range(&args.prefix, &args.interval)?;
+    let file = target.file().map(Path::to_owned);
     input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?;
     let store = snapshot.store()?;
-    let export = Export {
-        format: match args.format {
-            ExportForm::Ndjson => ExportFormat::Ndjson,
-            ExportForm::Csv => ExportFormat::Csv,
-            ExportForm::Parquet => ExportFormat::Parquet,
-        },
-        range,
-        revision: revision(&store, args.rev)?,
-        history: args.history,
-        show_secrets: args.show_secrets,
-    };
-    let done = match &args.output {
-        Some(path) => etcdsnap::export_to(&snapshot, &store, &export, path, &bar),
-        None => etcdsnap::export(&snapshot, &store, &export, Box::new(io::stdout()), &bar),
-    };
+    let revision = revision(&store, args.rev)?;
+    let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };
+    let done = etcdsnap::export_to(&snapshot, &store, &export, target, &bar);
     drop(bar);
     let (rows, lost) = match done {
         Ok(done) => done,
         // A reader that went away has all that it wanted.
-        Err(ExportError::Write(cause)) if args.output.is_none() && cause.kind() == io::ErrorKind::BrokenPipe => {
+        Err(ExportError::Write(cause)) if file.is_none() && cause.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(Exit::Done);
         }
         Err(error) => return Err(error.into()),
     };
-    if let Some(path) = &args.output {
-        output::print(&format!("exported {} to {}\n", counted(rows, "row", "rows"), printable_path(path)))?;
+    if let Some(file) = file {
+        let said = format!("exported {} to {}\n", counted(rows, "row", "rows"), printable_path(&file));
+        output::print(&said).map_err(|failure| {
+            let what = format!("{} is complete and in place, but {}", printable_path(&file), failure.what);
+            Failure::new(what, "")
+        })?;
     }
     Ok(told(&args.file, &lost))
+}
+
+fn format(args: &ExportArgs) -> Result<ExportFormat, Failure> {
+    match args.format {
+        ExportForm::Csv if args.csv_raw => Ok(ExportFormat::RawCsv),
+        _ if args.csv_raw => Err(Failure::new("--csv-raw is about CSV alone", "Give --format csv, or leave it out.")),
+        ExportForm::Ndjson => Ok(ExportFormat::Ndjson),
+        ExportForm::Csv => Ok(ExportFormat::Csv),
+        ExportForm::Parquet => Ok(ExportFormat::Parquet),
+    }
 }
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Read(error) => error.into(),
-            ExportError::File(error) => error.into(),
+            ExportError::Target(error) => error.into(),
+            ExportError::File(error) => Self::new(error.to_string(), error.advice()),
             error => Self::new(error.to_string(), "What was written is not complete."),
         }
     }

@@ -1,5 +1,8 @@
 //! `etcdsnap get FILE KEY`
 
+use std::io::{self, IsTerminal};
+
+use crate::cli::render::number::counted;
 use etcdsnap::core::store::{Key, KeyRange, Lost, Query};
 use etcdsnap::printable_path;
 
@@ -30,7 +33,11 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let value = snapshot.value(&store, state.place)?;
     let hidden = bytes::is_secret(&key) && !args.show_secrets;
     if hidden && args.look.write_out == LookForm::Simple {
-        let what = format!("the value of {} is a secret of {} bytes", bytes::key(&key), value.len());
+        let what = format!(
+            "the value of {} is a secret of {}",
+            bytes::key(&key),
+            counted(value.len() as u64, "byte", "bytes")
+        );
         return Err(Failure::new(what, "--show-secrets prints it."));
     }
     if args.look.write_out == LookForm::Json {
@@ -51,6 +58,12 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
         let columns = [&keys::LONG[..], &[("value", false)]].concat();
         output::print(&table::rows(LookForm::Table, &columns, vec![row]))?;
         return Ok(exit);
+    }
+    if args.raw && io::stdout().is_terminal() && !bytes::is_for_a_terminal(&value) {
+        return Err(Failure::new(
+            "the value has bytes that would do something to the terminal",
+            "Send it to a file or another program (--raw > FILE), or leave --raw out.",
+        ));
     }
     let mut lines = Lines::new();
     if args.raw {

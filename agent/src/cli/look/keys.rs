@@ -35,6 +35,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
         let (holding, lost_values) = holding(&store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
+        snapshot.assert_unchanged()?;
         lost.append(lost_values);
         keys.retain(|state| holding.contains(&state.place));
     }

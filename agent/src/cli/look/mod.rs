@@ -27,6 +27,7 @@ use super::{input, output};
 
 /// Opens a snapshot, with the bar that shows how far its reading came.
 fn open(path: &Path, work: WorkArgs) -> Result<(Snapshot, Bar), Failure> {
+    input::check_not_written(&[path])?;
     input::warn_when_in_use(path);
     let bar = Bar::new(path);
     let snapshot = Snapshot::open(path, work.threads, &bar)?;

@@ -79,12 +79,16 @@ impl Found {
         );
         if whole && self.is_latest {
             let room = self.size.saturating_sub(self.report.total.bytes());
+            let left = self.report.defragmented_bytes.min(self.size);
+            // What stays free even then.
+            let kept = left.saturating_sub(live_bytes);
+            let back = if room / 2 > kept { ": a defragmentation gives most of that back" } else { "" };
             text.push_str(&format!(
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
-                 {} of it is free pages, free room in pages, and what other buckets take: a defragmentation gives most of that back\n",
+                 {} of it is free pages, free room in pages, and what other buckets take{back}\n",
                 si_bytes(self.size),
                 self.revision,
-                si_bytes(live_bytes),
+                si_bytes(left),
                 si_bytes(room),
             ));
         }

@@ -71,7 +71,10 @@ pub fn simple(numbers: &Numbers) -> String {
 
 /// `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
 pub fn json(numbers: &Numbers) -> String {
-    let version = numbers.version.as_ref().map(|version| format!(",\"version\":{}", serde_json::json!(version)));
+    let version = numbers
+        .version
+        .as_ref()
+        .map(|version| format!(",\"version\":{}", etcdsnap::to_json(version).unwrap_or_default()));
     format!(
         "{{\"hash\":{},\"revision\":{},\"totalKey\":{},\"totalSize\":{}{}}}\n",
         numbers.hash,

@@ -71,5 +71,5 @@ fn name(path: &Path) -> String {
 
 fn line(value: &impl Serialize) -> String {
     // Plain data with text keys: there is nothing that could fail.
-    serde_json::to_string(value).unwrap_or_default()
+    etcdsnap::to_json(value).unwrap_or_default()
 }

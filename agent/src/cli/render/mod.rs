@@ -2,12 +2,12 @@
 
 pub mod etcdutl;
 pub mod json;
-pub mod number;
 pub mod style;
 pub mod text_status;
 pub mod text_verify;
 
 use etcdsnap::Finding;
+pub use etcdsnap::number;
 use number::grouped;
 
 /// Columns of running text.

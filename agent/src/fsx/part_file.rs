@@ -1,52 +1,110 @@
-//! The file that a snapshot is written to before it gets its name.
+//! A file that has its name only when it is complete and on the disk: what save and export write to until then.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::error::SaveError;
-use crate::restore::is_at;
-
-/// How the names of such files begin and end; between them stand random characters.
-const PREFIX: &str = ".etcdsnap-";
-const SUFFIX: &str = ".part";
+use super::directory_sync::sync_directory;
+use super::file_identity::is_at;
+use super::part_leftovers::{MODE, PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
+use crate::error::plain;
+use crate::printable::printable_path;
 
 /// How often a file is made anew that another run took away.
 const TRIES: usize = 100;
 
-/// A file without a name of its own yet. It is locked while somebody works on it, so that what a killed run left can be told from it. Dropped, it is removed.
-pub(crate) struct Part {
+/// Why a file did not get its name, or is not known to keep it.
+#[derive(Debug, thiserror::Error)]
+pub enum PartFileError {
+    /// No file may take that name.
+    #[error("{}: {reason}", printable_path(path))]
+    Target {
+        /// The name.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file or directory cannot be written.
+    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file is complete and has its name, but the directory could not be synced.
+    #[error(
+        "{} is complete and in place, but its directory could not be synced to the disk: {}",
+        printable_path(path),
+        plain(cause)
+    )]
+    NotSynced {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl PartFileError {
+    /// What to do about it; empty where nothing helps.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
+                "Make room, or name another place.".into()
+            }
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::NotSynced { .. } => {
+                "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk."
+                    .into()
+            }
+            Self::Target { .. } | Self::Write { .. } => String::new(),
+        }
+    }
+}
+
+/// A file that does not have its final name yet. It is locked, so that no other run takes it for a leftover of a killed one, and marked, so that the next run can
+/// prove that a leftover is ours. Dropped, it is removed.
+pub(crate) struct PartFile {
     file: File,
     path: PathBuf,
     directory: PathBuf,
     published: bool,
+    unproven: Vec<PathBuf>,
 }
 
-impl Part {
-    /// Makes one in `directory` (mode 0600), after having removed those that nobody works on.
+impl PartFile {
+    /// Makes one in `directory` (mode 0600), after having removed those that killed runs left there.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn new(directory: &Path) -> Result<Self, SaveError> {
-        let failed = |cause: io::Error| SaveError::Write { path: directory.to_owned(), cause };
-        sweep(directory);
+    pub fn new(directory: &Path) -> Result<Self, PartFileError> {
+        let failed = |cause: io::Error| PartFileError::Write { path: directory.to_owned(), cause };
+        let unproven = remove_leftovers(directory);
         for _ in 0..TRIES {
             let made = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .suffix(SUFFIX)
-                .rand_bytes(8)
-                .permissions(fs::Permissions::from_mode(0o600))
+                .rand_bytes(RANDOM)
+                .permissions(fs::Permissions::from_mode(MODE))
                 .tempfile_in(directory);
             let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
             let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
-            // A file system without locks cannot tell whose it is; `sweep` then leaves it alone. Another run may have taken the new file for litter before it was locked.
+            mark(&file);
+            // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
             // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&file, &path) {
-                return Ok(Self { file, path, directory: directory.to_owned(), published: false });
+                return Ok(Self { file, path, directory: directory.to_owned(), published: false, unproven });
             }
         }
         Err(failed(io::Error::other("other runs take away what is made here")))
+    }
+
+    /// Some files of this user that look like leftovers of killed runs and stay, because nothing proves that this program made them.
+    pub fn unproven_leftovers(&self) -> &[PathBuf] {
+        &self.unproven
     }
 
     /// Where it is for now.
@@ -58,7 +116,7 @@ impl Part {
     ///
     /// # Errors
     /// What the system says.
-    pub fn len(&self) -> Result<u64, SaveError> {
+    pub fn len(&self) -> Result<u64, PartFileError> {
         self.file.metadata().map(|facts| facts.len()).map_err(|cause| self.failed(cause))
     }
 
@@ -66,37 +124,38 @@ impl Part {
     ///
     /// # Errors
     /// What the system says.
-    pub fn handle(&self) -> Result<File, SaveError> {
+    pub fn handle(&self) -> Result<File, PartFileError> {
         self.file.try_clone().map_err(|cause| self.failed(cause))
     }
 
     /// An error about it, which names the directory: its own name means nothing to anybody.
-    pub fn failed(&self, cause: io::Error) -> SaveError {
-        SaveError::Write { path: self.directory.clone(), cause }
+    pub fn failed(&self, cause: io::Error) -> PartFileError {
+        PartFileError::Write { path: self.directory.clone(), cause }
     }
 
     /// Waits until its bytes are on the disk.
     ///
     /// # Errors
     /// What the system says.
-    pub fn sync(&self) -> Result<(), SaveError> {
+    pub fn sync(&self) -> Result<(), PartFileError> {
         self.file.sync_all().map_err(|cause| self.failed(cause))
     }
 
     /// Gives it its name, in place of what has that name now.
     ///
     /// # Errors
-    /// When `target` cannot be replaced.
-    pub fn publish(mut self, target: &Path) -> Result<(), SaveError> {
+    /// When `target` cannot be replaced; [`PartFileError::NotSynced`] when it was replaced, and a power cut may bring the old file back.
+    pub fn publish(mut self, target: &Path) -> Result<(), PartFileError> {
         check_target(target)?;
-        let failed = |cause| SaveError::Write { path: target.to_owned(), cause };
+        let failed = |cause| PartFileError::Write { path: target.to_owned(), cause };
         fs::rename(&self.path, target).map_err(failed)?;
         self.published = true;
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed)
+        unmark(&self.file);
+        sync_directory(&self.directory).map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })
     }
 }
 
-impl Drop for Part {
+impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.published {
             let _ = fs::remove_file(&self.path);
@@ -108,9 +167,9 @@ impl Drop for Part {
 /// to a file of the process.
 ///
 /// # Errors
-/// [`SaveError::Name`].
-pub(crate) fn check_target(target: &Path) -> Result<(), SaveError> {
-    let refuse = |reason: &str| Err(SaveError::Name { path: target.to_owned(), reason: reason.to_owned() });
+/// [`PartFileError::Target`].
+pub(crate) fn check_target(target: &Path) -> Result<(), PartFileError> {
+    let refuse = |reason: &str| Err(PartFileError::Target { path: target.to_owned(), reason: reason.to_owned() });
     if fs::read_link(target).is_ok_and(|to| to.starts_with("/proc")) {
         return refuse("it leads to a file of a process; only a file on a disk can be proven before it gets its name");
     }
@@ -121,20 +180,12 @@ pub(crate) fn check_target(target: &Path) -> Result<(), SaveError> {
     }
 }
 
-/// Removes what killed runs left. What cannot be removed is left: it is in nobody's way.
-fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            continue;
-        }
-        let Ok(file) = File::open(entry.path()) else { continue };
-        if file.try_lock().is_ok() && is_at(&file, &entry.path()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+/// Keeps a snapshot that is one of those leftovers from being removed while it is read: locked, as long as the file that is returned is open.
+pub(crate) fn kept(input: &Path) -> Option<File> {
+    let named = input.file_name().is_some_and(is_part_name);
+    let regular = || fs::symlink_metadata(input).is_ok_and(|facts| facts.is_file());
+    let file = (named && regular()).then(|| File::open(input).ok())??;
+    file.try_lock_shared().is_ok().then_some(file)
 }
 
 #[cfg(test)]
@@ -149,10 +200,12 @@ mod tests {
     #[test]
     fn leftovers_go_and_files_at_work_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let at_work = Part::new(directory.path()).unwrap();
-        fs::write(directory.path().join(".etcdsnap-leftover.part"), "half").unwrap();
+        let at_work = PartFile::new(directory.path()).unwrap();
+        let leftover = directory.path().join(".etcdsnap-leftover.part");
+        fs::write(&leftover, "half").unwrap();
+        fs::set_permissions(&leftover, fs::Permissions::from_mode(MODE)).unwrap();
         fs::write(directory.path().join("other.part"), "not ours").unwrap();
-        let second = Part::new(directory.path()).unwrap();
+        let second = PartFile::new(directory.path()).unwrap();
         assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
         assert!(at_work.path().exists() && second.path().exists());
         drop((at_work, second));
@@ -165,7 +218,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lock = File::open(directory.path()).unwrap();
         lock.lock().unwrap();
-        Part::new(directory.path()).unwrap();
+        PartFile::new(directory.path()).unwrap();
     }
 
     #[test]
@@ -173,7 +226,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let make = || {
             for _ in 0..50 {
-                let part = Part::new(directory.path()).unwrap();
+                let part = PartFile::new(directory.path()).unwrap();
                 assert!(part.path().exists());
             }
         };
@@ -190,14 +243,14 @@ mod tests {
         std::os::unix::fs::symlink("/proc/self/fd/1", at("stdout")).unwrap();
         std::os::unix::fs::symlink(at("socket"), at("link")).unwrap();
         for name in ["directory", "socket", "stdout", "link"] {
-            let error = Part::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
-            assert!(matches!(error, SaveError::Name { .. }), "{name}: {error}");
+            let error = PartFile::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
+            assert!(matches!(error, PartFileError::Target { .. }), "{name}: {error}");
             assert!(!fs::symlink_metadata(at(name)).unwrap().is_file(), "{name}");
         }
         assert_eq!(names(directory.path()).len(), 4);
         fs::write(at("file"), "old").unwrap();
         std::os::unix::fs::symlink(at("file"), at("latest")).unwrap();
-        Part::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
+        PartFile::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
         assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
     }
 
@@ -206,7 +259,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("backup.db");
         fs::write(&target, "old").unwrap();
-        let part = Part::new(directory.path()).unwrap();
+        let part = PartFile::new(directory.path()).unwrap();
         io::Write::write_all(&mut part.handle().unwrap(), b"new").unwrap();
         part.publish(&target).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");

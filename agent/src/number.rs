@@ -5,6 +5,7 @@ const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// A size in SI units, as `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none from there on
 /// (so `9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), bytes themselves whole.
+#[must_use]
 pub fn si_bytes(bytes: u64) -> String {
     let mut unit = 0_usize;
     let mut scale = 1_u64;
@@ -21,6 +22,7 @@ pub fn si_bytes(bytes: u64) -> String {
 }
 
 /// A number with its thousands set apart.
+#[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -34,8 +36,19 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `1 key`, `2 keys`.
+#[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A size that is to be compared with another: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
+#[must_use]
+pub fn exact_bytes(bytes: u64) -> String {
+    if bytes < 1000 {
+        counted(bytes, "byte", "bytes")
+    } else {
+        format!("{} ({} bytes)", si_bytes(bytes), grouped(bytes))
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,242 @@
+//! The way from a server's certificate to an authority, for certificates that webpki refuses and Go takes: an authority's own (`CA:TRUE`), and those that stand in
+//! `--cacert` themselves.
+//!
+//! The rules are those of Go's crypto/x509 (`Certificate.Verify`), with one difference: name constraints of an authority are not read here, so a chain that has
+//! some is refused.
+
+use std::cell::Cell;
+
+use tokio_rustls::rustls::client::verify_server_name;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{CertificateError, Error, OtherError};
+use webpki::RawPublicKeyEntity;
+use x509_parser::asn1_rs::{Any, FromDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::oid_registry::{
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME,
+};
+use x509_parser::x509::X509Version;
+
+use super::algorithms::ALGORITHMS;
+use super::certificate_text::{describe, parse, signature_algorithm};
+
+/// Certificates of a server that are looked at; a chain has two or three.
+const MOST_OTHERS: usize = 16;
+/// Authorities between a server's certificate and one that is trusted.
+const MOST_BETWEEN: u32 = 8;
+/// Signatures that are checked for one server, as in Go: a server must not keep us busy.
+const MOST_SIGNATURES: u32 = 100;
+
+/// The certificates that are trusted.
+#[derive(Debug)]
+pub(super) struct Anchors(Vec<CertificateDer<'static>>);
+
+impl Anchors {
+    /// Those of `--cacert`, or of the system.
+    pub fn new(given: Vec<CertificateDer<'static>>) -> Self {
+        Self(given)
+    }
+
+    /// Whether a server's certificate is to be judged here rather than by webpki.
+    pub fn judge(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.0.iter().any(|given| given == certificate) || parse(certificate).is_some_and(|parsed| parsed.is_ca())
+    }
+}
+
+/// Judges a server's certificate; `others` came with it.
+///
+/// # Errors
+/// When it is not valid now, not for servers, not for this name, or does not lead to an anchor.
+pub(super) fn verify(
+    certificate: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    anchors: &Anchors,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let leaf = Candidate::read(certificate).ok_or(CertificateError::BadEncoding)?;
+    leaf.check_time(now)?;
+    leaf.check_usage()?;
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+    if anchors.0.iter().any(|given| given == certificate) {
+        return Ok(());
+    }
+    let anchors = anchors.0.iter().filter_map(Candidate::read).collect();
+    let others = others.iter().take(MOST_OTHERS).filter_map(Candidate::read).collect();
+    let search = Search { anchors, others, now, signatures: Cell::new(0) };
+    search.climb(&leaf, 0).map_err(Error::from)
+}
+
+/// Names the certificate that is signed with an algorithm that is not supported, if there is one; a certificate that signed itself needs no signature.
+pub(super) fn unsupported_signature(certificate: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<String> {
+    let chain = std::iter::once(certificate).chain(others.iter().take(MOST_OTHERS));
+    chain.filter_map(|der| Some((der, Candidate::read(der)?))).find_map(|(der, candidate)| {
+        let is_self_issued = candidate.certificate.subject().as_raw() == candidate.certificate.issuer().as_raw();
+        let is_known = ALGORITHMS.all.iter().any(|known| known.signature_alg_id().as_ref() == candidate.algorithm);
+        let algorithm = signature_algorithm(&candidate.certificate.signature_algorithm.algorithm);
+        (!is_known && !is_self_issued).then(|| format!("{} is signed with {algorithm}", describe(der)))
+    })
+}
+
+/// A certificate on the way.
+struct Candidate<'c> {
+    certificate: X509Certificate<'c>,
+    /// The identifier of the algorithm that it is signed with, as webpki has them: without the tag of the sequence.
+    algorithm: &'c [u8],
+}
+
+impl<'c> Candidate<'c> {
+    fn read(der: &'c CertificateDer<'_>) -> Option<Self> {
+        let certificate = parse(der)?;
+        let (_, whole) = Any::from_der(der).ok()?;
+        let (rest, _) = Any::from_der(whole.data).ok()?;
+        let (_, algorithm) = Any::from_der(rest).ok()?;
+        // The same identifier stands within what is signed, where nobody can change it.
+        let within = certificate.tbs_certificate.signature == certificate.signature_algorithm;
+        within.then_some(Self { certificate, algorithm: algorithm.data })
+    }
+
+    fn check_time(&self, now: UnixTime) -> Result<(), CertificateError> {
+        let validity = self.certificate.validity();
+        let time = |time: x509_parser::time::ASN1Time| {
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(time.timestamp()).unwrap_or(0)))
+        };
+        let (not_before, not_after) = (time(validity.not_before), time(validity.not_after));
+        if now < not_before {
+            return Err(CertificateError::NotValidYetContext { time: now, not_before });
+        }
+        if now > not_after {
+            return Err(CertificateError::ExpiredContext { time: now, not_after });
+        }
+        Ok(())
+    }
+
+    /// Whether it may be a server's, or sign those of servers, and has no critical extension that says more than is understood here.
+    fn check_usage(&self) -> Result<(), CertificateError> {
+        let known = [
+            OID_X509_EXT_BASIC_CONSTRAINTS,
+            OID_X509_EXT_EXTENDED_KEY_USAGE,
+            OID_X509_EXT_KEY_USAGE,
+            OID_X509_EXT_NAME_CONSTRAINTS,
+            OID_X509_EXT_SUBJECT_ALT_NAME,
+        ];
+        if let Some(unknown) =
+            self.certificate.iter_extensions().find(|extension| extension.critical && !known.contains(&extension.oid))
+        {
+            return Err(refused(format!("it has a critical extension that is not known here, {}", unknown.oid)));
+        }
+        let usage = self.certificate.extended_key_usage().map_err(|_| CertificateError::BadEncoding)?;
+        match usage.map(|usage| usage.value) {
+            Some(usage) if !usage.any && !usage.server_auth => Err(CertificateError::InvalidPurpose),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may sign a certificate with `between` authorities' below that one.
+    fn check_authority(&self, between: u32) -> Result<(), CertificateError> {
+        let bad = |_| CertificateError::BadEncoding;
+        let basic = self.certificate.basic_constraints().map_err(bad)?.map(|basic| basic.value);
+        // Version 1 has no extensions that could say so.
+        let is_authority = basic.map_or(self.certificate.version() != X509Version::V3, |basic| basic.ca);
+        let usage = self.certificate.key_usage().map_err(bad)?;
+        if !is_authority || usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+            return Err(refused(format!("its issuer {:?} is no authority", self.certificate.subject().to_string())));
+        }
+        if basic.and_then(|basic| basic.path_len_constraint).is_some_and(|most| between > most) {
+            return Err(refused("there are more authorities in its chain than one of them allows"));
+        }
+        if self.certificate.name_constraints().map_err(bad)?.is_some() {
+            return Err(refused("an authority in its chain has name constraints, and it is an authority's itself"));
+        }
+        Ok(())
+    }
+}
+
+struct Search<'c> {
+    anchors: Vec<Candidate<'c>>,
+    others: Vec<Candidate<'c>>,
+    now: UnixTime,
+    signatures: Cell<u32>,
+}
+
+impl Search<'_> {
+    /// Looks for a way from `below`, which has `between` authorities below itself, to an anchor. The error is that of the way that led furthest.
+    fn climb(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
+        let issued =
+            |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == below.certificate.issuer().as_raw();
+        let mut error = CertificateError::UnknownIssuer;
+        for anchor in self.anchors.iter().filter(issued) {
+            match self.check_issuer(below, anchor, between) {
+                Ok(()) => return Ok(()),
+                Err(cause) => error = cause,
+            }
+        }
+        if between >= MOST_BETWEEN {
+            return Err(error);
+        }
+        for issuer in self.others.iter().filter(issued) {
+            // Between a server's certificate and an anchor, version 1 is no authority's.
+            let is_authority = if issuer.certificate.is_ca() { Ok(()) } else { Err(CertificateError::UnknownIssuer) };
+            let checked = is_authority
+                .and_then(|()| self.check_issuer(below, issuer, between))
+                .and_then(|()| self.climb(issuer, between.saturating_add(1)));
+            match checked {
+                Ok(()) => return Ok(()),
+                Err(CertificateError::UnknownIssuer) => {}
+                Err(cause) => error = cause,
+            }
+        }
+        Err(error)
+    }
+
+    fn check_issuer(
+        &self,
+        below: &Candidate<'_>,
+        issuer: &Candidate<'_>,
+        between: u32,
+    ) -> Result<(), CertificateError> {
+        issuer.check_time(self.now)?;
+        issuer.check_usage()?;
+        issuer.check_authority(between)?;
+        self.check_signature(below, issuer)
+    }
+
+    fn check_signature(&self, signed: &Candidate<'_>, issuer: &Candidate<'_>) -> Result<(), CertificateError> {
+        self.signatures.set(self.signatures.get().saturating_add(1));
+        if self.signatures.get() > MOST_SIGNATURES {
+            return Err(refused("its chain takes more signatures to check than any real one"));
+        }
+        let key = SubjectPublicKeyInfoDer::from(issuer.certificate.public_key().raw);
+        let entity = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+        let matching = ALGORITHMS.all.iter().filter(|known| known.signature_alg_id().as_ref() == signed.algorithm);
+        let mut error = None;
+        for algorithm in matching {
+            let message = signed.certificate.tbs_certificate.as_ref();
+            match entity.verify_signature(*algorithm, message, &signed.certificate.signature_value.data) {
+                Ok(()) => return Ok(()),
+                Err(webpki::Error::InvalidSignatureForPublicKey) => error = Some(CertificateError::BadSignature),
+                Err(_) => {}
+            }
+        }
+        let algorithm = signature_algorithm(&signed.certificate.signature_algorithm.algorithm);
+        Err(error.unwrap_or_else(|| refused(format!("it is signed with {algorithm}, which is not supported here"))))
+    }
+}
+
+/// A reason in words.
+#[derive(Debug)]
+pub(super) struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn refused(reason: impl Into<String>) -> CertificateError {
+    CertificateError::Other(OtherError(std::sync::Arc::new(Refused(reason.into()))))
+}

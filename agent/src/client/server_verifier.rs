@@ -1,0 +1,144 @@
+//! Whether a server's certificate is to be trusted: as webpki judges, and where Go's verifier is known to take more, as Go does.
+//!
+//! webpki refuses a server's certificate that is an authority's (`CA:TRUE`), which `etcd --auto-tls` and `openssl req -x509` make, and one that stands in `--cacert`
+//! itself without having signed itself. Those go to [`certificate_path`](super::certificate_path).
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{
+    verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
+use webpki::RawPublicKeyEntity;
+
+use super::algorithms::ALGORITHMS;
+use super::certificate_path::{self, Anchors};
+use super::certificate_text::{describe, public_key};
+use super::handshake_facts::HandshakeFacts;
+
+/// Judges servers' certificates.
+#[derive(Debug)]
+pub(super) struct ServerVerifier {
+    trust: Trust,
+    facts: HandshakeFacts,
+}
+
+#[derive(Debug)]
+enum Trust {
+    /// Any certificate is taken; the server must still have its key.
+    Anyone,
+    /// Certificates that lead to one of the authorities.
+    Authorities { webpki: Arc<WebPkiServerVerifier>, anchors: Anchors },
+}
+
+impl ServerVerifier {
+    /// Takes any certificate.
+    pub fn anyone(facts: HandshakeFacts) -> Self {
+        Self { trust: Trust::Anyone, facts }
+    }
+
+    /// Takes what the certificates of `given` have signed, and these themselves. Certificates that cannot be used as authorities are left out.
+    ///
+    /// # Errors
+    /// When none is left.
+    pub fn of(given: Vec<CertificateDer<'static>>, facts: HandshakeFacts) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(given.iter().cloned());
+        let webpki =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(super::algorithms::provider()));
+        let webpki = webpki.build().map_err(|cause| cause.to_string())?;
+        Ok(Self { trust: Trust::Authorities { webpki, anchors: Anchors::new(given) }, facts })
+    }
+
+    /// Checks with the key of a certificate that webpki may not be able to read, such as one of version 1.
+    fn signed_by_key(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        is_tls13: bool,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = public_key(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        if is_tls13 {
+            return verify_tls13_signature_with_raw_key(message, &key, signed, &ALGORITHMS);
+        }
+        let entity = RawPublicKeyEntity::try_from(&key).map_err(other)?;
+        let offered = ALGORITHMS.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let (_, algorithms) = offered.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        let mut last = webpki::Error::InvalidSignatureForPublicKey;
+        for algorithm in *algorithms {
+            match entity.verify_signature(*algorithm, message, signed.signature()) {
+                Ok(()) => return Ok(HandshakeSignatureValid::assertion()),
+                Err(cause) => last = cause,
+            }
+        }
+        Err(other(last))
+    }
+}
+
+fn other(cause: webpki::Error) -> Error {
+    match cause {
+        webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature.into(),
+        cause => CertificateError::Other(OtherError(Arc::new(cause))).into(),
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.facts.note(|facts| facts.server = Some(describe(certificate)));
+        match &self.trust {
+            Trust::Anyone => Ok(ServerCertVerified::assertion()),
+            Trust::Authorities { anchors, .. } if anchors.judge(certificate) => {
+                certificate_path::verify(certificate, others, anchors, name, now)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            Trust::Authorities { webpki, .. } => {
+                let judged = webpki.verify_server_cert(certificate, others, name, ocsp_response, now);
+                judged.inspect_err(|_| {
+                    let unsupported = certificate_path::unsupported_signature(certificate, others);
+                    self.facts.note(|facts| facts.unsupported = unsupported);
+                })
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.trust {
+            Trust::Anyone => self.signed_by_key(message, certificate, signed, false),
+            Trust::Authorities { .. } => verify_tls12_signature(message, certificate, signed, &ALGORITHMS),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.trust {
+            Trust::Anyone => self.signed_by_key(message, certificate, signed, true),
+            Trust::Authorities { .. } => verify_tls13_signature(message, certificate, signed, &ALGORITHMS),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ALGORITHMS.supported_schemes()
+    }
+}

@@ -1,0 +1,95 @@
+//! Where an export goes.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::{ExportError, ExportFormat};
+use crate::fsx::file_identity::FileIdentity;
+use crate::fsx::output_target::{OutputError, OutputTarget};
+use crate::fsx::part_file::{self, PartFile};
+use crate::terminal_writer::{Escapes, TerminalWriter};
+
+/// Where an export goes, judged and open: nothing but a full disk or a failing one can keep it from being written.
+pub struct ExportTarget {
+    kind: Kind,
+    snapshot: Option<FileIdentity>,
+}
+
+enum Kind {
+    Stdout,
+    /// A device or a FIFO.
+    Stream(File),
+    File {
+        part: PartFile,
+        path: PathBuf,
+    },
+}
+
+impl ExportTarget {
+    /// Judges and opens `path`: `-` is the standard output, a device or a FIFO is written directly, any other name is that of a file, which may exist.
+    /// `snapshot` is the file to be exported. Call this before the snapshot is opened, which may take long.
+    ///
+    /// # Errors
+    /// [`ExportError::Target`] when nothing can be written there or it is the snapshot itself, under whichever name; [`ExportError::File`].
+    pub fn open(path: &Path, snapshot: &Path) -> Result<Self, ExportError> {
+        let _kept = part_file::kept(snapshot);
+        let kind = match OutputTarget::judge(path, &[snapshot])? {
+            OutputTarget::Stdout => Kind::Stdout,
+            OutputTarget::Stream(file) => Kind::Stream(file),
+            OutputTarget::File { path, directory } => Kind::File { part: PartFile::new(&directory)?, path },
+        };
+        Ok(Self { kind, snapshot: FileIdentity::of_input(snapshot) })
+    }
+
+    /// The file that appears when the export is complete; none for what is written directly, whose reader may go away.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::File { path, .. } => Some(path),
+            Kind::Stdout | Kind::Stream(_) => None,
+        }
+    }
+
+    /// Whether a person will see what is written.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        match &self.kind {
+            Kind::Stdout => io::stdout().is_terminal(),
+            Kind::Stream(file) => file.is_terminal(),
+            Kind::File { .. } => false,
+        }
+    }
+
+    /// CSV has no escapes of its own, so on a terminal it gets those of all other text; elsewhere it is written as it is.
+    pub(super) fn writer(&self, format: ExportFormat) -> Result<Box<dyn Write + Send>, ExportError> {
+        let out: Box<dyn Write + Send> = match &self.kind {
+            Kind::Stdout => Box::new(io::stdout()),
+            Kind::Stream(file) => Box::new(file.try_clone()?),
+            Kind::File { part, .. } => Box::new(part.handle()?),
+        };
+        Ok(match format {
+            ExportFormat::Csv | ExportFormat::RawCsv if self.is_terminal() => {
+                Box::new(TerminalWriter::new(out, Escapes::Text))
+            }
+            _ => out,
+        })
+    }
+
+    /// Brings what was written to its end; a file to the disk, and then to its name.
+    pub(super) fn finish(self) -> Result<(), ExportError> {
+        match self.kind {
+            Kind::Stdout => io::stdout().flush()?,
+            Kind::Stream(_) => {}
+            Kind::File { part, path } => {
+                part.sync()?;
+                // The name may have come to lead to the snapshot while it was read.
+                if self.snapshot.is_some() && FileIdentity::at(&path).ok().flatten() == self.snapshot {
+                    return Err(OutputError::Input { input: path.clone(), path }.into());
+                }
+                part.publish(&path)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! A directory held open: what is done by its handle happens in it, wherever its path leads by then.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
+
+use super::file_identity::FileIdentity;
+
+/// An open directory. Names given to its methods are relative to it; the last component of a name is never followed when it is a link.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    /// Opened with `O_PATH`, which a directory that may not be read allows, too.
+    handle: File,
+    /// For messages.
+    shown: PathBuf,
+}
+
+impl Directory {
+    /// Opens the directory that `path` leads to, links followed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::opened(openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), path)
+    }
+
+    /// Opens the directory `name`, which must be no link.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_below(&self, name: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Self::opened(openat(self, name, flags, Mode::empty()), &self.path_of(name))
+    }
+
+    /// Opens the directory that `name` leads to from here, as the system resolves it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn follow(&self, name: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self::opened(openat(self, name, flags, Mode::empty()), &self.path_of(name))
+    }
+
+    fn opened(handle: rustix::io::Result<rustix::fd::OwnedFd>, shown: &Path) -> io::Result<Self> {
+        Ok(Self { handle: handle?.into(), shown: shown.to_owned() })
+    }
+
+    /// A directory that is open already; `shown` is its path, for messages.
+    pub fn from_readable(handle: File, shown: PathBuf) -> Self {
+        Self { handle, shown }
+    }
+
+    /// The directory itself, opened to be read, locked or synced.
+    ///
+    /// # Errors
+    /// What the system says, such as that it may not be read.
+    pub fn readable(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(self, ".", flags, Mode::empty())?.into())
+    }
+
+    /// Makes a directory of mode 0700.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make(&self, name: &Path) -> io::Result<()> {
+        Ok(mkdirat(self, name, Mode::RWXU)?)
+    }
+
+    /// Makes a file that only its owner may read and write.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(&self, name: &Path) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(self, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// A file without a name in this directory, which vanishes with its handle; `None` where the file system has no such files.
+    ///
+    /// # Errors
+    /// What the system says, such as that nothing may be made here.
+    pub fn nameless_file(&self) -> io::Result<Option<File>> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(self, ".", flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
+            opened => Ok(Some(opened?.into())),
+        }
+    }
+
+    /// What has that name, without following a link; `None` when nothing has.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn look(&self, name: &Path) -> io::Result<Option<Stat>> {
+        match statat(self, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) {
+            Ok(facts) => Ok(Some(facts)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Whether `name` is that file.
+    pub fn has(&self, name: &Path, file: FileIdentity) -> bool {
+        matches!(self.look(name), Ok(Some(facts)) if FileIdentity::of_stat(&facts) == file)
+    }
+
+    /// Removes a file, a link, or, if `is_directory`, an empty directory. What is not there is removed already.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, name: &Path, is_directory: bool) -> io::Result<()> {
+        let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        match unlinkat(self, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Owner, mode, device and inode of the directory itself.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn facts(&self) -> io::Result<Metadata> {
+        self.handle.metadata()
+    }
+
+    /// Which directory it is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::of(&self.facts()?))
+    }
+
+    /// Its path, for messages.
+    pub fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    /// The path of something in it, for messages.
+    pub fn path_of(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        let shown = if self.shown.as_os_str() == "." { Path::new("") } else { &self.shown };
+        shown.join(name.as_ref())
+    }
+
+    /// The same directory under another path for messages.
+    pub fn shown_as(self, shown: &Path) -> Self {
+        let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
+        Self { shown: shown.to_owned(), ..self }
+    }
+
+    /// One more handle to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self { handle: self.handle.try_clone()?, shown: self.shown.clone() })
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn works_on_in_a_directory_that_was_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("a")).unwrap();
+        let directory = Directory::open(&at("a")).unwrap();
+        fs::rename(at("a"), at("b")).unwrap();
+        symlink("b", at("a")).unwrap();
+        directory.make(Path::new("made")).unwrap();
+        directory.create(Path::new("made/file")).unwrap();
+        assert_eq!(fs::metadata(at("b/made/file")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(at("b/made")).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(directory.create(Path::new("made/file")).is_err());
+        directory.remove(Path::new("made/file"), false).unwrap();
+        directory.remove(Path::new("made"), true).unwrap();
+        directory.remove(Path::new("made"), true).unwrap();
+        assert!(directory.look(Path::new("made")).unwrap().is_none());
+        assert_eq!(directory.path_of("x"), at("a/x"));
+    }
+
+    #[test]
+    fn links_are_not_followed_unless_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        symlink("real", at("link")).unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        assert!(directory.open_below(Path::new("link")).is_err());
+        let real = directory.open_below(Path::new("real")).unwrap();
+        let followed = directory.follow(Path::new("link")).unwrap();
+        assert_eq!(real.identity().unwrap(), followed.identity().unwrap());
+        assert!(directory.has(Path::new("real"), real.identity().unwrap()));
+        assert!(!directory.has(Path::new("link"), real.identity().unwrap()));
+    }
+}

@@ -1,0 +1,122 @@
+//! Brings the entries of a directory to the disk, so that a rename survives a power cut.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::directory::Directory;
+
+/// How often another name is tried for a temporary file.
+const TRIES: usize = 16;
+
+/// Waits until the entries of `directory` are on the disk.
+///
+/// A directory that may be written but not read (mode 0333 or 0300) cannot be opened for `fsync`, and some file systems refuse `fsync` of a directory.
+/// In both cases the whole file system is synced by way of a temporary file in the directory.
+///
+/// # Errors
+/// What the system says; nothing is known then about what reached the disk.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    DirectorySync::prepare(&Directory::open(directory)?)?.run()
+}
+
+/// Syncs the directory that `path` is in, as [`sync_directory`] does.
+///
+/// # Errors
+/// As [`sync_directory`].
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    sync_directory(path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Fails when [`sync_directory`] could not work in `directory`, so that a run is refused before anything has its final name.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn check_syncable(directory: &Path) -> io::Result<()> {
+    DirectorySync::prepare(&Directory::open(directory)?).map(drop)
+}
+
+/// All that it takes to sync a directory later, opened before anything is written: then neither permissions nor a lack of file descriptors are in the way.
+#[derive(Debug)]
+pub(crate) enum DirectorySync {
+    /// The directory, open to be read.
+    Itself(File),
+    /// A file without a name on its file system.
+    FileSystem(File),
+}
+
+impl DirectorySync {
+    /// Gets ready to sync `directory`.
+    ///
+    /// # Errors
+    /// When it may be neither read nor written, or what else the system says.
+    pub fn prepare(directory: &Directory) -> io::Result<Self> {
+        match directory.readable() {
+            Ok(opened) => Ok(Self::Itself(opened)),
+            Err(cause) if is_refusal(&cause) => Ok(Self::FileSystem(nameless_file(directory)?)),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Waits until the entries are on the disk.
+    ///
+    /// # Errors
+    /// What the system says; nothing is known then about what reached the disk.
+    pub fn run(&self) -> io::Result<()> {
+        match self {
+            Self::Itself(opened) => match opened.sync_all() {
+                Err(cause) if is_refusal(&cause) => Ok(rustix::fs::syncfs(opened)?),
+                outcome => outcome,
+            },
+            Self::FileSystem(file) => Ok(rustix::fs::syncfs(file)?),
+        }
+    }
+}
+
+fn is_refusal(cause: &io::Error) -> bool {
+    let errno = Errno::from_io_error(cause);
+    matches!(errno, Some(Errno::ACCESS | Errno::PERM | Errno::INVAL | Errno::NOTSUP | Errno::NOSYS))
+}
+
+/// A file on the file system of `directory` that has no name, or has none any more.
+fn nameless_file(directory: &Directory) -> io::Result<File> {
+    if let Some(file) = directory.nameless_file()? {
+        return Ok(file);
+    }
+    for _ in 0..TRIES {
+        let name = format!(".etcdsnap-{:016x}", rand::random::<u64>());
+        match directory.create(Path::new(&name)) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            made => {
+                let made = made?;
+                directory.remove(Path::new(&name), false)?;
+                return Ok(made);
+            }
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn syncs_directories_and_reports_missing_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        sync_directory(directory.path()).unwrap();
+        sync_parent(&directory.path().join("file")).unwrap();
+        sync_parent(Path::new("file")).unwrap();
+        let opened = Directory::open(directory.path()).unwrap();
+        DirectorySync::FileSystem(nameless_file(&opened).unwrap()).run().unwrap();
+        check_syncable(directory.path()).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let missing = directory.path().join("missing");
+        assert_eq!(sync_directory(&missing).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(check_syncable(&missing).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

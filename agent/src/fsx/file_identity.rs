@@ -1,0 +1,84 @@
+//! Which file a path leads to: two paths name one file when device and inode are the same.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// A file, whatever its names are: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    /// The identity of the file that `facts` describe.
+    pub fn of(facts: &Metadata) -> Self {
+        Self { device: facts.dev(), inode: facts.ino() }
+    }
+
+    /// The identity of the file that `facts`, as rustix gives them, describe.
+    pub fn of_stat(facts: &rustix::fs::Stat) -> Self {
+        Self { device: facts.st_dev, inode: facts.st_ino }
+    }
+
+    /// The file's number on its device.
+    pub fn inode(self) -> u64 {
+        self.inode
+    }
+
+    /// The file that `path` leads to, links followed; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be told, for example because a directory on the way may not be searched.
+    pub fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(facts) => Ok(Some(Self::of(&facts))),
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// The file that an input leads to: the path's, or that of the standard input for `-`. `None` when there is none or it cannot be told: it cannot be read then, either.
+    pub fn of_input(path: &Path) -> Option<Self> {
+        if path.as_os_str() != "-" {
+            return Self::at(path).ok().flatten();
+        }
+        let stdin = io::stdin().as_fd().try_clone_to_owned().ok()?;
+        File::from(stdin).metadata().ok().as_ref().map(Self::of)
+    }
+}
+
+/// Whether the open file still has that name; a link is not followed.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let (open, named) = (file.metadata(), fs::symlink_metadata(path));
+    matches!((open, named), (Ok(open), Ok(named)) if FileIdentity::of(&open) == FileIdentity::of(&named))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_one_file_are_told_from_other_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("a"), "same").unwrap();
+        fs::write(at("b"), "same").unwrap();
+        fs::hard_link(at("a"), at("hard")).unwrap();
+        std::os::unix::fs::symlink(at("a"), at("soft")).unwrap();
+        let a = FileIdentity::at(&at("a")).unwrap();
+        assert!(a.is_some());
+        assert_eq!(FileIdentity::at(&at("hard")).unwrap(), a);
+        assert_eq!(FileIdentity::at(&at("soft")).unwrap(), a);
+        assert_eq!(FileIdentity::at(&directory.path().join("./a")).unwrap(), a);
+        assert_ne!(FileIdentity::at(&at("b")).unwrap(), a);
+        assert_eq!(FileIdentity::at(&at("missing")).unwrap(), None);
+        assert_eq!(FileIdentity::at(&at("a/below")).unwrap(), None);
+        let open = File::open(at("a")).unwrap();
+        assert!(is_at(&open, &at("a")) && is_at(&open, &at("hard")));
+        assert!(!is_at(&open, &at("soft")) && !is_at(&open, &at("b")));
+    }
+}

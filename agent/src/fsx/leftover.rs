@@ -1,0 +1,37 @@
+//! Whether something that a killed run seems to have left can be a neighbour's: names prove nothing where others may write.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+/// Bits of a mode that let the group or others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Whether a file or directory can only have been made and filled by this user, on the file system that `device` names: it belongs to the effective user,
+/// nobody else may write to it, and it is no mount from elsewhere. `facts` must be of the open file, or of the name without following a link.
+pub(crate) fn is_private(facts: &Metadata, device: u64) -> bool {
+    facts.uid() == rustix::process::geteuid().as_raw()
+        && facts.mode() & WRITABLE_BY_OTHERS == 0
+        && facts.dev() == device
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_others_may_write_or_lies_elsewhere_is_not_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "").unwrap();
+        let device = fs::metadata(directory.path()).unwrap().dev();
+        for (mode, private) in [(0o600, true), (0o644, true), (0o664, false), (0o666, false), (0o602, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let facts = fs::symlink_metadata(&path).unwrap();
+            assert_eq!(is_private(&facts, device), private, "{mode:o}");
+            assert!(!is_private(&facts, device.wrapping_add(1)));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What save, restore and export share about files and directories: which file a path leads to, whose a leftover is, and how a rename reaches the disk.
+
+pub(crate) mod directory;
+pub(crate) mod directory_sync;
+pub(crate) mod file_identity;
+pub(crate) mod leftover;
+pub(crate) mod output_target;
+pub(crate) mod part_file;
+pub(crate) mod part_leftovers;
+pub(crate) mod remove_tree;

@@ -1,0 +1,241 @@
+//! Part files that killed runs left: removed when they are proven to be this user's own.
+//!
+//! Where somebody else may write to the directory, a name proves nothing: anybody can put a link, a FIFO, or another file of ours under it. A part file therefore
+//! carries a mark, an extended attribute that only its owner can set, from before anything is written to it until it has its final name. Where others cannot write
+//! to the directory, the name is proof enough; file systems without extended attributes (NFS before 4.2, vfat) have that proof alone, so leftovers in
+//! directories that are shared stay there, and are reported.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, XattrFlags};
+
+use super::file_identity::is_at;
+use super::leftover::is_private;
+
+/// How the names of part files begin and end; between them stand random letters and digits.
+pub(super) const PREFIX: &str = ".etcdsnap-";
+pub(super) const SUFFIX: &str = ".part";
+pub(super) const RANDOM: usize = 8;
+
+/// The mode of a part file.
+pub(super) const MODE: u32 = 0o600;
+
+/// The extended attribute that marks a part file.
+const MARK: &str = "user.etcdsnap.part";
+
+/// How many leftovers are listed that cannot be proven to be ours.
+const LISTED: usize = 10;
+
+/// Whether part files have such names.
+pub(crate) fn is_part_name(name: &OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Marks a part file as this program's. Without extended attributes there is no mark.
+pub(super) fn mark(file: &File) {
+    let _ = rustix::fs::fsetxattr(file, MARK, b"1", XattrFlags::empty());
+}
+
+/// Takes the mark away from a file that has its final name. One that cannot be taken away does no harm under that name.
+pub(super) fn unmark(file: &File) {
+    let _ = rustix::fs::fremovexattr(file, MARK);
+}
+
+fn is_marked(file: &File) -> bool {
+    let mut value = [0; 8];
+    rustix::fs::fgetxattr(file, MARK, &mut value[..]).is_ok()
+}
+
+/// Removes the part files in `directory` that no run works on and that are proven to be ours. Returns some of this user's that look like part files and cannot be
+/// proven, at most ten. A directory that cannot be listed is left as it is.
+pub(super) fn remove_leftovers(directory: &Path) -> Vec<PathBuf> {
+    let (Ok(facts), Ok(entries)) = (fs::metadata(directory), fs::read_dir(directory)) else { return Vec::new() };
+    let mut unproven = Vec::new();
+    for entry in entries.flatten() {
+        if !is_part_name(&entry.file_name()) {
+            continue;
+        }
+        let path = directory.join(entry.file_name());
+        match judge(&path, &facts) {
+            Some(Leftover::Proven) => drop(fs::remove_file(&path)),
+            Some(Leftover::Unproven) if unproven.len() < LISTED => unproven.push(path),
+            Some(Leftover::Unproven) | None => {}
+        }
+    }
+    unproven
+}
+
+enum Leftover {
+    Proven,
+    Unproven,
+}
+
+/// Whether a file is a leftover of ours. `None` for what others own, what a run works on, and what cannot be told.
+fn judge(path: &Path, directory: &Metadata) -> Option<Leftover> {
+    let could_be_ours = |facts: &Metadata| {
+        facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, directory.dev())
+    };
+    // Nothing else is opened: opening a FIFO or a device can block or do something.
+    fs::symlink_metadata(path).ok().filter(could_be_ours)?;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    // NFS grants an exclusive lock only to those who may write.
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
+    file.metadata().ok().filter(could_be_ours)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        // A run works on it, or the file system has no locks.
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
+    }
+    if !is_at(&file, path) {
+        return None;
+    }
+    let proven = is_marked(&file) || only_we_write(directory);
+    Some(if proven { Leftover::Proven } else { Leftover::Unproven })
+}
+
+/// Whether nobody but this user and root can put anything into the directory.
+fn only_we_write(directory: &Metadata) -> bool {
+    let owner_is_root = directory.uid() == 0 && directory.mode() & 0o022 == 0;
+    owner_is_root || is_private(directory, directory.dev())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    struct Place {
+        directory: tempfile::TempDir,
+    }
+
+    impl Place {
+        /// A directory into which others may write, or not.
+        fn new(mode: u32) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+            Self { directory }
+        }
+
+        fn path(&self, random: &str) -> PathBuf {
+            self.directory.path().join(format!("{PREFIX}{random}{SUFFIX}"))
+        }
+
+        /// A file of this mode under such a name, with or without the mark.
+        fn file(&self, random: &str, mode: u32, marked: bool) -> PathBuf {
+            let path = self.path(random);
+            fs::write(&path, "half").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            if marked {
+                mark(&File::options().write(true).open(&path).unwrap());
+            }
+            path
+        }
+    }
+
+    fn has_attributes() -> bool {
+        let file = tempfile::tempfile().unwrap();
+        mark(&file);
+        let has = is_marked(&file);
+        if !has {
+            eprintln!("*** the file system of the temporary directory has no extended attributes ***");
+        }
+        has
+    }
+
+    #[test]
+    fn names_are_exact() {
+        for (name, is) in [
+            (".etcdsnap-a1B2c3D4.part", true),
+            (".etcdsnap-a1B2c3D.part", false),
+            (".etcdsnap-a1B2c3D45.part", false),
+            (".etcdsnap-a1B2c3D/.part", false),
+            ("x.etcdsnap-a1B2c3D4.part", false),
+            (".etcdsnap-a1B2c3D4.part.gz", false),
+        ] {
+            assert_eq!(is_part_name(OsStr::new(name)), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_else_writes_the_name_is_proof() {
+        let place = Place::new(0o755);
+        let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
+        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert!(!plain.exists() && !marked.exists());
+    }
+
+    #[test]
+    fn where_others_write_the_mark_is_proof() {
+        for mode in [0o777, 0o1777, 0o775] {
+            let place = Place::new(mode);
+            let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
+            assert_eq!(remove_leftovers(place.directory.path()), [plain.clone()]);
+            assert!(plain.exists());
+            assert_eq!(marked.exists(), !has_attributes());
+        }
+    }
+
+    #[test]
+    fn what_can_be_a_neighbours_stays() {
+        let place = Place::new(0o777);
+        let victim = place.directory.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let files = [
+            place.file("grpwrite", 0o660, true),
+            place.file("allread0", 0o644, true),
+            place.file("setuid00", 0o4600, true),
+            place.file("hardlink", 0o600, true),
+        ];
+        fs::hard_link(&files[3], place.directory.path().join("other name")).unwrap();
+        symlink(&victim, place.path("symlink0")).unwrap();
+        symlink("/dev/zero", place.path("symlink1")).unwrap();
+        fs::create_dir(place.path("director")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo0000"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let before = fs::read_dir(place.directory.path()).unwrap().count();
+        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), before);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn another_users_file_stays_even_for_root() {
+        let place = Place::new(0o755);
+        let path = place.file("stranger", 0o600, true);
+        if std::os::unix::fs::chown(&path, Some(4321), None).is_err() {
+            eprintln!("*** only root can give files away ***");
+            return;
+        }
+        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn what_a_run_works_on_stays() {
+        let place = Place::new(0o755);
+        let path = place.file("atwork00", 0o600, true);
+        let lock = File::open(&path).unwrap();
+        lock.lock().unwrap();
+        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert!(path.exists());
+        drop(lock);
+        remove_leftovers(place.directory.path());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn at_most_so_many_are_listed() {
+        let place = Place::new(0o777);
+        for number in 0..LISTED + 5 {
+            place.file(&format!("{number:08}"), 0o600, false);
+        }
+        assert_eq!(remove_leftovers(place.directory.path()).len(), LISTED);
+    }
+}

@@ -1,0 +1,74 @@
+//! JSON that a terminal may show: the usual compact form, with each character escaped that does something to a terminal.
+
+use std::io::{self, Write};
+
+use etcdsnap_core::words::is_unprintable;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// JSON on one line. A character that [`is_unprintable`] stands as `\u009b`, so that it does nothing and parses as what it is.
+///
+/// # Errors
+/// As [`serde_json::to_string`]: none for plain data.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    write_json(&mut text, value)?;
+    // It was made of text.
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The same to a writer.
+///
+/// # Errors
+/// As [`to_json`], and those of the writer.
+pub(crate) fn write_json<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Escaping))
+}
+
+/// Writes the escape of one character in a JSON string; two for those beyond 16 bits.
+pub(crate) fn write_escape<W: Write + ?Sized>(out: &mut W, char: char) -> io::Result<()> {
+    char.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+}
+
+/// Every other member of the trait is that of serde_json's compact form.
+struct Escaping;
+
+impl Formatter for Escaping {
+    /// A piece of a string in which there is nothing that JSON itself escapes.
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        // DEL is the one character of ASCII that JSON leaves as it is.
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return out.write_all(fragment.as_bytes());
+        }
+        let mut written = 0;
+        for (at, char) in fragment.char_indices().filter(|(_, char)| is_unprintable(*char)) {
+            out.write_all(fragment.get(written..at).unwrap_or_default().as_bytes())?;
+            write_escape(out, char)?;
+            written = at.saturating_add(char.len_utf8());
+        }
+        out.write_all(fragment.get(written..).unwrap_or_default().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_parsed_is_what_was_written() {
+        let hostile = "a\u{9b}31m\u{7f}\r\u{202e}b\u{200b}\u{e0041}\"\\ schön 日本\n";
+        let value = json!({"text": hostile, hostile: [1, 2.5, null, true, {}], "empty": ""});
+        let text = to_json(&value).unwrap();
+        assert!(!text.chars().any(is_unprintable), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert!(text.contains(r#""a\u009b31m\u007f\r\u202eb\u200b\udb40\udc41\"\\ schön 日本\n""#), "{text}");
+    }
+
+    #[test]
+    fn plain_data_looks_as_serde_json_writes_it() {
+        let value = json!({"key": "/registry/pods/a", "n": -1, "list": ["schön", "\u{1}"], "none": null});
+        assert_eq!(to_json(&value).unwrap(), serde_json::to_string(&value).unwrap());
+    }
+}

@@ -1,0 +1,141 @@
+//! Where a path leads, told once: a directory that exists, held open, and below it the names of what does not exist yet.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::fsx::directory::Directory;
+
+/// A place to put something.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// The innermost directory on the way that exists.
+    pub base: Directory,
+    /// Names below `base`, outermost first. Only the last can exist, and only with [`Last::Kept`].
+    pub missing: Vec<OsString>,
+}
+
+/// What is done about the last component of a path when something has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// It is followed or opened, as every other component.
+    Followed,
+    /// It is kept as a name.
+    Kept,
+}
+
+/// Why a path leads nowhere.
+#[derive(Debug)]
+pub(super) enum DeadEnd {
+    /// Something on the way is unfit: which, and the reason.
+    Unfit(PathBuf, &'static str),
+    /// The system refused: where, and what it said.
+    System(PathBuf, io::Error),
+}
+
+impl Destination {
+    /// Follows `path` as the system does where something exists, links and `..` included; below that only the text counts, so that `new/..` is nothing.
+    pub fn resolve(path: &Path, last: Last) -> Result<Self, DeadEnd> {
+        let here = Path::new(if path.is_absolute() { "/" } else { "." });
+        let mut base = Directory::open(here).map_err(|cause| DeadEnd::System(here.to_owned(), cause))?;
+        let mut missing: Vec<OsString> = Vec::new();
+        let mut components = path.components().peekable();
+        while let Some(component) = components.next() {
+            let kept = last == Last::Kept && components.peek().is_none();
+            match component {
+                Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+                Component::ParentDir if missing.pop().is_some() => {}
+                Component::ParentDir => base = follow(&base, Path::new(".."))?.ok_or_else(|| gone(&base))?,
+                Component::Normal(name) if kept || !missing.is_empty() => missing.push(name.to_owned()),
+                Component::Normal(name) => match follow(&base, Path::new(name))? {
+                    Some(directory) => base = directory,
+                    None => missing.push(name.to_owned()),
+                },
+            }
+        }
+        Ok(Self { base, missing })
+    }
+
+    /// The path, for messages.
+    pub fn shown(&self) -> PathBuf {
+        match self.missing.as_slice() {
+            [] => self.base.shown().to_owned(),
+            names => self.base.path_of(names.iter().collect::<PathBuf>()),
+        }
+    }
+}
+
+/// The directory that `name` leads to; `None` when nothing has that name.
+fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
+    let shown = || base.path_of(name);
+    match base.follow(name) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.look(name) {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a link that leads nowhere")),
+            Err(cause) => Err(DeadEnd::System(shown(), cause)),
+        },
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Err(DeadEnd::Unfit(shown(), "is no directory")),
+        Err(cause) => Err(DeadEnd::System(shown(), cause)),
+    }
+}
+
+fn gone(base: &Directory) -> DeadEnd {
+    DeadEnd::System(base.path_of(".."), io::ErrorKind::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::fsx::file_identity::FileIdentity;
+
+    #[test]
+    fn follows_what_exists_and_reads_what_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("real/deep")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        symlink("real/deep", at("link")).unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        let resolve = |path: &str| Destination::resolve(&at(path), Last::Followed);
+        for (path, base, missing) in [
+            ("real", "real", &[][..]),
+            ("real/new", "real", &["new"]),
+            ("new/../new/a", ".", &["new", "a"]),
+            ("new/../real/a", "real", &["a"]),
+            ("new/a/../../real", "real", &[]),
+            // Where the link leads, and up from there.
+            ("link/..", "real", &[]),
+            ("link/../new", "real", &["new"]),
+            ("real/./deep//a/", "real/deep", &["a"]),
+        ] {
+            let found = resolve(path).unwrap();
+            let expected = FileIdentity::at(&at(base)).unwrap().unwrap();
+            assert_eq!(found.base.identity().unwrap(), expected, "{path}");
+            assert_eq!(found.missing, missing, "{path}");
+        }
+        for (path, reason) in [
+            ("dangling", "is a link that leads nowhere"),
+            ("dangling/a", "is a link that leads nowhere"),
+            ("file", "is no directory"),
+            ("file/a", "is no directory"),
+        ] {
+            assert!(matches!(resolve(path), Err(DeadEnd::Unfit(_, told)) if told == reason), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kept_last_name_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("nowhere", folder.path().join("dangling")).unwrap();
+        fs::create_dir(folder.path().join("real")).unwrap();
+        for name in ["dangling", "real", "new"] {
+            let found = Destination::resolve(&folder.path().join(name), Last::Kept).unwrap();
+            assert_eq!(found.missing, [name]);
+            assert_eq!(found.shown(), folder.path().join(name));
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! A private directory beside a target, in which the target is made.
+//!
+//! ```text
+//! <target>.etcdsnap-<n>/            mode 0700, locked (flock) while a run works on it
+//!   etcdsnap-stage                  the marker: proves that this program made the directory, and for which target
+//!   log-stage, log                  notes about a log that lies elsewhere (`log_notes`)
+//!   new/…                           renamed to the target when it is complete
+//! ```
+//! Where others may write to the parent directory they can move this one away or plant another in its place. So everything is done by handles, and only the
+//! content moves: the marker and the notes stay in a directory that nobody else may enter.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::iter::once;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, RenameFlags, openat, renameat, renameat_with};
+use rustix::io::Errno;
+
+use super::error::RestoreError;
+use super::files::failed;
+use super::owner::Owner;
+use crate::fsx::directory::Directory;
+use crate::fsx::directory_sync::DirectorySync;
+use crate::fsx::file_identity::FileIdentity;
+
+/// The name of the content in the stage.
+pub(super) const CONTENT: &str = "new";
+
+/// The name of the marker.
+pub(super) const MARKER: &str = "etcdsnap-stage";
+
+/// The name of a file that is there for a moment, to see whether files can be given away.
+pub(super) const PROBE: &str = "owner";
+
+/// Names that are tried one after the other, so that what a killed run left is found without listing the directory around it.
+const SLOTS: u32 = 16;
+
+/// Longest name of a file, in bytes, on nearly all file systems.
+const LONGEST_NAME: usize = 255;
+
+/// A directory in the making. Dropped before it is finished, it is removed with everything that was made in it.
+pub(super) struct StageDirectory {
+    parent: Directory,
+    slot: OsString,
+    directory: Directory,
+    identity: FileIdentity,
+    /// Holds the lock.
+    _lock: File,
+    /// The content, for what is done once it has moved.
+    content: Option<Directory>,
+    /// What was made here, in this order.
+    entries: RefCell<Vec<Entry>>,
+    /// What the content holds, once it has moved; relative to it.
+    moved: RefCell<Vec<Entry>>,
+    /// To whom files are given.
+    owner: Cell<Option<Owner>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    path: PathBuf,
+    is_directory: bool,
+}
+
+/// Whether what has the target's name gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replace {
+    /// An empty directory does.
+    EmptyDirectory,
+    /// Nothing does.
+    Nothing,
+}
+
+impl StageDirectory {
+    /// Makes one in `parent` for what will be called `target` there.
+    ///
+    /// # Errors
+    /// [`RestoreError::Write`]; nothing is left behind then.
+    pub fn make(parent: Directory, target: &OsStr) -> Result<Self, RestoreError> {
+        let failed = |cause| failed(parent.shown(), cause);
+        // A neighbour may have taken all names that are found again.
+        let odd = stage_name(target, &format!("{:016x}", rand::random::<u64>()));
+        for slot in slots(target).chain(once(odd)) {
+            match parent.make(Path::new(&slot)) {
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(failed)?,
+            }
+            match Self::adopt(&parent, &slot, target) {
+                Ok(Some(made)) => return Ok(made),
+                Ok(None) => {}
+                Err(cause) => {
+                    let _ = parent.remove(Path::new(&slot), true);
+                    return Err(failed(cause));
+                }
+            }
+        }
+        Err(failed(io::Error::other(format!("the names {}.etcdsnap-… are all taken", target.to_string_lossy()))))
+    }
+
+    /// Opens, locks and marks the new directory; `None` when another run took it away for an empty leftover.
+    fn adopt(parent: &Directory, slot: &OsStr, target: &OsStr) -> io::Result<Option<Self>> {
+        let directory = match parent.open_below(Path::new(slot)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let lock = directory.readable()?;
+        check_private(parent, &lock)?;
+        // A file system without locks cannot tell whose it is; then the next run leaves it alone.
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(None);
+        }
+        let identity = directory.identity()?;
+        if !parent.has(Path::new(slot), identity) {
+            return Ok(None);
+        }
+        let mut stage = Self {
+            parent: parent.again()?,
+            slot: slot.to_owned(),
+            directory,
+            identity,
+            _lock: lock,
+            content: None,
+            entries: RefCell::default(),
+            moved: RefCell::default(),
+            owner: Cell::default(),
+        };
+        stage.write_note(MARKER, &marker(identity, parent.identity()?, target))?;
+        stage.directory.make(Path::new(CONTENT))?;
+        stage.made(Path::new(CONTENT), true);
+        let content = stage.directory.open_below(Path::new(CONTENT))?.readable()?;
+        stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT))));
+        Ok(Some(stage))
+    }
+
+    /// Gives all files that are made from now on to `owner`.
+    pub fn give_files_to(&self, owner: Owner) {
+        self.owner.set(Some(owner));
+    }
+
+    /// Whether files can be given to `owner`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn try_owner(&self, owner: Owner) -> io::Result<()> {
+        let probe = Path::new(PROBE);
+        let file = self.new_file(probe)?;
+        let given = owner.give(&file);
+        self.directory.remove(probe, false)?;
+        self.entries.borrow_mut().retain(|entry| entry.path != probe);
+        given
+    }
+
+    /// Makes a directory of mode 0700 and those around it that are missing.
+    pub fn make_directory(&self, path: &Path) -> Result<(), RestoreError> {
+        let mut names: Vec<&Path> = path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+        names.reverse();
+        for name in names {
+            if self.entries.borrow().iter().any(|entry| entry.is_directory && entry.path == name) {
+                continue;
+            }
+            self.directory.make(name).map_err(|cause| failed(&self.path_of(name), cause))?;
+            self.made(name, true);
+        }
+        Ok(())
+    }
+
+    /// Makes a file that only its owner may read and write.
+    pub fn create(&self, path: &Path) -> io::Result<File> {
+        let file = self.new_file(path)?;
+        self.give(&file)?;
+        Ok(file)
+    }
+
+    /// Makes a file as [`create`](Self::create) does, and opens it once more to be written past the page cache, where the file system allows that.
+    pub fn create_direct(&self, path: &Path) -> io::Result<(File, Option<File>)> {
+        let file = self.new_file(path)?;
+        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let direct = openat(&self.directory, path, flags, Mode::empty()).ok().map(File::from);
+        self.give(&file)?;
+        Ok((file, direct))
+    }
+
+    /// Makes a file beside the content, whole and synced.
+    pub fn write_note(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.new_file(Path::new(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        DirectorySync::prepare(&self.directory)?.run()
+    }
+
+    fn new_file(&self, path: &Path) -> io::Result<File> {
+        let file = self.directory.create(path)?;
+        self.made(path, false);
+        Ok(file)
+    }
+
+    fn give(&self, file: &File) -> io::Result<()> {
+        self.owner.get().map_or(Ok(()), |owner| owner.give(file))
+    }
+
+    fn made(&self, path: &Path, is_directory: bool) {
+        self.entries.borrow_mut().push(Entry { path: path.to_owned(), is_directory });
+    }
+
+    /// Gives the directories of the content to the owner of the files, sets the mode of the content itself, and brings all of it to the disk.
+    pub fn settle(&self, mode: Option<u32>) -> Result<(), RestoreError> {
+        if let Some(mode) = mode {
+            // Its owner must be able to enter it until it has moved; `set_mode` does the rest.
+            let failed = |cause| failed(&self.path_of(Path::new(CONTENT)), cause);
+            self.change_mode(mode | Mode::RWXU.as_raw_mode()).map_err(failed)?;
+        }
+        let entries = self.entries.borrow();
+        let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT));
+        // From the innermost outwards: what was given away may not be entered any more.
+        for entry in directories.rev() {
+            let settle = || {
+                let directory = self.directory.open_below(&entry.path)?;
+                let sync = DirectorySync::prepare(&directory)?;
+                self.owner.get().map_or(Ok(()), |owner| owner.give(&directory))?;
+                sync.run()
+            };
+            settle().map_err(|cause| failed(&self.path_of(&entry.path), cause))?;
+        }
+        Ok(())
+    }
+
+    /// Sets the mode of the content, which has moved.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let Some(content) = &self.content else { return Ok(()) };
+        if content.facts()?.mode() & 0o7777 == mode | Mode::RWXU.as_raw_mode()
+            && mode & Mode::RWXU.as_raw_mode() == Mode::RWXU.as_raw_mode()
+        {
+            return Ok(());
+        }
+        self.change_mode(mode)?;
+        Ok(rustix::fs::fsync(content)?)
+    }
+
+    fn change_mode(&self, mode: u32) -> io::Result<()> {
+        let Some(content) = &self.content else { return Ok(()) };
+        Ok(rustix::fs::fchmod(content, Mode::from_raw_mode(mode))?)
+    }
+
+    /// Renames the content to `name` in `to`.
+    pub fn move_content(&self, to: &Directory, name: &OsStr, replace: Replace) -> Result<(), Errno> {
+        let plain = || renameat(&self.directory, CONTENT, to, name);
+        match replace {
+            Replace::EmptyDirectory => plain(),
+            Replace::Nothing => {
+                match renameat_with(&self.directory, CONTENT, to, name, RenameFlags::NOREPLACE) {
+                    // Not every file system knows the flag; a plain rename replaces an empty directory at most.
+                    Err(Errno::INVAL | Errno::NOSYS) => plain(),
+                    other => other,
+                }
+            }
+        }?;
+        let mut entries = self.entries.borrow_mut();
+        let moved = entries.iter().filter_map(|entry| {
+            let path = entry.path.strip_prefix(CONTENT).ok()?.to_owned();
+            Some(Entry { path, is_directory: entry.is_directory })
+        });
+        *self.moved.borrow_mut() = moved.filter(|entry| !entry.path.as_os_str().is_empty()).collect();
+        entries.retain(|entry| !entry.path.starts_with(CONTENT));
+        Ok(())
+    }
+
+    /// Removes the content that moved to `name` in `from`: only what this run made, and only if it still has that name.
+    pub fn take_back(&self, from: &Directory, name: &OsStr) {
+        let Some(content) = &self.content else { return };
+        remove_entries(content, &self.moved.borrow());
+        if content.identity().is_ok_and(|identity| from.has(Path::new(name), identity)) {
+            let _ = from.remove(Path::new(name), true);
+        }
+    }
+
+    /// Removes the stage, whose content has moved.
+    ///
+    /// # Errors
+    /// What the system says; the next run for this target removes it then.
+    pub fn finish(self) -> io::Result<()> {
+        let entries = self.entries.take();
+        for entry in entries.iter().rev() {
+            self.directory.remove(&entry.path, entry.is_directory)?;
+        }
+        // Moved away by others it is no longer where it could be removed.
+        if self.parent.has(Path::new(&self.slot), self.identity) { self.remove_itself() } else { Ok(()) }
+    }
+
+    fn remove_itself(&self) -> io::Result<()> {
+        self.parent.remove(Path::new(&self.slot), true)
+    }
+
+    /// Where it is, for messages.
+    pub fn shown(&self) -> &Path {
+        self.directory.shown()
+    }
+
+    /// The path of something in it, for messages.
+    pub fn path_of(&self, path: &Path) -> PathBuf {
+        self.directory.path_of(path)
+    }
+
+    /// The content, or a file in it.
+    pub fn facts(&self, path: &Path) -> io::Result<std::fs::Metadata> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        File::from(openat(&self.directory, path, flags, Mode::empty())?).metadata()
+    }
+}
+
+impl Drop for StageDirectory {
+    fn drop(&mut self) {
+        // By name, without a handle more: descriptors may be what the run failed for.
+        remove_entries(&self.directory, &self.entries.borrow());
+        if self.parent.has(Path::new(&self.slot), self.identity) {
+            let _ = self.remove_itself();
+        }
+    }
+}
+
+fn remove_entries(directory: &Directory, entries: &[Entry]) {
+    for entry in entries.iter().rev() {
+        let _ = directory.remove(&entry.path, entry.is_directory);
+    }
+}
+
+/// Fails unless only this user may enter the directory that was just made: a neighbour may have put another in its place.
+fn check_private(parent: &Directory, made: &File) -> io::Result<()> {
+    let facts = made.metadata()?;
+    let ours = rustix::process::geteuid().as_raw();
+    // A server of files may give what root makes to somebody else.
+    let squashed = || parent.nameless_file()?.map_or(Ok(ours), |file| Ok::<_, io::Error>(file.metadata()?.uid()));
+    if facts.mode() & 0o077 == 0 && (facts.uid() == ours || facts.uid() == squashed()?) {
+        return Ok(());
+    }
+    Err(io::Error::other("somebody else put a directory in the place of the one that was made"))
+}
+
+/// The names of stages for `target`.
+pub(super) fn slots(target: &OsStr) -> impl Iterator<Item = OsString> {
+    (0..SLOTS).map(move |number| stage_name(target, &number.to_string()))
+}
+
+fn stage_name(target: &OsStr, end: &str) -> OsString {
+    let end = format!(".etcdsnap-{end}");
+    let mut name = target.as_bytes().to_vec();
+    name.truncate(LONGEST_NAME.saturating_sub(end.len()));
+    name.extend_from_slice(end.as_bytes());
+    OsString::from_vec(name)
+}
+
+/// What the marker says. Devices are left out: their numbers change from one start of the machine to the next.
+pub(super) fn marker(stage: FileIdentity, parent: FileIdentity, target: &OsStr) -> Vec<u8> {
+    let start = format!("etcdsnap restore\nstage {}\nparent {}\ntarget ", stage.inode(), parent.inode());
+    [start.as_bytes(), target.as_bytes(), b"\n"].concat()
+}

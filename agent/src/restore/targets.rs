@@ -1,0 +1,275 @@
+//! Where a restore puts its directories, and whether they are free: told before anything is made.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, accessat, statx};
+use rustix::io::Errno;
+
+use super::destination::{DeadEnd, Destination, Last};
+use super::error::RestoreError;
+use super::files::failed;
+use super::owner::Owner;
+use super::stage_directory::slots;
+use crate::fsx::directory::Directory;
+use crate::fsx::leftover::is_private;
+
+/// The directory in the data directory that holds everything, when the log does not lie elsewhere.
+pub(super) const MEMBER: &str = "member";
+
+/// The data directory and the log of a restore.
+pub(super) struct Targets {
+    /// The data directory as the caller named it.
+    data_dir: PathBuf,
+    /// The directory of the log as the caller named it.
+    wal_dir: PathBuf,
+    pub data: Destination,
+    pub log: LogPlace,
+}
+
+/// Where the log goes.
+pub(super) enum LogPlace {
+    /// To its usual place, `member/wal`.
+    Usual,
+    /// Elsewhere in the data directory.
+    Within(PathBuf),
+    /// Outside the data directory.
+    Elsewhere(Destination),
+}
+
+/// How the data directory comes to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// It is made beside the place where it is to be and gets its name at the end, in place of an empty directory if there is one.
+    Whole {
+        /// Whether there is one.
+        replaces: bool,
+    },
+    /// The directory stays, and `member` appears in it.
+    Filled,
+}
+
+impl Targets {
+    /// Follows both paths.
+    ///
+    /// # Errors
+    /// [`RestoreError::DataDir`] or [`RestoreError::WalDir`] when one of them leads nowhere, or when one would be in the way of the other.
+    pub fn resolve(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
+        let refuse = |path: PathBuf, reason: &str| RestoreError::DataDir { path, reason: reason.into() };
+        let data = Destination::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
+        let refuse = |path: PathBuf, reason: &str| RestoreError::WalDir { path, reason: reason.into() };
+        let log = match wal_dir {
+            None => LogPlace::Usual,
+            Some(path) => {
+                let wal = Destination::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
+                log_place(&data, wal).map_err(|reason| refuse(path.to_owned(), reason))?
+            }
+        };
+        let wal_dir = wal_dir.unwrap_or(Path::new("")).to_owned();
+        Ok(Self { data_dir: data_dir.to_owned(), wal_dir, data, log })
+    }
+
+    /// The directory around the data directory and its name there, where the directory exists or can be made by one step.
+    pub fn beside_data(&self) -> Option<(Directory, OsString)> {
+        match self.data.missing.as_slice() {
+            [] => named(&self.data.base, &self.data_dir),
+            [name] => Some((self.data.base.again().ok()?, name.clone())),
+            _ => None,
+        }
+    }
+
+    /// The same of a log that does not lie in `member`.
+    pub fn beside_log(&self) -> Option<(&Directory, &OsStr)> {
+        match &self.log {
+            LogPlace::Usual => None,
+            LogPlace::Within(below) => self.first_within(below).map(|first| (&self.data.base, first)),
+            LogPlace::Elsewhere(wal) => match wal.missing.as_slice() {
+                [name] => Some((&wal.base, name)),
+                _ => None,
+            },
+        }
+    }
+
+    /// What the log needs beside `member` in a data directory that is there.
+    fn first_within<'p>(&self, below: &'p Path) -> Option<&'p OsStr> {
+        let first = below.iter().next().filter(|first| *first != OsStr::new(MEMBER));
+        first.filter(|_| self.data.missing.is_empty())
+    }
+
+    /// Fails when something is where one of the two is to be. Says whether something is in the data directory that may stay there.
+    pub fn check_free(&self) -> Result<bool, RestoreError> {
+        self.check_log_free()?;
+        if !self.data.missing.is_empty() {
+            return Ok(false);
+        }
+        let refuse = |reason: String| RestoreError::DataDir { path: self.data_dir.clone(), reason };
+        let unreadable = |cause: &io::Error| refuse(format!("cannot be read: {}", crate::error::plain(cause)));
+        let entries = self.data.base.readable().and_then(|opened| Ok(Dir::read_from(opened)?));
+        let mut stays = false;
+        for entry in entries.map_err(|cause| unreadable(&cause))? {
+            let entry = entry.map_err(|cause| unreadable(&cause.into()))?;
+            let name = std::os::unix::ffi::OsStrExt::from_bytes(entry.file_name().to_bytes());
+            if name == OsStr::new(".") || name == OsStr::new("..") {
+                continue;
+            }
+            if !self.may_stay(name) {
+                let name = crate::printable(&name.to_string_lossy());
+                return Err(refuse(format!("is not empty: it has {name:?}")));
+            }
+            stays = true;
+        }
+        Ok(stays)
+    }
+
+    /// What file systems put into their root, and what other runs of this user make here.
+    fn may_stay(&self, name: &OsStr) -> bool {
+        if name == OsStr::new("lost+found") {
+            let found = self.data.base.look(Path::new(name));
+            return found.is_ok_and(|found| {
+                found.is_some_and(|facts| FileType::from_raw_mode(facts.st_mode) == FileType::Directory)
+            });
+        }
+        let stage = || self.data.base.open_below(Path::new(name))?.facts();
+        let device = || self.data.base.facts().map(|facts| facts.dev());
+        let log = if let LogPlace::Within(below) = &self.log { self.first_within(below) } else { None };
+        let mut made = [Some(OsStr::new(MEMBER)), log].into_iter().flatten();
+        made.any(|made| slots(made).any(|slot| slot == name))
+            && matches!((stage(), device()), (Ok(facts), Ok(device)) if is_private(&facts, device))
+    }
+
+    fn check_log_free(&self) -> Result<(), RestoreError> {
+        let (base, names): (_, Vec<&OsStr>) = match &self.log {
+            LogPlace::Usual => return Ok(()),
+            LogPlace::Within(path) => (&self.data.base, path.iter().collect()),
+            LogPlace::Elsewhere(wal) => (&wal.base, wal.missing.iter().map(OsString::as_os_str).collect()),
+        };
+        let refuse = |reason: &str| RestoreError::WalDir { path: self.wal_dir.clone(), reason: reason.into() };
+        let exists = match names.as_slice() {
+            // Such as `.`, which is there.
+            [] => true,
+            // Within a data directory that is not there yet nothing is.
+            [_] if matches!(self.log, LogPlace::Within(_)) && !self.data.missing.is_empty() => false,
+            [name] => base.look(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
+            _ => false,
+        };
+        if exists { Err(refuse("exists")) } else { Ok(()) }
+    }
+
+    /// The ways in which the data directory can come to be, the best first.
+    pub fn layouts(&self, stays: bool) -> Vec<Layout> {
+        if !self.data.missing.is_empty() {
+            return vec![Layout::Whole { replaces: false }];
+        }
+        let (whole, filled) = (Layout::Whole { replaces: true }, Layout::Filled);
+        let facts = (self.data.base.facts(), named(&self.data.base, &self.data_dir));
+        let (Ok(facts), Some((parent, _))) = facts else { return vec![filled] };
+        let movable = !stays
+            && !is_mounted(&self.data.base, &facts, &parent)
+            // Who stands in it would stand in a directory that is gone.
+            && !is_working_directory(&facts)
+            && may_be_replaced(&facts, &parent);
+        let ours = rustix::process::geteuid().is_root() || facts.uid() == rustix::process::geteuid().as_raw();
+        match (movable, ours) {
+            (false, _) => vec![filled],
+            (true, true) => vec![whole, filled],
+            // What another user prepared stays that user's.
+            (true, false) => vec![filled, whole],
+        }
+    }
+
+    /// Whether something can be made where the targets are to be, without making it; `owner` is who is to have it.
+    pub fn check_writable(&self, layouts: &[Layout], owner: Option<Owner>) -> Result<(), RestoreError> {
+        let mut outcome = Ok(());
+        for layout in layouts {
+            outcome = match (layout, self.beside_data()) {
+                (Layout::Whole { .. }, Some((parent, _))) => try_write(&parent, owner),
+                _ => try_write(&self.data.base, owner),
+            };
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome?;
+        match &self.log {
+            LogPlace::Elsewhere(wal) => try_write(&wal.base, owner),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn dead_end(end: DeadEnd, refuse: impl Fn(PathBuf, &str) -> RestoreError) -> RestoreError {
+    match end {
+        DeadEnd::Unfit(path, reason) => refuse(path, reason),
+        DeadEnd::System(path, cause) => failed(&path, cause),
+    }
+}
+
+/// Tells how the log lies to the data directory by directories, not by the text of paths.
+fn log_place(data: &Destination, wal: Destination) -> Result<LogPlace, &'static str> {
+    let same_base = matches!((data.base.identity(), wal.base.identity()), (Ok(a), Ok(b)) if a == b);
+    if !same_base {
+        return Ok(LogPlace::Elsewhere(wal));
+    }
+    if let Some(below) = wal.missing.strip_prefix(data.missing.as_slice()) {
+        let below: PathBuf = below.iter().collect();
+        let database = Path::new(MEMBER).join("snap");
+        return match below {
+            below if below == Path::new(MEMBER).join("wal") => Ok(LogPlace::Usual),
+            below if database.starts_with(&below) || below.starts_with(&database) => {
+                Err("is where the data directory or the database goes")
+            }
+            below => Ok(LogPlace::Within(below)),
+        };
+    }
+    if data.missing.starts_with(&wal.missing) {
+        return Err("is a directory around the data directory");
+    }
+    Ok(LogPlace::Elsewhere(wal))
+}
+
+/// The directory around an existing one, and its name there; none where that cannot be told, such as in another root.
+fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
+    let (parent, identity) = (directory.follow(Path::new("..")).ok()?, directory.identity().ok()?);
+    let real = std::fs::canonicalize(path).ok();
+    let names = [path.file_name(), real.as_deref().and_then(Path::file_name)];
+    let name = names.into_iter().flatten().find(|name| parent.has(Path::new(name), identity))?.to_owned();
+    let shown = path.parent().filter(|_| path.file_name() == Some(&name)).map(Path::to_owned);
+    let shown = shown.or_else(|| real.and_then(|real| real.parent().map(Path::to_owned)));
+    Some((parent.shown_as(&shown.unwrap_or_default()), name))
+}
+
+/// Whether a directory is the root of a mount, which nothing can be renamed over. A bind mount is on the device that the directory around it is on, too.
+fn is_mounted(directory: &Directory, facts: &Metadata, parent: &Directory) -> bool {
+    let told = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
+    let told = told.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
+    told.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        || !parent.facts().is_ok_and(|parent| parent.dev() == facts.dev())
+}
+
+fn is_working_directory(facts: &Metadata) -> bool {
+    std::fs::metadata(".").is_ok_and(|here| here.dev() == facts.dev() && here.ino() == facts.ino())
+}
+
+/// In a directory with the sticky bit, only its owner and that of a file may rename anything over the file.
+fn may_be_replaced(facts: &Metadata, parent: &Directory) -> bool {
+    let user = rustix::process::geteuid();
+    let Ok(parent) = parent.facts() else { return false };
+    parent.mode() & 0o1000 == 0 || user.is_root() || [facts.uid(), parent.uid()].contains(&user.as_raw())
+}
+
+/// Makes a file without a name and gives it away, as far as the file system has such files.
+fn try_write(directory: &Directory, owner: Option<Owner>) -> Result<(), RestoreError> {
+    let failed = |cause| failed(directory.shown(), cause);
+    if let Some(file) = directory.nameless_file().map_err(failed)? {
+        let given = owner.map_or(Ok(()), |owner| owner.give(&file));
+        return given.map_err(|cause| RestoreError::NotOurs(crate::error::plain(&cause)));
+    }
+    match accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        // An old kernel does not know the flag.
+        Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
+        Err(cause) => Err(failed(cause.into())),
+    }
+}

@@ -1,0 +1,119 @@
+//! What a save says when it is done.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::bytes::put_bytes;
+
+/// What was saved.
+///
+/// As JSON, a path that is not UTF-8 is in base64, under `fileBase64` instead of `file`; old snapshots are objects with a `file` or `fileBase64`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// The file.
+    #[serde(flatten, serialize_with = "file")]
+    pub file: PathBuf,
+    /// The server that it is from.
+    pub endpoint: String,
+    /// The cluster's id, hexadecimal.
+    pub cluster_id: String,
+    /// The member's id, hexadecimal.
+    pub member_id: String,
+    /// The member's name, where it could be had.
+    pub member: Option<String>,
+    /// The version of the server's program.
+    pub server_version: String,
+    /// The storage version, which servers tell from 3.6 on; empty before.
+    pub storage_version: String,
+    /// The latest revision in the snapshot; none when its structure was not read.
+    pub revision: Option<i64>,
+    /// Keys that are alive; none when its structure was not read.
+    pub total_key: Option<u64>,
+    /// What `snapshot status` prints as the hash; none when its structure was not read.
+    pub hash: Option<u32>,
+    /// The SHA-256 of the database, hexadecimal.
+    pub sha256: String,
+    /// Whether it is the one that the server sent behind the database.
+    pub sha256_matches: bool,
+    /// Bytes of the snapshot, its SHA-256 counted.
+    pub bytes: u64,
+    /// Bytes of the file: fewer, if it is compressed.
+    pub file_bytes: u64,
+    /// Whether every page and entry was checked.
+    pub verified: bool,
+    /// What a person should know: doubts about the member, findings that are warnings, and why old snapshots were not removed.
+    pub warnings: Vec<String>,
+    /// From the first word with the server until the file had its name, in seconds.
+    pub seconds: f64,
+    /// Old snapshots that were removed.
+    #[serde(serialize_with = "files")]
+    pub removed: Vec<PathBuf>,
+    /// Old snapshots that were to be removed and could not be, with the reason.
+    #[serde(serialize_with = "files_with_reasons")]
+    pub not_removed: Vec<(PathBuf, String)>,
+}
+
+fn file<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    of_path(path).serialize(serializer)
+}
+
+fn files<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| of_path(path)))
+}
+
+fn files_with_reasons<S: Serializer>(paths: &[(PathBuf, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|(path, reason)| {
+        let mut object = of_path(path);
+        object.insert("reason".into(), reason.as_str().into());
+        object
+    }))
+}
+
+fn of_path(path: &Path) -> Map<String, Value> {
+    let mut object = Map::new();
+    put_bytes(&mut object, "file", path.as_os_str().as_bytes());
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn paths_in_json_need_not_be_utf_8() {
+        let odd = Path::new(OsStr::from_bytes(b"a/\xff.db")).to_owned();
+        let saved = |file: &Path| Saved {
+            file: file.to_owned(),
+            endpoint: String::new(),
+            cluster_id: "cafe".into(),
+            member_id: String::new(),
+            member: None,
+            server_version: String::new(),
+            storage_version: String::new(),
+            revision: Some(1),
+            total_key: None,
+            hash: None,
+            sha256: String::new(),
+            sha256_matches: true,
+            bytes: 1,
+            file_bytes: 1,
+            verified: true,
+            warnings: Vec::new(),
+            seconds: 1.0,
+            removed: vec![file.to_owned(), "plain".into()],
+            not_removed: vec![(file.to_owned(), "no".into())],
+        };
+        let json = serde_json::to_value(saved(&odd)).unwrap();
+        assert_eq!((&json["fileBase64"], &json["clusterId"]), (&"YS//LmRi".into(), &"cafe".into()));
+        assert!(json.get("file").is_none());
+        assert_eq!(json["removed"], serde_json::json!([{"fileBase64": "YS//LmRi"}, {"file": "plain"}]));
+        assert_eq!(json["notRemoved"], serde_json::json!([{"fileBase64": "YS//LmRi", "reason": "no"}]));
+        assert_eq!(serde_json::to_value(saved(Path::new("b.db"))).unwrap()["file"], "b.db");
+    }
+}

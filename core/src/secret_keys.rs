@@ -1,0 +1,110 @@
+//! Which keys have values that are secrets, by their names alone.
+//!
+//! ```text
+//! /registry/secrets/NAMESPACE/NAME                      Kubernetes' Secrets, bootstrap tokens among them
+//! /kubernetes.io/secrets/NAMESPACE/NAME                 the same in OpenShift: the first parts are --etcd-prefix of kube-apiserver, as many as somebody liked
+//! /openshift.io/oauth/accesstokens/NAME                 OpenShift's tokens, and the secrets of its OAuth clients
+//! /registry/oauth.openshift.io/oauthaccesstokens/NAME   the same where they are resources of a group
+//! /registry/management.cattle.io/tokens/NAME            Rancher's tokens
+//! /bootstrap/HASH                                       k3s: the private keys of the cluster's authorities, encrypted with its token
+//! ```
+//!
+//! A copy of a secret in the annotation `last-applied-configuration` stands in the same object, so it is under the same key.
+
+/// Resources that keep secrets, as the part of a key that names them; below each is at least a name.
+const RESOURCES: &[&[u8]] = &[b"oauthaccesstokens", b"oauthauthorizetokens", b"oauthclients"];
+
+/// Two parts in a row that name such a resource.
+const PAIRS: &[[&[u8]; 2]] = &[
+    [b"oauth", b"accesstokens"],
+    [b"oauth", b"authorizetokens"],
+    [b"oauth", b"clients"],
+    [b"management.cattle.io", b"tokens"],
+    [b"management.cattle.io", b"clusterregistrationtokens"],
+];
+
+/// Whether the value under a key is a secret, to be shown only on request. Where names are ambiguous, as in a namespace called `secrets`, it hides too much rather
+/// than too little.
+#[must_use]
+pub fn is_secret(key: &[u8]) -> bool {
+    let path = key.strip_prefix(b"/").unwrap_or(key);
+    if path.starts_with(b"bootstrap/") && key.len() > path.len() {
+        return true;
+    }
+    let mut before: &[u8] = b"";
+    let mut rest = path;
+    let mut depth = 0_u32;
+    while let Some((part, below)) = cut(rest) {
+        let is_secret = match part {
+            // A namespace and a name; near the root, where a prefix of other parts is unlikely, a name alone will do.
+            b"secrets" => depth <= 1 || cut(below).is_some(),
+            _ => RESOURCES.contains(&part) || PAIRS.contains(&[before, part]),
+        };
+        if is_secret {
+            return true;
+        }
+        (before, rest) = (part, below);
+        depth = depth.saturating_add(1);
+    }
+    false
+}
+
+/// What is before the first slash, and behind it.
+fn cut(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().position(|byte| *byte == b'/')?;
+    Some((path.get(..slash)?, path.get(slash.saturating_add(1)..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_under_any_prefix() {
+        for key in [
+            "/registry/secrets/",
+            "/registry/secrets/default/token",
+            "/registry/secrets/kube-system/bootstrap-token-abcdef",
+            "/kubernetes.io/secrets/openshift/pull",
+            "/clusters/a/secrets/default/token",
+            "/a/b/c/secrets/default/token",
+            "/a/b/c/d/e/secrets/default/token",
+            "/secrets/default/token",
+            "registry/secrets/default/token",
+            "secrets/password",
+            "/openshift.io/oauth/accesstokens/sha256~abc",
+            "/openshift.io/oauth/authorizetokens/sha256~abc",
+            "/kubernetes.io/oauth/accesstokens/abc",
+            "/openshift.io/oauth/clients/console",
+            "/a/b/c/oauth/accesstokens/abc",
+            "/oauth/accesstokens/abc",
+            "/registry/oauth.openshift.io/oauthaccesstokens/abc",
+            "/registry/oauthauthorizetokens/abc",
+            "/registry/management.cattle.io/tokens/token-abc",
+            "/bootstrap/0123456789ab",
+        ] {
+            assert!(is_secret(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "/",
+            "secrets",
+            "/registry/secrets",
+            "/registry/secretsx/default/token",
+            "/registry/pods/secrets/web",
+            "/registry/services/specs/secrets/web",
+            "/registry/configmaps/default/secrets",
+            "/registry/example.com/widgets/secrets/web",
+            "/a/b/c/secrets/x",
+            "/a/b/secrets",
+            "/openshift.io/oauth/clientauthorizations/a:b",
+            "/openshift.io/oauth/accesstokens",
+            "/registry/accesstokens/a",
+            "/registry/tokens/a",
+            "/registry/configmaps/bootstrap/a",
+            "bootstrap/a",
+        ] {
+            assert!(!is_secret(key.as_bytes()), "{key}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Every command when its file cannot be read, or is written to meanwhile: exit code 2 with the reason, never a judgement about the file, and no output with a name.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use etcdsnap_tests::case;
+use etcdsnap_tests::cli;
+use etcdsnap_tests::failure_injection::{self, Failure, Group, Trial};
+
+/// Reads of a snapshot are positional; the loader's are few and come first.
+const READS: Group = Group { name: "read", calls: &["pread64"], errors: &["EIO"] };
+
+/// The commands; `FILE`, `GZ`, `ZST` and `ZIP` are the snapshot, `OUT` is a new path.
+const COMMANDS: &[&str] = &[
+    "verify FILE",
+    "verify FILE -w json",
+    "status FILE",
+    "status FILE -w json",
+    "status FILE -w table",
+    "snapshot status FILE",
+    "keys FILE",
+    "keys FILE -w json --filter value~a",
+    "get FILE KEY",
+    "history FILE KEY --values",
+    "history FILE KEY --values -w json",
+    "diff FILE --rev-a REV --values",
+    "usage FILE --buckets",
+    "usage FILE -w json",
+    "hashkv FILE",
+    "members FILE",
+    "leases FILE",
+    "auth FILE",
+    "alarms FILE",
+    "meta FILE",
+    "export FILE",
+    "export FILE -o OUT",
+    "export FILE --history --format parquet -o OUT",
+    "export GZ --format csv -o OUT",
+    "verify GZ",
+    "keys ZST",
+    "verify ZIP",
+    "restore FILE --data-dir OUT",
+    "restore FILE --data-dir OUT --dry-run",
+    "restore GZ --data-dir OUT",
+];
+
+/// A snapshot in a directory of its own, in every packing.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in packings() {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(cli::program());
+        // One thread makes all the reads, so that their numbers are those of the file's.
+        let threads = ["restore", "export", "snapshot"].iter().all(|word| !line.starts_with(word));
+        command.args(line.split(' ').map(|word| match word {
+            "FILE" | "GZ" | "ZST" | "ZIP" | "OUT" => self.at(word).into_os_string(),
+            "KEY" => "/registry/pods/default/api-msepb83bo5-k0z7f".into(),
+            "REV" => "400".into(),
+            word => word.into(),
+        }));
+        if threads {
+            command.args(["--threads", "1"]);
+        }
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// The snapshot that a command reads.
+    fn input(&self, line: &str) -> PathBuf {
+        self.at(line.split(' ').find(|word| ["FILE", "GZ", "ZST", "ZIP"].contains(word)).unwrap())
+    }
+
+    /// What is there beside the snapshots.
+    fn made(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.map(|name| name.into_string().unwrap());
+        names.filter(|name| !packings().iter().any(|(packing, _)| packing == name)).collect()
+    }
+}
+
+fn packings() -> &'static [(&'static str, Vec<u8>)] {
+    static PACKINGS: std::sync::OnceLock<Vec<(&'static str, Vec<u8>)>> = std::sync::OnceLock::new();
+    PACKINGS.get_or_init(|| {
+        let plain = fs::read(case::named("3.7-cluster").path()).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).unwrap();
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("snapshot.db", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&plain).unwrap();
+        let zstd = zstd::stream::encode_all(plain.as_slice(), 1).unwrap();
+        vec![
+            ("GZ", gzip.finish().unwrap()),
+            ("ZST", zstd),
+            ("ZIP", zip.finish().unwrap().into_inner()),
+            ("FILE", plain),
+        ]
+    })
+}
+
+/// Runs `test` for every command, on two threads.
+fn every_command(test: impl Fn(&str) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(line) = COMMANDS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            test(line);
+        }
+    };
+    thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_read_that_fails_is_exit_code_2() {
+    if !failure_injection::available() {
+        return;
+    }
+    let errors = Mutex::new(Vec::new());
+    every_command(|line| {
+        let whole = Place::new();
+        let expected = whole.command(line).output().unwrap();
+        let made = whole.made();
+        let mut met = 0;
+        // The first reads are each of another kind; of the many that follow some will do.
+        for nth in (1..10).chain((10..).step_by(7)) {
+            let place = Place::new();
+            let trial = Trial { group: READS, nth, failure: Failure::Error("EIO") };
+            let ended = failure_injection::run(&place.command(line), &trial);
+            let text = told(&ended.output);
+            // The loader reads, too.
+            if text.contains("error while loading shared libraries") {
+                continue;
+            }
+            if !ended.hit {
+                break;
+            }
+            // Reading ahead may fail where what is needed can be read, and what is read for its own sake is read again.
+            if ended.output.status.code() == expected.status.code() {
+                let texts = [&ended.output, &expected].map(|output| output.stdout.len());
+                assert_eq!(texts[0], texts[1], "{line}, read {nth}: {text}");
+                assert_eq!(place.made(), made, "{line}, read {nth}");
+                continue;
+            }
+            met += 1;
+            assert_eq!(ended.output.status.code(), Some(2), "{line}, read {nth}: {text}");
+            assert!(!text.contains("damaged") && !text.contains("broken"), "{line}, read {nth}: {text}");
+            assert_eq!(place.made(), [""; 0], "{line}, read {nth}: {text}");
+        }
+        errors.lock().unwrap().push((line.to_owned(), met));
+    });
+    for (line, met) in errors.into_inner().unwrap() {
+        assert!(met > 0, "no read of `{line}` failed");
+    }
+}
+
+/// What `strace` of `pread64` and `statx` says of the first thread of a command, line by line.
+fn calls(log: &str) -> Vec<&str> {
+    let first = log.split(' ').next().unwrap_or_default();
+    let of_first = |line: &&str| line.strip_prefix(first).is_some_and(|rest| rest.starts_with(' '));
+    log.lines().filter(of_first).filter(|line| line.contains("pread64(") || line.contains("statx(")).collect()
+}
+
+fn traced(command: &Command, log: &Path, more: &[String]) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "--trace=pread64,statx", "-o"]).arg(log).args(more).arg("--");
+    strace.arg(command.get_program()).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    strace.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    strace
+}
+
+/// The last read of its file by the first thread of a command: its number among the reads, and how many calls come before it.
+fn last_read(line: &str) -> (usize, usize) {
+    let place = Place::new();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    traced(&place.command(line), log.path(), &[]).output().unwrap();
+    let log = fs::read_to_string(log.path()).unwrap();
+    let calls = calls(&log);
+    let file = format!("<{}>", place.input(line).display());
+    let is_read = |call: &&str| call.contains("pread64(");
+    let before = calls.iter().rposition(|call| is_read(call) && call.contains(&file));
+    let before = before.unwrap_or_else(|| panic!("{file} is not read: {log}"));
+    (calls[..=before].iter().filter(|call| is_read(call)).count(), before)
+}
+
+/// Runs a command whose last read takes long, and changes the file meanwhile; none when the machine was so slow that the read had ended.
+fn changed_meanwhile(line: &str, (nth, before): (usize, usize), change: fn(&Path), delay: Duration) -> Option<Output> {
+    let place = Place::new();
+    let log = place.at("log");
+    let slow = format!("--inject=pread64:delay_enter={}:when={nth}", delay.as_micros());
+    let child = traced(&place.command(line), &log, &[slow]).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    // The file is open, and its length and time were asked for: the call before the read says so.
+    while calls(&fs::read_to_string(&log).unwrap_or_default()).len() < before && Instant::now() < end {
+        thread::sleep(Duration::from_millis(2));
+    }
+    change(&place.input(line));
+    let in_time = !fs::read_to_string(&log).unwrap().contains("(DELAYED)");
+    let output = child.wait_with_output().unwrap();
+    in_time.then_some(output)
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_exit_code_2() {
+    if !failure_injection::available() {
+        return;
+    }
+    let cut: fn(&Path) = |path| {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    let rewritten: fn(&Path) = |path| {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.write_all_at(&[7; 600], file.metadata().unwrap().len() - 5000).unwrap();
+    };
+    every_command(|line| {
+        let read = last_read(line);
+        for change in [cut, rewritten] {
+            let delays = [150, 2_000, 10_000].map(Duration::from_millis);
+            let output = delays.into_iter().find_map(|delay| changed_meanwhile(line, read, change, delay));
+            let output = output.unwrap_or_else(|| panic!("{line}: the machine is too slow"));
+            let text = told(&output);
+            assert_eq!(output.status.code(), Some(2), "{line}: {text}");
+            assert!(text.contains("changed while it was read"), "{line}: {text}");
+        }
+    });
+}

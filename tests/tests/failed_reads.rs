@@ -1,0 +1,218 @@
+//! A read that fails says nothing about the file: whatever is asked of core, it is an error, never damage and never an answer that lacks something.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use etcdsnap_core::store::{
+    Contents, Hashing, History, Index, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Work,
+};
+use etcdsnap_core::{Error, ReadError, Source, Sweep, Unwatched, peek, status, verify};
+use etcdsnap_tests::damage;
+
+/// Bytes of which some cannot be read.
+struct Failing<'b> {
+    bytes: &'b [u8],
+    fails: Fails,
+    reads: Cell<usize>,
+    failed: Cell<bool>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fails {
+    Never,
+    /// One read, by its number, which a moment later would have gone well.
+    Once(usize),
+    /// Every read that touches these bytes, as on a disk with a bad sector.
+    At(u64, u64),
+}
+
+impl<'b> Failing<'b> {
+    fn new(bytes: &'b [u8], fails: Fails) -> Self {
+        Self { bytes, fails, reads: Cell::new(0), failed: Cell::new(false) }
+    }
+}
+
+impl Source for Failing<'_> {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        let number = self.reads.replace(self.reads.get() + 1);
+        let fails = match self.fails {
+            Fails::Never => false,
+            Fails::Once(nth) => number == nth,
+            Fails::At(from, to) => offset < to && from < offset + out.len() as u64,
+        };
+        if fails {
+            self.failed.set(true);
+            return Err(ReadError::Medium("input/output error".into()));
+        }
+        self.bytes.read_at(offset, out)
+    }
+}
+
+type Answer = Result<String, Error>;
+type Bytes<'b> = Failing<'b>;
+
+fn store<'s>(source: &'s Bytes<'s>) -> Result<Box<Store<'s, Bytes<'s>>>, Error> {
+    match Store::open(source)? {
+        OpenedStore::Store(store) => Ok(store),
+        OpenedStore::Refused(report) => panic!("{report:?}"),
+    }
+}
+
+fn query<S: Source + ?Sized>(store: &Store<'_, S>) -> Query {
+    Query { range: KeyRange::all(), revision: store.current(), hash_values: true }
+}
+
+fn each<S: Source + ?Sized>(
+    store: &Store<'_, S>,
+    mut read: impl FnMut(Work) -> Result<Lost, Error>,
+) -> Result<Lost, Error> {
+    let mut lost = store.lost().clone();
+    for work in store.work() {
+        lost.append(read(work)?);
+    }
+    Ok(lost)
+}
+
+fn keys(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let mut index = Index::new(query(&store));
+    let lost = each(&store, |work| index.read(&store, work, &Unwatched))?;
+    let keys: Vec<_> = index.sorted(|_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
+    let mut at = Index::new(query(&store));
+    let places = index.iter().map(|key| key.place).collect();
+    let again = at.read_places(&store, places)?;
+    let values = index.iter().map(|key| store.value(key.place)).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{keys:?} {lost:?} {} {again:?} {}", at.len(), values.iter().flatten().map(Vec::len).sum::<usize>()))
+}
+
+fn contents(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let mut contents = Contents::new(query(&store));
+    let lost = each(&store, |work| contents.read(&store, work, &Unwatched))?;
+    Ok(format!("{lost:?}"))
+}
+
+fn hash(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let mut hashing = Hashing::new(&store, store.current());
+    let lost = each(&store, |work| hashing.read(&store, work, &Unwatched))?;
+    Ok(format!("{:?} {lost:?}", hashing.finish()))
+}
+
+fn usage(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let by: etcdsnap_core::store::tally::Grouping<'_> = &|_, _| {};
+    let mut tally = Tally::new(query(&store), by);
+    let lost = each(&store, |work| tally.read(&store, work, &Unwatched))?;
+    let tallies = Tallies::of(vec![tally]);
+    let mut sums = Sums::default();
+    (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 3, &mut sums));
+    Ok(format!("{sums:?} {} {lost:?}", store.defragmented_bytes(&sums)?))
+}
+
+fn history(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let mut history = History::of(b"a key that is not there");
+    let lost = each(&store, |work| store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)))?;
+    Ok(format!("{:?} {lost:?}", history.into_events()))
+}
+
+fn in_order(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let mut revisions = Vec::new();
+    let lost = store.entries_in_order(&Unwatched, &mut |entry, _| {
+        revisions.push(entry.key);
+        true
+    })?;
+    Ok(format!("{revisions:?} {lost:?}"))
+}
+
+fn small_buckets(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let members = (store.members()?, store.removed_members()?);
+    let others = (store.leases()?, store.auth()?, store.alarms()?, store.marks()?);
+    Ok(format!("{members:?} {others:?}"))
+}
+
+fn pages(source: &Bytes<'_>) -> Answer {
+    let store = store(source)?;
+    let views = (0..store.pages()).step_by(7).map(|page| store.page_view(page)).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{} {:?}", views.len(), views.last()))
+}
+
+/// What a sweep lacks is read from the source: here everything behind the head.
+fn swept(source: &Bytes<'_>) -> Answer {
+    const HEAD: usize = etcdsnap_core::limits::HEAD_LEN;
+    let mut sweep = Sweep::new();
+    sweep.push(source.bytes.get(..HEAD).unwrap_or(source.bytes));
+    sweep.push(&vec![0; source.bytes.len().saturating_sub(HEAD)]);
+    let report = sweep.finish().verify(source, &Unwatched)?;
+    Ok(format!("{:?} {:?}", report.findings, report.status))
+}
+
+const QUESTIONS: [(&str, fn(&Bytes<'_>) -> Answer); 12] = [
+    ("peek", |source| Ok(format!("{:?}", peek(source)?))),
+    ("status", |source| Ok(format!("{:?}", status(source, &Unwatched)?))),
+    ("verify", |source| Ok(format!("{:?}", verify(source, &Unwatched)?))),
+    ("sweep", swept),
+    ("keys", keys),
+    ("contents", contents),
+    ("hash", hash),
+    ("usage", usage),
+    ("history", history),
+    ("entries in order", in_order),
+    ("small buckets", small_buckets),
+    ("pages", pages),
+];
+
+/// Reading ahead may fail where the bytes that are needed can be read, so an answer may come all the same: the whole one.
+fn check(name: &str, ask: fn(&Bytes<'_>) -> Answer, bytes: &[u8], fails: Fails, whole: &str) -> (bool, bool) {
+    let source = Failing::new(bytes, fails);
+    let answer = ask(&source);
+    let is_error = match answer {
+        Ok(answer) => {
+            assert_eq!(answer, whole, "{name} {fails:?}");
+            false
+        }
+        Err(Error::Read { cause: ReadError::Medium(_), .. }) => true,
+        Err(error) => panic!("{name} {fails:?}: {error}"),
+    };
+    (source.failed.get(), is_error)
+}
+
+#[test]
+fn every_question_fails_with_its_read_or_has_its_whole_answer() {
+    let (bases, next) = (damage::bases(), AtomicUsize::new(0));
+    let work = || {
+        while let Some((name, ask)) = QUESTIONS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            bases.iter().for_each(|base| ask_of(name, *ask, base));
+        }
+    };
+    thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+}
+
+fn ask_of(name: &str, ask: fn(&Bytes<'_>) -> Answer, base: &damage::Base) {
+    let bytes = &base.snapshot;
+    let whole = ask(&Failing::new(bytes, Fails::Never)).unwrap();
+    let mut errors = 0;
+    for nth in 0.. {
+        let (failed, is_error) = check(name, ask, bytes, Fails::Once(nth), &whole);
+        errors += usize::from(is_error);
+        if !failed {
+            break;
+        }
+    }
+    // A sweep keeps the whole head, which a small file does not exceed.
+    let all_kept = name == "sweep" && bytes.len() <= etcdsnap_core::limits::HEAD_LEN;
+    assert!(errors > 0 || all_kept, "{}: no failed read was an error for {name}", base.name);
+    let page = 4096.min(bytes.len() as u64 / 64);
+    for at in (0..bytes.len() as u64).step_by(3 * page as usize) {
+        let (failed, is_error) = check(name, ask, bytes, Fails::At(at, at + page), &whole);
+        assert!(failed || !is_error);
+    }
+}

@@ -1,0 +1,306 @@
+//! Where a snapshot may go: judged before anything is fetched, and nothing of anybody else's is opened, followed or removed there.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use etcdsnap_tests::cli;
+use etcdsnap_tests::proxy::{Mischief, Proxy};
+use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use rustix::fs::{CWD, FileType, mknodat};
+
+/// A user without privileges.
+const USER: u32 = 65_534;
+
+struct Shared {
+    seat: Seat,
+    _servers: Servers,
+    _folder: tempfile::TempDir,
+}
+
+/// A small server, which none of the tests that share it changes. It ends with the last of those that run.
+fn server() -> Option<Arc<Shared>> {
+    static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(running) = shared.upgrade() {
+        return Some(running);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let seats = seats(folder.path(), &["one"]);
+    let servers = Servers::start("3.7", &seats, folder.path())?;
+    servers.fill(1);
+    let started = Arc::new(Shared { seat: seats[0].clone(), _servers: servers, _folder: folder });
+    *shared = Arc::downgrade(&started);
+    Some(started)
+}
+
+fn command(url: &str, flags: &[&str], target: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(cli::program());
+    command.arg("save").arg(format!("--endpoints={url}")).args(flags).arg(target);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn refused(output: &Output, word: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains(word), "{word:?} is not in: {text}");
+}
+
+fn is_root(directory: &Path) -> bool {
+    let root = fs::metadata(directory).unwrap().uid() == 0;
+    if !root {
+        eprintln!("*** not run: only root can act as another user ***");
+    }
+    root
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// No connection is made for a target that cannot be.
+#[test]
+fn what_cannot_be_a_target_is_known_before_anything_is_fetched() {
+    let Some(shared) = server() else { return };
+    let proxy = Proxy::start(shared.seat.client, |_| Mischief::None);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("directory.db")).unwrap();
+    fs::create_dir_all(at("member/snap")).unwrap();
+    fs::write(at("file"), "").unwrap();
+    mknodat(CWD, at("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+    symlink("/dev/null", at("null")).unwrap();
+    let long = "x".repeat(300);
+    let before = names(folder.path());
+    for (target, word) in [
+        (at("fifo"), "is a FIFO"),
+        ("/dev/null".into(), "is a character device"),
+        (at("null"), "is a character device"),
+        (at(&long), "too long"),
+        (at("missing/backup.db"), "Make the directory first"),
+        (at("missing/{time}.db"), "Make the directory first"),
+        (at("file/backup.db"), "ot a directory"),
+        (at("member/snap/db"), "etcd member"),
+    ] {
+        let since = Instant::now();
+        refused(&command(&proxy.url(), &[], &target).output().unwrap(), word);
+        assert!(since.elapsed() < Duration::from_secs(10), "{target:?}");
+    }
+    assert_eq!(proxy.connections(), 0);
+    // A name with places is known when the server has said who it is, and no file was begun then.
+    refused(&command(&proxy.url(), &[], at(&format!("{{member}}{}", &long[..253]))).output().unwrap(), "too long");
+    fs::create_dir(at("one.db")).unwrap();
+    refused(&command(&proxy.url(), &[], at("{member}.db")).output().unwrap(), "is a directory");
+    fs::remove_dir(at("one.db")).unwrap();
+    assert_eq!(names(folder.path()), before);
+}
+
+/// A certificate that takes the snapshot's place is gone for good.
+#[test]
+fn what_is_read_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["ca.crt", "client.crt", "client.key", "password"] {
+        fs::write(at(name), name).unwrap();
+    }
+    symlink("ca.crt", at("link")).unwrap();
+    fs::hard_link(at("client.key"), at("hard")).unwrap();
+    let flag = |name: &str, file: &str| format!("--{name}={}", at(file).display());
+    let flags = [
+        flag("cacert", "ca.crt"),
+        flag("cert", "client.crt"),
+        flag("key", "client.key"),
+        flag("password-file", "password"),
+        "--user=root".to_owned(),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    for target in ["ca.crt", "client.crt", "client.key", "password", "link", "hard", "./ca.crt"] {
+        refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is read");
+    }
+    for name in ["ca.crt", "client.crt", "client.key", "password"] {
+        assert_eq!(fs::read_to_string(at(name)).unwrap(), name);
+    }
+}
+
+/// A directory that may be written but not listed: the snapshot is saved, and who asked for --keep hears of it.
+#[test]
+fn a_directory_that_cannot_be_read() {
+    let Some(shared) = server() else { return };
+    let url = shared.seat.client_url();
+    let folder = tempfile::tempdir().unwrap();
+    if !is_root(folder.path()) {
+        return;
+    }
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    for mode in [0o333, 0o300, 0o1733] {
+        let directory = folder.path().join(format!("{mode:o}"));
+        fs::create_dir(&directory).unwrap();
+        let owner = if mode == 0o300 { USER } else { 0 };
+        chown(&directory, Some(owner), Some(0)).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+        let run = |flags: &[&str], name: &str| {
+            command(&url, flags, directory.join(name)).uid(USER).gid(USER).current_dir("/").output().unwrap()
+        };
+        let output = run(&[], "backup.db");
+        said(&output);
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let facts = fs::metadata(directory.join("backup.db")).unwrap();
+        assert_eq!((facts.uid(), facts.mode() & 0o777), (USER, 0o600));
+        let json = cli::json(&run(&["--keep=1", "-w=json"], "etcd-{cluster}-{time}.db"));
+        assert!(json["warnings"].to_string().contains("cannot be listed"), "{json}");
+        assert!(Path::new(json["file"].as_str().unwrap()).exists());
+        assert_eq!(names(&directory).len(), 2, "{:?}", names(&directory));
+    }
+    // What cannot be written is known at once.
+    let read_only = folder.path().join("read-only");
+    fs::create_dir(&read_only).unwrap();
+    let output = command("http://127.0.0.1:1", &[], read_only.join("x.db")).uid(USER).gid(USER).output().unwrap();
+    refused(&output, "permission denied");
+    // So is a file in a directory such as /tmp that belongs to somebody else.
+    let sticky = folder.path().join("sticky");
+    fs::create_dir(&sticky).unwrap();
+    fs::set_permissions(&sticky, Permissions::from_mode(0o1777)).unwrap();
+    fs::write(sticky.join("backup.db"), "root's").unwrap();
+    let output = command("http://127.0.0.1:1", &[], sticky.join("backup.db")).uid(USER).gid(USER).output().unwrap();
+    refused(&output, "permission denied");
+}
+
+/// Names of part files that a neighbour planted where he may write: never waited for, followed or removed. Our own go.
+#[test]
+fn planted_part_files() {
+    let Some(shared) = server() else { return };
+    let url = shared.seat.client_url();
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let planted = |random: &str| folder.path().join(format!(".etcdsnap-{random}.part"));
+    let victim = tempfile::tempdir().unwrap();
+    fs::write(victim.path().join("precious"), "precious").unwrap();
+    let write = |path: &Path, mode| {
+        fs::write(path, "planted").unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    mknodat(CWD, planted("fifo0000"), FileType::Fifo, 0o666.into(), 0).unwrap();
+    symlink("/dev/zero", planted("zero0000")).unwrap();
+    symlink(victim.path().join("precious"), planted("link0000")).unwrap();
+    symlink(victim.path(), planted("link0001")).unwrap();
+    fs::create_dir(planted("director")).unwrap();
+    fs::hard_link(victim.path().join("precious"), planted("hard0000")).unwrap();
+    write(&planted("writable"), 0o666);
+    // A file of ours that the owner of the directory gave such a name: a backup, for example.
+    write(&planted("renamed0"), 0o600);
+    if is_root(folder.path()) {
+        write(&planted("stranger"), 0o600);
+        chown(planted("stranger"), Some(USER), None).unwrap();
+    }
+    let before = names(folder.path());
+    // What a killed run of ours left there.
+    let slow = Proxy::start(shared.seat.client, |_| Mischief::Drip(5_000));
+    let mut killed = command(&slow.url(), &[], folder.path().join("backup.db")).spawn().unwrap();
+    let since = Instant::now();
+    while names(folder.path()).len() == before.len() {
+        assert!(since.elapsed() < Duration::from_secs(30), "it does not begin");
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(names(folder.path()).len(), before.len() + 1);
+    let since = Instant::now();
+    let output = command(&url, &[], folder.path().join("backup.db")).output().unwrap();
+    said(&output);
+    assert!(since.elapsed() < Duration::from_secs(20));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("renamed0"), "{output:?}");
+    let mut expected = before;
+    expected.push("backup.db".into());
+    expected.sort();
+    assert_eq!(names(folder.path()), expected);
+    assert_eq!(fs::read_to_string(victim.path().join("precious")).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(planted("renamed0")).unwrap(), "planted");
+}
+
+/// A name that becomes something else while the snapshot comes is found before the rename.
+#[test]
+fn a_target_that_changes_its_kind() {
+    let Some(shared) = server() else { return };
+    for kind in ["directory", "fifo"] {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("backup.db");
+        let slow = Proxy::start(shared.seat.client, |_| Mischief::Drip(20_000));
+        let child = command(&slow.url(), &[], &target).spawn().unwrap();
+        let since = Instant::now();
+        while names(folder.path()).is_empty() {
+            assert!(since.elapsed() < Duration::from_secs(30), "it does not begin");
+        }
+        match kind {
+            "directory" => fs::create_dir(&target).unwrap(),
+            _ => mknodat(CWD, &target, FileType::Fifo, 0o600.into(), 0).unwrap(),
+        }
+        refused(&child.wait_with_output().unwrap(), "backup.db is a");
+        assert_eq!(names(folder.path()), ["backup.db"]);
+        assert!(!fs::metadata(&target).unwrap().is_file());
+    }
+}
+
+/// Containers mount single files, which no rename can replace.
+#[test]
+fn a_file_that_is_mounted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    [&from, &to].into_iter().for_each(|path| fs::write(path, "").unwrap());
+    let mounted = Command::new("mount").arg("--bind").args([&from, &to]).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("*** not run: nothing can be mounted here ***");
+        return;
+    }
+    let output = command("http://127.0.0.1:1", &[], &to).output().unwrap();
+    assert!(Command::new("umount").arg(&to).status().unwrap().success());
+    refused(&output, "is mounted by itself");
+}
+
+#[test]
+fn names_that_are_not_utf_8() {
+    let Some(shared) = server() else { return };
+    let url = shared.seat.client_url();
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join(OsStr::from_bytes(b"d\xff"));
+    fs::create_dir(&directory).unwrap();
+    let fixed = directory.join(OsStr::from_bytes(b"b\xfe.db"));
+    let output = command(&url, &[], &fixed).output().unwrap();
+    said(&output);
+    let report = etcdsnap::verify(&fixed, etcdsnap::VerifyOptions::default()).unwrap();
+    assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
+    let decoded = |json: &serde_json::Value| {
+        use base64::Engine;
+        let bytes = base64::prelude::BASE64_STANDARD.decode(json["fileBase64"].as_str().expect("base64")).unwrap();
+        PathBuf::from(OsStr::from_bytes(&bytes))
+    };
+    assert_eq!(decoded(&cli::json(&command(&url, &["-w=json"], &fixed).output().unwrap())), fixed);
+    // As a template, with old ones that go.
+    let template = directory.join(OsStr::from_bytes(b"e\xfe-{time}.db"));
+    let first = decoded(&cli::json(&command(&url, &["-w=json"], &template).output().unwrap()));
+    let old = directory.join(OsStr::from_bytes(b"e\xfe-20200101T000000Z.db"));
+    fs::rename(first, &old).unwrap();
+    let json = cli::json(&command(&url, &["-w=json", "--keep=1"], &template).output().unwrap());
+    assert_eq!(decoded(&json["removed"][0]), old);
+    assert!(!old.exists() && decoded(&json).exists());
+    // In etcdctl's words, and on standard error.
+    let etcdctl = Command::new(cli::program())
+        .arg(format!("--endpoints={url}"))
+        .args(["snapshot", "save"])
+        .arg(&fixed)
+        .output()
+        .unwrap();
+    said(&etcdctl);
+    let nowhere = command(&url, &[], directory.join(OsStr::from_bytes(b"\xfd/x.db"))).output().unwrap();
+    refused(&nowhere, "Make the directory first");
+    drop(File::open(&fixed).unwrap());
+}

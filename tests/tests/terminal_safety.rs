@@ -1,0 +1,293 @@
+//! Whatever stands in a snapshot, in names of files or on the command line, nothing that is printed does something to a terminal: not on stdout, not on stderr, in no form.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use etcdsnap_core::words::is_unprintable;
+use etcdsnap_tests::build::cluster::{self, Version};
+use etcdsnap_tests::build::history::{Entry, History};
+use etcdsnap_tests::build::message::{AlarmMember, KeyValue, Permission, Role, User, UserOptions};
+use etcdsnap_tests::build::{Layout, with_trailer, write};
+use etcdsnap_tests::cli;
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::terminal::Terminal;
+use prost::Message;
+use serde_json::{Value, json};
+
+/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width characters, tags, and other characters that nobody sees.
+const HOSTILE: &str = "\u{1b}[31m\u{1b}]0;title\u{7}\r\u{8}\u{7f}\u{85}\u{9b}31m\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{fff9}\u{e0001}\u{e0041}\u{e007f}";
+
+/// A snapshot in which every name and value is hostile, in a directory of its own, under a hostile name.
+struct Place {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(format!("snap{HOSTILE}.db"));
+        fs::write(&file, snapshot()).unwrap();
+        fs::write(folder.path().join("damaged.db"), damaged()).unwrap();
+        Self { folder, file }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(cli::program());
+        command.current_dir(self.folder.path());
+        command.args(line.split(' ').map(|word| match word {
+            "FILE" => self.file.clone().into_os_string(),
+            word => word.replace("KEY", &key(2)).replace("SECRET", &key(9)).replace("HOSTILE", HOSTILE).into(),
+        }));
+        command
+    }
+}
+
+/// A key that begins as a pod's, or as a secret's.
+fn key(main: i64) -> String {
+    let folder = if main == 9 { "secrets/default" } else { "pods/default" };
+    format!("/registry/{folder}/{main}{HOSTILE}")
+}
+
+fn snapshot() -> Vec<u8> {
+    let mut history = History::default();
+    let (lease, value) = (0x7f3a, format!("a: {HOSTILE}\n\tb: schön\n").into_bytes());
+    for main in 2..10 {
+        let key = key(main).into_bytes();
+        let message =
+            KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: value.clone(), lease };
+        history.revisions.insert((main, 0), Entry { tombstone: false, value: message });
+        history.current = main;
+    }
+    history.leases.insert(lease, 60);
+    let mut root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let member = json!({"id": 7, "name": HOSTILE, "peerURLs": [HOSTILE], "clientURLs": [HOSTILE]});
+    root.bucket("members").put("7", member.to_string());
+    let user = User {
+        name: HOSTILE.into(),
+        password: HOSTILE.into(),
+        roles: vec![HOSTILE.into()],
+        options: Some(UserOptions { no_password: false }),
+    };
+    root.bucket("authUsers").put(HOSTILE, user.encode_to_vec());
+    let permission = Permission { kind: 2, key: HOSTILE.into(), range_end: HOSTILE.into() };
+    root.bucket("authRoles").put(HOSTILE, Role { name: HOSTILE.into(), permissions: vec![permission] }.encode_to_vec());
+    root.bucket("alarm").put(AlarmMember { member_id: 7, alarm: 1 }.encode_to_vec(), "");
+    root.bucket("meta").put(HOSTILE, HOSTILE);
+    root.bucket("cluster").put(HOSTILE, HOSTILE);
+    root.bucket(HOSTILE).put(HOSTILE, HOSTILE);
+    with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
+}
+
+/// Findings about hostile names.
+fn damaged() -> Vec<u8> {
+    let mut history = History::default();
+    history.current = 2;
+    let message =
+        KeyValue { key: HOSTILE.into(), create_revision: 9, mod_revision: 9, version: 7, ..Default::default() };
+    history.revisions.insert((2, 0), Entry { tombstone: false, value: message });
+    let mut root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    root.bucket("members").put(HOSTILE, HOSTILE);
+    root.bucket("authUsers").put(HOSTILE, User { name: b"other".to_vec(), ..Default::default() }.encode_to_vec());
+    root.bucket("authRoles").put("other", Role { name: HOSTILE.into(), ..Default::default() }.encode_to_vec());
+    root.bucket("meta").put("storageVersion", HOSTILE);
+    root.bucket("cluster").put("clusterVersion", HOSTILE);
+    with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
+}
+
+/// Every command in every form.
+const COMMANDS: &[&str] = &[
+    "status FILE",
+    "status FILE -w simple",
+    "status FILE -w json",
+    "status FILE -w table",
+    "status FILE -w fields",
+    "snapshot status FILE",
+    "snapshot status FILE -w json",
+    "snapshot status damaged.db",
+    "verify FILE",
+    "verify FILE -w json",
+    "verify damaged.db --all",
+    "verify damaged.db -w json",
+    "status damaged.db",
+    "status damaged.db -w json",
+    "keys damaged.db",
+    "members damaged.db",
+    "auth damaged.db -w json",
+    "keys FILE",
+    "keys FILE --long",
+    "keys FILE -w json",
+    "keys FILE -w table --long",
+    "get FILE KEY",
+    "get FILE KEY -w json",
+    "get FILE KEY -w table",
+    "get FILE KEY --hex",
+    "get FILE KEY --print-value-only",
+    "get FILE SECRET",
+    "get FILE SECRET --show-secrets",
+    "get FILE HOSTILE",
+    "get FILE \"HOSTILE\\q\"",
+    "history FILE KEY --values",
+    "history FILE KEY --values -w json",
+    "history FILE KEY --values -w table",
+    "history FILE HOSTILE",
+    "diff FILE --rev-a 1 --values",
+    "diff FILE --rev-a 1 --values -w json",
+    "diff FILE --rev-a 1 -w table",
+    "diff FILE damaged.db",
+    "usage FILE --buckets --depth 9",
+    "usage FILE --buckets -w json",
+    "usage FILE --buckets -w table",
+    "usage FILE --by resource-namespace",
+    "hashkv FILE",
+    "hashkv damaged.db",
+    "members FILE",
+    "members FILE -w json",
+    "members FILE -w table",
+    "leases FILE",
+    "leases FILE -w json",
+    "leases FILE -w table",
+    "auth FILE --show-secrets",
+    "auth FILE --show-secrets -w json",
+    "auth FILE --show-secrets -w table",
+    "alarms FILE",
+    "alarms FILE -w json",
+    "meta FILE",
+    "meta FILE -w json",
+    "meta FILE -w table",
+    "export FILE",
+    "export FILE --history --show-secrets",
+    "export FILE -o outHOSTILE.csv --format csv",
+    "export FILE -o HOSTILE/HOSTILE",
+    "restore FILE --data-dir dataHOSTILE --name HOSTILE --initial-cluster HOSTILE=http://localhost:2380 --print-flags",
+    "restore FILE --data-dir otherHOSTILE --dry-run -w json --print-flags",
+    "restore FILE --data-dir otherHOSTILE --owner HOSTILE",
+    "restore FILE --data-dir d --initial-cluster HOSTILE",
+    "restore damaged.db --data-dir otherHOSTILE",
+    "save HOSTILE/a.db --endpoints http://127.0.0.1:1",
+    "save a.db --endpoints HOSTILE",
+    "save a.db --endpoints http://HOSTILE:1",
+    "save a.db --endpoints https://127.0.0.1:1 --cacert HOSTILE",
+    "save a.db --endpoints http://127.0.0.1:1 --user HOSTILE --password-file HOSTILE",
+    "save aHOSTILE.db --endpoints http://127.0.0.1:1 --keep 1",
+    "save a{HOSTILE}.db --endpoints http://127.0.0.1:1",
+    "open HOSTILE",
+    "open --page HOSTILE",
+    "codes HOSTILE",
+    "man HOSTILE",
+    "completions HOSTILE",
+    "HOSTILE",
+    "keys --HOSTILE FILE",
+    "keys FILE --rev HOSTILE",
+    "keys FILE --filter HOSTILE",
+    "keys FILE --filter key~HOSTILE",
+    "keys FILE --from bHOSTILE --to aHOSTILE",
+    "keys HOSTILE",
+    "verify HOSTILE FILE",
+    "verify HOSTILE -w json",
+];
+
+fn unprintable(text: &str) -> Vec<char> {
+    text.chars().filter(|char| !matches!(char, '\n' | '\t') && is_unprintable(*char)).collect()
+}
+
+fn printed(output: &Output) -> [String; 2] {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8(bytes.clone()).expect("text"))
+}
+
+#[test]
+fn nothing_that_is_printed_does_something_to_a_terminal() {
+    let place = Place::new();
+    for line in COMMANDS {
+        let output = place.command(line).stdin(std::process::Stdio::null()).output().unwrap();
+        let [stdout, stderr] = printed(&output);
+        assert!(output.status.code().is_some() && stdout.len() + stderr.len() > 0, "{line}: {output:?}");
+        for text in [&stdout, &stderr] {
+            assert_eq!(unprintable(text), [], "{line}: {text:?}");
+        }
+        if line.contains("json") || line.starts_with("export FILE --history") {
+            let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&stdout).into_iter().collect();
+            assert!(!values.unwrap_or_else(|error| panic!("{line}: {error}: {stdout}")).is_empty(), "{line}");
+        }
+    }
+}
+
+/// What is escaped in JSON is the same when it is parsed.
+#[test]
+fn json_has_names_and_values_as_they_are() {
+    let place = Place::new();
+    let lines = |line: &str| -> Vec<Value> {
+        let [stdout, _] = printed(&place.command(line).output().unwrap());
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let value = format!("a: {HOSTILE}\n\tb: schön\n");
+    assert_eq!(lines("keys FILE -w json")[0]["key"], key(2));
+    assert_eq!(lines("get FILE KEY -w json")[0]["value"], value);
+    let exported = &lines("export FILE")[0];
+    assert_eq!((&exported["key"], &exported["value"]), (&key(2).into(), &value.into()));
+    let members = lines("members FILE -w json");
+    let member = members.iter().find(|member| member["id"] == "7").unwrap();
+    assert_eq!((&member["name"], &member["peerUrls"][0]), (&HOSTILE.into(), &HOSTILE.into()));
+    let auth = lines("auth FILE -w json --show-secrets");
+    let named = |kind: &str| auth.iter().find(|line| line["kind"] == kind && line["name"] == HOSTILE).unwrap();
+    assert_eq!(named("user")["passwordHash"], HOSTILE);
+    assert_eq!(named("role")["permissions"][0]["key"], HOSTILE);
+    let verified: Value =
+        serde_json::from_slice(&place.command("verify FILE -w json").output().unwrap().stdout).unwrap();
+    assert_eq!(verified["file"], place.file.to_str().unwrap());
+}
+
+/// What is printed can be typed: the shell hands the key over as it was printed.
+#[test]
+fn a_hostile_key_can_be_typed_as_it_is_printed() {
+    let place = Place::new();
+    let [keys, _] = printed(&place.command("keys FILE").output().unwrap());
+    let typed = keys.lines().next().unwrap();
+    let output = Command::new(cli::program()).arg("get").arg(&place.file).arg(typed).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{typed}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A file or another program gets bytes as they are where that is what is asked for; a terminal does not.
+#[test]
+fn raw_bytes_go_to_files_and_not_to_terminals() {
+    let place = Place::new();
+    let raw = place.command("get FILE KEY --raw").output().unwrap().stdout;
+    assert_eq!(raw, format!("a: {HOSTILE}\n\tb: schön\n").into_bytes());
+    let csv = String::from_utf8(place.command("export FILE --format csv").output().unwrap().stdout).unwrap();
+    assert!(csv.contains(HOSTILE));
+
+    for (line, code, words) in [
+        ("get FILE KEY --raw", 2, "would do something to the terminal"),
+        ("export FILE --format csv", 0, "/registry/pods/default/2"),
+        ("export FILE --format csv -o /dev/tty", 0, "/registry/pods/default/2"),
+        ("export FILE", 0, "/registry/pods/default/2"),
+        ("keys FILE", 0, "/registry/pods/default/2"),
+        ("verify damaged.db", 1, "member-malformed"),
+        ("get FILE HOSTILE", 1, "there is no key"),
+    ] {
+        // A shell says how it ended; a mark that is no part of the command line tells where the output ends.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$@\"; echo \"ended $?.\"", "sh"]);
+        let command = place.command(line);
+        shell.arg(command.get_program()).args(command.get_args()).current_dir(place.folder.path());
+        let shown = Terminal::start(&shell).shown(&format!("ended {code}."));
+        assert!(shown.contains(words), "{line}: {shown:?}");
+        // Colours are the program's own; a terminal itself puts a carriage return before each line feed.
+        assert_eq!(unprintable(&without_colours(&shown.replace("\r\n", "\n"))), [], "{line}: {shown:?}");
+    }
+}
+
+/// The text without ESC, `[`, numbers, `m`.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == ';');
+        match rest.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            None => plain.push_str(&format!("\u{1b}[{part}")),
+        }
+    }
+    plain
+}
