@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::ReadError;
+use etcdsnap_core::limits::{MAX_TAIL, MAX_WITHOUT_PAGE};
+use etcdsnap_core::{Extent, ReadError};
 
 use crate::input::Format;
 use crate::number::{exact_bytes, grouped};
@@ -66,13 +67,31 @@ pub enum Error {
         /// What the decompressor said.
         cause: String,
     },
-    /// A zip archive does not hold exactly one readable file.
-    #[error("{} is a zip archive that cannot be read as one snapshot: {reason}", printable_path(path))]
-    Archive {
+    /// A compressed file may be sound, but is of a kind that is not read here, or does not hold exactly one file.
+    #[error("{} is a {format} file that cannot be read here: {}", printable_path(path), crate::printable(reason))]
+    Unsupported {
         /// As the caller named it.
         path: PathBuf,
+        /// How it is compressed.
+        format: Format,
         /// Why.
         reason: String,
+    },
+    /// The file does not end behind its database and SHA-256, nor near it.
+    #[error("{} is not a snapshot: it goes on for more than {} MiB behind the {} of one", printable_path(path), MAX_TAIL >> 20, exact_bytes(*snapshot))]
+    TooLong {
+        /// As the caller named it.
+        path: PathBuf,
+        /// Bytes of the database with its SHA-256.
+        snapshot: u64,
+    },
+    /// A compressed file goes on and on without a page of its database.
+    #[error("{} is not a snapshot: {} MiB behind byte {} hold no page of its database", printable_path(path), MAX_WITHOUT_PAGE >> 20, grouped(*at))]
+    NoPages {
+        /// As the caller named it.
+        path: PathBuf,
+        /// Where the last page begins, in unpacked bytes.
+        at: u64,
     },
     /// A zstd file asks for more memory than a snapshot may take.
     #[error("{} was compressed with a window of more than 128 MiB", printable_path(path))]
@@ -101,6 +120,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn too_long(path: &Path, extent: &Extent) -> Self {
+        Self::TooLong { path: path.to_owned(), snapshot: extent.snapshot().unwrap_or_default() }
+    }
+
     /// What to do about it, in a sentence or two; empty where nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -129,7 +152,11 @@ impl Error {
             Self::Unpack { .. } => {
                 "The file was cut short or damaged after it was compressed: copy it again from where it came, or use another one.".into()
             }
-            Self::Archive { .. } => "Unpack it by hand and give the snapshot that was in it.".into(),
+            Self::Unsupported { .. } => "Unpack it with its own tool and give the snapshot that was in it.".into(),
+            Self::TooLong { snapshot, .. } => format!(
+                "Copy it again from where it came. If there is no other, unpack and shorten a copy (truncate -s {snapshot} COPY), and verify that."
+            ),
+            Self::NoPages { .. } => "Copy it again from where it came, or use another backup.".into(),
             Self::Window { .. } => "Unpack it by hand (zstd -d --long=31) and give the result.".into(),
             Self::Spool { .. } => {
                 "Set TMPDIR to a directory with enough room, or unpack or save the snapshot to a file and give that.".into()
@@ -142,7 +169,7 @@ impl Error {
     /// Whether the error itself proves that the file is damaged, as a broken gzip does.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Unpack { .. } | Self::NoStore { .. })
+        matches!(self, Self::Unpack { .. } | Self::NoStore { .. } | Self::TooLong { .. } | Self::NoPages { .. })
     }
 }
 

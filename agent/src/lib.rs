@@ -71,12 +71,15 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
 /// - [`Error::Open`], [`Error::Directory`], [`Error::Terminal`]: `path` is nothing that can be read.
 /// - [`Error::Scan`]: a read failed half-way (with the offset), or memory ran out.
 /// - [`Error::Changed`]: the file was written to while it was read, so no answer about it would be true.
-/// - [`Error::Unpack`], [`Error::Archive`], [`Error::Window`]: a compressed file is corrupt, cut short, or of a kind that cannot be
-///   read here.
+/// - [`Error::Unpack`], [`Error::Unsupported`], [`Error::Window`], [`Error::NoPages`]: a compressed file is corrupt, cut short, of a kind
+///   that cannot be read here, or holds endless data.
 /// - [`Error::Spool`]: a temporary copy was needed and could not be made.
 /// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
     let input = Input::open(path.as_ref(), options.progress)?;
+    if let Some(report) = input.foreign() {
+        return Ok(report);
+    }
     match &input.body {
         Body::Plain(file) => file.unless_changed(scan::run(file, &options).map_err(|fault| fault.at(&input.path))),
         Body::Packed(packed) => packed.source().unless_changed(sweep::run(packed, &options)),

@@ -37,6 +37,25 @@ pub const READ_AHEAD: usize = 256 << 10;
 /// Largest page with its overflow that a sweep digests; a larger one is read when the walk asks for it.
 pub const SWEEP_UNIT: usize = 4 << 20;
 
+/// Bytes that are read behind a database and its SHA-256. A running etcd's file grows 16 MiB ahead of what is used (bolt's `AllocSize`),
+/// and copies are padded; what is longer than this is no snapshot, however its name ends.
+pub const MAX_TAIL: u64 = 64 << 20;
+
+/// Bytes read of a database neither of whose metas is valid, so that nothing says how long it is: etcd's quota unless it is told otherwise.
+pub const MAX_WITHOUT_META: u64 = 2 << 30;
+
+/// Bytes of an unpacked database in a row without the start of a page, after which unpacking stops. The longest page that is read
+/// ([`MAX_UNIT`]) is an eighth of it; a freelist of a gigabyte would name 134 million pages.
+pub const MAX_WITHOUT_PAGE: u64 = 1 << 30;
+
+/// How many times its own length a sweep works through a file at most, where pages claim overflow pages that are pages themselves: stale ones
+/// do, each a few. Past it pages count as those for which there is no room.
+pub const SWEEP_WORK: u64 = 4;
+
+/// Times that the bytes of a file go by at most when a sweep has no room for all pages at once: each time it learns of at least one level
+/// more of the tree, and etcd's trees have four or five.
+pub const SWEEP_PASSES: u32 = 5;
+
 /// Bytes of raw pages (branch pages, leaves of small buckets) that a sweep remembers; past it they are read again.
 pub const SWEEP_RAW: usize = 96 << 20;
 

@@ -24,7 +24,12 @@ pub(crate) fn into_error(error: Error) -> JsValue {
         Error::Memory { .. } => "memory",
         _ => "other",
     };
-    let out = js_sys::Error::new(&error.to_string());
+    error_of_kind(kind, &error.to_string())
+}
+
+/// A JavaScript `Error` with a `kind`.
+pub(crate) fn error_of_kind(kind: &str, message: &str) -> JsValue {
+    let out = js_sys::Error::new(message);
     // Setting a member of a fresh object cannot fail.
     let _ = Reflect::set(&out, &"kind".into(), &kind.into());
     out.into()

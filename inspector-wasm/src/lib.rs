@@ -11,26 +11,35 @@ mod browse;
 mod convert;
 mod headroom;
 mod types;
-mod zstd;
+mod unpacker;
 
-use etcdsnap_core::{Code, Consumed, Sweep};
+use etcdsnap_core::{Code, Consumed, Sweep, SweepRoom, Swept};
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 pub use blob::BlobSource;
 pub use browse::{StoreOpening, StoreView};
-pub use zstd::ZstdReader;
+pub use unpacker::Unpacker;
 
 use convert::{Progress, into_error, to_js};
 use headroom::Headroom;
 
-/// One file, judged while it is read from front to back: `push` every piece in order, then `finish`.
+/// Memory for pages that the tree may no longer have. A tab has little to give, and what does not fit costs one more read of the file.
+const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
+
+/// Unpacked bytes that are judged at once.
+const BLOCK: usize = 1 << 20;
+
+/// One file, judged while it is read from front to back: `push` every piece in order until it is false or there are no more; the same once
+/// more as long as `again` is true; then `finish`.
 #[wasm_bindgen]
-#[derive(Default)]
 pub struct Inspector {
-    sweep: Sweep,
+    /// What the bytes go into, or what became of them.
+    state: Result<Sweep, Box<Swept>>,
     headroom: Headroom,
+    /// Unpacked bytes on their way.
+    block: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -38,14 +47,41 @@ impl Inspector {
     /// An inspector that has seen nothing yet.
     #[wasm_bindgen(constructor)]
     #[must_use]
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self::default()
+        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default(), block: Vec::new() }
     }
 
-    /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.sweep.push(bytes);
+    /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best. False when no more are wanted.
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        let Ok(sweep) = &mut self.state else { return false };
+        let more = sweep.push(bytes);
         self.headroom.keep();
+        more
+    }
+
+    /// The next bytes of a packed file; false at the end, or when no more are wanted.
+    ///
+    /// # Errors
+    /// Those of [`Unpacker::read`].
+    pub fn take(&mut self, unpacker: &mut Unpacker) -> Result<bool, JsValue> {
+        let mut block = std::mem::take(&mut self.block);
+        block.resize(BLOCK, 0);
+        unpacker.fill(&mut block)?;
+        let more = !block.is_empty() && self.push(&block);
+        self.block = block;
+        Ok(more)
+    }
+
+    /// Ends a read of the file; whether it must be read once more, from the start.
+    ///
+    /// # Errors
+    /// A `ScanError` of kind `memory`.
+    pub fn again(&mut self) -> Result<bool, JsValue> {
+        if let Ok(sweep) = &mut self.state {
+            self.state = std::mem::take(sweep).finish().map_err(into_error)?.second_pass();
+        }
+        Ok(self.state.is_ok())
     }
 
     /// The report over all that was pushed. What the sweep did not remember is read from `blob`.
@@ -55,7 +91,10 @@ impl Inspector {
     #[wasm_bindgen(unchecked_return_type = "Report")]
     pub fn finish(mut self, blob: Option<Blob>, progress: js_sys::Function) -> Result<JsValue, JsValue> {
         self.headroom.make();
-        let swept = self.sweep.finish();
+        let swept = match self.state {
+            Ok(sweep) => Box::new(sweep.finish().map_err(into_error)?),
+            Err(swept) => swept,
+        };
         let watch = Progress::new(progress);
         let report = match blob {
             Some(blob) => swept.verify(&BlobSource::new(blob).map_err(into_error)?, &watch),

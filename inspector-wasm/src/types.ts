@@ -88,3 +88,8 @@ export interface CodeInfo {
 export interface ScanError extends Error {
   kind: "consumed" | "read" | "cancelled" | "memory" | "other";
 }
+
+/** What an `Unpacker` throws: the data is damaged, or not of a kind that is read here, or the file cannot be read. */
+export interface UnpackError extends Error {
+  kind: "broken" | "unsupported" | "read";
+}

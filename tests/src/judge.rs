@@ -1,6 +1,8 @@
 //! The judgement of core over bytes, in each of the ways in which it can be reached.
 
-use etcdsnap_core::{Consumed, Error, Opened, ReadError, Report, Scan, Sweep, Unwatched, check_trailer, verify};
+use etcdsnap_core::{
+    Consumed, Error, Opened, ReadError, Report, Scan, Sweep, SweepRoom, Unwatched, check_trailer, verify,
+};
 
 use crate::dice::Dice;
 use crate::read::File;
@@ -64,14 +66,23 @@ pub fn stream(bytes: &[u8], longest: usize, dice: &mut Dice) -> Option<Report> {
 }
 
 fn swept(bytes: &[u8], longest: usize, dice: &mut Dice) -> etcdsnap_core::Swept {
-    let mut sweep = Sweep::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(dice.between(1, longest).min(rest.len()));
-        sweep.push(piece);
-        rest = after;
+    // With little room the bytes go by several times.
+    let some = |dice: &mut Dice| dice.below(bytes.len() / 2 + 1);
+    let room =
+        if dice.below(2) == 0 { SweepRoom { raw: some(dice), digests: some(dice) } } else { SweepRoom::default() };
+    let mut sweep = Sweep::within(room);
+    loop {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(dice.between(1, longest).min(rest.len()));
+            let more = sweep.push(piece);
+            rest = if more { after } else { &[] };
+        }
+        match sweep.finish().expect("there is memory").second_pass() {
+            Ok(again) => sweep = again,
+            Err(swept) => return *swept,
+        }
     }
-    sweep.finish()
 }
 
 /// The judgement of all ways, which must be one; in words what differs, when it is not.

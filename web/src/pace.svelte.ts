@@ -17,7 +17,9 @@ export class Pace {
     this.#told = performance.now();
   }
 
+  /** Tells how far it is. What is no number is not shown. */
   tell(done: number, total: number): void {
+    if (!Number.isFinite(done) || !Number.isFinite(total)) return;
     const now = performance.now();
     if (done > this.done) {
       const current = ((done - this.done) / Math.max(1, now - this.#told)) * 1000;

@@ -1,3 +1,4 @@
+import { announcer } from "./announce.svelte.ts";
 import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { Pace } from "./pace.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
@@ -8,6 +9,9 @@ export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
 const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv"]);
+
+/** Workers that are replaced, one after the other, until a person asks for another. */
+const REPLACEMENTS = 2;
 
 /** A call that was not answered because the store was closed meanwhile. */
 export class Closed extends Error {}
@@ -31,8 +35,11 @@ export class Store {
 
   #worker: Worker | null = null;
   #next = 1;
-  #waiting = new Map<number, { name: CallName; resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  #waiting = new Map<number, Waiting>();
   #held: Call[] = [];
+  #replacements = 0;
+  /** Calls that broke a worker, and what is said of them: they are not made again unless a person asks for it. */
+  #fatal = new Map<string, string>();
 
   constructor(file: File) {
     this.file = file;
@@ -49,7 +56,7 @@ export class Store {
     worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(stopped(event.message));
+      this.#broke(event.message, this.#waiting.keys().next().value);
     };
     worker.postMessage({ file: this.file, browse: true } satisfies Request);
   }
@@ -58,13 +65,18 @@ export class Store {
   call<K extends CallName>(name: K, ask: Ask<K>): Promise<Answer<K>> {
     this.open();
     return new Promise((resolve, reject) => {
+      const fatal = this.#fatal.size > 0 ? this.#fatal.get(sameness(name, ask)) : undefined;
+      if (fatal !== undefined) {
+        reject(new Error(fatal));
+        return;
+      }
       if (this.#worker === null) {
         reject(this.failure === null ? new Closed("The store is closed.") : new Error(this.failure.message));
         return;
       }
       const call: Call = { number: this.#next, name, ask };
       this.#next += 1;
-      this.#waiting.set(call.number, { name, resolve, reject });
+      this.#waiting.set(call.number, { name, ask, resolve, reject });
       if (LONG.has(name) || name === "at") this.pace.begin(this.file.size);
       if (this.state === "open") this.#worker.postMessage(call);
       else this.#held.push(call);
@@ -101,8 +113,15 @@ export class Store {
     }
   }
 
+  /** Makes calls again that broke a worker. */
+  forgive(): void {
+    this.#fatal.clear();
+    this.#replacements = 0;
+  }
+
   /** Tries once more after a failure, or when it was cancelled. */
   retry(): void {
+    this.forgive();
     if (this.state === "failed" || this.state === "cancelled") this.state = "closed";
     this.open();
   }
@@ -128,6 +147,25 @@ export class Store {
     this.state = "failed";
   }
 
+  /** Has a new worker take the place of one that broke, in the midst of a call or while it opened the store. */
+  #broke(reason: string, number: number | undefined): void {
+    const failure = stopped(reason);
+    const call = number === undefined ? undefined : this.#waiting.get(number);
+    if (call !== undefined && number !== undefined) {
+      this.#waiting.delete(number);
+      this.#fatal.set(sameness(call.name, call.ask), failure.message);
+      call.reject(new Error(failure.message));
+    }
+    if (this.#replacements >= REPLACEMENTS) {
+      this.#fail(failure);
+      return;
+    }
+    this.#replacements += 1;
+    this.close();
+    announcer.notice = `${this.file.name}: ${failure.message} A new one took its place and reads the keys again.`;
+    this.open();
+  }
+
   #hear(message: StoreMessage | Message): void {
     switch (message.kind) {
       case "progress":
@@ -148,11 +186,32 @@ export class Store {
         this.#waiting.get(message.number)?.reject(new Error(message.message));
         this.#waiting.delete(message.number);
         break;
+      case "broke":
+        this.#broke(message.reason, message.number);
+        break;
       case "failed":
-        this.#fail(message.failure);
+        if (message.failure.broken) this.#broke(message.failure.message, undefined);
+        else this.#fail(message.failure);
         break;
     }
   }
+}
+
+/** A call that is not answered yet. */
+interface Waiting {
+  name: CallName;
+  ask: unknown;
+  resolve: (answer: never) => void;
+  reject: (error: Error) => void;
+}
+
+/** A text that is the same for the same question. */
+function sameness(name: CallName, ask: unknown): string {
+  const plain = (_: string, value: unknown): unknown => {
+    if (typeof value === "bigint") return value.toString();
+    return value instanceof File ? [value.name, value.size, value.lastModified] : value;
+  };
+  return `${name} ${JSON.stringify(ask, plain)}`;
 }
 
 function stopped(reason: string): Failure {

@@ -1,10 +1,9 @@
 //! Where a snapshot comes from: a file, a compressed file, or a stream.
 
 mod file;
-mod gzip;
 mod packed;
 mod spool;
-mod zip;
+mod stream;
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -12,34 +11,27 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::{FileKind, Source, sniff};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use etcdsnap_core::limits::HEAD_LEN;
+use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
-use crate::progress::{Progress, Stage};
+use crate::progress::Progress;
 
+pub use etcdsnap_unpack::Format;
 pub use file::FileSource;
-pub use packed::Format;
 pub(crate) use packed::Packed;
 pub(crate) use spool::Spool;
-
-/// Bytes that core wants to see to tell what a file is.
-const SNIFFED: usize = 128 << 10;
-
-/// Bytes of one read from a stream.
-const COPIED_AT_ONCE: usize = 1 << 20;
-
-/// How long a stream is waited for before somebody looks whether it is still wanted.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// An opened input.
 pub(crate) struct Input {
     /// As the caller named it.
     pub path: PathBuf,
-    /// What it is.
+    /// How it is read.
     pub body: Body,
+    /// Its first bytes, unpacked.
+    head: Vec<u8>,
+    extent: Extent,
 }
 
 /// The two ways to read an input.
@@ -52,11 +44,11 @@ pub(crate) enum Body {
 
 impl Input {
     /// Opens `path` read-only; `-` is the standard input. What cannot be read at any offset, such as a pipe, is first copied into a
-    /// file without a name.
+    /// file without a name. The first bytes are read, and unpacked where the file is packed: they say what it is, to every command alike.
     ///
     /// # Errors
-    /// [`Error::Open`], [`Error::Directory`], [`Error::Terminal`], [`Error::Spool`], and [`Error::Scan`] when the first bytes cannot
-    /// be read.
+    /// [`Error::Open`], [`Error::Directory`], [`Error::Terminal`], [`Error::Spool`], [`Error::Scan`] when the first bytes cannot be read,
+    /// and those of a packed file that cannot be unpacked so far.
     pub fn open(path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
         let file = if path.as_os_str() == "-" { standard_input()? } else { open_file(path)? };
         let kind = file.metadata().map_err(|cause| open_error(path, cause))?.file_type();
@@ -68,10 +60,73 @@ impl Input {
         } else if kind.is_block_device() {
             return Err(open_error(path, io::Error::other("it is a block device")));
         } else {
-            copy_of_stream(file, path, progress)?
+            stream::copy(file, path, progress)?
         };
-        Ok(Self { path: path.to_owned(), body: body(source, path)? })
+        Self::of(source, path)
     }
+
+    fn of(source: FileSource, path: &Path) -> Result<Self, Error> {
+        let head = read_head(&source, path)?;
+        let extent = Extent::of(&head);
+        let (body, head) = match packing(extent.kind()) {
+            Some(format) => {
+                let packed = Packed::open(source, format)?;
+                let head = packed.head().to_vec();
+                (Body::Packed(packed), head)
+            }
+            None => (Body::Plain(source), head),
+        };
+        Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
+    }
+
+    /// The report on what is no database, by its first bytes; none when it is one, or was one before its meta pages were lost.
+    pub fn foreign(&self) -> Option<Report> {
+        let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);
+        foreign.then(|| refuse(&self.head, self.head.len() as u64))
+    }
+
+    /// Refuses what is no database with a valid meta page.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`].
+    pub fn expect_database(&self) -> Result<(), Error> {
+        if self.extent.kind() == FileKind::Bolt {
+            return Ok(());
+        }
+        let report = Box::new(refuse(&self.head, self.head.len() as u64));
+        Err(Error::NoStore { path: self.path.clone(), report })
+    }
+
+    /// Refuses what is no snapshot as far as its first bytes and its length tell. What is packed tells its length when it is unpacked.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`], [`Error::TooLong`].
+    pub fn expect_snapshot(&self) -> Result<(), Error> {
+        self.expect_database()?;
+        match &self.body {
+            Body::Plain(file) if file.len() > self.extent.most() => Err(Error::too_long(&self.path, &self.extent)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How what is of this kind is packed; none when it is not.
+fn packing(kind: FileKind) -> Option<Format> {
+    match kind {
+        FileKind::Gzip => Some(Format::Gzip),
+        FileKind::Zip => Some(Format::Zip),
+        FileKind::Zstd => Some(Format::Zstd),
+        _ => None,
+    }
+}
+
+fn read_head(source: &FileSource, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
+    source.read_at(0, &mut head).map_err(|cause| {
+        let len = head.len() as u64;
+        Fault::Scan(etcdsnap_core::Error::Read { offset: 0, len, cause }).at(path)
+    })?;
+    Ok(head)
 }
 
 impl Input {
@@ -107,51 +162,4 @@ fn directory_error(path: &Path) -> Error {
     let database =
         ["member/snap/db", "snap/db", "db"].map(|below| path.join(below)).into_iter().find(|path| path.is_file());
     Error::Directory { path: path.to_owned(), database }
-}
-
-fn copy_of_stream(mut stream: File, path: &Path, progress: &dyn Progress) -> Result<FileSource, Error> {
-    use std::io::Read;
-
-    progress.begin(Stage::Copy, None);
-    let mut spool = Spool::new(None)?;
-    let mut block = vec![0; COPIED_AT_ONCE];
-    loop {
-        until_readable(&stream, progress)?;
-        let count = match stream.read(&mut block) {
-            Ok(0) => return spool.finish(path),
-            Ok(count) => count,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-            Err(cause) => return Err(open_error(path, cause)),
-        };
-        spool.write(block.get(..count).unwrap_or_default())?;
-        progress.advance(count as u64);
-    }
-}
-
-/// Waits until there is something to read, or nothing more to wait for; the caller may stop it meanwhile.
-fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
-    loop {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
-            Ok(0) | Err(Errno::INTR) => {}
-            // What cannot be waited for is read as it is.
-            Ok(_) | Err(_) => return Ok(()),
-        }
-    }
-}
-
-fn body(source: FileSource, path: &Path) -> Result<Body, Error> {
-    let mut head = vec![0; SNIFFED.min(usize::try_from(source.len()).unwrap_or(SNIFFED))];
-    source.read_at(0, &mut head).map_err(|cause| {
-        let len = head.len() as u64;
-        Fault::Scan(etcdsnap_core::Error::Read { offset: 0, len, cause }).at(path)
-    })?;
-    Ok(match sniff(&head) {
-        FileKind::Gzip => Body::Packed(Packed::new(source, Format::Gzip)),
-        FileKind::Zip => Body::Packed(Packed::new(source, Format::Zip)),
-        FileKind::Zstd => Body::Packed(Packed::new(source, Format::Zstd)),
-        _ => Body::Plain(source),
-    })
 }

@@ -37,6 +37,14 @@ impl Spool {
         self.file.write_all(bytes).map_err(failed)
     }
 
+    /// What was written so far, to look into it.
+    ///
+    /// # Errors
+    /// [`Error::Spool`].
+    pub fn so_far(&self, path: &Path) -> Result<FileSource, Error> {
+        self.file.try_clone().and_then(|file| FileSource::new(file, path)).map_err(failed)
+    }
+
     /// The finished copy; `path` is what messages call it.
     ///
     /// # Errors

@@ -37,11 +37,12 @@ impl Snapshot {
     /// As [`verify`](crate::verify).
     pub fn open(path: impl AsRef<Path>, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
         let input = Input::open(path.as_ref(), progress)?;
+        input.expect_database()?;
         let source = match input.body {
             Body::Plain(file) => file,
             Body::Packed(packed) => {
                 progress.begin(Stage::Unpack, Some(packed.packed_len()));
-                let mut spool = Spool::new(None)?;
+                let mut spool = Spool::new(packed.extent().snapshot())?;
                 let unpacked = packed.unpack(progress, &mut |block| spool.write(block));
                 packed.source().unless_changed(unpacked)?;
                 spool.finish(&input.path)?

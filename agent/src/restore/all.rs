@@ -48,6 +48,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let directory: PathBuf = directory.components().collect();
     check_names(&cluster)?;
     let input = Input::open(&config.snapshot_path, progress)?;
+    input.expect_snapshot()?;
     let snapshot = (config.snapshot_path.as_path(), input.identity());
     let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };

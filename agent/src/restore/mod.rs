@@ -91,6 +91,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     let data_dir = config.data_dir();
     let separate = config.separate_wal_dir();
     let input = Input::open(&config.snapshot_path, progress)?;
+    input.expect_snapshot()?;
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let wal_dir = separate.clone().unwrap_or_else(|| data_dir.join("member/wal"));

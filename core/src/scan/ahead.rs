@@ -8,13 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::bolt::page::Kind;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::crc::Run;
 use crate::error::Error;
-use crate::etcd::record::Record;
-use crate::etcd::revision::{Revision, RevisionKey};
 use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
 use crate::scan::descent::Descent;
 use crate::scan::digest::LeafDigest;
+use crate::scan::digest_strip::Strip;
 use crate::source::Source;
 use crate::watch::Watch;
 
@@ -119,7 +117,7 @@ impl Leaves {
             }
         }
         watch.advance(unreported);
-        done.records.shrink_to_fit();
+        done.shrink_to_fit();
         Ok(done)
     }
 
@@ -152,94 +150,6 @@ pub(crate) fn reach(pages: &[u64], geometry: Geometry) -> u64 {
         last = *page;
     }
     last.saturating_add(1)
-}
-
-/// A digest without its lists: 48 bytes a leaf.
-#[derive(Debug, Default)]
-struct Brief {
-    crc: u32,
-    len: u32,
-    /// Main revisions of the first and the last entry, then their sub-revisions.
-    mains: (i64, i64),
-    subs: (u32, u32),
-    /// Where its records end in the strip; they begin where those of the leaf before end.
-    records_end: u32,
-    leased_end: u32,
-    pages: u16,
-    entries: u16,
-    tombstones: u16,
-    /// Whether the first and the last key are tombstones.
-    ends_dead: (bool, bool),
-}
-
-/// Digests of leaves that follow each other in the file.
-#[derive(Debug, Default)]
-pub struct Strip {
-    /// One a leaf; without entries when it has no digest.
-    briefs: Vec<Brief>,
-    records: Vec<Record>,
-    leased: Vec<(u32, i64)>,
-}
-
-impl Strip {
-    /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
-    fn has_room(&mut self, digest: &LeafDigest) -> bool {
-        self.records.try_reserve(digest.records.len()).is_ok() && self.leased.try_reserve(digest.leased.len()).is_ok()
-    }
-
-    /// Keeps the digest of the next leaf, unless there is none or one of its numbers is larger than etcd ever makes it.
-    fn keep(&mut self, digest: Option<&LeafDigest>) {
-        let brief = digest.and_then(|digest| Some((self.brief(digest)?, digest)));
-        let Some((brief, digest)) = brief else {
-            let (records_end, leased_end) =
-                self.briefs.last().map_or((0, 0), |last| (last.records_end, last.leased_end));
-            self.briefs.push(Brief { records_end, leased_end, ..Brief::default() });
-            return;
-        };
-        self.briefs.push(brief);
-        self.records.extend_from_slice(&digest.records);
-        self.leased.extend_from_slice(&digest.leased);
-    }
-
-    fn brief(&self, digest: &LeafDigest) -> Option<Brief> {
-        let (first, last) = digest.ends?;
-        let sub = |key: RevisionKey| u32::try_from(key.revision.sub).ok();
-        Some(Brief {
-            crc: digest.run.crc,
-            len: u32::try_from(digest.run.len).ok()?,
-            mains: (first.revision.main, last.revision.main),
-            subs: (sub(first)?, sub(last)?),
-            records_end: u32::try_from(self.records.len().checked_add(digest.records.len())?).ok()?,
-            leased_end: u32::try_from(self.leased.len().checked_add(digest.leased.len())?).ok()?,
-            pages: u16::try_from(digest.pages).ok()?,
-            entries: u16::try_from(digest.entries).ok()?,
-            tombstones: u16::try_from(digest.tombstones).ok()?,
-            ends_dead: (first.tombstone, last.tombstone),
-        })
-    }
-
-    fn load(&self, at: usize, into: &mut LeafDigest) -> Option<()> {
-        let brief = self.briefs.get(at).filter(|brief| brief.entries > 0)?;
-        let (records, leased) = match at.checked_sub(1).and_then(|before| self.briefs.get(before)) {
-            Some(before) => (before.records_end, before.leased_end),
-            None => (0, 0),
-        };
-        let key = |main, sub, tombstone| RevisionKey { revision: Revision { main, sub: i64::from(sub) }, tombstone };
-        into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
-        into.pages = u32::from(brief.pages);
-        into.entries = u32::from(brief.entries);
-        into.tombstones = u32::from(brief.tombstones);
-        into.ends = Some((
-            key(brief.mains.0, brief.subs.0, brief.ends_dead.0),
-            key(brief.mains.1, brief.subs.1, brief.ends_dead.1),
-        ));
-        into.records.clear();
-        into.records.extend_from_slice(self.records.get(records as usize..brief.records_end as usize)?);
-        into.leased.clear();
-        into.leased.extend_from_slice(self.leased.get(leased as usize..brief.leased_end as usize)?);
-        into.steps = None;
-        Some(())
-    }
 }
 
 /// Which pages are leaves, and how many of them lie before one: 16 bytes for 64 pages.
@@ -308,10 +218,9 @@ impl Ahead {
         }
         let mut starts = [None; WARMED];
         for (start, (strip, at)) in starts.iter_mut().zip(places.iter().flatten()) {
-            let before = at.checked_sub(1).and_then(|before| strip.briefs.get(before));
-            *start = Some((*strip, before.map_or(0, |before| before.records_end)));
+            *start = Some((*strip, strip.records_start(*at)));
         }
-        let touched = starts.iter().flatten().filter_map(|(strip, start)| strip.records.get(*start as usize));
+        let touched = starts.iter().flatten().filter_map(|(strip, start)| strip.record(*start));
         // Used for nothing, which is not to be found out.
         std::hint::black_box(touched.fold(0, |sum, record| sum ^ record.key().high));
     }
@@ -326,13 +235,11 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crc::Run;
+    use crate::etcd::record::Record;
+    use crate::etcd::revision::{Revision, RevisionKey};
 
     const GEOMETRY: Geometry = Geometry { page_size: 4096, high_water: 10_000, present: 10_000 };
-
-    #[test]
-    fn a_leaf_in_short_is_48_bytes() {
-        assert!(size_of::<Brief>() <= 48, "{}", size_of::<Brief>());
-    }
 
     #[test]
     fn leaves_in_the_order_of_the_file_need_no_strips() {

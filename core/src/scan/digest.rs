@@ -100,17 +100,6 @@ impl LeafDigest {
         }))
     }
 
-    /// The digest with no spare capacity, to be remembered.
-    #[must_use]
-    pub fn compact(&self) -> Self {
-        Self {
-            records: self.records.as_slice().to_vec(),
-            leased: self.leased.as_slice().to_vec(),
-            steps: self.steps.as_deref().map(<[u8]>::to_vec),
-            ..*self
-        }
-    }
-
     /// Bytes it occupies in memory.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -3,6 +3,8 @@
 pub mod ahead;
 pub mod descent;
 pub mod digest;
+pub mod digest_strip;
+pub mod extent;
 pub mod finish;
 pub mod fold;
 pub mod key;
@@ -13,6 +15,7 @@ pub mod peek;
 pub mod small;
 pub mod sniff;
 pub mod subtree;
+pub mod survey;
 pub mod sweep;
 pub mod trailer;
 pub mod walk;

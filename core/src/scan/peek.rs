@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::report::Report;
+use crate::scan::extent::Extent;
 use crate::scan::memory::Memory;
 use crate::scan::small::RootFold;
 use crate::scan::sniff::{FileKind, sniff};
@@ -52,7 +53,7 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
         total_size: None,
         txid: None,
         buckets: Vec::new(),
-        trailer: is_present(source.len()),
+        trailer: is_present(source.len()) && source.len() <= Extent::of(&head).most(),
     };
     let Some(metas) = Metas::find(&head) else { return Ok(facts) };
     let (_, live) = metas.live();
@@ -71,8 +72,9 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     Ok(facts)
 }
 
-/// The report on a file in which no valid meta was found.
-pub(crate) fn refuse(head: &[u8], len: u64) -> Report {
+/// The report on a file in which no valid meta was found: what it is, by its first bytes. `len` is its length, as far as it is known.
+#[must_use]
+pub fn refuse(head: &[u8], len: u64) -> Report {
     let mut findings = Findings::default();
     let kind = sniff(head);
     let finding = match kind {

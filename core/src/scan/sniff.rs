@@ -101,6 +101,9 @@ pub fn sniff(head: &[u8]) -> FileKind {
     if let Some((_, kind)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
         return *kind;
     }
+    if is_skippable(head) {
+        return FileKind::Zstd;
+    }
     if head.get(257..262) == Some(b"ustar") {
         return FileKind::Tar;
     }
@@ -117,6 +120,12 @@ pub fn sniff(head: &[u8]) -> FileKind {
         return kind;
     }
     if is_snap(head) { FileKind::SnapFile } else { FileKind::Unknown }
+}
+
+/// Whether a skippable frame of Zstandard begins here, which may stand before, between and behind the others: pzstd begins with one.
+/// The last four bits of its magic number are free; source: RFC 8878, section 3.1.2.
+fn is_skippable(head: &[u8]) -> bool {
+    matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// A WAL begins with a frame of 8 bytes' length which holds a `walpb.Record` of type 4 (crc); source: etcd's `server/storage/wal`.
@@ -162,6 +171,10 @@ mod tests {
         let cases: &[(&[u8], FileKind)] = &[
             (b"", FileKind::Empty),
             (b"\x1f\x8b\x08\x00", FileKind::Gzip),
+            (b"\x28\xb5\x2f\xfd\x04", FileKind::Zstd),
+            (b"\x50\x2a\x4d\x18\x04\x00\x00\x00", FileKind::Zstd),
+            (b"\x5f\x2a\x4d\x18", FileKind::Zstd),
+            (b"\x60\x2a\x4d\x18", FileKind::Unknown),
             (b"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", FileKind::Xml),
             (b"<?xml version=\"1.0\"?><!DOCTYPE html><html>", FileKind::Html),
             (b"\n<!DOCTYPE HTML><html>", FileKind::Html),

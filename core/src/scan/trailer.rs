@@ -3,11 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use crate::block::Block;
-use crate::bolt::meta::Metas;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::limits::{BLOCK, HEAD_LEN};
+use crate::limits::{BLOCK, HEAD_LEN, MAX_TAIL};
+use crate::scan::extent::Extent;
 use crate::source::Source;
 use crate::trailer::{Sha256Hex, Trailer};
 use crate::watch::Watch;
@@ -27,17 +27,20 @@ pub struct Hashing {
     sha: Sha256,
     hashed: u64,
     held: Vec<u8>,
+    /// A longer file is hashed no further than this, and has no trailer.
+    most: u64,
     logical: Option<u64>,
     at_logical: Option<[u8; TRAILER]>,
     behind_logical: Vec<u8>,
 }
 
 impl Hashing {
-    /// `logical` is the database's size in bytes as its meta says, if known.
+    /// Of a file that is as long as `extent` says.
     #[must_use]
-    pub fn new(logical: Option<u64>) -> Self {
+    pub fn new(extent: &Extent) -> Self {
         let (sha, held, behind_logical) = (Sha256::new(), Vec::with_capacity(2 * TRAILER), Vec::new());
-        Self { sha, hashed: 0, held, logical, at_logical: None, behind_logical }
+        let (most, logical) = (extent.most(), extent.database());
+        Self { sha, hashed: 0, held, most, logical, at_logical: None, behind_logical }
     }
 
     /// Takes the next bytes in.
@@ -86,15 +89,19 @@ impl Hashing {
         }
     }
 
-    /// What is known when the last byte was fed.
+    /// What is known of a file of `len` bytes. All were fed, or, if it is longer than its extent, at least those of the database and 32 more.
     #[must_use]
-    pub fn finish(mut self) -> Trailer {
-        let len = self.hashed.saturating_add(self.held.len() as u64);
+    pub fn finish(mut self, len: u64) -> Trailer {
+        if len > self.most {
+            // What was held back may be part of the database.
+            let held = std::mem::take(&mut self.held);
+            self.update(&held);
+        }
         let held = std::mem::take(&mut self.held);
         self.update(&[]);
         let surplus = self.logical.is_some_and(|logical| logical.saturating_add(TRAILER as u64) < len);
         let fits = surplus && self.at_logical.is_some_and(|digest| digest.as_slice() == self.behind_logical);
-        let present = is_present(len);
+        let present = is_present(len) && len <= self.most;
         Trailer {
             present,
             expected: present.then(|| hex(&held)),
@@ -120,20 +127,19 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
     Ok(bytes)
 }
 
-fn logical_size(head: &[u8]) -> Option<u64> {
-    Metas::find(head).and_then(|metas| metas.live().1.logical_size())
-}
-
-/// Computes the SHA-256 over everything before the trailer, in blocks of 1 MiB from front to back.
+/// Computes the SHA-256 over everything before the trailer, in blocks of 1 MiB from front to back. Of a file that is longer than a snapshot
+/// can be, nothing behind the place of the trailer is read.
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
-    let mut hashing = Hashing::new(logical_size(&head(source)?));
+    let extent = Extent::of(&head(source)?);
+    let mut hashing = Hashing::new(&extent);
+    let end = if source.len() > extent.most() { extent.snapshot().unwrap_or(0) } else { source.len() };
     let mut block = Block::new(BLOCK);
     let mut at = 0u64;
-    while at < source.len() {
-        let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
+    while at < end {
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
         source.read_at(at, bytes).map_err(|cause| Error::Read { offset: at, len: bytes.len() as u64, cause })?;
         hashing.feed(bytes);
@@ -143,7 +149,7 @@ pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Resul
             return Err(Error::Cancelled);
         }
     }
-    Ok(hashing.finish())
+    Ok(hashing.finish(source.len()))
 }
 
 /// Reads the trailer without computing anything: `actual` stays empty.
@@ -151,7 +157,7 @@ pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Resul
 /// # Errors
 /// When bytes cannot be read.
 pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
-    if !is_present(source.len()) {
+    if !is_present(source.len()) || source.len() > Extent::of(&head(source)?).most() {
         return Ok(Trailer::default());
     }
     let bytes = read(source, source.len().saturating_sub(TRAILER as u64), TRAILER)?;
@@ -186,6 +192,12 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     if len == whole {
         return if differs { vec![mismatch()] } else { Vec::new() };
     }
+    if surplus > MAX_TAIL {
+        let fits = if trailer.fits_without_surplus { "; cut to that length its SHA-256 matches" } else { "" };
+        let mib = MAX_TAIL >> 20;
+        let text = format!("The file goes on for more than {mib} MiB behind the {whole} bytes of a snapshot{fits}.");
+        return vec![lengthened(text)];
+    }
     if trailer.fits_without_surplus {
         let text = format!("{surplus} bytes too many: cut to {whole} bytes the SHA-256 fits");
         return vec![lengthened(text)];
@@ -202,28 +214,72 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::READ_AHEAD;
     use crate::watch::Unwatched;
+
+    const SNAPSHOT: &[u8] = include_bytes!("../../../tests/cases/3.7-history/snapshot.db");
+
+    fn hashed(bytes: &[u8], piece: usize) -> Trailer {
+        let mut hashing = Hashing::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
+        bytes.chunks(piece).for_each(|piece| hashing.feed(piece));
+        hashing.finish(bytes.len() as u64)
+    }
 
     #[test]
     fn pieces_of_any_size_give_the_same() {
-        let bytes: Vec<u8> = (0..5000u32).map(|i| i as u8).collect();
-        let mut whole = Hashing::new(Some(1024));
-        whole.feed(&bytes);
-        let whole = whole.finish();
-        for size in [1, 31, 32, 33, 100, 4096] {
-            let mut pieces = Hashing::new(Some(1024));
-            bytes.chunks(size).for_each(|piece| pieces.feed(piece));
-            assert_eq!(pieces.finish(), whole, "pieces of {size}");
+        let file = [SNAPSHOT, &[0; 5000]].concat();
+        let whole = hashed(&file, file.len());
+        assert!(whole.fits_without_surplus);
+        for size in [31, 32, 33, 100, 4096] {
+            assert_eq!(hashed(&file, size), whole, "pieces of {size}");
+        }
+    }
+
+    /// A file of which only the first bytes may be read.
+    struct Endless {
+        most: u64,
+        len: u64,
+    }
+
+    impl Source for Endless {
+        fn len(&self) -> u64 {
+            self.len
+        }
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), crate::ReadError> {
+            assert!(offset + out.len() as u64 <= self.most, "read at {offset}");
+            let start = usize::try_from(offset).unwrap().min(SNAPSHOT.len());
+            let known = out.len().min(SNAPSHOT.len() - start);
+            out.fill(0);
+            out[..known].copy_from_slice(&SNAPSHOT[start..start + known]);
+            Ok(())
         }
     }
 
     #[test]
+    fn a_file_that_never_ends_is_read_no_further_than_a_snapshot() {
+        let most = SNAPSHOT.len() as u64;
+        for len in [1 << 40, (1 << 40) + 32] {
+            let source = Endless { most, len };
+            let trailer = check_trailer(&source, &Unwatched).unwrap();
+            assert!(trailer.fits_without_surplus && !trailer.present, "{trailer:?}");
+            assert_eq!(peek_trailer(&source).unwrap(), Trailer::default());
+            // Pages are read with some of what follows them.
+            let source = Endless { most: most + READ_AHEAD as u64, len };
+            let report = crate::verify(&source, &Unwatched).unwrap();
+            let said = report.findings.list().iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>();
+            assert_eq!(said, ["file-lengthened"]);
+        }
+        // Up to the bound all of it counts.
+        let source = Endless { most: u64::MAX, len: most + MAX_TAIL };
+        assert!(check_trailer(&source, &Unwatched).unwrap().fits_without_surplus);
+    }
+
+    #[test]
     fn a_trailer_is_checked() {
-        let mut file = vec![7u8; 1024];
-        file.extend_from_slice(&Sha256::digest(vec![7u8; 1024]));
+        let mut file = SNAPSHOT.to_vec();
         let trailer = check_trailer(&file, &Unwatched).unwrap();
         assert!(trailer.present && trailer.expected == trailer.actual);
-        file[5] = 8;
+        file[9000] ^= 8;
         let trailer = check_trailer(&file, &Unwatched).unwrap();
         assert_ne!(trailer.expected, trailer.actual);
     }

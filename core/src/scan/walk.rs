@@ -153,7 +153,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     fn is_branch(&mut self, subtree: &Subtree) -> Result<bool, Error> {
-        if self.memory.digest(subtree.page).is_some() {
+        if self.memory.has_digest(subtree.page) {
             return Ok(false);
         }
         if let Some((header, _)) = self.memory.raw(subtree.page) {
@@ -167,7 +167,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     fn recall(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<bool, Error> {
         let mut digest = std::mem::take(&mut self.scratch);
         let ahead = self.ahead.is_some_and(|ahead| ahead.load(subtree.page, &mut digest));
-        let known = ahead || self.memory.take_digest(subtree.page).map(|kept| digest = kept).is_some();
+        let known = ahead || self.memory.take_digest(subtree.page, &mut digest);
         let at = (subtree.page, self.reader.geometry().offset(subtree.page));
         let taken = known && self.fits(subtree, &digest) && fold.recall(&mut digest, at);
         let pages = u64::from(digest.pages);

@@ -45,6 +45,7 @@ export async function browse(file: File, post: Post): Promise<void> {
   await read();
   const facts = view.finishKeys();
   let before = Promise.resolve();
+  let dead = false;
   self.onmessage = ({ data }: MessageEvent<Call | Stop>) => {
     if ("stop" in data) {
       // Of a call that was answered meanwhile there is nothing to stop.
@@ -52,9 +53,16 @@ export async function browse(file: File, post: Post): Promise<void> {
       return;
     }
     before = before.then(async () => {
+      if (dead) return;
       current = data.number;
-      if (!stopped.has(current)) await answer(doers, data, post);
-      if (stopped.delete(current)) view.giveUp();
+      try {
+        if (!stopped.has(current)) await answer(doers, data, post);
+        if (stopped.delete(current)) view.giveUp();
+      } catch (error) {
+        // Nothing can be relied on in this worker any longer: the page ends it and starts another.
+        dead = true;
+        post({ kind: "broke", number: current, reason: error instanceof Error ? error.message : String(error) });
+      }
     });
   };
   post({ kind: "opened", facts });
@@ -65,11 +73,15 @@ async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Pr
     const answer = await doers[name](ask as never);
     post({ kind: "answer", number, answer });
   } catch (error) {
-    // A trap leaves the store in no state to go on with: the page then opens it anew.
-    if (error instanceof WebAssembly.RuntimeError) throw error;
+    if (isFatal(error)) throw error;
     if (error instanceof Abandoned) return;
     post({ kind: "refused", number, message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Whether an error came in the midst of the wasm's work, which is left half done: a trap, no memory, or a stack that is full. */
+function isFatal(error: unknown): boolean {
+  return error instanceof WebAssembly.RuntimeError || error instanceof RangeError || (error as { name?: unknown }).name === "InternalError";
 }
 
 function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>): Doers {

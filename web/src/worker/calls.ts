@@ -87,9 +87,10 @@ export interface Stop {
   stop: number;
 }
 
-/** What the worker of an open store tells: `opened` once, then an answer for each call. */
+/** What the worker of an open store tells: `opened` once, then an answer for each call, until it `broke` in the midst of one. */
 export type StoreMessage =
   | { kind: "progress"; done: number; total: number }
   | { kind: "opened"; facts: StoreFacts }
   | { kind: "answer"; number: number; answer: unknown }
-  | { kind: "refused"; number: number; message: string };
+  | { kind: "refused"; number: number; message: string }
+  | { kind: "broke"; number: number; reason: string };

@@ -1,56 +1,55 @@
 import { Inspector, peek, type Report, type ScanError } from "../generated/etcdsnap_inspector.js";
 import type { Message, Packing, Phase } from "./messages.ts";
 import { pieces } from "./read.ts";
-import { unpack, type Unpacking } from "./unpack.ts";
+import { Packed } from "./unpack.ts";
 
 type Post = (message: Message) => void;
 
 /** Progress is told at most this often. */
 const TELL_EVERY_MS = 50;
-/** Parts of an unpacked copy: browsers move blobs of this size to the disk. */
-const PART = 64 * 1024 * 1024;
+/** Parts of an unpacked copy. */
+const PART = 16 * 1024 * 1024;
 
 /** Judges one file, and tells the page of each step. */
 export async function inspect(file: File, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
-  const packed = packing(first.kind);
-  post({ kind: "peek", peek: first, packed });
+  const packing = packingOf(first.kind);
+  post({ kind: "peek", peek: first, packed: packing });
   const tell = throttled(post);
-  const report = packed === null ? await judge(file, tell) : await judgePacked(file, packed, tell);
+  const report = packing === null ? await judge(file, tell) : await judgePacked(new Packed(file, packing), tell);
   post({ kind: "report", report, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
 
 type Tell = (phase: Phase, done: number, total: number) => void;
 
-/** One read of a file with random access. */
+/** One read of a file with random access; another one when the first had no room for all that it met. */
 async function judge(blob: Blob, tell: Tell): Promise<Report> {
   const inspector = new Inspector();
-  let done = 0;
-  for await (const piece of pieces(blob)) {
-    inspector.push(piece);
-    done += piece.byteLength;
-    tell("read", done, blob.size);
-  }
+  do {
+    let done = 0;
+    for await (const piece of pieces(blob)) {
+      if (!inspector.push(piece)) break;
+      done += piece.byteLength;
+      tell("read", done, blob.size);
+    }
+  } while (inspector.again());
   return settle(inspector, blob, blob.size, tell);
 }
 
-/** One read of a packed file; a second one, to a copy with random access, only where damage asks for it. */
-async function judgePacked(file: Blob, packed: Packing, tell: Tell): Promise<Report> {
-  const unpacked = await unpack(file, packed);
-  if ("blob" in unpacked) return judge(unpacked.blob, tell);
-  const { stream } = unpacked;
+/** The same of a packed file; a read of a copy with random access only where damage asks for it. */
+async function judgePacked(packed: Packed, tell: Tell): Promise<Report> {
+  const stored = packed.stored();
+  if (stored !== null) return judge(stored, tell);
+  const { size } = packed.file;
   const inspector = new Inspector();
-  let taken = 0;
-  for await (const piece of stream.start((bytes) => (taken = bytes))) {
-    inspector.push(piece);
-    tell("read", taken, stream.total);
-  }
+  do packed.judge(inspector, (taken) => tell("read", taken, size));
+  while (inspector.again());
   try {
-    return settle(inspector, undefined, stream.total, tell);
+    return settle(inspector, undefined, size, tell);
   } catch (error) {
     if ((error as Partial<ScanError>).kind !== "consumed") throw error;
-    return judge(await copy(stream, tell), tell);
+    return judge(await copy(packed, tell), tell);
   }
 }
 
@@ -66,34 +65,35 @@ function settle(inspector: Inspector, blob: Blob | undefined, total: number, tel
 
 /** A file's own bytes with random access: a packed one is unpacked first. */
 export async function plain(file: File, post: Post): Promise<Blob> {
-  const packed = packing(peek(file).kind);
-  if (packed === null) return file;
-  const unpacked = await unpack(file, packed);
-  return "blob" in unpacked ? unpacked.blob : copy(unpacked.stream, throttled(post));
+  const packing = packingOf(peek(file).kind);
+  if (packing === null) return file;
+  const packed = new Packed(file, packing);
+  return packed.stored() ?? copy(packed, throttled(post));
 }
 
 /** Unpacks into a blob. */
-async function copy(stream: Unpacking, tell: Tell): Promise<Blob> {
+async function copy(packed: Packed, tell: Tell): Promise<Blob> {
   const parts: Blob[] = [];
   let pending: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  let taken = 0;
   const flush = () => {
     parts.push(new Blob(pending));
     pending = [];
     size = 0;
   };
-  for await (const piece of stream.start((bytes) => (taken = bytes))) {
+  for (const piece of packed.pieces((taken) => tell("unpack", taken, packed.file.size))) {
     pending.push(piece);
     size += piece.byteLength;
-    if (size >= PART) flush();
-    tell("unpack", taken, stream.total);
+    if (size < PART) continue;
+    flush();
+    // Lets the worker hear that it is to stop.
+    await new Promise((resolve) => setTimeout(resolve));
   }
   flush();
   return new Blob(parts);
 }
 
-function packing(kind: string): Packing | null {
+function packingOf(kind: string): Packing | null {
   return kind === "gzip" || kind === "zip" || kind === "zstd" ? kind : null;
 }
 

@@ -21,6 +21,12 @@ export type Message =
 /** The packings that are opened. */
 export type Packing = "gzip" | "zip" | "zstd";
 
+/** What happened when the worker itself broke: a new one may fare better. */
+export function broken(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  return { message, action: "Try once more. If it happens again, this file has met a mistake in etcdsnap: please report it.", broken: true };
+}
+
 /** Why there is no report: what happened, and what to do now. */
 export interface Failure {
   message: string;

@@ -8,8 +8,9 @@ const held = new Set<ReadableStream>();
 export async function* pieces(blob: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const stream = blob.stream();
   held.add(stream);
+  let reader: ReadableStreamBYOBReader | null = null;
   try {
-    const reader = byob(stream);
+    reader = byob(stream);
     if (reader === null) {
       yield* chunks(stream);
       return;
@@ -24,22 +25,23 @@ export async function* pieces(blob: Blob): AsyncGenerator<Uint8Array<ArrayBuffer
       if (done) return;
     }
   } finally {
+    // Nothing more is read when enough was seen; after the last byte this does nothing.
+    reader?.cancel().catch(() => {});
     held.delete(stream);
   }
 }
 
 /** The chunks of a stream, whatever their size. */
-export async function* chunks(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  held.add(stream);
+async function* chunks(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = stream.getReader();
   try {
-    const reader = stream.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       yield value;
     }
   } finally {
-    held.delete(stream);
+    reader.cancel().catch(() => {});
   }
 }
 

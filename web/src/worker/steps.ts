@@ -28,8 +28,8 @@ export async function readAll(view: StoreView, file: Blob, tell: (done: number, 
     view.step(number, from, bytes ?? new Uint8Array());
     ahead -= to - from;
     done += to - from;
-    // Spans overlap where leaves lie in no order: their sum can be more than the file.
-    tell(Math.round((done / total) * file.size), file.size);
+    // Spans overlap where leaves lie in no order: their sum can be more than the file. There may also be nothing to read.
+    tell(total > 0 ? Math.round((done / total) * file.size) : file.size, file.size);
   }
 }
 

@@ -3,11 +3,14 @@ import wasm from "virtual:wasm";
 import { browse } from "./browse.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
-import type { Failure, Message, Request } from "./messages.ts";
+import { broken, type Failure, type Message, type Request } from "./messages.ts";
 import { unpacked } from "../unpacked.ts";
 import { Unreadable } from "./unpack.ts";
 
 const post = (message: Message): void => self.postMessage(message);
+
+// An error that nobody waits for would otherwise leave the page waiting.
+self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
   try {
@@ -41,5 +44,5 @@ function failure(error: unknown): Failure {
       broken: false,
     };
   }
-  return { message, action: "Try once more. If it happens again, this file has met a mistake in etcdsnap: please report it.", broken: true };
+  return broken(error);
 }

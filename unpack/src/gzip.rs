@@ -4,17 +4,19 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
+use crate::broken;
+
 /// First byte of a member.
 const MAGIC: u8 = 0x1f;
 
 /// Reads all members of a gzip file as one stream; zeros behind the last, as tapes and block copies leave them, are passed over.
-pub(super) struct Members<R> {
+pub(crate) struct Members<R> {
     current: Option<GzDecoder<R>>,
 }
 
 impl<R: BufRead> Members<R> {
     /// Begins at the start of the first member.
-    pub fn new(packed: R) -> Self {
+    pub(crate) fn new(packed: R) -> Self {
         Self { current: Some(GzDecoder::new(packed)) }
     }
 }
@@ -50,10 +52,7 @@ fn another_member(rest: &mut impl BufRead) -> io::Result<bool> {
                 rest.consume(zeros);
                 return Ok(true);
             }
-            Some(_) => {
-                let text = "something that is no gzip data follows the end of the gzip data";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
+            Some(_) => return Err(broken("something that is no gzip data follows the end of the gzip data")),
         }
     }
 }

@@ -1,0 +1,112 @@
+//! What comes through a pipe, copied into a file without a name, and no more of it than a snapshot can have.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use etcdsnap_core::Extent;
+use etcdsnap_core::limits::HEAD_LEN;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::{FileSource, Packed, Spool, packing};
+use crate::error::Error;
+use crate::progress::{Progress, Stage};
+
+/// Bytes of one read from a stream.
+const COPIED_AT_ONCE: usize = 1 << 20;
+
+/// Bytes of a packed stream after which its contents are looked at for the first time; then each time that they have doubled.
+const FIRST_LOOK: u64 = 1 << 20;
+
+/// How long a stream is waited for before somebody looks whether it is still wanted.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Copies a stream to its end, or until it has shown that it is no snapshot.
+///
+/// # Errors
+/// [`Error::Open`] when it cannot be read, [`Error::Spool`], [`Error::Cancelled`].
+pub(super) fn copy(mut stream: File, path: &Path, progress: &dyn Progress) -> Result<FileSource, Error> {
+    progress.begin(Stage::Copy, None);
+    let mut spool = Spool::new(None)?;
+    let mut bound = Bound::default();
+    let mut block = vec![0; COPIED_AT_ONCE];
+    loop {
+        until_readable(&stream, progress)?;
+        let count = match stream.read(&mut block) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+            Err(cause) => return Err(Error::Open { path: path.to_owned(), cause }),
+        };
+        let bytes = block.get(..count).unwrap_or_default();
+        spool.write(bytes)?;
+        progress.advance(count as u64);
+        if bound.is_passed(bytes, &spool, path) {
+            break;
+        }
+    }
+    spool.finish(path)
+}
+
+/// Waits until there is something to read, or nothing more to wait for; the caller may stop it meanwhile.
+fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
+    loop {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            // What cannot be waited for is read as it is.
+            Ok(_) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// How much of a stream is wanted.
+#[derive(Default)]
+struct Bound {
+    head: Vec<u8>,
+    copied: u64,
+    /// Known once the first bytes are there.
+    most: Option<u64>,
+    /// When the contents of a packed stream are looked at next.
+    look_at: Option<u64>,
+}
+
+impl Bound {
+    /// Takes in the next bytes, which were written to `spool`; whether no more are wanted.
+    fn is_passed(&mut self, bytes: &[u8], spool: &Spool, path: &Path) -> bool {
+        self.copied = self.copied.saturating_add(bytes.len() as u64);
+        if self.most.is_none() {
+            let missing = HEAD_LEN.saturating_sub(self.head.len()).min(bytes.len());
+            self.head.extend_from_slice(bytes.get(..missing).unwrap_or_default());
+            if self.head.len() < HEAD_LEN {
+                return false;
+            }
+            let extent = Extent::of(&self.head);
+            let packed = packing(extent.kind()).is_some();
+            self.most = Some(if packed { u64::MAX } else { extent.most() });
+            self.look_at = packed.then_some(FIRST_LOOK);
+        }
+        if self.look_at.is_some_and(|at| self.copied >= at) {
+            match packed_bound(&self.head, spool, path) {
+                Some(most) => {
+                    self.most = Some(most);
+                    self.look_at = None;
+                }
+                None => self.look_at = Some(self.copied.saturating_mul(2)),
+            }
+        }
+        self.most.is_some_and(|most| self.copied > most)
+    }
+}
+
+/// Bytes that what is packed in a stream can take at most, as far as its beginning tells: twice as many as unpacked, since what cannot be
+/// compressed grows by less than a hundredth, and little else belongs into such a file.
+fn packed_bound(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
+    let format = packing(Extent::of(head).kind())?;
+    let packed = Packed::open(spool.so_far(path).ok()?, format).ok()?;
+    // Contents that end early may only not have come yet.
+    (packed.head().len() == HEAD_LEN).then(|| packed.extent().most().saturating_mul(2))
+}

@@ -1,0 +1,76 @@
+//! What is packed, and what a packed file is when it is no snapshot: one answer from every command.
+
+use std::io::Write;
+
+use etcdsnap_tests::{cli, programs};
+use tempfile::TempDir;
+
+/// Files in `tests/packings`, with the exit code of `verify` and words of its answer. The page's tests open the same files.
+const FILES: [(&str, i32, &str); 4] = [
+    ("pzstd.zst", 0, "sound"),
+    ("skippable-last.zst", 0, "sound"),
+    ("bzip2-method.zip", 2, "packed with bzip2"),
+    ("page-progress-nan.db.gz", 1, "there is no bucket `key`"),
+];
+
+#[test]
+fn packings_that_failed() {
+    for (name, code, words) in FILES {
+        let path = programs::tests_dir().join("packings").join(name);
+        let output = cli::run(&["verify", &path.to_string_lossy()]);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{name}: {said}");
+        assert!(said.contains(words), "{name}: {said}");
+        let keys = cli::run(&["keys", &path.to_string_lossy()]);
+        assert_ne!(keys.status.code(), if code == 2 { Some(1) } else { Some(2) }, "{name}");
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("gzip");
+    encoder.finish().expect("gzip")
+}
+
+/// What `tar` writes of one small file: its header with `ustar` at 257, its bytes, and zeros.
+fn tar() -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..11].copy_from_slice(b"snapshot.db");
+    header[257..262].copy_from_slice(b"ustar");
+    [header, vec![7; 512], vec![0; 1024]].concat()
+}
+
+#[test]
+fn what_is_no_snapshot_is_called_the_same_by_every_command() {
+    let directory = TempDir::new().expect("a directory");
+    let files = [
+        ("x.tar.gz", gzip(&tar()), "this is a tar archive"),
+        ("text.gz", gzip(b"some text\n"), "this is text"),
+        ("empty.gz", gzip(b""), "the file is empty"),
+        ("twice.gz", gzip(&gzip(b"x")), "this is a gzip file"),
+        ("page.db", b"<html></html>".to_vec(), "this is an HTML page"),
+    ];
+    for (name, bytes, words) in files {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        let (file, data) = (path.to_string_lossy(), directory.path().join("data"));
+        let data = data.to_string_lossy();
+        let commands: [&[&str]; 7] = [
+            &["verify", &file],
+            &["keys", &file],
+            &["get", &file, "a"],
+            &["members", &file],
+            &["restore", &file, "--data-dir", &data],
+            &["restore", &file, "--data-dir", &data, "--skip-hash-check"],
+            &["restore", &file, "--data-dir", &data, "--dry-run"],
+        ];
+        for command in commands {
+            let output = cli::run(command);
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+            assert!(said.contains(words), "{command:?}: {said}");
+            assert!(!said.contains("--skip-hash-check"), "{command:?}: {said}");
+        }
+        assert!(!directory.path().join("data").exists());
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a file cannot be unpacked.
+
+use std::fmt;
+use std::io;
+
+/// Why a file cannot be unpacked. The words are parts of a sentence, such as "it ends too early".
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UnpackError {
+    /// The data is damaged or cut.
+    Broken(String),
+    /// The data may be sound, but is of a kind that is not read here.
+    Unsupported(String),
+    /// A zstd frame needs a window of so many bytes, which is more than is taken.
+    Window(u64),
+    /// The compressed bytes could not be read; the reader's own error.
+    Input(io::Error),
+}
+
+impl fmt::Display for UnpackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(reason) | Self::Unsupported(reason) => f.write_str(reason),
+            Self::Window(bytes) => write!(f, "it needs a window of {} MiB", bytes >> 20),
+            Self::Input(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for UnpackError {}
+
+/// An [`UnpackError`] on its way through a reader, whose errors are the standard library's.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    Broken(String),
+    Unsupported(String),
+    Window(u64),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        UnpackError::from(self.clone()).fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for UnpackError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Broken(reason) => Self::Broken(reason),
+            Refusal::Unsupported(reason) => Self::Unsupported(reason),
+            Refusal::Window(bytes) => Self::Window(bytes),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Every format from outside: what its own tools write and accept, and what they refuse.
+
+use std::io::{Cursor, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::{Format, UnpackError, Unpacked};
+
+const FORMATS: [Format; 3] = [Format::Gzip, Format::Zip, Format::Zstd];
+
+/// Something that compresses to a good many blocks and is not all alike.
+fn plain() -> Vec<u8> {
+    (0..400_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+fn packed(format: Format, plain: &[u8]) -> Vec<u8> {
+    match format {
+        Format::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(plain).unwrap();
+            encoder.finish().unwrap()
+        }
+        Format::Zstd => zstd::stream::encode_all(plain, 1).unwrap(),
+        Format::Zip => archive(&[("snapshot.db", plain)], CompressionMethod::Deflated),
+    }
+}
+
+fn archive(members: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The same as a stream is zipped: each size stands behind its data, as macOS and `zip -` write it.
+fn streamed(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new_stream(Vec::new());
+    for (name, bytes) in members {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// What is unpacked, or after how many bytes it ended, and why.
+fn unpacked(format: Format, bytes: &[u8]) -> Result<Vec<u8>, (usize, UnpackError)> {
+    let mut unpacked = Unpacked::new(format, Cursor::new(bytes)).map_err(|error| (0, error))?;
+    let mut whole = Vec::new();
+    let mut block = vec![0; 70_000];
+    loop {
+        let count = unpacked.fill(&mut block).map_err(|(count, error)| (whole.len() + count, error))?;
+        whole.extend_from_slice(&block[..count]);
+        if count < block.len() {
+            return Ok(whole);
+        }
+    }
+}
+
+fn error(format: Format, bytes: &[u8]) -> String {
+    unpacked(format, bytes).unwrap_err().1.to_string()
+}
+
+#[test]
+fn every_format_gives_back_what_went_in() {
+    for format in FORMATS {
+        assert!(unpacked(format, &packed(format, &plain())).unwrap() == plain(), "{format}");
+        assert!(unpacked(format, &packed(format, b"")).unwrap().is_empty(), "{format}");
+    }
+}
+
+#[test]
+fn concatenated_members_and_frames_are_one_stream() {
+    let twice = [plain(), plain()].concat();
+    for format in [Format::Gzip, Format::Zstd] {
+        let one = packed(format, &plain());
+        let files = [[one.clone(), one.clone()].concat(), [one.clone(), packed(format, b""), one].concat()];
+        for file in files {
+            assert!(unpacked(format, &file).unwrap() == twice, "{format}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_file_is_broken_after_so_many_bytes() {
+    for format in FORMATS {
+        let whole = packed(format, &plain());
+        for keep in [whole.len() / 2, whole.len() - 1] {
+            let (at, error) = unpacked(format, &whole[..keep]).unwrap_err();
+            assert!(matches!(error, UnpackError::Broken(_)), "{format}: {error}");
+            // The directory of a zip archive stands at its end, so nothing can be unpacked without it.
+            assert!(format == Format::Zip || at > 0, "{format}: {error}");
+            assert!(format == Format::Zip || error.to_string() == "it ends too early", "{format}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_is_an_error() {
+    for format in FORMATS {
+        // A zstd frame has no checksum unless it was asked for, so there the change may only show in what comes out.
+        let mut bytes = packed(format, &plain());
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        match unpacked(format, &bytes) {
+            Err((_, UnpackError::Broken(_))) => {}
+            Ok(other) if format == Format::Zstd => assert!(other != plain()),
+            other => panic!("{format}: {:?}", other.map(|bytes| bytes.len())),
+        }
+    }
+}
+
+#[test]
+fn zeros_behind_the_data_are_passed_over_and_nothing_else() {
+    for (format, name) in [(Format::Gzip, "gzip"), (Format::Zstd, "zstd")] {
+        let whole = packed(format, b"snapshot");
+        let padded = [whole.clone(), vec![0; 600_000]].concat();
+        assert_eq!(unpacked(format, &padded).unwrap(), b"snapshot");
+        let then_more = [padded, whole.clone()].concat();
+        assert_eq!(unpacked(format, &then_more).unwrap(), b"snapshotsnapshot");
+        let tailed = [whole, b"\0\0more".to_vec()].concat();
+        assert!(error(format, &tailed).contains(&format!("no {name} data follows")));
+    }
+}
+
+#[test]
+fn what_macos_adds_to_an_archive_does_not_count() {
+    let members: [(&str, &[u8]); 5] = [
+        ("backup/", b""),
+        ("backup/.DS_Store", b"\0\0\0\x01Bud1"),
+        ("backup/snapshot.db", &plain()),
+        ("__MACOSX/backup/._snapshot.db", b"\0\x05\x16\x07"),
+        ("__MACOSX/._backup", b"\0\x05\x16\x07"),
+    ];
+    for file in [archive(&members, CompressionMethod::Deflated), streamed(&members)] {
+        assert!(unpacked(Format::Zip, &file).unwrap() == plain());
+    }
+    let extracts_itself = [b"#!/bin/sh\nexit\n".to_vec(), archive(&members, CompressionMethod::Deflated)].concat();
+    assert!(unpacked(Format::Zip, &extracts_itself).unwrap() == plain());
+}
+
+#[test]
+fn what_an_archive_stores_as_it_is_lies_at_a_place() {
+    let file = archive(&[("snapshot.db", &plain())], CompressionMethod::Stored);
+    let unpacked_file = Unpacked::new(Format::Zip, Cursor::new(&file)).unwrap();
+    let place = unpacked_file.stored().unwrap();
+    let place = usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
+    assert!(file[place.clone()] == plain());
+    assert!(unpacked(Format::Zip, &file).unwrap() == plain());
+    let mut changed = file.clone();
+    changed[place.start + 5] ^= 1;
+    assert!(error(Format::Zip, &changed).contains("checksum"));
+    assert!(Unpacked::new(Format::Zip, Cursor::new(packed(Format::Zip, b"x"))).unwrap().stored().is_none());
+}
+
+#[test]
+fn an_archive_of_none_or_several_files_is_refused_by_name() {
+    let two = archive(&[("a.db", b"a"), ("b\u{1b}[2J.db", b"b")], CompressionMethod::Deflated);
+    let (_, error) = unpacked(Format::Zip, &two).unwrap_err();
+    assert!(
+        matches!(&error, UnpackError::Unsupported(text) if text == "it holds several files (a.db, b\u{fffd}[2J.db)")
+    );
+    let many: Vec<_> = (0..9).map(|number| format!("{number}.db")).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    let (_, error) = unpacked(Format::Zip, &archive(&many, CompressionMethod::Deflated)).unwrap_err();
+    assert!(error.to_string().ends_with("4.db, …)"), "{error}");
+    let (_, error) = unpacked(Format::Zip, &archive(&[("x/", b"")], CompressionMethod::Stored)).unwrap_err();
+    assert!(matches!(&error, UnpackError::Unsupported(text) if text == "it holds no file"));
+}
+
+/// The archive has one file, `snapshot.db`, made with another method or flag by changing both of its headers.
+#[test]
+fn other_methods_and_passwords_are_refused_and_not_called_damage() {
+    let good = packed(Format::Zip, b"snapshot");
+    let central = good.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    for (method, name) in [(12, "bzip2"), (14, "lzma"), (93, "zstd"), (95, "xz"), (9, "deflate64"), (77, "method 77")] {
+        let mut file = good.clone();
+        (file[8], file[central + 10]) = (method, method);
+        let (_, error) = unpacked(Format::Zip, &file).unwrap_err();
+        let expected = format!("the file in it is packed with {name}");
+        assert!(matches!(&error, UnpackError::Unsupported(text) if *text == expected), "{error}");
+    }
+    let mut locked = good;
+    locked[6] |= 1;
+    locked[central + 8] |= 1;
+    let (_, error) = unpacked(Format::Zip, &locked).unwrap_err();
+    assert!(matches!(&error, UnpackError::Unsupported(text) if text == "it is encrypted"), "{error}");
+}
+
+#[test]
+fn a_failed_read_is_told_as_it_came() {
+    struct Failing(Vec<u8>);
+    impl std::io::Read for Failing {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(std::io::Error::other("a bad sector"));
+            }
+            let count = self.0.len().min(out.len());
+            out[..count].copy_from_slice(&self.0.drain(..count).collect::<Vec<_>>());
+            Ok(count)
+        }
+    }
+    impl std::io::Seek for Failing {
+        fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+            Err(std::io::Error::other("a bad sector"))
+        }
+    }
+    for format in FORMATS {
+        let whole = packed(format, &plain());
+        let reader = Failing(whole[..whole.len() / 2].to_vec());
+        let outcome = Unpacked::new(format, reader)
+            .and_then(|mut unpacked| unpacked.fill(&mut vec![0; 4 << 20]).map_err(|(_, error)| error));
+        assert!(matches!(&outcome, Err(UnpackError::Input(error)) if error.to_string() == "a bad sector"), "{format}");
+    }
+}

@@ -1,0 +1,137 @@
+//! The one file in a zip archive.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use flate2::Crc;
+use flate2::bufread::DeflateDecoder;
+use rawzip::{CompressionMethod, Error, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive};
+
+use crate::error::Refusal;
+use crate::{READ_AT_ONCE, broken, refused};
+
+/// How many names of a crowded archive a message lists.
+const NAMES_LISTED: usize = 5;
+
+/// Characters of a name that a message shows.
+const NAME_SHOWN: usize = 60;
+
+/// The unpacked bytes of a file in an archive.
+pub(crate) struct Member<'r> {
+    pub reader: Box<dyn Read + 'r>,
+    /// Where its bytes lie in the archive, when they lie there as they are.
+    pub stored: Option<Range<u64>>,
+}
+
+/// Finds the one file in an archive: directories, and what macOS adds for itself, do not count. The archive's directory is read piece by piece,
+/// however long it is.
+pub(crate) fn only_file<'r, R: Read + Seek + 'r>(packed: R) -> io::Result<Member<'r>> {
+    let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
+    let archive = ZipArchive::from_seekable(packed, &mut buffer).map_err(explain)?;
+    let mut found = None;
+    let mut names = Vec::new();
+    let mut entries = archive.entries(&mut buffer);
+    while let Some(entry) = entries.next_entry().map_err(explain)? {
+        let name = String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned();
+        if entry.is_dir() || is_clutter(&name) {
+            continue;
+        }
+        found = Some((entry.wayfinder(), entry.compression_method(), entry.crc32(), entry.flags().is_encrypted()));
+        names.push(shown(&name));
+        if names.len() > NAMES_LISTED {
+            break;
+        }
+    }
+    let Some((place, method, crc, encrypted)) = found else { return Err(unsupported("it holds no file")) };
+    if names.len() > 1 {
+        let more = if names.len() > NAMES_LISTED { ", …" } else { "" };
+        names.truncate(NAMES_LISTED);
+        return Err(unsupported(format!("it holds several files ({}{more})", names.join(", "))));
+    }
+    if encrypted {
+        return Err(unsupported("it is encrypted"));
+    }
+    let (start, end) = archive.get_entry(place).map_err(explain)?.compressed_data_range();
+    let mut packed = archive.into_inner().into_inner();
+    packed.seek(SeekFrom::Start(start))?;
+    let rest = packed.take(end.saturating_sub(start));
+    let packed = BufReader::with_capacity(READ_AT_ONCE, Whole { rest });
+    match method {
+        CompressionMethod::STORE => {
+            Ok(Member { reader: Box::new(Checked::new(packed, crc)), stored: Some(start..end) })
+        }
+        CompressionMethod::DEFLATE => {
+            Ok(Member { reader: Box::new(Checked::new(DeflateDecoder::new(packed), crc)), stored: None })
+        }
+        other => Err(unsupported(format!("the file in it is packed with {}", named(other)))),
+    }
+}
+
+/// What macOS puts into an archive beside what it was told to: resource forks and the settings of a folder's window.
+fn is_clutter(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    name.starts_with("__MACOSX/") || last.starts_with("._") || last == ".DS_Store"
+}
+
+/// A name for a message: short, and without anything that a terminal would obey.
+fn shown(name: &str) -> String {
+    let plain: String = name.chars().take(NAME_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if plain.len() < name.len() && name.chars().count() > NAME_SHOWN { format!("{plain}…") } else { plain }
+}
+
+/// The method's name, or its number.
+fn named(method: CompressionMethod) -> String {
+    method.name().map_or_else(|| format!("method {}", method.as_u16()), str::to_ascii_lowercase)
+}
+
+fn unsupported(reason: impl Into<String>) -> io::Error {
+    refused(Refusal::Unsupported(reason.into()))
+}
+
+fn explain(error: Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::IO(error) => error,
+        ErrorKind::MissingEndOfCentralDirectory => broken("its end is missing, where its directory stands"),
+        ErrorKind::Eof => broken("it ends too early"),
+        other => broken(format!("its directory cannot be read ({other})")),
+    }
+}
+
+/// So many bytes of a reader, which are an error when there are fewer.
+struct Whole<R> {
+    rest: io::Take<R>,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest.read(out)?;
+        if count == 0 && !out.is_empty() && self.rest.limit() > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(count)
+    }
+}
+
+/// A reader whose bytes must have a CRC-32 (IEEE).
+struct Checked<R> {
+    reader: R,
+    crc: Crc,
+    expected: u32,
+}
+
+impl<R> Checked<R> {
+    fn new(reader: R, expected: u32) -> Self {
+        Self { reader, crc: Crc::new(), expected }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(out)?;
+        self.crc.update(out.get(..count).unwrap_or_default());
+        if count == 0 && !out.is_empty() && self.crc.sum() != self.expected {
+            return Err(broken("the checksum of the file in it is wrong"));
+        }
+        Ok(count)
+    }
+}
