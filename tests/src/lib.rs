@@ -13,6 +13,7 @@ pub mod crc;
 pub mod damage;
 pub mod dice;
 pub mod judge;
+pub mod name_server;
 pub mod programs;
 pub mod proxy;
 pub mod questions;
