@@ -15,6 +15,7 @@ pub mod dice;
 pub mod failure_injection;
 pub mod http_server;
 pub mod judge;
+pub mod name_server;
 pub mod other_user;
 pub mod programs;
 pub mod proxy;

@@ -51,7 +51,10 @@ impl Secured {
         let authority = Authority::new(folder.path(), "authority");
         let port = seats[1].client;
         let url = format!("https://127.0.0.1:{port}");
-        let mut all = vec![format!("--listen-client-urls={},{url}", seats[0].client_url())];
+        // IPv6 too, where this machine has it.
+        let six = std::net::TcpListener::bind(("::1", port))
+            .map_or_else(|_| String::new(), |_| format!(",https://[::1]:{port}"));
+        let mut all = vec![format!("--listen-client-urls={},{url}{six}", seats[0].client_url())];
         all.extend(flags(&authority, folder.path()));
         let servers = Servers::start_with(version, &seats[..1], folder.path(), &all)?;
         Some(Self { folder, servers, url, port, authority })

@@ -207,7 +207,9 @@ fn of_an_endless_pipe_no_more_is_copied_than_a_snapshot() {
     let nothing = write(&directory, "nothing", b"");
     let good = write(&directory, "good", &snapshot());
     let packed = write(&directory, "packed", &zstd::encode_all(&snapshot()[..], 1).expect("zstd"));
-    for command in [&["verify", "-"][..], &["keys", "-"], &["restore", "-", "--dry-run", "--data-dir", "/nonexistent/data"]] {
+    for command in
+        [&["verify", "-"][..], &["keys", "-"], &["restore", "-", "--dry-run", "--data-dir", "/nonexistent/data"]]
+    {
         ends_soon(&run(command, endless(&nothing)), 1, "nothing but zeros", "zeros by a pipe");
     }
     ends_soon(&run(&["verify", "-"], endless(&good)), 1, "goes on for more than 64 MiB", "a snapshot by a pipe");

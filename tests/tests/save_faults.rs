@@ -113,8 +113,17 @@ fn a_connection_that_is_reset() {
 fn a_stream_that_stands_still() {
     through(Mischief::Stall(SIZE / 2), &["--stall-timeout=1s"], 2, &["sent nothing for 1s", "--stall-timeout"]);
     // Before anything came, the first question is not answered.
-    through(Mischief::Stall(50), &["--stall-timeout=1s"], 2, &["cannot be reached"]);
+    through(Mischief::Stall(50), &["--stall-timeout=1s"], 2, &["is connected and has not answered", "within 5s"]);
+    through(Mischief::Stall(50), &["--dial-timeout=6s"], 2, &["is connected and has not answered", "within 6s"]);
     through(Mischief::Stall(SIZE / 2), &["--command-timeout=2s"], 2, &["longer than 2s", "--command-timeout"]);
+}
+
+/// After ten seconds of silence at the earliest, as in Go's clients, the server is asked whether it is there.
+#[test]
+fn a_server_that_answers_no_ping() {
+    let flags = ["--stall-timeout=60s", "--keepalive-time=1s", "--keepalive-timeout=1s"];
+    let words = ["after 10s of silence", "did not answer within 1s (--keepalive-timeout)"];
+    through(Mischief::Stall(SIZE / 2), &flags, 2, &words);
 }
 
 /// Wherever a byte changes, it is noticed: by HTTP/2, by gRPC, by the count of bytes, or at last by the SHA-256.

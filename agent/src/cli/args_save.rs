@@ -69,7 +69,7 @@ pub struct ClientArgs {
     /// What stands behind `etcd-client-` in the names of those records
     #[arg(long, value_name = "NAME", env = "ETCDCTL_DISCOVERY_SRV_NAME", hide_env_values = true)]
     pub discovery_srv_name: Option<String>,
-    /// Take servers without TLS from those records too
+    /// Take servers without TLS from those records too, and outside the domain those with certificates of their own
     #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
     pub insecure_discovery: bool,
 }

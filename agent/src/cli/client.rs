@@ -23,9 +23,6 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
         service: given(args.discovery_srv_name.as_ref()),
         insecure: args.insecure_discovery,
     });
-    // What the records say is not to be trusted then, so the certificates must be the domain's.
-    let server_name =
-        discovery.as_ref().filter(|discovery| !discovery.insecure).map(|discovery| discovery.domain.clone());
     let usual = ClientConfig::default();
     let or = |given: Duration, usual: Duration| if given.is_zero() { usual } else { given };
     let endpoints = args.endpoints.iter().map(|endpoint| endpoint.trim().to_owned());
@@ -40,7 +37,7 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
             cert: file(args.cert.as_ref()),
             key: file(args.key.as_ref()),
             insecure_skip_verify: args.insecure_skip_tls_verify,
-            server_name,
+            server_name: None,
         },
         insecure_transport: args.insecure_transport,
         auth: auth(args)?,

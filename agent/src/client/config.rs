@@ -97,6 +97,7 @@ pub struct Discovery {
     pub domain: String,
     /// What stands behind `etcd-client` and a dash in the name of the records.
     pub service: Option<String>,
-    /// Whether servers without TLS may be among them, and certificates are checked against the servers' own names rather than the domain.
+    /// Whether servers without TLS may be among them, and certificates are checked against the servers' own names only. If not, a server outside the domain must
+    /// have a certificate for the domain, and one below it may.
     pub insecure: bool,
 }

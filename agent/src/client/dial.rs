@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketType};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
@@ -16,7 +18,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::config::ClientConfig;
 use super::endpoint::{Address, Endpoint};
@@ -38,7 +39,7 @@ pub(super) async fn dial(
     broken: &Record,
 ) -> Result<TokioIo<Recorded>, ClientError> {
     // Files are read first: what is wrong with them is wrong for every server.
-    let tls = endpoint.tls.then(|| tls::client_config(&config.tls, &broken.facts)).transpose()?;
+    let tls = endpoint.tls.then(|| tls::client_config(&config.tls, endpoint, &broken.facts)).transpose()?;
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
     let plain: Pin<Box<dyn Stream>> = match &endpoint.address {
         Address::Tcp(host, port) => match config.proxy.proxy_for(host, *port).map_err(ClientError::ProxySetting)? {
@@ -48,10 +49,7 @@ pub(super) async fn dial(
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await.map_err(unreachable)?),
     };
     let Some(tls) = tls else { return Ok(TokioIo::new(Recorded::new(plain, Vec::new(), broken))) };
-    let name = ServerName::try_from(endpoint.server_name.clone()).map_err(|_| ClientError::Endpoint {
-        endpoint: endpoint.text.clone(),
-        reason: format!("{:?} is no name that a certificate can have", endpoint.server_name),
-    })?;
+    let name = endpoint.certificate_name(&endpoint.server_name)?;
     let failed = |cause: io::Error| ClientError::handshake(&endpoint.text, &cause, &broken.facts.get());
     let mut secured = TlsConnector::from(Arc::new(tls)).connect(name, plain).await.map_err(failed)?;
     let early = first_words(&mut secured).await.map_err(failed)?;
@@ -67,9 +65,22 @@ async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> R
 }
 
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = whoever_answers(lookup_host((host, port)).await?).await?;
+    let stream = match with_zone(host, port)? {
+        Some(address) => TcpStream::connect(address).await?,
+        None => whoever_answers(lookup_host((host, port)).await?).await?,
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// An IPv6 address with a zone, the name or number of a network interface; none for anything else. The system's look-up takes names for link-local addresses only.
+fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
+    let Some((address, zone)) = host.split_once('%') else { return Ok(None) };
+    let Ok(address) = address.parse::<Ipv6Addr>() else { return Ok(None) };
+    let socket = rustix::net::socket(AddressFamily::INET6, SocketType::DGRAM, None)?;
+    let scope = name_to_index(&socket, zone).ok().or_else(|| zone.parse().ok());
+    let scope = scope.ok_or_else(|| io::Error::other(format!("there is no network interface {zone:?}")))?;
+    Ok(Some(SocketAddrV6::new(address, port, 0, scope).into()))
 }
 
 /// A connection to the first address that answers. They are tried in order, the next one when one fails or takes long: where a name has an IPv6 address that leads

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use etcdsnap_core::credentials::{quotable, without_credentials};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::config::ClientConfig;
 use super::error::ClientError;
@@ -29,6 +30,8 @@ pub(super) struct Endpoint {
     pub tls: bool,
     /// Whose certificate is expected.
     pub server_name: String,
+    /// Whose certificate will do as well.
+    pub other_name: Option<String>,
 }
 
 impl Endpoint {
@@ -41,25 +44,48 @@ impl Endpoint {
         let text = &*without_credentials(text);
         let asked_for = config.tls.is_asked_for() || !config.insecure_transport;
         let name = |own: &str| config.tls.server_name.clone().unwrap_or_else(|| own.to_owned());
+        // SRV records may be forged: a host that is not below the domain must have the domain's own certificate, one that is may.
+        let domain = config.discovery.as_ref().filter(|discovery| !discovery.insecure);
+        let domain = domain.map(|discovery| discovery.domain.trim_end_matches('.').to_ascii_lowercase());
         for (scheme, tls) in [("unixs:", true), ("unix:", asked_for)] {
             if let Some(rest) = without_prefix(text, scheme) {
                 let path = socket(rest);
                 let file = path.file_name().ok_or_else(|| wrong("it names no socket"))?;
                 let server_name = name(file.to_string_lossy().split(':').next().unwrap_or_default());
-                return Ok(Self { text: text.to_owned(), server_name, tls, address: Address::Unix(path) });
+                let address = Address::Unix(path);
+                return Ok(Self { text: text.to_owned(), address, tls, server_name, other_name: None });
             }
         }
-        let (rest, tls, is_url) = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, false, true),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, true, true),
+        let (rest, tls) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, false),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, true),
             Some(_) => return Err(wrong("the scheme is none of http, https, unix and unixs")),
-            None => (text, asked_for, false),
+            None => (text, asked_for),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let authority = authority.rsplit_once('@').map_or(authority, |(_, behind)| behind);
-        let (host, port) = host_and_port(authority, is_url).map_err(wrong)?;
-        let server_name = name(without_zone(&host));
-        Ok(Self { text: text.to_owned(), server_name, tls, address: Address::Tcp(host, port) })
+        let (host, port) = host_and_port(authority).map_err(wrong)?;
+        let own = name(without_zone(&host));
+        let is_below = |domain: &String| {
+            own.to_ascii_lowercase().strip_suffix(domain).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        };
+        let (server_name, other_name) = match domain {
+            Some(domain) if is_below(&domain) => (own, Some(domain)),
+            Some(domain) => (domain, None),
+            None => (own, None),
+        };
+        Ok(Self { text: text.to_owned(), address: Address::Tcp(host, port), tls, server_name, other_name })
+    }
+
+    /// A name that a certificate can have.
+    ///
+    /// # Errors
+    /// When `name` is none.
+    pub fn certificate_name(&self, name: &str) -> Result<ServerName<'static>, ClientError> {
+        ServerName::try_from(name.to_owned()).map_err(|_| ClientError::Endpoint {
+            endpoint: self.text.clone(),
+            reason: format!("{name:?} is no name that a certificate can have"),
+        })
     }
 
     /// The address that stands in each request, without a zone: that is this machine's own affair.
@@ -79,15 +105,14 @@ fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// The path of a socket: `///run/etcd.sock`, in which `%20` stands for a space, or one relative to this directory (`//etcd.sock:0` or `etcd.sock:0`), taken as it is.
+/// The path of a socket. One from the root is a URL's (`///run/etcd.sock`, in which `%20` stands for a space), one relative to this directory is taken as it is.
 fn socket(rest: &str) -> PathBuf {
-    match rest.strip_prefix("//") {
-        Some(path) if path.starts_with('/') => {
-            decoded(path).map_or_else(|| PathBuf::from(path), |bytes| std::ffi::OsString::from_vec(bytes).into())
-        }
-        Some(path) => path.into(),
-        None => rest.into(),
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if !path.starts_with('/') {
+        return path.into();
     }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    decoded(path).map_or_else(|| PathBuf::from(path), |bytes| std::ffi::OsString::from_vec(bytes).into())
 }
 
 /// A text without its percent escapes; none when one is broken.
@@ -103,8 +128,8 @@ pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Host and port of `host:port` or `[address]:port`. In a URL, `%25` stands before the zone of an address.
-fn host_and_port(authority: &str, is_url: bool) -> Result<(String, u16), &'static str> {
+/// Host and port of `host:port` or `[address]:port`.
+fn host_and_port(authority: &str) -> Result<(String, u16), &'static str> {
     const NO_PORT: &str = "it has no port; etcd's is 2379";
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -124,7 +149,11 @@ fn host_and_port(authority: &str, is_url: bool) -> Result<(String, u16), &'stati
     }
     let port = Some(port).filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
     let port = port.and_then(|port| port.parse().ok()).ok_or("its port is no number up to 65535")?;
-    let host = if is_url { host.replacen("%25", "%", 1) } else { host.to_owned() };
+    // A URL has the percent sign before a zone escaped (RFC 6874); alone, those digits are a zone.
+    let host = match host.split_once("%25") {
+        Some((address, zone)) if !zone.is_empty() => format!("{address}%{zone}"),
+        _ => host.to_owned(),
+    };
     Ok((host, port))
 }
 
@@ -144,7 +173,7 @@ impl fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Tls;
+    use crate::client::{Discovery, Tls};
 
     fn parse(text: &str) -> Result<(Address, bool, String), String> {
         let config = ClientConfig::default();
@@ -183,6 +212,11 @@ mod tests {
         assert_eq!(parse("http://[fe80::1%25lo]:2379/"), zoned(false));
         assert_eq!(parse("http://[fe80::1%lo]:2379"), zoned(false));
         assert_eq!(parse("[fe80::1%lo]:2379"), zoned(false));
+        assert_eq!(parse("[fe80::1%25lo]:2379"), zoned(false));
+        assert_eq!(
+            parse("[fe80::1%25]:2379").map(|(address, ..)| address),
+            Ok(Address::Tcp("fe80::1%25".into(), 2379))
+        );
         let endpoint = Endpoint::parse("https://[fe80::1%25lo]:2379", &ClientConfig::default()).unwrap();
         assert_eq!(endpoint.uri().to_string(), "http://[fe80::1]:2379/");
     }
@@ -192,7 +226,9 @@ mod tests {
         assert_eq!(parse("unix:///run/etcd.sock"), unix("/run/etcd.sock", false, "etcd.sock"));
         assert_eq!(parse("unix:///run/a%20b/etcd.sock"), unix("/run/a b/etcd.sock", false, "etcd.sock"));
         assert_eq!(parse("unix:///run/100%/etcd.sock"), unix("/run/100%/etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:///run/etcd.sock?x"), unix("/run/etcd.sock", false, "etcd.sock"));
         assert_eq!(parse("unix:etcd.sock"), unix("etcd.sock", false, "etcd.sock"));
+        assert_eq!(parse("unix:a%20b"), unix("a%20b", false, "a%20b"));
         assert_eq!(parse("unix:/run/etcd.sock"), unix("/run/etcd.sock", false, "etcd.sock"));
         assert_eq!(parse("unix://localhost:m1"), unix("localhost:m1", false, "localhost"));
         assert_eq!(parse("unixs://dir/etcd:1"), unix("dir/etcd:1", true, "etcd"));
@@ -228,6 +264,22 @@ mod tests {
             let error = parse(url).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn records_do_not_choose_whose_certificates_are_taken() {
+        let names = |text: &str, insecure| {
+            let discovery = Discovery { domain: "Etcd.example.".into(), service: None, insecure };
+            let config = ClientConfig { discovery: Some(discovery), ..ClientConfig::default() };
+            let endpoint = Endpoint::parse(text, &config).unwrap();
+            (endpoint.server_name, endpoint.other_name)
+        };
+        let domain = || "etcd.example".to_owned();
+        assert_eq!(names("https://One.etcd.example:1", false), ("One.etcd.example".into(), Some(domain())));
+        assert_eq!(names("https://etcd.example:1", false), (domain(), Some(domain())));
+        assert_eq!(names("https://evil.example:1", false), (domain(), None));
+        assert_eq!(names("https://eviletcd.example:1", false), (domain(), None));
+        assert_eq!(names("https://evil.example:1", true), ("evil.example".into(), None));
     }
 
     #[test]

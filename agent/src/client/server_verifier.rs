@@ -33,7 +33,12 @@ enum Trust {
     /// Any certificate is taken; the server must still have its key.
     Anyone,
     /// Certificates that lead to one of the authorities.
-    Authorities { webpki: Arc<WebPkiServerVerifier>, anchors: Anchors },
+    Authorities {
+        webpki: Arc<WebPkiServerVerifier>,
+        anchors: Anchors,
+        /// A name that will do where the one that was asked for does not.
+        other_name: Option<ServerName<'static>>,
+    },
 }
 
 impl ServerVerifier {
@@ -42,17 +47,42 @@ impl ServerVerifier {
         Self { trust: Trust::Anyone, facts }
     }
 
-    /// Takes what the certificates of `given` have signed, and these themselves. Certificates that cannot be used as authorities are left out.
+    /// Takes what the certificates of `given` have signed, and these themselves, for the name that is asked for or for `other_name`. Certificates that cannot be used as authorities are left out.
     ///
     /// # Errors
     /// When none is left.
-    pub fn of(given: Vec<CertificateDer<'static>>, facts: HandshakeFacts) -> Result<Self, String> {
+    pub fn of(
+        given: Vec<CertificateDer<'static>>,
+        other_name: Option<ServerName<'static>>,
+        facts: HandshakeFacts,
+    ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(given.iter().cloned());
         let webpki =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(super::algorithms::provider()));
         let webpki = webpki.build().map_err(|cause| cause.to_string())?;
-        Ok(Self { trust: Trust::Authorities { webpki, anchors: Anchors::new(given) }, facts })
+        Ok(Self { trust: Trust::Authorities { webpki, anchors: Anchors::new(given), other_name }, facts })
+    }
+
+    fn judge(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        match &self.trust {
+            Trust::Anyone => Ok(()),
+            Trust::Authorities { anchors, .. } if anchors.judge(certificate) => {
+                certificate_path::verify(certificate, others, anchors, name, now)
+            }
+            Trust::Authorities { webpki, .. } => {
+                webpki.verify_server_cert(certificate, others, name, &[], now).map(drop).inspect_err(|_| {
+                    let unsupported = certificate_path::unsupported_signature(certificate, others);
+                    self.facts.note(|facts| facts.unsupported = unsupported);
+                })
+            }
+        }
     }
 
     /// Checks with the key of a certificate that webpki may not be able to read, such as one of version 1.
@@ -94,24 +124,20 @@ impl ServerCertVerifier for ServerVerifier {
         certificate: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.facts.note(|facts| facts.server = Some(describe(certificate)));
-        match &self.trust {
-            Trust::Anyone => Ok(ServerCertVerified::assertion()),
-            Trust::Authorities { anchors, .. } if anchors.judge(certificate) => {
-                certificate_path::verify(certificate, others, anchors, name, now)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            Trust::Authorities { webpki, .. } => {
-                let judged = webpki.verify_server_cert(certificate, others, name, ocsp_response, now);
-                judged.inspect_err(|_| {
-                    let unsupported = certificate_path::unsupported_signature(certificate, others);
-                    self.facts.note(|facts| facts.unsupported = unsupported);
-                })
-            }
-        }
+        let judged = match (self.judge(certificate, others, name, now), &self.trust) {
+            (
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )),
+                Trust::Authorities { other_name: Some(other), .. },
+            ) => self.judge(certificate, others, other, now),
+            (judged, _) => judged,
+        };
+        judged.map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
 use super::algorithms::provider;
 use super::config::Tls;
+use super::endpoint::Endpoint;
 use super::error::ClientError;
 use super::handshake_facts::HandshakeFacts;
 use super::own_certificate::OwnCertificate;
@@ -21,11 +22,16 @@ const ALPN: &[u8] = b"h2";
 ///
 /// # Errors
 /// When a file cannot be read or used; it names the flag.
-pub(super) fn client_config(tls: &Tls, facts: &HandshakeFacts) -> Result<ClientConfig, ClientError> {
+pub(super) fn client_config(
+    tls: &Tls,
+    endpoint: &Endpoint,
+    facts: &HandshakeFacts,
+) -> Result<ClientConfig, ClientError> {
     let verifier = if tls.insecure_skip_verify {
         ServerVerifier::anyone(facts.clone())
     } else {
-        authorities(tls.cacert.as_deref(), facts)?
+        let other_name = endpoint.other_name.as_deref().map(|name| endpoint.certificate_name(name)).transpose()?;
+        authorities(tls.cacert.as_deref(), other_name, facts)?
     };
     let key = match (&tls.cert, &tls.key) {
         (None, None) => None,
@@ -42,12 +48,16 @@ pub(super) fn client_config(tls: &Tls, facts: &HandshakeFacts) -> Result<ClientC
     Ok(config)
 }
 
-fn authorities(cacert: Option<&Path>, facts: &HandshakeFacts) -> Result<ServerVerifier, ClientError> {
+fn authorities(
+    cacert: Option<&Path>,
+    other_name: Option<ServerName<'static>>,
+    facts: &HandshakeFacts,
+) -> Result<ServerVerifier, ClientError> {
     let given: Vec<CertificateDer<'static>> = match cacert {
         Some(path) => certificates("--cacert", path)?,
         None => rustls_native_certs::load_native_certs().certs,
     };
-    ServerVerifier::of(given, facts.clone()).map_err(|_| match cacert {
+    ServerVerifier::of(given, other_name, facts.clone()).map_err(|_| match cacert {
         Some(path) => wrong("--cacert", path, "no certificate in it can be an authority's"),
         None => ClientError::Tls("This system has no certificates of authorities: give one with --cacert.".into()),
     })
