@@ -1,11 +1,17 @@
-/** JSON text of a value, indented; a `bigint` is written as the number it is. */
+import { escaped } from "./printable.ts";
+
+/** JSON text of a value, indented; a `bigint` is written as the number it is. What would do something to a terminal stands as `\u009b`. */
 export function toJson(value: unknown, indent = ""): string {
   if (typeof value === "bigint") return value.toString();
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return text(value);
   const inner = `${indent}  `;
   const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   const parts = Array.isArray(value)
     ? value.map((item) => toJson(item, inner))
-    : Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${toJson(item, inner)}`);
+    : Object.entries(value).map(([name, item]) => `${text(name)}: ${toJson(item, inner)}`);
   return parts.length === 0 ? open + close : `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`;
+}
+
+function text(value: unknown): string {
+  return escaped(JSON.stringify(value));
 }

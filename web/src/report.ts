@@ -12,8 +12,8 @@ export function saveReport(session: Session): void {
 
 /** A few lines that tell a colleague all that matters, for a chat or a ticket. */
 export function plainSummary(session: Session): string {
-  const { report, file } = session;
-  const lines = [`${file.name}: ${toneWord(session)}`];
+  const { report, name } = session;
+  const lines = [`${name}: ${toneWord(session)}`];
   if (report === null) return lines.join("\n");
   lines.push(evidence(report).join(", "));
   const { status, sha256 } = report;

@@ -1,5 +1,6 @@
 import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { Pace } from "./pace.svelte.ts";
+import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
 import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
@@ -16,6 +17,8 @@ const REPLACEMENTS = 1;
 export class Session {
   readonly id: number;
   readonly file: File;
+  /** The file's name, as it is shown. */
+  readonly name: string;
   state = $state<State>("waiting");
   peek = $state.raw<Peek | null>(null);
   packed = $state.raw<Packing | null>(null);
@@ -49,6 +52,7 @@ export class Session {
   constructor(id: number, file: File, onIdle: () => void) {
     this.id = id;
     this.file = file;
+    this.name = printable(file.name);
     this.store = new Store(file);
     this.pace.begin(file.size);
     this.#onIdle = onIdle;

@@ -246,6 +246,19 @@ test("a secret stays hidden until it is asked for", async ({ inspector }) => {
   await expect(page.getByTestId("key-diff")).toHaveCount(0);
 });
 
+for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootstrap/aaaaaaaaa/"]) {
+  test(`what lies below ${prefix} is a secret, too`, async ({ inspector }) => {
+    const { page } = inspector;
+    const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", prefix), "latin1");
+    await inspector.judge(made("secrets.db", bytes));
+    await page.keyboard.press("2");
+    await page.getByTestId("keys-search").fill(prefix);
+    await page.getByTestId("keys-search").press("Enter");
+    await expect(page.getByTestId("show-secret")).toBeVisible();
+    await expect(page.getByTestId("key-value")).toHaveCount(0);
+  });
+}
+
 test("a filter leaves the keyboard to the list, and the tree follows the key in hand", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);

@@ -24,6 +24,19 @@ test("one file below a megabyte that asks for nothing", async () => {
   expect(policy).not.toContain("http");
 });
 
+test("a file's name cannot reorder the words around it", async ({ inspector }) => {
+  const { page } = inspector;
+  const name = "snap\u202ebd.\u200b\u{e0041}.db";
+  expect(await inspector.judge(made(name, readFileSync(sound)))).toBe("sound");
+  const shown = "snap\\u{202e}bd.\\u{200b}\\u{e0041}.db";
+  await expect(page).toHaveTitle(`✓ ${shown} – etcdsnap`);
+  await expect(page.getByRole("tab")).toContainText(shown);
+  const text = await page.evaluate(() => document.body.innerText);
+  expect(text).not.toMatch(/[\u202e\u200b\u{e0041}]/u);
+  // What is saved is JSON with the name as it is.
+  expect(await inspector.saved()).toMatchObject({ file: name });
+});
+
 test("the policy lets nothing out", async ({ inspector, origin }) => {
   const { page } = inspector;
   await expect(page.getByText("Nothing leaves this machine. This page has no network access.")).toBeVisible();

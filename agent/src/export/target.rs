@@ -51,6 +51,15 @@ impl ExportTarget {
         }
     }
 
+    /// What a person should know of unfinished files beside it, which killed runs seem to have left.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        match &self.kind {
+            Kind::File { part, .. } => part.leftover_warning(),
+            Kind::Stdout | Kind::Stream(_) => None,
+        }
+    }
+
     /// Whether a person will see what is written.
     #[must_use]
     pub fn is_terminal(&self) -> bool {

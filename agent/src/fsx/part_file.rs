@@ -102,9 +102,15 @@ impl PartFile {
         Err(failed(io::Error::other("other runs take away what is made here")))
     }
 
-    /// Some files of this user that look like leftovers of killed runs and stay, because nothing proves that this program made them.
-    pub fn unproven_leftovers(&self) -> &[PathBuf] {
-        &self.unproven
+    /// What a person should know of some files of this user that look like leftovers of killed runs and stay, because nothing proves that this program made them.
+    pub fn leftover_warning(&self) -> Option<String> {
+        let list: Vec<_> = self.unproven.iter().map(|path| printable_path(path)).collect();
+        (!list.is_empty()).then(|| {
+            format!(
+                "Unfinished files of runs that were killed seem to be left, and nothing proves that etcdsnap made them: {}. Remove them if no save or export is running.",
+                list.join(", ")
+            )
+        })
     }
 
     /// Where it is for now.

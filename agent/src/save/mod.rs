@@ -192,7 +192,7 @@ impl<'j> Job<'j> {
         }
         let mut warnings = member.doubts();
         warnings.extend(report.iter().flat_map(findings));
-        warnings.extend(unproven_leftovers(part.unproven_leftovers()));
+        warnings.extend(part.leftover_warning());
         // What has the name may have changed meanwhile.
         self.judge_target(&file)?;
         part.publish(&file)?;
@@ -283,17 +283,6 @@ impl<'j> Job<'j> {
             report => Ok(report),
         }
     }
-}
-
-/// What a person should know of files that may be leftovers of killed runs.
-fn unproven_leftovers(paths: &[PathBuf]) -> Option<String> {
-    let list: Vec<_> = paths.iter().map(|path| printable_path(path)).collect();
-    (!list.is_empty()).then(|| {
-        format!(
-            "Unfinished files of runs that were killed seem to be left, and nothing proves that etcdsnap made them: {}. Remove them if no save or export is running.",
-            list.join(", ")
-        )
-    })
 }
 
 fn findings(report: &Report) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Bytes of a page that are not for every eye: hashes of passwords, and values of Kubernetes secrets.
+//! Bytes of a page that are not for every eye: hashes of passwords, and values of secrets.
 
 use std::ops::Range;
 
@@ -152,6 +152,12 @@ mod tests {
         let times = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).filter(|part| *part == word).count();
         assert_eq!((times(&page, value), times(&shown, value)), (2, 1));
         assert_eq!(times(&shown, b"/registry/secrets/a"), 1);
+        // Tokens and keys that are no Secrets, and Secrets below a long prefix.
+        for key in ["/openshift.io/oauth/accesstokens/a", "/bootstrap/a", "/a/b/c/secrets/default/a"] {
+            let page = leaf(&[entry(b"/registry/pods/a", value), entry(key.as_bytes(), value)]);
+            let [part] = hidden(&page).try_into().expect("one secret");
+            assert!(page[part].ends_with(value), "{key}");
+        }
     }
 
     #[test]

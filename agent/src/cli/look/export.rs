@@ -26,6 +26,9 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("Parquet is nothing for a terminal", "Name a file with --output."));
     }
     let file = target.file().map(Path::to_owned);
+    if let Some(warning) = target.warning() {
+        output::warn(&warning);
+    }
     input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
