@@ -32,7 +32,6 @@ use crate::client::{Client, Member, endpoints};
 use crate::fsx::output_target::{judge_directory, judge_file};
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
-use crate::printable::printable_path;
 use crate::progress::{Progress, Stage};
 use crate::space;
 use name::{Facts, Place, Template};

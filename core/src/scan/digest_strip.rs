@@ -1,6 +1,7 @@
 //! Digests of many leaves side by side: a few large lists, not three small ones for each.
 
 use crate::crc::Run;
+use crate::error::Error;
 use crate::etcd::record::Record;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::scan::digest::LeafDigest;
@@ -45,6 +46,16 @@ impl Strip {
     /// A strip that keeps the steps of its digests, too.
     pub(crate) fn with_steps() -> Self {
         Self { steps: Some(Steps::default()), ..Self::default() }
+    }
+
+    /// Asks for the memory of `leaves` leaves, without that of their records.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn reserve(&mut self, leaves: usize) -> Result<(), Error> {
+        let bytes = leaves.saturating_mul(size_of::<Brief>()) as u64;
+        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes };
+        self.briefs.try_reserve_exact(leaves).map_err(memory)
     }
 
     /// Leaves in it, those without a digest counted.
