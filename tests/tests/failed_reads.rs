@@ -151,7 +151,7 @@ fn swept(source: &Bytes<'_>) -> Answer {
     let mut sweep = Sweep::new();
     sweep.push(source.bytes.get(..HEAD).unwrap_or(source.bytes));
     sweep.push(&vec![0; source.bytes.len().saturating_sub(HEAD)]);
-    let report = sweep.finish().verify(source, &Unwatched)?;
+    let report = sweep.finish()?.verify(source, &Unwatched)?;
     Ok(format!("{:?} {:?}", report.findings, report.status))
 }
 

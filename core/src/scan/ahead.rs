@@ -84,8 +84,7 @@ impl Leaves {
         let mut reader = Reader::new(source, geometry);
         let mut digest = LeafDigest::default();
         let mut done = Strip::default();
-        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes: pages.len().saturating_mul(size_of::<Brief>()) as u64 };
-        done.briefs.try_reserve_exact(pages.len()).map_err(memory)?;
+        done.reserve(pages.len())?;
         let mut unreported = 0u64;
         let mut expected = 0u64;
         for (index, page) in pages.iter().enumerate() {

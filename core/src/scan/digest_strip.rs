@@ -1,6 +1,7 @@
 //! Digests of many leaves side by side: a few large lists, not three small ones for each.
 
 use crate::crc::Run;
+use crate::error::Error;
 use crate::etcd::record::Record;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::scan::digest::LeafDigest;
@@ -57,6 +58,16 @@ impl Strip {
         let lists = size_of_val(digest.records.as_slice()).saturating_add(size_of_val(digest.leased.as_slice()));
         let steps = digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<u32>()));
         size_of::<Brief>().saturating_add(lists).saturating_add(steps)
+    }
+
+    /// Makes room for so many leaves more, their lists apart.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn reserve(&mut self, leaves: usize) -> Result<(), Error> {
+        let bytes = leaves.saturating_mul(size_of::<Brief>()) as u64;
+        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes };
+        self.briefs.try_reserve_exact(leaves).map_err(memory)
     }
 
     /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
