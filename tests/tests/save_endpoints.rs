@@ -84,6 +84,8 @@ fn a_zone_is_no_part_of_a_certificates_name() {
     for endpoint in [url, format!("[::1%lo]:{}", server.port), format!("[::1%1]:{}", server.port)] {
         said(&server.save_at(&endpoint, &[&cacert]));
     }
+    let output = server.save_at_as_etcdctl("https://[fe80::1]:2379", &[&cacert, "--dial-timeout=2s"]);
+    refused(&output, &["a link-local address needs its network interface: [fe80::1%25INTERFACE]"]);
     let link_local = seats(server.folder.path(), &["x"])[0].client;
     let output = server.save_at(&format!("https://[fe80::1%25nowhere]:{link_local}"), &[&cacert, "--dial-timeout=5s"]);
     refused(&output, &["https://[fe80::1%25nowhere]", "cannot be reached: there is no network interface \"nowhere\""]);

@@ -1,5 +1,6 @@
 //! One connection to one server, and the calls on it.
 
+use std::error::Error as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -147,9 +148,17 @@ impl Client {
 
     /// What a call's status means.
     pub(crate) fn failed(&self, status: &tonic::Status) -> ClientError {
+        let endpoint = &self.endpoint.text;
+        let (silence, limit) = self.keepalive;
+        // A ping without an answer has this side end the connection, and hyper does not say so to a stream. Nothing else ends it after such a silence and without an
+        // error of the connection itself.
+        let unanswered = self.broken.silence().is_some_and(|since| since >= silence.saturating_add(limit));
         match self.broken.first() {
-            Some(cause) => ClientError::broken(&self.endpoint.text, &cause, &self.broken.facts.get()),
-            None => ClientError::of_status(&self.endpoint.text, status, self.keepalive),
+            Some(cause) => ClientError::broken(endpoint, &cause, &self.broken.facts.get()),
+            None if unanswered && status.source().is_some() => {
+                ClientError::Keepalive { endpoint: endpoint.clone(), silence, limit }
+            }
+            None => ClientError::of_status(endpoint, status),
         }
     }
 }

@@ -67,10 +67,21 @@ async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> R
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = match with_zone(host, port)? {
         Some(address) => TcpStream::connect(address).await?,
-        None => whoever_answers(lookup_host((host, port)).await?).await?,
+        None => whoever_answers(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
     };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// The system calls a link-local address without a zone an invalid argument.
+fn explained(cause: io::Error, host: &str) -> io::Error {
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) if address.is_unicast_link_local() && cause.kind() == io::ErrorKind::InvalidInput => {
+            let words = format!("a link-local address needs its network interface: [{address}%25INTERFACE]");
+            io::Error::new(cause.kind(), words)
+        }
+        _ => cause,
+    }
 }
 
 /// An IPv6 address with a zone, the name or number of a network interface; none for anything else. The system's look-up takes names for link-local addresses only.

@@ -240,17 +240,13 @@ impl ClientError {
         Self::Handshake { endpoint: endpoint.to_owned(), reason, advice }
     }
 
-    /// What a call came back with; `keepalive` is the silence before a ping, and how long its answer may take.
-    pub(super) fn of_status(endpoint: &str, status: &Status, keepalive: (Duration, Duration)) -> Self {
+    /// What a call came back with.
+    pub(super) fn of_status(endpoint: &str, status: &Status) -> Self {
         let endpoint = endpoint.to_owned();
-        let Some(cause) = status.source() else {
-            return Self::Refused { endpoint, code: status.code(), message: status.message().to_owned() };
-        };
-        let chain = std::iter::successors(Some(cause), |cause| (*cause).source());
-        if chain.filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_timeout) {
-            return Self::Keepalive { endpoint, silence: keepalive.0, limit: keepalive.1 };
+        match status.source() {
+            Some(cause) => Self::Broken { endpoint, reason: cause.to_string() },
+            None => Self::Refused { endpoint, code: status.code(), message: status.message().to_owned() },
         }
-        Self::Broken { endpoint, reason: cause.to_string() }
     }
 
     /// A connection that broke because of `cause`.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -14,18 +15,19 @@ use super::handshake_facts::HandshakeFacts;
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
-/// What is known of a connection: its first error, whether anything was read, and its TLS handshake.
+/// What is known of a connection: its first error, when something was read last, and its TLS handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     error: Arc<Mutex<Option<Arc<io::Error>>>>,
-    heard: watch::Sender<bool>,
+    /// None before the first byte; after the end, too, there is a time.
+    heard: watch::Sender<Option<Instant>>,
     /// What its TLS handshake showed.
     pub facts: HandshakeFacts,
 }
 
 impl Default for Record {
     fn default() -> Self {
-        Self { error: Arc::default(), heard: watch::Sender::new(false), facts: HandshakeFacts::default() }
+        Self { error: Arc::default(), heard: watch::Sender::new(None), facts: HandshakeFacts::default() }
     }
 }
 
@@ -38,15 +40,24 @@ impl Record {
     /// Waits until the server has said something, or the connection has ended.
     pub async fn heard(&self) {
         // The sender lives as long as this record.
-        let _ = self.heard.subscribe().wait_for(|heard| *heard).await;
+        let _ = self.heard.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// For how long the server has been silent; none when it never said anything.
+    pub fn silence(&self) -> Option<Duration> {
+        self.heard.borrow().map(|last| last.elapsed())
     }
 
     /// Keeps an error, and gives the caller one of the same kind.
     fn keep(&self, error: io::Error) -> io::Error {
         let same = io::Error::new(error.kind(), error.to_string());
         self.error.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(Arc::new(error));
-        self.heard.send_replace(true);
+        self.hear();
         same
+    }
+
+    fn hear(&self) {
+        self.heard.send_replace(Some(Instant::now()));
     }
 }
 
@@ -68,7 +79,7 @@ impl Recorded {
 impl AsyncRead for Recorded {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
-            self.record.heard.send_replace(true);
+            self.record.hear();
             let length = self.early.len().min(out.remaining());
             out.put_slice(&self.early[..length]);
             self.early.drain(..length);
@@ -80,9 +91,7 @@ impl AsyncRead for Recorded {
             // HTTP/2 says good-bye before it ends; whoever asks for the error has missed that.
             self.record.keep(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"));
         }
-        if read.is_ok() && !*self.record.heard.borrow() {
-            self.record.heard.send_replace(true);
-        }
+        self.record.hear();
         Poll::Ready(read.map_err(|error| self.record.keep(error)))
     }
 }
