@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::build::cluster::{self, Version};
 use crate::build::history::{Entry, History};
@@ -13,8 +14,12 @@ use crate::build::{Layout, with_trailer, write};
 use crate::cli;
 use crate::dice::Dice;
 
-/// A user that nobody is, and that runs nothing else.
-const NOBODY: &str = "61234";
+/// A user that nobody is and that runs nothing else: another one for each call, because the limit is for all processes of a user.
+fn nobody() -> String {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    (20_000 + std::process::id().wrapping_mul(131).wrapping_add(call) % 40_000).to_string()
+}
 
 /// A folder that any user may use, with the program in it: where it was built only its owner may be able to look.
 pub struct OpenFolder {
@@ -93,13 +98,23 @@ impl Default for OpenFolder {
     }
 }
 
-/// Programs below which a process of its user may have so many threads in all, its first one counted. The limit does not hold for root, so root becomes another user.
+/// Programs below which a process may have so many threads in all, its first one counted. The limit does not hold for root, so root becomes another user; for
+/// another user all its processes count, so that there is no thread at all.
 #[must_use]
 pub fn threads(count: usize) -> Vec<String> {
-    let as_other = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
-    let is_root = rustix::process::geteuid().is_root();
-    let limit = ["prlimit".to_owned(), format!("--nproc={count}:{count}"), "--".to_owned()];
-    as_other.iter().filter(|_| is_root).map(|word| (*word).to_owned()).chain(limit).collect()
+    let mut words = Vec::new();
+    if is_root() {
+        let nobody = nobody();
+        words.extend(["setpriv", "--reuid", &nobody, "--regid", &nobody, "--clear-groups"].map(str::to_owned));
+    }
+    words.extend(["prlimit".to_owned(), format!("--nproc={count}:{count}"), "--".to_owned()]);
+    words
+}
+
+/// Whether [`threads`] can leave a process some threads, but not all.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Programs below which no thread gets its stack, for whichever user.

@@ -87,6 +87,9 @@ fn no_thread_can_be_started_here() {
 /// With one thread for signals and one for the file a snapshot is taken, compressed by that one thread.
 #[test]
 fn a_save_is_content_with_one_thread_for_the_file() {
+    if !scarce::is_root() {
+        return;
+    }
     let own = tempfile::tempdir().unwrap();
     let seats = seats(own.path(), &["one"]);
     let Some(servers) = Servers::start("3.7", &seats, own.path()) else { return };
