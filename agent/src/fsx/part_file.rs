@@ -82,7 +82,7 @@ impl PartFile {
     /// When the directory cannot be written.
     pub fn new(directory: &Path) -> Result<Self, PartFileError> {
         let failed = |cause: io::Error| PartFileError::Write { path: directory.to_owned(), cause };
-        let unproven = remove_leftovers(directory);
+        let mut unproven = remove_leftovers(directory);
         for _ in 0..TRIES {
             let made = tempfile::Builder::new()
                 .prefix(PREFIX)
@@ -92,12 +92,15 @@ impl PartFile {
                 .tempfile_in(directory);
             let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
             let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
-            mark(&file);
+            // Dropped, it is removed: also when it cannot be told whether it is there still.
+            let part = Self { file, path, directory: directory.to_owned(), published: false, unproven };
+            mark(&part.file);
             // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
             // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
-            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&file, &path) {
-                return Ok(Self { file, path, directory: directory.to_owned(), published: false, unproven });
+            if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&part.file, &part.path) {
+                return Ok(part);
             }
+            unproven = part.unproven.clone();
         }
         Err(failed(io::Error::other("other runs take away what is made here")))
     }
