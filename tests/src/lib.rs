@@ -17,5 +17,6 @@ pub mod proxy;
 pub mod questions;
 pub mod read;
 pub mod server;
+pub mod stale;
 pub mod terminal;
 pub mod tls;
