@@ -140,6 +140,12 @@ codes! {
     KeyvalueHistory "keyvalue-history" Damage {
         "A key's creation revision or version contradicts its history: a revision of it is missing or was changed."
         "Do not trust this key; compare with another snapshot." }
+    RevisionsMissing "revisions-missing" Damage {
+        "Revisions are missing that no compaction removed: a disk lost a write, or a part of the tree is older than the rest. Keys written then are gone or have an older value. bbolt does not notice."
+        "Use a snapshot of another member or an earlier one. Compare the number of keys with what you expect." }
+    RevisionsUnreachable "revisions-unreachable" Damage {
+        "Pages that nothing points to hold revisions that bucket `key` lacks, while its history has gaps or contradicts itself: a page above them is an older version of itself."
+        "Use a snapshot of another member or an earlier one. If there is none, keep this file: the lost revisions can still be read from these pages." }
     TombstoneBody "tombstone-body" Damage {
         "A deletion carries a value or revisions, which etcd never writes: a put was made to look like a deletion, or the reverse."
         "Do not trust this key; compare with another snapshot." }
@@ -167,6 +173,12 @@ codes! {
     ClusterMalformed "cluster-malformed" Damage {
         "The cluster version or downgrade state cannot be read; etcd stops when it meets one."
         "Use another copy or another snapshot." }
+    CompactedRevisionMissing "compacted-revision-missing" Warning {
+        "The revision of the last compaction has no entry, which etcd 3.6 and later always keep. Either an older etcd ran that compaction, or the newest revisions are lost."
+        "Compare the revision and the number of keys with what you expect. A snapshot taken after the next compaction has no such doubt." }
+    StoreMigrated "store-migrated" Warning {
+        "The oldest keys look as `etcdctl migrate` (up to etcd 3.4) writes them: each is version 1, and revision numbers are left out. Revisions that a disk lost before the first compaction could look the same."
+        "If this cluster was never migrated from etcd v2, use another snapshot. Otherwise compact it once, and take a new snapshot." }
     AlarmCorrupt "alarm-corrupt" Warning {
         "The cluster had raised the alarm CORRUPT when the snapshot was taken: its members disagreed about the data."
         "Compare with snapshots of the other members before you trust this one." }
@@ -184,6 +196,8 @@ impl Code {
             Self::BucketMissing
                 | Self::KeyvalueRevision
                 | Self::KeyvalueHistory
+                | Self::RevisionsMissing
+                | Self::RevisionsUnreachable
                 | Self::TombstoneBody
                 | Self::LeaseMalformed
                 | Self::MetaMalformed

@@ -80,6 +80,14 @@ impl Finding {
         self
     }
 
+    /// The same with another code, and the severity that follows from it.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self.severity = code.severity();
+        self
+    }
+
     /// The same about a key; other than printable ASCII is escaped.
     #[must_use]
     pub fn key(mut self, key: &[u8]) -> Self {

@@ -62,5 +62,8 @@ pub const SWEEP_RAW: usize = 96 << 20;
 /// Bytes of digests that a sweep remembers; past it pages are read again. 1 GiB holds some 40 million revisions.
 pub const SWEEP_DIGESTS: usize = 1 << 30;
 
+/// Revisions in pages that nothing points to that are told apart; more are counted as that many at least.
+pub const MAX_UNREACHABLE_REVISIONS: usize = 100_000;
+
 /// Bytes of a value of a small bucket (members, users, …) that is parsed; etcd writes a few hundred.
 pub const MAX_SMALL_VALUE: usize = 1 << 20;

@@ -24,5 +24,6 @@ pub mod read;
 pub mod scarce;
 pub mod secured;
 pub mod server;
+pub mod stale;
 pub mod terminal;
 pub mod tls;

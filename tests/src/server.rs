@@ -259,6 +259,16 @@ impl Servers {
         fs::read_dir(out.path()).expect("a directory").map(read).collect()
     }
 
+    /// Writes from several sides at once to the first server, compacts, revokes leases, and takes so many snapshots meanwhile, as `out/000.db` and so on.
+    ///
+    /// # Panics
+    /// When the server refuses something, or the program is not built.
+    pub fn load(&self, out: &Path, snapshots: &str) {
+        let mut history = Command::new(tests_dir().join("reference/bin/history/history"));
+        history.args(["-endpoint", &self.running[0].0.client_url(), "-snapshots", snapshots, "-out"]).arg(out);
+        said(&history.arg("load").stdin(Stdio::null()).output().expect("`cargo xtask reference` builds history"));
+    }
+
     /// Stops every server in its own time.
     ///
     /// # Panics

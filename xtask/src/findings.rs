@@ -1,4 +1,4 @@
-//! `docs/findings.md`, made from core's table of codes.
+//! `docs/findings.md`, made from core's table of codes and `findings_limits.md`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,6 +8,9 @@ use anyhow::{Context, Result, ensure};
 use etcdsnap_core::{Code, Severity};
 
 use crate::repo;
+
+/// What no file can tell, behind the table of codes.
+const LIMITS: &str = include_str!("findings_limits.md");
 
 /// Writes the page anew.
 pub fn write() -> Result<()> {
@@ -37,5 +40,6 @@ fn page() -> String {
             let _ = write!(text, "\n### `{code}`\n\n{}\n\n*What to do:* {}\n", code.meaning(), code.action());
         }
     }
+    text.push_str(LIMITS);
     text
 }

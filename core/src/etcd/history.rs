@@ -29,7 +29,7 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
     if before.era() == Era::Compacted && here.era() == Era::Compacted {
         return Some((
             Code::CompactionMarks,
-            "follows an older revision of the key which the finished compaction should have removed",
+            "follows an older revision of the key which the compaction should have removed",
         ));
     }
     let text = match (before.is_tombstone(), here.is_tombstone(), here.is_creation()) {
@@ -78,21 +78,30 @@ impl Outcome {
     }
 }
 
-/// Goes through the history of the keys of some partitions. `parts` are the records of all revisions, in revision order.
+/// Goes through the history of the keys of some partitions. `parts` are the records of all revisions, in revision order; `compacting` is the era that
+/// counts for [`Era::Compacting`].
 #[must_use]
-pub fn resolve<'r>(parts: impl Iterator<Item = &'r Records> + Clone, partitions: Range<usize>) -> Outcome {
+pub fn resolve<'r>(
+    parts: impl Iterator<Item = &'r Records> + Clone,
+    partitions: Range<usize>,
+    compacting: Era,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
     for partition in partitions {
         for record in parts.clone().flat_map(|records| records.partition(partition)) {
+            let mut record = *record;
+            if record.era() == Era::Compacting {
+                record.set_era(compacting);
+            }
             let state = last.entry(record.key()).or_default();
-            if let Some((code, _)) = contradiction(state.last.as_ref(), record)
+            if let Some((code, _)) = contradiction(state.last.as_ref(), &record)
                 && !state.suspect
             {
                 state.suspect = true;
                 outcome.suspect(code, record.key());
             }
-            state.last = Some(*record);
+            state.last = Some(record);
         }
         for (key, state) in last.drain() {
             let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
@@ -155,7 +164,7 @@ mod tests {
         let mut all = Records::default();
         all.extend(records);
         all.deal().unwrap();
-        resolve([&all].into_iter(), 0..PARTITIONS).counts.into_keys().collect()
+        resolve([&all].into_iter(), 0..PARTITIONS, Era::Compacting).counts.into_keys().collect()
     }
 
     #[test]

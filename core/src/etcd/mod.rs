@@ -1,5 +1,6 @@
 //! What etcd keeps in bolt: revisions, keys and their history, and the small buckets around them.
 
+pub mod gap;
 pub mod history;
 pub mod keyvalue;
 pub mod record;

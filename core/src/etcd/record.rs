@@ -38,6 +38,29 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// The revision above which no revision may be missing: a compaction removes only what is not newer than itself, and etcd's first write is revision 2.
+    #[must_use]
+    pub fn complete_above(&self) -> i64 {
+        self.last_compaction().max(1)
+    }
+
+    /// The revision of the last compaction that was requested; -1 when there was none.
+    #[must_use]
+    pub fn last_compaction(&self) -> i64 {
+        self.finished.max(self.scheduled)
+    }
+
+    /// The same marks in a bucket `key` that ends with main revision `last`.
+    ///
+    /// A compaction removes entries from the lowest up. So one whose revision lies above the last entry has removed all that it was to remove.
+    #[must_use]
+    pub fn with_last(self, last: Option<i64>) -> Self {
+        match last {
+            Some(last) if self.scheduled > last => Self { finished: self.finished.max(self.scheduled), ..self },
+            _ => self,
+        }
+    }
+
     /// The era of a main revision.
     #[must_use]
     pub fn era(&self, main: i64) -> Era {
@@ -87,8 +110,7 @@ impl Record {
         if tombstone {
             return Self { high, low, create: 0, bits: TOMBSTONE };
         }
-        let creation =
-            if message.version == 1 && message.create_revision == message.mod_revision { CREATION } else { 0 };
+        let creation = if message.version == 1 { CREATION } else { 0 };
         // Truncation is meant: versions are compared modulo 2^27.
         let version = message.version as u32 & VERSION_MASK;
         Self { high, low, create: message.create_revision, bits: version | creation }
@@ -115,6 +137,18 @@ impl Record {
     #[must_use]
     pub fn is_creation(&self) -> bool {
         self.bits & CREATION != 0
+    }
+
+    /// Whether it is a first version at this main revision that names an earlier creation: `etcdctl migrate` writes a v2 key so that had been updated.
+    #[must_use]
+    pub fn is_migrated(&self, main: i64) -> bool {
+        self.is_creation() && self.create != main
+    }
+
+    /// The main revision of the put that created the key; 0 of a tombstone.
+    #[must_use]
+    pub fn create(&self) -> i64 {
+        self.create
     }
 
     /// Whether its lease does not exist.

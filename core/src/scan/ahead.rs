@@ -36,6 +36,8 @@ const GAP: u64 = 64 << 10;
 pub(crate) struct Leaves {
     pages: Vec<u64>,
     ranks: Ranks,
+    /// Above this revision none may be missing: a page in which one is goes to the walk.
+    complete_above: i64,
     /// Bytes of digests that all strips may keep together.
     left: AtomicUsize,
 }
@@ -49,6 +51,7 @@ impl Leaves {
         source: &S,
         geometry: Geometry,
         roots: impl Iterator<Item = u64>,
+        complete_above: i64,
     ) -> Result<Self, Error> {
         let (mut pages, _) = Descent::new(source, geometry, roots)?.finish()?;
         if !scattered(&pages, geometry) {
@@ -57,7 +60,8 @@ impl Leaves {
         pages.sort_unstable();
         pages.dedup();
         pages.retain(|page| *page < geometry.present);
-        Ok(Self { ranks: Ranks::new(&pages, geometry.present)?, pages, left: AtomicUsize::new(SWEEP_DIGESTS) })
+        let left = AtomicUsize::new(SWEEP_DIGESTS);
+        Ok(Self { ranks: Ranks::new(&pages, geometry.present)?, pages, complete_above, left })
     }
 
     fn strip_len(&self) -> usize {
@@ -99,6 +103,8 @@ impl Leaves {
                     header.id == *page
                         && header.kind() == Some(Kind::Leaf)
                         && digest.fill(header, bytes, Some(geometry.page_size))
+                        && digest.complete_from <= self.complete_above
+                        && digest.migrated == 0
                         && self.take(digest.size())
                         && done.has_room(&digest)
                 }
@@ -266,6 +272,8 @@ mod tests {
             records: vec![record],
             steps: None,
             leased: vec![(0, main)],
+            complete_from: 0,
+            migrated: 0,
         };
         let mut strips = [Strip::default(), Strip::default()];
         for main in 0..64 {

@@ -7,6 +7,7 @@ use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
 use crate::code::Code;
 use crate::crc::Run;
+use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::Record;
 use crate::etcd::revision::RevisionKey;
@@ -31,6 +32,10 @@ pub struct LeafDigest {
     pub steps: Option<Vec<u8>>,
     /// Index of each record that has a lease, and the lease's id.
     pub leased: Vec<(u32, i64)>,
+    /// No revision is missing within the page if history is complete only above this revision; 0 when none is missing at all.
+    pub complete_from: i64,
+    /// Puts of version 1 that name an earlier creation, which only `etcdctl migrate` writes.
+    pub migrated: u32,
 }
 
 impl LeafDigest {
@@ -47,6 +52,8 @@ impl LeafDigest {
         let mut end = start;
         let mut entries = 0u32;
         let mut tombstones = 0u32;
+        let mut gap = 0i64;
+        let mut migrated = 0u32;
         let mut ends: Option<(RevisionKey, RevisionKey)> = None;
         for element in leaf.pairs() {
             if element.flags != 0 || element.at != end {
@@ -56,7 +63,10 @@ impl LeafDigest {
             let Some(key) = RevisionKey::parse(element.key) else { return false };
             ends = match ends {
                 Some((_, last)) if last.revision >= key.revision => return false,
-                Some((first, _)) => Some((first, key)),
+                Some((first, last)) => {
+                    gap = gap.max(complete_from(Some(last.revision), key.revision));
+                    Some((first, key))
+                }
                 None => Some((key, key)),
             };
             entries = entries.saturating_add(1);
@@ -66,6 +76,7 @@ impl LeafDigest {
                     if lease != 0 {
                         self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
                     }
+                    migrated = migrated.saturating_add(u32::from(record.is_migrated(key.revision.main)));
                     self.records.push(record);
                     if let Some(steps) = &mut self.steps {
                         let before = main.or(ends.map(|(first, _)| first.revision.main)).unwrap_or(0);
@@ -87,6 +98,8 @@ impl LeafDigest {
         self.entries = entries;
         self.tombstones = tombstones;
         self.ends = ends;
+        self.complete_from = gap;
+        self.migrated = migrated;
         true
     }
 
@@ -160,7 +173,10 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<(Record, i64)>, 
     }
     let KeyValue { create_revision: create, mod_revision: modified, version, .. } = message;
     let puts = modified.saturating_sub(create).saturating_add(1);
-    if create < 1 || version < 1 || create > modified || (version == 1) != (create == modified) || version > puts {
+    // `etcdctl migrate` gives a v2 key that had been updated its first creation and yet version 1, as operation 0 of its revision.
+    let not_created_now = version == 1 && create < modified && key.revision.sub > 0;
+    let not_updated = version > 1 && create == modified;
+    if create < 1 || version < 1 || create > modified || version > puts || not_created_now || not_updated {
         let text =
             format!("create revision {create}, mod revision {modified} and version {version} contradict each other");
         return Err((Code::KeyvalueHistory, text));

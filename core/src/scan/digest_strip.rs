@@ -24,12 +24,15 @@ struct Brief {
     ends_dead: (bool, bool),
 }
 
-/// The main revisions of the records, which a sweep keeps: see [`LeafDigest::steps`].
+/// What a sweep keeps besides, because it does not know yet to which revision the file is compacted: the main revisions of the records (see
+/// [`LeafDigest::steps`]), and what is missing within each leaf.
 #[derive(Debug, Default)]
 struct Steps {
     bytes: Vec<u8>,
     /// Where those of each leaf end.
     ends: Vec<u32>,
+    /// [`LeafDigest::complete_from`] and [`LeafDigest::migrated`] of each leaf.
+    histories: Vec<(i64, u32)>,
 }
 
 /// Digests of leaves that follow each other in the file.
@@ -66,18 +69,8 @@ impl Strip {
     /// Bytes that a digest takes in a strip.
     pub(crate) fn size_of(digest: &LeafDigest) -> usize {
         let lists = size_of_val(digest.records.as_slice()).saturating_add(size_of_val(digest.leased.as_slice()));
-        let steps = digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<u32>()));
+        let steps = digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<(u32, i64, u32)>()));
         size_of::<Brief>().saturating_add(lists).saturating_add(steps)
-    }
-
-    /// Makes room for so many leaves more, their lists apart.
-    ///
-    /// # Errors
-    /// [`Error::Memory`].
-    pub(crate) fn reserve(&mut self, leaves: usize) -> Result<(), Error> {
-        let bytes = leaves.saturating_mul(size_of::<Brief>()) as u64;
-        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes };
-        self.briefs.try_reserve_exact(leaves).map_err(memory)
     }
 
     /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
@@ -96,6 +89,7 @@ impl Strip {
         if let Some(steps) = &mut self.steps {
             steps.bytes.shrink_to_fit();
             steps.ends.shrink_to_fit();
+            steps.histories.shrink_to_fit();
         }
     }
 
@@ -105,19 +99,20 @@ impl Strip {
         let Some((brief, digest)) = brief else {
             let (records_end, leased_end) = self.ends_before(self.briefs.len());
             self.briefs.push(Brief { records_end, leased_end, ..Brief::default() });
-            self.keep_steps(&[]);
+            self.keep_steps(None);
             return false;
         };
         self.briefs.push(brief);
         self.records.extend_from_slice(&digest.records);
         self.leased.extend_from_slice(&digest.leased);
-        self.keep_steps(digest.steps.as_deref().unwrap_or_default());
+        self.keep_steps(Some(digest));
         true
     }
 
-    fn keep_steps(&mut self, of_leaf: &[u8]) {
+    fn keep_steps(&mut self, digest: Option<&LeafDigest>) {
         let Some(steps) = &mut self.steps else { return };
-        steps.bytes.extend_from_slice(of_leaf);
+        steps.bytes.extend_from_slice(digest.and_then(|digest| digest.steps.as_deref()).unwrap_or_default());
+        steps.histories.push(digest.map_or((0, 0), |digest| (digest.complete_from, digest.migrated)));
         steps.ends.push(u32::try_from(steps.bytes.len()).unwrap_or(u32::MAX));
     }
 
@@ -171,6 +166,9 @@ impl Strip {
         into.records.extend_from_slice(self.records.get(records as usize..brief.records_end as usize)?);
         into.leased.clear();
         into.leased.extend_from_slice(self.leased.get(leased as usize..brief.leased_end as usize)?);
+        // Without a list, a leaf in which anything might be missing was not kept.
+        let history = self.steps.as_ref().and_then(|steps| steps.histories.get(at));
+        (into.complete_from, into.migrated) = history.copied().unwrap_or_default();
         into.steps = match &self.steps {
             Some(steps) => Some(steps.of(at, into.steps.take().unwrap_or_default())?),
             None => None,

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
+use crate::etcd::gap::complete_from;
 use crate::etcd::history::{self, Outcome};
-use crate::etcd::record::PARTITIONS;
+use crate::etcd::record::{Era, Marks, PARTITIONS};
+use crate::etcd::version;
 use crate::finding::{Finding, Findings};
 use crate::report::Report;
 use crate::scan::key::Tally;
@@ -59,7 +61,9 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         let start = share.saturating_mul(size).min(PARTITIONS);
         let end = start.saturating_add(size).min(PARTITIONS);
         let records = std::iter::once(&self.inline_key.records).chain(parts.iter().map(|part| &part.tally.records));
-        history::resolve(records, start..end)
+        let ran = last_compaction_ran(self.context.marks, &self.inline_key, parts);
+        let compacting = if ran { Era::Compacted } else { Era::Compacting };
+        history::resolve(records, start..end, compacting)
     }
 
     /// Concludes from all parts, which must be in the order of their numbers, and the histories of all shares in theirs.
@@ -108,8 +112,12 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         for share in histories {
             outcome.add(share);
         }
-        if !outcome.counts.is_empty() {
-            findings.append(locate::locate(self, &outcome, watch)?);
+        let lacks_revisions = sum.complete_from > self.context.marks.complete_above() || sum.migrated > 0;
+        if lacks_revisions || !outcome.counts.is_empty() {
+            findings.append(locate::locate(self, &outcome, sum.last_main(), used, watch)?);
+        }
+        if !incomplete {
+            self.judge_compacted(&sum, &mut findings);
         }
         let mut buckets = self.buckets.clone();
         if let Some(bucket) = self.key_bucket.and_then(|index| buckets.get_mut(index)) {
@@ -120,6 +128,19 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         let free_pages = self.judge_free_pages(used, &mut findings);
         let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
         Ok(Conclusion { findings, status })
+    }
+
+    /// Looks for the entry of the revision of the last compaction: etcd keeps it, even a deletion since 3.5.16 and 3.4.34.
+    fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
+        let compacted = self.context.marks.last_compaction();
+        let version = self.facts.storage_version.as_deref().and_then(version::parse);
+        if compacted > 1 && !sum.has_compacted && version.is_some_and(|version| version >= (3, 6, 0)) {
+            let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
+            let text = format!(
+                "The last compaction was at revision {compacted}, of which there is no entry; the last entry is {last}."
+            );
+            findings.push(Finding::new(Code::CompactedRevisionMissing, text).key(b"scheduledCompactRev"));
+        }
     }
 
     /// Compares what is free with what is used, and counts the free pages.
@@ -181,7 +202,14 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 }
 
 fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+    let joint = after.ends.map_or(0, |(first, _)| {
+        let last = before.ends.map(|(_, last)| last.revision);
+        complete_from(last, first.revision)
+    });
     Tally {
+        complete_from: before.complete_from.max(after.complete_from).max(joint),
+        migrated: before.migrated.saturating_add(after.migrated),
+        has_compacted: before.has_compacted || after.has_compacted,
         run: before.run.then(after.run, combiner),
         entries: before.entries.saturating_add(after.entries),
         tombstones: before.tombstones.saturating_add(after.tombstones),
@@ -193,6 +221,12 @@ fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
         first_at: before.first_at.or(after.first_at),
         records: before.records,
     }
+}
+
+/// Whether a compaction removed all that it was to remove, although it is not marked as finished.
+fn last_compaction_ran(marks: Marks, inline: &Tally, parts: &[Part]) -> bool {
+    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(Tally::last_main);
+    marks.with_last(last) != marks
 }
 
 /// A revision may stand as the last of one part and, as a tombstone, as the first of the next.

@@ -6,6 +6,7 @@ use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::code::Code;
 use crate::crc::{Combiner, Run};
+use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{Marks, Record, Records};
 use crate::etcd::revision::RevisionKey;
@@ -42,6 +43,27 @@ pub struct Tally {
     pub first_at: Option<(u64, u64)>,
     /// A record a revision, in order.
     pub records: Records,
+    /// No revision is missing between the first and the last if history is complete only above this revision.
+    pub complete_from: i64,
+    /// Puts of version 1 that name an earlier creation.
+    pub migrated: u64,
+    /// Whether there is an entry of the revision of the last compaction.
+    pub has_compacted: bool,
+}
+
+impl Tally {
+    /// Main revision of the last entry.
+    pub fn last_main(&self) -> Option<i64> {
+        self.ends.map(|(_, last)| last.revision.main)
+    }
+
+    /// Takes in that these keys follow, the first and the last of some.
+    fn reach(&mut self, first: RevisionKey, last: RevisionKey) {
+        if let Some((_, before)) = self.ends {
+            self.complete_from = self.complete_from.max(complete_from(Some(before.revision), first.revision));
+        }
+        self.ends = Some((self.ends.map_or(first, |(first, _)| first), last));
+    }
 }
 
 /// Sums up leaves of bucket `key` in order.
@@ -78,10 +100,13 @@ impl<'a> KeyFold<'a> {
         tally.tombstones = tally.tombstones.saturating_add(u64::from(digest.tombstones));
         let phantoms = u64::from(digest.entries).saturating_sub(digest.records.len() as u64);
         tally.phantoms = tally.phantoms.saturating_add(phantoms);
-        tally.ends = match (tally.ends, digest.ends) {
-            (Some((first, _)), Some((_, last))) => Some((first, last)),
-            (ends, None) | (None, ends) => ends,
-        };
+        if let Some((first, last)) = digest.ends {
+            tally.reach(first, last);
+            let compacted = self.context.marks.last_compaction();
+            tally.has_compacted |= first.revision.main == compacted || last.revision.main == compacted;
+        }
+        tally.complete_from = tally.complete_from.max(digest.complete_from);
+        tally.migrated = tally.migrated.saturating_add(u64::from(digest.migrated));
         tally.records.extend(&digest.records);
     }
 }
@@ -97,10 +122,11 @@ impl Fold for KeyFold<'_> {
         if era == marks.era(last.revision.main) {
             digest.records.iter_mut().for_each(|record| record.set_era(era));
         } else {
-            let Some(eras) = digest.mains().map(|mains| mains.map(|main| marks.era(main)).collect::<Vec<_>>()) else {
-                return false;
-            };
-            digest.records.iter_mut().zip(eras).for_each(|(record, era)| record.set_era(era));
+            let Some(mains) = digest.mains().map(Iterator::collect::<Vec<_>>) else { return false };
+            digest.records.iter_mut().zip(&mains).for_each(|(record, main)| record.set_era(marks.era(*main)));
+            // Of an empty value nothing but its number is known here. A restore writes it at the revision up to which it compacts.
+            let phantoms = u64::from(digest.entries) > digest.records.len() as u64;
+            self.tally.has_compacted |= phantoms || mains.contains(&marks.last_compaction());
         }
         self.tally.first_at.get_or_insert(at);
         self.add(digest);
@@ -136,11 +162,16 @@ impl Fold for KeyFold<'_> {
                 let text = format!("revision {} stands there as a put and as a tombstone", key.revision);
                 findings.push(leaf.finding(Code::RevisionDuplicate, element.at, text));
             }
-            self.tally.ends = Some((self.tally.ends.map_or(key, |(first, _)| first), key));
+            self.tally.reach(key, key);
+            self.tally.has_compacted |= key.revision.main == self.context.marks.last_compaction();
             self.tally.tombstones = self.tally.tombstones.saturating_add(u64::from(key.tombstone));
             let value_at = element.at.saturating_add(element.key.len());
             match inspect(key, element.value) {
-                Ok(Some((record, lease))) => self.keep(key, record, lease),
+                Ok(Some((record, lease))) => {
+                    let migrated = u64::from(record.is_migrated(key.revision.main));
+                    self.tally.migrated = self.tally.migrated.saturating_add(migrated);
+                    self.keep(key, record, lease);
+                }
                 Ok(None) => self.tally.phantoms = self.tally.phantoms.saturating_add(1),
                 Err((code, text)) => {
                     let message = KeyValue::parse(element.value).filter(|message| !message.key.is_empty());
@@ -158,7 +189,7 @@ impl Fold for KeyFold<'_> {
 
 impl KeyFold<'_> {
     /// Gives each record its era: one for all in nearly every page, else by walking the keys once more.
-    fn set_eras(&self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
+    fn set_eras(&mut self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
         let marks = self.context.marks;
         let Some((first, last)) = digest.ends else { return };
         let era = marks.era(first.revision.main);
@@ -169,8 +200,12 @@ impl KeyFold<'_> {
             return;
         }
         let mut records = digest.records.iter_mut();
-        for element in leaf.leaf().pairs().filter(|element| !element.value.is_empty()) {
-            if let (Some(key), Some(record)) = (RevisionKey::parse(element.key), records.next()) {
+        for element in leaf.leaf().pairs() {
+            let Some(key) = RevisionKey::parse(element.key) else { continue };
+            self.tally.has_compacted |= key.revision.main == marks.last_compaction();
+            if !element.value.is_empty()
+                && let Some(record) = records.next()
+            {
                 record.set_era(marks.era(key.revision.main));
             }
         }

@@ -1,50 +1,69 @@
-//! Where a key's history contradicts itself: a second walk, taken only when the first one ended with a suspicion.
+//! Where a key's history contradicts itself, and where revisions are missing: a second walk, taken only when the first one ended with a suspicion.
 //!
-//! The records of the first walk say which keys, but 24 bytes have no room for where. So the leaves are read once more, and
-//! the same rule is applied to the suspects alone, with page, offset and key at hand.
+//! The records of the first walk say which keys, but 24 bytes have no room for where; of gaps it knows only that there are some. So the leaves are read once
+//! more, and the same rules are applied with page, offset and key at hand.
 
 use std::collections::HashMap;
 
 use crate::bolt::bucket::{self, Place};
+use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::history::{Outcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::record::{KeyHash, Record};
+use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Verdict};
+use crate::scan::digest::inspect;
 use crate::scan::finish::fill_up;
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::KeyContext;
+use crate::scan::lost_revisions::LostRevisions;
 use crate::scan::memory::Memory;
 use crate::scan::open::{Scan, inline_page};
-use crate::scan::subtree::Subtree;
+use crate::scan::unreachable::Unreachable;
 use crate::scan::walk::Walk;
 use crate::source::Source;
 use crate::watch::Watch;
 
-/// Finds the places of what the outcome suspects.
+/// Finds the places of what the outcome suspects, and of revisions that are missing. `last` is the main revision of the last entry, `used` are the pages of all trees.
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
     outcome: &Outcome,
+    last: Option<i64>,
+    used: &PageSet,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
     let suspects = outcome.suspects.values().flatten().map(|key| (*key, Suspect::default())).collect();
-    let mut fold = LocateFold { context: &scan.context, suspects, found: Findings::default() };
-    let used = PageSet::new(scan.geometry.present)?;
+    let lost = LostRevisions::new(scan.context.marks);
+    let marks = scan.context.marks.with_last(last);
+    let mut fold = LocateFold { context: &scan.context, marks, suspects, lost, found: Findings::default() };
+    // From where the first walk began, so that this one meets the same pages.
+    let met = scan.used_before.copy()?;
     let mut memory = Memory::default();
-    let mut walk = Walk::new(scan.source, scan.geometry, &used, &mut memory, watch);
-    if let Some(entry) = &scan.key_place {
-        match bucket::parse(&entry.value) {
-            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
-            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
-            Err(_) => {}
-        }
+    let mut walk = Walk::new(scan.source, scan.geometry, &met, &mut memory, watch);
+    for subtree in scan.groups.iter().flatten() {
+        walk.visit(subtree, &mut fold)?;
     }
-    let mut findings = fold.finish();
-    fill_up(&mut findings, &outcome.counts);
+    if let Some(entry) = &scan.key_place
+        && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
+    {
+        walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?;
+    }
+    let (lost, mut located) = fold.finish();
+    let unreachable = match lost.any() || outcome.counts.contains_key(&Code::KeyvalueHistory) {
+        true => Unreachable::look(scan, used, |revision| lost.lacks(revision), watch)?,
+        false => Unreachable::default(),
+    };
+    fill_up(&mut located, &outcome.counts);
+    let mut findings = lost.finish(&unreachable);
+    let damaged = [&findings, &located].iter().any(|found| found.verdict() == Verdict::Damaged);
+    if let Some(finding) = unreachable.finding().filter(|_| damaged) {
+        findings.push(finding);
+    }
+    findings.append(located);
     Ok(findings)
 }
 
@@ -61,14 +80,16 @@ struct Seen {
 
 struct LocateFold<'a> {
     context: &'a KeyContext,
+    marks: Marks,
     suspects: HashMap<KeyHash, Suspect>,
+    lost: LostRevisions,
     found: Findings,
 }
 
 impl LocateFold<'_> {
     fn see(&mut self, revision: Revision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
         let Some(suspect) = self.suspects.get_mut(&record.key()) else { return };
-        record.set_era(self.context.marks.era(revision.main));
+        record.set_era(self.marks.era(revision.main));
         if message.lease != 0 && !record.is_tombstone() && !self.context.leases.contains(&message.lease) {
             record.mark_lease_missing();
         }
@@ -77,16 +98,14 @@ impl LocateFold<'_> {
             && !suspect.reported
         {
             suspect.reported = true;
-            let mut here = finding.clone();
-            here.code = code;
-            here.severity = code.severity();
+            let mut here = finding.clone().with_code(code);
             here.message = format!("revision {revision} {text}");
             self.found.push(here);
         }
         suspect.last = Some(Seen { record, finding });
     }
 
-    fn finish(mut self) -> Findings {
+    fn finish(mut self) -> (LostRevisions, Findings) {
         let live = self.suspects.into_values().filter_map(|suspect| suspect.last);
         let mut lacking: Vec<Finding> = live
             .filter(|seen| !seen.record.is_tombstone() && seen.record.lacks_lease())
@@ -97,16 +116,17 @@ impl LocateFold<'_> {
         for finding in lacking {
             self.found.push(finding);
         }
-        self.found
+        (self.lost, self.found)
     }
 }
 
 impl Fold for LocateFold<'_> {
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
-            let (Some(key), Some(message)) = (RevisionKey::parse(element.key), KeyValue::parse(element.value)) else {
-                continue;
-            };
+            let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
+            let record = inspect(key, element.value).ok().flatten().map(|(record, _)| record);
+            self.lost.see(key, record.as_ref(), &leaf.finding(Code::RevisionsMissing, element.at, ""));
+            let Some(message) = KeyValue::parse(element.value) else { continue };
             if message.key.is_empty() || !self.suspects.contains_key(&KeyHash::of(message.key)) {
                 continue;
             }

@@ -172,7 +172,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// When bytes cannot be read, or there is no memory for one bit a page.
     pub fn look_ahead(&mut self) -> Result<(), Error> {
         let roots = self.groups.iter().flatten().map(|subtree| subtree.page);
-        self.leaves = Leaves::below(self.source, self.geometry, roots)?;
+        self.leaves = Leaves::below(self.source, self.geometry, roots, self.context.marks.complete_above())?;
         Ok(())
     }
 

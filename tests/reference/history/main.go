@@ -31,6 +31,7 @@ commands:
   member-churn   adds a member and removes it
   member-learner adds a learner and leaves it
   alarm          raises NOSPACE on the member which answers
+  load           writes from several sides at once, compacts, and takes --snapshots snapshots meanwhile into --out
   dump           writes keys.json, members.json, leases.json, auth.json, alarms.json, hashkv.json into --out
   replay         writes watch.json into --out: what a watch replays of all that is not compacted
 `
@@ -41,19 +42,20 @@ func main() {
 	seed := flag.Uint64("seed", 1, "seed of the pseudo-random choices")
 	out := flag.String("out", "", "directory for dump and replay")
 	revisions := flag.String("revisions", "", "revisions to dump besides the latest, separated by commas")
+	snapshots := flag.Int("snapshots", 1, "how many snapshots load takes")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage); flag.PrintDefaults() }
 	flag.Parse()
 	if flag.NArg() != 1 || *endpoint == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *endpoint, *user, *seed, *out, *revisions); err != nil {
+	if err := run(flag.Arg(0), *endpoint, *user, *seed, *out, *revisions, *snapshots); err != nil {
 		fmt.Fprintf(os.Stderr, "history %s: %v\n", flag.Arg(0), err)
 		os.Exit(1)
 	}
 }
 
-func run(command, endpoint, user string, seed uint64, out, revisions string) error {
+func run(command, endpoint, user string, seed uint64, out, revisions string, snapshots int) error {
 	config := clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 10 * time.Second, Logger: zap.NewNop()}
 	if name, password, found := strings.Cut(user, ":"); found {
 		config.Username, config.Password = name, password
@@ -90,6 +92,8 @@ func run(command, endpoint, user string, seed uint64, out, revisions string) err
 		w.addLearner()
 	case "alarm":
 		w.raiseAlarm(endpoint)
+	case "load":
+		return load(ctx, client, endpoint, out, seed, snapshots)
 	case "dump":
 		return dump(ctx, client, endpoint, out, revisions)
 	case "replay":

@@ -69,8 +69,13 @@ pub struct Member {
 #[must_use]
 pub fn member(life: &Life, layout: &Layout, version: Version, seed: u64) -> Member {
     let mut dice = Dice::new(seed);
-    let history = History::live(life, &mut dice);
+    let history = History::live(&of(version, life.clone()), &mut dice);
     with_history(history, layout, version, &mut dice)
+}
+
+/// A life as a version lives it: every etcd 3.6 keeps the tombstone at the revision of a compaction.
+fn of(version: Version, life: Life) -> Life {
+    Life { keeps_last_tombstone: life.keeps_last_tombstone || version == Version::V36, ..life }
 }
 
 fn with_history(history: History, layout: &Layout, version: Version, dice: &mut Dice) -> Member {
@@ -84,7 +89,7 @@ fn with_history(history: History, layout: &Layout, version: Version, dice: &mut 
 #[must_use]
 pub fn later(member: &Member, seed: u64, transactions: usize) -> Member {
     let mut dice = Dice::new(seed);
-    let life = Life::random(&mut dice, transactions);
+    let life = of(member.version, Life::random(&mut dice, transactions));
     let history = member.history.lived_on(&life, &mut dice);
     with_history(history, &Layout::random(&mut dice), member.version, &mut dice)
 }

@@ -9,6 +9,7 @@
 //! freelist   the list of free pages
 //! buckets    bucket headers and inline buckets
 //! revisions  bucket `key`
+//! lost       revisions that are gone
 //! schema     etcd's other buckets
 //! ```
 
@@ -17,6 +18,7 @@ mod buckets;
 mod elements;
 mod freelist;
 mod kinds;
+mod lost;
 mod metas;
 mod revisions;
 mod schema;
@@ -169,6 +171,7 @@ pub fn all() -> Vec<Damage> {
         freelist::ALL,
         buckets::ALL,
         revisions::ALL,
+        lost::ALL,
         schema::ALL,
     ]
     .concat()

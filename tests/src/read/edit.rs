@@ -33,6 +33,28 @@ impl File {
 }
 
 impl File {
+    /// Writes the first elements of a leaf page anew, as bolt lays them out.
+    pub fn rewrite_leaf(&mut self, page: u64, elements: usize) {
+        let start = self.at(page);
+        let kept: Vec<_> = self.leaves(page).into_iter().take(elements).collect();
+        let pairs: Vec<_> = kept
+            .iter()
+            .map(|leaf| (self.bytes[leaf.key.clone()].to_vec(), self.bytes[leaf.value.clone()].to_vec()))
+            .collect();
+        self.put_u16(start + 10, elements as u16);
+        let mut pair = start + 16 + 16 * elements;
+        for (i, (key, value)) in pairs.iter().enumerate() {
+            let at = start + 16 + 16 * i;
+            self.put_u32(at + 4, (pair - at) as u32);
+            self.put_u32(at + 8, key.len() as u32);
+            self.put_u32(at + 12, value.len() as u32);
+            for part in [key, value] {
+                self.bytes[pair..pair + part.len()].copy_from_slice(part);
+                pair += part.len();
+            }
+        }
+    }
+
     /// Writes the elements of a branch page anew, as bolt lays them out; they must fit.
     pub fn rewrite_branch(&mut self, page: u64, children: &[(Vec<u8>, u64)]) {
         let start = self.at(page);

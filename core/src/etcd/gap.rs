@@ -1,0 +1,139 @@
+//! Gaps in history: revisions that must stand between two neighbours of bucket `key`, and do not.
+//!
+//! Every transaction that changes something takes the next main revision, and its operations take the sub revisions from 0 on (etcd's
+//! `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only at or below its own. So above the last compaction that was
+//! requested no number is left out. The first revision that etcd writes is 2.
+
+use crate::etcd::revision::Revision;
+
+/// Revisions that are missing between two neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// First and last main revision of which nothing is there.
+    pub mains: Option<(i64, i64)>,
+    /// A main revision of which a part is there, with the first and the last sub revision that are not.
+    pub subs: Option<(i64, i64, i64)>,
+}
+
+impl Gap {
+    /// What is missing above revision `complete_above` between `before` (none: at the start of the bucket) and `here`.
+    ///
+    /// Revisions that do not rise are no gap; they are found to be wrong elsewhere.
+    #[must_use]
+    pub fn between(before: Option<Revision>, here: Revision, complete_above: i64) -> Option<Self> {
+        if here.main <= complete_above {
+            return None;
+        }
+        let (first_sub, last_main) = match before {
+            Some(before) if before.main == here.main => (before.sub.saturating_add(1), here.main),
+            Some(before) => (0, before.main),
+            None => (0, 0),
+        };
+        let from = last_main.max(complete_above).saturating_add(1);
+        let to = here.main.saturating_sub(1);
+        let mains = (from <= to).then_some((from, to));
+        let subs = (first_sub < here.sub && last_main <= here.main).then(|| {
+            let last = here.sub.saturating_sub(1);
+            (here.main, first_sub, last)
+        });
+        (mains.is_some() || subs.is_some()).then_some(Self { mains, subs })
+    }
+
+    /// How many main revisions are missing whole.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let count = self.mains.map_or(0, |(from, to)| to.saturating_sub(from).saturating_add(1));
+        u64::try_from(count).unwrap_or(0)
+    }
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (one, several) = match (self.mains, self.subs) {
+            (Some((from, to)), _) if from == to => (format!("Revision {from}"), false),
+            (Some((from, to)), _) => (format!("Revisions {from} to {to}"), true),
+            (None, _) => (String::new(), true),
+        };
+        let parts = self.subs.map(|(main, from, to)| match from == to {
+            true => format!("operation {from} of revision {main}"),
+            false => format!("operations {from} to {to} of revision {main}"),
+        });
+        match (self.mains, parts) {
+            (None, Some(parts)) => {
+                let mut letters = parts.chars();
+                let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+                let verb = if self.subs.is_some_and(|(_, from, to)| from == to) { "is" } else { "are" };
+                write!(f, "{}{} {verb} missing", first.map(String::from).unwrap_or_default(), letters.as_str())
+            }
+            (_, Some(parts)) => write!(f, "{one} and {parts} are missing"),
+            (_, None) => write!(f, "{one} {} missing", if several { "are" } else { "is" }),
+        }
+    }
+}
+
+/// The lowest value of `complete_above` with which nothing is missing between two neighbours; 0 when nothing is missing in any case.
+#[must_use]
+#[inline]
+pub fn complete_from(before: Option<Revision>, here: Revision) -> i64 {
+    let (next_main, next_sub) = match before {
+        Some(before) if before.main == here.main => (here.main, before.sub.saturating_add(1)),
+        Some(before) => (before.main.saturating_add(1), 0),
+        None => (1, 0),
+    };
+    if before.is_some_and(|before| before >= here) {
+        0
+    } else if here.sub > next_sub {
+        here.main
+    } else if here.main > next_main {
+        here.main.saturating_sub(1)
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rev(main: i64, sub: i64) -> Revision {
+        Revision { main, sub }
+    }
+
+    #[test]
+    fn neighbours_that_follow_each_other_have_no_gap() {
+        for (before, here) in [(rev(4, 0), rev(5, 0)), (rev(4, 7), rev(5, 0)), (rev(4, 7), rev(4, 8))] {
+            assert_eq!(complete_from(Some(before), here), 0);
+            assert_eq!(Gap::between(Some(before), here, 1), None);
+        }
+        assert_eq!(Gap::between(None, rev(2, 0), 1), None);
+        assert_eq!(Gap::between(None, rev(41, 0), 40), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let said = |before, here, mark| Gap::between(before, here, mark).map(|gap| gap.to_string()).unwrap_or_default();
+        assert_eq!(said(Some(rev(4, 0)), rev(6, 0), 1), "Revision 5 is missing");
+        assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 1), "Revisions 5 to 8 are missing");
+        assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 6), "Revisions 7 to 8 are missing");
+        assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 8), "");
+        assert_eq!(said(Some(rev(4, 0)), rev(4, 2), 1), "Operation 1 of revision 4 is missing");
+        assert_eq!(said(Some(rev(4, 0)), rev(5, 3), 1), "Operations 0 to 2 of revision 5 are missing");
+        assert_eq!(said(Some(rev(4, 0)), rev(6, 1), 1), "Revision 5 and operation 0 of revision 6 are missing");
+        assert_eq!(said(None, rev(4, 0), 1), "Revisions 2 to 3 are missing");
+        assert_eq!(said(Some(rev(9, 0)), rev(4, 0), 1), "");
+    }
+
+    #[test]
+    fn both_rules_agree() {
+        let all: Vec<_> = (0..6).flat_map(|main| (0..4).map(move |sub| rev(main, sub))).collect();
+        for here in &all {
+            for before in std::iter::once(None).chain(all.iter().map(Some)) {
+                for mark in 1..8 {
+                    let wanted = complete_from(before.copied(), *here);
+                    let gap = Gap::between(before.copied(), *here, mark);
+                    assert_eq!(gap.is_some(), wanted > mark, "{before:?} {here:?} {mark}: {wanted} {gap:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Which revisions are missing, and between which pages: a part of the second walk, which is taken only when the first one counted a gap.
+
+use crate::code::Code;
+use crate::etcd::gap::Gap;
+use crate::etcd::record::{Marks, Record};
+use crate::etcd::revision::{Revision, RevisionKey};
+use crate::finding::{Finding, Findings};
+use crate::limits::FINDINGS_PER_CODE;
+use crate::scan::unreachable::Unreachable;
+
+/// Follows the revisions of bucket `key` in order.
+#[derive(Debug)]
+pub(crate) struct LostRevisions {
+    marks: Marks,
+    last: Option<(Revision, u64)>,
+    /// Whether all entries so far may be what `etcdctl migrate` wrote.
+    migrated: bool,
+    lost: Gaps,
+    /// Gaps that `etcdctl migrate` leaves: a v2 store counts changes that make no key.
+    skipped: Gaps,
+    /// Puts of version 1 with an earlier creation that `etcdctl migrate` may have written.
+    updates: u64,
+    first_update: Option<Finding>,
+    /// The same elsewhere.
+    impossible: Findings,
+}
+
+/// Gaps in the order of the file: the first thousand, and how many there are.
+#[derive(Debug, Default)]
+struct Gaps {
+    list: Vec<(Gap, Finding)>,
+    /// The main revisions that are missing whole, as ranges that rise.
+    mains: Vec<(i64, i64)>,
+    /// Main revisions of which some operations are missing: which, and the first and last operation.
+    subs: Vec<(i64, i64, i64)>,
+    count: u64,
+}
+
+impl Gaps {
+    fn push(&mut self, gap: Gap, finding: Finding) {
+        self.count = self.count.saturating_add(1);
+        if self.count <= FINDINGS_PER_CODE {
+            self.list.push((gap, finding));
+            self.mains.extend(gap.mains);
+            self.subs.extend(gap.subs);
+        }
+    }
+
+    fn contains(&self, revision: Revision) -> bool {
+        let Revision { main, sub } = revision;
+        let first = self.subs.partition_point(|(of, ..)| *of < main);
+        let of_main = self.subs.iter().skip(first).take_while(|(of, ..)| *of == main);
+        self.covers(main) || of_main.into_iter().any(|(_, from, to)| (*from..=*to).contains(&sub))
+    }
+
+    /// Whether nothing of a main revision is there.
+    fn covers(&self, main: i64) -> bool {
+        let after = self.mains.partition_point(|(from, _)| *from <= main);
+        let range = after.checked_sub(1).and_then(|at| self.mains.get(at));
+        range.is_some_and(|(_, to)| main <= *to)
+    }
+}
+
+impl LostRevisions {
+    pub(crate) fn new(marks: Marks) -> Self {
+        Self {
+            marks,
+            last: None,
+            migrated: true,
+            lost: Gaps::default(),
+            skipped: Gaps::default(),
+            updates: 0,
+            first_update: None,
+            impossible: Findings::default(),
+        }
+    }
+
+    /// Takes in the next entry. `record` is none when it has no valid one; `here` is its place.
+    pub(crate) fn see(&mut self, key: RevisionKey, record: Option<&Record>, here: &Finding) {
+        let revision = key.revision;
+        let before = self.last.map(|(last, _)| last);
+        // A store that etcd itself began has revision 2, unless a compaction removed it.
+        let compacted = self.marks.scheduled > 0 || self.marks.finished > 0;
+        let begins = before.is_none() && !compacted && revision.main <= 2;
+        let plain = record.is_some_and(|record| record.is_creation()) && revision.sub == 0 && !begins;
+        self.migrated &= plain && before.is_none_or(|before| before.main < revision.main);
+        if let Some(gap) = Gap::between(before, revision, self.marks.complete_above()) {
+            let finding = Finding { message: self.gap_text(&gap, revision, here), ..here.clone() };
+            let gaps = if self.migrated && !compacted { &mut self.skipped } else { &mut self.lost };
+            gaps.push(gap, finding);
+        }
+        if let Some(record) = record.filter(|record| record.is_migrated(revision.main)) {
+            let create = record.create();
+            if self.migrated && revision.main <= self.marks.complete_above() {
+                // The gaps are gone with a compaction; a key that was never written since stays as it was.
+            } else if self.migrated {
+                self.updates = self.updates.saturating_add(1);
+                self.first_update.get_or_insert_with(|| here.clone());
+            } else {
+                let text =
+                    format!("Revision {revision} is version 1 of its key, but names the creation revision {create}.");
+                self.impossible.push(Finding { message: text, ..here.clone().with_code(Code::KeyvalueHistory) });
+            }
+        }
+        if before.is_none_or(|before| before < revision) {
+            self.last = Some((revision, here.page.unwrap_or(0)));
+        }
+    }
+
+    fn gap_text(&self, gap: &Gap, here: Revision, place: &Finding) -> String {
+        let page = place.page.unwrap_or(0);
+        let number = match gap.count() {
+            0 | 1 => String::new(),
+            count => format!(" ({count} revisions)"),
+        };
+        match self.last {
+            None => format!(
+                "{gap}{number}: page {page} begins with revision {here}, and no compaction removed what was before it."
+            ),
+            Some((last, before)) if before == page => {
+                format!("{gap}{number}: on page {page} revision {here} follows {last}.")
+            }
+            Some((last, before)) => {
+                format!("{gap}{number}: page {before} ends with revision {last}, page {page} begins with {here}.")
+            }
+        }
+    }
+
+    /// Whether anything is missing, or looks so.
+    pub(crate) fn any(&self) -> bool {
+        self.lost.count > 0 || self.skipped.count > 0
+    }
+
+    /// Whether a revision is above all marks of compaction, and the tree lacks it.
+    pub(crate) fn lacks(&self, revision: Revision) -> bool {
+        revision.main > self.marks.complete_above()
+            && (self.last.is_none_or(|(last, _)| revision > last)
+                || self.lost.contains(revision)
+                || self.skipped.contains(revision))
+    }
+
+    /// The findings, now that it is known what lies in pages that nothing points to.
+    pub(crate) fn finish(self, unreachable: &Unreachable) -> Findings {
+        let Self { mut lost, mut skipped, updates, first_update, impossible, .. } = self;
+        // No page ever held what a migration left out.
+        if unreachable.revisions().any(|main| skipped.covers(main)) {
+            lost.count = lost.count.saturating_add(skipped.count);
+            lost.list.splice(0..0, std::mem::take(&mut skipped).list);
+        }
+        let mut findings = Findings::default();
+        for (_, finding) in lost.list {
+            findings.push(finding.with_code(Code::RevisionsMissing));
+        }
+        if lost.count > 0 {
+            findings.count_at_least(Code::RevisionsMissing, lost.count);
+        }
+        if updates > 0 || skipped.count > 0 {
+            let place = first_update.or(skipped.list.into_iter().next().map(|(_, finding)| finding));
+            let text = format!(
+                "{} gaps in the revisions before the first compaction, and {updates} keys of version 1 that were created \
+                 earlier: `etcdctl migrate` may have made this store.",
+                skipped.count
+            );
+            let place = place.unwrap_or_else(|| Finding::new(Code::StoreMigrated, ""));
+            findings.push(Finding { message: text, key: None, ..place.with_code(Code::StoreMigrated) });
+        }
+        findings.append(impossible);
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::keyvalue::KeyValue;
+
+    const NEW: Marks = Marks { finished: -1, scheduled: -1 };
+
+    /// Entries as main, sub, creation, version; on page 7.
+    fn codes(marks: Marks, entries: &[(i64, i64, i64, i64)]) -> Vec<(Code, String)> {
+        let mut lost = LostRevisions::new(marks);
+        for (main, sub, create_revision, version) in entries {
+            let message =
+                KeyValue { key: b"k", create_revision: *create_revision, version: *version, ..KeyValue::default() };
+            let key = RevisionKey { revision: Revision { main: *main, sub: *sub }, tombstone: false };
+            lost.see(key, Some(&Record::new(&message, false)), &Finding::new(Code::KeyvalueHistory, "").page(7));
+        }
+        let findings = lost.finish(&Unreachable::default());
+        findings.list().iter().map(|finding| (finding.code, finding.message.clone())).collect()
+    }
+
+    fn names(marks: Marks, entries: &[(i64, i64, i64, i64)]) -> Vec<Code> {
+        codes(marks, entries).into_iter().map(|(code, _)| code).collect()
+    }
+
+    #[test]
+    fn a_gap_names_what_is_missing() {
+        let found = codes(NEW, &[(2, 0, 2, 1), (3, 0, 3, 1), (9, 0, 9, 1)]);
+        let text = "Revisions 4 to 8 are missing (5 revisions): on page 7 revision 9_0 follows 3_0.";
+        assert_eq!(found, [(Code::RevisionsMissing, text.to_owned())]);
+        assert_eq!(names(Marks { finished: 8, scheduled: 8 }, &[(3, 0, 3, 1), (9, 0, 9, 1)]), []);
+        assert_eq!(names(NEW, &[(2, 0, 2, 1), (3, 1, 3, 1)]), [Code::RevisionsMissing]);
+    }
+
+    #[test]
+    fn a_migrated_store_is_no_damage() {
+        assert_eq!(names(NEW, &[(5, 0, 5, 1), (9, 0, 9, 1), (10, 0, 9, 2)]), [Code::StoreMigrated]);
+        assert_eq!(names(NEW, &[(5, 0, 4, 1), (6, 0, 6, 1)]), [Code::StoreMigrated]);
+        // Compacted since.
+        assert_eq!(names(Marks { finished: 20, scheduled: 20 }, &[(5, 0, 4, 1), (21, 0, 4, 2)]), []);
+    }
+
+    #[test]
+    fn what_no_migration_writes_is_damage() {
+        // A store that began with revision 2.
+        assert_eq!(names(NEW, &[(2, 0, 2, 1), (5, 0, 4, 1)]), [Code::RevisionsMissing, Code::KeyvalueHistory]);
+        // A gap behind an update.
+        let found = names(NEW, &[(5, 0, 5, 1), (6, 0, 5, 2), (8, 0, 8, 1)]);
+        assert_eq!(found, [Code::RevisionsMissing, Code::StoreMigrated]);
+        // A gap above a compaction.
+        assert_eq!(names(Marks { finished: 5, scheduled: 5 }, &[(5, 0, 5, 1), (8, 0, 8, 1)]), [Code::RevisionsMissing]);
+    }
+
+    #[test]
+    fn a_gap_whose_revisions_lie_in_free_pages_is_no_migration() {
+        let mut lost = LostRevisions::new(NEW);
+        let record = Record::new(&KeyValue { key: b"k", create_revision: 9, version: 1, ..KeyValue::default() }, false);
+        let key = RevisionKey { revision: Revision { main: 9, sub: 0 }, tombstone: false };
+        lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(7));
+        let lacks = |main, sub| lost.lacks(Revision { main, sub });
+        assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));
+        let findings = lost.finish(&Unreachable::of([5]));
+        assert!(findings.has(Code::RevisionsMissing) && !findings.has(Code::StoreMigrated));
+    }
+}

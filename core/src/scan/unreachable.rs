@@ -1,0 +1,123 @@
+//! Pages that nothing points to: what they hold of bucket `key`.
+//!
+//! Free pages keep what they held, and a snapshot that is streamed under writes even holds newer revisions in them than in its tree. So they are looked at
+//! only when the tree is known to lack something: then they show that a write was lost, and what could be read of it.
+
+use std::collections::BTreeSet;
+
+use crate::bolt::leaf::Leaf;
+use crate::bolt::page::Kind;
+use crate::bolt::reader::Reader;
+use crate::bolt::set::PageSet;
+use crate::code::Code;
+use crate::error::Error;
+use crate::etcd::revision::{Revision, RevisionKey};
+use crate::finding::Finding;
+use crate::limits::MAX_UNREACHABLE_REVISIONS;
+use crate::scan::open::Scan;
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Ranges of revisions that a message lists.
+const RANGES: usize = 4;
+
+/// Pages between two calls of the watch.
+const STRIDE: u64 = 128;
+
+/// The revisions that only unreachable pages hold.
+#[derive(Debug, Default)]
+pub(crate) struct Unreachable {
+    mains: BTreeSet<i64>,
+    pages: u64,
+    first: Option<(u64, u64)>,
+}
+
+impl Unreachable {
+    /// Looks for revisions that are `lacking` in all pages outside `used`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub(crate) fn look<S: Source + ?Sized>(
+        scan: &Scan<'_, S>,
+        used: &PageSet,
+        lacking: impl Fn(Revision) -> bool,
+        watch: &dyn Watch,
+    ) -> Result<Self, Error> {
+        let mut found = Self::default();
+        let mut reader = Reader::new(scan.source, scan.geometry);
+        let free = (2..scan.geometry.present).filter(|page| !used.contains(*page));
+        for (number, page) in (0u64..).zip(free) {
+            if number.checked_rem(STRIDE) == Some(0) && watch.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let Ok((header, bytes)) = reader.unit(page)? else { continue };
+            if header.id != page || header.kind() != Some(Kind::Leaf) {
+                continue;
+            }
+            let before = found.mains.len();
+            let keys = Leaf::new(header, bytes).pairs().map_while(|element| RevisionKey::parse(element.key));
+            let mains = keys.filter(|key| lacking(key.revision)).map(|key| key.revision.main);
+            let room = MAX_UNREACHABLE_REVISIONS.saturating_sub(before);
+            found.mains.extend(mains.take(room));
+            if found.mains.len() > before {
+                found.pages = found.pages.saturating_add(1);
+                found.first.get_or_insert((page, scan.geometry.offset(page)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The main revisions.
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = i64> {
+        self.mains.iter().copied()
+    }
+
+    /// The finding, when there is something.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        let (page, offset) = self.first?;
+        let number = self.mains.len();
+        let least = if number >= MAX_UNREACHABLE_REVISIONS { "at least " } else { "" };
+        let text = format!(
+            "Pages that nothing points to hold {least}{number} revisions that bucket `key` lacks: {}. {} pages have some that no page before them has, the first is page {page}.",
+            ranges(&self.mains),
+            self.pages
+        );
+        Some(Finding::new(Code::RevisionsUnreachable, text).page(page).offset(offset))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(mains: impl IntoIterator<Item = i64>) -> Self {
+        Self { mains: mains.into_iter().collect(), pages: 1, first: Some((2, 8192)) }
+    }
+}
+
+/// "4 to 9, 12, 15 to 16 and 3 further ranges"
+fn ranges(mains: &BTreeSet<i64>) -> String {
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for main in mains {
+        match ranges.last_mut() {
+            Some((_, to)) if to.checked_add(1) == Some(*main) => *to = *main,
+            _ => ranges.push((*main, *main)),
+        }
+    }
+    let said: Vec<String> = ranges
+        .iter()
+        .take(RANGES)
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
+        .collect();
+    match ranges.len().saturating_sub(RANGES) {
+        0 => said.join(", "),
+        more => format!("{} and {more} further ranges", said.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_joined_and_bounded() {
+        assert_eq!(ranges(&BTreeSet::from([4, 5, 6, 9])), "4 to 6, 9");
+        assert_eq!(ranges(&BTreeSet::from([1, 3, 5, 7, 9, 11])), "1, 3, 5, 7 and 2 further ranges");
+    }
+}

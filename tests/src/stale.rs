@@ -1,0 +1,102 @@
+//! Writes that a disk lost: a page of bucket `key` that still is what it was before, while all others are new.
+//!
+//! Bolt never writes a page in place, so free pages hold older versions of those in use. One of them, put where the new version should be, with its number, is what
+//! a lost write of that page leaves. The SHA-256 is right, because the server itself would have sent the file so.
+
+use std::collections::BTreeSet;
+
+use crate::build::with_trailer;
+use crate::read::{BRANCH, File, LEAF, Visit, database_of};
+
+/// What the page is in its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The root page of bucket `key`, a branch page.
+    Root,
+    /// A branch page below it.
+    Branch,
+    /// A leaf page.
+    Leaf,
+}
+
+/// A snapshot with a lost write.
+pub struct Stale {
+    /// The page that is old.
+    pub page: u64,
+    /// The free page that held its older version.
+    pub older: u64,
+    /// What it is.
+    pub role: Role,
+    /// The snapshot.
+    pub file: Vec<u8>,
+}
+
+/// Every snapshot that a single lost write can make of a good one, as far as the older version lies in a free page.
+#[must_use]
+pub fn all(snapshot: &[u8]) -> Vec<Stale> {
+    let file = File::new(database_of(snapshot).to_vec());
+    let free = free_pages(&file);
+    let tree = file.visits_of("key");
+    let mut found = Vec::new();
+    for visit in &tree {
+        for older in free.iter().filter(|older| is_older(&file, visit, **older)) {
+            let mut stale = file.clone();
+            let (extent, at) = (file.extent(*older), file.at(visit.page));
+            stale.bytes.copy_within(extent, at);
+            stale.put_u64(at, visit.page);
+            let role = match (visit.flags, visit.parent) {
+                (BRANCH, None) => Role::Root,
+                (BRANCH, Some(_)) => Role::Branch,
+                _ => Role::Leaf,
+            };
+            found.push(Stale { page: visit.page, older: *older, role, file: with_trailer(&stale.bytes) });
+        }
+    }
+    found
+}
+
+/// Pages that are whole, carry their own number, and that nothing points to.
+fn free_pages(file: &File) -> Vec<u64> {
+    let mut used = BTreeSet::from([0, 1]);
+    for visit in file.visits() {
+        used.extend(visit.page..=visit.page + u64::from(file.header(visit.page).overflow));
+    }
+    let pages = (file.bytes.len() / file.page_size) as u64;
+    (2..pages)
+        .filter(|page| {
+            let header = file.header(*page);
+            let last = page.saturating_add(u64::from(header.overflow));
+            header.id == *page && last < pages && (*page..=last).all(|page| !used.contains(&page))
+        })
+        .collect()
+}
+
+/// Whether a free page may be what a page in use was before: of the same size, with some of the same keys.
+///
+/// A page keeps its range of keys while others are added or compacted away, so its versions overlap.
+fn is_older(file: &File, visit: &Visit, free: u64) -> bool {
+    let (new, old) = (file.header(visit.page), file.header(free));
+    let same_size = new.overflow == old.overflow;
+    let (new, old) = (range(file, visit.page), range(file, free));
+    same_size
+        && new.zip(old).is_some_and(|(new, old)| new.0 <= old.1 && old.0 <= new.1)
+        && file.bytes[file.extent(visit.page)][16..] != file.bytes[file.extent(free)][16..]
+}
+
+/// First and last key of a page of revisions; none when it is something else.
+fn range(file: &File, page: u64) -> Option<(&[u8], &[u8])> {
+    let extent = file.extent(page);
+    let key = |from: usize, size: usize| {
+        let key = file.bytes.get(from..from.checked_add(size)?)?;
+        (from >= extent.start && from + size <= extent.end && matches!(size, 17 | 18) && key[8] == b'_').then_some(key)
+    };
+    let header = file.header(page);
+    let at = |index: usize| extent.start + 16 + 16 * index;
+    let place = |index: usize| match header.flags {
+        BRANCH => key(at(index) + file.u32(at(index)) as usize, file.u32(at(index) + 4) as usize),
+        LEAF => key(at(index) + file.u32(at(index) + 4) as usize, file.u32(at(index) + 8) as usize),
+        _ => None,
+    };
+    let last = usize::from(header.count).checked_sub(1).filter(|last| at(*last + 1) <= extent.end)?;
+    Some((place(0)?, place(last)?))
+}
