@@ -16,7 +16,7 @@ pub fn value(bytes: &[u8]) -> String {
         if is_harmless(char) {
             safe.push(char);
         } else {
-            safe.extend(char.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii().to_string().chars());
+            safe.push_str(&char.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii().to_string());
         }
     }
     safe

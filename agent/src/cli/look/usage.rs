@@ -47,7 +47,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         report,
     };
     let form = args.look.write_out;
-    output::print(&if form == LookForm::Json { found.json() } else { found.text(form, args.top, whole) })?;
+    output::print(&if form == LookForm::Json { found.json(whole) } else { found.text(form, args.top, whole) })?;
     Ok(told(&args.look.file, &lost))
 }
 
@@ -66,6 +66,11 @@ struct Found {
 }
 
 impl Found {
+    /// Bytes that a compaction and a defragmentation would leave.
+    fn left(&self) -> u64 {
+        self.report.defragmented_bytes.min(self.size)
+    }
+
     fn text(&self, form: LookForm, top: usize, whole: bool) -> String {
         let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.report.total;
         let mut text = format!(
@@ -79,7 +84,7 @@ impl Found {
         );
         if whole && self.is_latest {
             let room = self.size.saturating_sub(self.report.total.bytes());
-            let left = self.report.defragmented_bytes.min(self.size);
+            let left = self.left();
             // What stays free even then.
             let kept = left.saturating_sub(live_bytes);
             let back = if room / 2 > kept { ": a defragmentation gives most of that back" } else { "" };
@@ -126,7 +131,7 @@ impl Found {
     }
 
     /// An object a line: the whole, the groups, the lists.
-    fn json(&self) -> String {
+    fn json(&self, whole: bool) -> String {
         let object = |kind: &str, key: Option<&[u8]>, rest: Value| {
             let mut object = Map::new();
             object.insert("kind".into(), kind.into());
@@ -145,7 +150,11 @@ impl Found {
             })
         };
         let mut text = object("total", None, usage(&self.report.total));
-        text.push_str(&object("database", None, json!({"bytes": self.size, "revision": self.revision})));
+        let mut database = json!({"bytes": self.size, "revision": self.revision});
+        if whole && self.is_latest {
+            database["defragmentedBytes"] = self.left().into();
+        }
+        text.push_str(&object("database", None, database));
         for bucket in self.status.iter().flat_map(|status| &status.buckets) {
             let rest = json!({
                 "name": bucket.name, "entries": bucket.entries, "bytes": bucket.bytes, "pages": bucket.pages,
