@@ -70,16 +70,6 @@ impl Strip {
         size_of::<Brief>().saturating_add(lists).saturating_add(steps)
     }
 
-    /// Makes room for so many leaves more, their lists apart.
-    ///
-    /// # Errors
-    /// [`Error::Memory`].
-    pub(crate) fn reserve(&mut self, leaves: usize) -> Result<(), Error> {
-        let bytes = leaves.saturating_mul(size_of::<Brief>()) as u64;
-        let memory = |_| Error::Memory { what: "digests of leaf pages", bytes };
-        self.briefs.try_reserve_exact(leaves).map_err(memory)
-    }
-
     /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
     pub(crate) fn has_room(&mut self, digest: &LeafDigest) -> bool {
         let steps = digest.steps.as_ref().map_or(0, Vec::len);
