@@ -187,7 +187,8 @@ fn a_plain_file_is_read_no_further_than_a_snapshot() {
         ends_soon(&run(&["keys", &name], Stdio::null()), 0, "", "keys");
         for more in [&["--dry-run"][..], &["--skip-hash-check"]] {
             let target = directory.path().join("data");
-            let command = [&["restore", &name, "--data-dir", &target.to_string_lossy()], more].concat();
+            let data = target.to_string_lossy();
+            let command = [&["restore", &name, "--data-dir", &data], more].concat();
             ends_soon(&run(&command, Stdio::null()), 1, "goes on for more than 64 MiB", "restore");
             assert!(!target.exists());
         }
