@@ -57,16 +57,13 @@ fn zip(start: &[u8], times: usize) -> Vec<u8> {
     [local, central, end].concat()
 }
 
-/// A frame of the bytes, and so many frames of a GiB of zeros.
+/// A frame of the bytes, and a frame of so many GiB of zeros, which has 128 KiB in four bytes and never ends.
 fn zstd(start: &[u8], times: usize) -> Vec<u8> {
-    let frame = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("zstd");
-        pieces.for_each(|piece| encoder.write_all(piece).expect("zstd"));
-        encoder.finish().expect("zstd")
-    };
-    let zeros = vec![0; 64 * MIB];
-    let gib = frame(&mut std::iter::repeat_n(&zeros[..], 16));
-    [frame(&mut std::iter::once(start)), gib.repeat(times)].concat()
+    const BLOCK: u32 = 128 << 10;
+    // Source: RFC 8878, section 3.1.1.2: the size from bit 3 on, and type 1, a byte that is repeated.
+    let [low, middle, high, _] = ((BLOCK << 3) | (1 << 1)).to_le_bytes();
+    let zeros = [low, middle, high, 0].repeat(8192 * times);
+    [&zstd::encode_all(start, 1).expect("zstd"), &[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38][..], &zeros].concat()
 }
 
 /// What a program did.
@@ -117,11 +114,15 @@ fn ends_soon(run: &Run, code: i32, words: &str, what: &str) {
     assert!(run.memory_kib < MEMORY_KIB, "{what} took {} KiB", run.memory_kib);
 }
 
-/// Every way to read a file.
+/// Every way to read a file, or of one that is not packed by zstd those that differ in how they unpack it.
 fn commands(file: &str) -> Vec<Vec<&str>> {
-    let restore = ["restore", file, "--dry-run", "--data-dir", "/nonexistent/data"];
-    let any = ["verify", "status", "keys", "members", "hashkv", "usage"].map(|command| vec![command, file]);
-    [&any[..], &[restore.to_vec()]].concat()
+    let restore = vec!["restore", file, "--dry-run", "--data-dir", "/nonexistent/data"];
+    let any = if file.ends_with(".zst") {
+        &["verify", "keys", "members", "hashkv", "usage"][..]
+    } else {
+        &["verify", "keys"]
+    };
+    any.iter().map(|command| vec![*command, file]).chain([restore]).collect()
 }
 
 fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
@@ -183,7 +184,7 @@ fn a_plain_file_is_read_no_further_than_a_snapshot() {
         std::fs::OpenOptions::new().write(true).open(&path).expect("the file").set_len(len).expect("a hole");
         let verified = run(&["verify", &name], Stdio::null());
         ends_soon(&verified, 1, "cut to that length its SHA-256 matches", "verify");
-        ends_soon(&run(&["status", &name], Stdio::null()), 1, "goes on for more than 64 MiB", "status");
+        ends_soon(&run(&["status", &name], Stdio::null()), 1, "file-lengthened", "status");
         ends_soon(&run(&["keys", &name], Stdio::null()), 0, "", "keys");
         for more in [&["--dry-run"][..], &["--skip-hash-check"]] {
             let target = directory.path().join("data");
@@ -248,17 +249,7 @@ fn old_pages_take_no_memory_in_a_packed_file() {
         run.memory_kib
     };
     let bound = measured(&plain) + (64 << 10);
-    let packed = [
-        ("stale.db.zst", zstd::encode_all(&bytes[..], 1).expect("zstd")),
-        ("stale.db.gz", {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&bytes).expect("gzip");
-            encoder.finish().expect("gzip")
-        }),
-    ];
-    drop(bytes);
-    for (name, packed) in packed {
-        let kib = measured(&write(&directory, name, &packed));
-        assert!(kib <= bound, "{name} took {kib} KiB, more than {bound}");
-    }
+    let packed = write(&directory, "stale.db.zst", &zstd::encode_all(&bytes[..], 1).expect("zstd"));
+    let kib = measured(&packed);
+    assert!(kib <= bound, "it took {kib} KiB, more than {bound}");
 }
