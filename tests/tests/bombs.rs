@@ -1,7 +1,6 @@
 //! Small files that unpack to very much, and files that are much longer than a snapshot: each command ends soon, with little memory, and leaves
 //! the directory for temporary files nearly empty.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -224,7 +223,10 @@ fn of_an_endless_pipe_no_more_is_copied_than_a_snapshot() {
 fn stale(pages: u64) -> Vec<u8> {
     let snapshot = snapshot();
     let mut file = File::new(database_of(&snapshot).to_vec());
-    let leaf = file.entries("key").first().expect("a leaf").page;
+    let leaves: Vec<u64> = file.entries("key").iter().map(|leaf| leaf.page).collect();
+    let entries = |page: &u64| leaves.iter().filter(|leaf| *leaf == page).count();
+    // The one with the most entries, which would take the most memory.
+    let leaf = leaves.iter().copied().max_by_key(|page| entries(page)).expect("a leaf");
     let at = usize::try_from(leaf).unwrap() * file.page_size;
     let template = file.bytes[at..at + file.page_size].to_vec();
     let before = (file.bytes.len() / file.page_size) as u64;
