@@ -102,6 +102,8 @@ pub struct Ended {
     pub hit: bool,
     /// Whether the program was killed.
     pub killed: bool,
+    /// The calls of the group, as `strace` saw them.
+    pub calls: String,
 }
 
 /// What a sweep did.
@@ -182,8 +184,8 @@ pub fn run(command: &Command, trial: &Trial) -> Ended {
     let output = traced(strace, command).output().expect("strace runs");
     let killed = output.status.signal() == Some(9);
     let told = fs::read(log.path()).expect("strace's log");
-    let injected = String::from_utf8_lossy(&told).contains("(INJECTED)");
-    Ended { hit: killed || injected, killed, output }
+    let calls = String::from_utf8_lossy(&told).into_owned();
+    Ended { hit: killed || calls.contains("(INJECTED)"), killed, output, calls }
 }
 
 /// Every failure at every call that a run without any makes.

@@ -107,8 +107,11 @@ impl Directory {
     }
 
     /// Whether `name` is that file.
-    pub fn has(&self, name: &Path, file: FileIdentity) -> bool {
-        matches!(self.look(name), Ok(Some(facts)) if FileIdentity::of_stat(&facts) == file)
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn has(&self, name: &Path, file: FileIdentity) -> io::Result<bool> {
+        Ok(self.look(name)?.is_some_and(|facts| FileIdentity::of_stat(&facts) == file))
     }
 
     /// Removes a file, a link, or, if `is_directory`, an empty directory. What is not there is removed already.
@@ -209,7 +212,7 @@ mod tests {
         let real = directory.open_below(Path::new("real")).unwrap();
         let followed = directory.follow(Path::new("link")).unwrap();
         assert_eq!(real.identity().unwrap(), followed.identity().unwrap());
-        assert!(directory.has(Path::new("real"), real.identity().unwrap()));
-        assert!(!directory.has(Path::new("link"), real.identity().unwrap()));
+        assert!(directory.has(Path::new("real"), real.identity().unwrap()).unwrap());
+        assert!(!directory.has(Path::new("link"), real.identity().unwrap()).unwrap());
     }
 }

@@ -56,7 +56,7 @@ fn find(parent: &Directory, name: &Path, file: FileIdentity, depth: usize) -> io
     let opened = Directory::from_readable(directory, parent.path_of(name));
     for (name, kind) in entries {
         let path = Path::new(OsStr::from_bytes(&name));
-        if opened.has(path, file)
+        if opened.has(path, file)?
             || (kind == FileType::Directory && find(&opened, path, file, depth.saturating_sub(1))?)
         {
             return Ok(true);

@@ -79,7 +79,7 @@ impl Drop for MadeDirectories {
     fn drop(&mut self) {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let ours = |directory: &Directory| {
-                directory.identity().is_ok_and(|identity| parent.has(Path::new(name), identity))
+                directory.identity().and_then(|identity| parent.has(Path::new(name), identity)).is_ok_and(|ours| ours)
             };
             if directory.as_ref().is_none_or(ours) {
                 let _ = parent.remove(Path::new(name), true);

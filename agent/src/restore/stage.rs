@@ -29,9 +29,9 @@ use crate::fsx::file_identity::FileIdentity;
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {
-    data: Part,
-    /// A log that does not come with the data directory.
+    /// A log that does not come with the data directory. Its stage goes first: it is found by the note in the other.
     log: Option<Part>,
+    data: Part,
     /// Where the log goes, relative to the stage that it is made in.
     log_path: PathBuf,
     layout: Layout,
@@ -161,7 +161,7 @@ impl Wanted<'_> {
         }
         let replaced = before.filter(|_| *layout != Layout::Filled);
         let mode = replaced.map(|facts| facts.mode() & 0o7777);
-        Ok(Stage { data, log, log_path, layout: layout.clone(), mode, owner, made })
+        Ok(Stage { log, data, log_path, layout: layout.clone(), mode, owner, made })
     }
 
     /// Who is to own the files: who was named, or else the owner of the directory that was there, as far as this user may give files away.
@@ -287,11 +287,12 @@ impl Stage {
         };
         let mode = self.mode.map_or(Ok(()), |mode| self.data.stage.set_mode(mode));
         let synced = self.data.sync.run();
-        let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
+        // The stage of the log first: it is found by the note in the other.
         let log = self.log.map(|log| (log.stage.shown().to_owned(), log.stage.finish()));
+        let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
         synced.map_err(in_place("the directory around it could not be synced"))?;
         mode.map_err(in_place("the mode of the directory that was there before could not be set"))?;
-        for (stage, finished) in [Some(data), log].into_iter().flatten() {
+        for (stage, finished) in [log, Some(data)].into_iter().flatten() {
             finished.map_err(in_place(&format!("{} could not be removed", crate::printable_path(&stage))))?;
         }
         Ok(())

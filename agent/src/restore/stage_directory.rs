@@ -115,7 +115,7 @@ impl StageDirectory {
             return Ok(None);
         }
         let identity = directory.identity()?;
-        if !parent.has(Path::new(slot), identity) {
+        if !parent.has(Path::new(slot), identity)? {
             return Ok(None);
         }
         let mut stage = Self {
@@ -234,14 +234,15 @@ impl StageDirectory {
     /// # Errors
     /// What the system says.
     pub fn set_mode(&self, mode: u32) -> io::Result<()> {
-        let Some(content) = &self.content else { return Ok(()) };
-        if content.facts()?.mode() & 0o7777 == mode | Mode::RWXU.as_raw_mode()
-            && mode & Mode::RWXU.as_raw_mode() == Mode::RWXU.as_raw_mode()
-        {
-            return Ok(());
+        let open = Mode::RWXU.as_raw_mode();
+        match &self.content {
+            // Its mode is that already.
+            Some(content) if mode & open != open => {
+                self.change_mode(mode)?;
+                Ok(rustix::fs::fsync(content)?)
+            }
+            _ => Ok(()),
         }
-        self.change_mode(mode)?;
-        Ok(rustix::fs::fsync(content)?)
     }
 
     fn change_mode(&self, mode: u32) -> io::Result<()> {
@@ -276,7 +277,7 @@ impl StageDirectory {
     pub fn take_back(&self, from: &Directory, name: &OsStr) {
         let Some(content) = &self.content else { return };
         remove_entries(content, &self.moved.borrow());
-        if content.identity().is_ok_and(|identity| from.has(Path::new(name), identity)) {
+        if content.identity().and_then(|identity| from.has(Path::new(name), identity)).is_ok_and(|ours| ours) {
             let _ = from.remove(Path::new(name), true);
         }
     }
@@ -290,12 +291,15 @@ impl StageDirectory {
         for entry in entries.iter().rev() {
             self.directory.remove(&entry.path, entry.is_directory)?;
         }
-        // Moved away by others it is no longer where it could be removed.
-        if self.parent.has(Path::new(&self.slot), self.identity) { self.remove_itself() } else { Ok(()) }
+        self.remove_itself()
     }
 
     fn remove_itself(&self) -> io::Result<()> {
-        self.parent.remove(Path::new(&self.slot), true)
+        // Moved away by others it is no longer where it could be removed.
+        if self.parent.has(Path::new(&self.slot), self.identity)? {
+            self.parent.remove(Path::new(&self.slot), true)?;
+        }
+        Ok(())
     }
 
     /// Where it is, for messages.
@@ -319,9 +323,7 @@ impl Drop for StageDirectory {
     fn drop(&mut self) {
         // By name, without a handle more: descriptors may be what the run failed for.
         remove_entries(&self.directory, &self.entries.borrow());
-        if self.parent.has(Path::new(&self.slot), self.identity) {
-            let _ = self.remove_itself();
-        }
+        let _ = self.remove_itself();
     }
 }
 

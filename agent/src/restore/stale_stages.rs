@@ -77,7 +77,7 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<Stale> {
     }
     // Locked, it is looked at once more: the run that made it may have ended a moment ago.
     let identity = directory.identity().ok()?;
-    if !parent.has(path, identity) {
+    if !parent.has(path, identity).ok()? {
         return None;
     }
     let expected = marker(identity, parent.identity().ok()?, target);

@@ -235,7 +235,11 @@ fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
     let (parent, identity) = (directory.follow(Path::new("..")).ok()?, directory.identity().ok()?);
     let real = std::fs::canonicalize(path).ok();
     let names = [path.file_name(), real.as_deref().and_then(Path::file_name)];
-    let name = names.into_iter().flatten().find(|name| parent.has(Path::new(name), identity))?.to_owned();
+    let name = names
+        .into_iter()
+        .flatten()
+        .find(|name| parent.has(Path::new(name), identity).is_ok_and(|same| same))?
+        .to_owned();
     let shown = path.parent().filter(|_| path.file_name() == Some(&name)).map(Path::to_owned);
     let shown = shown.or_else(|| real.and_then(|real| real.parent().map(Path::to_owned)));
     Some((parent.shown_as(&shown.unwrap_or_default()), name))

@@ -1,0 +1,327 @@
+//! Whoever runs a restore: a plain user in directories that others own, directories that may be written but not read, a process without descriptors.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use etcdsnap::{NoProgress, RestoreConfig, Run, restore};
+use etcdsnap_tests::failure_injection::{Ended, Failure, GROUPS, Trial, available, run};
+use etcdsnap_tests::other_user::{GROUP, USER, is_root, open_folder, program};
+use etcdsnap_tests::{case, cli};
+
+fn snapshot() -> PathBuf {
+    case::named("3.7-fresh").path()
+}
+
+/// A directory with a mode, and with an owner where the tests run as root.
+fn make(path: &Path, mode: u32, owner: (u32, u32)) {
+    fs::create_dir(path).unwrap();
+    if is_root() {
+        chown(path, Some(owner.0), Some(owner.1)).unwrap();
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn restore_as_user(source: &Path, flags: &[String]) -> Option<Output> {
+    let mut command = program()?;
+    command.arg("restore").arg(source).args(flags);
+    Some(command.output().unwrap())
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Kubernetes' `fsGroup`, OpenShift's random user, a directory for all: what the user may write to is restored into, and its own ids are kept. A dry run says the same.
+#[test]
+fn a_plain_user_in_a_directory_of_root() {
+    let theirs = (0, GROUP);
+    // The mode of the directory around the target and of the target itself, and what is made.
+    let cases: [(u32, Option<u32>, &str, bool); 9] = [
+        (0o2775, None, "--data-dir", true),
+        (0o2775, Some(0o2775), "--data-dir", true),
+        (0o755, Some(0o2775), "--data-dir", true),
+        (0o1777, None, "--data-dir", true),
+        (0o1777, Some(0o777), "--data-dir", true),
+        (0o2775, None, "--all-members", true),
+        (0o2775, Some(0o2775), "--all-members", true),
+        (0o1777, None, "--all-members", true),
+        (0o755, None, "--data-dir", !is_root()),
+    ];
+    for (around_mode, target_mode, flag, works) in cases {
+        let what = format!("{around_mode:o} {target_mode:?} {flag}");
+        let (folder, source) = open_folder(&snapshot());
+        let around = folder.path().join("around");
+        let target = around.join("data");
+        make(&around, 0o755, theirs);
+        if let Some(mode) = target_mode {
+            make(&target, mode, theirs);
+        }
+        fs::set_permissions(&around, fs::Permissions::from_mode(around_mode)).unwrap();
+        let flags = vec![format!("{flag}={}", target.display())];
+        let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
+        assert_eq!(dry.status.success(), works, "{what}: {}", complaint(&dry));
+        assert_eq!(target.exists(), target_mode.is_some(), "{what}: a dry run made something");
+        let output = restore_as_user(&source, &flags).unwrap();
+        assert_eq!(output.status.success(), works, "{what}: {}", complaint(&output));
+        if !works {
+            assert_eq!(names(&around), [""; 0], "{what}");
+            continue;
+        }
+        assert_eq!(names(&around), ["data"], "{what}");
+        let member = if flag == "--data-dir" { target.join("member") } else { target.join("default/member") };
+        let user = if is_root() { USER } else { rustix::process::geteuid().as_raw() };
+        for path in [member.join("snap/db"), member.join("wal"), member] {
+            assert_eq!(fs::metadata(&path).unwrap().uid(), user, "{what}: {}", path.display());
+        }
+        if let Some(mode) = target_mode {
+            assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, mode & 0o777, "{what}");
+        }
+    }
+}
+
+/// In a directory with the sticky bit another user's directory cannot be replaced: all members, which must appear as a whole, are refused before anything is read.
+#[test]
+fn what_cannot_be_replaced_is_refused_at_once() {
+    if !is_root() {
+        eprintln!("\n*** not run: only root makes directories of another user ***\n");
+        return;
+    }
+    let (folder, source) = open_folder(&snapshot());
+    let around = folder.path().join("around");
+    make(&around, 0o1777, (0, 0));
+    make(&around.join("all"), 0o777, (0, 0));
+    for dry in [&["--dry-run".to_owned()][..], &[]] {
+        let flags = [&[format!("--all-members={}", around.join("all").display())], dry].concat();
+        let Some(output) = restore_as_user(&source, &flags) else { return };
+        assert_eq!(output.status.code(), Some(2));
+        assert!(complaint(&output).contains("cannot be replaced as a whole"), "{}", complaint(&output));
+        assert_eq!(names(&around.join("all")), [""; 0]);
+    }
+}
+
+/// In a user namespace the owner of what is outside has no number, and nothing can be given to it.
+#[test]
+fn root_of_a_user_namespace() {
+    let Some(mut command) = program() else { return };
+    let (folder, source) = open_folder(&snapshot());
+    let target = folder.path().join("data");
+    make(&target, 0o777, (0, 0));
+    let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).map(ToOwned::to_owned).collect();
+    // `setpriv … -- unshare --user --map-root-user etcdsnap`
+    let (last, first) = words.split_last().unwrap();
+    let unshare = |program: &mut Command| {
+        program.args(["--user", "--map-root-user"]).arg(last).stdin(Stdio::null());
+    };
+    command = match first.split_first() {
+        Some((setpriv, words)) => {
+            let mut command = Command::new(setpriv);
+            command.args(words).arg("unshare");
+            command
+        }
+        None => Command::new("unshare"),
+    };
+    unshare(&mut command);
+    let output = command.arg("restore").arg(&source).arg(format!("--data-dir={}", target.display())).output().unwrap();
+    if complaint(&output).contains("unshare") {
+        eprintln!("\n*** not run: no user namespace can be made here ***\n");
+        return;
+    }
+    assert!(output.status.success(), "{}", complaint(&output));
+    assert!(target.join("member/snap/db").exists());
+}
+
+/// Root without the power to give files away, as in a container that drops all capabilities.
+#[test]
+fn root_without_capabilities() {
+    if !is_root() {
+        eprintln!("\n*** not run: this needs root ***\n");
+        return;
+    }
+    let (folder, source) = open_folder(&snapshot());
+    let target = folder.path().join("data");
+    make(&target, 0o777, (USER, USER));
+    let restore = |owner: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps=-all", "--bounding-set=-all", "--"]).arg(cli::program()).arg("restore").arg(&source);
+        command.arg(format!("--data-dir={}", target.display())).args(owner).stdin(Stdio::null()).output().unwrap()
+    };
+    let asked = restore(&["--owner=1234"]);
+    assert_eq!(asked.status.code(), Some(2));
+    assert!(complaint(&asked).contains("--owner: the files cannot be given away"), "{}", complaint(&asked));
+    assert_eq!(names(&target), [""; 0]);
+    let output = restore(&[]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    assert_eq!(fs::metadata(target.join("member/snap/db")).unwrap().uid(), 0);
+}
+
+/// Directories that may be written but not read cannot be opened to be synced.
+#[test]
+fn directories_that_may_not_be_read() {
+    for mode in [0o333, 0o300] {
+        let (folder, source) = open_folder(&snapshot());
+        let (data, logs) = (folder.path().join("around"), folder.path().join("logs"));
+        make(&data, mode, (USER, USER));
+        make(&logs, mode, (USER, USER));
+        let target = data.join("data");
+        let flags = [format!("--data-dir={}", target.display()), format!("--wal-dir={}", logs.join("log").display())];
+        let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
+        assert!(dry.status.success(), "{mode:o}: {}", complaint(&dry));
+        let output = restore_as_user(&source, &flags).unwrap();
+        assert!(output.status.success(), "{mode:o}: {}", complaint(&output));
+        for (directory, name) in [(&data, "data"), (&logs, "log")] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+            assert_eq!(names(directory), [name]);
+        }
+        assert!(target.join("member/snap/db").exists());
+    }
+}
+
+/// The modes of directories that were prepared, odd ones too: they are the result's.
+#[test]
+fn modes_of_a_prepared_directory() {
+    for mode in [0o500, 0o555, 0o700, 0o2770, 0o1777] {
+        let (folder, source) = open_folder(&snapshot());
+        let around = folder.path().join("around");
+        make(&around, 0o777, (USER, USER));
+        let target = around.join("data");
+        make(&target, mode, (USER, USER));
+        let Some(output) = restore_as_user(&source, &[format!("--data-dir={}", target.display())]) else { return };
+        assert!(output.status.success(), "{mode:o}: {}", complaint(&output));
+        assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode, "{mode:o}");
+        assert_eq!(names(&around), ["data"]);
+    }
+}
+
+/// What goes wrong once the result is in place is told as that: the result stays.
+#[test]
+fn a_sync_that_fails_after_the_result_is_in_place() {
+    if !available() {
+        return;
+    }
+    let group = *GROUPS.iter().find(|group| group.name == "sync").unwrap();
+    let mut seen = (0, 0);
+    for nth in 1..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("data");
+        let mut command = Command::new(cli::program());
+        command.arg("restore").arg(snapshot()).arg(format!("--data-dir={}", target.display()));
+        let Ended { output, hit, .. } = run(&command, &Trial { group, nth, failure: Failure::Error("EIO") });
+        if !hit {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(2), "{nth}: {}", complaint(&output));
+        if target.exists() {
+            assert!(complaint(&output).contains("is restored and in place, but"), "{}", complaint(&output));
+            assert!(complaint(&output).contains("Nothing is to be restored again"), "{}", complaint(&output));
+            assert_eq!(names(folder.path()), ["data"]);
+            seen.1 += 1;
+        } else {
+            assert_eq!(names(folder.path()), [""; 0], "{nth}");
+            seen.0 += 1;
+        }
+    }
+    assert!(seen.0 > 3 && seen.1 == 1, "{seen:?}");
+}
+
+/// However few descriptors there are: the result is whole, or nothing is left.
+#[test]
+fn no_descriptors_are_left() {
+    let mut seen = (0, 0);
+    for limit in 4..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, wal) = (folder.path().join("new/data"), folder.path().join("logs/log"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(cli::program()).arg("restore");
+        command.arg(snapshot()).arg(format!("--data-dir={}", target.display()));
+        command.arg(format!("--wal-dir={}", wal.display())).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        if output.status.success() {
+            assert!(target.join("member/snap/db").exists() && wal.exists());
+            assert_eq!(
+                (names(&folder.path().join("new")), names(&folder.path().join("logs"))),
+                (vec!["data".into()], vec!["log".into()])
+            );
+            seen.0 += 1;
+        } else {
+            assert_eq!(names(folder.path()), [""; 0], "{limit}: {}", complaint(&output));
+            seen.1 += 1;
+        }
+        if seen.0 > 2 {
+            break;
+        }
+    }
+    assert!(seen.0 > 0 && seen.1 > 5, "{seen:?}");
+}
+
+/// Paths that lead to one another by way of what does not exist yet.
+#[test]
+fn a_log_that_would_lie_in_the_database_by_another_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    fs::create_dir(at("real")).unwrap();
+    std::os::unix::fs::symlink("real", at("link")).unwrap();
+    let before = names(folder.path());
+    for (data, wal) in [
+        ("d", "d/../d/member/snap"),
+        ("d", "x/../d/member/snap/wal"),
+        ("d", "d/member/wal/../snap"),
+        ("d/../d", "d/member"),
+        ("x/y/../../d/e", "d"),
+        ("d", "x/../d"),
+        ("link/d", "real/d/member/snap"),
+        ("link/../real/d", "link/d/member"),
+        ("real", "link/member/snap"),
+        ("link", "link/../real/member"),
+    ] {
+        for run in [Run::Dry, Run::Write] {
+            let config = RestoreConfig {
+                snapshot_path: snapshot(),
+                output_data_dir: Some(at(data)),
+                output_wal_dir: Some(at(wal)),
+                run,
+                ..RestoreConfig::default()
+            };
+            let error = restore(&config, &NoProgress).unwrap_err();
+            assert!(error.to_string().starts_with("--wal-dir: "), "{data} {wal}: {error}");
+            assert_eq!(names(folder.path()), before, "{data} {wal}");
+            assert_eq!(names(&at("real")), [""; 0], "{data} {wal}");
+        }
+    }
+}
+
+/// The same ways to places that are fit.
+#[test]
+fn odd_ways_to_good_places() {
+    for (data, wal, expected) in [
+        ("x/../d", "x/../d/../log", "log"),
+        ("link/d", "real/d/log", "real/d/log"),
+        ("link/../d", "d/member/wal", "d/member/wal"),
+        ("real/.", "link/member/log", "real/member/log"),
+        ("link/../link", "link/log", "real/log"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir(at("real")).unwrap();
+        std::os::unix::fs::symlink("real", at("link")).unwrap();
+        let config = RestoreConfig {
+            snapshot_path: snapshot(),
+            output_data_dir: Some(at(data)),
+            output_wal_dir: Some(at(wal)),
+            ..RestoreConfig::default()
+        };
+        restore(&config, &NoProgress).unwrap();
+        assert_eq!(names(&at(expected)), ["0000000000000000-0000000000000000.wal"], "{data} {wal}");
+        assert!(!at("x").exists());
+        let all = [names(folder.path()), names(&at("real"))].concat();
+        assert!(all.iter().all(|name| !name.contains("etcdsnap-")), "{all:?}");
+    }
+}
