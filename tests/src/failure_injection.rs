@@ -2,7 +2,7 @@
 //!
 //! A first run counts the calls of each group. Then, for every call and every failure of the group, `prepare` makes a fresh place and the command, the command
 //! runs with that one failure, and `judge` looks at what it left. A test run takes a choice of a bounded number, always the same; `ETCDSNAP_INJECT=all` tries everything
-//! (some minutes a sweep), and `ETCDSNAP_INJECT=<group>:<failure>:<n>` one alone, as a failing test names it.
+//! (some minutes a sweep), and `ETCDSNAP_INJECT=<call>:<failure>:<n>` one alone, as a failing test names it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,8 +19,6 @@ use crate::dice::Dice;
 /// System calls that fail alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// A word for it.
-    pub name: &'static str,
     /// The calls.
     pub calls: &'static [&'static str],
     /// What they can fail with, as `strace` names it.
@@ -29,38 +27,24 @@ pub struct Group {
 
 /// All that reads, makes, changes or removes a file, or brings it to the disk.
 pub const GROUPS: &[Group] = &[
+    Group { calls: &["open", "openat", "openat2", "creat"], errors: &["EIO", "EACCES", "EMFILE", "ENOSPC"] },
+    Group { calls: &["mkdir", "mkdirat"], errors: &["EIO", "EACCES", "ENOSPC"] },
+    Group { calls: &["rename", "renameat", "renameat2"], errors: &["EIO", "EACCES", "ENOSPC"] },
+    Group { calls: &["link", "linkat", "symlink", "symlinkat"], errors: &["EIO", "EACCES", "ENOSPC"] },
+    Group { calls: &["unlink", "unlinkat", "rmdir"], errors: &["EIO", "EACCES"] },
+    Group { calls: &["fsync", "fdatasync", "syncfs", "sync_file_range"], errors: &["EIO", "ENOSPC", "EACCES"] },
+    Group { calls: &["write", "pwrite64", "writev", "pwritev"], errors: &["EIO", "ENOSPC"] },
+    Group { calls: &["ftruncate", "fallocate", "truncate", "copy_file_range"], errors: &["EIO", "ENOSPC", "EACCES"] },
     Group {
-        name: "open",
-        calls: &["open", "openat", "openat2", "creat"],
-        errors: &["EIO", "EACCES", "EMFILE", "ENOSPC"],
-    },
-    Group { name: "mkdir", calls: &["mkdir", "mkdirat"], errors: &["EIO", "EACCES", "ENOSPC"] },
-    Group { name: "rename", calls: &["rename", "renameat", "renameat2"], errors: &["EIO", "EACCES", "ENOSPC"] },
-    Group { name: "link", calls: &["link", "linkat", "symlink", "symlinkat"], errors: &["EIO", "EACCES", "ENOSPC"] },
-    Group { name: "unlink", calls: &["unlink", "unlinkat", "rmdir"], errors: &["EIO", "EACCES"] },
-    Group {
-        name: "sync",
-        calls: &["fsync", "fdatasync", "syncfs", "sync_file_range"],
-        errors: &["EIO", "ENOSPC", "EACCES"],
-    },
-    Group { name: "write", calls: &["write", "pwrite64", "writev", "pwritev"], errors: &["EIO", "ENOSPC"] },
-    Group {
-        name: "size",
-        calls: &["ftruncate", "fallocate", "truncate", "copy_file_range"],
-        errors: &["EIO", "ENOSPC", "EACCES"],
-    },
-    Group {
-        name: "owner",
         calls: &["chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat"],
         errors: &["EIO", "EACCES", "EPERM"],
     },
-    Group { name: "lock", calls: &["flock"], errors: &["EIO", "ENOLCK"] },
+    Group { calls: &["flock"], errors: &["EIO", "ENOLCK"] },
     Group {
-        name: "stat",
         calls: &["stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs", "readlink", "readlinkat"],
         errors: &["EIO", "EACCES"],
     },
-    Group { name: "read", calls: &["read", "pread64", "getdents64"], errors: &["EIO"] },
+    Group { calls: &["read", "pread64", "getdents64"], errors: &["EIO"] },
 ];
 
 /// What happens at a call.
@@ -75,9 +59,9 @@ pub enum Failure {
 /// One failure at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
-    /// Which calls.
-    pub group: Group,
-    /// Which of them, from 1 on. Each thread counts its own, and each kind of call of the group is counted by itself.
+    /// Which call.
+    pub call: &'static str,
+    /// Which of its kind, from 1 on; each thread counts its own.
     pub nth: usize,
     /// What happens.
     pub failure: Failure,
@@ -89,7 +73,7 @@ impl fmt::Display for Trial {
             Failure::Error(name) => name,
             Failure::Kill => "KILL",
         };
-        write!(f, "{}:{failure}:{}", self.group.name, self.nth)
+        write!(f, "{}:{failure}:{}", self.call, self.nth)
     }
 }
 
@@ -102,7 +86,7 @@ pub struct Ended {
     pub hit: bool,
     /// Whether the program was killed.
     pub killed: bool,
-    /// The calls of the group, as `strace` saw them.
+    /// The calls of that kind, as `strace` saw them.
     pub calls: String,
 }
 
@@ -169,7 +153,7 @@ pub fn sweep<P>(
 #[must_use]
 pub fn run(command: &Command, trial: &Trial) -> Ended {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
-    let calls = optional(trial.group.calls);
+    let calls = trial.call;
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(log.path());
     let failure = match trial.failure {
@@ -193,18 +177,21 @@ fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<Tr
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let (_place, command) = prepare();
     let calls: Vec<&str> = groups.iter().flat_map(|group| group.calls.iter().copied()).collect();
+    // `?` before a name: not every processor has every call.
+    let calls = calls.iter().map(|call| format!("?{call}")).collect::<Vec<_>>().join(",");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o"]).arg(log.path()).arg(format!("--trace={}", optional(&calls)));
+    strace.args(["-f", "-qq", "-o"]).arg(log.path()).arg(format!("--trace={calls}"));
     let output = traced(strace, &command).output().expect("strace runs");
     assert!(output.status.success(), "without a failure: {output:?}");
     let told = fs::read(log.path()).expect("strace's log");
     let made = most_by_one_thread(&String::from_utf8_lossy(&told));
     let mut trials = Vec::new();
     for group in groups {
-        let most = group.calls.iter().filter_map(|call| made.get(*call)).max().copied().unwrap_or(0);
-        for nth in 1..=most {
-            let failures = group.errors.iter().map(|name| Failure::Error(name)).chain([Failure::Kill]);
-            trials.extend(failures.map(|failure| Trial { group: *group, nth, failure }));
+        for call in group.calls {
+            for nth in 1..=made.get(*call).copied().unwrap_or(0) {
+                let failures = group.errors.iter().map(|name| Failure::Error(name)).chain([Failure::Kill]);
+                trials.extend(failures.map(|failure| Trial { call, nth, failure }));
+            }
         }
     }
     trials
@@ -246,11 +233,6 @@ fn some(mut trials: Vec<Trial>, bounded: usize) -> Vec<Trial> {
     trials
 }
 
-/// `?` before a name: not every processor has every call.
-fn optional(calls: &[&str]) -> String {
-    calls.iter().map(|call| format!("?{call}")).collect::<Vec<_>>().join(",")
-}
-
 /// The command, started by `strace` in the same directory and environment.
 fn traced(mut strace: Command, command: &Command) -> Command {
     strace.arg("--").arg(command.get_program()).args(command.get_args());
@@ -283,7 +265,7 @@ mod tests {
         if !available() {
             return;
         }
-        let group = GROUPS.iter().find(|group| group.name == "mkdir").unwrap();
+        let group = GROUPS.iter().find(|group| group.calls.contains(&"mkdir")).unwrap();
         let seen = Mutex::new(Vec::new());
         let swept = sweep(&[*group], usize::MAX, make, |folder, trial, ended| {
             assert!(ended.hit && !ended.output.status.success(), "{trial}: {ended:?}");
@@ -302,7 +284,7 @@ mod tests {
         if !available() {
             return;
         }
-        let group = GROUPS.iter().find(|group| group.name == "mkdir").unwrap();
+        let group = GROUPS.iter().find(|group| group.calls.contains(&"mkdir")).unwrap();
         let outcome = catch_unwind(|| {
             sweep(&[*group], usize::MAX, make, |_, trial, _| assert!(trial.failure != Failure::Error("ENOSPC")))
         });
@@ -312,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_bounded_choice_is_the_same_in_every_run() {
-        let trial = |nth| Trial { group: GROUPS[0], nth, failure: Failure::Kill };
+        let trial = |nth| Trial { call: "openat", nth, failure: Failure::Kill };
         let choice = || some((0..100).map(trial).collect(), 10);
         assert_eq!(choice().len(), 10);
         assert_eq!(choice(), choice());

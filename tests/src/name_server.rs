@@ -25,7 +25,7 @@ const TYPE_SRV: u16 = 33;
 pub fn start(records: Vec<Record>) -> Option<String> {
     // Clients know no other port than 53, but this machine has millions of addresses; tests of several processes take one each.
     let number = std::process::id();
-    let address = (0..20).map(|next| format!("127.53.{}.{}", (number >> 8) % 256 ^ next, number % 256));
+    let address = (0..20).map(|next| format!("127.53.{}.{}", ((number >> 8) % 256) ^ next, number % 256));
     let bound = address.filter_map(|address| Some((UdpSocket::bind((address.as_str(), 53)).ok()?, address))).next();
     let Some((socket, address)) = bound else {
         skipped("port 53 cannot be used");

@@ -198,7 +198,7 @@ fn made(kind: Key) -> (TestKey, String) {
                 _ => key.to_pkcs1_pem(LineEnding::LF).expect("PEM"),
             };
             let written = written.to_string();
-            return (TestKey::SmallRsa { key: rsa::pkcs1v15::SigningKey::new(key), public }, written);
+            return (TestKey::SmallRsa { key: Box::new(rsa::pkcs1v15::SigningKey::new(key)), public }, written);
         }
     };
     let key = KeyPair::generate_for(algorithm).expect("a key");
@@ -226,7 +226,7 @@ fn in_pem(label: &str, der: &[u8]) -> String {
 /// A key that rcgen makes, or one that is too small for it.
 enum TestKey {
     Usual(KeyPair),
-    SmallRsa { key: rsa::pkcs1v15::SigningKey<rsa::sha2::Sha256>, public: Vec<u8> },
+    SmallRsa { key: Box<rsa::pkcs1v15::SigningKey<rsa::sha2::Sha256>>, public: Vec<u8> },
 }
 
 impl PublicKeyData for TestKey {

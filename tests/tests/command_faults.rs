@@ -12,10 +12,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::failure_injection::{self, Failure, Group, Trial};
-
-/// Reads of a snapshot are positional; the loader's are few and come first.
-const READS: Group = Group { name: "read", calls: &["pread64"], errors: &["EIO"] };
+use etcdsnap_tests::failure_injection::{self, Failure, Trial};
 
 /// The commands; `FILE`, `GZ`, `ZST` and `ZIP` are the snapshot, `OUT` is a new path.
 const COMMANDS: &[&str] = &[
@@ -147,7 +144,7 @@ fn a_read_that_fails_is_exit_code_2() {
         // The first reads are each of another kind; of the many that follow some will do.
         for nth in (1..10).chain((10..).step_by(7)) {
             let place = Place::new();
-            let trial = Trial { group: READS, nth, failure: Failure::Error("EIO") };
+            let trial = Trial { call: "pread64", nth, failure: Failure::Error("EIO") };
             let ended = failure_injection::run(&place.command(line), &trial);
             let text = told(&ended.output);
             // The loader reads, too.

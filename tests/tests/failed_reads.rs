@@ -155,7 +155,10 @@ fn swept(source: &Bytes<'_>) -> Answer {
     Ok(format!("{:?} {:?}", report.findings, report.status))
 }
 
-const QUESTIONS: [(&str, fn(&Bytes<'_>) -> Answer); 12] = [
+/// A question under its name.
+type Question = (&'static str, fn(&Bytes<'_>) -> Answer);
+
+const QUESTIONS: [Question; 12] = [
     ("peek", |source| Ok(format!("{:?}", peek(source)?))),
     ("status", |source| Ok(format!("{:?}", status(source, &Unwatched)?))),
     ("verify", |source| Ok(format!("{:?}", verify(source, &Unwatched)?))),

@@ -151,8 +151,14 @@ const REQUESTS: &[(&str, &str, Statuses, Statuses)] = &[
     ("HEAD", "HEAD PATH HTTP/1.1\r\nHost: HOST\r\n\r\n", &[200], &[200]),
 ];
 
+/// An attack under its name.
+type Deed = (&'static str, fn(&HttpServer));
+
+/// So many connections, each of which is made so.
+type Crowd = (&'static str, usize, fn(&HttpServer) -> TcpStream);
+
 /// Attacks that need more than one request, or a client that behaves badly.
-const DEEDS: &[(&str, fn(&HttpServer))] = &[
+const DEEDS: &[Deed] = &[
     ("a head of 300 MB", |server| {
         let mut stream = connect(server.address);
         let _ = write!(stream, "GET {} HTTP/1.1\r\nHost: x\r\n", server.path());
@@ -226,7 +232,7 @@ const DEEDS: &[(&str, fn(&HttpServer))] = &[
 ];
 
 /// Attacks by connections that stay open while a proper client asks.
-const CROWDS: &[(&str, usize, fn(&HttpServer) -> TcpStream)] = &[
+const CROWDS: &[Crowd] = &[
     ("one client that says nothing", 1, |server| connect(server.address)),
     ("as many as there may be", 64, |server| connect(server.address)),
     ("many more than there may be", 400, |server| connect(server.address)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use etcdsnap::{NoProgress, RestoreConfig, Run, restore};
-use etcdsnap_tests::failure_injection::{Ended, Failure, GROUPS, Trial, available, run};
+use etcdsnap_tests::failure_injection::{Ended, Failure, Trial, available, run};
 use etcdsnap_tests::other_user::{GROUP, USER, is_root, open_folder, program};
 use etcdsnap_tests::{case, cli};
 
@@ -207,14 +207,13 @@ fn a_sync_that_fails_after_the_result_is_in_place() {
     if !available() {
         return;
     }
-    let group = *GROUPS.iter().find(|group| group.name == "sync").unwrap();
     let mut seen = (0, 0);
     for nth in 1..40 {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("data");
         let mut command = Command::new(cli::program());
         command.arg("restore").arg(snapshot()).arg(format!("--data-dir={}", target.display()));
-        let Ended { output, hit, .. } = run(&command, &Trial { group, nth, failure: Failure::Error("EIO") });
+        let Ended { output, hit, .. } = run(&command, &Trial { call: "fsync", nth, failure: Failure::Error("EIO") });
         if !hit {
             break;
         }

@@ -114,7 +114,8 @@ fn clients_with_keys_of_every_kind() {
 /// A server's certificate that is an authority's as well: what `openssl req -x509` makes, and scripts that sign with the extensions of an authority.
 #[test]
 fn servers_with_an_authoritys_certificate() {
-    let cases: [(&str, fn(&Authority, &std::path::Path) -> Vec<String>); 3] = [
+    type Flags = fn(&Authority, &std::path::Path) -> Vec<String>;
+    let cases: [(&str, Flags); 3] = [
         ("self-signed", |_, folder| {
             certificate_flags(&self_signed(folder, "server", Whose::ServerAndAuthority(NAMES), Key::RsaPkcs8)).to_vec()
         }),

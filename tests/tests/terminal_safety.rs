@@ -82,8 +82,7 @@ fn snapshot() -> Vec<u8> {
 
 /// Findings about hostile names.
 fn damaged() -> Vec<u8> {
-    let mut history = History::default();
-    history.current = 2;
+    let mut history = History { current: 2, ..History::default() };
     let message =
         KeyValue { key: HOSTILE.into(), create_revision: 9, mod_revision: 9, version: 7, ..Default::default() };
     history.revisions.insert((2, 0), Entry { tombstone: false, value: message });

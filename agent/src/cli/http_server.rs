@@ -52,10 +52,13 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// An answer whose body is in memory.
 pub type Answer = Response<Full<Bytes>>;
 
+/// Answers a GET or HEAD request without a body and with one `Host` at most.
+pub type Respond = Box<dyn Fn(&Request<Incoming>) -> Answer + Send + Sync>;
+
 /// What a server answers.
 pub struct Site {
-    /// Answers a GET or HEAD request without a body and with one `Host` at most.
-    pub answer: Box<dyn Fn(&Request<Incoming>) -> Answer + Send + Sync>,
+    /// Makes the answers.
+    pub answer: Respond,
     /// Bytes of the longest answer.
     pub longest: u64,
 }

@@ -22,14 +22,6 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     DirectorySync::prepare(&Directory::open(directory)?)?.run()
 }
 
-/// Syncs the directory that `path` is in, as [`sync_directory`] does.
-///
-/// # Errors
-/// As [`sync_directory`].
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    sync_directory(path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
 /// Fails when [`sync_directory`] could not work in `directory`, so that a run is refused before anything has its final name.
 ///
 /// # Errors
@@ -109,8 +101,7 @@ mod tests {
     fn syncs_directories_and_reports_missing_ones() {
         let directory = tempfile::tempdir().unwrap();
         sync_directory(directory.path()).unwrap();
-        sync_parent(&directory.path().join("file")).unwrap();
-        sync_parent(Path::new("file")).unwrap();
+        sync_directory(Path::new(".")).unwrap();
         let opened = Directory::open(directory.path()).unwrap();
         DirectorySync::FileSystem(nameless_file(&opened).unwrap()).run().unwrap();
         check_syncable(directory.path()).unwrap();

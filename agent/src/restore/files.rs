@@ -10,6 +10,7 @@ use super::error::RestoreError;
 use super::owner::Owner;
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
+use crate::fsx::file_identity::FileIdentity;
 
 /// Directories that were made because they were missing. Dropped before they are kept, those that are still empty are removed.
 #[derive(Default)]
@@ -18,7 +19,7 @@ pub(super) struct MadeDirectories(Vec<Made>);
 struct Made {
     parent: Directory,
     name: OsString,
-    directory: Option<Directory>,
+    directory: Option<(Directory, FileIdentity)>,
 }
 
 impl MadeDirectories {
@@ -48,7 +49,7 @@ impl MadeDirectories {
             let made = inner.open_below(path).map_err(failed)?;
             check_empty(&made).map_err(failed)?;
             if let Some(last) = self.0.last_mut() {
-                last.directory = Some(made.again().map_err(failed)?);
+                last.directory = Some((made.again().map_err(failed)?, made.identity().map_err(failed)?));
             }
             inner = made;
         }
@@ -59,7 +60,7 @@ impl MadeDirectories {
     pub fn settle(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
-                if let (Some(owner), Some(directory)) = (owner, directory) {
+                if let (Some(owner), Some((directory, _))) = (owner, directory) {
                     owner.give(directory)?;
                 }
                 DirectorySync::prepare(parent)?.run()
@@ -78,11 +79,9 @@ impl MadeDirectories {
 impl Drop for MadeDirectories {
     fn drop(&mut self) {
         for Made { parent, name, directory } in self.0.iter().rev() {
-            let ours = |directory: &Directory| {
-                directory.identity().and_then(|identity| parent.has(Path::new(name), identity)).is_ok_and(|ours| ours)
-            };
-            if directory.as_ref().is_none_or(ours) {
-                let _ = parent.remove(Path::new(name), true);
+            let path = Path::new(name);
+            if directory.as_ref().is_none_or(|(_, made)| parent.has(path, *made).is_ok_and(|ours| ours)) {
+                let _ = parent.remove(path, true);
             }
         }
     }
