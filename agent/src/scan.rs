@@ -64,8 +64,16 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
     }
 }
 
-/// Everything but the SHA-256, on so many threads; none when the team stopped before.
-fn conclude<S: Source + Sync + ?Sized>(mut scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+/// Everything but the SHA-256, on so many threads; none when the team stopped before. A panic stops the team.
+fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+    let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, team)));
+    concluded.unwrap_or_else(|payload| {
+        team.fail(Fault::panic(payload.as_ref()));
+        None
+    })
+}
+
+fn walk<S: Source + Sync + ?Sized>(mut scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
     team.note(scan.look_ahead())?;
     let strips = team.share(threads, scan.strips(), |strip| scan.read_strip(strip, team))?;
     let ahead = scan.join_strips(strips);
