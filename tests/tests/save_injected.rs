@@ -19,7 +19,7 @@ const OLD: &[u8] = b"yesterday's";
 
 /// Extended attributes, which a save uses as no other command does.
 const ATTRIBUTES: Group =
-    Group { calls: &["fsetxattr", "fgetxattr", "fremovexattr"], errors: &["EIO", "ENOSPC", "EACCES", "ENOTSUP"] };
+    Group { calls: &["fsetxattr", "fgetxattr", "fremovexattr"], errors: &["EIO", "ENOSPC", "EACCES", "EOPNOTSUPP"] };
 
 fn groups() -> Vec<Group> {
     GROUPS.iter().copied().chain([ATTRIBUTES]).collect()

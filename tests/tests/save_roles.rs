@@ -116,7 +116,7 @@ fn inside() {
         let output = run(flags);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("--discovery-srv") && text.contains("there are no such records"), "{text}");
+        assert!(text.contains("--discovery-srv") && text.contains("there is no such record."), "{text}");
     }
 }
 
