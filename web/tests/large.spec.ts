@@ -1,19 +1,32 @@
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Worker } from "@playwright/test";
 import { expect, test } from "./support/page.ts";
 import { caseFile } from "./support/repo.ts";
 
-/** Long enough to be met while it is read; sparse, so that it takes no room on the disk. */
+/** Bytes of the database: long enough to be met while it is read; sparse, so that it takes no room on the disk. */
 const LENGTH = 6 * 1024 ** 3;
+
+const PAGE = 4096;
+
+/** A snapshot whose meta pages count free pages up to LENGTH: of what lies behind them nothing would be read. */
+function lengthened(snapshot: Buffer): Buffer {
+  for (const meta of [snapshot.subarray(16, 80), snapshot.subarray(PAGE + 16, PAGE + 80)]) {
+    meta.writeBigUInt64LE(BigInt(LENGTH / PAGE), 40);
+    let checksum = 0xcbf29ce484222325n;
+    for (const byte of meta.subarray(0, 56)) checksum = BigInt.asUintN(64, (checksum ^ BigInt(byte)) * 0x100000001b3n);
+    meta.writeBigUInt64LE(checksum, 56);
+  }
+  return snapshot.subarray(0, snapshot.length - (snapshot.length % 512));
+}
 
 const folder = mkdtempSync(join(tmpdir(), "etcdsnap-large-"));
 const large = join(folder, "large.db");
 
 test.beforeAll(() => {
-  copyFileSync(caseFile("3.7-cluster"), large);
-  truncateSync(large, LENGTH);
+  writeFileSync(large, lengthened(readFileSync(caseFile("3.7-cluster"))));
+  truncateSync(large, LENGTH + 32);
 });
 
 test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
