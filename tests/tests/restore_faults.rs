@@ -16,6 +16,7 @@ use etcdsnap_tests::build::random::member;
 use etcdsnap_tests::build::{Layout, with_trailer};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::folder_names;
 
 /// A snapshot of some tens of megabytes, so that a run has moments in which it can be hurt.
 fn snapshot() -> &'static [u8] {
@@ -65,11 +66,7 @@ impl Bench {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
+        folder_names::names(self.folder.path())
     }
 
     /// The target is there whole, or not at all; whether it is there.

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use etcdsnap::{NoProgress, RestoreConfig, Run, restore};
 use etcdsnap_tests::failure_injection::{Ended, Failure, Trial, available, run};
+use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::other_user::{GROUP, USER, is_root, open_folder, program};
 use etcdsnap_tests::{case, cli};
 
@@ -31,13 +32,6 @@ fn restore_as_user(source: &Path, flags: &[String]) -> Option<Output> {
 
 fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// Kubernetes' `fsGroup`, OpenShift's random user, a directory for all: what the user may write to is restored into, and its own ids are kept. A dry run says the same.

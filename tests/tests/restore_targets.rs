@@ -11,6 +11,7 @@ use etcdsnap_core::{Severity, Verdict};
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::damage::{self, Damaged};
+use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::read::{File, database_of};
 
 #[test]
@@ -505,13 +506,6 @@ fn database_after(source: &Path, target: &Path) -> Vec<u8> {
     let database = fs::read(target.join("member/snap/db")).unwrap();
     assert_eq!(database_of(&database).len(), database.len());
     database
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 fn complaint(output: &Output) -> String {

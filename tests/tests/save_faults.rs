@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use etcdsnap_tests::cli;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
 use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Bytes of the snapshot at least.
@@ -19,26 +20,10 @@ const SIZE: usize = 12_000_000;
 /// What the old file holds.
 const OLD: &[u8] = b"yesterday's";
 
-/// A server with some megabytes in it, which none of the tests that share it changes. It ends with the last of those that run.
-struct Shared {
-    seat: Seat,
-    _servers: Servers,
-    _folder: tempfile::TempDir,
-}
-
-fn server() -> Option<Arc<Shared>> {
-    static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(running) = shared.upgrade() {
-        return Some(running);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let servers = Servers::start("3.7", &seats, folder.path())?;
-    servers.fill(12);
-    let started = Arc::new(Shared { seat: seats[0].clone(), _servers: servers, _folder: folder });
-    *shared = Arc::downgrade(&started);
-    Some(started)
+/// A server with some megabytes in it.
+fn server() -> Option<Arc<SharedServer>> {
+    static SLOT: Slot = Slot::new(Weak::new());
+    SharedServer::get(&SLOT, 12)
 }
 
 /// A directory with an old snapshot in it.

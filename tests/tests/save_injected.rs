@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use etcdsnap_tests::cli;
 use etcdsnap_tests::failure_injection::{Ended, GROUPS, Group, Trial, available, sweep};
+use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::server::{Servers, said, seats};
 
 /// Failures that are tried of each kind of save, without `ETCDSNAP_INJECT`.
@@ -49,13 +50,6 @@ impl Server {
         command.arg("save").arg(format!("--endpoints={}", self.url)).args(flags).arg(target).stdin(Stdio::null());
         command
     }
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn is_sound(path: &Path) -> bool {

@@ -7,37 +7,23 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
+use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::server::said;
+use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::fs::{CWD, FileType, mknodat};
 
 /// A user without privileges.
 const USER: u32 = 65_534;
 
-struct Shared {
-    seat: Seat,
-    _servers: Servers,
-    _folder: tempfile::TempDir,
-}
-
-/// A small server, which none of the tests that share it changes. It ends with the last of those that run.
-fn server() -> Option<Arc<Shared>> {
-    static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(running) = shared.upgrade() {
-        return Some(running);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let servers = Servers::start("3.7", &seats, folder.path())?;
-    servers.fill(1);
-    let started = Arc::new(Shared { seat: seats[0].clone(), _servers: servers, _folder: folder });
-    *shared = Arc::downgrade(&started);
-    Some(started)
+/// A small server.
+fn server() -> Option<Arc<SharedServer>> {
+    static SLOT: Slot = Slot::new(Weak::new());
+    SharedServer::get(&SLOT, 1)
 }
 
 fn command(url: &str, flags: &[&str], target: impl AsRef<OsStr>) -> Command {
@@ -59,13 +45,6 @@ fn is_root(directory: &Path) -> bool {
         eprintln!("*** not run: only root can act as another user ***");
     }
     root
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// No connection is made for a target that cannot be.

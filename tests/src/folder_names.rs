@@ -1,0 +1,17 @@
+//! What is in a directory.
+
+use std::fs;
+use std::path::Path;
+
+/// The names of the entries of a directory in order; bytes that are no UTF-8 are replaced.
+///
+/// # Panics
+/// When it cannot be listed.
+#[must_use]
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
