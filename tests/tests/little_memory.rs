@@ -41,6 +41,27 @@ fn every_command_ends_in_good_order() {
     assert!(refusals > 10, "only {refusals} runs had too little memory");
 }
 
+/// The window of a zstd file is allocated by a decoder in C; a file whose window memory does not hold was once called damaged.
+#[test]
+fn a_window_that_memory_does_not_hold_is_no_damage() {
+    let folder = OpenFolder::new();
+    let plain = scarce::large_snapshot(50_000, 16);
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    std::io::Write::write_all(&mut encoder, &plain).unwrap();
+    let packed = folder.file("snapshot.db.zst", &encoder.finish().unwrap());
+    let mut refusals = 0;
+    for command in scarce::commands(&packed, Path::new(".")) {
+        let output = folder.run(&scarce::memory(110), &command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let reads_the_file = command.iter().any(|word| Path::new(word) == packed);
+        assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {said}");
+        assert!(!said.contains("broken") && !said.contains("damaged"), "{command:?}: {said}");
+        refusals += usize::from(said.contains("window of the compressed file (134217728 bytes)"));
+    }
+    assert!(refusals > 3, "only {refusals} commands spoke of the window");
+}
+
 /// Removes what was not there before: its names.
 fn remove_new(folder: &OpenFolder, before: &[String]) -> Vec<String> {
     let new: Vec<String> = folder.names().into_iter().filter(|name| !before.contains(name)).collect();

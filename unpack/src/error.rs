@@ -13,6 +13,8 @@ pub enum UnpackError {
     Unsupported(String),
     /// A zstd frame needs a window of so many bytes, which is more than is taken.
     Window(u64),
+    /// There was no memory for a decoder with a window of so many bytes. This says nothing about the data.
+    Memory(u64),
     /// The compressed bytes could not be read; the reader's own error.
     Input(io::Error),
 }
@@ -22,6 +24,7 @@ impl fmt::Display for UnpackError {
         match self {
             Self::Broken(reason) | Self::Unsupported(reason) => f.write_str(reason),
             Self::Window(bytes) => write!(f, "it needs a window of {} MiB", bytes >> 20),
+            Self::Memory(window) => write!(f, "there is not enough memory for its window of {} KiB", window >> 10),
             Self::Input(error) => error.fmt(f),
         }
     }
@@ -35,6 +38,7 @@ pub(crate) enum Refusal {
     Broken(String),
     Unsupported(String),
     Window(u64),
+    Memory(u64),
 }
 
 impl fmt::Display for Refusal {
@@ -51,6 +55,7 @@ impl From<Refusal> for UnpackError {
             Refusal::Broken(reason) => Self::Broken(reason),
             Refusal::Unsupported(reason) => Self::Unsupported(reason),
             Refusal::Window(bytes) => Self::Window(bytes),
+            Refusal::Memory(bytes) => Self::Memory(bytes),
         }
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Frames<R, D> {
 
 enum State<R, D> {
     Between(Peeked<R>),
-    Inside(D),
+    /// In a frame with a window of so many bytes.
+    Inside(D, u64),
     End,
 }
 
@@ -45,7 +46,8 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Frames<R, D> {
             let head = packed.peek(LONGEST)?;
             match zstd_header::next(head) {
                 Next::Frame { dictionary: 0, window } if window <= MAX_WINDOW => {
-                    return D::new(packed).map(State::Inside);
+                    let decoder = D::new(packed).map_err(|error| with_window(error, window))?;
+                    return Ok(State::Inside(decoder, window));
                 }
                 Next::Frame { dictionary: 0, window } => return Err(refused(Refusal::Window(window))),
                 Next::Frame { dictionary, .. } => {
@@ -72,16 +74,22 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Read for Frames<R, D> {
             self.state = match std::mem::replace(&mut self.state, State::End) {
                 State::End => return Ok(0),
                 State::Between(packed) => Self::advance(packed)?,
-                State::Inside(mut decoder) => match decoder.read(out)? {
-                    0 if !out.is_empty() => State::Between(decoder.into_inner()?),
-                    count => {
-                        self.state = State::Inside(decoder);
+                State::Inside(mut decoder, window) => match decoder.read(out) {
+                    Ok(0) if !out.is_empty() => State::Between(decoder.into_inner()?),
+                    Ok(count) => {
+                        self.state = State::Inside(decoder, window);
                         return Ok(count);
                     }
+                    Err(error) => return Err(with_window(error, window)),
                 },
             };
         }
     }
+}
+
+/// A decoder's error; one for want of memory says how large the window is.
+fn with_window(error: io::Error, window: u64) -> io::Error {
+    if error.kind() == io::ErrorKind::OutOfMemory { refused(Refusal::Memory(window)) } else { error }
 }
 
 /// A reader whose next bytes can be looked at, however its buffer happens to be filled.

@@ -131,6 +131,10 @@ impl Packed {
         match error {
             UnpackError::Unsupported(reason) => Error::Unsupported { path, format, reason },
             UnpackError::Window(_) => Error::Window { path },
+            UnpackError::Memory(bytes) => {
+                let cause = etcdsnap_core::Error::Memory { what: "the window of the compressed file", bytes };
+                Fault::Scan(cause).at(&path)
+            }
             UnpackError::Input(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<MediumFault>()) {
                 Some(MediumFault(cause)) => Fault::Scan(cause.clone()).at(&path),
                 None => Error::Unpack { path, format, at, cause: cause.to_string() },
