@@ -155,6 +155,8 @@ export interface Cluster {
   roles: ClusterRole[];
   alarms: ClusterAlarm[];
   marks: ClusterMark[];
+  /** Entries for which the lists have no room: a forged file has a million members. */
+  leftOut: bigint;
 }
 
 /** A member. */

@@ -202,6 +202,7 @@ pub(crate) struct Cluster {
     pub roles: Vec<ClusterRole>,
     pub alarms: Vec<ClusterAlarm>,
     pub marks: Vec<ClusterMark>,
+    pub left_out: u64,
 }
 
 #[derive(Debug, Serialize)]

@@ -120,6 +120,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
         roles: vec![ClusterRole { name: text(), permissions: vec![permission] }],
         alarms: vec![ClusterAlarm { member: text(), kind: text() }],
         marks: vec![ClusterMark { bucket: text(), key: text(), value: text() }],
+        left_out: W,
     };
     check("Cluster", &cluster);
     for link in [None, Some(W)] {
