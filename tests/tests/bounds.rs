@@ -15,7 +15,6 @@ use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::database_of;
 use etcdsnap_tests::{cli, damage, forged, judge, questions};
 use tempfile::TempDir;
-use wait4::Wait4;
 
 /// What a command may take beside twice its files.
 const ROOM: u64 = 96 << 20;
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest file that is forged.
 const LONGEST: usize = 16 << 20;
 
-/// A process counts as its own peak what the one that started it had reached before: so no two tests run at a time, and that peak is forgotten first.
+/// The tests hold long files, so they run one after another.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -112,23 +111,26 @@ impl Asked {
             word => PathBuf::from(word),
         };
         let sink = || Stdio::from(File::options().write(true).open("/dev/null").expect("a sink"));
-        // Resets the peak of this process (proc(5)).
-        std::fs::write("/proc/self/clear_refs", "5").expect("Linux forgets the peak");
         let begun = Instant::now();
+        let report = self.path("taken");
         // The limit ends what would run for ever.
-        let mut child = Command::new("sh")
-            .args(["-c", "ulimit -t 40; exec \"$0\" \"$@\""])
+        let status = Command::new("sh")
+            .args(["-c", "ulimit -t 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_measured")])
+            .arg(&report)
             .arg(cli::program())
             .args(command.split(' ').map(argument))
             .stdin(Stdio::null())
             .stdout(sink())
             .stderr(sink())
-            .spawn()
+            .status()
             .expect("etcdsnap starts");
-        let done = child.wait4().expect("etcdsnap ends");
         let wall = begun.elapsed();
-        assert!(done.status.code().is_some_and(|code| code <= 2), "{}: {command}: {:?}", self.name, done.status);
-        Taken { command, memory: done.rusage.maxrss, processor: done.rusage.utime + done.rusage.stime, wall }
+        assert!(status.code().is_some_and(|code| code <= 2), "{}: {command}: {status:?}", self.name);
+        let taken = std::fs::read_to_string(&report).expect("what it took");
+        let (memory, processor) = taken.split_once(' ').expect("two numbers");
+        let memory = memory.parse().expect("bytes");
+        let processor = Duration::from_micros(processor.parse().expect("microseconds"));
+        Taken { command, memory, processor, wall }
     }
 
     /// Runs some commands, each within the bounds.
