@@ -78,6 +78,7 @@ fn keys_have_their_declared_shapes() {
         index: N,
     };
     check("KeyEvent", &event);
+    check("KeyPast", &KeyPast { events: vec![event], lost: W });
     check("UsageSum", &sum());
     let group = UsageGroup { prefix: text(), name: text(), folder: true, sum: sum() };
     check("UsageGroup", &group);
