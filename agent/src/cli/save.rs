@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcdsnap::save::{Keep, SaveConfig, SaveError, SaveVerify, Saved};
+use etcdsnap::save::{Compare, ComparedMember, Comparison, Keep, Outcome, SaveConfig, SaveError, SaveVerify, Saved};
 use etcdsnap::{printable, printable_path};
 use tokio::runtime::Runtime;
 
@@ -39,6 +39,11 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             SaveLevel::None => SaveVerify::None,
         },
         compression: args.compress,
+        compare: match (args.compare, args.no_compare) {
+            (true, _) => Compare::Always,
+            (false, true) => Compare::Never,
+            (false, false) => Compare::Usual,
+        },
         inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
@@ -70,7 +75,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         (SaveForm::Text, Words::Ours) => text(&saved),
         (SaveForm::Text, Words::Etcdctl) => etcdctl(&args.file, &saved),
     })?;
-    Ok(Exit::Done)
+    Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
 }
 
 /// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
@@ -122,10 +127,33 @@ fn text(saved: &Saved) -> String {
     if saved.file_bytes != saved.bytes {
         lines.push_str(&format!("  compressed to {}\n", si_bytes(saved.file_bytes)));
     }
+    lines.extend(saved.comparison.as_ref().map(compared));
     for path in &saved.removed {
         lines.push_str(&format!("  removed {}\n", printable_path(path)));
     }
     lines
+}
+
+/// With whom the snapshot was compared. Why members differ, a warning says.
+fn compared(comparison: &Comparison) -> String {
+    let others = |outcome| comparison.with(outcome).filter(|member| !member.is_source);
+    let mut told = Vec::new();
+    for (outcome, words) in [(Outcome::Same, "same data as"), (Outcome::Differs, "OTHER data than")] {
+        let names: Vec<_> = others(outcome).map(ComparedMember::display_name).collect();
+        if !names.is_empty() {
+            told.push(format!("{words} {}", names.join(", ")));
+        }
+    }
+    let mut not: Vec<(&str, Vec<String>)> = Vec::new();
+    for member in others(Outcome::NotCompared) {
+        let reason = member.reason.as_deref().unwrap_or_default();
+        match not.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, names)) => names.push(member.display_name()),
+            None => not.push((reason, vec![member.display_name()])),
+        }
+    }
+    told.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
+    format!("  revision {} compared: {}\n", comparison.revision, told.join("; "))
 }
 
 /// What `etcdctl snapshot save` prints, from 3.6 on with the version that the server names.

@@ -4,11 +4,14 @@
 //! as `verify` would, and renamed ([`PartFile`]).
 
 mod any;
+mod compare_members;
+mod comparison;
 mod config;
 mod error;
 mod failure_cause;
 mod name;
 mod origin;
+mod reach_members;
 mod retention;
 mod saved;
 mod stream;
@@ -19,21 +22,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use etcdsnap_core::{Report, Verdict, Watch};
+use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
 pub use any::save_any;
-pub use config::{Compression, SaveConfig, SaveVerify};
+pub use comparison::{ComparedMember, Comparison, Outcome};
+pub use config::{Compare, Compression, SaveConfig, SaveVerify};
 pub use error::SaveError;
 pub use failure_cause::FailureCause;
 pub use retention::Keep;
 pub use saved::Saved;
 
-use crate::client::{Client, Member, endpoints};
+use crate::client::{Client, ListedMember, Member, endpoints};
 use crate::fsx::output_target::{judge_directory, judge_file};
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::space;
+use compare_members::Compared;
 use name::{Facts, Place, Template};
 use origin::Origin;
 use retention::{Newest, Pruned};
@@ -63,7 +69,7 @@ pub async fn save(
         job.run(client, None).await
     };
     let published = within(config.timeout, cancel, work).await?;
-    Ok(job.finish(published).await)
+    Ok(job.finish(published, &[]).await)
 }
 
 /// The same over a connection that is there already; the endpoints of the configuration do not count.
@@ -79,7 +85,7 @@ pub async fn save_with(
 ) -> Result<Saved, SaveError> {
     let job = Job::new(config, path, Keep::default(), progress, cancel)?;
     let published = within(config.timeout, cancel, job.run(client, None)).await?;
-    Ok(job.finish(published).await)
+    Ok(job.finish(published, &[]).await)
 }
 
 /// Ends `work` when the time is over or the caller cancels.
@@ -113,6 +119,8 @@ struct Job<'j> {
     progress: Arc<dyn Progress + Send>,
     /// Stops the threads of this job when it is dropped.
     stop: CancellationToken,
+    /// When all must be over.
+    deadline: Option<Deadline>,
 }
 
 impl Drop for Job<'_> {
@@ -125,8 +133,10 @@ impl Drop for Job<'_> {
 struct Published {
     saved: Saved,
     member: Member,
-    /// Ids of the cluster's members; empty when the server did not list them.
-    members: Vec<u64>,
+    /// Of the server that it is from, for further questions.
+    client: Client,
+    /// The cluster's members; empty when the server did not list them.
+    members: Vec<ListedMember>,
     taken: SystemTime,
 }
 
@@ -140,7 +150,8 @@ impl<'j> Job<'j> {
     ) -> Result<Self, SaveError> {
         let template = Template::parse(path, config.compression.map(Compression::extension))?;
         keep.check(&template, path)?;
-        let job = Self { config, template, keep, progress, stop: cancel.child_token() };
+        let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
+        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline };
         // A name without places is known before anything is fetched; of the others the directory is.
         match job.template.fixed() {
             Some(file) => job.judge_target(&file)?,
@@ -213,23 +224,31 @@ impl<'j> Job<'j> {
             verified: self.config.verify == SaveVerify::Full,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
+            comparison: None,
             removed: Vec::new(),
             not_removed: Vec::new(),
         };
-        Ok(Published { saved, member, members: members.iter().map(|member| member.id).collect(), taken })
+        Ok(Published { saved, member, client, members, taken })
     }
 
-    /// Removes old snapshots.
-    async fn finish(&self, published: Published) -> Saved {
-        let Published { mut saved, member, members, taken } = published;
-        let pruned = self.prune(&saved, &member, members, taken).await;
+    /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
+    async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
+        let Published { mut saved, member, mut client, members, taken } = published;
+        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
+        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
+        let asked =
+            Compared { saved: &saved, source: &member, listed: &members, endpoints, revision, deadline: self.deadline };
+        saved.comparison = self.compare(&mut client, &asked).await;
+        saved.warnings.extend(saved.comparison.as_ref().and_then(Comparison::describe_divergence));
+        let members = members.iter().map(|member| member.id).collect();
+        let pruned = self.prune(&saved, member.cluster_id, members, revision, taken).await;
         saved.removed = pruned.removed;
         saved.not_removed = pruned.not_removed;
         saved.warnings.extend(pruned.notes);
         saved
     }
 
-    async fn prune(&self, saved: &Saved, member: &Member, members: Vec<u64>, taken: SystemTime) -> Pruned {
+    async fn prune(&self, saved: &Saved, cluster: u64, members: Vec<u64>, revision: i64, taken: SystemTime) -> Pruned {
         let none = |reason: &str| Pruned {
             notes: vec![format!("No old snapshot was removed, because {reason}.")],
             ..Pruned::default()
@@ -240,13 +259,13 @@ impl<'j> Job<'j> {
         if self.config.verify == SaveVerify::None || !saved.sha256_matches {
             return none("the new one was not verified (--verify none)");
         }
+        if saved.is_diverged() {
+            return none("members of the cluster have diverged");
+        }
         if self.stop.is_cancelled() {
             return none("this run was stopped");
         }
         let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
-        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
-        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
-        let cluster = member.cluster_id;
         let pruning = tokio::task::spawn_blocking(move || {
             keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
         });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::comparison::Comparison;
 use crate::bytes::put_bytes;
 
 /// What was saved.
@@ -49,12 +50,22 @@ pub struct Saved {
     pub warnings: Vec<String>,
     /// From the first word with the server until the file had its name, in seconds.
     pub seconds: f64,
+    /// How the members of the cluster compare with it; `None` when they were not asked.
+    pub comparison: Option<Comparison>,
     /// Old snapshots that were removed.
     #[serde(serialize_with = "files")]
     pub removed: Vec<PathBuf>,
     /// Old snapshots that were to be removed and could not be, with the reason.
     #[serde(serialize_with = "files_with_reasons")]
     pub not_removed: Vec<(PathBuf, String)>,
+}
+
+impl Saved {
+    /// Whether members of the cluster have other data than the snapshot.
+    #[must_use]
+    pub fn is_diverged(&self) -> bool {
+        self.comparison.as_ref().is_some_and(Comparison::is_diverged)
+    }
 }
 
 fn file<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -106,6 +117,7 @@ mod tests {
             verified: true,
             warnings: Vec::new(),
             seconds: 1.0,
+            comparison: None,
             removed: vec![file.to_owned(), "plain".into()],
             not_removed: vec![(file.to_owned(), "no".into())],
         };
