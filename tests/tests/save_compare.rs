@@ -189,6 +189,13 @@ fn a_member_that_has_diverged(version: &str) {
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(words.contains("The member that this snapshot is of has diverged"), "{words}");
     assert!(words.contains("a, b have other data") && file.exists(), "{words}");
+    // Nor does a stream lack anything.
+    let output = cli::run(&["save", "-", &format!("--endpoints={}", seats[0].client_url()), "-w=json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("What came out is a whole snapshot") && words.contains(r#""differs""#), "{words}");
+    let judged = cli::run_with_input(&["verify", "-"], &output.stdout);
+    said(&judged);
     // When one more is away, nobody can say who is right.
     servers.kill(1);
     let output = save(&seats[0], &["-w=json"], &file);

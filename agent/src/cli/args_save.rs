@@ -78,7 +78,7 @@ pub struct ClientArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_SAVE)]
 pub struct SaveArgs {
-    /// The file to make, or a directory
+    /// The file to make, or a directory; `-` is standard output. To that or a FIFO it streams, and only exit code 0 proves that all came
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What must be sound before the file gets its name

@@ -69,7 +69,7 @@ pub async fn save_any(
             match outcome {
                 Ok(published) => return Ok(published),
                 Err(error) => {
-                    let over = !error.is_passing();
+                    let over = !error.is_passing() || job.is_spent();
                     if !over && number.saturating_add(1) < tries {
                         tracing::warn!("{error}");
                     }
@@ -89,7 +89,7 @@ pub async fn save_any(
             (_, None) => Err(SaveError::Endpoints(0)),
         }
     };
-    let published = within(config.timeout, cancel, work).await?;
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
     Ok(job.finish(published, &endpoints).await)
 }
 

@@ -164,7 +164,7 @@ impl Job<'_> {
     /// The hash of the file. Of one that is compressed it would take unpacking it, and what was streamed is gone: what its member says stands for it, as the SHA-256
     /// proves that it is that member's.
     async fn hash_of_file(&self, saved: &Saved, revision: i64) -> Option<StoreHash> {
-        if self.config.compression.is_some() || saved.total_key == Some(0) {
+        if self.config.compression.is_some() || self.stream_target.is_some() || saved.total_key == Some(0) {
             return None;
         }
         let path = saved.file.clone();

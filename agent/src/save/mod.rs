@@ -15,13 +15,17 @@ mod reach_members;
 mod retention;
 mod saved;
 mod stream;
+mod stream_target;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use etcdsnap_core::{Report, Verdict, Watch};
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +36,7 @@ pub use error::SaveError;
 pub use failure_cause::FailureCause;
 pub use retention::Keep;
 pub use saved::Saved;
+pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
 use crate::fsx::output_target::{judge_directory, judge_file};
@@ -43,17 +48,20 @@ use compare_members::Compared;
 use name::{Facts, Place, Template};
 use origin::Origin;
 use retention::{Newest, Pruned};
+use stream_target::StreamTarget;
 
 /// Takes a snapshot from the one endpoint of the configuration.
 ///
-/// The last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
+/// `-` (standard output) and a FIFO are streamed to: the snapshot is proven when this returns, and until then what is out lacks its end.
+/// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
 /// that name is replaced as the last step. Cancelling, or dropping the future, leaves nothing.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
 /// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::Space`]: the file cannot be made, or does not fit.
 /// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network is at fault.
-/// - [`SaveError::Damaged`]: the server's own database is damaged.
+/// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: whether it is a stream could not tell.
+/// - [`SaveError::CutShort`] around any of them when a part was streamed already.
 /// - [`SaveError::Deadline`], [`SaveError::Cancelled`].
 pub async fn save(
     config: &SaveConfig,
@@ -68,7 +76,7 @@ pub async fn save(
         let client = Client::connect(endpoint, &config.client).await?;
         job.run(client, None).await
     };
-    let published = within(config.timeout, cancel, work).await?;
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
     Ok(job.finish(published, &[]).await)
 }
 
@@ -84,7 +92,8 @@ pub async fn save_with(
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
     let job = Job::new(config, path, Keep::default(), progress, cancel)?;
-    let published = within(config.timeout, cancel, job.run(client, None)).await?;
+    let work = job.run(client, None);
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
     Ok(job.finish(published, &[]).await)
 }
 
@@ -121,12 +130,20 @@ struct Job<'j> {
     stop: CancellationToken,
     /// When all must be over.
     deadline: Option<Deadline>,
+    /// Where it is streamed to, if not into a file.
+    stream_target: Option<StreamTarget>,
 }
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The files that a save reads.
+fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
+    let tls = &config.client.tls;
+    [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
 /// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
@@ -148,10 +165,21 @@ impl<'j> Job<'j> {
         progress: Arc<dyn Progress + Send>,
         cancel: &CancellationToken,
     ) -> Result<Self, SaveError> {
-        let template = Template::parse(path, config.compression.map(Compression::extension))?;
+        let stream_target = StreamTarget::of(path, &inputs(config).collect::<Vec<_>>())?;
+        let template = match &stream_target {
+            Some(_) => Template::without_places(path),
+            None => Template::parse(path, config.compression.map(Compression::extension))?,
+        };
+        if stream_target.is_some() && keep.is_asked_for() {
+            let reason = "--keep and --keep-within remove old files, and a stream leaves none";
+            return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
+        }
         keep.check(&template, path)?;
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
-        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline };
+        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, stream_target };
+        if job.stream_target.is_some() {
+            return Ok(job);
+        }
         // A name without places is known before anything is fetched; of the others the directory is.
         match job.template.fixed() {
             Some(file) => job.judge_target(&file)?,
@@ -160,15 +188,26 @@ impl<'j> Job<'j> {
         Ok(job)
     }
 
+    /// Whether bytes are out that cannot be taken back, so that no other server can be asked.
+    fn is_spent(&self) -> bool {
+        self.stream_target.as_ref().is_some_and(StreamTarget::is_spent)
+    }
+
+    /// What an error of this job means, when bytes may be out already.
+    fn cut_short(&self, error: SaveError) -> SaveError {
+        if self.is_spent() { SaveError::CutShort(Box::new(error)) } else { error }
+    }
+
     /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
     fn judge_target(&self, file: &Path) -> Result<(), SaveError> {
-        let tls = &self.config.client.tls;
-        let inputs = [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&self.config.inputs);
-        Ok(judge_file(file, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?)
+        Ok(judge_file(file, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
     /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
+        if let Some(target) = &self.stream_target {
+            return self.run_streamed(target, client, member).await;
+        }
         let begun = Instant::now();
         let taken = name::now();
         let mut member = match member {
@@ -188,7 +227,18 @@ impl<'j> Job<'j> {
         // Before the download, with a revision of about as many digits.
         self.judge_target(&name_at(member.revision))?;
         let part = Arc::new(PartFile::new(self.template.directory())?);
-        let (copied, storage_version) = self.receive(&mut client, &part).await?;
+        let start = |total| {
+            let (compression, part) = (self.config.compression, Arc::clone(&part));
+            if compression.is_none() {
+                space::check(&[(self.template.directory(), total)])?;
+            }
+            let file = part.handle()?;
+            Ok(move |pieces: Receiver<Bytes>, _: &AtomicBool| {
+                let copied = write::write(&file, compression, pieces);
+                copied.map(|copied| (copied, ())).map_err(|cause| part.failed(cause).into())
+            })
+        };
+        let (copied, (), storage_version) = self.receive(&mut client, start).await?;
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
@@ -207,26 +257,12 @@ impl<'j> Job<'j> {
         self.judge_target(&file)?;
         part.publish(&file)?;
         let saved = Saved {
-            file,
-            endpoint: member.endpoint.clone(),
-            cluster_id: format!("{:x}", member.cluster_id),
-            member_id: format!("{:x}", member.member_id),
-            member: member.name.clone(),
-            server_version: member.version.clone(),
             storage_version,
-            revision: status.map(|status| status.revision),
-            total_key: status.map(|status| status.total_key),
-            hash: status.map(|status| status.hash),
-            sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            sha256_matches,
-            bytes: copied.len,
             file_bytes,
             verified: self.config.verify == SaveVerify::Full,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
-            comparison: None,
-            removed: Vec::new(),
-            not_removed: Vec::new(),
+            ..Saved::of(&file, &member, &copied, report.as_ref())
         };
         Ok(Published { saved, member, client, members, taken })
     }

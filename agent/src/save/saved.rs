@@ -3,11 +3,14 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::Report;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::comparison::Comparison;
 use crate::bytes::put_bytes;
+use crate::client::Member;
+use crate::hasher::Copied;
 
 /// What was saved.
 ///
@@ -65,6 +68,33 @@ impl Saved {
     #[must_use]
     pub fn is_diverged(&self) -> bool {
         self.comparison.as_ref().is_some_and(Comparison::is_diverged)
+    }
+
+    /// What is known of a snapshot by what went through and what the check says; the rest is empty.
+    pub(super) fn of(file: &Path, member: &Member, copied: &Copied, report: Option<&Report>) -> Self {
+        let status = report.and_then(|report| report.status.as_ref());
+        Self {
+            file: file.to_owned(),
+            endpoint: member.endpoint.clone(),
+            cluster_id: format!("{:x}", member.cluster_id),
+            member_id: format!("{:x}", member.member_id),
+            member: member.name.clone(),
+            server_version: member.version.clone(),
+            storage_version: String::new(),
+            revision: status.map(|status| status.revision),
+            total_key: status.map(|status| status.total_key),
+            hash: status.map(|status| status.hash),
+            sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256_matches: copied.trailer == Some(copied.sha256),
+            bytes: copied.len,
+            file_bytes: copied.len,
+            verified: false,
+            warnings: Vec::new(),
+            seconds: 0.0,
+            comparison: None,
+            removed: Vec::new(),
+            not_removed: Vec::new(),
+        }
     }
 }
 
