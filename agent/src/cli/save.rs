@@ -46,6 +46,8 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             (false, true) => Compare::Never,
             (false, false) => Compare::Usual,
         },
+        // What is a file today may be a FIFO tomorrow, and no backup is left then.
+        may_stream: args.service.every.is_none(),
         inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),

@@ -292,11 +292,14 @@ fn is_future(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused { message, .. } if message.contains("future revision"))
 }
 
+/// Said of a member that no longer tells a hash at the snapshot's revision.
+const COMPACTED: &str = "the snapshot's last revision has been compacted there";
+
 /// Why a member tells no hash.
 fn why_not(error: &ClientError) -> String {
     match error {
         error if is_future(error) => "it has not come as far as the snapshot".into(),
-        ClientError::Refused { message, .. } if message.contains("compacted") => "it was compacted meanwhile".into(),
+        ClientError::Refused { message, .. } if message.contains("compacted") => COMPACTED.into(),
         ClientError::Refused { message, .. } => format!("it refused: {}", crate::printable(message)),
         error => error.to_string().trim_end_matches('.').to_owned(),
     }
@@ -331,7 +334,7 @@ mod tests {
         assert_eq!(why_not(&future), "it has not come as far as the snapshot");
         let compacted = refused("etcdserver: mvcc: required revision has been compacted");
         assert!(!is_future(&compacted));
-        assert_eq!(why_not(&compacted), "it was compacted meanwhile");
+        assert_eq!(why_not(&compacted), COMPACTED);
         assert_eq!(why_not(&refused("no\u{1b}[2J")), "it refused: no\\u{1b}[2J");
     }
 }

@@ -17,6 +17,8 @@ pub struct SaveConfig {
     pub compression: Option<Compression>,
     /// Whether the snapshot is compared with the members of the cluster.
     pub compare: Compare,
+    /// Whether a path that leads to standard output or a FIFO is streamed to; otherwise it is refused.
+    pub may_stream: bool,
     /// Files that the snapshot must not replace, beside the certificates and keys of `client`.
     pub inputs: Vec<PathBuf>,
     /// How long the stream may stand still.
@@ -32,6 +34,7 @@ impl Default for SaveConfig {
             verify: SaveVerify::Full,
             compression: None,
             compare: Compare::Usual,
+            may_stream: true,
             inputs: Vec::new(),
             stall_timeout: Duration::from_secs(30),
             timeout: None,

@@ -39,7 +39,7 @@ pub use saved::Saved;
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
-use crate::fsx::output_target::{judge_directory, judge_file};
+use crate::fsx::output_target::{OutputError, judge_directory, judge_file};
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
@@ -170,6 +170,9 @@ impl<'j> Job<'j> {
             Some(_) => Template::without_places(path),
             None => Template::parse(path, config.compression.map(Compression::extension))?,
         };
+        if stream_target.is_some() && !config.may_stream {
+            return Err(OutputError::Kind { path: path.to_owned(), reason: "is a stream, and a file is wanted" }.into());
+        }
         if stream_target.is_some() && keep.is_asked_for() {
             let reason = "--keep and --keep-within remove old files, and a stream leaves none";
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
