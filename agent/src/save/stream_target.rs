@@ -112,13 +112,23 @@ fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
         }
         OutputTarget::File { .. } => return Err(failed(io::Error::other("it is no FIFO any more"))),
     };
-    Ok(Counted { file, count: AtomicU64::new(0) })
+    let is_on_disk = file.metadata().map_err(failed)?.is_file();
+    Ok(Counted { file, is_on_disk, count: AtomicU64::new(0) })
 }
 
 /// A file that counts what is written to it.
 struct Counted {
     file: File,
+    /// Whether it is a regular file, to which standard output was redirected.
+    is_on_disk: bool,
     count: AtomicU64,
+}
+
+impl Counted {
+    /// Waits until a regular file is on the disk.
+    fn sync(&self) -> io::Result<()> {
+        if self.is_on_disk { self.file.sync_all() } else { Ok(()) }
+    }
 }
 
 impl Write for &Counted {
@@ -201,9 +211,9 @@ impl Writer {
             sink.abandon();
             return proven.map(|(copied, _)| (copied, None));
         };
-        let file = &self.out.file;
-        let synced = || if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) };
-        let outcome = sink.write_all(&held).and_then(|()| sink.finish()).and_then(|()| synced());
+        // A disk that fails should do so while what is out still lacks its end.
+        let outcome = self.out.sync().and_then(|()| sink.write_all(&held)).and_then(|()| sink.finish());
+        let outcome = outcome.and_then(|()| self.out.sync());
         outcome.map_err(|cause| self.failed(cause))?;
         Ok((copied, report))
     }
