@@ -1,6 +1,7 @@
 //! URLs without the user and password that they may carry: what is printed, logged or counted has them from here.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 /// Returns a URL or `host:port` without its user and password. A `unix:` URL is a path and stays as it is.
 ///
@@ -25,6 +26,13 @@ pub fn without_credentials(url: &str) -> Cow<'_, str> {
 pub fn quotable(url: &str) -> Cow<'_, str> {
     let url = without_credentials(url);
     let from = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
+    // An IPv6 address without brackets, with or without a port: no password has that form.
+    let authority = url.get(from..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let (address, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    if is_address(authority) || (is_address(address) && port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return url;
+    }
     let host = url.rfind(']').unwrap_or(from).max(from);
     let colon = url.get(host..).and_then(|rest| rest.find(':')).and_then(|at| at.checked_add(host));
     let Some(port) = colon.and_then(|colon| colon.checked_add(1)) else { return url };
@@ -70,6 +78,9 @@ mod tests {
             ("http://[::1]:x", "http://[::1]:…"),
             ("https://user:pass@host:x", "https://host:…"),
             ("a:b:c", "a:…"),
+            ("::1:21030", "::1:21030"),
+            ("https://fe80::1:2379/x", "https://fe80::1:2379/x"),
+            ("user:cafe::secret", "user:…"),
             ("ftp", "ftp"),
             ("", ""),
         ] {

@@ -64,8 +64,8 @@ fn what_cannot_be_a_target_is_known_before_anything_is_fetched() {
         ("/dev/null".into(), "is a character device"),
         (at("null"), "is a character device"),
         (at(&long), "too long"),
-        (at("missing/backup.db"), "Make the directory first"),
-        (at("missing/{time}.db"), "Make the directory first"),
+        (at("missing/backup.db"), "make the directory first"),
+        (at("missing/{time}.db"), "make the directory first"),
         (at("file/backup.db"), "ot a directory"),
         (at("member/snap/db"), "etcd member"),
     ] {
@@ -278,6 +278,6 @@ fn names_that_are_not_utf_8() {
         .unwrap();
     said(&etcdctl);
     let nowhere = command(&url, &[], directory.join(OsStr::from_bytes(b"\xfd/x.db"))).output().unwrap();
-    refused(&nowhere, "Make the directory first");
+    refused(&nowhere, "make the directory first");
     drop(File::open(&fixed).unwrap());
 }

@@ -100,9 +100,9 @@ pub struct SaveArgs {
     #[arg(long)]
     pub compare: bool,
     /// Then remove the oldest snapshots of this name and cluster but for so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub keep: Option<NonZeroUsize>,
-    /// Then remove the snapshots of this name and cluster that are older; with --keep those that neither keeps
+    /// Then remove the snapshots of this name and cluster that are older; alone it leaves the newest three, with --keep what that keeps
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_within: Option<Duration>,
     /// In which form to print; with --every json prints a line for each snapshot, and text nothing beside the log
@@ -152,6 +152,15 @@ fn positive(text: &str) -> Result<Duration, String> {
     match time(text) {
         Ok(time) if time.is_zero() => Err("it must be more than nothing".into()),
         other => other.map_err(|error| error.to_string()),
+    }
+}
+
+/// A number of snapshots to keep.
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<usize>().map(NonZeroUsize::new) {
+        Ok(Some(count)) => Ok(count),
+        Ok(None) => Err("it must be at least 1".into()),
+        Err(_) => Err("it is no number".into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcdsnap::client::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
@@ -29,6 +29,14 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     let endpoints: Vec<_> = endpoints.filter(|endpoint| !endpoint.is_empty()).collect();
     if endpoints.iter().any(|endpoint| without_credentials(endpoint) != endpoint.as_str()) {
         output::warn("A user in --endpoints is not used: --user and --password-file say who you are.");
+    }
+    // A script whose variable is not set means no server; etcdctl refuses it, too. Only a variable of etcdctl's own that is set to nothing counts as not set.
+    let is_unset = std::env::var_os("ETCDCTL_ENDPOINTS").is_some_and(|text| text.is_empty());
+    if endpoints.is_empty() && !is_unset && discovery.is_none() {
+        return Err(Failure::new(
+            "--endpoints is empty: no server is named",
+            "Name one, HOST:PORT, or leave the flag out for 127.0.0.1:2379. Was it a variable that is not set?",
+        ));
     }
     Ok(ClientConfig {
         endpoints: if endpoints.is_empty() { usual.endpoints } else { endpoints },
@@ -58,16 +66,29 @@ fn file(path: Option<&PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).cloned()
 }
 
+/// Reads the password file anew, as certificates are: of a service it may have changed meanwhile.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_password_anew(args: &ClientArgs, config: &mut ClientConfig) -> Result<(), Failure> {
+    if let (Some(path), Some(Auth::User { password, .. })) = (&args.password_file, &mut config.auth) {
+        *password = password_of(path)?;
+    }
+    Ok(())
+}
+
+fn password_of(path: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|cause| Failure::new(format!("--password-file: {}: {cause}", printable_path(path)), ""))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
     if let Some(token) = given(args.auth_jwt_token.as_ref()) {
         return Ok(Some(Auth::Token(token)));
     }
     let password = match (&args.password_file, given(args.password.as_ref())) {
-        (Some(path), _) => {
-            let text = fs::read_to_string(path)
-                .map_err(|cause| Failure::new(format!("--password-file: {}: {cause}", printable_path(path)), ""))?;
-            Some(text.trim_end_matches(['\r', '\n']).to_owned())
-        }
+        (Some(path), _) => Some(password_of(path)?),
         (None, password) => password,
     };
     let Some(user) = given(args.user.as_ref()) else {

@@ -21,6 +21,18 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints what is said of `result`, which is in place by now: a failure to print says so.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_of(result: &str, text: &str) -> Result<(), Failure> {
+    print(text).map_err(|failure| Failure {
+        what: format!("{result}, but {}", failure.what),
+        advice: format!("Only what is printed about it is not complete; {result}."),
+        ..failure
+    })
+}
+
 /// Data that comes line by line, such as the keys of a large snapshot.
 pub struct Lines {
     out: io::BufWriter<io::StdoutLock<'static>>,

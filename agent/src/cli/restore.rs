@@ -45,19 +45,23 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
             output::tell(&text_verify::damage(report));
         }
     })?;
-    match (args.write_out, restored.as_slice()) {
+    let mut told = match (args.write_out, restored.as_slice()) {
         (RestoreForm::Json, [one]) if args.print_flags => {
             let flags = flags(one).iter().map(|(flag, value)| format!("{flag}={value}")).collect();
-            json(&WithFlags { restored: one, flags })?;
+            json(&WithFlags { restored: one, flags })?
         }
         (RestoreForm::Json, [one]) if args.all_members.is_none() => json(one)?,
         (RestoreForm::Json, all) => json(all)?,
-        (RestoreForm::Text, all) => output::print(&all.iter().map(text).collect::<String>())?,
-    }
+        (RestoreForm::Text, all) => all.iter().map(text).collect(),
+    };
     if args.print_flags && args.write_out == RestoreForm::Text {
-        for restored in &restored {
-            output::print(&format!("{}\n", shell(&flags(restored))))?;
-        }
+        told.extend(restored.iter().map(|restored| format!("{}\n", shell(&flags(restored)))));
+    }
+    let written: Vec<_> = restored.iter().filter(|restored| restored.written).collect();
+    match written.as_slice() {
+        [] => output::print(&told)?,
+        [one] => output::print_of(&format!("{} is complete and in place", printable_path(&one.data_dir)), &told)?,
+        all => output::print_of(&format!("all {} data directories are complete and in place", all.len()), &told)?,
     }
     Ok(Exit::Done)
 }
@@ -70,9 +74,8 @@ struct WithFlags<'r> {
     flags: Vec<String>,
 }
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
-    let text = etcdsnap::to_json(value).map_err(|error| Failure::new(error.to_string(), ""))?;
-    output::print(&format!("{text}\n"))
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    etcdsnap::to_json(value).map(|text| format!("{text}\n")).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 fn text(restored: &Restored) -> String {

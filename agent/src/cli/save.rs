@@ -48,6 +48,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         },
         // What is a file today may be a FIFO tomorrow, and no backup is left then.
         may_stream: args.service.every.is_none(),
+        is_directory: None,
         inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
@@ -93,7 +94,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     if stream == Some(SaveStream::StandardOutput) {
         output::tell(&told);
     } else {
-        output::print(&told)?;
+        output::print_of(&format!("{} is complete and in place", printable_target(&saved.file)), &told)?;
     }
     Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
 }

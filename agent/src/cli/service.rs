@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etcdsnap::NoProgress;
-use etcdsnap::save::{FailureCause, SaveConfig, SaveError, Saved, save_any};
+use etcdsnap::save::{FailureCause, SaveConfig, SaveError, Saved, names_directory, save_any};
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use super::args_save::{Listen, SaveForm};
 use super::exit::{Exit, Failure};
 use super::metrics::Metrics;
 use super::save::{json, keep, runtime};
-use super::{log, output, signals};
+use super::{client, log, output, signals};
 
 /// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -54,9 +54,15 @@ async fn serve(
     notify(&[NotifyState::Ready, NotifyState::Status("taking the first snapshot")]);
     let mut failures = 0_u32;
     let mut worked = false;
+    // Once: a directory that is gone for a while must not become a file.
+    let mut config = SaveConfig { is_directory: Some(names_directory(&args.file)), ..config.clone() };
     loop {
         let begun = Instant::now();
-        let saving = save_any(config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
+        if let Err(failure) = client::read_password_anew(&args.client, &mut config.client) {
+            // The old one may do; if not, the server says so.
+            tracing::warn!("{}", failure.what);
+        }
+        let saving = save_any(&config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
         match until_graceless(saving, args.service.grace, stop, cancel).await {
             Ok(saved) => {
                 failures = 0;

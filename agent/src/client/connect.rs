@@ -26,8 +26,8 @@ const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes under way at most. HTTP/2's own 64 KiB would have the server wait for us again and again.
 const WINDOW: u32 = 4 << 20;
-/// A message of a snapshot is 32 KiB; this bounds what a server that is none can make us take.
-const LARGEST_MESSAGE: usize = 32 << 20;
+/// A message of a snapshot has 32 KiB (`snapshotSendBufferSize`, in etcd 3.3 to 3.7); this bounds what a server that is none can make us take.
+const LARGEST_MESSAGE: usize = 4 << 20;
 
 type Connected = TokioIo<Recorded>;
 
@@ -151,6 +151,14 @@ impl Client {
         Ok((first, stream))
     }
 
+    /// What the status of a stream means of which so many bytes came.
+    pub(crate) fn failed_after(&self, status: &tonic::Status, received: u64) -> ClientError {
+        match self.failed(status) {
+            ClientError::Broken { endpoint, reason, .. } => ClientError::Broken { endpoint, reason, received },
+            other => other,
+        }
+    }
+
     /// What a call's status means.
     pub(crate) fn failed(&self, status: &tonic::Status) -> ClientError {
         let endpoint = &self.endpoint.text;
@@ -184,8 +192,9 @@ async fn channel(
         .initial_connection_window_size(WINDOW)
         .http2_keep_alive_interval(keepalive.0)
         .keep_alive_timeout(keepalive.1);
-    settings
-        .connect_with_connector(connector)
-        .await
-        .map_err(|cause| ClientError::Broken { endpoint: endpoint.text.clone(), reason: cause.to_string() })
+    settings.connect_with_connector(connector).await.map_err(|cause| ClientError::Broken {
+        endpoint: endpoint.text.clone(),
+        reason: cause.to_string(),
+        received: 0,
+    })
 }

@@ -100,12 +100,14 @@ pub enum ClientError {
         advice: String,
     },
     /// The connection broke while the server was asked.
-    #[error("The connection to {endpoint} broke: {reason}.")]
+    #[error("The connection to {endpoint} broke{}: {reason}.", after(*received))]
     Broken {
         /// The server.
         endpoint: String,
         /// What the system said.
         reason: String,
+        /// Bytes of a snapshot that had come.
+        received: u64,
     },
     /// The server did not answer a ping.
     #[error("The connection to {endpoint} broke: after {} of silence it was pinged, and did not answer within {} (--keepalive-timeout).", humantime::format_duration(*silence), humantime::format_duration(*limit))]
@@ -154,6 +156,7 @@ impl ClientError {
                 "The records are looked up under these very names, with hyphens; --discovery-srv-name changes them.".into()
             }
             Self::Handshake { advice, .. } => advice.clone(),
+            Self::Broken { received: 1.., .. } => "See the server's log and the network between. Try again, or name another member with --endpoints.".into(),
             Self::Broken { endpoint, .. } if is_plain(endpoint) => {
                 "See the server's log. If it speaks TLS, write https:// before the address and give --cacert (and --cert and --key, if it asks for them).".into()
             }
@@ -244,7 +247,7 @@ impl ClientError {
     pub(super) fn of_status(endpoint: &str, status: &Status) -> Self {
         let endpoint = endpoint.to_owned();
         match status.source() {
-            Some(cause) => Self::Broken { endpoint, reason: cause.to_string() },
+            Some(cause) => Self::Broken { endpoint, reason: cause.to_string(), received: 0 },
             None => Self::Refused { endpoint, code: status.code(), message: status.message().to_owned() },
         }
     }
@@ -257,8 +260,12 @@ impl ClientError {
             let (reason, advice) = explain(error, facts);
             return Self::Handshake { endpoint, reason, advice };
         }
-        Self::Broken { endpoint, reason: plain(cause) }
+        Self::Broken { endpoint, reason: plain(cause), received: 0 }
     }
+}
+
+fn after(received: u64) -> String {
+    if received == 0 { String::new() } else { format!(" after {received} bytes of the snapshot") }
 }
 
 /// Whether an endpoint is spoken to in plain text, as far as its scheme says.

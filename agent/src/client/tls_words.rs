@@ -50,7 +50,7 @@ fn certificate(cause: &CertificateError, facts: &Facts) -> (String, &'static str
             "Make it anew with the server's names and addresses (subjectAltName).",
         ),
         CertificateError::NotValidForNameContext { expected, presented } => (
-            format!("is for another name: not for {}, but for {}", expected.to_str(), presented.join(", ")),
+            format!("is for another name: not for {}, but for {}", expected.to_str(), names(presented)),
             "Use a name or address that stands in the certificate.",
         ),
         CertificateError::NotValidForName => {
@@ -68,6 +68,15 @@ fn certificate(cause: &CertificateError, facts: &Facts) -> (String, &'static str
         ),
         cause => (format!("cannot be taken: {cause}"), "--insecure-skip-tls-verify takes any certificate."),
     }
+}
+
+/// The names in a certificate, of which rustls writes `DnsName("x")` and `IpAddress(127.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    let plain = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
+    presented.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 
 /// What the server says of the handshake, and whose fault it is.

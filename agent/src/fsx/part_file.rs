@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
 use super::directory_sync::sync_directory;
 use super::file_identity::is_at;
 use super::part_leftovers::{MODE, PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
@@ -162,6 +165,23 @@ impl PartFile {
         unmark(&self.file);
         sync_directory(&self.directory).map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })
     }
+
+    /// Gives it its name unless something has that name already, and says whether it did.
+    ///
+    /// # Errors
+    /// As [`PartFile::publish`].
+    pub fn publish_new(&mut self, target: &Path) -> Result<bool, PartFileError> {
+        check_target(target)?;
+        match rename_new(&self.path, target) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            outcome => outcome.map_err(|cause| PartFileError::Write { path: target.to_owned(), cause })?,
+        }
+        self.published = true;
+        unmark(&self.file);
+        let synced = sync_directory(&self.directory);
+        synced.map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })?;
+        Ok(true)
+    }
 }
 
 impl Drop for PartFile {
@@ -169,6 +189,25 @@ impl Drop for PartFile {
         if !self.published {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Renames without replacing anything. Where the file system has no such rename, a second name is made and the first removed, and where it has no second names either,
+/// it is looked up first whether the name is free.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        outcome => return outcome.map_err(Into::into),
+    }
+    match fs::hard_link(from, to) {
+        Ok(()) => return fs::remove_file(from),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(cause),
+        Err(_) => {}
+    }
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+        Err(cause) => Err(cause),
     }
 }
 
@@ -261,6 +300,24 @@ mod tests {
         std::os::unix::fs::symlink(at("file"), at("latest")).unwrap();
         PartFile::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
         assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_left_alone_when_nothing_may_be_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "old").unwrap();
+        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        let mut part = PartFile::new(directory.path()).unwrap();
+        for name in ["file", "link"] {
+            assert!(!part.publish_new(&at(name)).unwrap(), "{name}");
+        }
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
+        assert!(part.publish_new(&at("new")).unwrap());
+        drop(part);
+        let mut left = names(directory.path());
+        left.sort();
+        assert_eq!(left, ["file", "link", "new"]);
     }
 
     #[test]

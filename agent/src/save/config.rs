@@ -19,6 +19,9 @@ pub struct SaveConfig {
     pub compare: Compare,
     /// Whether a path that leads to standard output or a FIFO is streamed to; otherwise it is refused.
     pub may_stream: bool,
+    /// Whether the path is a directory, in which a name is made; `None` looks whether there is one. A service decides once, so that it does not make a file in the place
+    /// of a directory that is gone for a while.
+    pub is_directory: Option<bool>,
     /// Files that the snapshot must not replace, beside the certificates and keys of `client`.
     pub inputs: Vec<PathBuf>,
     /// How long the stream may stand still.
@@ -35,6 +38,7 @@ impl Default for SaveConfig {
             compression: None,
             compare: Compare::Usual,
             may_stream: true,
+            is_directory: None,
             inputs: Vec::new(),
             stall_timeout: Duration::from_secs(30),
             timeout: None,

@@ -117,6 +117,25 @@ pub enum SaveError {
         /// What is the matter with it.
         reason: String,
     },
+    /// A name with places is that of a file which is there, and which is not proven to be an older snapshot of the same cluster.
+    #[error("{} is there already, and is not replaced: {reason}", printable_path(path))]
+    Taken {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not replaced.
+        reason: String,
+    },
+    /// The directory is not there.
+    #[error("{} does not exist", printable_path(path))]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What may be the matter with it.
+        advice: String,
+    },
+    /// This machine's clock is beyond the year 9999.
+    #[error("this machine's clock is beyond the year 9999")]
+    Clock,
     /// No file can get that name, or the file of that name is one that is read.
     #[error(transparent)]
     Target(#[from] OutputError),
@@ -172,6 +191,9 @@ impl SaveError {
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
             Self::NotSynced { .. } => "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk. No old snapshot was removed.".into(),
+            Self::Taken { .. } => "Put {cluster} and {time} into the name, or move that file away.".into(),
+            Self::NoDirectory { advice, .. } => advice.clone(),
+            Self::Clock => "Set the clock: names of snapshots tell when they were taken.".into(),
             Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
             Self::Write { .. } | Self::Name { .. } | Self::Cancelled => String::new(),
         }

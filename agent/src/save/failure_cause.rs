@@ -72,13 +72,21 @@ impl SaveError {
             ) => Connect,
             Self::Client(ClientError::Broken { .. }) | Self::Incomplete { .. } => Stream,
             Self::Target(OutputError::Write { .. }) => Disk,
-            Self::Target(_) | Self::Client(_) | Self::Endpoints(_) | Self::Clusters(..) | Self::Name { .. } => {
-                Configuration
-            }
+            Self::Target(_)
+            | Self::Client(_)
+            | Self::Endpoints(_)
+            | Self::Clusters(..)
+            | Self::Name { .. }
+            | Self::Taken { .. }
+            | Self::Clock => Configuration,
             Self::All(errors) => errors.last().map_or(Connect, Self::cause),
             Self::Stalled { .. } => Stalled,
             Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
-            Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => Disk,
+            Self::Space { .. }
+            | Self::Write { .. }
+            | Self::NoDirectory { .. }
+            | Self::NotSynced { .. }
+            | Self::Judge(_) => Disk,
             Self::NotProven { .. } => Damaged,
             Self::CutShort(error) => error.cause(),
             Self::Deadline(_) => Deadline,

@@ -11,21 +11,24 @@ mod error;
 mod failure_cause;
 mod name;
 mod origin;
+mod pieces;
+mod place;
 mod reach_members;
+mod relation;
 mod retention;
+mod same_history;
 mod saved;
 mod stream;
 mod stream_target;
 mod write;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use etcdsnap_core::{Report, Verdict, Watch};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
@@ -34,12 +37,13 @@ pub use comparison::{ComparedMember, Comparison, Outcome};
 pub use config::{Compare, Compression, SaveConfig, SaveVerify};
 pub use error::SaveError;
 pub use failure_cause::FailureCause;
+pub use name::names_directory;
 pub use retention::Keep;
 pub use saved::Saved;
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
-use crate::fsx::output_target::{OutputError, judge_directory, judge_file};
+use crate::fsx::output_target::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
@@ -47,18 +51,23 @@ use crate::space;
 use compare_members::Compared;
 use name::{Facts, Place, Template};
 use origin::Origin;
-use retention::{Newest, Pruned};
+use pieces::PieceReceiver;
+use relation::Newest;
+use retention::Pruned;
+use same_history::last_write;
 use stream_target::StreamTarget;
 
 /// Takes a snapshot from the one endpoint of the configuration.
 ///
 /// `-` (standard output) and a FIFO are streamed to: the snapshot is proven when this returns, and until then what is out lacks its end.
 /// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
-/// that name is replaced as the last step. Cancelling, or dropping the future, leaves nothing.
+/// that name is replaced as the last step; under a name with places only one that is proven to be an older snapshot of the same cluster is, and never with a time in the
+/// name, which is that of the next second then. Cancelling, or dropping the future, leaves nothing.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
-/// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::Space`]: the file cannot be made, or does not fit.
+/// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::NoDirectory`], [`SaveError::Space`]: the file cannot be made, or does not fit.
+/// - [`SaveError::Taken`]: a name with places is that of another file.
 /// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network is at fault.
 /// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: whether it is a stream could not tell.
 /// - [`SaveError::CutShort`] around any of them when a part was streamed already.
@@ -168,7 +177,7 @@ impl<'j> Job<'j> {
         let stream_target = StreamTarget::of(path, &inputs(config).collect::<Vec<_>>())?;
         let template = match &stream_target {
             Some(_) => Template::without_places(path),
-            None => Template::parse(path, config.compression.map(Compression::extension))?,
+            None => Template::parse(path, config.is_directory, config.compression.map(Compression::extension))?,
         };
         if stream_target.is_some() && !config.may_stream {
             return Err(OutputError::Kind { path: path.to_owned(), reason: "is a stream, and a file is wanted" }.into());
@@ -183,11 +192,7 @@ impl<'j> Job<'j> {
         if job.stream_target.is_some() {
             return Ok(job);
         }
-        // A name without places is known before anything is fetched; of the others the directory is.
-        match job.template.fixed() {
-            Some(file) => job.judge_target(&file)?,
-            None => judge_directory(job.template.directory())?,
-        }
+        job.judge_place()?;
         Ok(job)
     }
 
@@ -201,18 +206,13 @@ impl<'j> Job<'j> {
         if self.is_spent() { SaveError::CutShort(Box::new(error)) } else { error }
     }
 
-    /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
-    fn judge_target(&self, file: &Path) -> Result<(), SaveError> {
-        Ok(judge_file(file, &inputs(self.config).collect::<Vec<_>>())?)
-    }
-
     /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
         if let Some(target) = &self.stream_target {
             return self.run_streamed(target, client, member).await;
         }
         let begun = Instant::now();
-        let taken = name::now();
+        let taken = name::now()?;
         let mut member = match member {
             Some(member) => member,
             None => client.status().await?,
@@ -223,12 +223,10 @@ impl<'j> Job<'j> {
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
         member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
-        let name_at = |revision| {
-            let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
-            self.template.fill(&Facts { cluster: member.cluster_id, member: named, revision, time: taken })
-        };
+        let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
+        let mut facts = Facts { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
         // Before the download, with a revision of about as many digits.
-        self.judge_target(&name_at(member.revision))?;
+        self.judge_target(&self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(self.template.directory())?);
         let start = |total| {
             let (compression, part) = (self.config.compression, Arc::clone(&part));
@@ -236,7 +234,7 @@ impl<'j> Job<'j> {
                 space::check(&[(self.template.directory(), total)])?;
             }
             let file = part.handle()?;
-            Ok(move |pieces: Receiver<Bytes>, _: &AtomicBool| {
+            Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
                 let copied = write::write(&file, compression, pieces);
                 copied.map(|copied| (copied, ())).map_err(|cause| part.failed(cause).into())
             })
@@ -245,20 +243,22 @@ impl<'j> Job<'j> {
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
-        let file = name_at(status.map_or(0, |status| status.revision));
+        facts.revision = status.map_or(0, |status| status.revision);
         let part =
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
-        let sha256_matches = copied.trailer == Some(copied.sha256);
-        if sha256_matches {
-            let revision = status.map(|status| status.revision);
-            Origin { cluster: member.cluster_id, revision }.attach(&part.handle()?);
-        }
+        let origin = (copied.trailer == Some(copied.sha256)).then(|| {
+            // A compressed file would have to be unpacked once more.
+            let plain = self.config.compression.is_none().then(|| same_history::open(part.path())).flatten();
+            let last = plain.as_ref().and_then(|plain| last_write(&plain.store().ok()?));
+            let revision = status.map(|status| status.revision).or(last.map(|last| last.revision));
+            Origin { cluster: member.cluster_id, revision, last }
+        });
         let mut warnings = member.doubts();
         warnings.extend(report.iter().flat_map(findings));
         warnings.extend(part.leftover_warning());
-        // What has the name may have changed meanwhile.
-        self.judge_target(&file)?;
-        part.publish(&file)?;
+        warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
+        let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
+        let (file, taken) = self.publish(part, facts, origin, &ids, member.revision)?;
         let saved = Saved {
             storage_version,
             file_bytes,
@@ -306,7 +306,9 @@ impl<'j> Job<'j> {
         }
         let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
         let pruning = tokio::task::spawn_blocking(move || {
-            keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
+            let removed = OnceCell::new();
+            let newest = Newest { taken, ..Newest::new(&file, cluster, &members, revision, &removed) };
+            keep.apply(&template, &newest)
         });
         pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
     }
@@ -318,7 +320,9 @@ impl<'j> Job<'j> {
             let part = Arc::clone(part);
             tokio::task::spawn_blocking(move || part.sync())
         };
-        let judging = (full || self.template.has(Place::Revision)).then(|| {
+        // What is removed depends on the revision.
+        let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
+        let judging = (full || is_revision_wanted).then(|| {
             let path = part.path().to_owned();
             let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
             // What is compressed is read back whole; of a plain file the SHA-256 was computed on the way.

@@ -5,9 +5,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use etcdsnap_core::words::is_unprintable;
 use regex_lite::Regex;
 
 use super::error::SaveError;
+use crate::printable::printable_path;
 
 /// The name of a snapshot when only a directory is given.
 const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
@@ -38,6 +40,12 @@ const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 /// Characters of a time in a name.
 const TIME: usize = 16;
 
+/// The last second of the year 9999, since 1970: later times have no name of that length.
+const LAST: u64 = 253_402_300_799;
+
+/// Bytes that a file's name has at most, on every usual file system.
+const LONGEST: usize = 255;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     /// Bytes as they are; names need not be UTF-8.
@@ -62,13 +70,14 @@ pub(super) struct Facts {
 }
 
 impl Template {
-    /// Reads a path whose last part may have places; a directory stands for the usual name in it, with `extension` at its end.
+    /// Reads a path whose last part may have places; a directory stands for the usual name in it, with `extension` at its end. Whether it is a directory is looked up
+    /// unless the caller knows.
     ///
     /// # Errors
     /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
-    pub fn parse(path: &Path, extension: Option<&str>) -> Result<Self, SaveError> {
+    pub fn parse(path: &Path, is_directory: Option<bool>, extension: Option<&str>) -> Result<Self, SaveError> {
         let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
-        let is_directory = path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/");
+        let is_directory = is_directory.unwrap_or_else(|| names_directory(path));
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
             (path, format!("{DEFAULT}{extension}").into())
@@ -131,6 +140,57 @@ impl Template {
         if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
     }
 
+    /// What the name is too long for: a file's name.
+    ///
+    /// # Errors
+    /// [`SaveError::Name`], with a name that is shorter where the member's is what makes it long.
+    pub fn check_length(&self, file: &Path) -> Result<(), SaveError> {
+        let length = file.file_name().map_or(0, |name| name.as_bytes().len());
+        if length <= LONGEST {
+            return Ok(());
+        }
+        let advice = if self.has(Place::Member) {
+            let without = self.pieces.iter().filter(|piece| **piece != Piece::Place(Place::Member));
+            let without = Self { directory: self.directory.clone(), pieces: without.cloned().collect() };
+            format!("; leave {{member}} out of it: {}", printable_path(&without.as_written()))
+        } else {
+            String::new()
+        };
+        let reason =
+            format!("the name is too long: it would have {length} bytes, and a file's has {LONGEST} at most{advice}");
+        Err(SaveError::Name { path: file.to_owned(), reason })
+    }
+
+    /// The name with its places as they are written.
+    fn as_written(&self) -> PathBuf {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Place(place) => {
+                PLACES.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
+            }
+        });
+        self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
+    }
+
+    /// What the name ends with although the file will not be what that says, or what it lacks although the file will be compressed; `extension` is that of the file.
+    pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
+        let end = match self.pieces.last() {
+            Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
+            _ => None,
+        };
+        let told = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
+        match (told, extension) {
+            (told, extension) if told == extension => None,
+            (_, Some(extension)) => Some(format!(
+                "The file is compressed, and its name does not say so: let it end with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
+            )),
+            (_, None) => Some(format!(
+                "The name ends with {}, and the file is not compressed: give --compress, or let the name end otherwise.",
+                end.unwrap_or_default()
+            )),
+        }
+    }
+
     /// The name, if there are no places in it.
     pub fn fixed(&self) -> Option<PathBuf> {
         let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
@@ -190,12 +250,19 @@ fn one_char_a_byte(bytes: &[u8]) -> String {
 
 /// A character that any file name can have.
 fn tame(letter: char) -> char {
-    if letter.is_control() || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
+    if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
+}
+
+/// Whether a path names a directory: one that is there, or with a slash at its end.
+#[must_use]
+pub fn names_directory(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/")
 }
 
 /// A time as names have it: UTC, to the second.
 fn stamp(time: SystemTime) -> String {
-    let text = humantime::format_rfc3339_seconds(time).to_string();
+    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
+    let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
@@ -218,9 +285,13 @@ fn time(stamp: &str) -> Option<SystemTime> {
 }
 
 /// Now, as far as names tell it.
-pub(super) fn now() -> SystemTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.as_secs())).unwrap_or(SystemTime::UNIX_EPOCH)
+///
+/// # Errors
+/// [`SaveError::Clock`] when this machine's clock is beyond the year 9999, which no name can tell.
+pub(super) fn now() -> Result<SystemTime, SaveError> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);
+    time.ok_or(SaveError::Clock)
 }
 
 #[cfg(test)]
@@ -234,25 +305,26 @@ mod tests {
 
     #[test]
     fn places_are_filled() {
-        let template = Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None).unwrap();
+        let template =
+            Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         assert_eq!(template.fill(&facts()), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
-        assert_eq!(Template::parse(Path::new("backup.db"), None).unwrap().fill(&facts()), Path::new("backup.db"));
+        assert_eq!(Template::parse(Path::new("backup.db"), None, None).unwrap().fill(&facts()), Path::new("backup.db"));
         let directory = tempfile::tempdir().unwrap();
-        let there = Template::parse(directory.path(), Some("zst")).unwrap().fill(&facts());
+        let there = Template::parse(directory.path(), None, Some("zst")).unwrap().fill(&facts());
         assert_eq!(there.file_name().unwrap(), "etcd-cafe-m_1-42-20261123T084500Z.db.zst");
     }
 
     #[test]
     fn a_place_that_there_is_not_is_an_error() {
         for name in ["{host}.db", "a{", "..", "/"] {
-            let parsed = Template::parse(Path::new(name), None);
+            let parsed = Template::parse(Path::new(name), None, None);
             assert!(name == ".." || name == "/" || parsed.is_err(), "{name}: {parsed:?}");
         }
     }
 
     #[test]
     fn the_pattern_knows_its_own_names_only() {
-        let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None).unwrap();
+        let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         let pattern = template.pattern(0xcafe).unwrap();
         let parse = |name: &str| pattern.parse(OsStr::new(name));
         for form in ["", ".gz", ".zst", ".zstd", ".zip"] {
@@ -269,14 +341,14 @@ mod tests {
         ] {
             assert_eq!(parse(other), None, "{other}");
         }
-        assert!(Template::parse(Path::new("backup.db"), None).unwrap().pattern(1).is_none());
+        assert!(Template::parse(Path::new("backup.db"), None, None).unwrap().pattern(1).is_none());
         assert_eq!(time("20261399T084500Z"), None);
     }
 
     #[test]
     fn all_forms_of_a_template_count_together() {
         for template in ["{time}", "{time}.zst", "{time}.gz"] {
-            let pattern = Template::parse(Path::new(template), None).unwrap().pattern(1).unwrap();
+            let pattern = Template::parse(Path::new(template), None, None).unwrap().pattern(1).unwrap();
             for form in ["", ".gz", ".zst"] {
                 let name = format!("20261123T084500Z{form}");
                 assert_eq!(pattern.parse(OsStr::new(&name)), Some((facts().time, None)), "{template} {name}");
@@ -285,9 +357,53 @@ mod tests {
     }
 
     #[test]
+    fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
+        let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
+        let file = template.fill(&Facts { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+        assert_eq!(file, Path::new("a_b_c___d.db"));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let template = Template::parse(directory.path(), None, None).unwrap();
+        let long = template.fill(&Facts { member: "m".repeat(230), ..facts() });
+        let error = template.check_length(&long).unwrap_err().to_string();
+        assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
+        template.check_length(&template.fill(&facts())).unwrap();
+        let template = Template::parse(Path::new(&"x".repeat(300)), None, None).unwrap();
+        assert!(!template.check_length(&template.fill(&facts())).unwrap_err().to_string().contains("{member}"));
+    }
+
+    #[test]
+    fn an_end_that_does_not_fit_what_is_in_the_file_is_said() {
+        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().mislabel(extension);
+        for (name, extension) in [
+            ("a.db", None),
+            ("a.zst", Some("zst")),
+            ("{time}.zstd", Some("zst")),
+            ("{time}.gz", Some("gz")),
+            ("{time}", None),
+        ] {
+            assert_eq!(of(name, extension), None, "{name}");
+        }
+        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q-{time}", Some("gz")).unwrap().contains("end with .gz"));
+        assert!(of("q.db.gz", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q.db.gz", None).unwrap().contains("ends with .gz"));
+    }
+
+    #[test]
+    fn times_beyond_the_year_9999_do_no_harm() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(stamp(at(LAST)), "99991231T235959Z");
+        assert_eq!(stamp(at(LAST + 1)), "99991231T235959Z");
+    }
+
+    #[test]
     fn names_need_not_be_utf_8() {
         let path = Path::new(OsStr::from_bytes(b"d\xff/b\xfe.(\xc3\x28)-{member}-{time}.db"));
-        let template = Template::parse(path, None).unwrap();
+        let template = Template::parse(path, None, None).unwrap();
         let file = template.fill(&facts());
         assert_eq!(file.as_os_str().as_bytes(), b"d\xff/b\xfe.(\xc3\x28)-m_1-20261123T084500Z.db");
         let pattern = template.pattern(1).unwrap();

@@ -1,24 +1,30 @@
-//! What proves of which cluster an old snapshot is when its name does not have the cluster's id.
+//! What proves of which cluster an old snapshot is.
 //!
-//! Two things can: an extended attribute that `save` leaves on the file, and the members in the snapshot itself. Neither needs a file to be unpacked. The attribute
-//! counts only while the file has the size and the time of modification that it had then, so that a copy over an old file does not inherit its origin.
-//! Members prove it if they are all members of this cluster, or were, and one still is: ids are made of peer URLs, the cluster's token and, for members added later,
-//! the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones, which are no proof then.
+//! An extended attribute that `save` leaves on the file proves it: the file's mark. It counts only while the file has the name, the size and the time of modification that
+//! it had then, so that neither a copy over an old file nor one under another name has a mark that is its own. Where the file system has no attributes, the cluster's id in
+//! the name counts, or the members in the snapshot itself. Members prove it if they are all members of this cluster, or were, and one still is: ids are made of peer URLs,
+//! the cluster's token and, for members added later, the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones, which are no proof then.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use etcdsnap_core::store::{OpenedStore, Store};
 use rustix::fs::{OFlags, XattrFlags};
+use sha2::{Digest, Sha256};
 
+use super::same_history::LastWrite;
 use crate::input::{Body, Input};
 use crate::progress::NoProgress;
 
 const ATTRIBUTE: &str = "user.etcdsnap.origin";
 
-/// Bytes of the attribute's value at most: four pairs with numbers.
-const LONGEST: usize = 256;
+/// Bytes of the attribute's value at most: six pairs with numbers.
+const LONGEST: usize = 512;
+
+/// Characters of the SHA-256 of a file's name.
+const NAME: usize = 16;
 
 /// Where a snapshot is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,49 +32,61 @@ pub(super) struct Origin {
     pub cluster: u64,
     /// The latest revision, where it was read.
     pub revision: Option<i64>,
+    /// What was written last, where it was read.
+    pub last: Option<LastWrite>,
 }
 
 impl Origin {
-    /// Leaves the attribute on a file to which nothing is written any more. Some file systems have no such attributes.
-    pub fn attach(self, file: &File) {
+    /// Leaves the attribute on a file to which nothing is written any more, and which will have the name of `path`. Some file systems have no such attributes.
+    pub fn attach(self, file: &File, path: &Path) {
         let Ok(facts) = file.metadata() else { return };
         let revision = self.revision.map(|revision| format!(" revision={revision}")).unwrap_or_default();
-        let value = format!("cluster={:x}{revision} {}", self.cluster, fingerprint(&facts));
+        let last = self.last.map(|last| format!(" last={}:{:016x}", last.revision, last.hash)).unwrap_or_default();
+        let value = format!("cluster={:x}{revision}{last} {}", self.cluster, fingerprint(&facts, path));
         let _ = rustix::fs::fsetxattr(file, ATTRIBUTE, value.as_bytes(), XattrFlags::empty());
     }
 
-    /// What the attribute says; `None` without one, or when the file was changed since.
-    pub fn attached(file: &File) -> Option<Self> {
+    /// What the attribute says; `None` without one, or when the file was changed or got another name since.
+    pub fn attached(file: &File, path: &Path) -> Option<Self> {
         let mut value = [0; LONGEST];
         let len = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
         let text = std::str::from_utf8(value.get(..len)?).ok()?;
-        let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?));
+        let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?, path));
         let field = |name: &str| text.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let cluster = u64::from_str_radix(field("cluster")?, 16).ok().filter(|_| unchanged)?;
-        Some(Self { cluster, revision: field("revision").and_then(|revision| revision.parse().ok()) })
+        let last = field("last").and_then(|last| {
+            let (revision, hash) = last.split_once(':')?;
+            Some(LastWrite { revision: revision.parse().ok()?, hash: u64::from_str_radix(hash, 16).ok()? })
+        });
+        Some(Self { cluster, revision: field("revision").and_then(|revision| revision.parse().ok()), last })
+    }
+
+    /// The same of a file that may not be there, or have become a link, a FIFO or a device.
+    pub fn of(path: &Path) -> Option<Self> {
+        Self::attached(&open(path)?, path)
     }
 }
 
-fn fingerprint(facts: &std::fs::Metadata) -> String {
-    format!("bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
+fn fingerprint(facts: &std::fs::Metadata, path: &Path) -> String {
+    let name = Sha256::digest(path.file_name().unwrap_or_default().as_bytes());
+    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME).collect();
+    format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 
 /// Opens an old snapshot to be read. What has become a link, a FIFO or a device meanwhile is not.
-pub(super) fn open(path: &Path) -> Option<File> {
+fn open(path: &Path) -> Option<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
     file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
 }
 
-/// What a snapshot that is not compressed says of itself.
+/// The members that a snapshot which is not compressed says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     /// Ids of the members.
     pub members: Vec<u64>,
     /// Ids of members that were removed.
     pub removed: Vec<u64>,
-    /// The latest revision.
-    pub revision: i64,
 }
 
 impl Contents {
@@ -79,7 +97,7 @@ impl Contents {
         let members = store.members().ok()?;
         let complete = members.left_out == 0;
         let members = members.items.iter().map(|member| member.id).collect();
-        let contents = Self { members, removed: store.removed_members().ok()?, revision: store.current() };
+        let contents = Self { members, removed: store.removed_members().ok()? };
         (complete && store.lost().places == 0).then_some(contents)
     }
 }
@@ -112,25 +130,35 @@ mod tests {
         let path = directory.path().join("snapshot.db");
         fs::write(&path, "bytes").unwrap();
         let file = File::options().append(true).read(true).open(&path).unwrap();
-        let origin = Origin { cluster: 0xcafe, revision: Some(42) };
-        origin.attach(&file);
+        let last = LastWrite { revision: 42, hash: 7 };
+        let origin = Origin { cluster: 0xcafe, revision: Some(42), last: Some(last) };
+        let attached = || Origin::attached(&file, &path);
+        origin.attach(&file, &path);
         if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; LONGEST][..]).is_err() {
             eprintln!("*** not run: the temporary directory has no extended attributes ***");
             return;
         }
-        assert_eq!(Origin::attached(&file), Some(origin));
-        let moved = directory.path().join("moved.db");
+        assert_eq!(attached(), Some(origin));
+        assert_eq!(Origin::of(&path), Some(origin));
+        // Elsewhere under its name it is what it was, under another name it is somebody's own.
+        let below = directory.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let moved = below.join("snapshot.db");
         fs::rename(&path, &moved).unwrap();
-        assert_eq!(Origin::attached(&open(&moved).unwrap()), Some(origin));
+        assert_eq!(Origin::of(&moved), Some(origin));
+        let renamed = below.join("snapshot-before-upgrade.db");
+        fs::rename(&moved, &renamed).unwrap();
+        assert_eq!(Origin::of(&renamed), None);
+        fs::rename(&renamed, &moved).unwrap();
         (&file).write_all(b"!").unwrap();
-        assert_eq!(Origin::attached(&file), None);
-        let unread = Origin { revision: None, ..origin };
-        unread.attach(&file);
-        assert_eq!(Origin::attached(&file), Some(unread));
+        assert_eq!(attached(), None);
+        let unread = Origin { revision: None, last: None, ..origin };
+        unread.attach(&file, &path);
+        assert_eq!(attached(), Some(unread));
         // As `cp` writes another snapshot over it, here one of the same size.
         fs::write(&moved, "others").unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
-        assert_eq!(Origin::attached(&file), None);
+        assert_eq!(attached(), None);
     }
 
     #[test]
@@ -153,6 +181,6 @@ mod tests {
         assert_eq!(Contents::of(&directory.path().join("missing")), None);
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
         let contents = Contents::of(&sample).unwrap();
-        assert!(!contents.members.is_empty() && contents.revision > 1, "{contents:?}");
+        assert!(!contents.members.is_empty(), "{contents:?}");
     }
 }

@@ -1,8 +1,7 @@
 //! Which old snapshots are removed when a new one is in place.
 //!
-//! Only a snapshot that is proven to be an older one of the same cluster: by the cluster's id in its name, by the attribute that `save` left on it, or by its own
-//! members ([`origin`](super::origin)). Snapshots with a later revision than the new one stay, too: a cluster that was created anew from the same
-//! peer URLs and token has the same id, and its first, empty snapshots must not push out the good ones.
+//! Only a snapshot that is proven to be an older one of the same cluster ([`relation`](super::relation)). It says how many of those stay; what is not proven neither
+//! counts nor goes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,17 +10,24 @@ use std::time::{Duration, SystemTime};
 
 use super::error::SaveError;
 use super::name::{Pattern, Place, Template};
-use super::origin::{self, Contents, Members, Origin};
+use super::relation::{Depth, Newest, Relation, Stays};
+use super::same_history::{self, Past};
 use crate::error::plain;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
+
+/// How many snapshots `--keep-within` leaves by itself, the new one counted, however old they are: a clock that is wrong for once must not remove all there is.
+const FLOOR: usize = 3;
+
+/// By how much the clocks of two machines that save into one directory may differ without a word.
+const SKEW: Duration = Duration::from_secs(300);
 
 /// How many snapshots of one template and cluster stay. One stays if either rule says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
     /// So many, the newest.
     pub count: Option<usize>,
-    /// Those that are no older.
+    /// Those that are no older; alone, it leaves the newest three in any case.
     pub within: Option<Duration>,
 }
 
@@ -33,18 +39,6 @@ pub(super) struct Pruned {
     pub not_removed: Vec<(PathBuf, String)>,
     /// Why others stay, in sentences for the person who asked for them to be removed.
     pub notes: Vec<String>,
-}
-
-/// The snapshot that is in place now, proven.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Newest<'n> {
-    pub file: &'n Path,
-    pub cluster: u64,
-    /// Ids of the cluster's members, as the server lists them; empty when it did not.
-    pub members: &'n [u64],
-    /// The server's revision when it was taken, or a little before.
-    pub revision: i64,
-    pub taken: SystemTime,
 }
 
 impl Keep {
@@ -59,8 +53,16 @@ impl Keep {
     /// [`SaveError::Name`] when it does not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
         if self.is_asked_for() && !template.has(Place::Time) {
-            let reason = "--keep and --keep-within need a name with {time}, or a directory: which file is older is told by its name";
-            return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
+            let missing = match fs::symlink_metadata(path) {
+                Err(_) if template.fixed().is_some() => {
+                    " If it is meant to be a directory: there is none (is it mounted?)."
+                }
+                _ => "",
+            };
+            let reason = format!(
+                "--keep and --keep-within need a name with {{time}}, or a directory that is there: which file is older is told by its name.{missing}"
+            );
+            return Err(SaveError::Name { path: path.to_owned(), reason });
         }
         if self.count == Some(0) {
             return Err(SaveError::Name { path: path.to_owned(), reason: "--keep 0 would keep nothing".into() });
@@ -69,43 +71,49 @@ impl Keep {
     }
 
     /// Removes what need not stay of the regular files in the template's directory whose names are of this template; never `newest`. Reads old snapshots where their
-    /// names prove too little, so it may take a while.
+    /// names and marks prove too little, so it may take a while.
     pub(super) fn apply(&self, template: &Template, newest: &Newest<'_>) -> Pruned {
         let mut done = Pruned::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
-        let old = match list(template.directory(), &pattern, newest) {
-            Ok(old) => old,
+        let (old, future) = match list(template.directory(), &pattern, newest) {
+            Ok(listed) => listed,
             Err(cause) => {
                 let directory = printable_path(template.directory());
                 done.notes.push(format!("No old snapshot was removed, because {directory} cannot be listed: {}. Give this user read permission on the directory.", plain(&cause)));
                 return done;
             }
         };
+        done.notes.extend(future_note(&future, newest));
+        if old.is_empty() {
+            return done;
+        }
+        let snapshot = same_history::open(newest.file);
+        let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
+        let past = store.as_ref().and_then(Past::of);
+        let newest =
+            &Newest { past: past.as_ref(), marked: newest.knows_marks(old.iter().map(|old| &*old.path)), ..*newest };
         let mut stay: BTreeMap<Stays, Vec<PathBuf>> = BTreeMap::new();
-        let mut removed_members = None;
         let mut kept = 1_usize;
         for snapshot in old {
-            match newest.relation(&snapshot, template.has(Place::Cluster), &mut removed_members) {
-                Relation::Older => {}
-                Relation::OtherCluster => continue,
-                Relation::Stays(reason) => {
-                    stay.entry(reason).or_default().push(snapshot.path);
-                    continue;
-                }
-            }
-            let counts = self.count.is_some_and(|count| kept < count);
+            let by_count = match (self.count, self.within) {
+                (Some(count), _) => kept < count,
+                (None, _) => kept < FLOOR,
+            };
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
-            if counts || self.within.is_some_and(|within| age <= within) {
-                kept = kept.saturating_add(1);
-                continue;
-            }
-            match snapshot.remove() {
-                Ok(true) => done.removed.push(snapshot.path),
-                Ok(false) => {}
-                Err(cause) => done.not_removed.push((snapshot.path, plain(&cause))),
+            let wanted = by_count || self.within.is_some_and(|within| age <= within);
+            let depth = if wanted { Depth::Cheap } else { Depth::Full };
+            match newest.relation(&snapshot.path, snapshot.revision, template.has(Place::Cluster), depth) {
+                Relation::Older if wanted => kept = kept.saturating_add(1),
+                Relation::Older => match snapshot.remove() {
+                    Ok(true) => done.removed.push(snapshot.path),
+                    Ok(false) => {}
+                    Err(cause) => done.not_removed.push((snapshot.path, plain(&cause))),
+                },
+                Relation::OtherCluster => {}
+                Relation::Stays(reason) => stay.entry(reason).or_default().push(snapshot.path),
             }
         }
-        done.notes.extend(stay.iter().map(|(reason, paths)| reason.describe(newest, paths)));
+        done.notes.extend(stay.iter().map(|(reason, paths)| reason.describe(newest.revision, paths)));
         done
     }
 }
@@ -133,14 +141,14 @@ impl Old {
     }
 }
 
-/// The snapshots of a template but for the newest, the latest first. Those from the future, by a clock that was wrong, are left out: they would push out all others.
-fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Result<Vec<Old>> {
+/// The snapshots of a template but for the newest, the latest first; and those from the future, by a clock that was wrong, which would push out all others.
+fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Result<(Vec<Old>, Vec<Old>)> {
     let mut old = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         let Some((time, revision)) = pattern.parse(&name) else { continue };
-        if time > newest.taken || newest.file.file_name() == Some(&name) {
+        if newest.file.file_name() == Some(&name) {
             continue;
         }
         let path = directory.join(name);
@@ -150,80 +158,22 @@ fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Re
         }
     }
     old.sort_by(|a, b| (b.time, &b.path).cmp(&(a.time, &a.path)));
-    Ok(old)
+    Ok(old.into_iter().partition(|old| old.time <= newest.taken))
 }
 
-/// What an old snapshot is to the newest.
-enum Relation {
-    /// An older one of the same cluster.
-    Older,
-    OtherCluster,
-    /// One that stays, and of which a person should know.
-    Stays(Stays),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stays {
-    Unproven,
-    LaterRevision,
-}
-
-impl Stays {
-    fn describe(self, newest: &Newest<'_>, paths: &[PathBuf]) -> String {
-        let first = paths.first().map(|path| printable_path(path)).unwrap_or_default();
-        let (snapshots, others) = match paths.len() {
-            1 => ("1 old snapshot".to_owned(), String::new()),
-            2 => ("2 old snapshots".to_owned(), " and another".to_owned()),
-            count => (format!("{count} old snapshots"), format!(" and {} others", count.saturating_sub(1))),
-        };
-        match self {
-            Self::Unproven => format!(
-                "{snapshots} ({first}{others}) stayed, because nothing proves of which cluster. Put {{cluster}} into the name, for example etcd-{{cluster}}-{{time}}.db."
-            ),
-            Self::LaterRevision => format!(
-                "{snapshots} ({first}{others}) stayed, because their revision is later than the new one's, {}: the cluster was restored or created anew. Remove them when you no longer need them.",
-                newest.revision
-            ),
-        }
-    }
-}
-
-impl Newest<'_> {
-    /// `removed_members` holds the members that the newest snapshot says were removed, once that was read.
-    fn relation(&self, old: &Old, named: bool, removed_members: &mut Option<Vec<u64>>) -> Relation {
-        let attached = || origin::open(&old.path).and_then(|file| Origin::attached(&file));
-        let (proven, revision) = if named {
-            let read =
-                || attached().and_then(|origin| origin.revision).or_else(|| Some(Contents::of(&old.path)?.revision));
-            (true, old.revision.or_else(read))
-        } else {
-            match attached() {
-                Some(origin) if origin.cluster != self.cluster => return Relation::OtherCluster,
-                Some(origin) => (true, old.revision.or(origin.revision)),
-                None => match Contents::of(&old.path) {
-                    Some(contents) => {
-                        let removed = removed_members.get_or_insert_with(|| {
-                            Contents::of(self.file).map(|newest| newest.removed).unwrap_or_default()
-                        });
-                        let members = Members { current: self.members, removed };
-                        (members.prove(&contents.members), Some(contents.revision))
-                    }
-                    None => (false, None),
-                },
-            }
-        };
-        if !proven {
-            Relation::Stays(Stays::Unproven)
-        } else if revision.is_some_and(|revision| revision > self.revision) {
-            Relation::Stays(Stays::LaterRevision)
-        } else {
-            Relation::Older
-        }
-    }
+/// What a person should know of snapshots from the future, but for those of other clusters.
+fn future_note(future: &[Old], newest: &Newest<'_>) -> Option<String> {
+    let is_ahead = |old: &&Old| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
+    let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(&old.path));
+    let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
+    (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
+    use super::super::origin::Origin;
     use super::*;
 
     const NAMES: [&str; 8] = [
@@ -241,9 +191,21 @@ mod tests {
         path.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    fn newest(file: &Path) -> Newest<'_> {
+    fn apply(keep: Keep, template: &Template, file: &Path) -> Pruned {
+        apply_of(1, keep, template, file)
+    }
+
+    fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> Pruned {
         let taken = humantime::parse_rfc3339("2026-11-03T00:00:00Z").unwrap();
-        Newest { file, cluster: 1, members: &[], revision: 20, taken }
+        let removed = OnceCell::new();
+        keep.apply(template, &Newest { taken, ..Newest::new(file, cluster, &[], 20, &removed) })
+    }
+
+    /// Leaves a mark; whether the file system has any.
+    fn attach(path: &Path, cluster: u64, revision: Option<i64>) -> bool {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        Origin { cluster, revision, last: None }.attach(&file, path);
+        Origin::of(path).is_some()
     }
 
     fn after(keep: Keep) -> Vec<String> {
@@ -252,12 +214,14 @@ mod tests {
             fs::write(directory.path().join(name), "").unwrap();
         }
         fs::create_dir(directory.path().join("etcd-1-a-1-20261031T000000Z.db")).unwrap();
-        let template = Template::parse(directory.path(), None).unwrap();
+        let template = Template::parse(directory.path(), None, None).unwrap();
         let file = directory.path().join(NAMES[2]);
-        let done = keep.apply(&template, &newest(&file));
+        let done = apply(keep, &template, &file);
         assert!(done.not_removed.is_empty());
-        let later = done.notes.iter().any(|note| note.contains(NAMES[6]) && note.contains("later"));
-        assert_eq!((later, done.notes.len()), (keep.is_asked_for(), usize::from(keep.is_asked_for())), "{done:?}");
+        let says = |name: &str, words: &str| done.notes.iter().any(|note| note.contains(name) && note.contains(words));
+        let asked = keep.is_asked_for();
+        assert_eq!((says(NAMES[6], "later"), says(NAMES[5], "still to come")), (asked, asked), "{done:?}");
+        assert_eq!(done.notes.len(), if asked { 2 } else { 0 }, "{done:?}");
         let mut gone: Vec<_> = done.removed.iter().map(|path| file_name(path)).collect();
         gone.sort();
         gone
@@ -275,8 +239,10 @@ mod tests {
         assert_eq!(after(Keep { count: Some(1), within: None }), gone(&[0, 1, 7]));
         assert_eq!(after(Keep { count: Some(2), within: None }), gone(&[0, 7]));
         assert_eq!(after(Keep { count: Some(9), within: None }), [""; 0]);
-        assert_eq!(after(Keep { count: None, within: Some(day) }), gone(&[0, 7]));
-        assert_eq!(after(Keep { count: None, within: Some(day / 2) }), gone(&[0, 1, 7]));
+        // By age alone the newest three stay.
+        assert_eq!(after(Keep { count: None, within: Some(day) }), gone(&[7]));
+        assert_eq!(after(Keep { count: None, within: Some(Duration::ZERO) }), gone(&[7]));
+        assert_eq!(after(Keep { count: Some(1), within: Some(day) }), gone(&[0, 7]));
         assert_eq!(after(Keep { count: Some(2), within: Some(day * 2) }), gone(&[7]));
     }
 
@@ -285,41 +251,96 @@ mod tests {
     fn without_a_proof_nothing_goes() {
         let directory = tempfile::tempdir().unwrap();
         let at = |number: u32| directory.path().join(format!("etcd-2026110{number}T000000Z.db"));
-        let attach = |number: u32, cluster: u64, revision: i64| {
-            let file = fs::File::options().write(true).open(at(number)).unwrap();
-            Origin { cluster, revision: Some(revision) }.attach(&file);
-        };
         (1..=3).for_each(|number| fs::write(at(number), "").unwrap());
-        let template = Template::parse(&directory.path().join("etcd-{time}.db"), None).unwrap();
+        let template = Template::parse(&directory.path().join("etcd-{time}.db"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
         let file = at(3);
-        let done = keep.apply(&template, &newest(&file));
+        let done = apply(keep, &template, &file);
         assert_eq!((done.removed.len(), done.not_removed.len(), done.notes.len()), (0, 0, 1), "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("{cluster}"), "{done:?}");
-        attach(1, 2, 10);
-        attach(2, 1, 10);
-        if origin::open(&at(1)).and_then(|file| Origin::attached(&file)).is_none() {
+        attach(&at(1), 2, Some(10));
+        if !attach(&at(2), 1, Some(10)) {
             return;
         }
-        let done = keep.apply(&template, &newest(&file));
+        let done = apply(keep, &template, &file);
         assert_eq!((done.removed, done.notes.len()), (vec![at(2)], 0));
         assert!(at(1).exists(), "another cluster's");
-        attach(1, 1, 21);
-        let done = keep.apply(&template, &newest(&file));
+        attach(&at(1), 1, Some(21));
+        let done = apply(keep, &template, &file);
         assert!(done.removed.is_empty() && done.notes[0].contains("later than the new one's, 20"), "{done:?}");
+    }
+
+    /// A name with the cluster's id, and copies that somebody made of one.
+    #[test]
+    fn where_files_have_marks_a_copy_without_its_own_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let names =
+            ["etcd-1-a-20-20261103T000000Z.db", "etcd-1-a-9-20261102T000000Z.db", "etcd-1-a-8-20261101T000000Z.db"];
+        let copy = "etcd-1-a-before-upgrade-8-20261101T000000Z.db";
+        names.iter().chain([&copy]).for_each(|name| fs::write(at(name), name).unwrap());
+        let template = Template::parse(directory.path(), None, None).unwrap();
+        let keep = Keep { count: Some(2), within: None };
+        // Only one file has a mark: enough to know that files can have some.
+        if !attach(&at(names[2]), 1, Some(8)) {
+            return;
+        }
+        let done = apply(keep, &template, &at(names[0]));
+        assert!(done.removed.is_empty() && done.notes.len() == 1, "{done:?}");
+        assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("lacks the mark"), "{done:?}");
+        attach(&at(names[1]), 1, Some(9));
+        // `cp -a` copies the mark, too, which then is of another name.
+        let mark = "user.etcdsnap.origin";
+        let mut value = [0; 512];
+        let len = rustix::fs::getxattr(at(names[2]), mark, &mut value[..]).unwrap();
+        rustix::fs::setxattr(at(copy), mark, &value[..len], rustix::fs::XattrFlags::empty()).unwrap();
+        let done = apply(keep, &template, &at(names[0]));
+        assert_eq!(done.removed, [at(names[2])], "{done:?}");
+        assert!(done.notes.len() == 1 && done.notes[0].contains(copy), "{done:?}");
+    }
+
+    #[test]
+    fn a_revision_that_cannot_be_read_is_no_older_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |day: u32| directory.path().join(format!("etcd-1-2026110{day}T000000Z.db.zst"));
+        (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
+        let template = Template::parse(&directory.path().join("etcd-{cluster}-{time}.db.zst"), None, None).unwrap();
+        let keep = Keep { count: Some(1), within: None };
+        let done = apply(keep, &template, &at(3));
+        assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
+        assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
+        // One that is packed tells it.
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
+        fs::write(at(1), zstd::encode_all(&fs::read(&sample).unwrap()[..], 1).unwrap()).unwrap();
+        let done = apply(keep, &template, &at(3));
+        assert!(done.removed.is_empty(), "{done:?}");
+        assert!(done.notes.iter().any(|note| note.contains("later than the new one's, 20")), "{done:?}");
+    }
+
+    /// Ids that every etcd has that is started with its defaults prove nothing by themselves.
+    #[test]
+    fn an_id_that_many_clusters_have_needs_keys_in_common() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |day: u32| directory.path().join(format!("etcd-cdf818194e3a8c32-7-2026110{day}T000000Z.db"));
+        (1..=3).for_each(|day| fs::write(at(day), "").unwrap());
+        let template =
+            Template::parse(&directory.path().join("etcd-{cluster}-{revision}-{time}.db"), None, None).unwrap();
+        let keep = Keep { count: Some(1), within: None };
+        let done = apply_of(0xcdf8_1819_4e3a_8c32, keep, &template, &at(3));
+        assert!(done.removed.is_empty() && done.notes[0].contains("started with its defaults"), "{done:?}");
     }
 
     #[test]
     fn a_directory_that_cannot_be_listed_is_said() {
-        let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None).unwrap();
-        let done = Keep { count: Some(1), within: None }.apply(&template, &newest(Path::new("/nowhere/x")));
+        let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
+        let done = apply(Keep { count: Some(1), within: None }, &template, Path::new("/nowhere/x"));
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }
 
     #[test]
     fn a_name_without_time_cannot_be_kept_by_count() {
         let keep = Keep { count: Some(3), within: None };
-        let template = Template::parse(Path::new("backup.db"), None).unwrap();
+        let template = Template::parse(Path::new("backup.db"), None, None).unwrap();
         assert!(keep.check(&template, Path::new("backup.db")).is_err());
         assert!(Keep::default().check(&template, Path::new("backup.db")).is_ok());
     }

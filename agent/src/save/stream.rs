@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use etcdsnap_proto::etcdserverpb::SnapshotResponse;
-use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use super::Job;
 use super::config::SaveVerify;
 use super::error::SaveError;
+use super::pieces::{self, PieceReceiver};
 use crate::client::Client;
 use crate::hasher::{Copied, TRAILER};
 use crate::progress::Stage;
-
-/// Pieces between network and disk, 32 KiB each: 4 MiB.
-const PIECES_IN_FLIGHT: usize = 128;
 
 impl Job<'_> {
     /// Has the snapshot of `client` written, and compares its length and SHA-256. Also says what storage version the server names.
@@ -26,7 +22,8 @@ impl Job<'_> {
     /// all came that was announced.
     ///
     /// # Errors
-    /// When the stream breaks, stands still, or is not what the server announced; those of the writer.
+    /// When the stream breaks, stands still, or is not what the server announced; those of the writer. A message without bytes is an error, too: it would let a server
+    /// go on for ever without sending anything.
     pub(super) async fn receive<T, W>(
         &self,
         client: &mut Client,
@@ -34,7 +31,7 @@ impl Job<'_> {
     ) -> Result<(Copied, T, String), SaveError>
     where
         T: Send + 'static,
-        W: FnOnce(mpsc::Receiver<Bytes>, &AtomicBool) -> Result<(Copied, T), SaveError> + Send + 'static,
+        W: FnOnce(PieceReceiver, &AtomicBool) -> Result<(Copied, T), SaveError> + Send + 'static,
     {
         let limit = self.config.stall_timeout;
         let endpoint = client.endpoint().to_owned();
@@ -43,7 +40,7 @@ impl Job<'_> {
         let mut count = Count::of(&endpoint, first.as_ref())?;
         let writer = start(count.total)?;
         self.progress.begin(Stage::Receive, Some(count.total));
-        let (pieces, taken) = mpsc::channel(PIECES_IN_FLIGHT);
+        let (pieces, taken) = pieces::queue();
         let is_whole = Arc::new(AtomicBool::new(false));
         let writing = {
             let is_whole = Arc::clone(&is_whole);
@@ -56,11 +53,15 @@ impl Job<'_> {
                 count.add(&piece)?;
                 self.progress.advance(piece.blob.len() as u64);
                 // The other side has failed, and tells why.
-                if pieces.send(piece.blob).await.is_err() {
+                if !pieces.send(piece.blob).await {
                     break;
                 }
-                let message = timeout(limit, stream.message()).await.map_err(|_| stalled(count.received))?;
-                next = message.map_err(|status| client.failed(&status))?;
+                next = match timeout(limit, stream.message()).await {
+                    Ok(message) => message.map_err(|status| client.failed_after(&status, count.received))?,
+                    // All of it is there, and its SHA-256 says whether it is right: nobody has to wait for a good-bye.
+                    Err(_) if count.is_whole() => None,
+                    Err(_) => return Err(stalled(count.received)),
+                };
             }
             Ok::<_, SaveError>(())
         };
@@ -102,6 +103,10 @@ impl Count {
     }
 
     fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
+        if piece.blob.is_empty() {
+            let reason = format!("after {} of {} bytes a message without any came", self.received, self.total);
+            return Err(self.incomplete(&reason));
+        }
         self.received = self.received.saturating_add(piece.blob.len() as u64);
         let left = self.total.saturating_sub(self.received);
         if piece.remaining_bytes != left {
@@ -115,6 +120,11 @@ impl Count {
             return Err(self.incomplete(&format!("more came than the {} bytes that were announced", self.total)));
         }
         Ok(())
+    }
+
+    /// Whether the database and its SHA-256 have come.
+    fn is_whole(&self) -> bool {
+        self.received == self.total.saturating_add(TRAILER as u64)
     }
 
     fn finish(&self) -> Result<(), SaveError> {
@@ -156,5 +166,8 @@ mod tests {
         assert!(outcome(&[piece(10, 5), piece(5, 0)]).contains("without its SHA-256"));
         assert!(outcome(&[piece(10, 10), piece(5, 0)]).contains("counts 0 more"));
         assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("more came"));
+        for empty in [&[piece(0, 10)][..], &[piece(10, 5), piece(0, 5)], &[piece(10, 0), piece(32, 0), piece(0, 0)]] {
+            assert!(outcome(empty).contains("a message without any"), "{}", outcome(empty));
+        }
     }
 }

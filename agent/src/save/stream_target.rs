@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
 use tokio::sync::OnceCell;
-use tokio::sync::mpsc::Receiver;
 
 use super::config::{Compression, SaveVerify};
 use super::error::SaveError;
+use super::pieces::PieceReceiver;
 use super::write::Sink;
 use super::{Job, Published, Saved, Watched, findings, name, stream};
 use crate::client::{Client, Member};
@@ -155,7 +155,7 @@ impl Job<'_> {
         member: Option<Member>,
     ) -> Result<Published, SaveError> {
         let begun = Instant::now();
-        let taken = name::now();
+        let taken = name::now()?;
         let out = target.open().await?;
         let mut member = match member {
             Some(member) => member,
@@ -172,7 +172,7 @@ impl Job<'_> {
             verify: self.config.verify,
             watched: Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
         };
-        let write = move |pieces: Receiver<Bytes>, is_whole: &AtomicBool| writer.write(pieces, is_whole);
+        let write = move |pieces: PieceReceiver, is_whole: &AtomicBool| writer.write(pieces, is_whole);
         let (copied, report, storage_version) = self.receive(&mut client, |_| Ok(write)).await?;
         let mut warnings = member.doubts();
         warnings.extend(report.iter().flat_map(|report| findings(report)));
@@ -200,11 +200,7 @@ struct Writer {
 
 impl Writer {
     /// Takes all pieces. The last bytes go out when `is_whole` says that all came, and the checks are passed; what is out otherwise is cut short.
-    fn write(
-        &self,
-        pieces: Receiver<Bytes>,
-        is_whole: &AtomicBool,
-    ) -> Result<(Copied, Option<Box<Report>>), SaveError> {
+    fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(Copied, Option<Box<Report>>), SaveError> {
         let mut sink = Sink::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
         let proven = self.take(&mut sink, pieces, is_whole);
         let Ok((copied, Some(Proven { held, report }))) = proven else {
@@ -222,7 +218,7 @@ impl Writer {
     fn take(
         &self,
         sink: &mut Sink<'_, Counted>,
-        mut pieces: Receiver<Bytes>,
+        mut pieces: PieceReceiver,
         is_whole: &AtomicBool,
     ) -> Result<(Copied, Option<Proven>), SaveError> {
         let mut eyes = match self.verify {

@@ -5,11 +5,10 @@ use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
 
-use bytes::Bytes;
 use flate2::write::GzEncoder;
-use tokio::sync::mpsc::Receiver;
 
 use super::config::Compression;
+use super::pieces::PieceReceiver;
 use crate::hasher::{Copied, Hasher};
 use crate::threads;
 
@@ -20,7 +19,7 @@ const FLUSH: u64 = 64 << 20;
 ///
 /// # Errors
 /// What the system says; the pieces that still come are then refused.
-pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: Receiver<Bytes>) -> io::Result<Copied> {
+pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: PieceReceiver) -> io::Result<Copied> {
     let mut sink = Sink::new(file, compression)?;
     let mut hasher = Hasher::default();
     thread::scope(|scope| {

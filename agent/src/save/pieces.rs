@@ -1,0 +1,91 @@
+//! The pieces of a snapshot between network and disk: a queue that is bounded by bytes, because a server chooses how long a piece is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Bytes in flight, but for the piece that goes beyond.
+const BYTES: u32 = 8 << 20;
+
+/// Pieces in flight. Servers send 32 KiB each; those of a few bytes must not cost more than they hold.
+const PIECES: usize = 512;
+
+/// The end that takes pieces from the network.
+pub(super) struct PieceSender {
+    pieces: mpsc::Sender<(Bytes, u32)>,
+    room: Arc<Semaphore>,
+}
+
+/// The end that gives them to a thread.
+pub(super) struct PieceReceiver {
+    pieces: mpsc::Receiver<(Bytes, u32)>,
+    room: Arc<Semaphore>,
+}
+
+/// A queue of pieces.
+pub(super) fn queue() -> (PieceSender, PieceReceiver) {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let room = Arc::new(Semaphore::new(BYTES as usize));
+    (PieceSender { pieces: sender, room: Arc::clone(&room) }, PieceReceiver { pieces: receiver, room })
+}
+
+impl PieceSender {
+    /// Waits until there is room, and hands on a piece. Whether the other side still takes any.
+    pub async fn send(&self, piece: Bytes) -> bool {
+        let share = u32::try_from(piece.len()).unwrap_or(BYTES).min(BYTES);
+        let room = tokio::select! {
+            room = self.room.acquire_many(share) => room,
+            () = self.pieces.closed() => return false,
+        };
+        // It is given back when the piece is taken.
+        let Ok(room) = room else { return false };
+        room.forget();
+        self.pieces.send((piece, share)).await.is_ok()
+    }
+}
+
+impl PieceReceiver {
+    /// The next piece; `None` when there are no more. Not for asynchronous threads.
+    pub fn blocking_recv(&mut self) -> Option<Bytes> {
+        let (piece, share) = self.pieces.blocking_recv()?;
+        self.room.add_permits(share as usize);
+        Some(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(50);
+
+    fn piece(bytes: usize) -> Bytes {
+        vec![0; bytes].into()
+    }
+
+    #[tokio::test]
+    async fn no_more_bytes_are_in_flight_than_there_is_room_for() {
+        let (sender, mut receiver) = queue();
+        let half = BYTES as usize / 2;
+        assert!(sender.send(piece(half)).await && sender.send(piece(half)).await);
+        assert!(timeout(WAIT, sender.send(piece(1))).await.is_err(), "it waits for room");
+        let taken = tokio::task::spawn_blocking(move || receiver.blocking_recv().map(|piece| (receiver, piece.len())));
+        let (receiver, length) = taken.await.unwrap().unwrap();
+        assert_eq!(length, half);
+        assert!(timeout(WAIT, sender.send(piece(1))).await.unwrap());
+        drop(receiver);
+        assert!(!timeout(WAIT, sender.send(piece(half))).await.unwrap(), "nobody takes it");
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_is_longer_than_the_room_goes_through_alone() {
+        let (sender, _receiver) = queue();
+        assert!(timeout(WAIT, sender.send(piece(2 * BYTES as usize))).await.unwrap());
+        assert!(timeout(WAIT, sender.send(piece(1))).await.is_err());
+    }
+}

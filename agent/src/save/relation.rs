@@ -1,0 +1,187 @@
+//! What an old snapshot is to a new one: an older one of the same cluster, or one that stays.
+//!
+//! An older one is proven twice. First its cluster: by the mark that `save` left on it ([`origin`](super::origin)), or, where the file system has no marks, by the cluster's id
+//! in its name or by its own members. Then its history ([`same_history`](super::same_history)), because ids prove too little: etcds that were started with their defaults share
+//! one, and a cluster that was wiped and created anew from the same peer URLs and token has the same id, and must not push out the good snapshots. Where the histories cannot be
+//! compared, because compactions have removed all that both had, the id counts, unless it is one of the defaults. A revision that is later than the new one's, or that cannot be
+//! read, lets a snapshot stay.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::origin::{Contents, Members, Origin};
+use super::same_history::{self, History, Past};
+use crate::printable::printable_path;
+
+/// Ids of clusters with one member at a default peer URL (`http://localhost:2380` and the like) and the default token, which etcds all over the world have in common.
+/// Source: `computeMemberId` and `genID` in etcd's `membership`, which hash URLs and token.
+const DEFAULT_CLUSTERS: [u64; 4] =
+    [0xcdf8_1819_4e3a_8c32, 0x1c45_a069_f3a1_d796, 0x888e_081e_8766_f4c2, 0xc9be_114f_c2da_2776];
+
+/// The snapshot that is in place now, proven.
+#[derive(Clone, Copy)]
+pub(super) struct Newest<'n> {
+    pub file: &'n Path,
+    pub cluster: u64,
+    /// Ids of the cluster's members, as the server lists them; empty when it did not.
+    pub members: &'n [u64],
+    /// The server's revision when it was taken, or a little before.
+    pub revision: i64,
+    pub taken: SystemTime,
+    /// Whether the file system has marks, so that a file without one is not ours.
+    pub marked: bool,
+    /// What it holds of the past; none where it cannot be read, or is compressed and large.
+    pub past: Option<&'n Past<'n>>,
+    /// The members that it says were removed, once that was read.
+    pub removed: &'n OnceCell<Vec<u64>>,
+}
+
+/// How much is read to know a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The name and the mark, as far as they go: enough for a snapshot that stays.
+    Cheap,
+    /// The snapshot itself where they prove too little.
+    Full,
+}
+
+/// What an old snapshot is to the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// An older one of the same cluster.
+    Older,
+    OtherCluster,
+    /// One that stays, and of which a person should know.
+    Stays(Stays),
+}
+
+/// Why a snapshot stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stays {
+    Unproven,
+    Unmarked,
+    LaterRevision,
+    UnknownRevision,
+    OtherHistory,
+    DefaultCluster,
+    Future,
+}
+
+impl Stays {
+    /// What is the matter with one snapshot, as the end of a sentence.
+    pub fn reason(self, revision: i64) -> String {
+        match self {
+            Self::Unproven => "nothing proves of which cluster".into(),
+            Self::Unmarked => "it lacks the mark of its own that etcdsnap leaves on a file: it is a copy, or was renamed or changed".into(),
+            Self::LaterRevision => format!("its revision is later than the new one's, {revision}: the cluster was restored or created anew"),
+            Self::UnknownRevision => "its revision cannot be read".into(),
+            Self::OtherHistory => "its keys are of another history than the new one's: of another cluster with the same id, or of the time before the cluster was restored or created anew".into(),
+            Self::DefaultCluster => "the cluster's id is one that every etcd has that is started with its defaults, and the two have no keys in common that prove more".into(),
+            Self::Future => "its name has a time that is still to come: a clock was wrong then, or this machine's is now".into(),
+        }
+    }
+
+    /// Why some snapshots stay, and what to do, in sentences.
+    pub fn describe(self, revision: i64, paths: &[PathBuf]) -> String {
+        let first = paths.first().map(|path| printable_path(path)).unwrap_or_default();
+        let (snapshots, others, each) = match paths.len() {
+            1 => ("1 old snapshot".to_owned(), String::new(), ""),
+            2 => ("2 old snapshots".to_owned(), " and another".to_owned(), "of each: "),
+            count => {
+                (format!("{count} old snapshots"), format!(" and {} others", count.saturating_sub(1)), "of each: ")
+            }
+        };
+        let advice = match self {
+            Self::Unproven => {
+                "Put {cluster} and {revision} into the name, for example etcd-{cluster}-{revision}-{time}.db."
+            }
+            Self::UnknownRevision => "Put {revision} into the name, for example etcd-{cluster}-{revision}-{time}.db.",
+            Self::Unmarked => {
+                "It neither counts nor goes. To keep one for good without this note, move it into another directory, or put something before its name."
+            }
+            Self::LaterRevision | Self::OtherHistory => "Remove it when you no longer need it.",
+            Self::DefaultCluster => {
+                "Start the etcds with --initial-cluster-token values of their own, give each cluster a directory of its own, and remove what you no longer need."
+            }
+            Self::Future => "It neither counts nor goes. Set the clock, or remove or rename the file.",
+        };
+        format!("{snapshots} ({first}{others}) stayed, because {each}{}. {advice}", self.reason(revision))
+    }
+}
+
+impl<'n> Newest<'n> {
+    /// One of which no more is known yet, where no marks are.
+    pub fn new(
+        file: &'n Path,
+        cluster: u64,
+        members: &'n [u64],
+        revision: i64,
+        removed: &'n OnceCell<Vec<u64>>,
+    ) -> Self {
+        let taken = SystemTime::UNIX_EPOCH;
+        Self { file, cluster, members, revision, taken, marked: false, past: None, removed }
+    }
+
+    /// Whether files have marks here: this one has, or one of the `others`.
+    pub fn knows_marks<'p>(&self, mut others: impl Iterator<Item = &'p Path>) -> bool {
+        Origin::of(self.file).is_some() || others.any(|other| Origin::of(other).is_some())
+    }
+
+    /// Whether the mark says that a file is of another cluster.
+    pub fn is_of_other_cluster(&self, path: &Path) -> bool {
+        Origin::of(path).is_some_and(|origin| origin.cluster != self.cluster)
+    }
+
+    /// What the snapshot at `path` is. `revision` is the one in its name; `named` says that the name has this cluster's id.
+    pub fn relation(&self, path: &Path, revision: Option<i64>, named: bool, depth: Depth) -> Relation {
+        let origin = Origin::of(path);
+        let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
+        let depth = if is_default { Depth::Full } else { depth };
+        let contents = OnceCell::new();
+        let contents = || contents.get_or_init(|| Contents::of(path)).as_ref();
+        match origin {
+            Some(origin) if origin.cluster != self.cluster => return Relation::OtherCluster,
+            Some(_) => {}
+            None if self.marked => return Relation::Stays(Stays::Unmarked),
+            None if named => {}
+            None if contents().is_some_and(|contents| self.prove(&contents.members)) => {}
+            None => return Relation::Stays(Stays::Unproven),
+        }
+        let revision = revision.or_else(|| origin.and_then(|origin| origin.revision));
+        let is_late = |revision: i64| revision > self.revision;
+        if revision.is_some_and(is_late) {
+            return Relation::Stays(Stays::LaterRevision);
+        }
+        let last = origin.and_then(|origin| origin.last);
+        let mut history = match (self.past, last) {
+            (Some(past), Some(last)) => past.goes_on_from(last),
+            _ => History::Unknown,
+        };
+        if depth == Depth::Full && (revision.is_none() || history == History::Unknown) {
+            let snapshot = same_history::open(path);
+            let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
+            let found = store.as_ref().filter(|store| store.lost().places == 0);
+            match revision.or_else(|| found.map(|store| store.current())) {
+                None => return Relation::Stays(Stays::UnknownRevision),
+                Some(revision) if is_late(revision) => return Relation::Stays(Stays::LaterRevision),
+                Some(_) => {}
+            }
+            if let (Some(past), Some(store), History::Unknown) = (self.past, found, history) {
+                history = past.goes_on_from_store(store);
+            }
+        }
+        match history {
+            History::Other => Relation::Stays(Stays::OtherHistory),
+            History::Unknown if is_default => Relation::Stays(Stays::DefaultCluster),
+            History::Same | History::Unknown => Relation::Older,
+        }
+    }
+
+    /// Whether a snapshot with these members can only be of this cluster.
+    fn prove(&self, members: &[u64]) -> bool {
+        let removed =
+            self.removed.get_or_init(|| Contents::of(self.file).map(|contents| contents.removed).unwrap_or_default());
+        Members { current: self.members, removed }.prove(members)
+    }
+}

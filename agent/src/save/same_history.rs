@@ -1,0 +1,149 @@
+//! Whether an old snapshot is of the same history of writes as a new one, told by what both hold.
+//!
+//! Cluster ids prove too little: they are made of peer URLs and a token, so two etcds that were started with their defaults have the same id, and so has a cluster that was
+//! wiped and made anew. In one history a revision never changes: what the old snapshot holds at its last revision, the new one holds as well, unless a compaction has
+//! removed it; and what the new one still holds of older revisions, the old one held, too.
+
+use std::path::Path;
+
+use etcdsnap_core::etcd::revision::RevisionKey;
+use etcdsnap_core::store::{Entry, Lost, Store};
+use sha2::{Digest, Sha256};
+
+use crate::input::{Body, FileSource, Input};
+use crate::look::Snapshot;
+use crate::progress::NoProgress;
+
+/// Bytes of a compressed snapshot, unpacked, up to which it is unpacked to be looked into: that takes room in the directory for temporary files.
+const UNPACKED_UP_TO: u64 = 512 << 20;
+
+/// Entries of the new snapshot, its oldest, that are looked up in the old one.
+const OLDEST: usize = 16;
+
+/// The last revision of a snapshot, and what was written then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastWrite {
+    pub revision: i64,
+    /// Of all entries of that revision: the first bytes of their SHA-256.
+    pub hash: u64,
+}
+
+/// What two snapshots say of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum History {
+    /// The new one goes on where the old one ended.
+    Same,
+    /// One of them holds what the other cannot have had.
+    Other,
+    /// They have nothing in common that could be compared, or one of them could not be read.
+    Unknown,
+}
+
+/// A snapshot, to be looked into: a compressed one is unpacked into a file without a name, unless it is large. `None` when that is not possible, or it is damaged.
+pub(super) fn open(path: &Path) -> Option<Snapshot> {
+    if let Body::Packed(packed) = Input::open(path, &NoProgress).ok()?.body
+        && packed.extent().snapshot().is_none_or(|bytes| bytes > UNPACKED_UP_TO)
+    {
+        return None;
+    }
+    Snapshot::open(path, None, &NoProgress).ok()
+}
+
+/// The latest revision of a snapshot, and what was written then; `None` where any of the pages that say so is damaged.
+pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
+    Some(LastWrite { revision: store.current(), hash: hash_at(store, store.current())? })
+}
+
+/// A hash of all that was written at a revision; `None` when that is nothing.
+fn hash_at(store: &Store<'_, FileSource>, revision: i64) -> Option<u64> {
+    let mut sha256 = Sha256::new();
+    let mut count = 0_usize;
+    let lost = store.entries_from(revision, &mut |entry| {
+        let is_of_it = entry.key.revision.main == revision;
+        if is_of_it {
+            count = count.saturating_add(1);
+            sha256.update(digest(entry));
+        }
+        is_of_it
+    });
+    let whole = lost.is_ok_and(|lost| lost.places == 0) && count > 0;
+    let digest = sha256.finalize();
+    whole.then(|| digest.iter().take(size_of::<u64>()).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
+}
+
+/// Of an entry, key and all.
+fn digest(entry: &Entry<'_>) -> [u8; 32] {
+    let (key, length) = entry.key.to_bytes();
+    let key = Sha256::new().chain_update(key.get(..length).unwrap_or_default());
+    key.chain_update(entry.value).finalize().into()
+}
+
+/// What the new snapshot says of the past.
+pub(super) struct Past<'s> {
+    store: &'s Store<'s, FileSource>,
+    /// The oldest entries that are no deletions: those go at different compactions in different versions of etcd.
+    oldest: Vec<(RevisionKey, [u8; 32])>,
+}
+
+impl<'s> Past<'s> {
+    /// `None` when pages that say so are damaged.
+    pub fn of(store: &'s Store<'s, FileSource>) -> Option<Self> {
+        let mut oldest = Vec::new();
+        let lost = store.entries_from(0, &mut |entry| {
+            if !entry.key.tombstone {
+                oldest.push((entry.key, digest(entry)));
+            }
+            oldest.len() < OLDEST
+        });
+        is_whole(&lost).then_some(Self { store, oldest })
+    }
+
+    /// Whether a snapshot that ends with this write is of the same history. Cheap: that snapshot is not read.
+    pub fn goes_on_from(&self, last: LastWrite) -> History {
+        if last.revision <= self.store.compacted() || last.revision > self.store.current() {
+            return History::Unknown;
+        }
+        let mut unread = false;
+        let here = hash_at(self.store, last.revision);
+        if here.is_none() {
+            // Nothing was written then, or it cannot be read.
+            let lost = self.store.entries_from(last.revision, &mut |_| false);
+            unread = !is_whole(&lost);
+        }
+        match here {
+            Some(hash) if hash == last.hash => History::Same,
+            None if unread => History::Unknown,
+            _ => History::Other,
+        }
+    }
+
+    /// Whether an old snapshot is of the same history.
+    pub fn goes_on_from_store(&self, old: &Store<'_, FileSource>) -> History {
+        match last_write(old).map(|last| self.goes_on_from(last)) {
+            Some(told @ (History::Same | History::Other)) => return told,
+            _ => {}
+        }
+        let (mut same, current, compacted) = (false, old.current(), old.compacted());
+        for (key, hash) in self.oldest.iter().filter(|(key, _)| key.revision.main <= current) {
+            let mut found = None;
+            let lost = old.entries_from(key.revision.main, &mut |entry| {
+                if entry.key == *key {
+                    found = Some(digest(entry));
+                }
+                entry.key.revision <= key.revision && found.is_none()
+            });
+            match found {
+                Some(found) if found == *hash => same = true,
+                Some(_) => return History::Other,
+                // What a compaction that was not over yet had removed from the one and not from the other.
+                None if key.revision.main <= compacted || !is_whole(&lost) => {}
+                None => return History::Other,
+            }
+        }
+        if same { History::Same } else { History::Unknown }
+    }
+}
+
+fn is_whole(lost: &Result<Lost, etcdsnap_core::Error>) -> bool {
+    lost.as_ref().is_ok_and(|lost| lost.places == 0)
+}
