@@ -1,6 +1,6 @@
 //! The mark that a save leaves on its file: an extended attribute that is the file's own only under its name.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,13 +15,35 @@ pub const MARK: &str = "user.etcdsnap.origin";
 /// # Panics
 /// When it cannot be renamed.
 pub fn rename_with_mark(from: &Path, to: &Path) {
-    let mut value = [0; 512];
-    let mark = getxattr(from, MARK, &mut value[..]).ok().and_then(|len| String::from_utf8(value[..len].to_vec()).ok());
+    let mark = mark_for(from, to);
     fs::rename(from, to).expect("the name is free");
+    set(to, mark);
+}
+
+/// Makes a copy with another name, and with the mark that it would have had if it had been saved under that name.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy_with_mark(from: &Path, to: &Path) {
+    let mark = mark_for(from, to);
+    fs::copy(from, to).expect("the name is free");
+    let modified = fs::metadata(from).and_then(|facts| facts.modified()).expect("a file");
+    File::options().write(true).open(to).and_then(|file| file.set_modified(modified)).expect("a file of our own");
+    set(to, mark);
+}
+
+/// The mark of one file as another would have it; none where files have no marks.
+fn mark_for(from: &Path, to: &Path) -> Option<String> {
+    let mut value = [0; 512];
+    let len = getxattr(from, MARK, &mut value[..]).ok()?;
+    let mark = String::from_utf8(value[..len].to_vec()).expect("text");
+    assert!(mark.contains(&of_name(from)), "{mark}");
+    Some(mark.replace(&of_name(from), &of_name(to)))
+}
+
+fn set(path: &Path, mark: Option<String>) {
     if let Some(mark) = mark {
-        assert!(mark.contains(&of_name(from)), "{mark}");
-        let mark = mark.replace(&of_name(from), &of_name(to));
-        setxattr(to, MARK, mark.as_bytes(), XattrFlags::empty()).expect("it had one before");
+        setxattr(path, MARK, mark.as_bytes(), XattrFlags::empty()).expect("another file has one");
     }
 }
 

@@ -328,7 +328,7 @@ fn places_that_cannot_be_written() {
     let bench = Bench::new();
     let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", seat.client_url()), path]);
     let nowhere = bench.folder.path().join("nowhere/backup.db");
-    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "Make the directory first"]);
+    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "make the directory first"]);
     bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");

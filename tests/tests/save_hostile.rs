@@ -106,14 +106,14 @@ fn a_stream_that_is_whole_and_stays_open() {
     refused(move |pieces| pieces.send(0, &snapshot()[..len]), "sent nothing for 2s");
 }
 
-/// Long messages in a stream of gigabytes.
+/// Long messages in a long stream.
 #[test]
 fn long_messages_take_little_memory() {
     const PIECE: usize = 4_000_000;
     let pieces = |pieces: &Pieces<'_>| {
         let blob = vec![7; PIECE];
-        for number in 1..=150 {
-            pieces.send((150 - number) * PIECE as u64, &blob)?;
+        for number in 1..=60 {
+            pieces.send((60 - number) * PIECE as u64, &blob)?;
         }
         pieces.send(0, &[0; 32])?;
         pieces.end()

@@ -159,7 +159,7 @@ fn what_is_wrong_with_the_command_line_is_said_in_plain_words() {
         (&url, &["--keep=0"], at("{time}.db"), &["it must be at least 1"]),
         (&url, &["--keep=3"], at("missing"), &["{time}", "is it mounted?"]),
         (&url, &[], at("missing/x.db"), &["missing does not exist", "make the directory first"]),
-        (&url, &[], at("missing/"), &["missing does not exist", "Is it mounted?"]),
+        (&url, &[], at("missing/"), &["missing/ does not exist", "Is it mounted?"]),
         (&url, &[], at("sub/{cluster}/{time}.db"), &["sub/{cluster} does not exist", "the last part of the path"]),
     ] {
         let text = complaint(&save(url, flags, target));

@@ -98,7 +98,7 @@ fn another_clusters_snapshots_stay(version: &str) {
         assert_eq!(removed(&report), [""; 0].map(PathBuf::from));
         fs::remove_file(file(&output)).unwrap();
         // What proves nothing of this cluster is said, with what to do.
-        assert_eq!(warnings(&report).contains("Put {cluster} into the name"), forgotten, "{report}");
+        assert_eq!(warnings(&report).contains("Put {cluster} and {revision} into the name"), forgotten, "{report}");
     }
     // Of the same cluster they go, by either proof.
     let Some(output) = save_without_marks(&both[0], &["--keep=2"], &template) else { return };
@@ -135,11 +135,11 @@ fn a_wiped_cluster_does_not_push_out_the_good_snapshots() {
     assert_eq!(removed(&report), [empty]);
     // Nor does it go when the new cluster has gone further: what it holds is nowhere else.
     for number in 0..5 {
-        said(&servers.etcdctl(None, &["put", "k", &number.to_string()]));
+        said(&servers.etcdctl(None, &["put", &format!("k{number}"), "x"]));
     }
     let report = json(&save(&seats[0], &["--keep=1"], &out));
     assert!(good.exists() && warnings(&report).contains("another history"), "{report}");
-    // Also when compactions have removed what both had at the good one's last revision.
+    // Also when a compaction is beyond the good one's last revision: the oldest keys tell.
     said(&servers.etcdctl(None, &["compact", "6"]));
     let report = json(&save(&seats[0], &["--keep=1"], &out));
     assert!(good.exists(), "{report}");

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
 use etcdsnap_tests::folder_names::names;
+use etcdsnap_tests::origin_mark::rename_with_mark;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
 use etcdsnap_tests::server::said;
 use etcdsnap_tests::shared_server::{SharedServer, Slot};
@@ -265,7 +266,7 @@ fn names_that_are_not_utf_8() {
     let template = directory.join(OsStr::from_bytes(b"e\xfe-{time}.db"));
     let first = decoded(&cli::json(&command(&url, &["-w=json"], &template).output().unwrap()));
     let old = directory.join(OsStr::from_bytes(b"e\xfe-20200101T000000Z.db"));
-    fs::rename(first, &old).unwrap();
+    rename_with_mark(&first, &old);
     let json = cli::json(&command(&url, &["-w=json", "--keep=1"], &template).output().unwrap());
     assert_eq!(decoded(&json["removed"][0]), old);
     assert!(!old.exists() && decoded(&json).exists());

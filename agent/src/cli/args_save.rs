@@ -258,6 +258,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn at_least_one_snapshot_is_kept() {
+        assert_eq!(at_least_one("3").map(NonZeroUsize::get), Ok(3));
+        assert_eq!(at_least_one("0"), Err("it must be at least 1".into()));
+        assert!(at_least_one("-1").is_err() && at_least_one("").is_err());
+    }
+
+    #[test]
     fn metrics_are_served_at_a_host_and_a_port() {
         for text in ["127.0.0.1:9479", "localhost:0", "[::1]:9479", "0.0.0.0:1"] {
             assert_eq!(listen(text), Ok(Listen::At(text.to_owned())));

@@ -28,7 +28,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 pub fn print_of(result: &str, text: &str) -> Result<(), Failure> {
     print(text).map_err(|failure| Failure {
         what: format!("{result}, but {}", failure.what),
-        advice: format!("Only what is printed about it is not complete; {result}."),
+        advice: "Only what is printed about it is not complete.".into(),
         ..failure
     })
 }

@@ -120,3 +120,15 @@ fn alert(alert: AlertDescription, facts: &Facts) -> (String, String) {
         _ => (format!("the server ended the handshake ({alert:?})"), "See the server's log.".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_certificates_are_written_as_people_write_them() {
+        let presented =
+            [r#"DnsName("etcd.example")"#, "IpAddress(127.0.0.1)", "IpAddress(::1)", "odd"].map(str::to_owned);
+        assert_eq!(names(&presented), "etcd.example, 127.0.0.1, ::1, odd");
+    }
+}

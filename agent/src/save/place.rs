@@ -44,10 +44,11 @@ impl Job<'_> {
     /// Says of a directory that is not there what may be the matter with it.
     fn explained(&self, error: OutputError) -> SaveError {
         let directory = self.template.directory();
-        let is_gone = |path: &Path| fs::metadata(path).is_err_and(|cause| cause.kind() == io::ErrorKind::NotFound);
-        if !matches!(&error, OutputError::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
-            || !is_gone(directory)
-        {
+        let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
+        // A working directory that was removed is still there for this process, and takes no file.
+        let has_lost_its_start = directory.is_relative() && env::current_dir().is_err_and(|cause| is_missing(&cause));
+        let is_gone = has_lost_its_start || fs::metadata(directory).is_err_and(|cause| is_missing(&cause));
+        if !matches!(&error, OutputError::Write { cause, .. } if is_missing(cause)) || !is_gone {
             return error.into();
         }
         let has_places = ["{cluster}", "{member}", "{revision}", "{time}"]
@@ -55,7 +56,7 @@ impl Job<'_> {
             .any(|place| directory.to_string_lossy().contains(place));
         let advice = if has_places {
             "Places such as {cluster} work in the last part of the path alone, the name of the file."
-        } else if directory.is_relative() && env::current_dir().is_err() {
+        } else if has_lost_its_start {
             "The directory in which this program was started has been removed: change to another, or give a path that begins with /."
         } else {
             "Is it mounted? If nothing is to be mounted there, make the directory first."

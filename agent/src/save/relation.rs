@@ -106,7 +106,7 @@ impl Stays {
             }
             Self::Future => "It neither counts nor goes. Set the clock, or remove or rename the file.",
         };
-        format!("{snapshots} ({first}{others}) stayed, because {each}{}. {advice}", self.reason(revision))
+        format!("{snapshots} ({first}{others}) stayed, {each}because {}. {advice}", self.reason(revision))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use etcdsnap_core::etcd::revision::RevisionKey;
-use etcdsnap_core::store::{Entry, Lost, Store};
+use etcdsnap_core::store::{Entry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Body, FileSource, Input};
@@ -51,11 +51,11 @@ pub(super) fn open(path: &Path) -> Option<Snapshot> {
 
 /// The latest revision of a snapshot, and what was written then; `None` where any of the pages that say so is damaged.
 pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
-    Some(LastWrite { revision: store.current(), hash: hash_at(store, store.current())? })
+    Some(LastWrite { revision: store.current(), hash: hash_at(&Seek::new(store), store.current())? })
 }
 
 /// A hash of all that was written at a revision; `None` when that is nothing.
-fn hash_at(store: &Store<'_, FileSource>, revision: i64) -> Option<u64> {
+fn hash_at(store: &Seek<'_, '_, FileSource>, revision: i64) -> Option<u64> {
     let mut sha256 = Sha256::new();
     let mut count = 0_usize;
     let lost = store.entries_from(revision, &mut |entry| {
@@ -81,6 +81,7 @@ fn digest(entry: &Entry<'_>) -> [u8; 32] {
 /// What the new snapshot says of the past.
 pub(super) struct Past<'s> {
     store: &'s Store<'s, FileSource>,
+    seek: Seek<'s, 's, FileSource>,
     /// The oldest entries that are no deletions: those go at different compactions in different versions of etcd.
     oldest: Vec<(RevisionKey, [u8; 32])>,
 }
@@ -88,14 +89,15 @@ pub(super) struct Past<'s> {
 impl<'s> Past<'s> {
     /// `None` when pages that say so are damaged.
     pub fn of(store: &'s Store<'s, FileSource>) -> Option<Self> {
+        let seek = Seek::new(store);
         let mut oldest = Vec::new();
-        let lost = store.entries_from(0, &mut |entry| {
+        let lost = seek.entries_from(0, &mut |entry| {
             if !entry.key.tombstone {
                 oldest.push((entry.key, digest(entry)));
             }
             oldest.len() < OLDEST
         });
-        is_whole(&lost).then_some(Self { store, oldest })
+        is_whole(&lost).then_some(Self { store, seek, oldest })
     }
 
     /// Whether a snapshot that ends with this write is of the same history. Cheap: that snapshot is not read.
@@ -104,10 +106,10 @@ impl<'s> Past<'s> {
             return History::Unknown;
         }
         let mut unread = false;
-        let here = hash_at(self.store, last.revision);
+        let here = hash_at(&self.seek, last.revision);
         if here.is_none() {
             // Nothing was written then, or it cannot be read.
-            let lost = self.store.entries_from(last.revision, &mut |_| false);
+            let lost = self.seek.entries_from(last.revision, &mut |_| false);
             unread = !is_whole(&lost);
         }
         match here {
@@ -119,14 +121,15 @@ impl<'s> Past<'s> {
 
     /// Whether an old snapshot is of the same history.
     pub fn goes_on_from_store(&self, old: &Store<'_, FileSource>) -> History {
-        match last_write(old).map(|last| self.goes_on_from(last)) {
-            Some(told @ (History::Same | History::Other)) => return told,
-            _ => {}
+        let told = last_write(old).map(|last| self.goes_on_from(last));
+        if let Some(told @ (History::Same | History::Other)) = told {
+            return told;
         }
+        let seek = Seek::new(old);
         let (mut same, current, compacted) = (false, old.current(), old.compacted());
         for (key, hash) in self.oldest.iter().filter(|(key, _)| key.revision.main <= current) {
             let mut found = None;
-            let lost = old.entries_from(key.revision.main, &mut |entry| {
+            let lost = seek.entries_from(key.revision.main, &mut |entry| {
                 if entry.key == *key {
                     found = Some(digest(entry));
                 }

@@ -117,7 +117,7 @@ impl<'a> Page<'a> {
 pub struct Work(usize);
 
 /// A bucket that lies in the root page, found to be whole: its one leaf.
-struct Inline {
+pub(super) struct Inline {
     header: Header,
     entry: Listed,
 }
@@ -145,11 +145,11 @@ pub struct Store<'s, S: Source + ?Sized> {
     facts: Facts,
     marks: Marks,
     /// Page and rank of each leaf of bucket `key`, in the order of the file.
-    leaves: Vec<(u64, usize)>,
+    pub(super) leaves: Vec<(u64, usize)>,
     /// The pages alone.
     pages: Vec<u64>,
     /// Bucket `key` when it lies in the root page.
-    inline: Option<Inline>,
+    pub(super) inline: Option<Inline>,
     current: i64,
     database_bytes: u64,
     lost: Lost,
@@ -299,7 +299,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     }
 
     /// A leaf; none when it is damaged, which is counted. A failed read is no damage, but an error.
-    fn page<'r>(
+    pub(super) fn page<'r>(
         &self,
         reader: &'r mut Reader<'_, S>,
         page: u64,
@@ -372,48 +372,6 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             }
         }
         lost.append(odd);
-        Ok(lost)
-    }
-
-    /// Hands out the entries from a main revision on, in order, from one thread; `take` says whether to go on. Finds the first by reading about as many leaves as
-    /// their number has binary digits. Where one of those is damaged, that is lost, and nothing is handed out.
-    ///
-    /// # Errors
-    /// When bytes cannot be read.
-    pub fn entries_from(&self, main: i64, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        if self.inline.is_some() {
-            let unread = self.leaves(Work(0), &Unwatched, &mut |page| {
-                let _ =
-                    page.entries(&mut lost).filter(|entry| entry.key.revision.main >= main).all(|entry| take(&entry));
-            })?;
-            lost.append(unread);
-            return Ok(lost);
-        }
-        let mut ranked = self.leaves.clone();
-        ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let mut reader = Reader::new(self.source, self.geometry);
-        // The leaves before `low` begin below `main`, those from `high` on do not.
-        let (mut low, mut high) = (0_usize, ranked.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            let Some((number, rank)) = ranked.get(middle) else { break };
-            let Some(page) = self.page(&mut reader, *number, *rank, &mut lost)? else { return Ok(lost) };
-            let first = page.entries(&mut lost).next().map(|entry| entry.key.revision.main);
-            let Some(first) = first else { return Ok(lost) };
-            if first < main {
-                low = middle.saturating_add(1);
-            } else {
-                high = middle;
-            }
-        }
-        for (page, rank) in ranked.into_iter().skip(low.saturating_sub(1)) {
-            let Some(page) = self.page(&mut reader, page, rank, &mut lost)? else { continue };
-            let wanted = |entry: &Entry<'_>| entry.key.revision.main >= main;
-            if !page.entries(&mut lost).filter(wanted).all(|entry| take(&entry)) {
-                break;
-            }
-        }
         Ok(lost)
     }
 
