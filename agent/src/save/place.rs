@@ -23,9 +23,16 @@ const MOST_LATER: u64 = 60;
 impl Job<'_> {
     /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
     pub(super) fn judge_place(&self) -> Result<(), SaveError> {
+        let directory = self.template.directory();
+        // A working directory that was removed is still there for this process, and takes no file.
+        let is_missing = |cause: io::Error| cause.kind() == io::ErrorKind::NotFound;
+        if directory.is_relative() && env::current_dir().is_err_and(is_missing) {
+            let advice = "The directory in which this program was started has been removed: change to another, or give a path that begins with /.";
+            return Err(SaveError::NoDirectory { path: directory.to_owned(), advice: advice.into() });
+        }
         match self.template.fixed() {
             Some(file) => self.judge_target(&file),
-            None => judge_directory(self.template.directory()).map_err(|error| self.explained(error)),
+            None => judge_directory(directory).map_err(|error| self.explained(error)),
         }
     }
 
@@ -45,9 +52,7 @@ impl Job<'_> {
     fn explained(&self, error: OutputError) -> SaveError {
         let directory = self.template.directory();
         let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
-        // A working directory that was removed is still there for this process, and takes no file.
-        let has_lost_its_start = directory.is_relative() && env::current_dir().is_err_and(|cause| is_missing(&cause));
-        let is_gone = has_lost_its_start || fs::metadata(directory).is_err_and(|cause| is_missing(&cause));
+        let is_gone = fs::metadata(directory).is_err_and(|cause| is_missing(&cause));
         if !matches!(&error, OutputError::Write { cause, .. } if is_missing(cause)) || !is_gone {
             return error.into();
         }
@@ -56,8 +61,6 @@ impl Job<'_> {
             .any(|place| directory.to_string_lossy().contains(place));
         let advice = if has_places {
             "Places such as {cluster} work in the last part of the path alone, the name of the file."
-        } else if has_lost_its_start {
-            "The directory in which this program was started has been removed: change to another, or give a path that begins with /."
         } else {
             "Is it mounted? If nothing is to be mounted there, make the directory first."
         };

@@ -90,6 +90,12 @@ impl Keep {
         let snapshot = same_history::open(newest.file);
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
         let past = store.as_ref().and_then(Past::of);
+        if past.is_none() && !same_history::is_packed(newest.file) {
+            let note =
+                "No old snapshot was removed, because the new one could not be read again to compare them with it.";
+            done.notes.push(note.into());
+            return done;
+        }
         let newest =
             &Newest { past: past.as_ref(), marked: newest.knows_marks(old.iter().map(|old| &*old.path)), ..*newest };
         let mut stay: BTreeMap<Stays, Vec<PathBuf>> = BTreeMap::new();
@@ -201,6 +207,11 @@ mod tests {
         keep.apply(template, &Newest { taken, ..Newest::new(file, cluster, &[], 20, &removed) })
     }
 
+    /// Puts a real snapshot there, the newest.
+    fn put_snapshot(path: &Path) {
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db"), path).unwrap();
+    }
+
     /// Leaves a mark; whether the file system has any.
     fn attach(path: &Path, cluster: u64, revision: Option<i64>) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
@@ -216,6 +227,7 @@ mod tests {
         fs::create_dir(directory.path().join("etcd-1-a-1-20261031T000000Z.db")).unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
         let file = directory.path().join(NAMES[2]);
+        put_snapshot(&file);
         let done = apply(keep, &template, &file);
         assert!(done.not_removed.is_empty());
         let says = |name: &str, words: &str| done.notes.iter().any(|note| note.contains(name) && note.contains(words));
@@ -255,6 +267,7 @@ mod tests {
         let template = Template::parse(&directory.path().join("etcd-{time}.db"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
         let file = at(3);
+        put_snapshot(&file);
         let done = apply(keep, &template, &file);
         assert_eq!((done.removed.len(), done.not_removed.len(), done.notes.len()), (0, 0, 1), "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("{cluster}"), "{done:?}");
@@ -281,6 +294,7 @@ mod tests {
         names.iter().chain([&copy]).for_each(|name| fs::write(at(name), name).unwrap());
         let template = Template::parse(directory.path(), None, None).unwrap();
         let keep = Keep { count: Some(2), within: None };
+        put_snapshot(&at(names[0]));
         // Only one file has a mark: enough to know that files can have some.
         if !attach(&at(names[2]), 1, Some(8)) {
             return;
@@ -306,6 +320,10 @@ mod tests {
         (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
         let template = Template::parse(&directory.path().join("etcd-{cluster}-{time}.db.zst"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
+        // A new one that cannot be read itself lets all stay.
+        let done = apply(keep, &template, &at(3));
+        assert!(done.removed.is_empty() && done.notes[0].contains("could not be read again"), "{done:?}");
+        put_snapshot(&at(3));
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
         assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
@@ -326,6 +344,7 @@ mod tests {
         let template =
             Template::parse(&directory.path().join("etcd-{cluster}-{revision}-{time}.db"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
+        put_snapshot(&at(3));
         let done = apply_of(0xcdf8_1819_4e3a_8c32, keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("started with its defaults"), "{done:?}");
     }

@@ -49,6 +49,11 @@ pub(super) fn open(path: &Path) -> Option<Snapshot> {
     Snapshot::open(path, None, &NoProgress).ok()
 }
 
+/// Whether a snapshot is compressed, so that it may well be that it cannot be unpacked to be looked into.
+pub(super) fn is_packed(path: &Path) -> bool {
+    Input::open(path, &NoProgress).is_ok_and(|input| matches!(input.body, Body::Packed(_)))
+}
+
 /// The latest revision of a snapshot, and what was written then; `None` where any of the pages that say so is damaged.
 pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
     Some(LastWrite { revision: store.current(), hash: hash_at(&Seek::new(store), store.current())? })
