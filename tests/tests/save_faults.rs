@@ -339,10 +339,6 @@ fn places_that_cannot_be_written() {
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     bench.refused(&run(socket.to_str().unwrap()), 2, &["is a socket"]);
     assert!(!fs::metadata(&socket).unwrap().is_file());
-    let stdout = aside.path().join("stdout");
-    std::os::unix::fs::symlink("/proc/self/fd/1", &stdout).unwrap();
-    bench.refused(&run(stdout.to_str().unwrap()), 2, &["is the standard output"]);
-    bench.refused(&run("-"), 2, &["only a file"]);
 }
 
 /// A database that is damaged on the server itself is not taken for a good snapshot; what the server sends has a right SHA-256 all the same.

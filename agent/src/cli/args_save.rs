@@ -78,7 +78,7 @@ pub struct ClientArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_SAVE)]
 pub struct SaveArgs {
-    /// The file to make, or a directory
+    /// The file to make, or a directory; `-` is standard output. To that or a FIFO it streams, and only exit code 0 proves that all came
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What must be sound before the file gets its name
@@ -93,6 +93,12 @@ pub struct SaveArgs {
     /// How many more tries when one fails [default: 0 with one endpoint; each of the others, and two at least, with several]
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
+    /// Do not compare the snapshot with the members of the cluster
+    #[arg(long, conflicts_with = "compare")]
+    pub no_compare: bool,
+    /// Compare it also when the database is large, although each member in turn lets no write through meanwhile
+    #[arg(long)]
+    pub compare: bool,
     /// Then remove the oldest snapshots of this name and cluster but for so many
     #[arg(long, value_name = "N")]
     pub keep: Option<NonZeroUsize>,

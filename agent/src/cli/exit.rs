@@ -46,7 +46,10 @@ pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
-    help!("saved; with --every, stopped by SIGTERM or Ctrl-C", "a snapshot came that is damaged; nothing was saved"),
+    help!(
+        "saved; with --every, stopped by SIGTERM or Ctrl-C",
+        "a snapshot came that is damaged, and nothing was saved; or it was saved, and members of the cluster have diverged"
+    ),
     "; with --every, by a second signal"
 );
 /// Of `open`.

@@ -39,7 +39,11 @@ pub struct Metrics {
     last_duration: Number,
     last_size: Number,
     last_revision: Gauge,
+    last_compared: Gauge,
+    last_diverged: Gauge,
+    last_not_removed: Gauge,
     saves: Counter,
+    divergences: Counter,
     failures: Family<Vec<(String, String)>, Counter>,
 }
 
@@ -56,7 +60,11 @@ impl Default for Metrics {
             last_duration: Number::default(),
             last_size: Number::default(),
             last_revision: Gauge::default(),
+            last_compared: Gauge::default(),
+            last_diverged: Gauge::default(),
+            last_not_removed: Gauge::default(),
             saves: Counter::default(),
+            divergences: Counter::default(),
             failures,
         }
     }
@@ -74,7 +82,16 @@ impl Metrics {
         self.last_duration.set(saved.seconds);
         self.last_size.set(saved.file_bytes as f64);
         self.last_revision.set(saved.revision.unwrap_or_default());
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let compared = saved.comparison.as_ref();
+        self.last_compared
+            .set(compared.map_or(0, |compared| count(compared.same().saturating_add(compared.differing()))));
+        self.last_diverged.set(compared.map_or(0, |compared| count(compared.differing())));
+        self.last_not_removed.set(count(saved.not_removed.len()));
         self.saves.inc();
+        if saved.is_diverged() {
+            self.divergences.inc();
+        }
     }
 
     /// None came about.
@@ -103,7 +120,27 @@ impl Metrics {
             self.last_size.clone(),
         );
         registry.register("last_revision", format!("The revision, {last}"), self.last_revision.clone());
+        registry.register(
+            "last_compared_members",
+            format!("Members of the cluster whose data could be compared, its own counted, {last}"),
+            self.last_compared.clone(),
+        );
+        registry.register(
+            "last_diverged_members",
+            format!("Members of the cluster that have other data, {last}"),
+            self.last_diverged.clone(),
+        );
+        registry.register(
+            "last_not_removed",
+            format!("Old snapshots that could not be removed, {last}"),
+            self.last_not_removed.clone(),
+        );
         registry.register("saves", "Snapshots saved since the start", self.saves.clone());
+        registry.register(
+            "divergences",
+            "Snapshots since the start after which members of the cluster had other data",
+            self.divergences.clone(),
+        );
         registry.register("failures", "Failures since the start, by cause", self.failures.clone());
         registry
     }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcdsnap::save::{Keep, SaveConfig, SaveError, SaveVerify, Saved};
+use etcdsnap::save::{
+    Compare, ComparedMember, Comparison, Keep, Outcome, SaveConfig, SaveError, SaveStream, SaveVerify, Saved,
+};
 use etcdsnap::{printable, printable_path};
 use tokio::runtime::Runtime;
 
@@ -39,38 +41,61 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             SaveLevel::None => SaveVerify::None,
         },
         compression: args.compress,
+        compare: match (args.compare, args.no_compare) {
+            (true, _) => Compare::Always,
+            (false, true) => Compare::Never,
+            (false, false) => Compare::Usual,
+        },
+        // What is a file today may be a FIFO tomorrow, and no backup is left then.
+        may_stream: args.service.every.is_none(),
         inputs: args.client.password_file.iter().cloned().collect(),
         stall_timeout: args.stall_timeout,
         timeout: args.client.command_timeout.filter(|limit| !limit.is_zero()),
     };
+    let stream = SaveStream::of(&args.file);
+    if args.service.every.is_some() && stream.is_some() {
+        return Err(Failure::new(
+            "--every saves one file after another, and cannot do so to a stream",
+            "Name a directory, or a file whose name has {time} in it.",
+        ));
+    }
     if args.service.every.is_some() {
         return service::run(args, &config);
     }
     log::bare(args.quiet);
-    let bar = Arc::new(signals::Cancellable::new(Bar::new(&args.file)));
+    let name = printable_target(&args.file);
+    let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new(&name))));
     let token = signals::token();
     let runtime = runtime()?;
     let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
     let saved = runtime.block_on(signals::relayed(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
     let saved = saved.inspect_err(|error| {
-        if let SaveError::Damaged { report, .. } = error {
+        if let Some(report) = error.report() {
             output::tell(&text_verify::damage(report));
         }
     })?;
     for warning in &saved.warnings {
         output::warn(warning);
     }
+    if saved.is_diverged() && stream.is_some() {
+        output::warn("What came out is a whole snapshot of its member all the same.");
+    }
     for (path, reason) in &saved.not_removed {
         output::warn(&format!("The old snapshot {} cannot be removed: {reason}.", printable_path(path)));
     }
-    output::print(&match (args.write_out, words) {
+    let told = match (args.write_out, words) {
         (SaveForm::Json, _) => format!("{}\n", json(&saved)?),
         (SaveForm::Text, _) if args.quiet => String::new(),
         (SaveForm::Text, Words::Ours) => text(&saved),
         (SaveForm::Text, Words::Etcdctl) => etcdctl(&args.file, &saved),
-    })?;
-    Ok(Exit::Done)
+    };
+    if stream == Some(SaveStream::StandardOutput) {
+        output::tell(&told);
+    } else {
+        output::print(&told)?;
+    }
+    Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
 }
 
 /// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
@@ -104,11 +129,16 @@ pub fn json(saved: &Saved) -> Result<String, Failure> {
     etcdsnap::to_json(saved).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
+/// Where a snapshot goes; `-` is not the standard input here.
+fn printable_target(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard output".to_owned() } else { printable_path(path) }
+}
+
 fn text(saved: &Saved) -> String {
     let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
     let mut lines = format!(
         "saved {}: {} from {} (member {member}, etcd {})\n",
-        printable_path(&saved.file),
+        printable_target(&saved.file),
         si_bytes(saved.bytes),
         printable(&saved.endpoint),
         printable(&saved.server_version),
@@ -122,10 +152,33 @@ fn text(saved: &Saved) -> String {
     if saved.file_bytes != saved.bytes {
         lines.push_str(&format!("  compressed to {}\n", si_bytes(saved.file_bytes)));
     }
+    lines.extend(saved.comparison.as_ref().map(compared));
     for path in &saved.removed {
         lines.push_str(&format!("  removed {}\n", printable_path(path)));
     }
     lines
+}
+
+/// With whom the snapshot was compared. Why members differ, a warning says.
+fn compared(comparison: &Comparison) -> String {
+    let others = |outcome| comparison.with(outcome).filter(|member| !member.is_source);
+    let mut told = Vec::new();
+    for (outcome, words) in [(Outcome::Same, "same data as"), (Outcome::Differs, "OTHER data than")] {
+        let names: Vec<_> = others(outcome).map(ComparedMember::display_name).collect();
+        if !names.is_empty() {
+            told.push(format!("{words} {}", names.join(", ")));
+        }
+    }
+    let mut not: Vec<(&str, Vec<String>)> = Vec::new();
+    for member in others(Outcome::NotCompared) {
+        let reason = member.reason.as_deref().unwrap_or_default();
+        match not.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, names)) => names.push(member.display_name()),
+            None => not.push((reason, vec![member.display_name()])),
+        }
+    }
+    told.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
+    format!("  revision {} compared: {}\n", comparison.revision, told.join("; "))
 }
 
 /// What `etcdctl snapshot save` prints, from 3.6 on with the version that the server names.
@@ -141,7 +194,7 @@ fn etcdctl(asked: &Path, saved: &Saved) -> String {
 impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
         let exit = match &error {
-            SaveError::Cancelled => signals::stopped(),
+            error if error.is_cancelled() => signals::stopped(),
             SaveError::Judge(error) => Exit::of_error(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,

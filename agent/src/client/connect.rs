@@ -83,6 +83,11 @@ impl Client {
         &self.endpoint.text
     }
 
+    /// Whether it speaks TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.endpoint.tls
+    }
+
     /// Whether the error may be gone with a new token.
     pub(super) fn may_renew(&self, error: &ClientError) -> bool {
         self.user.is_some() && error.wants_token()

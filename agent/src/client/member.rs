@@ -1,10 +1,11 @@
 //! What a server says of itself, and which of several to take a snapshot from.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use etcdsnap_proto::etcdserverpb::cluster_client::ClusterClient;
 use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use etcdsnap_proto::etcdserverpb::{MemberListRequest, StatusRequest};
+use etcdsnap_proto::etcdserverpb::{self, HashKvRequest, MemberListRequest, StatusRequest};
 use tokio::time::timeout;
 
 use super::connect::Client;
@@ -30,8 +31,12 @@ pub struct Member {
     pub revision: i64,
     /// Bytes of its database, free pages included.
     pub database_size: u64,
-    /// How far it has applied the log.
+    /// Bytes of its database that are in use.
+    pub database_in_use: u64,
+    /// How far it has applied the log; of 3.3, which does not tell, how far the log is agreed on.
     pub applied: u64,
+    /// How far it has applied the log, where it tells.
+    pub applied_index: Option<u64>,
     /// Whether it is the leader.
     pub is_leader: bool,
     /// Whether it is a learner.
@@ -51,6 +56,19 @@ pub struct ListedMember {
     pub name: String,
     /// Where clients reach it, as it advertises.
     pub client_urls: Vec<String>,
+    /// Whether it has no vote yet.
+    pub is_learner: bool,
+}
+
+/// A member's hash over all keys and their history up to a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreHash {
+    /// Who told it.
+    pub member_id: u64,
+    /// CRC-32C.
+    pub hash: u32,
+    /// The last compaction, or -1: only hashes of the same one can be compared.
+    pub compact_revision: i64,
 }
 
 impl Member {
@@ -99,7 +117,8 @@ impl Client {
             version: answer.version,
             revision: header.revision,
             database_size: u64::try_from(answer.db_size).unwrap_or_default(),
-            // 3.3 says only how far the log is agreed on.
+            database_in_use: u64::try_from(answer.db_size_in_use).unwrap_or_default(),
+            applied_index: Some(answer.raft_applied_index).filter(|index| *index != 0),
             applied: if answer.raft_applied_index == 0 { answer.raft_index } else { answer.raft_applied_index },
             is_leader: answer.leader != 0 && answer.leader == header.member_id,
             is_learner: answer.is_learner,
@@ -108,17 +127,43 @@ impl Client {
         })
     }
 
+    /// Asks for the hash at a revision. The server lets no write through while it computes it. A token that has expired is renewed.
+    ///
+    /// # Errors
+    /// When it does not answer within `limit`, does not have that revision (any more), or refuses.
+    pub async fn store_hash(&mut self, revision: i64, limit: Duration) -> Result<StoreHash, ClientError> {
+        match self.ask_hash(revision, limit).await {
+            Err(error) if self.may_renew(&error) => {
+                self.authenticate().await?;
+                self.ask_hash(revision, limit).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn ask_hash(&self, revision: i64, limit: Duration) -> Result<StoreHash, ClientError> {
+        let mut server = MaintenanceClient::new(self.channel.clone());
+        let answer = timeout(limit, server.hash_kv(self.request(HashKvRequest { revision }))).await;
+        let question = "the question for its hash";
+        let late = |_| ClientError::Unanswered { endpoint: self.endpoint().to_owned(), question, limit };
+        let answer = answer.map_err(late)?.map_err(|status| self.failed(&status))?.into_inner();
+        let member_id = answer.header.unwrap_or_default().member_id;
+        Ok(StoreHash { member_id, hash: answer.hash, compact_revision: answer.compact_revision })
+    }
+
     /// The members of the cluster, as the server knows them; `None` when it does not tell.
     pub async fn members(&self) -> Option<Vec<ListedMember>> {
         let mut cluster = ClusterClient::new(self.channel.clone());
         let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
         let answer = timeout(self.patience, call).await.ok()?.ok()?;
         let listed = answer.into_inner().members.into_iter();
-        Some(
-            listed
-                .map(|member| ListedMember { id: member.id, name: member.name, client_urls: member.client_ur_ls })
-                .collect(),
-        )
+        let of = |member: etcdserverpb::Member| ListedMember {
+            id: member.id,
+            name: member.name,
+            client_urls: member.client_ur_ls,
+            is_learner: member.is_learner,
+        };
+        Some(listed.map(of).collect())
     }
 }
 
@@ -150,7 +195,9 @@ mod tests {
             version: "3.7.3".into(),
             revision: 1,
             database_size: 1,
+            database_in_use: 1,
             applied,
+            applied_index: Some(applied),
             is_leader: false,
             is_learner: false,
             has_leader: true,

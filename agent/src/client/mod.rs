@@ -24,7 +24,7 @@ mod tls_words;
 pub use config::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
 pub use connect::Client;
 pub use error::ClientError;
-pub use member::{ListedMember, Member};
+pub use member::{ListedMember, Member, StoreHash};
 
 pub(crate) use discovery::endpoints;
 pub(crate) use member::rank;

@@ -4,6 +4,7 @@ pub(crate) mod directory;
 pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
+pub(crate) mod output_stream;
 pub(crate) mod output_target;
 pub(crate) mod part_file;
 pub(crate) mod part_leftovers;

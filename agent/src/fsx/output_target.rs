@@ -48,6 +48,12 @@ pub enum OutputError {
         /// What it is.
         reason: &'static str,
     },
+    /// It is a terminal, and what would be written is no text.
+    #[error("{} is a terminal, and a snapshot is not for reading", printable_output(path))]
+    Terminal {
+        /// The output.
+        path: PathBuf,
+    },
     /// It cannot be opened, or the directory it is in cannot be written or synced.
     #[error("cannot write to {}: {}", printable_output(path), plain(cause))]
     Write {
@@ -64,6 +70,7 @@ impl OutputError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input { .. } | Self::Kind { .. } => "Name another file.".into(),
+            Self::Terminal { .. } => "Redirect it (`> FILE`), pipe it into a program, or name a file.".into(),
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
             Self::Write { .. } => String::new(),
@@ -108,6 +115,11 @@ impl OutputTarget {
             Kind::File => Ok(Self::File { path: path.to_owned(), directory: parent(path).to_owned() }),
         }
     }
+}
+
+/// Whether a path names the standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-" || descriptor(path) == Some(1)
 }
 
 /// Judges `path` as [`OutputTarget::judge`] does, for a command that needs a regular file. Opens nothing.
@@ -158,7 +170,7 @@ enum Kind {
 
 impl Kind {
     fn of(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
-        if path.as_os_str() == "-" || descriptor(path) == Some(1) {
+        if is_stdout(path) {
             check_output_streams(inputs)?;
             return Ok(Self::Stdout);
         }
@@ -238,7 +250,7 @@ fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<()
 }
 
 /// The descriptor of this process that a path such as `/dev/stdout` leads to.
-fn descriptor(path: &Path) -> Option<u32> {
+pub(super) fn descriptor(path: &Path) -> Option<u32> {
     let own = PathBuf::from(format!("/proc/{}/fd", std::process::id()));
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {

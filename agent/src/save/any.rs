@@ -12,7 +12,7 @@ use super::config::SaveConfig;
 use super::error::SaveError;
 use super::retention::Keep;
 use super::{Job, Saved, within};
-use crate::client::{Client, ClientConfig, ClientError, Member, endpoints, rank};
+use crate::client::{Client, ClientConfig, ClientError, Member, endpoints as resolved, rank};
 use crate::progress::Progress;
 
 /// The first pause between two tries; each is twice as long as the one before.
@@ -36,8 +36,9 @@ pub async fn save_any(
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
     let job = Job::new(config, path, keep, progress, cancel)?;
+    let mut endpoints = Vec::new();
     let work = async {
-        let endpoints = endpoints(&config.client).await?;
+        endpoints = resolved(&config.client).await?;
         let tries = match (retries, endpoints.len()) {
             (_, 0) => return Err(SaveError::Endpoints(0)),
             (Some(retries), _) => retries,
@@ -46,7 +47,7 @@ pub async fn save_any(
         }
         .saturating_add(1);
         let (order, mut ready, mut errors) = if endpoints.len() == 1 {
-            (endpoints, HashMap::new(), Vec::new())
+            (endpoints.clone(), HashMap::new(), Vec::new())
         } else {
             ask_all(&endpoints, &config.client).await?
         };
@@ -68,7 +69,7 @@ pub async fn save_any(
             match outcome {
                 Ok(published) => return Ok(published),
                 Err(error) => {
-                    let over = !error.is_passing();
+                    let over = !error.is_passing() || job.is_spent();
                     if !over && number.saturating_add(1) < tries {
                         tracing::warn!("{error}");
                     }
@@ -88,8 +89,8 @@ pub async fn save_any(
             (_, None) => Err(SaveError::Endpoints(0)),
         }
     };
-    let published = within(config.timeout, cancel, work).await?;
-    Ok(job.finish(published).await)
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
+    Ok(job.finish(published, &endpoints).await)
 }
 
 type Ready = HashMap<String, (Client, Member)>;

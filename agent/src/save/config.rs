@@ -15,6 +15,10 @@ pub struct SaveConfig {
     pub verify: SaveVerify,
     /// Whether the file is compressed.
     pub compression: Option<Compression>,
+    /// Whether the snapshot is compared with the members of the cluster.
+    pub compare: Compare,
+    /// Whether a path that leads to standard output or a FIFO is streamed to; otherwise it is refused.
+    pub may_stream: bool,
     /// Files that the snapshot must not replace, beside the certificates and keys of `client`.
     pub inputs: Vec<PathBuf>,
     /// How long the stream may stand still.
@@ -29,6 +33,8 @@ impl Default for SaveConfig {
             client: ClientConfig::default(),
             verify: SaveVerify::Full,
             compression: None,
+            compare: Compare::Usual,
+            may_stream: true,
             inputs: Vec::new(),
             stall_timeout: Duration::from_secs(30),
             timeout: None,
@@ -46,6 +52,19 @@ pub enum SaveVerify {
     Hash,
     /// Nothing: a SHA-256 that does not match is told, and the file kept.
     None,
+}
+
+/// Whether a snapshot is compared with the members of its cluster when it is in place, to find a member that has diverged. A server lets no write through while it
+/// computes the hash that is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compare {
+    /// If the database is small enough for that to take each member about a second.
+    #[default]
+    Usual,
+    /// Whatever its size.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// How a file is compressed, and how hard.

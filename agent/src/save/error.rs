@@ -8,12 +8,12 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
-use crate::fsx::output_target::OutputError;
+use crate::fsx::output_target::{OutputError, printable_output};
 use crate::fsx::part_file::PartFileError;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
-/// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
+/// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Of what was streamed a part may be out: [`SaveError::CutShort`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
@@ -68,6 +68,17 @@ pub enum SaveError {
     /// The saved file could not be judged.
     #[error(transparent)]
     Judge(#[from] crate::Error),
+    /// What was streamed could not be proven on its way: a page is damaged or unusual, and a stream cannot be read again.
+    #[error(
+        "the snapshot of {endpoint} could not be proven while it streamed: a page that is damaged or lies in an unusual place needs a second look, which a stream does not have"
+    )]
+    NotProven {
+        /// The server.
+        endpoint: String,
+    },
+    /// Nothing was saved, and a part of the snapshot is at the other end of a stream.
+    #[error("{0}")]
+    CutShort(Box<SaveError>),
     /// The disk has not enough room.
     #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
     Space {
@@ -79,7 +90,7 @@ pub enum SaveError {
         available: u64,
     },
     /// A file or directory cannot be written.
-    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
+    #[error("cannot write to {}: {}", printable_output(path), plain(cause))]
     Write {
         /// Which.
         path: PathBuf,
@@ -99,7 +110,7 @@ pub enum SaveError {
         cause: io::Error,
     },
     /// The name cannot be used.
-    #[error("{}: {reason}", printable_path(path))]
+    #[error("{}: {reason}", printable_output(path))]
     Name {
         /// As it was given.
         path: PathBuf,
@@ -153,6 +164,8 @@ impl SaveError {
             Self::Damaged { .. } => {
                 "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database as it is.".into()
             }
+            Self::NotProven { .. } => "Save it into a file, which is judged whole. --verify hash streams it with its SHA-256 checked alone.".into(),
+            Self::CutShort(error) => format!("Discard what came out: it lacks its end. {}", error.advice()).trim_end().into(),
             Self::Judge(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
@@ -170,6 +183,27 @@ impl SaveError {
         match self {
             Self::Sha256 { .. } | Self::Damaged { .. } => true,
             Self::All(errors) => errors.iter().any(Self::is_damage),
+            Self::CutShort(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
+    /// All findings, when a damaged database is what is wrong.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Damaged { report, .. } => Some(report),
+            Self::CutShort(error) => error.report(),
+            _ => None,
+        }
+    }
+
+    /// Whether the caller asked to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Cancelled => true,
+            Self::CutShort(error) => error.is_cancelled(),
             _ => false,
         }
     }

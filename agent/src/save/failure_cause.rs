@@ -79,6 +79,8 @@ impl SaveError {
             Self::Stalled { .. } => Stalled,
             Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
             Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => Disk,
+            Self::NotProven { .. } => Damaged,
+            Self::CutShort(error) => error.cause(),
             Self::Deadline(_) => Deadline,
             Self::Cancelled => Cancelled,
         }

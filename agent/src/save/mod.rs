@@ -4,50 +4,64 @@
 //! as `verify` would, and renamed ([`PartFile`]).
 
 mod any;
+mod compare_members;
+mod comparison;
 mod config;
 mod error;
 mod failure_cause;
 mod name;
 mod origin;
+mod reach_members;
 mod retention;
 mod saved;
 mod stream;
+mod stream_target;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use etcdsnap_core::{Report, Verdict, Watch};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
 pub use any::save_any;
-pub use config::{Compression, SaveConfig, SaveVerify};
+pub use comparison::{ComparedMember, Comparison, Outcome};
+pub use config::{Compare, Compression, SaveConfig, SaveVerify};
 pub use error::SaveError;
 pub use failure_cause::FailureCause;
 pub use retention::Keep;
 pub use saved::Saved;
+pub use stream_target::SaveStream;
 
-use crate::client::{Client, Member, endpoints};
-use crate::fsx::output_target::{judge_directory, judge_file};
+use crate::client::{Client, ListedMember, Member, endpoints};
+use crate::fsx::output_target::{OutputError, judge_directory, judge_file};
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::space;
+use compare_members::Compared;
 use name::{Facts, Place, Template};
 use origin::Origin;
 use retention::{Newest, Pruned};
+use stream_target::StreamTarget;
 
 /// Takes a snapshot from the one endpoint of the configuration.
 ///
-/// The last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
+/// `-` (standard output) and a FIFO are streamed to: the snapshot is proven when this returns, and until then what is out lacks its end.
+/// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
 /// that name is replaced as the last step. Cancelling, or dropping the future, leaves nothing.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
 /// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::Space`]: the file cannot be made, or does not fit.
 /// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network is at fault.
-/// - [`SaveError::Damaged`]: the server's own database is damaged.
+/// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: whether it is a stream could not tell.
+/// - [`SaveError::CutShort`] around any of them when a part was streamed already.
 /// - [`SaveError::Deadline`], [`SaveError::Cancelled`].
 pub async fn save(
     config: &SaveConfig,
@@ -62,8 +76,8 @@ pub async fn save(
         let client = Client::connect(endpoint, &config.client).await?;
         job.run(client, None).await
     };
-    let published = within(config.timeout, cancel, work).await?;
-    Ok(job.finish(published).await)
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
+    Ok(job.finish(published, &[]).await)
 }
 
 /// The same over a connection that is there already; the endpoints of the configuration do not count.
@@ -78,8 +92,9 @@ pub async fn save_with(
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
     let job = Job::new(config, path, Keep::default(), progress, cancel)?;
-    let published = within(config.timeout, cancel, job.run(client, None)).await?;
-    Ok(job.finish(published).await)
+    let work = job.run(client, None);
+    let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
+    Ok(job.finish(published, &[]).await)
 }
 
 /// Ends `work` when the time is over or the caller cancels.
@@ -113,6 +128,10 @@ struct Job<'j> {
     progress: Arc<dyn Progress + Send>,
     /// Stops the threads of this job when it is dropped.
     stop: CancellationToken,
+    /// When all must be over.
+    deadline: Option<Deadline>,
+    /// Where it is streamed to, if not into a file.
+    stream_target: Option<StreamTarget>,
 }
 
 impl Drop for Job<'_> {
@@ -121,12 +140,20 @@ impl Drop for Job<'_> {
     }
 }
 
+/// The files that a save reads.
+fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
+    let tls = &config.client.tls;
+    [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
+}
+
 /// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
 struct Published {
     saved: Saved,
     member: Member,
-    /// Ids of the cluster's members; empty when the server did not list them.
-    members: Vec<u64>,
+    /// Of the server that it is from, for further questions.
+    client: Client,
+    /// The cluster's members; empty when the server did not list them.
+    members: Vec<ListedMember>,
     taken: SystemTime,
 }
 
@@ -138,9 +165,24 @@ impl<'j> Job<'j> {
         progress: Arc<dyn Progress + Send>,
         cancel: &CancellationToken,
     ) -> Result<Self, SaveError> {
-        let template = Template::parse(path, config.compression.map(Compression::extension))?;
+        let stream_target = StreamTarget::of(path, &inputs(config).collect::<Vec<_>>())?;
+        let template = match &stream_target {
+            Some(_) => Template::without_places(path),
+            None => Template::parse(path, config.compression.map(Compression::extension))?,
+        };
+        if stream_target.is_some() && !config.may_stream {
+            return Err(OutputError::Kind { path: path.to_owned(), reason: "is a stream, and a file is wanted" }.into());
+        }
+        if stream_target.is_some() && keep.is_asked_for() {
+            let reason = "--keep and --keep-within remove old files, and a stream leaves none";
+            return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
+        }
         keep.check(&template, path)?;
-        let job = Self { config, template, keep, progress, stop: cancel.child_token() };
+        let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
+        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, stream_target };
+        if job.stream_target.is_some() {
+            return Ok(job);
+        }
         // A name without places is known before anything is fetched; of the others the directory is.
         match job.template.fixed() {
             Some(file) => job.judge_target(&file)?,
@@ -149,15 +191,26 @@ impl<'j> Job<'j> {
         Ok(job)
     }
 
+    /// Whether bytes are out that cannot be taken back, so that no other server can be asked.
+    fn is_spent(&self) -> bool {
+        self.stream_target.as_ref().is_some_and(StreamTarget::is_spent)
+    }
+
+    /// What an error of this job means, when bytes may be out already.
+    fn cut_short(&self, error: SaveError) -> SaveError {
+        if self.is_spent() { SaveError::CutShort(Box::new(error)) } else { error }
+    }
+
     /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
     fn judge_target(&self, file: &Path) -> Result<(), SaveError> {
-        let tls = &self.config.client.tls;
-        let inputs = [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&self.config.inputs);
-        Ok(judge_file(file, &inputs.map(PathBuf::as_path).collect::<Vec<_>>())?)
+        Ok(judge_file(file, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
     /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
+        if let Some(target) = &self.stream_target {
+            return self.run_streamed(target, client, member).await;
+        }
         let begun = Instant::now();
         let taken = name::now();
         let mut member = match member {
@@ -177,7 +230,18 @@ impl<'j> Job<'j> {
         // Before the download, with a revision of about as many digits.
         self.judge_target(&name_at(member.revision))?;
         let part = Arc::new(PartFile::new(self.template.directory())?);
-        let (copied, storage_version) = self.receive(&mut client, &part).await?;
+        let start = |total| {
+            let (compression, part) = (self.config.compression, Arc::clone(&part));
+            if compression.is_none() {
+                space::check(&[(self.template.directory(), total)])?;
+            }
+            let file = part.handle()?;
+            Ok(move |pieces: Receiver<Bytes>, _: &AtomicBool| {
+                let copied = write::write(&file, compression, pieces);
+                copied.map(|copied| (copied, ())).map_err(|cause| part.failed(cause).into())
+            })
+        };
+        let (copied, (), storage_version) = self.receive(&mut client, start).await?;
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
@@ -196,40 +260,34 @@ impl<'j> Job<'j> {
         self.judge_target(&file)?;
         part.publish(&file)?;
         let saved = Saved {
-            file,
-            endpoint: member.endpoint.clone(),
-            cluster_id: format!("{:x}", member.cluster_id),
-            member_id: format!("{:x}", member.member_id),
-            member: member.name.clone(),
-            server_version: member.version.clone(),
             storage_version,
-            revision: status.map(|status| status.revision),
-            total_key: status.map(|status| status.total_key),
-            hash: status.map(|status| status.hash),
-            sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            sha256_matches,
-            bytes: copied.len,
             file_bytes,
             verified: self.config.verify == SaveVerify::Full,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
-            removed: Vec::new(),
-            not_removed: Vec::new(),
+            ..Saved::of(&file, &member, &copied, report.as_ref())
         };
-        Ok(Published { saved, member, members: members.iter().map(|member| member.id).collect(), taken })
+        Ok(Published { saved, member, client, members, taken })
     }
 
-    /// Removes old snapshots.
-    async fn finish(&self, published: Published) -> Saved {
-        let Published { mut saved, member, members, taken } = published;
-        let pruned = self.prune(&saved, &member, members, taken).await;
+    /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
+    async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
+        let Published { mut saved, member, mut client, members, taken } = published;
+        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
+        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
+        let asked =
+            Compared { saved: &saved, source: &member, listed: &members, endpoints, revision, deadline: self.deadline };
+        saved.comparison = self.compare(&mut client, &asked).await;
+        saved.warnings.extend(saved.comparison.as_ref().and_then(Comparison::describe_divergence));
+        let members = members.iter().map(|member| member.id).collect();
+        let pruned = self.prune(&saved, member.cluster_id, members, revision, taken).await;
         saved.removed = pruned.removed;
         saved.not_removed = pruned.not_removed;
         saved.warnings.extend(pruned.notes);
         saved
     }
 
-    async fn prune(&self, saved: &Saved, member: &Member, members: Vec<u64>, taken: SystemTime) -> Pruned {
+    async fn prune(&self, saved: &Saved, cluster: u64, members: Vec<u64>, revision: i64, taken: SystemTime) -> Pruned {
         let none = |reason: &str| Pruned {
             notes: vec![format!("No old snapshot was removed, because {reason}.")],
             ..Pruned::default()
@@ -240,13 +298,13 @@ impl<'j> Job<'j> {
         if self.config.verify == SaveVerify::None || !saved.sha256_matches {
             return none("the new one was not verified (--verify none)");
         }
+        if saved.is_diverged() {
+            return none("members of the cluster have diverged");
+        }
         if self.stop.is_cancelled() {
             return none("this run was stopped");
         }
         let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
-        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
-        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
-        let cluster = member.cluster_id;
         let pruning = tokio::task::spawn_blocking(move || {
             keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
         });

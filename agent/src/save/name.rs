@@ -68,9 +68,6 @@ impl Template {
     /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
     pub fn parse(path: &Path, extension: Option<&str>) -> Result<Self, SaveError> {
         let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
-        if path == Path::new("-") {
-            return Err(wrong("only a file can be proven before it gets its name; ./- is one of that name"));
-        }
         let is_directory = path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/");
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
@@ -104,6 +101,11 @@ impl Template {
         Ok(Self { directory: directory.to_owned(), pieces })
     }
 
+    /// What no file will be made for: `-`, or the name of a FIFO.
+    pub fn without_places(path: &Path) -> Self {
+        Self { directory: PathBuf::from("."), pieces: vec![Piece::Text(path.as_os_str().as_bytes().to_vec())] }
+    }
+
     /// Where the file will be.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -124,7 +126,9 @@ impl Template {
             Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
         });
         let name = OsString::from_vec(pieces.flatten().collect());
-        if self.directory == Path::new(".") { PathBuf::from(name) } else { self.directory.join(name) }
+        // Alone, `-` would be the standard output.
+        let is_plain = self.directory == Path::new(".") && name != "-";
+        if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
     }
 
     /// The name, if there are no places in it.

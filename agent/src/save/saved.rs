@@ -3,10 +3,14 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::Report;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::comparison::Comparison;
 use crate::bytes::put_bytes;
+use crate::client::Member;
+use crate::hasher::Copied;
 
 /// What was saved.
 ///
@@ -49,12 +53,49 @@ pub struct Saved {
     pub warnings: Vec<String>,
     /// From the first word with the server until the file had its name, in seconds.
     pub seconds: f64,
+    /// How the members of the cluster compare with it; `None` when they were not asked.
+    pub comparison: Option<Comparison>,
     /// Old snapshots that were removed.
     #[serde(serialize_with = "files")]
     pub removed: Vec<PathBuf>,
     /// Old snapshots that were to be removed and could not be, with the reason.
     #[serde(serialize_with = "files_with_reasons")]
     pub not_removed: Vec<(PathBuf, String)>,
+}
+
+impl Saved {
+    /// Whether members of the cluster have other data than the snapshot.
+    #[must_use]
+    pub fn is_diverged(&self) -> bool {
+        self.comparison.as_ref().is_some_and(Comparison::is_diverged)
+    }
+
+    /// What is known of a snapshot by what went through and what the check says; the rest is empty.
+    pub(super) fn of(file: &Path, member: &Member, copied: &Copied, report: Option<&Report>) -> Self {
+        let status = report.and_then(|report| report.status.as_ref());
+        Self {
+            file: file.to_owned(),
+            endpoint: member.endpoint.clone(),
+            cluster_id: format!("{:x}", member.cluster_id),
+            member_id: format!("{:x}", member.member_id),
+            member: member.name.clone(),
+            server_version: member.version.clone(),
+            storage_version: String::new(),
+            revision: status.map(|status| status.revision),
+            total_key: status.map(|status| status.total_key),
+            hash: status.map(|status| status.hash),
+            sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256_matches: copied.trailer == Some(copied.sha256),
+            bytes: copied.len,
+            file_bytes: copied.len,
+            verified: false,
+            warnings: Vec::new(),
+            seconds: 0.0,
+            comparison: None,
+            removed: Vec::new(),
+            not_removed: Vec::new(),
+        }
+    }
 }
 
 fn file<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -106,6 +147,7 @@ mod tests {
             verified: true,
             warnings: Vec::new(),
             seconds: 1.0,
+            comparison: None,
             removed: vec![file.to_owned(), "plain".into()],
             not_removed: vec![(file.to_owned(), "no".into())],
         };

@@ -1,47 +1,53 @@
 //! Takes the pieces of a snapshot from the network.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use etcdsnap_proto::etcdserverpb::SnapshotResponse;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
+use super::Job;
 use super::config::SaveVerify;
 use super::error::SaveError;
-use super::{Job, write};
 use crate::client::Client;
-use crate::fsx::part_file::PartFile;
 use crate::hasher::{Copied, TRAILER};
 use crate::progress::Stage;
-use crate::space;
 
 /// Pieces between network and disk, 32 KiB each: 4 MiB.
 const PIECES_IN_FLIGHT: usize = 128;
 
 impl Job<'_> {
-    /// Writes the snapshot of `client` into `part`, and compares its length and SHA-256. Also says what storage version the server names.
+    /// Has the snapshot of `client` written, and compares its length and SHA-256. Also says what storage version the server names.
+    ///
+    /// `start` is told how many bytes the database has. What it returns takes the pieces on a thread of its own; when there are no more, it finds in the flag whether
+    /// all came that was announced.
     ///
     /// # Errors
-    /// When the stream breaks, stands still, or is not what the server announced; when the file cannot be written.
-    pub(super) async fn receive(
+    /// When the stream breaks, stands still, or is not what the server announced; those of the writer.
+    pub(super) async fn receive<T, W>(
         &self,
         client: &mut Client,
-        part: &Arc<PartFile>,
-    ) -> Result<(Copied, String), SaveError> {
+        start: impl FnOnce(u64) -> Result<W, SaveError>,
+    ) -> Result<(Copied, T, String), SaveError>
+    where
+        T: Send + 'static,
+        W: FnOnce(mpsc::Receiver<Bytes>, &AtomicBool) -> Result<(Copied, T), SaveError> + Send + 'static,
+    {
         let limit = self.config.stall_timeout;
         let endpoint = client.endpoint().to_owned();
         let stalled = |received| SaveError::Stalled { endpoint: endpoint.clone(), after: limit, received };
         let (first, mut stream) = timeout(limit, client.snapshot()).await.map_err(|_| stalled(0))??;
         let mut count = Count::of(&endpoint, first.as_ref())?;
-        if self.config.compression.is_none() {
-            space::check(&[(self.template.directory(), count.total)])?;
-        }
+        let writer = start(count.total)?;
         self.progress.begin(Stage::Receive, Some(count.total));
         let (pieces, taken) = mpsc::channel(PIECES_IN_FLIGHT);
+        let is_whole = Arc::new(AtomicBool::new(false));
         let writing = {
-            let (part, compression) = (part.handle()?, self.config.compression);
-            tokio::task::spawn_blocking(move || write::write(&part, compression, taken))
+            let is_whole = Arc::clone(&is_whole);
+            tokio::task::spawn_blocking(move || writer(taken, &is_whole))
         };
         let storage_version = first.as_ref().map(|piece| piece.version.clone()).unwrap_or_default();
         let receiving = async {
@@ -59,14 +65,16 @@ impl Job<'_> {
             Ok::<_, SaveError>(())
         };
         let received = receiving.await;
+        let counted = count.finish();
+        is_whole.store(received.is_ok() && counted.is_ok(), Ordering::Release);
         drop(pieces);
         let written = writing.await.map_err(defect)?;
         received?;
-        let copied = written.map_err(|cause| part.failed(cause))?;
-        count.finish()?;
+        let (copied, outcome) = written?;
+        counted?;
         match copied.trailer {
-            Some(expected) if expected == copied.sha256 => Ok((copied, storage_version)),
-            Some(_) if self.config.verify == SaveVerify::None => Ok((copied, storage_version)),
+            Some(expected) if expected == copied.sha256 => Ok((copied, outcome, storage_version)),
+            Some(_) if self.config.verify == SaveVerify::None => Ok((copied, outcome, storage_version)),
             Some(_) => Err(SaveError::Sha256 { endpoint, bytes: copied.database_len() }),
             None => Err(count.incomplete("its length is not that of a database with a SHA-256 behind it")),
         }

@@ -42,16 +42,22 @@ pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: R
 }
 
 /// Compresses on several threads, or on this one where the system gives none.
-struct Zstd<'f> {
-    file: &'f File,
+pub(super) struct Zstd<'f, F>
+where
+    &'f F: Write,
+{
+    file: &'f F,
     level: i32,
-    encoder: zstd::Encoder<'static, &'f File>,
+    encoder: zstd::Encoder<'static, &'f F>,
     /// Whether bytes were taken: until then the library has started no thread.
     begun: bool,
 }
 
-impl<'f> Zstd<'f> {
-    fn new(file: &'f File, level: i32, workers: usize) -> io::Result<Self> {
+impl<'f, F> Zstd<'f, F>
+where
+    &'f F: Write,
+{
+    fn new(file: &'f F, level: i32, workers: usize) -> io::Result<Self> {
         let mut encoder = zstd::Encoder::new(file, level)?;
         encoder.include_checksum(true)?;
         encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
@@ -72,14 +78,22 @@ impl<'f> Zstd<'f> {
     }
 }
 
-enum Sink<'f> {
-    Plain(&'f File),
-    Gzip(GzEncoder<&'f File>),
-    Zstd(Zstd<'f>),
+/// Compresses what is written to a file or the like, or not.
+pub(super) enum Sink<'f, F>
+where
+    &'f F: Write,
+{
+    Plain(&'f F),
+    Gzip(GzEncoder<&'f F>),
+    Zstd(Zstd<'f, F>),
 }
 
-impl<'f> Sink<'f> {
-    fn new(file: &'f File, compression: Option<Compression>) -> io::Result<Self> {
+impl<'f, F> Sink<'f, F>
+where
+    &'f F: Write,
+{
+    /// Writes nothing yet.
+    pub fn new(file: &'f F, compression: Option<Compression>) -> io::Result<Self> {
         Ok(match compression {
             None => Self::Plain(file),
             Some(Compression::Gzip(level)) => Self::Gzip(GzEncoder::new(file, flate2::Compression::new(level))),
@@ -90,7 +104,8 @@ impl<'f> Sink<'f> {
         })
     }
 
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Takes the next bytes.
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.write_all(bytes),
             Self::Gzip(encoder) => encoder.write_all(bytes),
@@ -98,7 +113,16 @@ impl<'f> Sink<'f> {
         }
     }
 
-    fn finish(self) -> io::Result<()> {
+    /// Leaves what was written as it is, without the end that a decompressor waits for.
+    pub fn abandon(self) {
+        // Dropped, the encoder would write that end.
+        if let Self::Gzip(encoder) = self {
+            std::mem::forget(encoder);
+        }
+    }
+
+    /// Writes what is left, and the end.
+    pub fn finish(self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Gzip(encoder) => encoder.finish().map(drop),

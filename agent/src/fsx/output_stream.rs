@@ -1,0 +1,86 @@
+//! Outputs that are streams: standard output and FIFOs, for a command that makes a file of anything else.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use super::output_target::{OutputError, check_not_input, check_output_streams, descriptor, is_stdout};
+
+/// A stream that an output path leads to: bytes go out at once, and no file can take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputStream {
+    /// Standard output, under whichever name.
+    Stdout,
+    /// A FIFO.
+    Fifo,
+}
+
+impl OutputStream {
+    /// The stream that `path` leads to; none when it leads to anything else, or nowhere. Opens nothing.
+    pub fn of(path: &Path) -> Option<Self> {
+        match fs::metadata(path) {
+            _ if is_stdout(path) => Some(Self::Stdout),
+            Ok(facts) if facts.file_type().is_fifo() => Some(Self::Fifo),
+            _ => None,
+        }
+    }
+
+    /// Fails when the stream at `path` is one of the `inputs`, or must not be written to. Opens nothing.
+    ///
+    /// # Errors
+    /// [`OutputError::Input`], [`OutputError::Terminal`]; [`OutputError::Kind`] for somebody else's FIFO.
+    pub fn check(self, path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+        match self {
+            Self::Stdout if io::stdout().is_terminal() => Err(OutputError::Terminal { path: path.to_owned() }),
+            Self::Stdout => check_output_streams(inputs),
+            Self::Fifo => {
+                check_not_input(path, inputs)?;
+                let facts = fs::metadata(path);
+                check_owner(path, &facts.map_err(|cause| OutputError::Write { path: path.to_owned(), cause })?)
+            }
+        }
+    }
+}
+
+/// Fails for another user's FIFO: anybody may leave one in a directory such as `/tmp`, and read what is written to it. A descriptor that this process was given is no
+/// such trap, whoever made the pipe.
+///
+/// # Errors
+/// [`OutputError::Kind`].
+pub(crate) fn check_owner(path: &Path, facts: &fs::Metadata) -> Result<(), OutputError> {
+    let own = rustix::process::geteuid().as_raw();
+    if facts.file_type().is_fifo() && ![own, 0].contains(&facts.uid()) && descriptor(path).is_none() {
+        return Err(OutputError::Kind { path: path.to_owned(), reason: "is a FIFO of another user" });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn streams_are_told_from_what_a_file_can_replace() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        mknodat(CWD, at("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+        fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("fifo", at("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+        for name in ["fifo", "link"] {
+            assert_eq!(OutputStream::of(&at(name)), Some(OutputStream::Fifo), "{name}");
+            OutputStream::Fifo.check(&at(name), &[]).unwrap();
+        }
+        for name in ["-", "/dev/stdout", "/dev/fd/1"] {
+            assert_eq!(OutputStream::of(Path::new(name)), Some(OutputStream::Stdout), "{name}");
+        }
+        for path in [at("file"), at("dangling"), at("new"), at(""), "/dev/null".into(), "./-".into()] {
+            assert_eq!(OutputStream::of(&path), None, "{path:?}");
+        }
+        let error = OutputStream::Fifo.check(&at("fifo"), &[&at("link")]).unwrap_err();
+        assert!(matches!(error, OutputError::Input { .. }), "{error}");
+    }
+}

@@ -1,0 +1,214 @@
+//! How a snapshot compares with the members of its cluster: a member that has diverged is found at the backup, not at the restore.
+
+use serde::Serialize;
+
+use crate::client::{ListedMember, StoreHash};
+
+/// How the data of a cluster's members compare with a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// The revision at which they were compared.
+    pub revision: i64,
+    /// `HashKV` of the file. Of one that is compressed or streamed it is what the snapshot's own member said; `None` when neither is known.
+    pub hash: Option<u32>,
+    /// All members of the cluster but learners, which tell no hash.
+    pub members: Vec<ComparedMember>,
+}
+
+/// How one member compares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComparedMember {
+    /// Its id, hexadecimal.
+    pub member_id: String,
+    /// Its name; empty until it was started once.
+    pub name: String,
+    /// Where it was asked; `None` when it was not reached.
+    pub endpoint: Option<String>,
+    /// Whether the snapshot is of this member.
+    pub is_source: bool,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Its `HashKV`, when it told one.
+    pub hash: Option<u32>,
+    /// Why it was not compared, or how it differs when it told no hash.
+    pub reason: Option<String>,
+}
+
+/// What came of comparing a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Its data are those of the snapshot.
+    Same,
+    /// Its data are others.
+    Differs,
+    /// It was not reached, or its answer cannot be compared. This proves nothing.
+    NotCompared,
+}
+
+impl Comparison {
+    /// The members with an outcome.
+    pub fn with(&self, outcome: Outcome) -> impl Iterator<Item = &ComparedMember> {
+        self.members.iter().filter(move |member| member.outcome == outcome)
+    }
+
+    /// How many members have the data of the snapshot, its own counted.
+    #[must_use]
+    pub fn same(&self) -> usize {
+        self.with(Outcome::Same).count()
+    }
+
+    /// How many members have other data than the snapshot.
+    #[must_use]
+    pub fn differing(&self) -> usize {
+        self.with(Outcome::Differs).count()
+    }
+
+    /// Whether any member has other data than the snapshot.
+    #[must_use]
+    pub fn is_diverged(&self) -> bool {
+        self.differing() > 0
+    }
+
+    /// What a person must know when members differ: who differs from whom, and what to do; `None` when none does.
+    #[must_use]
+    pub fn describe_divergence(&self) -> Option<String> {
+        if !self.is_diverged() {
+            return None;
+        }
+        let differing: Vec<&ComparedMember> = self.with(Outcome::Differs).collect();
+        let same: Vec<&ComparedMember> = self.with(Outcome::Same).collect();
+        // Those that differ from the snapshot need not agree with each other.
+        let alike = differing.iter().map(|member| hashes_like(&differing, member)).max().unwrap_or_default();
+        // As in Raft, more than half of all members decide.
+        let decides = |count: usize| count.saturating_mul(2) > self.members.len();
+        let at = format!("at revision {}", self.revision);
+        let others = names(differing.iter().copied());
+        let source_is_alone = differing.iter().any(|member| member.is_source);
+        Some(if source_is_alone {
+            format!(
+                "The file and its own member do not agree: {at} the hash of the file is not the one that {others} has. The member's memory or disk may be faulty. Take another snapshot from another member (--endpoints), and compare the two with `etcdsnap diff`."
+            )
+        } else if decides(same.len()) {
+            format!(
+                "Members of the cluster have diverged: {at} the data of {others} are not those of this snapshot and of {}. The snapshot is good. Remove {others} from the cluster (etcdctl member remove) and add it again with an empty data directory.",
+                names(same.into_iter())
+            )
+        } else if decides(alike) {
+            format!(
+                "The member that this snapshot is of has diverged: {at} {others} have other data. Do not restore from this file. Take another snapshot from one of the others (--endpoints), and compare the two with `etcdsnap diff`."
+            )
+        } else {
+            format!(
+                "Members of the cluster have diverged, and no majority says which are right: {at} {others} do not have the data of this snapshot{}. Take a snapshot from each member (--endpoints), and compare them with `etcdsnap diff`.",
+                if same.is_empty() { String::new() } else { format!(" and of {}", names(same.into_iter())) }
+            )
+        })
+    }
+}
+
+/// How many of the members told the hash that this one told.
+fn hashes_like(members: &[&ComparedMember], one: &ComparedMember) -> usize {
+    members.iter().filter(|member| member.hash.is_some() && member.hash == one.hash).count()
+}
+
+/// The names of members, for a person.
+pub(crate) fn names<'m>(members: impl Iterator<Item = &'m ComparedMember>) -> String {
+    members.map(ComparedMember::display_name).collect::<Vec<_>>().join(", ")
+}
+
+impl ComparedMember {
+    pub(super) fn new(listed: &ListedMember, source: u64) -> Self {
+        Self {
+            member_id: format!("{:x}", listed.id),
+            name: listed.name.clone(),
+            endpoint: None,
+            is_source: listed.id == source,
+            outcome: Outcome::NotCompared,
+            hash: None,
+            reason: None,
+        }
+    }
+
+    /// Its name, or its id.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        if self.name.is_empty() { self.member_id.clone() } else { crate::printable(&self.name) }
+    }
+
+    /// Notes what the member told; `differs` is none when that cannot be compared.
+    pub(super) fn set(&mut self, told: &StoreHash, differs: Option<bool>) {
+        self.hash = Some(told.hash);
+        self.outcome = match differs {
+            Some(true) => Outcome::Differs,
+            Some(false) => Outcome::Same,
+            None => Outcome::NotCompared,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comparison of members a, b, c …, of which the first is the snapshot's own.
+    fn comparison(hashes: &[Option<u32>]) -> Comparison {
+        let member = |(number, hash): (usize, &Option<u32>)| ComparedMember {
+            member_id: format!("{number}"),
+            name: char::from(b'a' + number as u8).to_string(),
+            endpoint: None,
+            is_source: number == 0,
+            outcome: match hash {
+                None => Outcome::NotCompared,
+                hash if *hash == hashes[0] => Outcome::Same,
+                Some(_) => Outcome::Differs,
+            },
+            hash: *hash,
+            reason: None,
+        };
+        Comparison { revision: 7, hash: hashes[0], members: hashes.iter().enumerate().map(member).collect() }
+    }
+
+    fn words(hashes: &[Option<u32>]) -> String {
+        comparison(hashes).describe_divergence().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_majority_says_who_has_diverged() {
+        assert_eq!(words(&[Some(1), Some(1), Some(1)]), "");
+        assert_eq!(words(&[Some(1), None, None]), "");
+        let other = words(&[Some(1), Some(2), Some(1)]);
+        assert!(other.contains("at revision 7 the data of b are not those of this snapshot and of a, c"), "{other}");
+        let own = words(&[Some(1), Some(2), Some(2)]);
+        assert!(own.contains("The member that this snapshot is of has diverged") && own.contains("b, c have"), "{own}");
+        for undecided in [
+            &[Some(1), Some(2)][..],
+            &[Some(1), Some(2), None],
+            &[Some(1), Some(2), Some(3)],
+            &[Some(1), Some(2), Some(1), None, None],
+            &[Some(1), Some(2), Some(2), None, None],
+        ] {
+            assert!(words(undecided).contains("no majority says which are right"), "{}", words(undecided));
+        }
+        let five = words(&[Some(1), Some(2), Some(3), Some(1), Some(1)]);
+        assert!(five.contains("b, c are not those of this snapshot and of a, d, e"), "{five}");
+    }
+
+    #[test]
+    fn members_that_lack_revisions_are_not_taken_to_agree() {
+        let mut behind = comparison(&[Some(1), Some(2), Some(2)]);
+        behind.members.iter_mut().skip(1).for_each(|member| member.hash = None);
+        let words = behind.describe_divergence().unwrap();
+        assert!(words.contains("no majority"), "{words}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_its_own_member_has() {
+        let mut alone = comparison(&[Some(1), Some(1), Some(1)]);
+        alone.members[0].outcome = Outcome::Differs;
+        let words = alone.describe_divergence().unwrap();
+        assert!(words.contains("The file and its own member do not agree") && words.contains("that a has"), "{words}");
+    }
+}

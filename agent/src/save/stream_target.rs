@@ -1,0 +1,308 @@
+//! A snapshot that goes to standard output or a FIFO: it is hashed and checked while it streams.
+//!
+//! Bytes that are out cannot be taken back, so the exit code is the proof. The last [`HELD`] bytes are held until everything is proven: what a failed save leaves at the
+//! other end is never a whole snapshot, and a compressed stream is not ended. Once a byte is out, no other server is tried.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
+use tokio::sync::OnceCell;
+use tokio::sync::mpsc::Receiver;
+
+use super::config::{Compression, SaveVerify};
+use super::error::SaveError;
+use super::write::Sink;
+use super::{Job, Published, Saved, Watched, findings, name, stream};
+use crate::client::{Client, Member};
+use crate::error::Fault;
+use crate::fsx::output_stream::{OutputStream, check_owner};
+use crate::fsx::output_target::{OutputTarget, printable_output};
+use crate::hasher::{Copied, Hasher, TRAILER};
+
+/// Bytes that are held until all is proven: the SHA-256, and a page in such a way that what is out has a length that no database has.
+const HELD: usize = 4096 + TRAILER + 1;
+
+/// How long a FIFO may be without a reader before that is said.
+const SAID_AFTER: Duration = Duration::from_secs(2);
+
+/// Where a snapshot may be streamed to, and no file can take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SaveStream {
+    /// Standard output: `-`, `/dev/stdout` and the like.
+    StandardOutput,
+    /// A FIFO.
+    Fifo,
+}
+
+impl SaveStream {
+    /// The stream that `path` names; `None` when a snapshot that is saved to it becomes a file. Opens nothing.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        OutputStream::of(path).map(|stream| match stream {
+            OutputStream::Stdout => Self::StandardOutput,
+            OutputStream::Fifo => Self::Fifo,
+        })
+    }
+}
+
+/// Where a snapshot is streamed to.
+pub(super) struct StreamTarget {
+    path: PathBuf,
+    inputs: Vec<PathBuf>,
+    opened: OnceCell<Arc<Counted>>,
+}
+
+impl StreamTarget {
+    /// The target that `path` names; none when it names a file. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`SaveError::Target`] when nothing can be written there, or it is one of the `inputs`. A terminal is refused.
+    pub fn of(path: &Path, inputs: &[&Path]) -> Result<Option<Self>, SaveError> {
+        let Some(stream) = OutputStream::of(path) else { return Ok(None) };
+        stream.check(path, inputs)?;
+        let inputs = inputs.iter().map(|input| input.to_path_buf()).collect();
+        Ok(Some(Self { path: path.to_owned(), inputs, opened: OnceCell::new() }))
+    }
+
+    /// Whether bytes are out.
+    pub fn is_spent(&self) -> bool {
+        self.opened.get().is_some_and(|counted| counted.count.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Opens it, once; that of a FIFO waits for a reader, and says so.
+    async fn open(&self) -> Result<Arc<Counted>, SaveError> {
+        let opening = async {
+            let (path, inputs) = (self.path.clone(), self.inputs.clone());
+            let opening = tokio::task::spawn_blocking(move || open(&path, &inputs));
+            let said = async {
+                tokio::time::sleep(SAID_AFTER).await;
+                tracing::info!("waiting until somebody reads {}", printable_output(&self.path));
+                std::future::pending().await
+            };
+            tokio::select! {
+                opened = opening => opened.map_err(stream::defect)?.map(Arc::new),
+                never = said => never,
+            }
+        };
+        self.opened.get_or_try_init(|| opening).await.cloned()
+    }
+}
+
+fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let failed = |cause| SaveError::Write { path: path.to_owned(), cause };
+    let file = match OutputTarget::judge(path, &inputs)? {
+        OutputTarget::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?),
+        OutputTarget::Stream(file) => {
+            let facts = file.metadata().map_err(failed)?;
+            check_owner(path, &facts)?;
+            if !facts.file_type().is_fifo() {
+                return Err(failed(io::Error::other("it is no FIFO any more")));
+            }
+            file
+        }
+        OutputTarget::File { .. } => return Err(failed(io::Error::other("it is no FIFO any more"))),
+    };
+    let is_on_disk = file.metadata().map_err(failed)?.is_file();
+    Ok(Counted { file, is_on_disk, count: AtomicU64::new(0) })
+}
+
+/// A file that counts what is written to it.
+struct Counted {
+    file: File,
+    /// Whether it is a regular file, to which standard output was redirected.
+    is_on_disk: bool,
+    count: AtomicU64,
+}
+
+impl Counted {
+    /// Waits until a regular file is on the disk.
+    fn sync(&self) -> io::Result<()> {
+        if self.is_on_disk { self.file.sync_all() } else { Ok(()) }
+    }
+}
+
+impl Write for &Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = (&self.file).write(bytes)?;
+        self.count.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Job<'_> {
+    /// Streams the snapshot of `client` to `target`.
+    ///
+    /// # Errors
+    /// As [`save`](super::save); what is out by then is no whole snapshot.
+    pub(super) async fn run_streamed(
+        &self,
+        target: &StreamTarget,
+        mut client: Client,
+        member: Option<Member>,
+    ) -> Result<Published, SaveError> {
+        let begun = Instant::now();
+        let taken = name::now();
+        let out = target.open().await?;
+        let mut member = match member {
+            Some(member) => member,
+            None => client.status().await?,
+        };
+        let members = client.members().await.unwrap_or_default();
+        let listed = members.iter().find(|listed| listed.id == member.member_id);
+        member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
+        let writer = Writer {
+            out: Arc::clone(&out),
+            path: target.path.clone(),
+            endpoint: client.endpoint().to_owned(),
+            compression: self.config.compression,
+            verify: self.config.verify,
+            watched: Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
+        };
+        let write = move |pieces: Receiver<Bytes>, is_whole: &AtomicBool| writer.write(pieces, is_whole);
+        let (copied, report, storage_version) = self.receive(&mut client, |_| Ok(write)).await?;
+        let mut warnings = member.doubts();
+        warnings.extend(report.iter().flat_map(|report| findings(report)));
+        let saved = Saved {
+            storage_version,
+            file_bytes: out.count.load(Ordering::Relaxed),
+            verified: self.config.verify == SaveVerify::Full,
+            warnings,
+            seconds: begun.elapsed().as_secs_f64(),
+            ..Saved::of(&target.path, &member, &copied, report.as_deref())
+        };
+        Ok(Published { saved, member, client, members, taken })
+    }
+}
+
+/// Writes, hashes and checks a stream, on a thread of its own.
+struct Writer {
+    out: Arc<Counted>,
+    path: PathBuf,
+    endpoint: String,
+    compression: Option<Compression>,
+    verify: SaveVerify,
+    watched: Watched,
+}
+
+impl Writer {
+    /// Takes all pieces. The last bytes go out when `is_whole` says that all came, and the checks are passed; what is out otherwise is cut short.
+    fn write(
+        &self,
+        pieces: Receiver<Bytes>,
+        is_whole: &AtomicBool,
+    ) -> Result<(Copied, Option<Box<Report>>), SaveError> {
+        let mut sink = Sink::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
+        let proven = self.take(&mut sink, pieces, is_whole);
+        let Ok((copied, Some(Proven { held, report }))) = proven else {
+            sink.abandon();
+            return proven.map(|(copied, _)| (copied, None));
+        };
+        // A disk that fails should do so while what is out still lacks its end.
+        let outcome = self.out.sync().and_then(|()| sink.write_all(&held)).and_then(|()| sink.finish());
+        let outcome = outcome.and_then(|()| self.out.sync());
+        outcome.map_err(|cause| self.failed(cause))?;
+        Ok((copied, report))
+    }
+
+    /// What went through, and the last bytes if it is what was asked for. That it is not whole, or its SHA-256 wrong, the other side finds and says.
+    fn take(
+        &self,
+        sink: &mut Sink<'_, Counted>,
+        mut pieces: Receiver<Bytes>,
+        is_whole: &AtomicBool,
+    ) -> Result<(Copied, Option<Proven>), SaveError> {
+        let mut eyes = match self.verify {
+            SaveVerify::Full => Eyes::Sweep(Box::default()),
+            SaveVerify::Hash | SaveVerify::None => Eyes::Hasher(Hasher::default()),
+        };
+        let mut held = BytesMut::new();
+        while let Some(piece) = pieces.blocking_recv() {
+            match &mut eyes {
+                Eyes::Sweep(sweep) => drop(sweep.push(&piece)),
+                Eyes::Hasher(hasher) => hasher.push(&piece),
+            }
+            held.extend_from_slice(&piece);
+            let free = held.split_to(held.len().saturating_sub(HELD));
+            sink.write_all(&free).map_err(|cause| self.failed(cause))?;
+        }
+        let (copied, swept) = match eyes {
+            Eyes::Hasher(hasher) => (hasher.finish(), None),
+            Eyes::Sweep(sweep) => {
+                let swept = sweep.finish().map_err(|error| self.unjudged(error))?;
+                (copied(&swept), Some(swept))
+            }
+        };
+        let matches = copied.trailer == Some(copied.sha256) || self.verify == SaveVerify::None;
+        if !is_whole.load(Ordering::Acquire) || !matches {
+            return Ok((copied, None));
+        }
+        let report = swept.map(|swept| self.judge(swept)).transpose()?;
+        Ok((copied, Some(Proven { held, report })))
+    }
+
+    /// What a sweep says of a stream that cannot be read again.
+    fn judge(&self, swept: Swept) -> Result<Box<Report>, SaveError> {
+        let endpoint = self.endpoint.clone();
+        let source = Consumed(swept.len());
+        match swept.verify(&source, &self.watched) {
+            Ok(report) if report.verdict == Verdict::Damaged => {
+                Err(SaveError::Damaged { endpoint, report: Box::new(report) })
+            }
+            Ok(report) => Ok(Box::new(report)),
+            Err(ScanError::Read { cause: ReadError::Consumed, .. }) => Err(SaveError::NotProven { endpoint }),
+            Err(error) => Err(self.unjudged(error)),
+        }
+    }
+
+    fn unjudged(&self, error: ScanError) -> SaveError {
+        SaveError::Judge(Fault::Scan(error).at(Path::new("the stream")))
+    }
+
+    fn failed(&self, cause: io::Error) -> SaveError {
+        SaveError::Write { path: self.path.clone(), cause }
+    }
+}
+
+/// What looks at the bytes on their way.
+enum Eyes {
+    Sweep(Box<Sweep>),
+    Hasher(Hasher),
+}
+
+/// What a sweep knows of the SHA-256, which it computes as well.
+fn copied(swept: &Swept) -> Copied {
+    let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(|hex| bytes_of(&hex.0));
+    let trailer = swept.trailer();
+    Copied { len: swept.len(), trailer: digest(&trailer.expected), sha256: digest(&trailer.actual).unwrap_or_default() }
+}
+
+/// The bytes of a SHA-256 in hex.
+fn bytes_of(hex: &str) -> Option<[u8; TRAILER]> {
+    let mut bytes = [0; TRAILER];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let from = at.saturating_mul(2);
+        *byte = u8::from_str_radix(hex.get(from..from.saturating_add(2))?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// A stream that is what was asked for.
+struct Proven {
+    /// Its last bytes, which are not out yet.
+    held: BytesMut,
+    report: Option<Box<Report>>,
+}
