@@ -34,7 +34,7 @@ mod threads;
 
 use std::path::Path;
 
-pub use bytes::put_bytes;
+pub use bytes::{put_bytes, put_path};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{

@@ -200,15 +200,15 @@ pub struct RestoreArgs {
     /// The member's name
     #[arg(long, default_value = "default")]
     pub name: String,
-    /// The members of the new cluster: NAME=URL,…
-    #[arg(long, value_name = "MEMBERS", default_value = "default=http://localhost:2380")]
-    pub initial_cluster: String,
+    /// The members of the new cluster: NAME=URL,… [default: default=http://localhost:2380]
+    #[arg(long, value_name = "MEMBERS")]
+    pub initial_cluster: Option<String>,
     /// Sets this cluster's ids apart from those of others with the same URLs
     #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
     pub initial_cluster_token: String,
-    /// The member's own peer URLs, as in the cluster
-    #[arg(long, value_name = "URLS", default_value = "http://localhost:2380")]
-    pub initial_advertise_peer_urls: String,
+    /// The member's own peer URLs, as in the cluster [default: http://localhost:2380]
+    #[arg(long, value_name = "URLS")]
+    pub initial_advertise_peer_urls: Option<String>,
     /// Go on without a SHA-256, as for a copy of member/snap/db, or with a wrong one
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub skip_hash_check: bool,

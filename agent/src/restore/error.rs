@@ -8,6 +8,7 @@ use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
+use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::printable::printable_path;
 use crate::space::Lack;
@@ -22,6 +23,22 @@ pub enum RestoreError {
     /// The members cannot be those that the flags name.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// No cluster was given, and the default one has no such member.
+    #[error("--name: {name:?} is not in --initial-cluster, which was not given and is {DEFAULT_CLUSTER} by default")]
+    NotInDefaultCluster {
+        /// The name.
+        name: String,
+    },
+    /// No peer URLs were given, and the cluster does not have the default one for the member.
+    #[error(
+        "--initial-advertise-peer-urls was not given and is {DEFAULT_PEER_URL} by default, but --initial-cluster has {listed} for {name:?}"
+    )]
+    DefaultPeerUrl {
+        /// The member.
+        name: String,
+        /// Its URLs in the cluster, with commas between them.
+        listed: String,
+    },
     /// Only one of two flags that belong together.
     #[error("{given} is given without {lacking}")]
     Bump {
@@ -153,6 +170,8 @@ impl RestoreError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input(error) => error.advice(),
+            Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
+            Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
             Self::NoTrailer { .. } => {
                 "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
             }
