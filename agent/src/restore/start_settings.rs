@@ -42,7 +42,7 @@ pub(super) fn start_file(member: &Restored) -> Vec<u8> {
          # Move the directory {} to the member's host and set ETCD_DATA_DIR to where it lies there. Then either\n\
          #   set -a; . ./{}; set +a; etcd\n\
          # or name this file as EnvironmentFile= in the unit of etcd. Add certificates as the old member had them, and check the client URLs,\n\
-         # which follow from the peer URLs.\n",
+         # which follow from the peer URLs. etcd does not start when a setting is given here and as a flag: remove one of the two.\n",
         crate::printable(&member.name),
         member.member_id,
         member.cluster_id,
