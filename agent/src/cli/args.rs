@@ -230,7 +230,7 @@ pub struct RestoreArgs {
     /// To whom the files are to belong, as root
     #[arg(long, value_name = "USER[:GROUP]")]
     pub owner: Option<String>,
-    /// Check everything and say what would be written
+    /// Check everything and say what would be written; of a compressed file a temporary copy is made for that (TMPDIR)
     #[arg(long)]
     pub dry_run: bool,
     /// Print the flags with which etcd starts from it

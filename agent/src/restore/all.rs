@@ -13,7 +13,8 @@ use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::wal;
 
 use super::files::failed;
-use super::job::{Job, Place};
+use super::job::{Database, Job, Place};
+use super::room::Room;
 use super::stage::{Need, Wanted};
 use super::stage_directory::CONTENT;
 use super::start_settings::start_file;
@@ -53,7 +54,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
-    let described = |database| {
+    let described = |database: &Database| {
         let member = |member: &Member| {
             let data_dir = directory.join(&member.name);
             let start_file = Some(directory.join(format!("{}.env", member.name)));
@@ -69,28 +70,33 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
-    let stage = wanted.begin()?;
-    let root = Path::new(CONTENT);
-    let mut members = Vec::new();
-    for member in &cluster.members {
-        members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
-    }
-    let database = job.write(&members)?;
-    let restored = described(&database);
-    for member in &restored {
-        let path = root.join(format!("{}.env", member.name));
-        let written = stage.data().create(&path).and_then(|mut file| {
-            file.write_all(&start_file(member))?;
-            file.sync_all()
-        });
-        written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
-    }
-    if progress.cancelled() {
-        return Err(crate::Error::Cancelled.into());
-    }
-    drop(members);
-    stage.publish()?;
-    Ok(restored)
+    let each = job.size_ahead().saturating_add(wal::SEGMENT);
+    let room = Room::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
+    let write = || {
+        let stage = wanted.begin()?;
+        let root = Path::new(CONTENT);
+        let mut members = Vec::new();
+        for member in &cluster.members {
+            members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
+        }
+        let database = job.write(&members)?;
+        let restored = described(&database);
+        for member in &restored {
+            let path = root.join(format!("{}.env", member.name));
+            let written = stage.data().create(&path).and_then(|mut file| {
+                file.write_all(&start_file(member))?;
+                file.sync_all()
+            });
+            written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
+        }
+        if progress.cancelled() {
+            return Err(crate::Error::Cancelled.into());
+        }
+        drop(members);
+        stage.publish()?;
+        Ok(restored)
+    };
+    write().map_err(|error| room.explain(error))
 }
 
 /// Each member's name becomes a file's.

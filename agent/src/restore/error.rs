@@ -10,6 +10,7 @@ use etcdsnap_core::restore::plan::PlanError;
 
 use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
+use crate::number::exact_bytes;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
@@ -103,7 +104,7 @@ pub enum RestoreError {
         reason: String,
     },
     /// The disk has not enough room.
-    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
         /// A directory on it.
         path: PathBuf,
@@ -111,6 +112,16 @@ pub enum RestoreError {
         needed: u64,
         /// Bytes free.
         available: u64,
+    },
+    /// The disk became full while it was written, though there had been room, or this user may not take so much of it.
+    #[error("cannot write {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
+    Full {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Bytes that the whole restore needs.
+        needed: u64,
+        /// What the system said.
+        cause: io::Error,
     },
     /// Nobody has that name.
     #[error("--owner: there is no {0}")]
@@ -187,7 +198,7 @@ impl RestoreError {
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
-            Self::Space { .. } => "Make room, or name another place.".into(),
+            Self::Space { .. } | Self::Full { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }
     }

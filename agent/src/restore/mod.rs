@@ -13,6 +13,7 @@ mod job;
 mod log_notes;
 mod owner;
 mod peers;
+mod room;
 mod stage;
 mod stage_directory;
 mod stale_stages;
@@ -37,6 +38,7 @@ use crate::input::Input;
 use crate::progress::Progress;
 use crate::space;
 use job::{Database, Job, Place};
+use room::Room;
 use stage::{Need, Wanted};
 
 /// What was written, or would be.
@@ -113,19 +115,20 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     if config.run == Run::Dry {
         wanted.check()?;
         let database = job.rehearse()?;
-        match &separate {
-            Some(wal_dir) => space::check(&[(&data_dir, database.size), (wal_dir, wal::SEGMENT)])?,
-            None => space::check(&[(&data_dir, database.size.saturating_add(wal::SEGMENT))])?,
-        }
+        space::check(&[(&data_dir, database.size), (&wal_dir, wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let stage = wanted.begin()?;
-    let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
-    if progress.cancelled() {
-        return Err(crate::Error::Cancelled.into());
-    }
-    stage.publish()?;
-    Ok(described(&database))
+    let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let write = || {
+        let stage = wanted.begin()?;
+        let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
+        if progress.cancelled() {
+            return Err(crate::Error::Cancelled.into());
+        }
+        stage.publish()?;
+        Ok(described(&database))
+    };
+    write().map_err(|error| room.explain(error))
 }
 
 impl Restored {
