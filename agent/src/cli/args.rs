@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use super::args_look::{
-    AuthArgs, DiffArgs, ExportArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
+    AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::args_save::{path, truth};
@@ -52,6 +52,11 @@ pub enum Command {
     Get(GetArgs),
     /// List what became of a key
     History(HistoryArgs),
+    /// List which of many snapshots hold a key, the newest first
+    ///
+    /// A PATH is a snapshot or a directory, whose files are looked into and whose own directories are not. Each snapshot is asked as of its latest revision;
+    /// `deleted` stands in place of the size where it knows that the key was deleted.
+    Find(FindArgs),
     /// List the keys that two snapshots, or two revisions of one, do not have alike; exit code 1 when there are any
     ///
     /// `+` was added, `-` removed, `~` has another value or lease.
@@ -93,6 +98,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print a man page
     Man(ManArgs),
+    /// Print the version of this program, and which versions of etcd and which formats it knows
+    Version(VersionArgs),
 }
 
 /// Arguments of `status`.
@@ -212,9 +219,9 @@ pub struct RestoreArgs {
     /// Go on without a SHA-256, as for a copy of member/snap/db, or with a wrong one
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub skip_hash_check: bool,
-    /// Raise the latest revision by so much
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
-    pub bump_revision: u64,
+    /// Raise the latest revision by so much; `auto`: by 1.2 times the maxRaftIndex of OpenShift's revision.json beside the snapshot, or else by a billion
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = bump)]
+    pub bump_revision: Bump,
     /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub mark_compacted: bool,
@@ -239,6 +246,22 @@ pub struct RestoreArgs {
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: RestoreForm,
+}
+
+/// By how much `restore` raises the revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bump {
+    /// By so much; 0 for not at all.
+    By(u64),
+    /// By what is found beside the snapshot.
+    Auto,
+}
+
+fn bump(text: &str) -> Result<Bump, &'static str> {
+    match text {
+        "auto" => Ok(Bump::Auto),
+        text => text.parse().map(Bump::By).map_err(|_| "a whole number from 0 on is wanted, or `auto`"),
+    }
 }
 
 /// What `restore` checks.
@@ -293,6 +316,14 @@ pub struct ManArgs {
     pub path: Vec<String>,
 }
 
+/// Arguments of `version`.
+#[derive(Debug, clap::Args)]
+pub struct VersionArgs {
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
+}
+
 /// Forms of `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusForm {
@@ -308,7 +339,7 @@ pub enum StatusForm {
     Fields,
 }
 
-/// Forms of `restore`; etcdutl's are those for a person.
+/// Forms of `restore` and `version`; etcdutl's are those for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RestoreForm {
     /// For a person to read

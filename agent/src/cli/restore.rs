@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use etcdsnap::number::si_bytes;
 use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
 
-use super::args::{RestoreArgs, RestoreForm};
+use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::text_verify;
@@ -23,6 +23,14 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
+    let bump = match args.bump_revision {
+        Bump::By(by) => by,
+        Bump::Auto => {
+            let found = etcdsnap::auto_bump(&args.file);
+            output::warn(&format!("{found}."));
+            found.by
+        }
+    };
     let config = RestoreConfig {
         snapshot_path: args.file.clone(),
         name: args.name.clone(),
@@ -37,7 +45,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         initial_cluster: args.initial_cluster.clone(),
         initial_cluster_token: args.initial_cluster_token.clone(),
         skip_hash_check: args.skip_hash_check,
-        revision_bump: args.bump_revision,
+        revision_bump: bump,
         mark_compacted: args.mark_compacted,
         verify: args.verify.into(),
         force: args.force,

@@ -4,6 +4,7 @@
 //! copied ([`copy`]), the structure is judged beside it, and only the pages that change are written ([`etcdsnap_core::restore`]).
 
 mod all;
+mod auto_bump;
 mod config;
 mod copy;
 mod destination;
@@ -30,6 +31,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Map;
 
 pub use all::restore_all_members;
+pub use auto_bump::{AutoBump, BumpBasis, auto_bump};
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
 

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod diff;
 pub mod export;
 mod filter;
+pub mod find;
 pub mod get;
 pub mod hashkv;
 pub mod history;
