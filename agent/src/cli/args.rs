@@ -60,7 +60,10 @@ pub enum Command {
     /// List the keys that two snapshots, or two revisions of one, do not have alike; exit code 1 when there are any
     ///
     /// `+` was added, `-` removed, `~` has another value or lease.
-    Diff(DiffArgs),
+    ///
+    /// `diff FILE --endpoints …` compares a backup with the running cluster: what a restore of it would undo. A snapshot is taken and proven first, in a temporary
+    /// file (TMPDIR). The flags are etcdctl's; its variables count only beside one of them.
+    Diff(Box<DiffArgs>),
     /// Write keys and values for other programs: JSON lines, CSV or Parquet
     Export(ExportArgs),
     /// Say who takes how much room
@@ -95,6 +98,7 @@ pub enum Command {
     ///
     /// The script calls the program as it was called here: by its name, or by its path. Where scripts are kept as files, make them
     /// anew with each version.
+    #[command(alias = "completion")]
     Completions(CompletionsArgs),
     /// Print a man page
     Man(ManArgs),

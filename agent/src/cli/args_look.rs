@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args::{EtcdForm, WorkArgs};
+use super::args_save::LiveArgs;
 use super::exit;
 
 /// What all of them take.
@@ -133,7 +134,7 @@ pub struct DiffArgs {
     /// The older snapshot
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The newer one [default: A at another revision]
+    /// The newer one [default: the running cluster, where flags name it, or A at another revision]
     #[arg(value_name = "B")]
     pub b: Option<PathBuf>,
     /// A as it was at this revision [default: the latest]
@@ -158,6 +159,8 @@ pub struct DiffArgs {
     pub write_out: LookForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub live: LiveArgs,
 }
 
 /// Arguments of `export`.

@@ -11,6 +11,7 @@ pub mod get;
 pub mod hashkv;
 pub mod history;
 pub mod keys;
+mod live;
 mod table;
 pub mod usage;
 mod usage_group;
