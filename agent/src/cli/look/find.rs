@@ -138,7 +138,11 @@ impl Tally {
         }
         let worst = self.worst.unwrap_or(Exit::Done);
         if self.holding == 0 {
-            let advice = "Names of keys are exact: see etcdsnap keys FILE, or find with --prefix. A deleted key is listed with the revision that deleted it.";
+            let advice = if self.unread > 0 {
+                "What could not be read may hold it."
+            } else {
+                "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it."
+            };
             return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
         }
         output::warn(&format!("{text}."));
