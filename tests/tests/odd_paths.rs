@@ -28,6 +28,13 @@ fn files_that_are_judged() {
         assert!(both[0]["error"].is_string());
         told(&both[1], "file", &file);
     }
+    let output = run(&["find".as_ref(), "-wjson".as_ref(), "hello".as_ref(), missing.as_os_str(), file.as_os_str()]);
+    assert_eq!(output.status.code(), Some(2));
+    let lines: Vec<Value> =
+        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let of = |word: &str| lines.iter().find(|line| line.get(word).is_some()).unwrap();
+    told(of("error"), "file", &missing);
+    told(of("key"), "file", &file);
 }
 
 #[test]

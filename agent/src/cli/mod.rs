@@ -2,6 +2,7 @@
 
 mod args;
 mod args_look;
+mod args_restore;
 mod args_save;
 mod client;
 mod codes;
