@@ -34,7 +34,7 @@ mod threads;
 
 use std::path::Path;
 
-pub use bytes::put_bytes;
+pub use bytes::{put_bytes, put_path};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
@@ -45,11 +45,14 @@ pub use fsx::output_target::{OutputError, check_output_streams};
 pub use fsx::part_file::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
+pub use look::{Answer, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};
-pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore, restore_all_members};
+pub use restore::{
+    AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
+    restore_all_members,
+};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 

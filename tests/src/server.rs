@@ -103,24 +103,38 @@ impl Servers {
         Some(servers)
     }
 
+    /// The same with servers of that version that other commands start.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_commands(version: &str, commands: Vec<(Seat, Command)>, logs: &Path) -> Self {
+        let mut servers =
+            Self { version: version.to_owned(), running: Vec::new(), logs: logs.to_owned(), extra: Vec::new() };
+        for (seat, mut command) in commands {
+            servers.run(&seat, &mut command);
+        }
+        servers.wait_until_healthy();
+        servers
+    }
+
     fn spawn(&mut self, seat: &Seat, initial_cluster: &str, state: &str) -> Option<()> {
         let mut etcd = program(&self.version, "etcd")?;
-        let log = File::options().create(true).append(true).open(self.log(seat)).expect("a log");
-        let child = etcd
-            .args(["--name", &seat.name])
+        etcd.args(["--name", &seat.name])
             .arg("--data-dir")
             .arg(&seat.data)
             .args(["--listen-client-urls", &seat.client_url(), "--advertise-client-urls", &seat.client_url()])
             .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
             .args(["--initial-cluster", initial_cluster, "--initial-cluster-state", state])
-            .args(&self.extra)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("etcd starts");
-        self.running.push((seat.clone(), child));
+            .args(&self.extra);
+        self.run(seat, &mut etcd);
         Some(())
+    }
+
+    fn run(&mut self, seat: &Seat, command: &mut Command) {
+        let log = File::options().create(true).append(true).open(self.log(seat)).expect("a log");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.running.push((seat.clone(), command.spawn().expect("etcd starts")));
     }
 
     /// Adds a member to the running cluster and starts it.

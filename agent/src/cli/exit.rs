@@ -41,6 +41,9 @@ pub const HELP_ALL: &str = help!(
 );
 /// Of `get` and `history`.
 pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+/// Of `find`.
+pub const HELP_FIND: &str =
+    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");
 /// Of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");

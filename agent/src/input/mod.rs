@@ -79,6 +79,11 @@ impl Input {
         Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
     }
 
+    /// How long it can be, as far as its first bytes tell.
+    pub fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
     /// The report on what is no database, by its first bytes; none when it is one, or was one before its meta pages were lost.
     pub fn foreign(&self) -> Option<Report> {
         let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);

@@ -1,6 +1,7 @@
 //! What is in a snapshot, read on all processors.
 
 mod difference;
+mod find;
 mod usage;
 
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use crate::progress::{Progress, Stage};
 use crate::scan::{self, Team};
 
 pub use difference::{Side, compare};
+pub use find::{Answer, Found, find};
 pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.

@@ -8,7 +8,9 @@ use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
+use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
+use crate::number::exact_bytes;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
@@ -22,6 +24,22 @@ pub enum RestoreError {
     /// The members cannot be those that the flags name.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// No cluster was given, and the default one has no such member.
+    #[error("--name: {name:?} is not in --initial-cluster, which was not given and is {DEFAULT_CLUSTER} by default")]
+    NotInDefaultCluster {
+        /// The name.
+        name: String,
+    },
+    /// No peer URLs were given, and the cluster does not have the default one for the member.
+    #[error(
+        "--initial-advertise-peer-urls was not given and is {DEFAULT_PEER_URL} by default, but --initial-cluster has {listed} for {name:?}"
+    )]
+    DefaultPeerUrl {
+        /// The member.
+        name: String,
+        /// Its URLs in the cluster, with commas between them.
+        listed: String,
+    },
     /// Only one of two flags that belong together.
     #[error("{given} is given without {lacking}")]
     Bump {
@@ -86,7 +104,7 @@ pub enum RestoreError {
         reason: String,
     },
     /// The disk has not enough room.
-    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
         /// A directory on it.
         path: PathBuf,
@@ -94,6 +112,16 @@ pub enum RestoreError {
         needed: u64,
         /// Bytes free.
         available: u64,
+    },
+    /// The disk became full while it was written, though there had been room, or this user may not take so much of it.
+    #[error("cannot write {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
+    Full {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Bytes that the whole restore needs.
+        needed: u64,
+        /// What the system said.
+        cause: io::Error,
     },
     /// Nobody has that name.
     #[error("--owner: there is no {0}")]
@@ -153,6 +181,8 @@ impl RestoreError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input(error) => error.advice(),
+            Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
+            Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
             Self::NoTrailer { .. } => {
                 "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
             }
@@ -168,7 +198,7 @@ impl RestoreError {
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
-            Self::Space { .. } => "Make room, or name another place.".into(),
+            Self::Space { .. } | Self::Full { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }
     }

@@ -19,7 +19,7 @@ use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
 use crate::hasher::Copied;
-use crate::input::{Body, FileSource, Input};
+use crate::input::{Body, FileSource, Input, Spool};
 use crate::progress::Progress;
 use crate::threads;
 
@@ -73,6 +73,17 @@ impl Job<'_> {
             Err(error @ PlanError::Bump { .. }) => Err(error.into()),
             // What is wrong with the database itself is told better when all of it has been read.
             _ => Ok(()),
+        }
+    }
+
+    /// Bytes that the database of one member is going to have, as far as that can be told before it is read.
+    pub fn size_ahead(&self) -> u64 {
+        match &self.input.body {
+            Body::Plain(source) => {
+                let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
+                plan(source, self.cluster, self.bump).map_or(database, |plan| database.max(plan.edited.size))
+            }
+            Body::Packed(packed) => packed.extent().database().unwrap_or_default(),
         }
     }
 
@@ -174,13 +185,17 @@ impl Job<'_> {
 
     fn rehearse_as_it_is(&self) -> Result<Database, RestoreError> {
         let path = self.input.path.clone();
-        let failed = |cause| RestoreError::Write { path: std::env::temp_dir(), cause };
         let (source, copied) = match &self.input.body {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
-                let file = tempfile::tempfile().map_err(failed)?;
-                let target = Target::of(file, &std::env::temp_dir());
-                let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress)?;
+                // The pages that would change are looked for at any place of it.
+                let failed = |cause| RestoreError::from(Spool::failed(cause));
+                let target = Target::of(Spool::new(packed.extent().snapshot())?.into_file(), &path);
+                let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress);
+                let copied = copied.map_err(|error| match error {
+                    RestoreError::Write { cause, .. } => failed(cause),
+                    other => other,
+                })?;
                 target.file.set_len(copied.database_len()).map_err(failed)?;
                 (Some(FileSource::new(target.file, &path).map_err(failed)?), copied)
             }

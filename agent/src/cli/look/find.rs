@@ -1,0 +1,151 @@
+//! `etcdsnap find KEY PATH…`
+
+use std::path::{Path, PathBuf};
+
+use etcdsnap::core::store::{Key, KeyRange};
+use etcdsnap::{Found, printable_path, put_path};
+use serde_json::Map;
+
+use super::{bytes, keys, table, told};
+use crate::cli::args::FindArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::input;
+use crate::cli::output::{self, Lines};
+use crate::cli::progress::Bar;
+use crate::cli::render::number::counted;
+
+/// Runs the command.
+///
+/// # Errors
+/// When no snapshot holds the key, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
+pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
+    let key = bytes::typed(&args.key)?;
+    let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
+    if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(input::stdin_twice());
+    }
+    input::check_not_written(&paths)?;
+    let range = if args.prefix { KeyRange::prefix(&key) } else { KeyRange::one(&key) };
+    let all = etcdsnap::find(&args.paths, &range, args.work.threads, &Bar::new(Path::new("snapshots")))?;
+    let mut found = Tally::default();
+    let mut lines = Lines::new();
+    let mut listed: Vec<(&Found, Vec<Key<'_>>)> = Vec::new();
+    for one in &all {
+        let Some(states) = found.take(one, args.write_out, &mut lines)? else { continue };
+        if args.write_out == LookForm::Json {
+            for state in states {
+                let mut object = Map::new();
+                put_path(&mut object, "file", &one.path);
+                object.insert("snapshotRevision".into(), revision(one).into());
+                object.extend(keys::object(&state));
+                bytes::write_line(&mut lines, &object)?;
+            }
+        } else if !states.is_empty() {
+            listed.push((one, states));
+        }
+    }
+    lines.finish()?;
+    if !listed.is_empty() {
+        let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
+        table::print(args.write_out, columns, |take| {
+            for (one, states) in &listed {
+                for state in states {
+                    let mut cells = row(one, state);
+                    cells.truncate(columns.len());
+                    if !take(&cells)? {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+    found.finish(args, &key)
+}
+
+const COLUMNS: [table::Column; 5] =
+    [("file", false), ("revision", true), ("mod", true), ("bytes", true), ("key", false)];
+
+fn revision(found: &Found) -> i64 {
+    found.answer.as_ref().map_or(0, |answer| answer.revision)
+}
+
+fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
+    vec![
+        printable_path(&found.path),
+        revision(found).to_string(),
+        state.revision.main.to_string(),
+        if state.deleted { "deleted".into() } else { state.value_len.to_string() },
+        bytes::key(state.key),
+    ]
+}
+
+/// How many files there are of each kind.
+#[derive(Default)]
+struct Tally {
+    snapshots: u64,
+    holding: u64,
+    unread: u64,
+    others: u64,
+    worst: Option<Exit>,
+}
+
+impl Tally {
+    fn met(&mut self, exit: Exit) {
+        self.worst = self.worst.max(Some(exit));
+    }
+
+    /// The keys of one file, and what there is to say of it.
+    fn take<'f>(&mut self, one: &'f Found, form: LookForm, lines: &mut Lines) -> Result<Option<Vec<Key<'f>>>, Failure> {
+        if one.is_other_file() {
+            self.others = self.others.saturating_add(1);
+            return Ok(None);
+        }
+        let answer = match &one.answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.unread = self.unread.saturating_add(1);
+                self.met(Exit::of_error(error));
+                output::complain(&error.to_string(), &error.advice());
+                if form == LookForm::Json {
+                    let mut object = Map::new();
+                    put_path(&mut object, "file", &one.path);
+                    object.insert("error".into(), error.to_string().into());
+                    bytes::write_line(lines, &object)?;
+                }
+                return Ok(None);
+            }
+        };
+        self.snapshots = self.snapshots.saturating_add(1);
+        self.met(told(&one.path, &answer.lost));
+        let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
+        if states.iter().any(|state| !state.deleted) {
+            self.holding = self.holding.saturating_add(1);
+        }
+        Ok(Some(states))
+    }
+
+    fn finish(self, args: &FindArgs, key: &[u8]) -> Result<Exit, Failure> {
+        let name = bytes::key(key);
+        let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+        let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
+        if self.unread > 0 {
+            text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
+        }
+        if self.others > 0 {
+            text.push_str(&format!("; {} no snapshot", counted(self.others, "file is", "files are")));
+        }
+        let worst = self.worst.unwrap_or(Exit::Done);
+        if self.holding == 0 {
+            let advice = if self.unread > 0 {
+                "What could not be read may hold it."
+            } else {
+                "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it."
+            };
+            return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
+        }
+        output::warn(&format!("{text}."));
+        Ok(worst)
+    }
+}
