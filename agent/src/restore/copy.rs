@@ -16,7 +16,7 @@ use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::{scan, threads};
+use crate::{scan, space, threads};
 
 const BLOCK: usize = 1 << 20;
 
@@ -45,6 +45,8 @@ pub(super) fn plain(
         return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
+    // A restore that fills the disk before it gives up hurts whoever else writes there.
+    space::check_files(to.iter().map(|target| (&target.file, target.path.as_path(), len(from))))?;
     for target in to {
         let room = rustix::fs::fallocate(&target.file, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
         if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {

@@ -190,9 +190,9 @@ impl RestoreError {
                 "Take another copy or another snapshot; `etcdsnap verify` says what is hurt. --skip-hash-check restores it all the same.".into()
             }
             Self::Damaged { .. } => {
-                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read.".into()
+                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
             }
-            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
+            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
             Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
