@@ -75,7 +75,7 @@ fn members_that_agree(version: &str) {
         );
     }
     let text = said(&save(&seats[0], &[], &file));
-    assert!(text.contains(&format!("revision {revision} compared: same data as b, c\n")), "{text}");
+    assert!(text.contains(&format!("at revision {revision}: same data as b, c\n")), "{text}");
     let json = cli::json(&save(&seats[0], &["-w=json", "--no-compare"], &file));
     assert_eq!(json["comparison"], Value::Null);
 
@@ -126,7 +126,7 @@ fn members_that_agree(version: &str) {
     servers.kill(2);
     let output = save(&seats[0], &[], &file);
     let text = said(&output);
-    assert!(text.contains("compared: same data as b; not compared with c (http://"), "{text}");
+    assert!(text.contains(": same data as b; not compared with c (http://"), "{text}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
 

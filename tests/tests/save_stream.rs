@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{FileExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Weak};
@@ -158,27 +158,30 @@ fn a_damaged_database_is_found_while_it_streams() {
     let folder = tempfile::tempdir().unwrap();
     let seats = seats(folder.path(), &["one"]);
     let Some(servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    servers.fill(2);
+    servers.fill(6);
     let url = seats[0].client_url();
     let before = command(&url, &["-"]).output().unwrap();
     refused(&before, 0, &[]);
-    let database = seats[0].data.join("member/snap/db");
-    let bytes = fs::read(&database).unwrap();
-    let key = bytes.windows(6).rposition(|window| window == b"fill/1").unwrap();
-    // The tag of the key within its value.
-    let at = (key - 2) as u64;
-    std::os::unix::fs::FileExt::write_all_at(&File::options().write(true).open(&database).unwrap(), b"\x0f", at)
-        .unwrap();
+    let path = seats[0].data.join("member/snap/db");
+    let bytes = fs::read(&path).unwrap();
+    let database = File::options().write(true).open(&path).unwrap();
+    // The tag of a key within its value, in every copy of its page: pages that the tree no longer has hold some.
+    for (key, _) in bytes.windows(6).enumerate().filter(|(_, window)| *window == b"fill/1") {
+        database.write_all_at(b"\x0f", (key - 2) as u64).unwrap();
+    }
     let output = command(&url, &["-"]).output().unwrap();
     refused(&output, 1, &["is damaged", "Discard what came out"]);
     is_no_snapshot(&output.stdout);
     let output = command(&url, &["-", "--verify=hash"]).output().unwrap();
     refused(&output, 0, &["structure not checked"]);
-    // A page that does not look like one would have to be read again, which only a file can be.
-    let is_page = |at: &usize| bytes[*at..*at + 8] == (*at as u64 / 4096).to_le_bytes() && bytes[*at + 8] == 2;
-    let page = (4096..=key).rev().filter(|at| at % 4096 == 0).find(is_page).unwrap() as u64;
-    std::os::unix::fs::FileExt::write_all_at(&File::options().write(true).open(&database).unwrap(), &[0; 2], page + 8)
-        .unwrap();
+    // Large leaves that do not look like pages would have to be read again, which only a file can be; but for the first 128 KiB of it.
+    let page_at = |at: &usize| bytes[*at..*at + 8] == (*at as u64 / 4096).to_le_bytes() && bytes[*at + 8] == 2;
+    let pages: Vec<usize> = (1 << 17..bytes.len()).step_by(4096).filter(page_at).collect();
+    let large = |at: &&usize| u32::from_le_bytes(bytes[**at + 12..**at + 16].try_into().unwrap()) > 100;
+    assert!(pages.iter().any(|at| large(&at)));
+    for at in pages.iter().filter(large) {
+        database.write_all_at(&[0; 2], *at as u64 + 8).unwrap();
+    }
     let output = command(&url, &["-"]).output().unwrap();
     refused(&output, 2, &["could not be proven while it streamed", "Discard what came out", "Save it into a file"]);
     is_no_snapshot(&output.stdout);

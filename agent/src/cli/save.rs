@@ -178,7 +178,7 @@ fn compared(comparison: &Comparison) -> String {
         }
     }
     told.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
-    format!("  revision {} compared: {}\n", comparison.revision, told.join("; "))
+    format!("  at revision {}: {}\n", comparison.revision, told.join("; "))
 }
 
 /// What `etcdctl snapshot save` prints, from 3.6 on with the version that the server names.
