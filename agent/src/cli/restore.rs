@@ -6,6 +6,7 @@ use super::args::{RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::text_verify;
+use super::restore_notes::notes;
 use super::{input, output, signals};
 
 /// Runs the command.
@@ -88,13 +89,14 @@ fn text(restored: &Restored) -> String {
         .as_deref()
         .map_or(String::new(), |path| format!("  how to start it: {}\n", printable_path(path)));
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{start}",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{start}{}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,
         restored.cluster_id,
         restored.database_size,
         restored.pages_changed,
+        notes(restored),
     )
 }
 

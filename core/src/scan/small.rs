@@ -2,8 +2,9 @@
 
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
+use crate::code::Code;
 use crate::crc::{Combiner, Run};
-use crate::etcd::schema::Facts;
+use crate::etcd::schema::{Facts, REQUIRED};
 use crate::finding::Findings;
 use crate::scan::fold::{Fold, LeafPage};
 
@@ -44,8 +45,13 @@ impl Fold for SmallFold<'_> {
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
             if element.flags & BUCKET != 0 {
+                if REQUIRED.iter().any(|name| name.as_bytes() == self.bucket) {
+                    let text = format!("bucket {}: there is a bucket in it", self.bucket.escape_ascii());
+                    findings.push(leaf.finding(Code::BucketNested, element.at, text).key(element.key));
+                }
                 continue;
             }
+            self.facts.place(self.bucket, element.key, (leaf.page, leaf.offset.saturating_add(element.at as u64)));
             if let Err((code, text)) = self.facts.take(self.bucket, element.key, element.value) {
                 let bucket = self.bucket.escape_ascii();
                 findings.push(leaf.finding(code, element.at, format!("bucket {bucket}: {text}")).key(element.key));
@@ -75,17 +81,23 @@ pub struct RootFold<'a> {
 
 impl Fold for RootFold<'_> {
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
-        use crate::code::Code::BucketInvalid;
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 let text = "an entry at the top level of the database is no bucket";
-                self.other.push(leaf.finding(BucketInvalid, element.at, text).key(element.key));
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text).key(element.key));
                 continue;
             }
             if self.listed.len() >= crate::limits::MAX_BUCKETS {
                 let text = format!("more than {} top-level buckets", crate::limits::MAX_BUCKETS);
-                self.other.push(leaf.finding(BucketInvalid, element.at, text));
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
                 return;
+            }
+            if element.key.is_empty() {
+                let text = "a bucket without a name, which bolt refuses to open";
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
+            } else if !REQUIRED.iter().any(|name| name.as_bytes() == element.key) {
+                let text = format!("no etcd makes a bucket `{}`", element.key.escape_ascii());
+                self.other.push(leaf.finding(Code::BucketUnknown, element.at, text).key(element.key));
             }
             let at = element.at.saturating_add(element.key.len());
             self.listed.push(Listed {

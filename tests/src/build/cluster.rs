@@ -1,10 +1,10 @@
-//! etcd's other buckets: members, meta values, users, roles, alarms.
+//! etcd's other buckets: members, meta values, users, roles. No alarm is raised.
 
 use prost::Message;
 use serde_json::json;
 
 use super::history::{History, revision_key};
-use super::message::{AlarmMember, AlarmType, Lease, Permission, Role, User, UserOptions};
+use super::message::{Lease, Permission, Role, User, UserOptions};
 use super::tree::Bucket;
 use crate::dice::Dice;
 
@@ -63,10 +63,6 @@ pub fn database(history: &History, version: Version, dice: &mut Dice) -> Bucket 
         root.bucket("cluster").put("downgrade", r#"{"target-version":"","enabled":false}"#);
     }
     auth(&mut root, dice);
-    if dice.chance(30) {
-        let alarm = AlarmMember { member_id: ids[0], alarm: AlarmType::NoSpace.into() };
-        root.bucket("alarm").put(alarm.encode_to_vec(), "");
-    }
     root
 }
 
