@@ -43,6 +43,20 @@ pub struct Service {
 }
 
 impl Outcome {
+    const BEST: u32 = 6;
+
+    /// How far it came.
+    fn rank(&self) -> u32 {
+        match self {
+            Self::NotRestored(_) => 0,
+            Self::NotStarted(_) => 1,
+            Self::Answers(service) => {
+                let good = [service.keys.is_some(), service.writes, service.after_write.is_some(), service.healthy];
+                2 + good.into_iter().map(u32::from).sum::<u32>()
+            }
+        }
+    }
+
     /// In the words of `docs/what-etcd-starts-from.md`; `good` is how the unchanged file is served.
     #[must_use]
     pub fn describe(&self, good: &Service) -> String {
@@ -87,10 +101,21 @@ pub const SERVES: &str = "serves";
 
 /// Restores a snapshot with the tool of a version and starts its server. None when they are not built.
 ///
+/// What fails is tried once more: a machine with other work to do may be slow, and somebody may have taken the port.
+///
 /// # Panics
 /// When the programs cannot be run.
 #[must_use]
 pub fn observe(version: &str, snapshot: &[u8]) -> Option<Outcome> {
+    let first = observe_once(version, snapshot)?;
+    if first.rank() == Outcome::BEST {
+        return Some(first);
+    }
+    let second = observe_once(version, snapshot)?;
+    Some(if second.rank() > first.rank() { second } else { first })
+}
+
+fn observe_once(version: &str, snapshot: &[u8]) -> Option<Outcome> {
     let folder = tempfile::tempdir().expect("a directory");
     let seat = seats(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");

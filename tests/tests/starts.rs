@@ -263,7 +263,12 @@ fn the_oldest_etcd_is_named() {
             ..Default::default()
         };
         let oldest = etcdsnap::restore(&config, &etcdsnap::NoProgress).expect("restored").oldest_etcd;
-        let said = starts::start(etcd, &seat, folder.path()).map(|outcome| match outcome {
+        let started = match starts::start(etcd, &seat, folder.path()) {
+            // A machine with other work to do may have been slow.
+            Some(Outcome::NotStarted(_)) => starts::start(etcd, &seat, folder.path()),
+            started => started,
+        };
+        let said = started.map(|outcome| match outcome {
             Outcome::Answers(service) if service.keys.is_some_and(|(keys, _)| keys == 188) && service.writes => SERVES,
             Outcome::Answers(service) => panic!("{written} {etcd}: {service:?}"),
             Outcome::NotRestored(_) | Outcome::NotStarted(_) => "no start",
