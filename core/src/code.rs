@@ -186,7 +186,7 @@ codes! {
         "The cluster version or downgrade state cannot be read; etcd stops when it meets one."
         "Use another copy or another snapshot." }
     VersionImpossible "version-impossible" Damage {
-        "The cluster version or the storage version is higher than that of any etcd this program knows, and the other one does not bear it out. etcd 3.6 and 3.7 do not start from it."
+        "The cluster version or the storage version is none that etcd writes, or the two contradict each other. etcd 3.6 and 3.7 do not start from it, or refuse every request."
         "Use another copy or another snapshot. If a newer etcd wrote it, use a newer etcdsnap." }
     CompactedRevisionMissing "compacted-revision-missing" Warning {
         "The revision of the last compaction has no entry. Either etcd 3.5 or older ran that compaction at a revision that deleted a key, or the newest revisions are lost, or the mark is wrong."

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use etcdsnap_proto::authpb::permission::Type;
 use etcdsnap_proto::authpb::{Role, User};
+use prost::Message;
 
 use crate::code::Code;
 use crate::etcd::record::KeyHash;
@@ -64,11 +65,12 @@ impl Access {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn role(&mut self, name: &[u8], role: &Role) -> Result<(), Fault> {
+    pub fn role(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         match self.roles.try_reserve(1) {
             Ok(()) => drop(self.roles.insert(KeyHash::of(name))),
             Err(_) => self.roles_unknown = true,
         }
+        let role: Role = message(value)?;
         called(name, &role.name)?;
         let unknown = role.key_permission.iter().find(|held| Type::try_from(held.perm_type).is_err());
         unknown.map_or(Ok(()), |held| {
@@ -83,9 +85,17 @@ impl Access {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn user(&mut self, name: &[u8], user: &User) -> Result<(), Fault> {
+    pub fn user(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let user: User = message(value)?;
         called(name, &user.name)?;
         self.has_root |= name == ROOT.as_bytes() && user.roles.iter().any(|role| role == ROOT);
+        let without = user.options.is_some_and(|options| options.no_password);
+        if !user.password.is_empty() && (without || !is_bcrypt(&user.password)) {
+            return Err((
+                Code::AuthMalformed,
+                "its password is no hash that etcd writes, so the user cannot log in".into(),
+            ));
+        }
         if !user.roles.is_sorted() {
             return Err((Code::AuthMalformed, "its roles are not in order, so etcd misses some of them".into()));
         }
@@ -98,6 +108,24 @@ impl Access {
             }
         }
     }
+}
+
+/// Decodes a user or role. One that holds more than the fields that etcd knows has lost what stood there: a tag was changed.
+fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
+    let malformed = |text: String| (Code::AuthMalformed, text);
+    let message = M::decode(value).map_err(|error| malformed(format!("the value cannot be decoded: {error}")))?;
+    if message.encoded_len() != value.len() {
+        return Err(malformed("the value has fields that etcd does not know, and may lack others".into()));
+    }
+    Ok(message)
+}
+
+/// Whether a password is hashed as etcd does it: `$2a$`, two digits of cost, `$`, and 53 characters.
+fn is_bcrypt(password: &[u8]) -> bool {
+    let (head, hash) = password.split_at_checked(7).unwrap_or_default();
+    let [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', ten, one, b'$'] = head else { return false };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
+    ten.is_ascii_digit() && one.is_ascii_digit() && hash.len() == 53 && hash.iter().all(plain)
 }
 
 fn called(key: &[u8], name: &[u8]) -> Result<(), Fault> {
@@ -114,23 +142,27 @@ mod tests {
 
     use super::*;
 
-    fn user(roles: &[&str]) -> User {
-        User { name: b"u".to_vec(), roles: roles.iter().map(ToString::to_string).collect(), ..User::default() }
+    fn user(name: &str, roles: &[&str]) -> User {
+        let password = format!("$2a$10${}", "abc./XYZ0".repeat(6).split_off(1)).into_bytes();
+        let roles = roles.iter().map(ToString::to_string).collect();
+        User { name: name.into(), password, roles, ..User::default() }
     }
 
     #[test]
     fn roles_must_exist_but_for_root() {
         let mut access = Access::default();
         let reader = Role { name: b"reader".to_vec(), ..Role::default() };
-        access.role(b"reader", &reader).unwrap();
-        assert_eq!(access.user(b"u", &user(&["reader", "root"])), Ok(()));
-        assert_eq!(access.user(b"u", &user(&["readeq"])).unwrap_err().0, Code::AuthRoleMissingOff);
+        access.role(b"reader", &reader.encode_to_vec()).unwrap();
+        let take = |access: &mut Access, name: &str, roles: &[&str]| {
+            access.user(name.as_bytes(), &user(name, roles).encode_to_vec()).map_err(|(code, _)| code)
+        };
+        assert_eq!(take(&mut access, "u", &["reader", "root"]), Ok(()));
+        assert_eq!(take(&mut access, "u", &["readeq"]), Err(Code::AuthRoleMissingOff));
         access.state(b"authEnabled", &[1]).unwrap();
-        assert_eq!(access.user(b"u", &user(&["readeq"])).unwrap_err().0, Code::AuthRoleMissing);
-        assert_eq!(access.user(b"u", &user(&["root", "reader"])).unwrap_err().0, Code::AuthMalformed);
+        assert_eq!(take(&mut access, "u", &["readeq"]), Err(Code::AuthRoleMissing));
+        assert_eq!(take(&mut access, "u", &["root", "reader"]), Err(Code::AuthMalformed));
         assert!(!access.has_root);
-        let root = User { name: b"root".to_vec(), ..user(&["root"]) };
-        assert_eq!((access.user(b"root", &root), access.has_root), (Ok(()), true));
+        assert_eq!((take(&mut access, "root", &["root"]), access.has_root), (Ok(()), true));
     }
 
     #[test]
@@ -140,8 +172,15 @@ mod tests {
             assert_eq!(access.state(key, value).unwrap_err().0, Code::AuthMalformed);
         }
         let held = Permission { perm_type: 7, ..Permission::default() };
-        let role = Role { name: b"r".to_vec(), key_permission: vec![held] };
+        let role = Role { name: b"r".to_vec(), key_permission: vec![held] }.encode_to_vec();
         assert_eq!(access.role(b"r", &role).unwrap_err().0, Code::AuthMalformed);
         assert_eq!(access.role(b"s", &role).unwrap_err().0, Code::AuthMalformed);
+        let good = user("u", &[]);
+        assert_eq!(access.user(b"u", &good.encode_to_vec()), Ok(()));
+        let short = User { password: b"$2a$10$abc".to_vec(), ..good.clone() };
+        let unknown = [&good.encode_to_vec()[..], &[0x7A, 0]].concat();
+        for bytes in [short.encode_to_vec(), unknown, vec![0x7F, 0xFF]] {
+            assert_eq!(access.user(b"u", &bytes).unwrap_err().0, Code::AuthMalformed);
+        }
     }
 }

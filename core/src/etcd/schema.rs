@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use etcdsnap_proto::authpb::{Role, User};
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
 use etcdsnap_proto::leasepb::Lease;
 use prost::Message;
@@ -90,8 +89,8 @@ impl Facts {
             b"cluster" => (Code::ClusterMalformed, self.cluster(key, value)),
             b"alarm" => return alarm(key),
             b"auth" => return self.access.state(key, value),
-            b"authUsers" => return auth_message::<User>(value).and_then(|user| self.access.user(key, &user)),
-            b"authRoles" => return auth_message::<Role>(value).and_then(|role| self.access.role(key, &role)),
+            b"authUsers" => return self.access.user(key, value),
+            b"authRoles" => return self.access.role(key, value),
             _ => return Ok(()),
         };
         match taken {
@@ -190,10 +189,6 @@ fn version_text(value: &[u8]) -> Result<String, String> {
 
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
     M::decode(value).map_err(|error| format!("the value cannot be decoded: {error}"))
-}
-
-fn auth_message<M: Message + Default>(value: &[u8]) -> Result<M, (Code, String)> {
-    message(value).map_err(|text| (Code::AuthMalformed, text))
 }
 
 fn member_id(key: &[u8]) -> Result<u64, String> {

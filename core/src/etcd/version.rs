@@ -51,12 +51,23 @@ pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Co
             let text = format!("The storage version is {storage}, but the cluster version is {cluster}; {known}.");
             Some((Code::VersionImpossible, "storageVersion", text))
         }
+        (false, false) if cluster_is.is_some_and(|version| !is_cluster_version(version)) => {
+            let text = format!(
+                "The cluster version is {cluster}; etcd writes 3.0.0, 3.1.0 and so on, and serves nothing under another."
+            );
+            Some((Code::VersionImpossible, "clusterVersion", text))
+        }
         (false, false) if storage_is.is_some_and(|version| !is_known(version)) => {
             let text = format!("The storage version is {storage}, which no etcd ever wrote.");
             Some((Code::VersionImpossible, "storageVersion", text))
         }
         (false, false) => None,
     }
+}
+
+/// Whether this is a version that a cluster can have: etcd 3.6 and later look it up whole, and refuse every request under one that they do not find.
+fn is_cluster_version((major, minor, patch): (u64, u64, u64)) -> bool {
+    major == NEWEST.0 && minor <= NEWEST.1 && patch == 0
 }
 
 /// The oldest etcd that etcd's own rules let start on a store with these versions, as `MAJOR.MINOR`.
@@ -86,11 +97,15 @@ mod tests {
     fn versions_bear_each_other_out() {
         let code = |cluster, storage| contradiction(cluster, storage).map(|(code, ..)| code);
         for storage in [None, Some("3.5.0"), Some("3.6.0"), Some("3.7.0")] {
-            for cluster in [None, Some("3.4.0"), Some("3.6.0"), Some("3.7.0")] {
+            for cluster in [None, Some("3.6.0"), Some("3.7.0")] {
                 assert_eq!(code(cluster, storage), None, "{cluster:?} {storage:?}");
             }
             assert_eq!(code(Some("3.8.0"), storage), Some(Code::VersionImpossible));
         }
+        for (cluster, storage) in [("1.6.0", None), ("3.6.4", Some("3.6.0"))] {
+            assert_eq!(code(Some(cluster), storage), Some(Code::VersionImpossible), "{cluster}");
+        }
+        assert_eq!(code(Some("3.0.0"), None), None);
         assert_eq!(code(Some("3.8.0"), Some("3.8.0")), Some(Code::VersionUnknown));
         assert_eq!(code(Some("3.7.0"), Some("3.8.0")), Some(Code::VersionImpossible));
         assert_eq!(code(Some("3.7.0"), Some("2.6.0")), Some(Code::VersionImpossible));

@@ -40,6 +40,9 @@ impl Version {
     }
 }
 
+/// Looks like a password hashed as etcd does it.
+pub const PASSWORD: &str = "$2a$10$abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ./012";
+
 /// The buckets that every etcd since 3.3 makes at its start.
 pub const BUCKETS: [&str; 10] =
     ["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
@@ -118,7 +121,7 @@ fn auth(root: &mut Bucket, dice: &mut Dice) {
     for name in ["root", "reader"] {
         let user = User {
             name: name.into(),
-            password: b"$2a$10$abcdefghijklmnopqrstuv".to_vec(),
+            password: PASSWORD.into(),
             roles: vec![name.to_owned()],
             options: Some(UserOptions { no_password: false }),
         };

@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::Damage;
 use super::Place::{self, Entry};
+use crate::build::cluster::PASSWORD;
 use crate::build::message::{Permission, Role, User};
 use crate::build::{Bucket, Node};
 
@@ -59,6 +60,19 @@ pub const ALL: &[Damage] = &[
     Damage::content("auth_on_role_is_no_message", MALFORMED, |root| {
         enable(root);
         root.bucket("authRoles").put("reader", [0x7F, 0xFF, 0x01]);
+        Some(Entry("authRoles", b"reader".to_vec()))
+    }),
+    Damage::content("auth_on_password_is_no_hash", MALFORMED, |root| {
+        enable(root);
+        user(root, "alice", |user| user.password[20] ^= 0x80)
+    }),
+    Damage::content("auth_on_role_whose_permissions_are_another_field", MALFORMED, |root| {
+        enable(root);
+        let mut bytes = root.bucket("authRoles").value(b"reader")?.to_vec();
+        // The tag behind the name: field 3 instead of 2.
+        let tag = 2 + b"reader".len();
+        (bytes[tag] == 0x12).then(|| bytes[tag] = 0x1A)?;
+        root.bucket("authRoles").put("reader", bytes);
         Some(Entry("authRoles", b"reader".to_vec()))
     }),
     Damage::content("auth_on_key_auth_enabled_misspelt", MALFORMED, |root| {
@@ -125,7 +139,7 @@ fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Pla
     let there = root.bucket("authUsers").value(name.as_bytes()).map(<[u8]>::to_vec);
     let mut user = match there {
         Some(bytes) => User::decode(bytes.as_slice()).expect("a user"),
-        None => User { name: name.into(), password: b"$2a$10$abcdefghijklmnopqrstuv".to_vec(), ..User::default() },
+        None => User { name: name.into(), password: PASSWORD.into(), ..User::default() },
     };
     change(&mut user);
     root.bucket("authUsers").put(name, user.encode_to_vec());

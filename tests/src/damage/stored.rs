@@ -49,6 +49,11 @@ pub const ALL: &[Damage] = &[
     Damage::content("downgrade_of_wrong_types", &["cluster-malformed"], |root| {
         set(root, "cluster", "downgrade", br#"{"target-version":3,"enabled":"yes"}"#)
     }),
+    Damage::content("cluster_version_of_no_major", VERSION, |root| set(root, "cluster", "clusterVersion", b"1.6.0")),
+    Damage::content("cluster_version_with_a_patch", VERSION, |root| {
+        let version = root.bucket("cluster").value(b"clusterVersion")?.strip_suffix(b"0")?.to_vec();
+        set(root, "cluster", "clusterVersion", &[&version[..], b"4"].concat())
+    }),
     Damage::content("cluster_version_of_the_next_minor", VERSION, |root| {
         set(root, "cluster", "clusterVersion", b"3.8.0")
     }),
