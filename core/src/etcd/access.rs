@@ -120,12 +120,13 @@ fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
     Ok(message)
 }
 
-/// Whether a password is hashed as etcd does it: `$2a$`, two digits of cost, `$`, and 53 characters.
+/// Whether a password is hashed as etcd does it: `$2a$`, a cost of 04 to 31, `$`, and 53 characters.
 fn is_bcrypt(password: &[u8]) -> bool {
     let (head, hash) = password.split_at_checked(7).unwrap_or_default();
     let [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', ten, one, b'$'] = head else { return false };
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
-    ten.is_ascii_digit() && one.is_ascii_digit() && hash.len() == 53 && hash.iter().all(plain)
+    let cost = matches!((ten, one), (b'0', b'4'..=b'9') | (b'1' | b'2', b'0'..=b'9') | (b'3', b'0' | b'1'));
+    cost && hash.len() == 53 && hash.iter().all(plain)
 }
 
 fn called(key: &[u8], name: &[u8]) -> Result<(), Fault> {
@@ -177,9 +178,13 @@ mod tests {
         assert_eq!(access.role(b"s", &role).unwrap_err().0, Code::AuthMalformed);
         let good = user("u", &[]);
         assert_eq!(access.user(b"u", &good.encode_to_vec()), Ok(()));
+        let costly = User {
+            password: good.password.iter().map(|byte| if *byte == b'1' { b'9' } else { *byte }).collect(),
+            ..good.clone()
+        };
         let short = User { password: b"$2a$10$abc".to_vec(), ..good.clone() };
         let unknown = [&good.encode_to_vec()[..], &[0x7A, 0]].concat();
-        for bytes in [short.encode_to_vec(), unknown, vec![0x7F, 0xFF]] {
+        for bytes in [short.encode_to_vec(), costly.encode_to_vec(), unknown, vec![0x7F, 0xFF]] {
             assert_eq!(access.user(b"u", &bytes).unwrap_err().0, Code::AuthMalformed);
         }
     }
