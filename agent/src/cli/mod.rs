@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod render;
 mod restore;
+mod restore_notes;
 mod save;
 mod service;
 mod signals;

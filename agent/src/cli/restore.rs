@@ -12,6 +12,7 @@ use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::text_verify;
+use super::restore_notes::notes;
 use super::{input, output, signals};
 
 /// Runs the command.
@@ -130,13 +131,14 @@ fn text(restored: &Restored) -> String {
         )
     });
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{quota}{start}",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{quota}{start}{}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,
         restored.cluster_id,
         restored.database_size,
         restored.pages_changed,
+        notes(restored),
     )
 }
 

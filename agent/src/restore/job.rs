@@ -31,6 +31,15 @@ pub(super) struct Database {
     pub size: u64,
     /// Whether its SHA-256 was compared.
     pub sha256_checked: bool,
+    /// How many keys it holds; none when nothing was judged.
+    pub keys: Option<u64>,
+}
+
+/// What came of copying the database.
+struct Judged {
+    size: u64,
+    sha256_checked: bool,
+    keys: Option<u64>,
 }
 
 /// Where the files of one member are made: stages, and paths in them.
@@ -104,7 +113,7 @@ impl Job<'_> {
     /// The database, changed and synced in every target.
     fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
         let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
-        let (size, sha256_checked) = self.unless_changed(self.copy(targets))?;
+        let Judged { size, sha256_checked, keys } = self.unless_changed(self.copy(targets))?;
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let plan = plan(&source.map_err(|cause| first.failed(cause))?, self.cluster, self.bump)?;
         let finish = |target: &Target| {
@@ -126,7 +135,7 @@ impl Job<'_> {
                     .unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into())),
             })
         })?;
-        Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked })
+        Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked, keys })
     }
 
     /// The `.snap` file and the log of a member.
@@ -150,13 +159,14 @@ impl Job<'_> {
         stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))
     }
 
-    /// Copies the database to all targets, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
-    fn copy(&self, to: &[Target]) -> Result<(u64, bool), RestoreError> {
+    /// Copies the database to all targets, compares its SHA-256 and judges its structure.
+    fn copy(&self, to: &[Target]) -> Result<Judged, RestoreError> {
+        let mut keys = None;
         let copied = match &self.input.body {
             Body::Plain(file) => {
                 let (copied, report) = copy::plain(file, to, self.judge(), self.progress)?;
                 file.assert_unchanged()?;
-                report.map_or(Ok(()), |report| self.accept(report))?;
+                keys = report.map_or(Ok(None), |report| self.accept(report))?;
                 copied
             }
             Body::Packed(packed) => {
@@ -173,9 +183,9 @@ impl Job<'_> {
         if let (Body::Packed(_), true, Some(first)) = (&self.input.body, self.judge(), to.first()) {
             let source = first.file.try_clone().and_then(|file| FileSource::new(file, &self.input.path));
             let source = source.map_err(|cause| first.failed(cause))?;
-            self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
+            keys = self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
         }
-        Ok((size, checked))
+        Ok(Judged { size, sha256_checked: checked, keys })
     }
 
     /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
@@ -205,11 +215,10 @@ impl Job<'_> {
             (Some(source), _) | (None, Body::Plain(source)) => source,
             (None, Body::Packed(packed)) => packed.source(),
         };
-        if self.judge() {
-            self.accept(copy::judge(source, &path, self.progress)?)?;
-        }
+        let judged = self.judge().then(|| copy::judge(source, &path, self.progress)).transpose()?;
+        let keys = judged.map_or(Ok(None), |report| self.accept(report))?;
         let plan = plan(source, self.cluster, self.bump)?;
-        Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked })
+        Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked, keys })
     }
 
     /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
@@ -238,8 +247,8 @@ impl Job<'_> {
         }
     }
 
-    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart.
-    fn accept(&self, report: Report) -> Result<(), RestoreError> {
+    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart. How many keys there are, if all of it could be read.
+    fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
             code.severity() == Severity::Damage && structure && !code.as_str().starts_with("sha256")
@@ -248,7 +257,7 @@ impl Job<'_> {
         if damaged && !self.config.force {
             return Err(RestoreError::Damaged { path: self.input.path.clone(), report: Box::new(report) });
         }
-        Ok(())
+        Ok(report.status.filter(|status| status.complete).map(|status| status.total_key))
     }
 }
 

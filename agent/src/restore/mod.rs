@@ -89,6 +89,14 @@ pub struct Restored {
     pub pages_changed: u64,
     /// Whether the SHA-256 behind the database was compared.
     pub sha256_checked: bool,
+    /// The oldest etcd that starts on it and is supported, such as `3.6`.
+    pub oldest_etcd: String,
+    /// Alarms that the snapshot holds and the new cluster keeps: `NOSPACE`, `CORRUPT`. It refuses writes until they are disarmed.
+    pub alarms: Vec<String>,
+    /// Whether the store holds no key.
+    pub empty: bool,
+    /// Whether there are leases: each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
+    pub has_leases: bool,
     /// False for a dry run.
     pub written: bool,
 }
@@ -162,6 +170,10 @@ impl Restored {
             quota_backend_bytes: quota::needed(database.size),
             pages_changed: database.plan.edited.pages,
             sha256_checked: database.sha256_checked,
+            oldest_etcd: database.plan.carried.oldest_etcd.clone(),
+            alarms: database.plan.carried.alarms.iter().map(ToString::to_string).collect(),
+            empty: database.keys == Some(0) || database.plan.revision_before == 0,
+            has_leases: database.plan.carried.has_leases,
             written: config.run == Run::Write,
         }
     }

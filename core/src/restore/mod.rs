@@ -7,6 +7,7 @@
 //! ```
 //! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
 
+pub mod carried;
 pub mod membership;
 pub(crate) mod peer_url;
 pub mod plan;
