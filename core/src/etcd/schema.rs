@@ -15,6 +15,7 @@ use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
+use crate::finding::excerpt;
 use crate::limits::MAX_SMALL_VALUE;
 
 /// Buckets that etcd 3.3 to 3.7 make when they start.
@@ -149,10 +150,16 @@ fn version_text(value: &[u8]) -> Result<String, String> {
     })
 }
 
-fn object(value: &[u8]) -> Result<Value, String> {
+/// Decoded, a value can take thirty times its length.
+fn small(value: &[u8]) -> Result<&[u8], String> {
     if value.len() > MAX_SMALL_VALUE {
         return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
     }
+    Ok(value)
+}
+
+fn object(value: &[u8]) -> Result<Value, String> {
+    let value = small(value)?;
     match serde_json::from_slice(value) {
         Ok(object @ Value::Object(_)) => Ok(object),
         Ok(_) => Err("the value is JSON, but no object".into()),
@@ -161,13 +168,13 @@ fn object(value: &[u8]) -> Result<Value, String> {
 }
 
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
-    M::decode(value).map_err(|error| format!("the value cannot be decoded: {error}"))
+    M::decode(small(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
 }
 
 fn named(key: &[u8], name: Result<Vec<u8>, String>) -> Result<(), String> {
     let name = name?;
     if name != key {
-        return Err(format!("it stands under another name: it calls itself \"{}\"", name.escape_ascii()));
+        return Err(format!("it stands under another name: it calls itself \"{}\"", excerpt(&name)));
     }
     Ok(())
 }
@@ -179,6 +186,7 @@ fn member_id(key: &[u8]) -> Result<u64, String> {
 }
 
 fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
+    let key = small(key).map_err(|text| (Code::AlarmMalformed, text))?;
     let alarm = AlarmMember::decode(key)
         .map_err(|error| (Code::AlarmMalformed, format!("the key cannot be decoded: {error}")))?;
     match AlarmType::try_from(alarm.alarm) {

@@ -28,35 +28,61 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     input::check_not_written(&paths)?;
     let range = if args.prefix { KeyRange::prefix(&key) } else { KeyRange::one(&key) };
     let all = etcdsnap::find(&args.paths, &range, args.work.threads, &Bar::new(Path::new("snapshots")))?;
-    let mut found = Tally::default();
-    let mut rows = Vec::new();
-    let mut lines = Vec::new();
+    let mut tally = Tally::default();
+    let mut held = Vec::new();
     for one in &all {
-        let Some(states) = found.take(one, args.write_out, &mut lines)? else { continue };
-        for state in states {
-            match args.write_out {
-                LookForm::Json => {
-                    let mut object = Map::new();
-                    put_path(&mut object, "file", &one.path);
-                    object.insert("snapshotRevision".into(), revision(one).into());
-                    object.extend(keys::object(&state));
-                    lines.push(bytes::line(object));
+        if let Some(states) = tally.take(one)? {
+            held.push((one, states));
+        }
+    }
+    match args.write_out {
+        LookForm::Json => json(&all, &held)?,
+        form if held.iter().any(|(_, states)| !states.is_empty()) => {
+            let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
+            table::print(form, columns, |take| {
+                for (one, states) in &held {
+                    for state in states {
+                        let row = row(one, state);
+                        if !take(row.get(..columns.len()).unwrap_or(&row))? {
+                            return Ok(());
+                        }
+                    }
                 }
-                _ => rows.push(row(one, &state)),
+                Ok(())
+            })?;
+        }
+        _ => {}
+    }
+    tally.finish(args, &key)
+}
+
+/// An object for each key of each file, and for each file that cannot be read.
+fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    let named = |one: &Found| {
+        let mut object = Map::new();
+        put_path(&mut object, "file", &one.path);
+        object
+    };
+    for (one, states) in held {
+        for state in states {
+            let mut object = named(one);
+            object.insert("snapshotRevision".into(), revision(one).into());
+            object.extend(keys::object(state));
+            bytes::write_line(&mut lines, &object)?;
+            if !lines.wanted() {
+                return lines.finish();
             }
         }
     }
-    if !rows.is_empty() {
-        let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
-        rows.iter_mut().for_each(|row| row.truncate(columns.len()));
-        output::print(&table::rows(args.write_out, columns, rows))?;
+    for one in all.iter().filter(|one| !one.is_other_file()) {
+        if let Err(error) = &one.answer {
+            let mut object = named(one);
+            object.insert("error".into(), error.to_string().into());
+            bytes::write_line(&mut lines, &object)?;
+        }
     }
-    let mut out = Lines::new();
-    for line in &lines {
-        out.write(line.as_bytes())?;
-    }
-    out.finish()?;
-    found.finish(args, &key)
+    lines.finish()
 }
 
 const COLUMNS: [table::Column; 5] =
@@ -92,12 +118,7 @@ impl Tally {
     }
 
     /// The keys of one file, and what there is to say of it.
-    fn take<'f>(
-        &mut self,
-        one: &'f Found,
-        form: LookForm,
-        lines: &mut Vec<String>,
-    ) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
         if one.is_other_file() {
             self.others = self.others.saturating_add(1);
             return Ok(None);
@@ -108,12 +129,6 @@ impl Tally {
                 self.unread = self.unread.saturating_add(1);
                 self.met(Exit::of_error(error));
                 output::complain(&error.to_string(), &error.advice());
-                if form == LookForm::Json {
-                    let mut object = Map::new();
-                    put_path(&mut object, "file", &one.path);
-                    object.insert("error".into(), error.to_string().into());
-                    lines.push(bytes::line(object));
-                }
                 return Ok(None);
             }
         };
