@@ -28,7 +28,10 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         Bump::By(by) => by,
         Bump::Auto => {
             let found = etcdsnap::auto_bump(&args.file);
-            output::warn(&format!("{found}."));
+            // Without the other flag nothing is raised: that is told instead.
+            if args.mark_compacted {
+                output::warn(&format!("{found}."));
+            }
             found.by
         }
     };

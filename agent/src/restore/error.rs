@@ -183,6 +183,7 @@ impl RestoreError {
             Self::Input(error) => error.advice(),
             Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
             Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
+            Self::Bump { .. } => "The two belong together: --bump-revision N (or auto) --mark-compacted".into(),
             Self::NoTrailer { .. } => {
                 "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
             }

@@ -28,40 +28,61 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     input::check_not_written(&paths)?;
     let range = if args.prefix { KeyRange::prefix(&key) } else { KeyRange::one(&key) };
     let all = etcdsnap::find(&args.paths, &range, args.work.threads, &Bar::new(Path::new("snapshots")))?;
-    let mut found = Tally::default();
-    let mut lines = Lines::new();
-    let mut listed: Vec<(&Found, Vec<Key<'_>>)> = Vec::new();
+    let mut tally = Tally::default();
+    let mut held = Vec::new();
     for one in &all {
-        let Some(states) = found.take(one, args.write_out, &mut lines)? else { continue };
-        if args.write_out == LookForm::Json {
-            for state in states {
-                let mut object = Map::new();
-                put_path(&mut object, "file", &one.path);
-                object.insert("snapshotRevision".into(), revision(one).into());
-                object.extend(keys::object(&state));
-                bytes::write_line(&mut lines, &object)?;
-            }
-        } else if !states.is_empty() {
-            listed.push((one, states));
+        if let Some(states) = tally.take(one)? {
+            held.push((one, states));
         }
     }
-    lines.finish()?;
-    if !listed.is_empty() {
-        let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
-        table::print(args.write_out, columns, |take| {
-            for (one, states) in &listed {
-                for state in states {
-                    let mut cells = row(one, state);
-                    cells.truncate(columns.len());
-                    if !take(&cells)? {
-                        return Ok(());
+    match args.write_out {
+        LookForm::Json => json(&all, &held)?,
+        form if held.iter().any(|(_, states)| !states.is_empty()) => {
+            let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
+            table::print(form, columns, |take| {
+                for (one, states) in &held {
+                    for state in states {
+                        let row = row(one, state);
+                        if !take(row.get(..columns.len()).unwrap_or(&row))? {
+                            return Ok(());
+                        }
                     }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?;
+        }
+        _ => {}
     }
-    found.finish(args, &key)
+    tally.finish(args, &key)
+}
+
+/// An object for each key of each file, and for each file that cannot be read.
+fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    let named = |one: &Found| {
+        let mut object = Map::new();
+        put_path(&mut object, "file", &one.path);
+        object
+    };
+    for (one, states) in held {
+        for state in states {
+            let mut object = named(one);
+            object.insert("snapshotRevision".into(), revision(one).into());
+            object.extend(keys::object(state));
+            bytes::write_line(&mut lines, &object)?;
+            if !lines.wanted() {
+                return lines.finish();
+            }
+        }
+    }
+    for one in all.iter().filter(|one| !one.is_other_file()) {
+        if let Err(error) = &one.answer {
+            let mut object = named(one);
+            object.insert("error".into(), error.to_string().into());
+            bytes::write_line(&mut lines, &object)?;
+        }
+    }
+    lines.finish()
 }
 
 const COLUMNS: [table::Column; 5] =
@@ -97,7 +118,7 @@ impl Tally {
     }
 
     /// The keys of one file, and what there is to say of it.
-    fn take<'f>(&mut self, one: &'f Found, form: LookForm, lines: &mut Lines) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
         if one.is_other_file() {
             self.others = self.others.saturating_add(1);
             return Ok(None);
@@ -108,12 +129,6 @@ impl Tally {
                 self.unread = self.unread.saturating_add(1);
                 self.met(Exit::of_error(error));
                 output::complain(&error.to_string(), &error.advice());
-                if form == LookForm::Json {
-                    let mut object = Map::new();
-                    put_path(&mut object, "file", &one.path);
-                    object.insert("error".into(), error.to_string().into());
-                    bytes::write_line(lines, &object)?;
-                }
                 return Ok(None);
             }
         };
