@@ -21,7 +21,7 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
 ///
 /// # Errors
 /// As [`to_json`], and those of the writer.
-pub(crate) fn write_json<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
+pub fn write_json<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Escaping))
 }
 

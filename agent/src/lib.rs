@@ -44,7 +44,7 @@ pub use export::{Export, ExportError, ExportFormat, ExportTarget, export, export
 pub use fsx::output_target::{OutputError, check_output_streams};
 pub use fsx::part_file::PartFileError;
 pub use input::{FileSource, Format};
-pub use json_text::to_json;
+pub use json_text::{to_json, write_json};
 pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;

@@ -80,6 +80,9 @@ codes! {
     ElementRange "element-range" Damage {
         "An element's position or size leads out of its page: reading it yields other data or a crash."
         "Use another copy or another snapshot; what this page held cannot be trusted." }
+    ElementOverlap "element-overlap" Damage {
+        "Elements of a page share bytes: together they are longer than the page. Those that share none are read, the others are left out."
+        "Use another copy or another snapshot; what this page held cannot be trusted." }
     PageLayout "page-layout" Damage {
         "The pairs of a page do not lie back to back as bolt writes them: a count, size or position in it was changed, and entries may be missing or cut."
         "Use another copy or another snapshot; what this page held cannot be trusted." }

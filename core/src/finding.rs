@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::limits::FINDINGS_PER_CODE;
+use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -88,11 +88,20 @@ impl Finding {
         self
     }
 
-    /// The same about a key; other than printable ASCII is escaped.
+    /// The same about a key, of which [`excerpt`] says as much as there is room for.
     #[must_use]
     pub fn key(mut self, key: &[u8]) -> Self {
-        self.key = Some(key.escape_ascii().to_string());
+        self.key = Some(excerpt(key));
         self
+    }
+}
+
+/// Bytes of a file in a finding: other than printable ASCII is escaped, and of very long ones only the start is told.
+#[must_use]
+pub fn excerpt(bytes: &[u8]) -> String {
+    match bytes.get(..EXCERPT) {
+        Some(start) if bytes.len() > EXCERPT => format!("{}… ({} bytes)", start.escape_ascii(), bytes.len()),
+        _ => bytes.escape_ascii().to_string(),
     }
 }
 
@@ -130,6 +139,17 @@ impl Findings {
             let total = self.counts.entry(code).or_default();
             *total = total.saturating_add(unkept);
         }
+    }
+
+    /// Lets go of findings beyond so many of each code; they stay counted.
+    pub fn keep(&mut self, room: impl Fn(Code) -> u64) {
+        let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
+        self.list.retain(|finding| {
+            let taken = kept.entry(finding.code).or_default();
+            *taken = taken.saturating_add(1);
+            *taken <= room(finding.code)
+        });
+        self.list.shrink_to_fit();
     }
 
     /// Raises the count of a code to `count`: more are known than could be told of.

@@ -58,7 +58,7 @@ pub use code::Code;
 pub use error::Error;
 pub use etcd::history::Outcome;
 pub use etcdsnap_proto as proto;
-pub use finding::{Finding, Findings, Severity, Verdict};
+pub use finding::{Finding, Findings, Severity, Verdict, excerpt};
 pub use report::Report;
 pub use scan::ahead::Ahead;
 pub use scan::digest_strip::Strip;

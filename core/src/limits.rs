@@ -3,6 +3,9 @@
 /// Findings kept of one code; more are only counted. Enough to see a pattern, few enough to print.
 pub const FINDINGS_PER_CODE: u64 = 1000;
 
+/// Bytes of a key or a name that a finding tells. Names of Kubernetes' objects are shorter; a forged file could put a megabyte into each of a thousand findings.
+pub const EXCERPT: usize = 256;
+
 /// Depth of a tree, nested buckets counted. Bolt's branch pages have at least two children, so 64 levels exceed any file.
 pub const MAX_DEPTH: usize = 64;
 
@@ -33,6 +36,10 @@ pub const BLOCK: usize = 1 << 20;
 
 /// Read ahead of the tree walk in bytes, once page after page turns out to lie in order.
 pub const READ_AHEAD: usize = 256 << 10;
+
+/// Times the bytes asked for that reading ahead may read. Leaves that follow each other with gaps between are read with the gaps; a forged tree can have each read take in 256 KiB of
+/// which one page is wanted, and would then read the file some hundred times.
+pub const READ_WASTE: u64 = 8;
 
 /// Largest page with its overflow that a sweep digests; a larger one is read when the walk asks for it.
 pub const SWEEP_UNIT: usize = 4 << 20;
@@ -65,5 +72,30 @@ pub const SWEEP_DIGESTS: usize = 1 << 30;
 /// Revisions in pages that nothing points to that are told apart; more are counted as that many at least.
 pub const MAX_UNREACHABLE_REVISIONS: usize = 100_000;
 
-/// Bytes of a value of a small bucket (members, users, …) that is parsed; etcd writes a few hundred.
+/// Bytes of a value of a small bucket (members, users, …) that is parsed; etcd writes a few hundred. Parsed it can take thirty times as much.
 pub const MAX_SMALL_VALUE: usize = 1 << 20;
+
+/// Bytes of a page with its overflow that are taken apart to be shown: more than anybody reads, and little to hand to a page.
+pub const PAGE_VIEW_BYTES: usize = 64 << 10;
+
+/// Fields of a page that are shown.
+pub const PAGE_VIEW_FIELDS: usize = 4000;
+
+/// Bytes of a key or value in a field that is shown.
+pub const PAGE_VIEW_TEXT: usize = 200;
+
+/// Buckets within each other in one page that are taken apart. etcd has none; bolt needs 48 bytes for each, and a person reads no deeper.
+pub const PAGE_VIEW_DEPTH: usize = 8;
+
+/// Times the bytes of a page that are looked through for secrets, entries that share bytes counted each. Those of a sound page are looked through once for each level of buckets.
+pub const MASK_WORK: usize = 8;
+
+/// Bytes that a list of members, users, roles or marks takes in memory; what has no room is counted and left out. etcd writes a few hundred bytes for each, and a cluster has a handful.
+/// Leases, of which a cluster may have a million, take 24 bytes each and have no such bound.
+pub const LIST_BYTES: usize = 16 << 20;
+
+/// Bytes of a stored setting (`meta`, `cluster`, `auth`) that are told.
+pub const MARK_TEXT: usize = 4096;
+
+/// Bytes that the sums of groups take in all threads together, but for one thread's: a forged file has as many groups as keys.
+pub const SUMS_BYTES: usize = 32 << 20;

@@ -67,6 +67,13 @@ export interface KeyEvent {
   index: number;
 }
 
+/** All that happened to a key, oldest first. */
+export interface KeyPast {
+  events: KeyEvent[];
+  /** Places of the file that could not be read: events may be missing. */
+  lost: bigint;
+}
+
 /** Sums over keys. Bytes are those of entries, without the free room of pages. */
 export interface UsageSum {
   keys: bigint;
@@ -155,6 +162,8 @@ export interface Cluster {
   roles: ClusterRole[];
   alarms: ClusterAlarm[];
   marks: ClusterMark[];
+  /** Entries for which the lists have no room: a forged file has a million members. */
+  leftOut: bigint;
 }
 
 /** A member. */

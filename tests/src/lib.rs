@@ -14,6 +14,7 @@ pub mod damage;
 pub mod dice;
 pub mod failure_injection;
 pub mod folder_names;
+pub mod forged;
 pub mod http_server;
 pub mod judge;
 pub mod name_server;

@@ -22,7 +22,8 @@ pub fn ask_any(bytes: &[u8]) {
     let _ = plan(&bytes, &cluster, None);
     let OpenedStore::Store(store) = Store::open(&bytes).expect("bytes can always be read") else { return };
     keys(&store);
-    let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.marks(), store.removed_members());
+    let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
+    let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
     for page in 0..store.pages().min(SOME as u64) + 2 {
         let view = store.page_view(page).expect("bytes can always be read");
         let shown = store.page_bytes(page).expect("bytes can always be read");

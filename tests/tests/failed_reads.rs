@@ -135,8 +135,12 @@ fn in_order(source: &Bytes<'_>) -> Answer {
 fn small_buckets(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let members = (store.members()?, store.removed_members()?);
-    let others = (store.leases()?, store.auth()?, store.alarms()?, store.marks()?);
-    Ok(format!("{members:?} {others:?}"))
+    let others = (store.leases()?, store.auth()?, store.alarms()?);
+    let (mut marks, mut users, mut roles) = (Vec::new(), Vec::new(), Vec::new());
+    store.marks(&mut |mark| marks.push(mark))?;
+    store.users(&mut |user| users.push(user))?;
+    store.roles(&mut |role| roles.push(role))?;
+    Ok(format!("{members:?} {others:?} {marks:?} {users:?} {roles:?}"))
 }
 
 fn pages(source: &Bytes<'_>) -> Answer {

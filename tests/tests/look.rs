@@ -114,6 +114,7 @@ fn members_leases_and_alarms() {
         let ours: Vec<_> = store
             .members()
             .unwrap()
+            .items
             .into_iter()
             .map(|member| {
                 (member.id, member.name, sorted(member.peer_urls), sorted(member.client_urls), member.is_learner)
@@ -165,19 +166,22 @@ fn members_leases_and_alarms() {
 fn users_and_roles() {
     for case in case::asked() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
-        let auth = snapshot.store().unwrap().auth().unwrap();
+        let store = snapshot.store().unwrap();
+        let auth = store.auth().unwrap();
+        let (mut users, mut roles) = (Vec::new(), Vec::new());
+        store.users(&mut |user| users.push(user)).unwrap();
+        store.roles(&mut |role| roles.push(role)).unwrap();
         let theirs = case.answer("auth");
         assert_eq!(auth.enabled, theirs["enabled"] == true, "{}", case.name);
         let users: BTreeMap<_, _> =
-            auth.users.iter().map(|user| (String::from_utf8(user.name.clone()).unwrap(), user.roles.clone())).collect();
+            users.iter().map(|user| (String::from_utf8(user.name.clone()).unwrap(), user.roles.clone())).collect();
         let strings = |value: &Value| {
             value.as_array().into_iter().flatten().map(|role| role.as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         let theirs_users: BTreeMap<_, _> =
             theirs["users"].as_object().unwrap().iter().map(|(name, roles)| (name.clone(), strings(roles))).collect();
         assert_eq!(users, theirs_users, "{}", case.name);
-        let roles: BTreeMap<_, _> = auth
-            .roles
+        let roles: BTreeMap<_, _> = roles
             .iter()
             .map(|role| {
                 let permissions: Vec<_> = role

@@ -211,7 +211,8 @@ proptest! {
             let _ = store.value(state.place).expect("bytes can always be read");
         }
         let _ = hash(&store, store.current(), &mut dice);
-        let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.marks(), store.removed_members());
+        let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
+        let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
     }
 }
 

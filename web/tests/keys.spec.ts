@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, type Inspector, made, settled, test } from "./support/page.ts";
 import { type Line, lines, nameIn, output } from "./support/look.ts";
@@ -206,6 +206,23 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   await expect(page.getByTestId("key-pane")).toHaveCount(0);
   await page.keyboard.press("Escape");
   await expect(page.getByTestId("keys-search")).toHaveValue("");
+});
+
+test("the history of a damaged file says that events may be missing", async ({ inspector }) => {
+  const { page } = inspector;
+  const bytes = readFileSync(caseFile("3.7-cluster"));
+  for (let page = 30; page < 60; page += 3) bytes[4096 * page] = 0xee;
+  const bad = test.info().outputPath("damaged.db");
+  writeFileSync(bad, bytes);
+  expect(await inspector.judge(bad)).toBe("damaged");
+  const [first] = lines("keys", bad);
+  await page.keyboard.press("2");
+  await page.getByTestId("keys-search").fill(nameIn(first ?? {}));
+  await page.getByTestId("keys-search").press("Enter");
+  await expect(page.getByTestId("key-value")).toBeVisible();
+  await page.keyboard.press("h");
+  await expect(page.getByTestId("key-history")).toBeVisible();
+  await expect(page.getByText(/places? could not be read: events of this key may be missing/)).toBeVisible();
 });
 
 test("a value can be kept as a file", async ({ inspector }) => {

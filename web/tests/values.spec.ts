@@ -10,11 +10,12 @@ const NODE = "/registry/minions/node-0";
 function withValue(value: string, fill: string): Buffer {
   const file = caseFile("3.7-cluster");
   const old = output("get", file, NODE, "--print-value-only").replace(/\n$/, "");
-  expect(old.length).toBeGreaterThan(value.length);
+  const room = old.length - Buffer.byteLength(value);
+  expect(room).toBeGreaterThan(0);
   const bytes = readFileSync(file);
   const at = bytes.indexOf(old);
   expect(at).toBeGreaterThan(0);
-  for (let found = at; found >= 0; found = bytes.indexOf(old, found + 1)) bytes.write(value.padEnd(old.length, fill), found);
+  for (let found = at; found >= 0; found = bytes.indexOf(old, found + 1)) bytes.write(value + fill.repeat(room), found);
   return bytes;
 }
 
@@ -37,6 +38,12 @@ test("YAML is laid out, its comments, quotes and digits kept", async ({ inspecto
   await page.keyboard.press("v");
   await expect(value).toHaveAttribute("data-mode", "text");
   await expect(value).toContainText("        cpu:   1.10");
+});
+
+test("what hides in a value, or reorders it, can be seen", async ({ inspector }) => {
+  await openValue(inspector, withValue("note: pass\u200bword \u202egnp.exe \u{e0041} is\ta text", " "));
+  const value = inspector.page.getByTestId("key-value");
+  await expect(value).toContainText("pass\\u{200b}word \\u{202e}gnp.exe \\u{e0041} is\ta text", { useInnerText: true });
 });
 
 for (const [name, text] of [

@@ -48,6 +48,15 @@ impl Lines {
         self.told(outcome)
     }
 
+    /// Has bytes written as they are made, for what is too long to be put together first.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn write_with(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        let outcome = write(&mut self.out);
+        self.told(outcome)
+    }
+
     /// Writes what is left.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ mod target;
 use std::io::{self, Write};
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::store::{KeyRange, Lost, Query, Store};
+use etcdsnap_core::store::{KeyRange, Lost, Order, Query, Store};
 use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
@@ -157,9 +157,10 @@ fn living(
 ) -> Result<(u64, Lost), ExportError> {
     let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
     let (index, lost) = snapshot.keys(store, &query, progress)?;
-    let keys = index.try_sorted(|key| !key.deleted).map_err(|cause| snapshot.failed(cause))?;
-    progress.begin(Stage::Copy, Some(keys.iter().map(|key| u64::from(key.value_len)).sum()));
-    for key in &keys {
+    let order = Order::try_of(&index, |key| !key.deleted).map_err(|cause| snapshot.failed(cause))?;
+    let keys = || (0..order.len()).filter_map(|number| order.get(&index, number));
+    progress.begin(Stage::Copy, Some(keys().map(|key| u64::from(key.value_len)).sum()));
+    for key in keys() {
         if progress.cancelled() {
             return Err(Error::Cancelled.into());
         }
@@ -168,7 +169,7 @@ fn living(
         sink.row(&row(export, key.revision.main, key.revision.sub, false, &parsed))?;
         progress.advance(u64::from(key.value_len));
     }
-    Ok((keys.len() as u64, lost))
+    Ok((order.len() as u64, lost))
 }
 
 fn history(

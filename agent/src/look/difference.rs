@@ -50,7 +50,7 @@ pub fn compare(
     a: (&Snapshot, &Store<'_, FileSource>, Side),
     b: (&Snapshot, &Store<'_, FileSource>, Side),
 ) -> Result<[(Index, Lost); 2], Error> {
-    let pieces = a.0.pieces(Unlike::pieces(), &NoProgress, |unlike: &mut Unlike, piece| {
+    let pieces = a.0.pieces(Unlike::pieces(), a.0.threads(), &NoProgress, |unlike: &mut Unlike, piece| {
         unlike.append(Unlike::of(&a.2.contents, &b.2.contents, piece));
     })?;
     let mut unlike = Unlike::default();

@@ -216,14 +216,14 @@ impl Snapshot {
         Ok((parts, lost))
     }
 
-    /// Has each thread make something of its share of so many pieces of what was read.
+    /// Has each of so many threads make something of its share of so many pieces of what was read.
     fn pieces<T: Default + Send>(
         &self,
         count: usize,
+        threads: usize,
         progress: &dyn Progress,
         take: impl Fn(&mut T, usize) + Sync,
     ) -> Result<Vec<T>, Error> {
-        let threads = self.threads();
         let team = Team::new(progress);
         let done = team.share(threads, threads, |thread| {
             let mut whole = T::default();

@@ -14,7 +14,7 @@ pub struct UsageReport {
     /// All keys that were asked for.
     pub total: Usage,
     /// Each group with what it takes, those that take most first.
-    pub groups: Vec<(Vec<u8>, Usage)>,
+    pub groups: Vec<(Box<[u8]>, Usage)>,
     /// The keys with the largest values.
     pub largest: Vec<HeavyKey>,
     /// The keys with the most revisions, of those that have more than one.
@@ -50,13 +50,18 @@ impl Snapshot {
         let read = |tally: &mut Tally<'_>, work, watch: &dyn etcdsnap_core::Watch| tally.read(store, work, watch);
         let (tallies, lost) = self.parts(store, progress, || Tally::new(query.clone(), grouping), read)?;
         let tallies = Tallies::of(tallies);
-        let sums = self.pieces(Tallies::pieces(), progress, |sums, piece| tallies.sum(piece, top, sums))?;
-        let mut all = Sums::default();
-        sums.into_iter().for_each(|sums| all.append(sums, top));
+        let threads = self.threads().min(tallies.most_sums());
+        let sums = self.pieces(Tallies::pieces(), threads, progress, |sums, piece| tallies.sum(piece, top, sums))?;
+        let all = sums.into_iter().reduce(|mut all, sums| {
+            all.append(sums, top);
+            all
+        });
+        let all: Sums = all.unwrap_or_default();
         let defragmented_bytes = store.defragmented_bytes(&all).map_err(|cause| self.failed(cause))?;
-        let names = tallies.names().iter().map(|name| name.to_vec());
-        let mut groups: Vec<_> = names.zip(all.groups).collect();
-        groups.sort_by(|(a, a_usage), (b, b_usage)| b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b)));
+        let mut groups: Vec<_> = tallies.into_names().into_iter().zip(all.groups).collect();
+        groups.sort_unstable_by(|(a, a_usage), (b, b_usage)| {
+            b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b))
+        });
         let report = UsageReport {
             defragmented_bytes,
             total: all.total,

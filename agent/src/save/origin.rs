@@ -76,9 +76,11 @@ impl Contents {
     pub fn of(path: &Path) -> Option<Self> {
         let Body::Plain(source) = Input::open(path, &NoProgress).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
-        let members = store.members().ok()?.iter().map(|member| member.id).collect();
+        let members = store.members().ok()?;
+        let complete = members.left_out == 0;
+        let members = members.items.iter().map(|member| member.id).collect();
         let contents = Self { members, removed: store.removed_members().ok()?, revision: store.current() };
-        (store.lost().places == 0).then_some(contents)
+        (complete && store.lost().places == 0).then_some(contents)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::bolt::set::PageSet;
 use crate::bolt::tree::{Item, Link, Node, finish};
 use crate::error::Error;
 use crate::fields::u64_le;
-use crate::finding::Findings;
+use crate::finding::{Findings, excerpt};
 use crate::limits::MAX_DEPTH;
 use crate::source::Source;
 
@@ -265,7 +265,7 @@ fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: u64) -> Result<Vec<
     for (key, op) in ops {
         let there = all.remove(&key);
         if there.is_some_and(|there| there.flags & BUCKET != 0 && !op.bucket) {
-            let message = format!("the key {} is that of a bucket", key.escape_ascii());
+            let message = format!("the key {} is that of a bucket", excerpt(&key));
             return Err(DatabaseError::Page { page, message });
         }
         if let Some(item) = op.item {

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{ELEMENT, Fault, HEADER, Header, overflow_fits, range, table_end};
+use crate::bolt::page::{ELEMENT, Fault, HEADER, Header, OVERFULL, overflow_fits, range, table_end};
+use crate::bolt::room::{Admission, Room};
 use crate::code::Code;
 use crate::fields::u32_le;
 
@@ -22,7 +23,34 @@ pub struct Element<'a> {
     pub at: usize,
 }
 
-/// A leaf page all of whose pairs lie in it.
+impl Element<'_> {
+    /// Bytes of key and value.
+    fn len(&self) -> usize {
+        self.key.len().saturating_add(self.value.len())
+    }
+}
+
+/// Why an element of a leaf page is not handed out: [`Leaf::fault`] puts it in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where the element stands, in bytes from the start of the page.
+    at: usize,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// The table ends before it.
+    Missing,
+    /// Its pair leads out of the page.
+    Outside,
+    /// Its pair shares bytes with another one, in a page whose pairs are longer than the page.
+    Shared,
+    /// Neither it nor any after it has room in the page.
+    Full,
+}
+
+/// A leaf page. What it hands out of its pairs lies in the page, and is together never longer than the page.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a> {
     bytes: &'a [u8],
@@ -42,34 +70,70 @@ impl<'a> Leaf<'a> {
         self.count
     }
 
-    /// Element `index`, or where it leads out of the page.
+    /// Element `index` by itself, whatever bytes it shares with others: to go through all of them, [`Leaf::elements`] is right.
     ///
     /// # Errors
     /// A [`Fault`] when the table or the pair lies outside the page.
     pub fn element(&self, index: usize) -> Result<Element<'a>, Fault> {
         let at = table_end(index);
-        self.parts(at).ok_or_else(|| {
-            let pos = self.word(at, 4);
-            let (ksize, vsize) = (self.word(at, 8), self.word(at, 12));
-            match (pos, ksize, vsize) {
-                (Some(pos), Some(ksize), Some(vsize)) => Fault::new(
-                    Code::ElementRange,
-                    at,
-                    format!("a pair of {ksize} + {vsize} bytes at position {pos} leads out of the page"),
-                ),
-                _ => Fault::new(Code::PageCount, 10, format!("{} elements do not fit the page", self.count)),
-            }
+        self.parts(at).ok_or_else(|| self.fault(self.flaw(at)))
+    }
+
+    /// The elements in the order of the table, each with its pair or why it has none. Ends with the first that is [`Flaw`]ed in such a way that none after it can be had.
+    #[must_use]
+    pub fn elements(self) -> Elements<'a> {
+        let lengths = (0..self.count).map_while(|index| {
+            let at = table_end(index);
+            self.word(at, ELEMENT.saturating_sub(4))?;
+            Some(self.parts(at).map_or(0, |element| element.len()))
+        });
+        Elements { leaf: self, room: Room::new(self.bytes.len(), lengths), next: 0 }
+    }
+
+    /// The pairs in order, without those that are flawed.
+    pub fn pairs(self) -> impl Iterator<Item = Element<'a>> {
+        self.elements().filter_map(Result::ok)
+    }
+
+    /// The pairs in order as far as they lie back to back behind the table, as bolt writes them: quicker than [`Leaf::pairs`], and the same for a sound page.
+    pub fn packed_pairs(self) -> impl Iterator<Item = Element<'a>> {
+        let mut end = table_end(self.count);
+        (0..self.count).map_while(move |index| {
+            let element = self.parts(table_end(index)).filter(|element| element.at == end)?;
+            end = end.checked_add(element.len())?;
+            Some(element)
         })
     }
 
-    /// The pairs in order, ending before the first that leads out of the page.
-    pub fn pairs(self) -> impl Iterator<Item = Element<'a>> {
-        (0..self.count).map_while(move |index| self.parts(table_end(index)))
+    /// What is wrong with an element, in words.
+    #[must_use]
+    pub fn fault(&self, flaw: Flaw) -> Fault {
+        let Flaw { at, what } = flaw;
+        let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.word(at, field).unwrap_or(0));
+        let pair = || format!("a pair of {ksize} + {vsize} bytes at position {pos}");
+        match what {
+            What::Missing => Fault::new(Code::PageCount, 10, format!("{} elements do not fit the page", self.count)),
+            What::Outside => Fault::new(Code::ElementRange, at, format!("{} leads out of the page", pair())),
+            What::Shared => Fault::new(Code::ElementOverlap, at, format!("{} shares bytes with another", pair())),
+            What::Full => Fault::new(Code::ElementOverlap, at, OVERFULL),
+        }
+    }
+
+    /// Why there is no pair at an element's place.
+    fn flaw(&self, at: usize) -> Flaw {
+        let there = self.word(at, ELEMENT.saturating_sub(4)).is_some();
+        Flaw { at, what: if there { What::Outside } else { What::Missing } }
     }
 
     /// Where the pairs stand when they lie back to back behind the table, as bolt writes them; `None` otherwise.
     #[must_use]
     pub fn run(&self) -> Option<Range<usize>> {
+        let end = self.packed_end()?;
+        (end <= self.bytes.len()).then_some(table_end(self.count)..end)
+    }
+
+    /// Where the pairs end that lie back to back behind the table, told by the table alone: it may be behind the bytes at hand. `None` when they do not lie so.
+    pub(crate) fn packed_end(&self) -> Option<usize> {
         let start = table_end(self.count);
         let mut end = start;
         for at in (HEADER..start).step_by(ELEMENT) {
@@ -79,7 +143,7 @@ impl<'a> Leaf<'a> {
             }
             end = key.end.checked_add(usize::try_from(self.word(at, 12)?).ok()?)?;
         }
-        (end <= self.bytes.len()).then_some(start..end)
+        Some(end)
     }
 
     /// All that is wrong with the page's own structure.
@@ -91,10 +155,10 @@ impl<'a> Leaf<'a> {
             faults.push(Fault::new(Code::PageCount, 10, message));
         }
         let mut previous: Option<&[u8]> = None;
-        for index in 0..self.count {
-            match self.element(index) {
-                Err(fault) if fault.code == Code::PageCount => break,
-                Err(fault) => faults.push(fault),
+        for (index, element) in self.elements().enumerate() {
+            match element {
+                Err(Flaw { what: What::Missing, .. }) => break,
+                Err(flaw) => faults.push(self.fault(flaw)),
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
                         let message = format!("element flags {:#x}", element.flags);
@@ -147,5 +211,45 @@ impl<'a> Leaf<'a> {
             value: self.bytes.get(key.end..value_end)?,
             key: self.bytes.get(key)?,
         })
+    }
+}
+
+/// The elements of a leaf page: [`Leaf::elements`].
+#[derive(Debug)]
+pub struct Elements<'a> {
+    leaf: Leaf<'a>,
+    room: Room,
+    next: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Element<'a>, Flaw>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.leaf.count {
+            return None;
+        }
+        let at = table_end(self.next);
+        self.next = self.next.saturating_add(1);
+        let Some(element) = self.leaf.parts(at) else {
+            let flaw = self.leaf.flaw(at);
+            if flaw.what == What::Missing || !self.room.skip() {
+                self.next = self.leaf.count;
+            }
+            return Some(Err(flaw));
+        };
+        if !self.room.is_overfull() {
+            return Some(Ok(element));
+        }
+        let pair = element.at..element.at.saturating_add(element.len());
+        let following = self.leaf.parts(table_end(self.next)).map(|following| following.at);
+        match self.room.admit(at, pair, following.filter(|_| self.next < self.leaf.count)) {
+            Admission::Granted => Some(Ok(element)),
+            Admission::Shared => Some(Err(Flaw { at, what: What::Shared })),
+            Admission::Full => {
+                self.next = self.leaf.count;
+                Some(Err(Flaw { at, what: What::Full }))
+            }
+        }
     }
 }

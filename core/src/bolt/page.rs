@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use crate::bolt::room::{Admission, Room};
 use crate::code::Code;
 use crate::fields::{u16_le, u32_le, u64_le};
 
@@ -152,17 +153,35 @@ impl Branch {
                 format!("{count} elements do not fit the page's {} bytes", bytes.len()),
             ));
         }
+        let mut room = Room::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
+        let next = |at: usize| {
+            let following = Some(at.saturating_add(ELEMENT)).filter(|at| *at < table_end)?;
+            separator(bytes, following, bytes.len()).map(|key| key.start)
+        };
         let mut expected = table_end;
         let mut laid_out = true;
         let mut previous: Option<Range<usize>> = None;
         for at in (HEADER..).step_by(ELEMENT).take(count) {
             let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
-            let Some(key) = range(at, pos, ksize).filter(|key| key.end <= bytes.len()) else {
+            let Some(key) = separator(bytes, at, bytes.len()) else {
                 let message = format!("a separator of {ksize} bytes at position {pos} leads out of the page");
                 branch.faults.push(Fault::new(Code::ElementRange, at, message));
                 laid_out = false;
+                room.skip();
                 continue;
             };
+            match room.admit(at, key.clone(), next(at)) {
+                Admission::Granted => {}
+                Admission::Shared => {
+                    let message = format!("a separator of {ksize} bytes at position {pos} shares bytes with another");
+                    branch.faults.push(Fault::new(Code::ElementOverlap, at, message));
+                    continue;
+                }
+                Admission::Full => {
+                    branch.faults.push(Fault::new(Code::ElementOverlap, at, OVERFULL));
+                    break;
+                }
+            }
             laid_out &= key.start == expected;
             expected = key.end;
             branch.end = branch.end.max(key.end);
@@ -183,6 +202,26 @@ impl Branch {
         }
         branch
     }
+
+    /// End of the last separator among those that end within `claimed` bytes, told by the page's table alone.
+    pub(crate) fn end(header: Header, table: &[u8], claimed: usize) -> usize {
+        separators(header, table, claimed).map(|(_, key)| key.end).max().unwrap_or(0)
+    }
+}
+
+/// Said of the first element of a page for which there is no room.
+pub(crate) const OVERFULL: &str =
+    "from this element on the elements share bytes: together they are longer than the page, and are not read";
+
+/// Where the separators stand that lie within `len` bytes, each after the place of its element.
+fn separators(header: Header, table: &[u8], len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let elements = (HEADER..).step_by(ELEMENT).take(usize::from(header.count));
+    elements.filter_map(move |at| separator(table, at, len).map(|key| (at, key)))
+}
+
+fn separator(table: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
+    let (pos, size, _) = branch_element(table, at)?;
+    range(at, pos, size).filter(|key| key.end <= len)
 }
 
 /// End of the table of `count` elements, in bytes from the start of the page.

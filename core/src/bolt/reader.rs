@@ -1,10 +1,11 @@
 //! Pages read from a source, by number, with the pages that belong to them.
 
 use crate::block::Block;
+use crate::bolt::extent::own_overflow;
 use crate::bolt::page::{Fault, Header};
 use crate::code::Code;
 use crate::error::Error;
-use crate::limits::{MAX_UNIT, READ_AHEAD};
+use crate::limits::{MAX_UNIT, READ_AHEAD, READ_WASTE};
 use crate::source::Source;
 
 /// A read this close behind the window counts as following it.
@@ -61,34 +62,54 @@ pub struct Reader<'s, S: Source + ?Sized> {
     streak: u32,
     /// Bytes from the next page on that the caller will ask for.
     expected: usize,
+    /// Bytes that were asked for, and bytes that were read for them.
+    asked: u64,
+    loaded: u64,
 }
 
 impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// A reader with an empty window.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
-        Self { source, geometry, window: Block::default(), start: 0, streak: 0, expected: 0 }
+        Self { source, geometry, window: Block::default(), start: 0, streak: 0, expected: 0, asked: 0, loaded: 0 }
     }
 
-    /// The page with its overflow pages: its header and all its bytes.
+    /// The page with the overflow pages that are its own: its header and all its bytes.
     ///
     /// # Errors
     /// Outer: the bytes could not be read. Inner: the page cannot be had, for a reason that is a finding.
     pub fn unit(&mut self, page: u64) -> Result<Result<(Header, &[u8]), Fault>, Error> {
-        if let Err(fault) = self.geometry.check(page, 0) {
-            return Ok(Err(fault));
-        }
-        let size = self.geometry.page_size as usize;
-        let first = self.bytes(self.geometry.offset(page), size)?;
-        let Some(header) = Header::parse(first) else {
-            return Ok(Err(Fault::new(Code::PageType, 0, "a page without a header")));
+        let (header, overflow) = match self.extent(page)? {
+            Ok(extent) => extent,
+            Err(fault) => return Ok(Err(fault)),
         };
-        if let Err(fault) = self.geometry.check(page, header.overflow) {
-            return Ok(Err(fault));
+        Ok(Ok((header, self.pages(page, overflow)?)))
+    }
+
+    /// The header of a page, and how many overflow pages are its own ([`own_overflow`]): read before these are, and before their number costs anything.
+    ///
+    /// # Errors
+    /// As [`Reader::unit`].
+    pub fn extent(&mut self, page: u64) -> Result<Result<(Header, u32), Fault>, Error> {
+        let geometry = self.geometry;
+        let (header, first) = match self.first(page)? {
+            Ok(first) => first,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if header.overflow == 0 {
+            return Ok(Ok((header, 0)));
         }
-        let overflow = usize::try_from(header.overflow).unwrap_or(usize::MAX);
-        let len = overflow.saturating_add(1).saturating_mul(size);
-        let bytes = self.bytes(self.geometry.offset(page), len)?;
-        Ok(Ok((header, bytes)))
+        let checked = geometry.check(page, header.overflow);
+        let own = checked.and_then(|()| own_overflow(header, first, geometry.page_size));
+        Ok(own.map(|own| (header, own)))
+    }
+
+    /// A page with so many overflow pages, which must be in the file.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the source fails.
+    pub fn pages(&mut self, page: u64, overflow: u32) -> Result<&[u8], Error> {
+        let pages = usize::try_from(overflow).unwrap_or(usize::MAX).saturating_add(1);
+        self.bytes(self.geometry.offset(page), pages.saturating_mul(self.geometry.page_size as usize))
     }
 
     /// The first page of a unit alone, header and bytes, whatever it claims of overflow.
@@ -100,7 +121,9 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
             return Ok(Err(fault));
         }
         let bytes = self.bytes(self.geometry.offset(page), self.geometry.page_size as usize)?;
-        Ok(Header::parse(bytes).map(|header| (header, bytes)).ok_or_else(|| Fault::new(Code::PageType, 0, "no header")))
+        Ok(Header::parse(bytes)
+            .map(|header| (header, bytes))
+            .ok_or_else(|| Fault::new(Code::PageType, 0, "a page without a header")))
     }
 
     /// Says that the next `pages` pages to be asked for lie one after the other: one read can take them all.
@@ -113,6 +136,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// # Errors
     /// [`Error::Read`] when the source fails.
     pub fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8], Error> {
+        self.asked = self.asked.saturating_add(len as u64);
         let inside = |start: u64, window: &[u8]| {
             let at = usize::try_from(offset.checked_sub(start)?).ok()?;
             let end = at.checked_add(len)?;
@@ -135,7 +159,8 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         let ahead = len.saturating_mul(1usize << doublings).max(self.expected).min(READ_AHEAD.max(len));
         let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
         let ahead = ahead.min(left);
-        if ahead > len && self.load(offset, ahead).is_ok() {
+        let wasteful = self.loaded > self.asked.saturating_mul(READ_WASTE).saturating_add(READ_AHEAD as u64);
+        if ahead > len && !wasteful && self.load(offset, ahead).is_ok() {
             return Ok(());
         }
         // Reading ahead may fail where the page itself can be had: behind it lies a bad sector, or what a stream does not keep.
@@ -144,6 +169,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
 
     fn load(&mut self, offset: u64, len: usize) -> Result<(), Error> {
         self.start = offset;
+        self.loaded = self.loaded.saturating_add(len as u64);
         // A window of another length holds nothing that is kept.
         if self.window.try_resize(len).is_err() {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });

@@ -30,8 +30,8 @@ impl Node {
         match header.kind() {
             Some(Kind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
-                let items = (0..leaf.count()).map(|index| {
-                    let element = leaf.element(index).map_err(|fault| fault.message)?;
+                let items = leaf.elements().map(|element| {
+                    let element = element.map_err(|flaw| leaf.fault(flaw).message)?;
                     Ok(Item { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
                 });
                 let items: Vec<Item> = items.collect::<Result<_, String>>()?;

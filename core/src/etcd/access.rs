@@ -12,7 +12,9 @@ use prost::Message;
 
 use crate::code::Code;
 use crate::etcd::record::KeyHash;
+use crate::etcd::schema::small;
 use crate::fields::u64_be;
+use crate::finding::excerpt;
 
 /// The user, and the role, that may do everything.
 const ROOT: &str = "root";
@@ -104,7 +106,7 @@ impl Access {
             None => Ok(()),
             Some(role) => {
                 let code = if self.enabled { Code::AuthRoleMissing } else { Code::AuthRoleMissingOff };
-                Err((code, format!("the user has the role \"{}\", which does not exist", role.escape_default())))
+                Err((code, format!("the user has the role \"{}\", which does not exist", excerpt(role.as_bytes()))))
             }
         }
     }
@@ -113,6 +115,7 @@ impl Access {
 /// Decodes a user or role. One that holds more than the fields that etcd knows has lost what stood there: a tag was changed.
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
     let malformed = |text: String| (Code::AuthMalformed, text);
+    let value = small(value).map_err(malformed)?;
     let message = M::decode(value).map_err(|error| malformed(format!("the value cannot be decoded: {error}")))?;
     if message.encoded_len() != value.len() {
         return Err(malformed("the value has fields that etcd does not know, and may lack others".into()));
@@ -133,7 +136,7 @@ fn called(key: &[u8], name: &[u8]) -> Result<(), Fault> {
     if name == key {
         return Ok(());
     }
-    let text = format!("it stands under another name: it calls itself \"{}\"", name.escape_ascii());
+    let text = format!("it stands under another name: it calls itself \"{}\"", excerpt(name));
     Err((Code::AuthMalformed, text))
 }
 

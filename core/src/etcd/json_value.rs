@@ -2,18 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use crate::etcd::schema::small;
 use crate::etcd::version;
-use crate::limits::MAX_SMALL_VALUE;
 
 /// A JSON object.
 ///
 /// # Errors
 /// What is wrong with it, in a sentence.
 pub fn object(value: &[u8]) -> Result<Map<String, Value>, String> {
-    if value.len() > MAX_SMALL_VALUE {
-        return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
-    }
-    match serde_json::from_slice(value) {
+    match serde_json::from_slice(small(value)?) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("the value is JSON, but no object".into()),
         Err(error) => Err(format!("the value is no JSON: {error}")),

@@ -16,6 +16,7 @@ use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
+use crate::limits::MAX_SMALL_VALUE;
 
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =
@@ -187,8 +188,16 @@ fn version_text(value: &[u8]) -> Result<String, String> {
     })
 }
 
+/// Decoded, a value can take thirty times its length.
+pub(super) fn small(value: &[u8]) -> Result<&[u8], String> {
+    if value.len() > MAX_SMALL_VALUE {
+        return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
+    }
+    Ok(value)
+}
+
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
-    M::decode(value).map_err(|error| format!("the value cannot be decoded: {error}"))
+    M::decode(small(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
 }
 
 fn member_id(key: &[u8]) -> Result<u64, String> {
@@ -198,6 +207,7 @@ fn member_id(key: &[u8]) -> Result<u64, String> {
 }
 
 fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
+    let key = small(key).map_err(|text| (Code::AlarmMalformed, text))?;
     let alarm = AlarmMember::decode(key)
         .map_err(|error| (Code::AlarmMalformed, format!("the key cannot be decoded: {error}")))?;
     match AlarmType::try_from(alarm.alarm) {

@@ -84,6 +84,7 @@ impl Leaves {
         geometry: Geometry,
         watch: &dyn Watch,
     ) -> Result<Strip, Error> {
+        let start = strip.saturating_mul(self.strip_len());
         let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
         let mut reader = Reader::new(source, geometry);
         let mut digest = LeafDigest::default();
@@ -97,19 +98,21 @@ impl Leaves {
                 reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
                 expected = reach;
             }
-            let taken = match reader.unit(*page) {
-                Ok(Ok((header, bytes))) => {
-                    unreported = unreported.saturating_add(bytes.len() as u64);
-                    header.id == *page
-                        && header.kind() == Some(Kind::Leaf)
-                        && digest.fill(header, bytes, Some(geometry.page_size))
-                        && digest.complete_from <= self.complete_above
-                        && digest.migrated == 0
-                        && self.take(digest.size())
-                        && done.has_room(&digest)
-                }
-                _ => false,
-            };
+            let next = self.pages.get(start.saturating_add(index).saturating_add(1)).copied().unwrap_or(u64::MAX);
+            let taken = ends_before(&mut reader, *page, next)
+                && match reader.unit(*page) {
+                    Ok(Ok((header, bytes))) => {
+                        unreported = unreported.saturating_add(bytes.len() as u64);
+                        header.id == *page
+                            && header.kind() == Some(Kind::Leaf)
+                            && digest.fill(header, bytes, Some(geometry.page_size))
+                            && digest.complete_from <= self.complete_above
+                            && digest.migrated == 0
+                            && self.take(digest.size())
+                            && done.has_room(&digest)
+                    }
+                    _ => false,
+                };
             done.keep(taken.then_some(&digest));
             if unreported >= STRIDE {
                 watch.advance(std::mem::take(&mut unreported));
@@ -126,6 +129,15 @@ impl Leaves {
     /// Whether there is memory left for so many bytes, which are then taken.
     fn take(&self, bytes: usize) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+/// Whether a page with its overflow ends before the next leaf. One that does not is odd, and the walk says whose pages are whose; read here, pages that reach into each other would
+/// cost more than the file.
+fn ends_before<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, next: u64) -> bool {
+    match reader.extent(page) {
+        Ok(Ok((_, overflow))) => page.saturating_add(u64::from(overflow)) < next,
+        _ => false,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::source::Source;
 /// A descent in progress.
 pub(crate) struct Descent<'s, S: Source + ?Sized> {
     reader: Reader<'s, S>,
+    /// Pages that were read, with the overflow pages that are their own: none is read twice, so all that is read is bounded by the file.
     seen: PageSet,
     /// Pages of this level, in the order of their keys, of which so many were read.
     level: Vec<u64>,
@@ -49,7 +50,8 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     /// When bytes cannot be read.
     pub(crate) fn step(&mut self) -> Result<(), Error> {
         let Some(page) = self.level.get(self.read).copied() else { return Ok(()) };
-        match self.kind(page)? {
+        let kind = if self.seen.insert(page) { self.kind(page)? } else { None };
+        match kind {
             Some(Kind::Branch) => self.take_children(page)?,
             Some(Kind::Leaf) => self.leaves.push(page),
             _ => self.lost = true,
@@ -87,11 +89,20 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         Ok(self.reader.first(page)?.ok().and_then(|(header, _)| header.kind()))
     }
 
-    /// Puts the children of a branch page on the level below, unless it was met before.
+    /// Puts the children of a branch page on the level below, unless pages of it were read before.
     fn take_children(&mut self, page: u64) -> Result<(), Error> {
         let page_size = self.reader.geometry().page_size;
+        let Ok((_, overflow)) = self.reader.extent(page)? else {
+            self.lost = true;
+            return Ok(());
+        };
+        let behind = page.saturating_add(1)..=page.saturating_add(u64::from(overflow));
+        if !behind.into_iter().all(|page| self.seen.insert(page)) {
+            self.lost = true;
+            return Ok(());
+        }
         match self.reader.unit(page)? {
-            Ok((header, bytes)) if self.seen.insert(page) => {
+            Ok((header, bytes)) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 self.lost |= !branch.faults.is_empty();
                 self.below.extend(branch.children.iter().map(|child| child.page));

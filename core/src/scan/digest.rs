@@ -55,8 +55,8 @@ impl LeafDigest {
         let mut gap = 0i64;
         let mut migrated = 0u32;
         let mut ends: Option<(RevisionKey, RevisionKey)> = None;
-        for element in leaf.pairs() {
-            if element.flags != 0 || element.at != end {
+        for element in leaf.packed_pairs() {
+            if element.flags != 0 {
                 return false;
             }
             end = end.saturating_add(element.key.len()).saturating_add(element.value.len());

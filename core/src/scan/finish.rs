@@ -11,6 +11,7 @@ use crate::etcd::history::{self, Outcome};
 use crate::etcd::record::{Era, Marks, PARTITIONS};
 use crate::etcd::version;
 use crate::finding::{Finding, Findings};
+use crate::limits::EXCERPT;
 use crate::report::Report;
 use crate::scan::key::Tally;
 use crate::scan::locate;
@@ -199,7 +200,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
         let listed = buckets.iter().map(|bucket| BucketStatus {
-            name: String::from_utf8_lossy(&bucket.name).into_owned(),
+            name: String::from_utf8_lossy(bucket.name.get(..EXCERPT).unwrap_or(&bucket.name)).into_owned(),
             entries: bucket.entries,
             bytes: bucket.run.len,
             pages: bucket.pages,

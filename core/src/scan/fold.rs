@@ -1,6 +1,6 @@
 //! What a walk hands on: leaf pages where they hang in the tree, to whoever makes something of them.
 
-use crate::bolt::leaf::{BUCKET, Leaf};
+use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Fault, Header};
 use crate::code::Code;
 use crate::finding::{Finding, Findings};
@@ -26,13 +26,6 @@ impl<'a> LeafPage<'a> {
     #[must_use]
     pub fn leaf(&self) -> Leaf<'a> {
         Leaf::new(self.header, self.bytes)
-    }
-
-    /// The buckets in it: where each value stands, and its bytes.
-    #[must_use]
-    pub fn buckets(&self) -> Vec<(usize, Vec<u8>)> {
-        let buckets = self.leaf().pairs().filter(|element| element.flags & BUCKET != 0);
-        buckets.map(|element| (element.at.saturating_add(element.key.len()), element.value.to_vec())).collect()
     }
 
     /// A finding at an offset of this page.

@@ -1,5 +1,8 @@
 //! A scan over random access: what is read at once, and the parts that threads may take.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::freelist;
 use crate::bolt::meta::{MetaFault, Metas, NO_FREELIST};
@@ -11,8 +14,8 @@ use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::schema::{Facts, REQUIRED};
-use crate::finding::{Finding, Findings};
-use crate::limits::{MAX_PARTS, MIN_SUBTREES};
+use crate::finding::{Finding, Findings, excerpt};
+use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
 use crate::report::Report;
 use crate::scan::ahead::{Ahead, Leaves};
 use crate::scan::digest_strip::Strip;
@@ -35,9 +38,9 @@ pub enum Opened<'s, S: Source + ?Sized> {
 }
 
 /// A top-level bucket, summed up.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bucket {
-    pub name: Vec<u8>,
+    pub name: Arc<[u8]>,
     pub run: Run,
     pub entries: u64,
     pub pages: u64,
@@ -67,6 +70,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) used: PageSet,
     /// `used` before the first part ran.
     pub(crate) used_before: PageSet,
+    /// How many findings of each code each finished part keeps.
+    kept: Mutex<Vec<BTreeMap<Code, u64>>>,
 }
 
 /// What one part found.
@@ -119,14 +124,16 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let listed = root.listed;
         let combiner = Combiner::default();
         let mut facts = Facts::default();
-        let mut buckets: Vec<Bucket> =
-            listed.iter().map(|entry| Bucket { name: entry.name.clone(), ..Bucket::default() }).collect();
+        let mut buckets: Vec<Bucket> = listed
+            .iter()
+            .map(|entry| Bucket { name: Arc::clone(&entry.name), run: Run::default(), entries: 0, pages: 0 })
+            .collect();
         for index in reading_order(&listed) {
             let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
             small_bucket(&mut walk, entry, bucket, &mut facts, &combiner)?;
         }
         walk.report()?;
-        let key_bucket = listed.iter().position(|entry| entry.name == b"key");
+        let key_bucket = listed.iter().position(|entry| *entry.name == *b"key");
         let key_place = key_bucket.and_then(|index| listed.get(index)).cloned();
         let context = KeyContext { marks: facts.marks(), leases: std::mem::take(&mut facts.leases), combiner };
         let mut inline_key = KeyFold::new(&context);
@@ -145,7 +152,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         findings.append(other);
         judge_buckets(&buckets, &facts, &mut findings);
         if !incomplete {
-            let has = |name: &str| buckets.iter().any(|bucket| bucket.name == name.as_bytes());
+            let has = |name: &str| buckets.iter().any(|bucket| *bucket.name == *name.as_bytes());
             completeness::judge(&facts, has).into_iter().for_each(|finding| findings.push(finding));
         }
         let used_before = used.copy()?;
@@ -168,6 +175,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             free,
             used,
             used_before,
+            kept: Mutex::default(),
         })))
     }
 
@@ -235,8 +243,33 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         }
         walk.report()?;
         fold.tally.records.deal()?;
-        let (findings, pages) = (walk.findings, walk.pages);
+        let (mut findings, pages) = (walk.findings, walk.pages);
+        self.keep(part, &mut findings);
         Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
+    }
+}
+
+impl<S: Source + ?Sized> Scan<'_, S> {
+    /// Lets go of those findings of a part that the report has no room for, because the parts before it fill it: hundreds of parts would otherwise hold hundreds of times
+    /// what is printed. Parts that are not finished yet count for nothing, so the report does not depend on timing.
+    fn keep(&self, part: usize, findings: &mut Findings) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let len = kept.len().max(part.saturating_add(1));
+        kept.resize_with(len, BTreeMap::new);
+        let before = kept.get(..part).unwrap_or_default();
+        let room = |code: Code| {
+            let taken = before.iter().filter_map(|part| part.get(&code).copied()).fold(0, u64::saturating_add);
+            FINDINGS_PER_CODE.saturating_sub(taken)
+        };
+        findings.keep(room);
+        let mut own: BTreeMap<Code, u64> = BTreeMap::new();
+        for finding in findings.list() {
+            let count = own.entry(finding.code).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Some(slot) = kept.get_mut(part) {
+            *slot = own;
+        }
     }
 }
 
@@ -248,7 +281,7 @@ fn reading_order(listed: &[Listed]) -> Vec<usize> {
         _ => 2,
     };
     let mut order: Vec<usize> =
-        listed.iter().enumerate().filter(|(_, entry)| entry.name != b"key").map(|(index, _)| index).collect();
+        listed.iter().enumerate().filter(|(_, entry)| *entry.name != *b"key").map(|(index, _)| index).collect();
     order.sort_by_key(|index| listed.get(*index).map(|entry| rank(&entry.name)));
     order
 }
@@ -284,7 +317,12 @@ fn key_groups<S: Source + ?Sized>(
         Ok(Place::Tree(root)) => {
             let subtrees = walk.expand(Subtree::root(root, entry.at), MIN_SUBTREES)?;
             let size = subtrees.len().div_ceil(MAX_PARTS).max(1);
-            return Ok(subtrees.chunks(size).map(<[Subtree]>::to_vec).collect());
+            let mut subtrees = subtrees.into_iter();
+            let groups = std::iter::from_fn(|| {
+                let group: Vec<Subtree> = subtrees.by_ref().take(size).collect();
+                (!group.is_empty()).then_some(group)
+            });
+            return Ok(groups.collect());
         }
     }
     Ok(Vec::new())
@@ -297,7 +335,7 @@ pub(crate) fn inline_page<'a>(entry: &Listed, header: Header, bytes: &'a [u8]) -
 
 fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed, at: usize, message: &str) {
     let (page, offset) = entry.at;
-    let text = format!("bucket {}: {message}", entry.name.escape_ascii());
+    let text = format!("bucket {}: {message}", excerpt(&entry.name));
     let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.saturating_add(at as u64));
     walk.findings.push(finding.key(&entry.name));
     walk.incomplete = true;
@@ -345,7 +383,7 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
 
 fn judge_buckets(buckets: &[Bucket], facts: &Facts, findings: &mut Findings) {
     for name in REQUIRED {
-        if !buckets.iter().any(|bucket| bucket.name == name.as_bytes()) {
+        if !buckets.iter().any(|bucket| *bucket.name == *name.as_bytes()) {
             findings
                 .push(Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`")).key(name.as_bytes()));
         }

@@ -8,10 +8,11 @@ use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
+use crate::limits::EXCERPT;
 use crate::report::Report;
 use crate::scan::extent::Extent;
 use crate::scan::memory::Memory;
-use crate::scan::small::RootFold;
+use crate::scan::small::{Listed, RootFold};
 use crate::scan::sniff::{FileKind, sniff};
 use crate::scan::subtree::Subtree;
 use crate::scan::trailer::{head, is_present};
@@ -68,7 +69,8 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     let mut root = RootFold { listed: Vec::new(), other: &mut other };
     let mut walk = Walk::new(source, geometry, &used, &mut memory, &Unwatched);
     walk.visit(&Subtree::root(live.root, (0, 0)), &mut root)?;
-    facts.buckets = root.listed.iter().map(|entry| String::from_utf8_lossy(&entry.name).into_owned()).collect();
+    let name = |entry: &Listed| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
+    facts.buckets = root.listed.iter().map(name).collect();
     Ok(facts)
 }
 

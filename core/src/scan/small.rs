@@ -1,11 +1,15 @@
 //! What is made of the leaves of every bucket but `key`.
 
+use std::sync::Arc;
+
+use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::etcd::schema::{Facts, REQUIRED};
-use crate::finding::Findings;
+use crate::fields::u64_le;
+use crate::finding::{Findings, excerpt};
 use crate::scan::fold::{Fold, LeafPage};
 
 /// CRC-32C of the pairs of a leaf as etcd's status hashes them: of a nested bucket the name alone.
@@ -46,14 +50,14 @@ impl Fold for SmallFold<'_> {
             self.entries = self.entries.saturating_add(1);
             if element.flags & BUCKET != 0 {
                 if REQUIRED.iter().any(|name| name.as_bytes() == self.bucket) {
-                    let text = format!("bucket {}: there is a bucket in it", self.bucket.escape_ascii());
+                    let text = format!("bucket {}: there is a bucket in it", excerpt(self.bucket));
                     findings.push(leaf.finding(Code::BucketNested, element.at, text).key(element.key));
                 }
                 continue;
             }
             self.facts.place(self.bucket, element.key, (leaf.page, leaf.offset.saturating_add(element.at as u64)));
             if let Err((code, text)) = self.facts.take(self.bucket, element.key, element.value) {
-                let bucket = self.bucket.escape_ascii();
+                let bucket = excerpt(self.bucket);
                 findings.push(leaf.finding(code, element.at, format!("bucket {bucket}: {text}")).key(element.key));
             }
         }
@@ -64,9 +68,9 @@ impl Fold for SmallFold<'_> {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// Its name.
-    pub name: Vec<u8>,
-    /// Its header and inline page.
-    pub value: Vec<u8>,
+    pub name: Arc<[u8]>,
+    /// Its header, and its inline page if it has one.
+    pub value: Arc<[u8]>,
     /// Page and file offset of the value.
     pub at: (u64, u64),
 }
@@ -96,13 +100,16 @@ impl Fold for RootFold<'_> {
                 let text = "a bucket without a name, which bolt refuses to open";
                 self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
             } else if !REQUIRED.iter().any(|name| name.as_bytes() == element.key) {
-                let text = format!("no etcd makes a bucket `{}`", element.key.escape_ascii());
+                let text = format!("no etcd makes a bucket `{}`", excerpt(element.key));
                 self.other.push(leaf.finding(Code::BucketUnknown, element.at, text).key(element.key));
             }
             let at = element.at.saturating_add(element.key.len());
+            // What stands behind the header of a bucket with pages of its own has no meaning.
+            let inline = u64_le(element.value, 0) == Some(0);
+            let value = element.value.get(..BUCKET_HEADER).filter(|_| !inline).unwrap_or(element.value);
             self.listed.push(Listed {
-                name: element.key.to_vec(),
-                value: element.value.to_vec(),
+                name: element.key.into(),
+                value: value.into(),
                 at: (leaf.page, leaf.offset.saturating_add(at as u64)),
             });
         }

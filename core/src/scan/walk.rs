@@ -1,8 +1,8 @@
 //! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
-use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::page::{Branch, Kind};
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::set::PageSet;
 use crate::code::Code;
@@ -149,7 +149,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if !fold.descends() {
             return Ok(());
         }
-        self.nested(leaf, &leaf.buckets(), &vec![leaf.page; depth.saturating_add(1)])
+        self.nested(leaf, &vec![leaf.page; depth.saturating_add(1)])
     }
 
     fn is_branch(&mut self, subtree: &Subtree) -> Result<bool, Error> {
@@ -216,12 +216,12 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if self.used.contains(page) {
             return Ok(self.share(subtree, page));
         }
-        let unit = match self.memory.raw(page) {
-            Some(unit) => Ok(unit),
-            None => self.reader.unit(page)?,
+        let extent = match self.memory.raw(page) {
+            Some((header, _)) => Ok((header, header.overflow)),
+            None => self.reader.extent(page)?,
         };
-        let (header, bytes) = match unit {
-            Ok(unit) => unit,
+        let (header, overflow) = match extent {
+            Ok(extent) => extent,
             Err(fault) => {
                 self.incomplete = true;
                 self.conflict |= !self.used.insert(page);
@@ -231,51 +231,40 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 return Ok(Visit::Lost);
             }
         };
-        let (branch, end) = match header.kind() {
-            Some(Kind::Branch) => {
-                let branch = Branch::parse(header, bytes, geometry.page_size);
-                let end = branch.end;
-                (Some((branch, bytes.get(..end).unwrap_or(bytes).to_vec())), end)
-            }
-            Some(Kind::Leaf) => (None, used_end(header, bytes)),
-            _ => {
-                self.incomplete = true;
-                self.conflict |= !self.used.insert(page);
-                let text = format!("the tree points here, but this is {}", header.describe());
-                self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.saturating_add(8)));
-                return Ok(Visit::Lost);
-            }
-        };
-        // A page that claims too many overflow pages gets only those it fills: the others may belong to somebody.
-        let overflow = if overflow_fits(header.overflow, end, geometry.page_size) {
-            u64::from(header.overflow)
-        } else {
-            u64::from(header.overflow).min(needed_overflow(end, geometry.page_size))
-        };
-        let own = overflow.saturating_add(1);
+        let kind = header.kind();
+        if !matches!(kind, Some(Kind::Branch | Kind::Leaf)) {
+            self.incomplete = true;
+            self.conflict |= !self.used.insert(page);
+            let text = format!("the tree points here, but this is {}", header.describe());
+            self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.saturating_add(8)));
+            return Ok(Visit::Lost);
+        }
+        let own = u64::from(overflow).saturating_add(1);
         if header.id != page {
             let text = format!("the page at number {page} carries the number {}", header.id);
             self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
         }
-        if let Some(shared) =
-            (page..page.saturating_add(own)).filter(|page| !self.used.insert(*page)).reduce(|first, _| first)
-        {
+        // Pages that were met before are not read again: so all that a walk reads is bounded by the file.
+        if let Some(shared) = (page..page.saturating_add(own)).find(|page| !self.used.insert(*page)) {
             return Ok(self.share(subtree, shared));
         }
         self.pages = self.pages.saturating_add(own);
-        match branch {
-            None => Ok(Visit::Leaf),
-            Some((branch, bytes)) => {
-                for fault in &branch.faults {
-                    self.incomplete |= matches!(fault.code, Code::PageCount | Code::ElementRange | Code::PageLayout);
-                    let at = offset.saturating_add(fault.at as u64);
-                    self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
-                }
-                let children = subtree.children(&branch, &bytes, offset, &mut self.findings);
-                self.advance(own.saturating_mul(u64::from(geometry.page_size)))?;
-                Ok(Visit::Branch(children))
-            }
+        if kind == Some(Kind::Leaf) {
+            return Ok(Visit::Leaf);
         }
+        let bytes = match self.memory.raw(page) {
+            Some((_, bytes)) => bytes,
+            None => self.reader.pages(page, overflow)?,
+        };
+        let branch = Branch::parse(header, bytes, geometry.page_size);
+        for fault in &branch.faults {
+            self.incomplete |= !matches!(fault.code, Code::KeyOrder | Code::PageOverflow);
+            let at = offset.saturating_add(fault.at as u64);
+            self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
+        }
+        let children = subtree.children(&branch, bytes, offset, &mut self.findings);
+        self.advance(own.saturating_mul(u64::from(geometry.page_size)))?;
+        Ok(Visit::Branch(children))
     }
 
     fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
@@ -294,7 +283,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         };
         subtree.check(&leaf, &mut self.findings);
         let len = bytes.len() as u64;
-        let mut nested = Vec::new();
+        let mut nested = None;
         if !fold.quick(&leaf) {
             let faults = leaf.leaf().faults(header, leaf.page_size);
             self.incomplete |= faults.iter().any(|fault| fault.code != Code::KeyOrder);
@@ -302,21 +291,25 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
             }
             fold.examine(&leaf, &faults, &mut self.findings);
-            nested = leaf.buckets();
+            if fold.descends() && leaf.leaf().pairs().any(|element| element.flags & BUCKET != 0) {
+                // The reader's window moves on while what is nested is walked.
+                nested = Some(bytes.to_vec());
+            }
         }
-        if fold.descends() && !nested.is_empty() {
-            let place = LeafPage { bytes: &[], ..leaf };
+        if let Some(bytes) = nested {
+            let place = LeafPage { bytes: &bytes, ..leaf };
             let above: Vec<u64> = subtree.above.iter().copied().chain([subtree.page]).collect();
-            self.nested(&place, &nested, &above)?;
+            self.nested(&place, &above)?;
         }
         self.advance(len)
     }
 
-    /// Checks the structure of buckets inside a bucket.
-    fn nested(&mut self, leaf: &LeafPage<'_>, nested: &[(usize, Vec<u8>)], above: &[u64]) -> Result<(), Error> {
-        for (at, value) in nested {
-            let pointer = (leaf.page, leaf.offset.saturating_add(*at as u64));
-            match bucket::parse(value) {
+    /// Checks the structure of the buckets that stand in a leaf page of a bucket.
+    fn nested(&mut self, leaf: &LeafPage<'_>, above: &[u64]) -> Result<(), Error> {
+        for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET != 0) {
+            let at = element.at.saturating_add(element.key.len());
+            let pointer = (leaf.page, leaf.offset.saturating_add(at as u64));
+            match bucket::parse(element.value) {
                 Err(fault) => {
                     self.incomplete = true;
                     self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
@@ -335,7 +328,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                         self.findings.push(inner.finding(Code::TreeDepth, 0, text));
                         continue;
                     }
-                    self.nested(&inner, &inner.buckets(), &above)?;
+                    self.nested(&inner, &above)?;
                 }
             }
         }
@@ -370,12 +363,4 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.watch.advance(std::mem::take(&mut self.unreported));
         if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
-}
-
-/// End of the last pair of a leaf page, as far as the number of its overflow pages depends on it.
-fn used_end(header: Header, bytes: &[u8]) -> usize {
-    if header.overflow == 0 {
-        return 1;
-    }
-    Leaf::new(header, bytes).run().map_or(bytes.len(), |run| run.end)
 }

@@ -27,13 +27,19 @@ impl<'k> Change<'k> {
 /// Compares the keys that live on either side, whose values both were hashed: what is not alike, in order.
 #[must_use]
 pub fn compare<'k>(a: &'k Index, b: &'k Index) -> Vec<Change<'k>> {
-    let live = |index: &'k Index, key: &[u8]| index.get(key).filter(|key| !key.deleted);
-    let content = |key: &Key<'_>| (key.value_hash, key.value_len, key.lease);
+    let live = |index: &'k Index, key: &[u8]| {
+        let place = index.place(key)?;
+        index.at(place).filter(|key| !key.deleted).map(|key| (key, index.value_hash(place)))
+    };
+    let content = |(key, hash): &(Key<'_>, _)| (*hash, key.value_len, key.lease);
     let gone = a.iter().filter(|old| !old.deleted && live(b, old.key).is_none()).map(Change::Removed);
-    let other = b.iter().filter(|new| !new.deleted).filter_map(|new| match live(a, new.key) {
-        None => Some(Change::Added(new)),
-        Some(old) if content(&old) != content(&new) => Some(Change::Changed(old, new)),
-        Some(_) => None,
+    let other = b.places().filter_map(|(_, place)| {
+        let new = b.at(place).filter(|new| !new.deleted)?;
+        match live(a, new.key) {
+            None => Some(Change::Added(new)),
+            Some(old) if content(&old) != content(&(new, b.value_hash(place))) => Some(Change::Changed(old.0, new)),
+            Some(_) => None,
+        }
     });
     let mut changes: Vec<_> = gone.chain(other).collect();
     changes.sort_unstable_by(|a, b| a.key().cmp(b.key()));

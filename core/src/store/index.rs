@@ -1,5 +1,7 @@
 //! Every key at a revision.
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::source::Source;
@@ -15,7 +17,7 @@ const SHARDS: usize = 64;
 
 /// The keys of some or all entries. Entries may come in any order, and parts be merged in any order.
 ///
-/// Memory: the bytes of each key, and about 130 bytes besides.
+/// Memory: the bytes of each key, and about 130 bytes besides; 16 more where values are hashed.
 #[derive(Debug)]
 pub struct Index {
     query: Query,
@@ -38,7 +40,12 @@ pub struct Shard {
     names: Vec<u8>,
     /// There was no memory for some keys.
     exhausted: bool,
+    /// XXH3-128 of the value of each state, upper and lower half; empty unless the query asks for it.
+    hashes: Vec<ValueHash>,
 }
+
+/// XXH3-128 of a value, upper and lower half; 0 of a deletion.
+pub(crate) type ValueHash = (u64, u64);
 
 impl Index {
     /// No entries yet.
@@ -153,7 +160,10 @@ impl Index {
             state.revisions = state.revisions.saturating_add(1);
             state.tombstones = state.tombstones.saturating_add(dead);
             if newer && state.is_before(entry.key.revision, entry.place) {
-                state.renew(message, entry, bytes, hash_values);
+                state.renew(message, entry, bytes);
+                if let Some(slot) = number.and_then(|number| shard.hashes.get_mut(number as usize)) {
+                    *slot = hash_of(message, entry);
+                }
             }
             return;
         }
@@ -165,15 +175,14 @@ impl Index {
             version: 0,
             lease: 0,
             value_len: 0,
-            value_hash: (0, 0),
             place: entry.place,
             newest_bytes: 0,
             bytes,
             revisions: 1,
             tombstones: dead,
         };
-        state.renew(message, entry, bytes, hash_values);
-        shard.insert(*hash, message.key, state);
+        state.renew(message, entry, bytes);
+        shard.insert(*hash, message.key, state, hash_values.then(|| hash_of(message, entry)));
     }
 
     /// Both together.
@@ -231,6 +240,12 @@ impl Index {
         Some(Key { key: shard.name(state), state })
     }
 
+    /// XXH3-128 of the value of the key at a place; 0 of a deletion, and where the query asks for none.
+    pub(crate) fn value_hash(&self, place: KeyAt) -> ValueHash {
+        let shard = self.shards.get(place.shard as usize);
+        shard.and_then(|shard| shard.hashes.get(place.number as usize)).copied().unwrap_or_default()
+    }
+
     /// One key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Key<'_>> {
@@ -261,26 +276,38 @@ impl Index {
     }
 }
 
+fn hash_of(message: &KeyValue<'_>, entry: &Entry<'_>) -> ValueHash {
+    if entry.key.tombstone {
+        return (0, 0);
+    }
+    let hash = xxh3_128(message.value);
+    // Truncation is meant.
+    ((hash >> 64) as u64, hash as u64)
+}
+
 fn shard_of(hash: Short) -> usize {
     // The table itself goes by other bits.
     hash.0 as usize % SHARDS
 }
 
 impl Shard {
-    fn insert(&mut self, hash: Short, key: &[u8], mut state: KeyState) {
+    fn insert(&mut self, hash: Short, key: &[u8], mut state: KeyState, value_hash: Option<ValueHash>) {
         // More keys than a file of 16 TiB can hold are not counted.
         let (Ok(number), Ok(len)) = (u32::try_from(self.states.len()), u32::try_from(key.len())) else { return };
+        let Ok(at) = u32::try_from(self.names.len()) else { return };
         let has_room = self.names.try_reserve(key.len()).is_ok()
             && self.states.try_reserve(1).is_ok()
-            && self.numbers.try_reserve(1).is_ok();
+            && self.numbers.try_reserve(1).is_ok()
+            && self.hashes.try_reserve(usize::from(value_hash.is_some())).is_ok();
         if !has_room {
             self.exhausted = true;
             return;
         }
-        state.name = Name { at: self.names.len(), len };
+        state.name = Name { at, len };
         self.names.extend_from_slice(key);
         self.numbers.insert(hash, number);
         self.states.push(state);
+        self.hashes.extend(value_hash);
     }
 
     /// Both together.
@@ -289,18 +316,23 @@ impl Shard {
             std::mem::swap(self, &mut other);
         }
         self.exhausted |= other.exhausted;
-        for theirs in &other.states {
+        for (number, theirs) in other.states.iter().enumerate() {
             let key = other.name(theirs);
             let hash = short(key);
-            match self.numbers.get(&hash).and_then(|number| self.states.get_mut(*number as usize)) {
-                Some(ours) => ours.merge(theirs),
-                None => self.insert(hash, key, theirs.clone()),
+            let value_hash = other.hashes.get(number).copied();
+            let Some(ours) = self.numbers.get(&hash).copied() else {
+                self.insert(hash, key, theirs.clone(), value_hash);
+                continue;
+            };
+            let newer = self.states.get_mut(ours as usize).is_some_and(|ours| ours.merge(theirs));
+            if let (true, Some(slot), Some(value_hash)) = (newer, self.hashes.get_mut(ours as usize), value_hash) {
+                *slot = value_hash;
             }
         }
     }
 
     fn name(&self, state: &KeyState) -> &[u8] {
-        let end = state.name.at.saturating_add(state.name.len as usize);
-        self.names.get(state.name.at..end).unwrap_or_default()
+        let start = state.name.at as usize;
+        self.names.get(start..start.saturating_add(state.name.len as usize)).unwrap_or_default()
     }
 }

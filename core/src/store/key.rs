@@ -1,7 +1,5 @@
 //! A key at a revision, with what its history takes.
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::store::open::{Entry, Place};
@@ -14,10 +12,10 @@ pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// Where a key's bytes are among all names.
+/// Where a key's bytes are among the names of a shard, of which no file that can be read has 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub at: usize,
+    pub at: u32,
     pub len: u32,
 }
 
@@ -37,8 +35,6 @@ pub struct KeyState {
     pub lease: i64,
     /// Bytes of its value.
     pub value_len: u32,
-    /// XXH3-128 of its value where the query asks for it, or 0: upper and lower half.
-    pub value_hash: (u64, u64),
     /// Where its newest entry is.
     pub place: Place,
     /// Bytes that its newest entry takes in the database.
@@ -73,7 +69,7 @@ impl KeyState {
         (self.revision, self.place) < (revision, place)
     }
 
-    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64, hash_values: bool) {
+    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64) {
         self.revision = entry.key.revision;
         self.deleted = entry.key.tombstone;
         self.create_revision = message.create_revision;
@@ -81,27 +77,24 @@ impl KeyState {
         self.lease = message.lease;
         // Bolt's own lengths have 32 bits.
         self.value_len = u32::try_from(message.value.len()).unwrap_or(u32::MAX);
-        self.value_hash = (0, 0);
-        if hash_values && !self.deleted {
-            let hash = xxh3_128(message.value);
-            // Truncation is meant.
-            self.value_hash = ((hash >> 64) as u64, hash as u64);
-        }
         self.place = entry.place;
         self.newest_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
-    pub(crate) fn merge(&mut self, other: &Self) {
+    /// Takes in what is known of the same key from other entries; whether its newest one is among them.
+    pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let (bytes, revisions, tombstones, name) = (
             self.bytes.saturating_add(other.bytes),
             self.revisions.saturating_add(other.revisions),
             self.tombstones.saturating_add(other.tombstones),
             self.name,
         );
-        if self.is_before(other.revision, other.place) {
+        let newer = self.is_before(other.revision, other.place);
+        if newer {
             *self = other.clone();
         }
         (self.bytes, self.revisions, self.tombstones, self.name) = (bytes, revisions, tombstones, name);
+        newer
     }
 
     /// Bytes that a compaction at this revision would free: all but the newest entry, and that too when the key is deleted.

@@ -9,6 +9,7 @@ use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, table_end};
 use crate::etcd::keyvalue::KeyValue;
 use crate::fields::{u32_le, u64_le};
+use crate::limits::{MASK_WORK, PAGE_VIEW_DEPTH};
 use crate::words::is_secret;
 
 /// Bytes of a page to be shown only on request.
@@ -24,16 +25,14 @@ pub struct Hidden {
 /// read, so it is found by its look alone.
 const HASH_HEAD: usize = 7;
 const HASH: usize = HASH_HEAD + 22 + 31;
-/// A bucket that lies in a bucket that lies in a page: etcd has none, and a hostile file no more than these.
-const MAX_DEPTH: usize = 4;
 
-/// What to hide of a page, in no order.
-pub(super) fn hidden(bytes: &[u8]) -> Vec<Range<usize>> {
-    let mut out = hashes(bytes);
-    if let Some(header) = Header::parse(bytes).filter(|header| header.kind() == Some(Kind::Leaf)) {
-        secrets(bytes, 0, header, 0, &mut out);
-    }
-    out
+/// What to hide of a page, in no order; and whether that is all. It may not be where elements share so many bytes, or buckets lie so deep in each other, that not all of them are
+/// looked into.
+pub(super) fn hidden(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
+    let mut search = Search { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
+    let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(Kind::Leaf));
+    let whole = leaf.is_none_or(|header| search.secrets(0, header, 0));
+    (search.found, whole)
 }
 
 /// Where hashes of passwords stand. One that the end of the bytes cuts is one, too.
@@ -61,26 +60,41 @@ fn hash_len(bytes: &[u8]) -> usize {
     if is_body { HASH_HEAD.saturating_add(body.len()) } else { 0 }
 }
 
-/// Values of secrets in the leaf whose header is at `base`: the page itself, or one inside a bucket's value.
-fn secrets(bytes: &[u8], base: usize, header: Header, depth: usize, out: &mut Vec<Range<usize>>) {
-    let first = base.saturating_add(HEADER);
-    let end = base.saturating_add(table_end(usize::from(header.count))).min(bytes.len());
-    for at in (first..end).step_by(ELEMENT) {
-        let [flags, position, key, value] =
-            [0, 4, 8, 12].map(|part| u32_le(bytes, at.saturating_add(part)).unwrap_or_default());
-        let start = at.saturating_add(position as usize).saturating_add(key as usize);
-        let stop = start.saturating_add(value as usize).min(bytes.len());
-        let Some(entry) = bytes.get(start..stop) else { continue };
-        if flags & BUCKET == 0 {
-            out.extend(secret(entry).map(|part| start.saturating_add(part.start)..stop));
-            continue;
+/// Looks for values of secrets.
+struct Search<'b> {
+    bytes: &'b [u8],
+    /// Bytes of elements and entries that are still looked at.
+    left: usize,
+    found: Vec<Range<usize>>,
+}
+
+impl Search<'_> {
+    /// Looks into the leaf whose header is at `base`: the page itself, or one inside a bucket's value. False when not all of it was looked at.
+    fn secrets(&mut self, base: usize, header: Header, depth: usize) -> bool {
+        let bytes = self.bytes;
+        let first = base.saturating_add(HEADER);
+        let end = base.saturating_add(table_end(usize::from(header.count))).min(bytes.len());
+        let mut whole = true;
+        for at in (first..end).step_by(ELEMENT) {
+            let [flags, position, key, value] =
+                [0, 4, 8, 12].map(|part| u32_le(bytes, at.saturating_add(part)).unwrap_or_default());
+            let start = at.saturating_add(position as usize).saturating_add(key as usize);
+            let stop = start.saturating_add(value as usize).min(bytes.len());
+            let entry = bytes.get(start..stop).unwrap_or_default();
+            let Some(left) = self.left.checked_sub(ELEMENT.saturating_add(entry.len())) else { return false };
+            self.left = left;
+            if flags & BUCKET == 0 {
+                self.found.extend(secret(entry).map(|part| start.saturating_add(part.start)..stop));
+                continue;
+            }
+            let inner = start.saturating_add(BUCKET_HEADER);
+            let lies_here = u64_le(bytes, start) == Some(0) && inner < stop;
+            let header = bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(Kind::Leaf));
+            if let Some(header) = header.filter(|_| lies_here) {
+                whole &= depth < PAGE_VIEW_DEPTH && self.secrets(inner, header, depth.saturating_add(1));
+            }
         }
-        let inner = start.saturating_add(BUCKET_HEADER);
-        let lies_here = u64_le(bytes, start) == Some(0) && inner < stop && depth < MAX_DEPTH;
-        let header = bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(Kind::Leaf));
-        if let Some(header) = header.filter(|_| lies_here) {
-            secrets(bytes, inner, header, depth.saturating_add(1), out);
-        }
+        whole
     }
 }
 
@@ -147,7 +161,9 @@ mod tests {
     fn values_of_secrets_are_hidden_and_others_are_not() {
         let value = b"password: hunter2";
         let page = leaf(&[entry(b"/registry/pods/a", value), entry(b"/registry/secrets/a", value)]);
-        let [part] = hidden(&page).try_into().expect("one secret");
+        let (parts, whole) = hidden(&page);
+        let [part] = parts.try_into().expect("one secret");
+        assert!(whole);
         let shown: Vec<u8> = page.iter().enumerate().filter(|(at, _)| !part.contains(at)).map(|(_, b)| *b).collect();
         let times = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).filter(|part| *part == word).count();
         assert_eq!((times(&page, value), times(&shown, value)), (2, 1));
@@ -155,7 +171,7 @@ mod tests {
         // Tokens and keys that are no Secrets, and Secrets below a long prefix.
         for key in ["/openshift.io/oauth/accesstokens/a", "/bootstrap/a", "/a/b/c/secrets/default/a"] {
             let page = leaf(&[entry(b"/registry/pods/a", value), entry(key.as_bytes(), value)]);
-            let [part] = hidden(&page).try_into().expect("one secret");
+            let [part] = hidden(&page).0.try_into().expect("one secret");
             assert!(page[part].ends_with(value), "{key}");
         }
     }
@@ -169,5 +185,32 @@ mod tests {
         assert_eq!(secret(&turned), Some(0..turned.len()));
         assert_eq!(secret(b"\x0a\x80\x80\x80\x80"), None);
         assert_eq!(secret(b""), None);
+    }
+
+    /// Tables of elements that each name all that lies behind their table, which is the next table.
+    fn nested_tables(tables: usize, elements: usize) -> Vec<u8> {
+        let table = BUCKET_HEADER + HEADER + elements * ELEMENT;
+        let total = tables * table;
+        let mut page = Vec::new();
+        for number in 0..tables {
+            page.extend([&[0; 24][..], &[2, 0], &(elements as u16).to_le_bytes(), &[0; 4]].concat());
+            let behind = (number + 1) * table;
+            for _ in 0..elements {
+                let sizes = [1, (behind - page.len()) as u32, 0, (total - behind) as u32];
+                page.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
+            }
+        }
+        // The outermost is the page itself.
+        page.split_off(BUCKET_HEADER)
+    }
+
+    #[test]
+    fn tables_in_tables_are_not_all_looked_into() {
+        let page = nested_tables(5, 800);
+        assert_eq!(hidden(&page), (Vec::new(), false));
+        let small = nested_tables(2, 2);
+        assert_eq!(hidden(&small), (Vec::new(), true));
+        let deep = nested_tables(PAGE_VIEW_DEPTH + 2, 1);
+        assert_eq!(hidden(&deep), (Vec::new(), false));
     }
 }

@@ -39,7 +39,7 @@ pub use order::{Direction, KeyAt, Order, Rank};
 pub use page::{PageField, PageView};
 pub use query::Query;
 pub use range::KeyRange;
-pub use small::{Alarm, Auth, Lease, Mark, Member};
+pub use small::{Alarm, Auth, Lease, Listing, Mark, Member};
 pub use tally::{Heavy, Sums, Tallies, Tally};
 pub use tree::{Line, Tree};
 pub use usage::Usage;

@@ -2,13 +2,14 @@
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Leaf};
-use crate::bolt::page::{Header, Kind};
+use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, range, table_end};
 use crate::bolt::reader::{Geometry, Reader};
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::schema::Facts;
+use crate::fields::u32_le;
 use crate::finding::{Finding, Findings};
 use crate::limits::{MAX_PARTS, READ_AHEAD};
 use crate::scan::ahead::reach;
@@ -54,8 +55,13 @@ pub struct Lost {
 
 impl Lost {
     pub(crate) fn add(&mut self, finding: Finding) {
+        self.add_with(|| finding);
+    }
+
+    /// The same, where only the first finding is worth the making.
+    pub(crate) fn add_with(&mut self, finding: impl FnOnce() -> Finding) {
         self.places = self.places.saturating_add(1);
-        self.first.get_or_insert(finding);
+        self.first.get_or_insert_with(finding);
     }
 
     /// Both together.
@@ -80,14 +86,17 @@ pub(crate) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Its entries in order; what is none goes into `lost`.
     pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
-        (0..self.leaf.count()).filter_map(|index| {
+        self.leaf.elements().enumerate().filter_map(|(index, element)| {
             let odd = |code, at: usize, text: String| {
                 Finding::new(code, text).page(self.page).offset(self.offset.saturating_add(at as u64))
             };
-            let element = match self.leaf.element(index) {
+            let element = match element {
                 Ok(element) => element,
-                Err(fault) => {
-                    lost.add(odd(fault.code, fault.at, fault.message));
+                Err(flaw) => {
+                    lost.add_with(|| {
+                        let fault = self.leaf.fault(flaw);
+                        odd(fault.code, fault.at, fault.message)
+                    });
                     return None;
                 }
             };
@@ -95,7 +104,7 @@ impl<'a> Page<'a> {
             match RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) {
                 Some(key) => Some(Entry { key, value: element.value, place }),
                 None => {
-                    lost.add(odd(Code::RevisionMalformed, element.at, "a key that is no revision".into()));
+                    lost.add_with(|| odd(Code::RevisionMalformed, element.at, "a key that is no revision".into()));
                     None
                 }
             }
@@ -106,6 +115,27 @@ impl<'a> Page<'a> {
 /// One piece of work: any thread may take any, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work(usize);
+
+/// A bucket that lies in the root page, found to be whole: its one leaf.
+struct Inline {
+    header: Header,
+    entry: Listed,
+}
+
+impl Inline {
+    fn new(entry: Listed) -> Option<Self> {
+        match bucket::parse(&entry.value) {
+            Ok(bucket::Place::Inline(header, _)) => Some(Self { header, entry }),
+            _ => None,
+        }
+    }
+
+    fn page(&self) -> Page<'_> {
+        let bytes = self.entry.value.get(BUCKET_HEADER..).unwrap_or_default();
+        let offset = self.entry.at.1.saturating_add(BUCKET_HEADER as u64);
+        Page { rank: 0, page: 0, offset, leaf: Leaf::new(self.header, bytes), bytes }
+    }
+}
 
 /// What a snapshot holds.
 pub struct Store<'s, S: Source + ?Sized> {
@@ -119,19 +149,23 @@ pub struct Store<'s, S: Source + ?Sized> {
     /// The pages alone.
     pages: Vec<u64>,
     /// Bucket `key` when it lies in the root page.
-    inline: Option<Listed>,
+    inline: Option<Inline>,
     current: i64,
     database_bytes: u64,
     lost: Lost,
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    pub(super) fn new(scan: Scan<'s, S>, ordered: &[u64], lost: Lost) -> Result<Self, Error> {
+    pub(super) fn new(scan: Scan<'s, S>, ordered: &[u64], mut lost: Lost) -> Result<Self, Error> {
         let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
-        let inline =
-            scan.key_place.filter(|place| matches!(bucket::parse(&place.value), Ok(bucket::Place::Inline(..))));
+        if leaves.len() < ordered.len() {
+            let text = "two places of bucket `key` point to the same leaf, so one of the two has lost its own";
+            lost.add(Finding::new(Code::PageShared, text));
+        }
+        leaves.shrink_to_fit();
+        let inline = scan.key_place.and_then(Inline::new);
         let mut store = Self {
             source: scan.source,
             geometry: scan.geometry,
@@ -234,11 +268,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// As [`Store::entries`].
     pub(crate) fn leaves(&self, work: Work, watch: &dyn Watch, take: &mut dyn FnMut(&Page<'_>)) -> Result<Lost, Error> {
         let mut lost = Lost::default();
-        if let (Some(place), 0) = (&self.inline, work.0) {
-            if let Ok(bucket::Place::Inline(header, bytes)) = bucket::parse(&place.value) {
-                let offset = place.at.1.saturating_add(BUCKET_HEADER as u64);
-                take(&Page { rank: 0, page: 0, offset, leaf: Leaf::new(header, bytes), bytes });
-            }
+        if let (Some(inline), 0) = (&self.inline, work.0) {
+            take(&inline.page());
             return Ok(lost);
         }
         let each = self.leaves_each();
@@ -277,14 +308,34 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     ) -> Result<Option<Page<'r>>, Error> {
         let offset = self.geometry.offset(page);
         let odd = |code, text: String| Finding::new(code, text).page(page).offset(offset);
-        match reader.unit(page)? {
-            Err(fault) => lost.add(odd(fault.code, fault.message)),
-            Ok((header, bytes)) => match wrong_place(header, page) {
-                Some(text) => lost.add(odd(Code::PageType, text)),
-                None => return Ok(Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes })),
-            },
+        let (header, overflow) = match reader.extent(page)? {
+            Ok(extent) => extent,
+            Err(fault) => {
+                lost.add(odd(fault.code, fault.message));
+                return Ok(None);
+            }
+        };
+        if let Some(text) = wrong_place(header, page) {
+            lost.add(odd(Code::PageType, text));
+            return Ok(None);
         }
-        Ok(None)
+        let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
+        let bytes = reader.pages(page, overflow)?;
+        Ok(Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes }))
+    }
+
+    /// As many overflow pages as lie before the next leaf: leaves that reach into each other would otherwise hand out the same bytes again and again. What begins there counts for
+    /// a leaf only if it says so itself, because it takes no more than one wrong number in a branch page for a leaf to be looked for within another one.
+    fn before_next(&self, reader: &mut Reader<'_, S>, page: u64, overflow: u32) -> Result<u32, Error> {
+        let last = page.saturating_add(u64::from(overflow));
+        let behind = self.pages.partition_point(|next| *next <= page);
+        for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
+            if reader.first(*next)?.is_ok_and(|(header, _)| wrong_place(header, *next).is_none()) {
+                let own = next.saturating_sub(page).saturating_sub(1);
+                return Ok(u32::try_from(own).unwrap_or(overflow));
+            }
+        }
+        Ok(overflow)
     }
 
     /// Hands out every entry in the order of revisions, from one thread; `take` says whether to go on.
@@ -354,33 +405,54 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// The bytes under an entry, a `mvccpb.KeyValue`; none when they cannot be read any more.
+    /// The bytes under an entry, a `mvccpb.KeyValue`; none when they cannot be read any more. Only they are read, not the page around them.
     ///
     /// # Errors
     /// [`Error::Read`] when the source fails.
     pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
         let index = usize::try_from(place.index).unwrap_or(usize::MAX);
-        let of = |leaf: Leaf<'_>| leaf.element(index).ok().map(|element| element.value.to_vec());
         if let (Some(inline), 0) = (&self.inline, place.page) {
-            return Ok(match bucket::parse(&inline.value) {
-                Ok(bucket::Place::Inline(header, bytes)) => of(Leaf::new(header, bytes)),
-                _ => None,
-            });
+            return Ok(inline.page().leaf.element(index).ok().map(|element| element.value.to_vec()));
         }
-        let mut reader = Reader::new(self.source, self.geometry);
-        Ok(reader.unit(place.page)?.ok().and_then(|(header, bytes)| of(Leaf::new(header, bytes))))
+        if self.geometry.check(place.page, 0).is_err() {
+            return Ok(None);
+        }
+        let start = self.geometry.offset(place.page);
+        let read = |at: usize, len: usize| {
+            let offset = start.saturating_add(at as u64);
+            let mut bytes = vec![0; len];
+            let failed = |cause| Error::Read { offset, len: len as u64, cause };
+            self.source.read_at(offset, &mut bytes).map_err(failed).map(|()| bytes)
+        };
+        let head = read(0, HEADER)?;
+        let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
+        let header =
+            Header::parse(&head).filter(leaf).filter(|header| self.geometry.check(place.page, header.overflow).is_ok());
+        let at = table_end(index);
+        let Some(header) = header.filter(|_| table_end(index.saturating_add(1)) <= self.geometry.page_size as usize)
+        else {
+            return Ok(None);
+        };
+        let element = read(at, ELEMENT)?;
+        let [pos, key, value] = [4, 8, 12].map(|field| u32_le(&element, field).unwrap_or(u32::MAX));
+        let pages = u64::from(header.overflow).saturating_add(1);
+        let len = pages.saturating_mul(u64::from(self.geometry.page_size));
+        let value =
+            range(at, pos, key).and_then(|key| Some(key.end..key.end.checked_add(usize::try_from(value).ok()?)?));
+        match value.filter(|value| value.end as u64 <= len) {
+            Some(value) => read(value.start, value.len()).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The main revision of the last entry of the last leaf.
     fn last(&self, page: Option<u64>) -> Result<i64, Error> {
         let last = |leaf: Leaf<'_>| {
-            let keys = (0..leaf.count()).filter_map(|index| RevisionKey::parse(leaf.element(index).ok()?.key));
+            let keys = leaf.pairs().filter_map(|element| RevisionKey::parse(element.key));
             keys.map(|key| key.revision.main).max().unwrap_or_default()
         };
-        if let Some(Ok(bucket::Place::Inline(header, bytes))) =
-            self.inline.as_ref().map(|place| bucket::parse(&place.value))
-        {
-            return Ok(last(Leaf::new(header, bytes)));
+        if let Some(inline) = &self.inline {
+            return Ok(last(inline.page().leaf));
         }
         let Some(page) = page else { return Ok(0) };
         let mut reader = Reader::new(self.source, self.geometry);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::error::Error;
 use crate::store::index::Index;
 use crate::store::key::Key;
 use crate::store::range::KeyRange;
@@ -76,11 +77,28 @@ impl Order {
     /// The order of those keys of `index` of which `wanted` is true.
     #[must_use]
     pub fn of(index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Self {
+        Self::try_of(index, wanted).unwrap_or_default()
+    }
+
+    /// The same as [`Order::of`] where there may be many.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there is none for their list, 32 bytes a key while it is sorted.
+    pub fn try_of(index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Result<Self, Error> {
         let wanted = |at: KeyAt| index.at(at).is_some_and(|key| wanted(&key));
+        let bytes = (index.len() as u64).saturating_mul(size_of::<(&[u8], KeyAt)>() as u64);
+        let memory = |_| Error::Memory { what: "the keys in their order", bytes };
         // The names are beside their places while they are sorted: each comparison would miss the processor's caches once more otherwise.
-        let mut named: Vec<(&[u8], KeyAt)> = index.places().filter(|(_, at)| wanted(*at)).collect();
+        let mut named: Vec<(&[u8], KeyAt)> = Vec::new();
+        for place in index.places().filter(|(_, at)| wanted(*at)) {
+            named.try_reserve(1).map_err(memory)?;
+            named.push(place);
+        }
         named.sort_unstable_by_key(|(name, _)| *name);
-        Self(named.into_iter().map(|(_, at)| at).collect())
+        let mut order = Vec::new();
+        order.try_reserve_exact(named.len()).map_err(memory)?;
+        order.extend(named.into_iter().map(|(_, at)| at));
+        Ok(Self(order))
     }
 
     /// Those of which `wanted` is true, in the same order.

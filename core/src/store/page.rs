@@ -7,22 +7,17 @@ use serde::Serialize;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION};
-use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, table_end};
+use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, range, table_end};
+use crate::bolt::room::{Admission, Room};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::RevisionKey;
 use crate::fields::{u32_le, u64_le};
+use crate::limits::{PAGE_VIEW_BYTES, PAGE_VIEW_DEPTH, PAGE_VIEW_FIELDS, PAGE_VIEW_TEXT};
 use crate::source::Source;
 use crate::store::mask::{self, Hidden};
 use crate::store::open::Store;
 use crate::words::{key_text, printable};
-
-/// Bytes of a page with its overflow that are taken apart.
-pub const MAX_BYTES: usize = 64 << 10;
-/// Fields that are told.
-const MAX_FIELDS: usize = 4000;
-/// Bytes of a key or value that are told.
-const MAX_TOLD: usize = 200;
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,7 +82,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let overflow = Header::parse(&first).filter(|header| page > 1 && header.kind().is_some());
         let pages = overflow.map_or(1, |header| u64::from(header.overflow).saturating_add(1));
         let pages = pages.min(self.geometry.present.saturating_sub(page));
-        let len = usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(size).min(MAX_BYTES.max(size));
+        let len = usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(size).min(PAGE_VIEW_BYTES.max(size));
         if len == size { Ok(first) } else { self.read(page, len) }
     }
 
@@ -117,9 +112,9 @@ impl<S: Source + ?Sized> Store<'_, S> {
             readable: false,
         };
         let Some(header) = Header::parse(&bytes) else { return Ok(view) };
-        let hidden = mask::hidden(&bytes);
+        let (hidden, all_hidden) = mask::hidden(&bytes);
         view.hidden = hidden.iter().map(|part| Hidden { at: narrow(part.start), len: narrow(part.len()) }).collect();
-        view.readable = header.kind().is_some();
+        view.readable = header.kind().is_some() && all_hidden;
         let mut parts = Parts { bytes: &bytes, hidden, fields: Vec::new(), more: false };
         view.kind = header.describe().trim_start_matches("a ").to_owned();
         view.span = u64::from(header.overflow).saturating_add(1);
@@ -129,7 +124,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
             Some(Kind::Meta) => parts.meta(),
             Some(Kind::Freelist) => view.count = parts.freelist(header),
             Some(Kind::Branch) => parts.branch(header),
-            Some(Kind::Leaf) => parts.leaf(0, header, 0),
+            Some(Kind::Leaf) => {
+                let len = view.span.saturating_mul(u64::from(self.geometry.page_size));
+                parts.leaf(0, usize::try_from(len).unwrap_or(usize::MAX), header, 0);
+            }
             None => {}
         }
         (view.fields, view.more) = (parts.fields, parts.more);
@@ -151,7 +149,7 @@ impl Parts<'_> {
         if !there {
             return;
         }
-        if self.fields.len() >= MAX_FIELDS {
+        if self.fields.len() >= PAGE_VIEW_FIELDS {
             self.more = true;
             return;
         }
@@ -238,6 +236,9 @@ impl Parts<'_> {
 
     fn branch(&mut self, header: Header) {
         for at in (HEADER..table_end(usize::from(header.count))).step_by(ELEMENT) {
+            if self.more {
+                return;
+            }
             let (position, len, page) = (self.u32(at), self.u32(at.saturating_add(4)), self.u64(at.saturating_add(8)));
             let (start, len) = (at.saturating_add(position as usize), len as usize);
             let key = self.key(start, len);
@@ -249,10 +250,19 @@ impl Parts<'_> {
         }
     }
 
-    /// The leaf page whose header is at `base`: the page itself, or one inside a bucket's value.
-    fn leaf(&mut self, base: usize, header: Header, depth: u32) {
+    /// The leaf page of `len` bytes whose header is at `base`: the page itself, or one inside a bucket's value. Its pairs are told and taken apart as far as [`Room`] admits them, all
+    /// elements are told.
+    fn leaf(&mut self, base: usize, len: usize, header: Header, depth: u32) {
         let first = base.saturating_add(HEADER);
         let end = base.saturating_add(table_end(usize::from(header.count)));
+        let pair = |parts: &Self, at: usize| {
+            let [position, key, value] = [4, 8, 12].map(|part| parts.u32(at.saturating_add(part)));
+            let pair = range(at, position, key)?;
+            let pair = pair.start..pair.end.checked_add(value as usize)?;
+            (pair.end <= base.saturating_add(len)).then_some(pair)
+        };
+        let table = || (first..end.min(self.bytes.len())).step_by(ELEMENT);
+        let mut room = Room::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
         for at in (first..end).step_by(ELEMENT) {
             if self.more {
                 return;
@@ -261,10 +271,17 @@ impl Parts<'_> {
             let key_at = at.saturating_add(position as usize);
             let value_at = key_at.saturating_add(key_len as usize);
             let (key_len, value_len) = (key_len as usize, value_len as usize);
-            let (key, value) = (self.key(key_at, key_len), self.value(key_at, key_len, value_at, value_len, flags));
+            let following = Some(at.saturating_add(ELEMENT)).filter(|next| *next < end);
+            let next = following.and_then(|next| pair(self, next)).map(|next| next.start);
+            let admitted = match pair(self, at) {
+                Some(pair) => room.admit(at, pair, next) == Admission::Granted,
+                // What leads out of the page is told as far as its bytes are there.
+                None => room.skip(),
+            };
             let bucket = flags & BUCKET != 0;
-            let root = (bucket && value_len >= BUCKET_HEADER).then(|| self.u64(value_at));
+            let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.u64(value_at));
             let link = root.filter(|root| *root != 0);
+            let key = if admitted { self.key(key_at, key_len) } else { SHARED.to_owned() };
             self.put(at, ELEMENT, depth, format!("element {}", number(at, first)), key.clone(), link);
             let deeper = depth.saturating_add(1);
             self.put(
@@ -278,7 +295,11 @@ impl Parts<'_> {
             self.put(at.saturating_add(4), 4, deeper, "position", position.to_string(), None);
             self.put(at.saturating_add(8), 4, deeper, "key size", key_len.to_string(), None);
             self.put(at.saturating_add(12), 4, deeper, "value size", value_len.to_string(), None);
+            if !admitted {
+                continue;
+            }
             self.put(key_at, key_len, deeper, if bucket { "bucket name" } else { "key" }, key, None);
+            let value = self.value(key_at, key_len, value_at, value_len, flags);
             self.put_value(value_at, value_len, deeper, value, link);
             if let Some(root) = root {
                 self.bucket(value_at, value_len, root, deeper.saturating_add(1));
@@ -292,14 +313,14 @@ impl Parts<'_> {
         self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != 0));
         self.put(at.saturating_add(8), 8, depth, "sequence", sequence.to_string(), None);
         let inner = at.saturating_add(BUCKET_HEADER);
-        // A bucket in a bucket in a page: etcd has none, and a hostile file no more than this.
-        if root != 0 || len <= BUCKET_HEADER || depth > 8 {
+        // Each bucket is two deeper than the one around it.
+        if root != 0 || len <= BUCKET_HEADER || (depth >> 1) as usize > PAGE_VIEW_DEPTH {
             return;
         }
         let header = self.bytes.get(inner..).and_then(Header::parse);
         self.header(inner, depth);
         if let Some(header) = header.filter(|header| header.kind() == Some(Kind::Leaf)) {
-            self.leaf(inner, header, depth);
+            self.leaf(inner, len.saturating_sub(BUCKET_HEADER), header, depth);
         }
     }
 
@@ -337,6 +358,9 @@ impl Parts<'_> {
     }
 }
 
+/// Said of an element instead of its key, in a page whose pairs are together longer than the page.
+const SHARED: &str = "shares bytes with another";
+
 /// A value in words about it, or by its bytes.
 enum Told {
     Words(String),
@@ -354,8 +378,8 @@ fn number(at: usize, first: usize) -> usize {
 }
 
 fn told(bytes: &[u8], words: impl Fn(&[u8]) -> String) -> String {
-    match bytes.get(..MAX_TOLD) {
-        Some(start) if bytes.len() > MAX_TOLD => format!("{}… ({} bytes)", words(start), bytes.len()),
+    match bytes.get(..PAGE_VIEW_TEXT) {
+        Some(start) if bytes.len() > PAGE_VIEW_TEXT => format!("{}… ({} bytes)", words(start), bytes.len()),
         _ => words(bytes),
     }
 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::etcd::revision::RevisionKey;
 use crate::fields::{i64_be, u64_be};
 use crate::finding::Findings;
+use crate::limits::{LIST_BYTES, MARK_TEXT, MAX_SMALL_VALUE};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::memory::Memory;
 use crate::scan::open::inline_page;
@@ -50,17 +51,13 @@ pub struct Lease {
     pub remaining_ttl: i64,
 }
 
-/// Users and roles.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Whether users need to say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Auth {
     /// Whether the server asks who asks.
     pub enabled: bool,
     /// How often anything of it was changed.
     pub revision: u64,
-    /// By name.
-    pub users: Vec<User>,
-    /// By name.
-    pub roles: Vec<Role>,
 }
 
 /// An alarm.
@@ -81,6 +78,42 @@ pub struct Mark {
     pub key: Vec<u8>,
     /// Its value as a number, a revision or text; hexadecimal where it is none of these.
     pub value: String,
+}
+
+/// A list that takes items while they have room in [`LIST_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// Those that had room, in order.
+    pub items: Vec<T>,
+    /// How many had none.
+    pub left_out: u64,
+    room: usize,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), left_out: 0, room: LIST_BYTES }
+    }
+}
+
+impl<T> Listing<T> {
+    /// Takes an item that holds so many bytes outside of itself.
+    pub fn take(&mut self, item: T, held: usize) {
+        // A vector that grows has twice the room that its items need.
+        let bytes = size_of::<T>().saturating_mul(2).saturating_add(held);
+        match self.room.checked_sub(bytes) {
+            Some(room) => {
+                self.room = room;
+                self.items.push(item);
+            }
+            None => self.left_out = self.left_out.saturating_add(1),
+        }
+    }
+}
+
+/// What a text takes, with what an allocator adds.
+fn held(len: usize) -> usize {
+    size_of::<String>().saturating_add(len).saturating_add(16)
 }
 
 /// Hands pairs on.
@@ -104,7 +137,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn bucket(&self, name: &str, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Error> {
-        let Some(entry) = self.listed.iter().find(|entry| entry.name == name.as_bytes()) else { return Ok(()) };
+        let Some(entry) = self.listed.iter().find(|entry| *entry.name == *name.as_bytes()) else { return Ok(()) };
         let used = PageSet::new(self.geometry.present)?;
         let mut memory = Memory::default();
         let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
@@ -119,10 +152,15 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn members(&self) -> Result<Vec<Member>, Error> {
-        let mut members = Vec::new();
-        self.bucket("members", &mut |key, value| members.extend(member(key, value)))?;
-        members.sort_by_key(|member: &Member| member.id);
+    pub fn members(&self) -> Result<Listing<Member>, Error> {
+        let mut members = Listing::default();
+        self.bucket("members", &mut |key, value| {
+            let Some(member) = member(key, value) else { return };
+            let urls = member.peer_urls.iter().chain(&member.client_urls).chain([&member.name]);
+            let bytes = urls.map(|text| held(text.len())).fold(0, usize::saturating_add);
+            members.take(member, bytes);
+        })?;
+        members.items.sort_by_key(|member: &Member| member.id);
         Ok(members)
     }
 
@@ -154,7 +192,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(leases)
     }
 
-    /// Users and roles.
+    /// Whether authentication is on.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -165,10 +203,31 @@ impl<S: Source + ?Sized> Store<'_, S> {
             b"authRevision" => auth.revision = u64_be(value, 0).unwrap_or_default(),
             _ => {}
         })?;
-        let Auth { users, roles, .. } = &mut auth;
-        self.bucket("authUsers", &mut |_, value| users.extend(User::decode(value).ok()))?;
-        self.bucket("authRoles", &mut |_, value| roles.extend(Role::decode(value).ok()))?;
         Ok(auth)
+    }
+
+    /// Hands out the users, by name.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn users(&self, take: &mut dyn FnMut(User)) -> Result<(), Error> {
+        self.messages("authUsers", take)
+    }
+
+    /// Hands out the roles, by name.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn roles(&self, take: &mut dyn FnMut(Role)) -> Result<(), Error> {
+        self.messages("authRoles", take)
+    }
+
+    fn messages<M: Message + Default>(&self, bucket: &str, take: &mut dyn FnMut(M)) -> Result<(), Error> {
+        self.bucket(bucket, &mut |_, value| {
+            if let Some(message) = small(value).and_then(|value| M::decode(value).ok()) {
+                take(message);
+            }
+        })
     }
 
     /// The alarms.
@@ -179,27 +238,31 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let mut alarms = Vec::new();
         self.bucket("alarm", &mut |key, _| {
             alarms.extend(
-                AlarmMember::decode(key)
-                    .ok()
+                small(key)
+                    .and_then(|key| AlarmMember::decode(key).ok())
                     .map(|alarm| Alarm { member: alarm.member_id, kind: AlarmType::try_from(alarm.alarm).ok() }),
             );
         })?;
         Ok(alarms)
     }
 
-    /// The entries of `meta`, `cluster` and `auth`.
+    /// Hands out the entries of `meta`, `cluster` and `auth`.
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn marks(&self) -> Result<Vec<Mark>, Error> {
-        let mut marks = Vec::new();
+    pub fn marks(&self, take: &mut dyn FnMut(Mark)) -> Result<(), Error> {
         for bucket in ["meta", "cluster", "auth"] {
             self.bucket(bucket, &mut |key, value| {
-                marks.push(Mark { bucket, key: key.to_vec(), value: in_words(key, value) });
+                take(Mark { bucket, key: key.to_vec(), value: in_words(key, value) });
             })?;
         }
-        Ok(marks)
+        Ok(())
     }
+}
+
+/// A value, if it is of a length that etcd could have written.
+fn small(value: &[u8]) -> Option<&[u8]> {
+    (value.len() <= MAX_SMALL_VALUE).then_some(value)
 }
 
 fn in_words(key: &[u8], value: &[u8]) -> String {
@@ -214,9 +277,16 @@ fn in_words(key: &[u8], value: &[u8]) -> String {
             [1] => Some("true".into()),
             _ => None,
         },
-        _ => std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control)).map(str::to_owned),
+        _ => {
+            let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= MARK_TEXT);
+            text.filter(|text| !text.contains(char::is_control)).map(str::to_owned)
+        }
     };
-    words.unwrap_or_else(|| format!("0x{}", value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    words.unwrap_or_else(|| {
+        let told = value.get(..MARK_TEXT).unwrap_or(value);
+        let hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
+        if told.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
+    })
 }
 
 fn member_id(key: &[u8]) -> Option<u64> {
@@ -224,7 +294,7 @@ fn member_id(key: &[u8]) -> Option<u64> {
 }
 
 fn member(key: &[u8], value: &[u8]) -> Option<Member> {
-    let object: Value = serde_json::from_slice(value).ok()?;
+    let object: Value = serde_json::from_slice(small(value)?).ok()?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |name: &str| {
         let list = object.get(name).and_then(Value::as_array);

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::etcd::revision::Revision;
+use crate::limits::SUMS_BYTES;
 use crate::source::Source;
 use crate::store::defragmented::share;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
@@ -129,6 +130,14 @@ impl Names {
             u32::try_from(self.names.len().saturating_sub(1)).unwrap_or(u32::MAX)
         })
     }
+
+    /// The same of a name that is given away.
+    fn number_of(&mut self, name: Box<[u8]>) -> u32 {
+        *self.numbers.entry(short(&name)).or_insert_with(|| {
+            self.names.push(name);
+            u32::try_from(self.names.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        })
+    }
 }
 
 /// All tallies of a store.
@@ -174,7 +183,7 @@ impl Tallies {
         let mut all = Names::default();
         let page_size = tallies.iter().map(|tally| tally.page_size).max().unwrap_or_default();
         let parts = tallies.into_iter().map(|tally| {
-            let numbers = tally.groups.names.iter().map(|name| all.number(name));
+            let numbers = tally.groups.names.into_iter().map(|name| all.number_of(name));
             (numbers.collect(), tally.rows)
         });
         let parts = parts.collect();
@@ -185,6 +194,19 @@ impl Tallies {
     #[must_use]
     pub fn names(&self) -> &[Box<[u8]>] {
         &self.names
+    }
+
+    /// The names of the groups, when nothing else is wanted any more.
+    #[must_use]
+    pub fn into_names(self) -> Vec<Box<[u8]>> {
+        self.names
+    }
+
+    /// How many [`Sums`] there may be at a time: each has a number of [`Usage`] for each group, and there can be as many groups as keys.
+    #[must_use]
+    pub fn most_sums(&self) -> usize {
+        let bytes = self.names.len().saturating_mul(size_of::<Usage>());
+        SUMS_BYTES.checked_div(bytes).unwrap_or(usize::MAX).max(1)
     }
 
     /// In how many pieces they can be summed up, by any thread and in any order.

@@ -108,12 +108,11 @@ fn inside(index: &Index, order: &Order, folder: &Line, depth: u32) -> Vec<Line> 
             continue;
         };
         let end = end_of(&name, start, folder.end, first.get(..part).unwrap_or_default());
-        // A folder with nothing but one folder in it is one line with it.
-        let mut to = part;
+        // A folder with nothing but one folder in it is one line with it: to the last slash up to which its first and its last key are alike.
         let last = name(end.saturating_sub(1));
-        while let Some(next) = self::part(first, to).filter(|next| last.get(..*next) == first.get(..*next)) {
-            to = next;
-        }
+        let alike = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+        let slash = first.get(..alike).and_then(|alike| alike.iter().rposition(|byte| *byte == b'/'));
+        let to = slash.map_or(part, |slash| slash.saturating_add(1));
         lines.push(Line { end, to: narrow(to), folder: true, ..line });
         start = end;
     }

@@ -86,6 +86,13 @@ pub(crate) struct KeyEvent {
     pub index: u32,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyPast {
+    pub events: Vec<KeyEvent>,
+    pub lost: u64,
+}
+
 impl From<&Event> for KeyEvent {
     fn from(event: &Event) -> Self {
         Self {
@@ -202,6 +209,7 @@ pub(crate) struct Cluster {
     pub roles: Vec<ClusterRole>,
     pub alarms: Vec<ClusterAlarm>,
     pub marks: Vec<ClusterMark>,
+    pub left_out: u64,
 }
 
 #[derive(Debug, Serialize)]

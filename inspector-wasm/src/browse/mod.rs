@@ -176,11 +176,11 @@ impl StoreView {
         self.view.begin_history(id);
     }
 
-    /// The events of a key.
+    /// The events of a key, and how many places of the file could not be read for them.
     ///
     /// # Errors
     /// When nothing was begun.
-    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyEvent[]")]
+    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyPast")]
     pub fn finish_history(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_history())
     }

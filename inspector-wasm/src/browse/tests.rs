@@ -78,6 +78,7 @@ fn keys_have_their_declared_shapes() {
         index: N,
     };
     check("KeyEvent", &event);
+    check("KeyPast", &KeyPast { events: vec![event], lost: W });
     check("UsageSum", &sum());
     let group = UsageGroup { prefix: text(), name: text(), folder: true, sum: sum() };
     check("UsageGroup", &group);
@@ -120,6 +121,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
         roles: vec![ClusterRole { name: text(), permissions: vec![permission] }],
         alarms: vec![ClusterAlarm { member: text(), kind: text() }],
         marks: vec![ClusterMark { bucket: text(), key: text(), value: text() }],
+        left_out: W,
     };
     check("Cluster", &cluster);
     for link in [None, Some(W)] {

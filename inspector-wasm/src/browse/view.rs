@@ -8,7 +8,7 @@ use etcdsnap_core::store::{
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 use etcdsnap_core::{Error, Source};
 
-use super::answers::{HashAnswer, KeyEvent, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
+use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::compare::Comparison;
 use super::list::{Filter, Ordering};
 use super::reading::{Purpose, Reading, query, unread};
@@ -188,11 +188,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.reading = Some(Reading::new(self.store.lost(), Purpose::History(history)));
     }
 
-    pub(crate) fn finish_history(&mut self) -> Result<Vec<KeyEvent>, Refusal> {
-        let Some(Reading { purpose: Purpose::History(history), .. }) = self.reading.take() else {
+    pub(crate) fn finish_history(&mut self) -> Result<KeyPast, Refusal> {
+        let Some(Reading { purpose: Purpose::History(history), lost, .. }) = self.reading.take() else {
             return Err(unread());
         };
-        Ok(history.into_events().iter().map(KeyEvent::from).collect())
+        let events = history.into_events().iter().map(KeyEvent::from).collect();
+        Ok(KeyPast { events, lost: lost.places })
     }
 
     /// Begins `HashKV` at a revision; 0 is the latest.

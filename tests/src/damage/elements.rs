@@ -8,6 +8,7 @@ use crate::read::{BRANCH, File, LEAF};
 const LAYOUT: &[&str] = &["page-layout", "element-range"];
 const RANGE: &[&str] = &["element-range", "page-layout"];
 const COUNT: &[&str] = &["page-count", "element-range", "page-layout"];
+const OVERLAP: &[&str] = &["element-overlap"];
 const ORDER: &[&str] = &["key-order"];
 const BOUNDS: &[&str] = &["key-bounds"];
 
@@ -44,6 +45,9 @@ pub const ALL: &[Damage] = &[
     Damage::pages("branch_position_behind_the_page", RANGE, |file| branch_element(file, 0, |_| 1 << 20)),
     Damage::pages("branch_key_size_one_too_high", LAYOUT, |file| branch_element(file, 4, |size| size + 1)),
     Damage::pages("branch_key_size_behind_the_page", RANGE, |file| branch_element(file, 4, |_| u32::MAX)),
+    Damage::pages("values_reach_to_the_end_of_the_page", OVERLAP, values_reach_to_the_end),
+    Damage::pages("separators_reach_to_the_end_of_the_page", OVERLAP, separators_reach_to_the_end),
+    Damage::pages("value_takes_the_values_behind_it", OVERLAP, value_takes_those_behind),
     Damage::pages("element_flag_unknown", &["element-flags"], |file| element(file, FLAGS, |_| 2)),
     Damage::pages("element_flag_of_the_highest_bit", &["element-flags"], |file| element(file, FLAGS, |_| 1 << 31)),
     Damage::pages("revision_says_it_is_a_bucket", BUCKET_IN_KEY, |file| element(file, FLAGS, |_| 1)),
@@ -89,6 +93,43 @@ fn branch_element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) ->
     let at = file.branches(branch.page)[1].0 + field;
     file.put_u32(at, change(file.u32(at)));
     Some(Pages(vec![branch.page]))
+}
+
+/// The end of a page with its overflow.
+fn end_of(file: &File, page: u64) -> usize {
+    file.at(page) + (file.header(page).overflow as usize + 1) * file.page_size
+}
+
+fn values_reach_to_the_end(file: &mut File) -> Option<Place> {
+    let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 3)?;
+    let end = end_of(file, leaf.page);
+    for element in file.leaves(leaf.page) {
+        file.put_u32(element.at + VALUE_SIZE, (end - element.value.start) as u32);
+    }
+    Some(Pages(vec![leaf.page]))
+}
+
+fn separators_reach_to_the_end(file: &mut File) -> Option<Place> {
+    let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 3)?;
+    let end = end_of(file, branch.page);
+    for (at, key, _) in file.branches(branch.page) {
+        file.put_u32(at + 4, (end - key.start) as u32);
+    }
+    Some(Pages(vec![branch.page]))
+}
+
+/// The first value of a page becomes as long as all of them.
+fn value_takes_those_behind(file: &mut File) -> Option<Place> {
+    let full = |v: &crate::read::Visit| {
+        let leaves = file.leaves(v.page);
+        let first = leaves.first()?;
+        let (end, used) = (end_of(file, v.page), leaves.last()?.value.end);
+        // The page must have less room left than the other pairs take.
+        (end - used < used - first.value.end).then(|| (v.page, first.at, end - first.value.start))
+    };
+    let (page, at, len) = inner(file, LEAF).iter().find_map(full)?;
+    file.put_u32(at + VALUE_SIZE, len as u32);
+    Some(Pages(vec![page]))
 }
 
 /// Two neighbouring keys of the same length in a leaf of bucket `key`.

@@ -6,7 +6,7 @@ use crate::read::{BRANCH, File, LEAF, META, Visit, meta};
 
 /// What may be found when a page is read as something that it is not.
 const MISREAD: &[&str] =
-    &["page-type", "page-layout", "element-range", "page-out-of-range", "page-count", "key-bounds"];
+    &["page-type", "page-layout", "element-range", "element-overlap", "page-out-of-range", "page-count", "key-bounds"];
 const RANGE: &[&str] = &["page-out-of-range"];
 const NO_TREE_PAGE: &[&str] = &["page-type", "page-out-of-range", "page-shared", "page-id-mismatch"];
 

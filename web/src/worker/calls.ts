@@ -1,4 +1,4 @@
-import type { ChangeKind, ChangeRow, Cluster, Differences, KeyEvent, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { ChangeKind, ChangeRow, Cluster, Differences, KeyPast, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which keys a list shows. Empty text and nulls ask for nothing. */
 export interface Filter {
@@ -51,7 +51,7 @@ export interface Calls {
   /** Its value at the revision. */
   value: [{ id: number }, Uint8Array<ArrayBuffer>];
   /** All that is kept of its past, oldest first, later than the revision too. */
-  history: [{ id: number }, KeyEvent[]];
+  history: [{ id: number }, KeyPast];
   /** The value of one event. */
   valueAt: [{ page: bigint; index: number }, Uint8Array<ArrayBuffer>];
   /** A protobuf message without its schema; null when the bytes are none. */

@@ -1,16 +1,15 @@
 //! `etcdsnap auth FILE`
 
 use etcdsnap::core::proto::authpb::{Permission, Role, User};
-use etcdsnap::core::store::Auth;
 use serde_json::{Map, Value, json};
 
 use super::{bytes, open, table, told};
 use crate::cli::args::AuthArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::output::{self, Lines};
 
-/// Runs the command.
+/// Runs the command. Users and roles are read while they are printed, one at a time.
 ///
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
@@ -19,34 +18,66 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     drop(bar);
     let auth = store.auth().map_err(|cause| snapshot.failed(cause))?;
+    match args.look.write_out {
+        LookForm::Json => {
+            let mut lines = Lines::new();
+            let rest = json!({"enabled": auth.enabled, "revision": auth.revision});
+            bytes::write_line(&mut lines, &object("auth", None, rest))?;
+            let mut outcome = Ok(());
+            let mut write = |object: Map<String, Value>| {
+                if outcome.is_ok() && lines.wanted() {
+                    outcome = bytes::write_line(&mut lines, &object);
+                }
+            };
+            let read = store.users(&mut |user| write(user_object(&user, args.show_secrets)));
+            let read = read.and_then(|()| store.roles(&mut |role| write(role_object(&role))));
+            read.map_err(|cause| snapshot.failed(cause))?;
+            outcome?;
+            lines.finish()?;
+        }
+        form => {
+            let state = if auth.enabled { "enabled" } else { "disabled" };
+            output::print(&format!("authentication is {state} (revision {})\n\n", auth.revision))?;
+            table::print(form, &[("user", false), ("roles", false), ("password", false)], |take| {
+                let mut outcome = Ok(true);
+                let read = store.users(&mut |user| {
+                    if let Ok(true) = outcome {
+                        let roles: Vec<_> = user.roles.iter().map(|role| etcdsnap::printable(role)).collect();
+                        outcome = take(&[bytes::key(&user.name), roles.join(","), password(&user, args.show_secrets)]);
+                    }
+                });
+                read.map_err(|cause| snapshot.failed(cause))?;
+                outcome.map(drop)
+            })?;
+            output::print("\n")?;
+            table::print(form, &[("role", false), ("may", false), ("keys", false)], |take| {
+                let mut outcome = Ok(true);
+                let read = store.roles(&mut |role| {
+                    if let Ok(true) = outcome {
+                        outcome = role_rows(&role, take);
+                    }
+                });
+                read.map_err(|cause| snapshot.failed(cause))?;
+                outcome.map(drop)
+            })?;
+        }
+    }
     snapshot.assert_unchanged()?;
-    output::print(&match args.look.write_out {
-        LookForm::Json => json_lines(&auth, args.show_secrets),
-        form => text(&auth, form, args.show_secrets),
-    })?;
     Ok(told(&args.look.file, store.lost()))
 }
 
-fn text(auth: &Auth, form: LookForm, show_secrets: bool) -> String {
-    let state = if auth.enabled { "enabled" } else { "disabled" };
-    let users = auth.users.iter().map(|user| {
-        let roles: Vec<_> = user.roles.iter().map(|role| etcdsnap::printable(role)).collect();
-        vec![bytes::key(&user.name), roles.join(","), password(user, show_secrets)]
-    });
-    let roles = auth.roles.iter().flat_map(|role| {
-        let name = bytes::key(&role.name);
-        let none = role.key_permission.is_empty().then(|| vec![name.clone(), "-".into(), String::new()]);
-        let some = role.key_permission.iter().map(move |permission| {
-            vec![name.clone(), permission.perm_type().as_str_name().to_owned(), range(permission)]
-        });
-        none.into_iter().chain(some).collect::<Vec<_>>()
-    });
-    format!(
-        "authentication is {state} (revision {})\n\n{}\n{}",
-        auth.revision,
-        table::rows(form, &[("user", false), ("roles", false), ("password", false)], users.collect()),
-        table::rows(form, &[("role", false), ("may", false), ("keys", false)], roles.collect()),
-    )
+/// A row for each permission of a role.
+fn role_rows(role: &Role, take: table::Take<'_>) -> Result<bool, Failure> {
+    let name = bytes::key(&role.name);
+    if role.key_permission.is_empty() {
+        return take(&[name, "-".into(), String::new()]);
+    }
+    for permission in &role.key_permission {
+        if !take(&[name.clone(), permission.perm_type().as_str_name().to_owned(), range(permission)])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn password(user: &User, show_secrets: bool) -> String {
@@ -67,35 +98,33 @@ fn range(permission: &Permission) -> String {
     }
 }
 
-fn json_lines(auth: &Auth, show_secrets: bool) -> String {
-    let with = |kind: &str, name: Option<&[u8]>, rest: Value| {
+fn object(kind: &str, name: Option<&[u8]>, rest: Value) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("kind".into(), kind.into());
+    if let Some(name) = name {
+        bytes::put(&mut object, "name", name);
+    }
+    if let Value::Object(rest) = rest {
+        object.extend(rest);
+    }
+    object
+}
+
+fn user_object(user: &User, show_secrets: bool) -> Map<String, Value> {
+    let mut rest = json!({"roles": user.roles, "hasPassword": !user.password.is_empty()});
+    if show_secrets && let Value::Object(rest) = &mut rest {
+        bytes::put(rest, "passwordHash", &user.password);
+    }
+    object("user", Some(&user.name), rest)
+}
+
+fn role_object(role: &Role) -> Map<String, Value> {
+    let permissions = role.key_permission.iter().map(|permission| {
         let mut object = Map::new();
-        object.insert("kind".into(), kind.into());
-        if let Some(name) = name {
-            bytes::put(&mut object, "name", name);
-        }
-        if let Value::Object(rest) = rest {
-            object.extend(rest);
-        }
-        bytes::line(object)
-    };
-    let mut text = with("auth", None, json!({"enabled": auth.enabled, "revision": auth.revision}));
-    for user in &auth.users {
-        let mut rest = json!({"roles": user.roles, "hasPassword": !user.password.is_empty()});
-        if show_secrets && let Value::Object(rest) = &mut rest {
-            bytes::put(rest, "passwordHash", &user.password);
-        }
-        text.push_str(&with("user", Some(&user.name), rest));
-    }
-    for Role { name, key_permission } in &auth.roles {
-        let permissions = key_permission.iter().map(|permission| {
-            let mut object = Map::new();
-            object.insert("type".into(), permission.perm_type().as_str_name().into());
-            bytes::put(&mut object, "key", &permission.key);
-            bytes::put(&mut object, "rangeEnd", &permission.range_end);
-            Value::Object(object)
-        });
-        text.push_str(&with("role", Some(name), json!({"permissions": permissions.collect::<Vec<_>>()})));
-    }
-    text
+        object.insert("type".into(), permission.perm_type().as_str_name().into());
+        bytes::put(&mut object, "key", &permission.key);
+        bytes::put(&mut object, "rangeEnd", &permission.range_end);
+        Value::Object(object)
+    });
+    object("role", Some(&role.name), json!({"permissions": permissions.collect::<Vec<_>>()}))
 }

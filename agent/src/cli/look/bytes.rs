@@ -1,5 +1,7 @@
 //! Keys and values for a terminal, for JSON, and as they are typed.
 
+use std::fmt::{self, Display, Formatter, Write};
+
 pub use etcdsnap::core::words::{is_secret, key_text as key};
 use etcdsnap::core::words::{is_unprintable, key_bytes};
 use etcdsnap::printable;
@@ -7,19 +9,28 @@ pub use etcdsnap::put_bytes as put;
 use serde_json::{Map, Value};
 
 use crate::cli::exit::Failure;
+use crate::cli::output::Lines;
 
 /// A value as text where it is text, with its lines and tabs; what would do something else to a terminal is escaped as in a key. Other bytes are escaped whole.
 pub fn value(bytes: &[u8]) -> String {
-    let Ok(text) = std::str::from_utf8(bytes) else { return bytes.escape_ascii().to_string() };
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        if is_harmless(char) {
-            safe.push(char);
-        } else {
-            safe.push_str(&char.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii().to_string());
+    Shown(bytes).to_string()
+}
+
+/// The same, to be written piece by piece: escapes take four times the room of the value.
+pub struct Shown<'b>(pub &'b [u8]);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Ok(text) = std::str::from_utf8(self.0) else { return self.0.escape_ascii().fmt(f) };
+        for char in text.chars() {
+            if is_harmless(char) {
+                f.write_char(char)?;
+            } else {
+                char.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii().fmt(f)?;
+            }
         }
+        Ok(())
     }
-    safe
 }
 
 /// Whether a terminal shows the bytes as they are.
@@ -31,9 +42,13 @@ fn is_harmless(char: char) -> bool {
     matches!(char, '\n' | '\t') || !is_unprintable(char)
 }
 
-/// Bytes in hexadecimal, as etcdctl prints them.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+/// Bytes in hexadecimal, as etcdctl prints them: to be written piece by piece.
+pub struct Hex<'b>(pub &'b [u8]);
+
+impl Display for Hex<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+    }
 }
 
 /// A key as it was typed: as it is, or in quotes with the escapes that [`key`] writes.
@@ -46,10 +61,15 @@ pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// A line of JSON.
-pub fn line(object: Map<String, Value>) -> String {
-    // Plain data with text keys: there is nothing that could fail.
-    format!("{}\n", etcdsnap::to_json(&object).unwrap_or_default())
+/// Writes a line of JSON.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn write_line(lines: &mut Lines, object: &Map<String, Value>) -> Result<(), Failure> {
+    lines.write_with(|out| {
+        etcdsnap::write_json(&mut *out, object)?;
+        out.write_all(b"\n")
+    })
 }
 
 #[cfg(test)]

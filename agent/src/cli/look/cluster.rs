@@ -1,34 +1,42 @@
 //! `etcdsnap members|leases|alarms|meta FILE`
+//!
+//! Lines are printed while they are made, whatever the form: a forged file has a million of them.
 
-use std::collections::HashMap;
-
-use etcdsnap::core::store::{KeyRange, Query};
+use etcdsnap::core::store::{Key, KeyRange, Query};
 use serde_json::{Map, Value, json};
 
-use super::{bytes, open, table, told};
+use super::{bytes, left_out, open, table, told};
 use crate::cli::args::ListArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::output::Lines;
 
-/// Prints objects a line each, or rows.
+/// An item as a line of JSON and as a row, of which one is made.
+struct Item<'i> {
+    object: &'i dyn Fn() -> Value,
+    row: &'i dyn Fn() -> Vec<String>,
+}
+
+/// Takes an item; false when nobody reads any more.
+type Take<'t> = &'t mut dyn FnMut(&Item<'_>) -> Result<bool, Failure>;
+
+/// Prints items a line each, or as rows. `each` hands out all of them, and is called again where columns have to be measured first.
 fn print(
     form: LookForm,
     columns: &[table::Column],
-    rows: Vec<Vec<String>>,
-    objects: Vec<Map<String, Value>>,
+    mut each: impl FnMut(Take<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    match form {
-        LookForm::Json => output::print(&objects.into_iter().map(bytes::line).collect::<String>()),
-        form => output::print(&table::rows(form, columns, rows)),
+    if form != LookForm::Json {
+        return table::print(form, columns, |take| each(&mut |item| take(&(item.row)())));
     }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+    let mut lines = Lines::new();
+    each(&mut |item| {
+        if let Value::Object(object) = (item.object)() {
+            bytes::write_line(&mut lines, &object)?;
+        }
+        Ok(lines.wanted())
+    })?;
+    lines.finish()
 }
 
 /// Runs `members`.
@@ -41,30 +49,39 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
     drop(bar);
     let members = store.members().map_err(|cause| snapshot.failed(cause))?;
     let removed = store.removed_members().map_err(|cause| snapshot.failed(cause))?;
-    snapshot.assert_unchanged()?;
-    let mut rows = Vec::new();
-    let mut objects = Vec::new();
-    for member in &members {
-        let role = if member.is_learner { "learner" } else { "member" };
-        rows.push(vec![
-            format!("{:x}", member.id),
-            role.into(),
-            etcdsnap::printable(&member.name),
-            etcdsnap::printable(&member.peer_urls.join(",")),
-            etcdsnap::printable(&member.client_urls.join(",")),
-        ]);
-        objects.push(object(json!({
-            "id": format!("{:x}", member.id), "role": role, "name": member.name,
-            "peerUrls": member.peer_urls, "clientUrls": member.client_urls,
-        })));
-    }
-    for id in removed {
-        rows.push(vec![format!("{id:x}"), "removed".into(), String::new(), String::new(), String::new()]);
-        objects.push(object(json!({"id": format!("{id:x}"), "role": "removed"})));
-    }
     let columns = [("id", true), ("role", false), ("name", false), ("peer urls", false), ("client urls", false)];
-    print(args.look.write_out, &columns, rows, objects)?;
-    Ok(told(&args.look.file, store.lost()))
+    print(args.look.write_out, &columns, |take| {
+        for member in &members.items {
+            let id = format!("{:x}", member.id);
+            let role = if member.is_learner { "learner" } else { "member" };
+            let object = || {
+                json!({
+                    "id": id, "role": role, "name": member.name,
+                    "peerUrls": member.peer_urls, "clientUrls": member.client_urls,
+                })
+            };
+            let row = || {
+                let urls = |urls: &[String]| etcdsnap::printable(&urls.join(","));
+                let name = etcdsnap::printable(&member.name);
+                vec![id.clone(), role.into(), name, urls(&member.peer_urls), urls(&member.client_urls)]
+            };
+            if !take(&Item { object: &object, row: &row })? {
+                return Ok(());
+            }
+        }
+        for id in &removed {
+            let id = format!("{id:x}");
+            let object = || json!({"id": id, "role": "removed"});
+            let row = || vec![id.clone(), "removed".into(), String::new(), String::new(), String::new()];
+            if !take(&Item { object: &object, row: &row })? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    })?;
+    snapshot.assert_unchanged()?;
+    let exit = left_out(&args.look.file, members.left_out, "member", "members");
+    Ok(exit.max(told(&args.look.file, store.lost())))
 }
 
 /// Runs `leases`.
@@ -78,28 +95,41 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
     let (index, lost) = snapshot.keys(&store, &query, &bar)?;
     drop(bar);
-    let mut held: HashMap<i64, Vec<&[u8]>> = HashMap::new();
-    for state in index.sorted(|state| state.lease != 0 && !state.deleted) {
-        held.entry(state.lease).or_default().push(state.key);
-    }
-    let mut rows = Vec::new();
-    let mut objects = Vec::new();
-    for lease in leases {
-        let keys = held.remove(&lease.id).unwrap_or_default();
-        let shown = keys.iter().map(|key| bytes::key(key)).collect::<Vec<_>>().join(" ");
-        rows.push(vec![format!("{:x}", lease.id), lease.ttl.to_string(), keys.len().to_string(), shown]);
-        let keys = keys.iter().map(|key| {
-            let mut object = Map::new();
-            bytes::put(&mut object, "key", key);
-            Value::Object(object)
-        });
-        objects.push(object(json!({
-            "id": format!("{:x}", lease.id), "ttl": lease.ttl, "remainingTtl": lease.remaining_ttl,
-            "keys": keys.collect::<Vec<_>>(),
-        })));
-    }
+    let mut held: Vec<Key<'_>> = index.iter().filter(|state| state.lease != 0 && !state.deleted).collect();
+    held.sort_unstable_by(|a, b| a.lease.cmp(&b.lease).then_with(|| a.key.cmp(b.key)));
     let columns = [("id", true), ("ttl", true), ("keys", true), ("names", false)];
-    print(args.look.write_out, &columns, rows, objects)?;
+    print(args.look.write_out, &columns, |take| {
+        let mut before = None;
+        for lease in &leases {
+            let start = held.partition_point(|state| state.lease < lease.id);
+            let end = held.partition_point(|state| state.lease <= lease.id);
+            // A damaged file can have a lease twice: only the first of them has the keys.
+            let keys = if before.replace(lease.id) == Some(lease.id) { &[] } else { &held[start..end] };
+            let object = || {
+                let keys = keys.iter().map(|state| {
+                    let mut object = Map::new();
+                    bytes::put(&mut object, "key", state.key);
+                    Value::Object(object)
+                });
+                json!({
+                    "id": format!("{:x}", lease.id), "ttl": lease.ttl, "remainingTtl": lease.remaining_ttl,
+                    "keys": keys.collect::<Vec<_>>(),
+                })
+            };
+            let row = || {
+                let mut names = String::new();
+                for state in keys {
+                    names.push_str(if names.is_empty() { "" } else { " " });
+                    names.push_str(&bytes::key(state.key));
+                }
+                vec![format!("{:x}", lease.id), lease.ttl.to_string(), keys.len().to_string(), names]
+            };
+            if !take(&Item { object: &object, row: &row })? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    })?;
     Ok(told(&args.look.file, &lost))
 }
 
@@ -112,15 +142,18 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     drop(bar);
     let alarms = store.alarms().map_err(|cause| snapshot.failed(cause))?;
+    print(args.look.write_out, &[("member", true), ("alarm", false)], |take| {
+        for alarm in &alarms {
+            let kind = alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name());
+            let object = || json!({"member": format!("{:x}", alarm.member), "alarm": kind});
+            let row = || vec![format!("{:x}", alarm.member), kind.to_owned()];
+            if !take(&Item { object: &object, row: &row })? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    })?;
     snapshot.assert_unchanged()?;
-    let named = alarms.iter().map(|alarm| {
-        let kind = alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name());
-        (format!("{:x}", alarm.member), kind)
-    });
-    let (rows, objects) = named
-        .map(|(member, kind)| (vec![member.clone(), kind.to_owned()], object(json!({"member": member, "alarm": kind}))))
-        .unzip();
-    print(args.look.write_out, &[("member", true), ("alarm", false)], rows, objects)?;
     Ok(told(&args.look.file, store.lost()))
 }
 
@@ -132,17 +165,24 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     drop(bar);
-    let marks = store.marks().map_err(|cause| snapshot.failed(cause))?;
+    print(args.look.write_out, &[("bucket", false), ("key", false), ("value", false)], |take| {
+        let mut outcome = Ok(true);
+        let read = store.marks(&mut |mark| {
+            let object = || {
+                let mut object = Map::new();
+                object.insert("bucket".into(), mark.bucket.into());
+                bytes::put(&mut object, "key", &mark.key);
+                object.insert("value".into(), mark.value.clone().into());
+                Value::Object(object)
+            };
+            let row = || vec![mark.bucket.to_owned(), bytes::key(&mark.key), etcdsnap::printable(&mark.value)];
+            if let Ok(true) = outcome {
+                outcome = take(&Item { object: &object, row: &row });
+            }
+        });
+        read.map_err(|cause| snapshot.failed(cause))?;
+        outcome.map(drop)
+    })?;
     snapshot.assert_unchanged()?;
-    let (rows, objects) = marks
-        .iter()
-        .map(|mark| {
-            let mut object = object(json!({"bucket": mark.bucket}));
-            bytes::put(&mut object, "key", &mark.key);
-            object.insert("value".into(), mark.value.clone().into());
-            (vec![mark.bucket.to_owned(), bytes::key(&mark.key), etcdsnap::printable(&mark.value)], object)
-        })
-        .unzip();
-    print(args.look.write_out, &[("bucket", false), ("key", false), ("value", false)], rows, objects)?;
     Ok(told(&args.look.file, store.lost()))
 }

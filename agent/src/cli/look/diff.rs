@@ -11,7 +11,7 @@ use crate::cli::args::DiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
-use crate::cli::output::{self, Lines};
+use crate::cli::output::Lines;
 use crate::cli::progress::Bar;
 
 /// One side of the comparison: only what is not alike is in its index.
@@ -70,16 +70,21 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let changes = compare(&a.index, &b.index);
     let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
     if args.write_out == LookForm::Table {
-        let rows = changes.iter().map(row).collect();
-        output::print(&table::rows(LookForm::Table, &COLUMNS, rows))?;
+        table::print(LookForm::Table, &COLUMNS, |take| {
+            for change in &changes {
+                if !take(&row(change))? {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
     } else {
         let mut lines = Lines::new();
         for change in &changes {
-            let text = match args.write_out {
-                LookForm::Json => bytes::line(object(change, args, &a, &b)?),
-                _ => text(change, args, &a, &b)?,
-            };
-            lines.write(text.as_bytes())?;
+            match args.write_out {
+                LookForm::Json => bytes::write_line(&mut lines, &object(change, args, &a, &b)?)?,
+                _ => text(change, args, &a, &b, &mut lines)?,
+            }
             if !lines.wanted() {
                 break;
             }
@@ -120,24 +125,24 @@ fn row(change: &Change<'_>) -> Vec<String> {
     ]
 }
 
-fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>) -> Result<String, Failure> {
+fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>, lines: &mut Lines) -> Result<(), Failure> {
     let (sign, old, new) = sides(change);
     let at = |state: Key<'_>| format!("revision {}, {} bytes", state.revision.main, state.value_len);
     let places: Vec<String> = old.into_iter().chain(new).map(at).collect();
-    let mut text = format!("{sign} {}  ({})\n", name(old, new), places.join(" → "));
+    lines.write(format!("{sign} {}  ({})\n", name(old, new), places.join(" → ")).as_bytes())?;
     if args.values {
         for (sign, side, state) in [("-", a, old), ("+", b, new)] {
             let Some(state) = state else { continue };
             if bytes::is_secret(state.key) && !args.show_secrets {
-                text.push_str(&format!("    {sign} (hidden: --show-secrets)\n"));
+                lines.write(format!("    {sign} (hidden: --show-secrets)\n").as_bytes())?;
                 continue;
             }
             for line in bytes::value(&side.value(&state)?).lines() {
-                text.push_str(&format!("    {sign} {line}\n"));
+                lines.write_with(|out| writeln!(out, "    {sign} {line}"))?;
             }
         }
     }
-    Ok(text)
+    Ok(())
 }
 
 fn object(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>) -> Result<Map<String, Value>, Failure> {

@@ -6,11 +6,12 @@ use crate::cli::render::number::counted;
 use etcdsnap::core::store::{Key, KeyRange, Lost, Query};
 use etcdsnap::printable_path;
 
+use super::bytes::{Hex, Shown};
 use super::{bytes, keys, open, revision, table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{self, Lines};
+use crate::cli::output::Lines;
 
 /// Runs the command.
 ///
@@ -47,16 +48,18 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
         } else {
             bytes::put(&mut object, "value", &value);
         }
-        output::print(&bytes::line(object))?;
+        let mut lines = Lines::new();
+        bytes::write_line(&mut lines, &object)?;
+        lines.finish()?;
         return Ok(exit);
     }
+    let shown = |raw, plain: fn(&[u8]) -> String| if args.hex { Hex(raw).to_string() } else { plain(raw) };
     if args.look.write_out == LookForm::Table {
-        let text = |raw: &[u8], plain: fn(&[u8]) -> String| if args.hex { bytes::hex(raw) } else { plain(raw) };
         let [_, modified, create, version, size, lease] = keys::long(state);
-        let value = if hidden { "(hidden: --show-secrets)".into() } else { text(&value, bytes::value) };
-        let row = vec![text(&key, bytes::key), modified, create, version, size, lease, value];
+        let value = if hidden { "(hidden: --show-secrets)".into() } else { shown(&value, bytes::value) };
+        let row = [shown(&key, bytes::key), modified, create, version, size, lease, value];
         let columns = [&keys::LONG[..], &[("value", false)]].concat();
-        output::print(&table::rows(LookForm::Table, &columns, vec![row]))?;
+        table::print(LookForm::Table, &columns, |take| take(&row).map(drop))?;
         return Ok(exit);
     }
     if args.raw && io::stdout().is_terminal() && !bytes::is_for_a_terminal(&value) {
@@ -69,11 +72,12 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     if args.raw {
         lines.write(&value)?;
     } else {
-        let text = |raw: &[u8], plain: fn(&[u8]) -> String| if args.hex { bytes::hex(raw) } else { plain(raw) };
         if !args.print_value_only {
-            lines.write(format!("{}\n", text(&key, bytes::key)).as_bytes())?;
+            lines.write(format!("{}\n", shown(&key, bytes::key)).as_bytes())?;
         }
-        lines.write(format!("{}\n", text(&value, bytes::value)).as_bytes())?;
+        lines.write_with(|out| {
+            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", Shown(&value)) }
+        })?;
     }
     lines.finish()?;
     Ok(exit)

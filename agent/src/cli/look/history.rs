@@ -8,7 +8,7 @@ use super::{bytes, keys, open, table, told};
 use crate::cli::args::HistoryArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::output::Lines;
 
 /// Runs the command.
 ///
@@ -41,6 +41,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
         false => Ok(None),
     };
     if args.look.write_out == LookForm::Json {
+        let mut lines = Lines::new();
         for event in &events {
             let mut object = object(event);
             match value(event)? {
@@ -48,24 +49,31 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
                 Some(value) => bytes::put(&mut object, "value", &value),
                 None => {}
             }
-            output::print(&bytes::line(object))?;
+            bytes::write_line(&mut lines, &object)?;
+            if !lines.wanted() {
+                break;
+            }
         }
+        lines.finish()?;
         return Ok(exit);
     }
-    let mut rows = Vec::new();
-    for event in &events {
-        let mut row = row(event);
-        if args.values {
-            row.push(match value(event)? {
-                Some(_) if hidden => "(hidden: --show-secrets)".into(),
-                Some(value) => bytes::value(&value),
-                None => String::new(),
-            });
-        }
-        rows.push(row);
-    }
     let columns = if args.values { &COLUMNS[..] } else { &COLUMNS[..5] };
-    output::print(&table::rows(args.look.write_out, columns, rows))?;
+    table::print(args.look.write_out, columns, |take| {
+        for event in &events {
+            let mut row = row(event);
+            if args.values {
+                row.push(match value(event)? {
+                    Some(_) if hidden => "(hidden: --show-secrets)".into(),
+                    Some(value) => bytes::value(&value),
+                    None => String::new(),
+                });
+            }
+            if !take(&row)? {
+                break;
+            }
+        }
+        Ok(())
+    })?;
     Ok(exit)
 }
 

@@ -13,7 +13,7 @@ use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{self, Lines};
+use crate::cli::output::Lines;
 
 /// Runs the command.
 ///
@@ -40,22 +40,28 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         keys.retain(|state| holding.contains(&state.place));
     }
     drop(bar);
-    let keys = keys.iter().take(args.limit.map_or(usize::MAX, NonZeroUsize::get));
+    keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.look.write_out {
         LookForm::Table => {
             let columns = if args.long { &LONG[..] } else { &LONG[..1] };
-            let rows = keys.map(|state| if args.long { long(state).into() } else { vec![bytes::key(state.key)] });
-            output::print(&table::rows(LookForm::Table, columns, rows.collect()))?;
+            table::print(LookForm::Table, columns, |take| {
+                for state in &keys {
+                    let wanted = if args.long { take(&long(state)) } else { take(&[bytes::key(state.key)]) };
+                    if !wanted? {
+                        break;
+                    }
+                }
+                Ok(())
+            })?;
         }
         form => {
             let mut lines = Lines::new();
-            for state in keys {
-                let line = match form {
-                    LookForm::Json => bytes::line(object(state)),
-                    _ if args.long => listed(state),
-                    _ => format!("{}\n", bytes::key(state.key)),
-                };
-                lines.write(line.as_bytes())?;
+            for state in &keys {
+                match form {
+                    LookForm::Json => bytes::write_line(&mut lines, &object(state))?,
+                    _ if args.long => lines.write(listed(state).as_bytes())?,
+                    _ => lines.write(format!("{}\n", bytes::key(state.key)).as_bytes())?,
+                }
                 if !lines.wanted() {
                     break;
                 }

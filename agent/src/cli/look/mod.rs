@@ -72,6 +72,17 @@ fn places(lost: &Lost) -> String {
     format!("{places} could not be read{}", first.unwrap_or_default())
 }
 
+/// Says how many items of a list had no room; the exit code.
+fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
+    if count == 0 {
+        return Exit::Done;
+    }
+    let items = super::render::number::counted(count, one, many);
+    let what = format!("{} has {items} more than a list holds, which are left out", printable_path(path));
+    output::complain(&what, "No etcd writes so many: this file is damaged or forged.");
+    Exit::Damage
+}
+
 /// Says what an answer may lack; the exit code.
 fn told(path: &Path, lost: &Lost) -> Exit {
     if lost.first.is_none() {

@@ -9,7 +9,7 @@ use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_look::{LookForm, UsageBy};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::output::{self, Lines};
 use crate::cli::render::number::{grouped, si_bytes};
 
 /// Runs the command.
@@ -36,18 +36,18 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
     whole &= lost.places == 0;
-    let groups = report.groups.iter().map(|(name, sums)| (Group::named(name, args.by), *sums)).collect();
     let found = Found {
         size: store.database_bytes(),
         revision,
         is_latest: revision == store.current(),
         status,
-        by: usage_group::title(args.by),
-        groups,
+        by: args.by,
         report,
     };
-    let form = args.look.write_out;
-    output::print(&if form == LookForm::Json { found.json(whole) } else { found.text(form, args.top, whole) })?;
+    match args.look.write_out {
+        LookForm::Json => found.print_json(whole)?,
+        form => found.print_text(form, args.top, whole)?,
+    }
     Ok(told(&args.look.file, &lost))
 }
 
@@ -60,8 +60,7 @@ struct Found {
     /// Where buckets and pages are asked for.
     status: Option<Status>,
     /// By what the groups are made.
-    by: &'static str,
-    groups: Vec<(Group, Usage)>,
+    by: UsageBy,
     report: UsageReport,
 }
 
@@ -71,7 +70,7 @@ impl Found {
         self.report.defragmented_bytes.min(self.size)
     }
 
-    fn text(&self, form: LookForm, top: usize, whole: bool) -> String {
+    fn print_text(&self, form: LookForm, top: usize, whole: bool) -> Result<(), Failure> {
         let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.report.total;
         let mut text = format!(
             "{} of entries: {} live ({} keys), {} history ({} revisions in all, {} deleted keys)\n",
@@ -100,38 +99,33 @@ impl Found {
         if let Some(status) = &self.status {
             text.push_str(&format!("\n{}", buckets(form, status)));
         }
-        let rows = self.groups.iter().take(top).map(|(group, usage)| {
+        output::print(&format!("{text}\n"))?;
+        let mut columns = GROUPS;
+        columns[0].0 = usage_group::title(self.by);
+        print_rows(form, &columns, self.report.groups.iter().take(top), |(name, usage)| {
             vec![
-                group.text.clone(),
+                Group::named(name, self.by).text,
                 grouped(usage.keys),
                 si_bytes(usage.live_bytes),
                 grouped(usage.revisions),
                 si_bytes(usage.history_bytes),
             ]
-        });
-        let mut columns = GROUPS;
-        columns[0].0 = self.by;
-        text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
-        if self.groups.len() > top {
-            text.push_str(&format!("and {} more (--top)\n", grouped((self.groups.len() - top) as u64)));
-        }
-        let rows =
-            self.report.largest.iter().map(|heavy| vec![bytes::key(&heavy.key), si_bytes(u64::from(heavy.number))]);
-        text.push_str(&format!(
-            "\n{}",
-            table::rows(form, &[("largest values", false), ("bytes", true)], rows.collect())
-        ));
-        let rows =
-            self.report.busiest.iter().map(|heavy| {
-                vec![bytes::key(&heavy.key), grouped(u64::from(heavy.number)), si_bytes(heavy.history_bytes)]
-            });
+        })?;
+        let more = self.report.groups.len().saturating_sub(top);
+        let more = if more > 0 { format!("and {} more (--top)\n", grouped(more as u64)) } else { String::new() };
+        output::print(&format!("{more}\n"))?;
+        print_rows(form, &[("largest values", false), ("bytes", true)], self.report.largest.iter(), |heavy| {
+            vec![bytes::key(&heavy.key), si_bytes(u64::from(heavy.number))]
+        })?;
+        output::print("\n")?;
         let columns = [("most rewritten keys", false), ("revisions", true), ("history", true)];
-        text.push_str(&format!("\n{}", table::rows(form, &columns, rows.collect())));
-        text
+        print_rows(form, &columns, self.report.busiest.iter(), |heavy| {
+            vec![bytes::key(&heavy.key), grouped(u64::from(heavy.number)), si_bytes(heavy.history_bytes)]
+        })
     }
 
     /// An object a line: the whole, the groups, the lists.
-    fn json(&self, whole: bool) -> String {
+    fn print_json(&self, whole: bool) -> Result<(), Failure> {
         let object = |kind: &str, key: Option<&[u8]>, rest: Value| {
             let mut object = Map::new();
             object.insert("kind".into(), kind.into());
@@ -141,7 +135,7 @@ impl Found {
             if let Value::Object(rest) = rest {
                 object.extend(rest);
             }
-            bytes::line(object)
+            object
         };
         let usage = |usage: &Usage| {
             json!({
@@ -149,34 +143,54 @@ impl Found {
                 "tombstones": usage.tombstones, "liveBytes": usage.live_bytes, "historyBytes": usage.history_bytes,
             })
         };
-        let mut text = object("total", None, usage(&self.report.total));
+        let mut lines = Lines::new();
+        let mut write = |object| bytes::write_line(&mut lines, &object);
+        write(object("total", None, usage(&self.report.total)))?;
         let mut database = json!({"bytes": self.size, "revision": self.revision});
         if whole && self.is_latest {
             database["defragmentedBytes"] = self.left().into();
         }
-        text.push_str(&object("database", None, database));
+        write(object("database", None, database))?;
         for bucket in self.status.iter().flat_map(|status| &status.buckets) {
             let rest = json!({
                 "name": bucket.name, "entries": bucket.entries, "bytes": bucket.bytes, "pages": bucket.pages,
             });
-            text.push_str(&object("bucket", None, rest));
+            write(object("bucket", None, rest))?;
         }
         if let Some(status) = &self.status {
             let rest = json!({"pageSize": status.page_size, "pages": status.pages, "freePages": status.free_pages});
-            text.push_str(&object("pages", None, rest));
+            write(object("pages", None, rest))?;
         }
-        for (group, sums) in &self.groups {
-            text.push_str(&group.line(self.by, usage(sums)));
+        let title = usage_group::title(self.by);
+        for (name, sums) in &self.report.groups {
+            write(Group::named(name, self.by).object(title, usage(sums)))?;
         }
         for heavy in &self.report.largest {
-            text.push_str(&object("largest", Some(&heavy.key), json!({"valueBytes": heavy.number})));
+            write(object("largest", Some(&heavy.key), json!({"valueBytes": heavy.number})))?;
         }
         for heavy in &self.report.busiest {
             let rest = json!({"revisions": heavy.number, "historyBytes": heavy.history_bytes});
-            text.push_str(&object("rewritten", Some(&heavy.key), rest));
+            write(object("rewritten", Some(&heavy.key), rest))?;
         }
-        text
+        lines.finish()
     }
+}
+
+/// Prints a row for each item.
+fn print_rows<T>(
+    form: LookForm,
+    columns: &[table::Column],
+    items: impl Iterator<Item = T> + Clone,
+    row: impl Fn(T) -> Vec<String>,
+) -> Result<(), Failure> {
+    table::print(form, columns, |take| {
+        for item in items.clone() {
+            if !take(&row(item))? {
+                break;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Each bucket with its pages and how full they are, and the free pages.
@@ -204,7 +218,7 @@ fn buckets(form: LookForm, status: &Status) -> String {
         bytes(status.free_pages),
         String::new(),
     ];
-    table::rows(form, &BUCKETS, rows.chain([free]).collect())
+    table::rows(form, &BUCKETS, &rows.chain([free]).collect::<Vec<_>>())
 }
 
 const BUCKETS: [table::Column; 6] =

@@ -56,15 +56,15 @@ impl Group {
         Self { text: text.join(" "), names }
     }
 
-    /// As a line of JSON with its sums.
-    pub fn line(&self, kind: &str, sums: Value) -> String {
+    /// As an object of JSON with its sums.
+    pub fn object(&self, kind: &str, sums: Value) -> Map<String, Value> {
         let mut object = Map::new();
         object.insert("kind".into(), kind.into());
         object.extend(self.names.clone());
         if let Value::Object(sums) = sums {
             object.extend(sums);
         }
-        bytes::line(object)
+        object
     }
 }
 

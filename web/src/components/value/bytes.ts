@@ -1,3 +1,5 @@
+import { printable } from "../../printable.ts";
+
 /** Kubernetes begins its protobuf values with these bytes: `k8s` and a zero. */
 const KUBERNETES = [0x6b, 0x38, 0x73, 0x00];
 /** What a text does not hold. */
@@ -28,11 +30,9 @@ export function anyText(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-/** A text in which controls, and signs that would reorder what is around them, can be seen. Tabs and ends of lines stay. */
+/** A text in which everything can be seen that would otherwise hide or reorder what is around it. Tabs and ends of lines stay. */
 export function visible(text: string): string {
-  return text
-    .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, picture)
-    .replace(/[\u0080-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (sign) => `\\u{${sign.charCodeAt(0).toString(16)}}`);
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, picture).replace(/[^\t\n]+/g, printable);
 }
 
 /** A control as its picture, `␀`. A carriage return is one as well: it cannot be seen otherwise. */

@@ -1,0 +1,262 @@
+//! Whatever a file claims, every command ends soon and takes little memory: measured of each process, over files that were forged to cost as much as they can.
+//!
+//! The bound is 96 MiB and twice the file, and 2 s, for files up to 16 MiB. What is asserted of the time is the processor's, and more than that, because these tests also run
+//! unoptimised. `cargo test --release -p etcdsnap-tests --test bounds -- --ignored --nocapture` prints what each command takes of each kind of file.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
+use etcdsnap_core::{Code, Unwatched};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::read::database_of;
+use etcdsnap_tests::{cli, damage, forged, judge, questions};
+use tempfile::TempDir;
+
+/// What a command may take beside twice its files.
+const ROOM: u64 = 96 << 20;
+/// How long the processor may work for a command.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest file that is forged.
+const LONGEST: usize = 16 << 20;
+
+/// The tests hold long files, so they run one after another.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file on the disk, and everything that is asked of it.
+struct Asked {
+    directory: TempDir,
+    name: String,
+    len: u64,
+}
+
+/// What a command took.
+struct Taken {
+    command: &'static str,
+    memory: u64,
+    processor: Duration,
+    wall: Duration,
+}
+
+/// The commands, with `FILE` for the file, `OTHER` for one that has nothing in common with it, and `OUT` for a path that is not there.
+const COMMANDS: &[&str] = &[
+    "status FILE",
+    "status -w json FILE",
+    "verify FILE",
+    "verify --all FILE",
+    "verify -w json FILE",
+    "snapshot status FILE",
+    "keys FILE",
+    "keys -w json FILE",
+    "keys -w table --long FILE",
+    "get FILE /a",
+    "get -w json FILE /a",
+    "get -w table FILE /a",
+    "get --hex FILE /a",
+    "history FILE /a",
+    "history -w table --values FILE /a",
+    "history -w json --values FILE /a",
+    "usage FILE",
+    "usage --buckets --by resource FILE",
+    "usage -w json --buckets --depth 9 FILE",
+    "diff FILE OTHER",
+    "diff -w table OTHER FILE",
+    "diff -w json --values OTHER FILE",
+    "members FILE",
+    "members -w json FILE",
+    "leases FILE",
+    "leases -w json FILE",
+    "auth FILE",
+    "auth -w json FILE",
+    "alarms FILE",
+    "alarms -w table FILE",
+    "meta FILE",
+    "meta -w json FILE",
+    "hashkv FILE",
+    "export FILE",
+    "export --history FILE",
+    "export --format csv FILE",
+    "export --format parquet -o OUT FILE",
+    "restore --dry-run --skip-hash-check --force --data-dir OUT FILE",
+    "restore --dry-run --skip-hash-check --force --verify none --bump-revision 100 --mark-compacted --data-dir OUT FILE",
+];
+
+impl Asked {
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("file.db"), bytes).expect("a file");
+        let other = include_bytes!("../cases/3.7-history/snapshot.db");
+        std::fs::write(directory.path().join("other.db"), other).expect("a file");
+        Self { directory, name: name.to_owned(), len: (bytes.len() + other.len()) as u64 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn run(&self, command: &'static str) -> Taken {
+        let out = self.path("out");
+        let _ = std::fs::remove_file(&out);
+        let argument = |word: &str| match word {
+            "FILE" => self.path("file.db"),
+            "OTHER" => self.path("other.db"),
+            "OUT" => out.clone(),
+            word => PathBuf::from(word),
+        };
+        let sink = || Stdio::from(File::options().write(true).open("/dev/null").expect("a sink"));
+        let begun = Instant::now();
+        let report = self.path("taken");
+        // The limit ends what would run for ever.
+        let status = Command::new("sh")
+            .args(["-c", "ulimit -t 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_measured")])
+            .arg(&report)
+            .arg(cli::program())
+            .args(command.split(' ').map(argument))
+            .stdin(Stdio::null())
+            .stdout(sink())
+            .stderr(sink())
+            .status()
+            .expect("etcdsnap starts");
+        let wall = begun.elapsed();
+        assert!(status.code().is_some_and(|code| code <= 2), "{}: {command}: {status:?}", self.name);
+        let taken = std::fs::read_to_string(&report).expect("what it took");
+        let (memory, processor) = taken.split_once(' ').expect("two numbers");
+        let memory = memory.parse().expect("bytes");
+        let processor = Duration::from_micros(processor.parse().expect("microseconds"));
+        Taken { command, memory, processor, wall }
+    }
+
+    /// Runs some commands, each within the bounds.
+    fn within_bounds<'c>(&self, commands: impl IntoIterator<Item = &'c &'static str>) {
+        for command in commands {
+            let Taken { memory, processor, .. } = self.run(command);
+            let bound = ROOM + 2 * self.len;
+            let what = format!("{}: {command}", self.name);
+            assert!(memory <= bound, "{what} took {} KiB, {} are allowed", memory >> 10, bound >> 10);
+            assert!(processor <= PATIENCE, "{what} took {processor:?}");
+        }
+    }
+}
+
+/// Says what every command takes of every kind of file in every page size: for a person, in a release build.
+#[test]
+#[ignore = "takes minutes, and judges nothing"]
+fn figures() {
+    let _alone = alone();
+    let only = std::env::var("ETCDSNAP_FORGED").unwrap_or_default();
+    let mut all: Vec<(String, Taken)> = Vec::new();
+    for (name, make) in forged::all().into_iter().filter(|(name, _)| name.contains(&only)) {
+        for page_size in [512, 65_536] {
+            for seed in 0..2 {
+                let bytes = make(&mut Dice::new(seed), page_size, LONGEST).bytes;
+                let name = format!("{name} {page_size} {seed}");
+                let asked = Asked::new(&name, &bytes);
+                drop(bytes);
+                all.extend(COMMANDS.iter().map(|command| (name.clone(), asked.run(command))));
+            }
+        }
+    }
+    let print = |(name, taken): &(String, Taken)| {
+        let Taken { command, memory, processor, wall } = taken;
+        let [processor, wall] = [processor, wall].map(|time| time.as_secs_f64());
+        println!("{:5} MiB {processor:5.2} s {wall:5.2} s wall  {command}  [{name}]", memory >> 20);
+    };
+    println!("most memory:");
+    all.sort_by_key(|(_, taken)| std::cmp::Reverse(taken.memory));
+    all.iter().take(60).for_each(print);
+    println!("most time:");
+    all.sort_by_key(|(_, taken)| std::cmp::Reverse(taken.processor));
+    all.iter().take(60).for_each(print);
+}
+
+#[test]
+fn a_value_that_32768_buckets_share() {
+    let _alone = alone();
+    Asked::new("32768 buckets", &forged::one_value_for_32768_buckets()).within_bounds(COMMANDS);
+}
+
+#[test]
+fn five_tables_of_800_elements_in_each_other() {
+    let _alone = alone();
+    let bytes = forged::nested_tables(65_536, 5, 800).bytes;
+    Asked::new("5 tables of 800", &bytes).within_bounds(COMMANDS);
+    let begun = Instant::now();
+    let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
+    let view = store.page_view(2).expect("readable bytes");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(view.more && !view.readable, "not all of it is shown, so secrets in it would not be known");
+}
+
+/// Every kind of file at its longest, with a share of the commands that changes from kind to kind.
+#[test]
+fn every_kind_of_file_is_within_the_bounds() {
+    let _alone = alone();
+    for (number, (name, make)) in forged::all().into_iter().enumerate() {
+        let page_size = 512 << (number * 5 % 8);
+        let bytes = make(&mut Dice::new(number as u64), page_size, LONGEST).bytes;
+        let asked = Asked::new(&format!("{name}, pages of {page_size}"), &bytes);
+        drop(bytes);
+        asked.within_bounds(COMMANDS.iter().skip(number % 4).step_by(4));
+    }
+}
+
+/// Files of any kind and size, of which some numbers were changed.
+#[test]
+fn any_file_is_within_the_bounds() {
+    let _alone = alone();
+    for seed in 0..40 {
+        let (name, bytes) = forged::any(seed, LONGEST);
+        let asked = Asked::new(&name, &bytes);
+        drop(bytes);
+        asked.within_bounds(COMMANDS.iter().skip(seed as usize % 13).step_by(13));
+    }
+}
+
+/// All ways to judge a file agree on those, too, and whatever is asked of one is answered.
+#[test]
+fn any_file_is_judged_alike_in_all_ways() {
+    let _alone = alone();
+    for seed in 0..200 {
+        let (name, bytes) = forged::any(seed, 256 << 10);
+        let begun = Instant::now();
+        if let Err(difference) = judge::agreed(&bytes, &mut Dice::new(seed)) {
+            panic!("{name}: {difference}");
+        }
+        questions::ask_any(&bytes);
+        assert!(begun.elapsed() < 4 * PATIENCE, "{name}: {:?}", begun.elapsed());
+    }
+}
+
+/// An element that runs into others is left out, and no other.
+#[test]
+fn what_shares_no_bytes_is_still_read() {
+    let _alone = alone();
+    let named = |name: &str| damage::all().into_iter().find(|damage| damage.name == name).expect("a damage");
+    let revisions = |file: &[u8]| {
+        let bytes = database_of(file).to_vec();
+        let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
+        let mut index = Index::new(Query { range: KeyRange::all(), revision: i64::MAX, hash_values: false });
+        let mut lost = 0;
+        for work in store.work() {
+            lost += index.read(&store, work, &Unwatched).expect("readable bytes").places;
+        }
+        (index.iter().map(|key| u64::from(key.revisions)).sum::<u64>(), lost)
+    };
+    let mut found = 0;
+    for base in damage::bases() {
+        let (all, _) = revisions(&base.snapshot);
+        for damaged in named("value_takes_the_values_behind_it").apply(&base.snapshot) {
+            assert!(judge::walk(&damaged.file).findings.has(Code::ElementOverlap), "{}", base.name);
+            assert_eq!(revisions(&damaged.file), (all - 1, 1), "{}", base.name);
+            found += 1;
+        }
+    }
+    assert!(found >= 2, "{found}");
+}
