@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::fsx::directory::Directory;
+
 /// A disk has not enough room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lack {
@@ -33,6 +35,16 @@ pub(crate) fn check(wanted: &[(&Path, u64)]) -> Result<(), Lack> {
         if available < needed {
             return Err(Lack { path, needed, available });
         }
+    }
+    Ok(())
+}
+
+/// Whether so many bytes are free in a directory that is held open.
+pub(crate) fn check_in(directory: &Directory, needed: u64) -> Result<(), Lack> {
+    let Ok(facts) = rustix::fs::fstatvfs(directory) else { return Ok(()) };
+    let available = facts.f_bavail.saturating_mul(facts.f_frsize);
+    if available < needed {
+        return Err(Lack { path: directory.shown().to_owned(), needed, available });
     }
     Ok(())
 }
