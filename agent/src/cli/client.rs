@@ -10,7 +10,7 @@ use etcdsnap::core::credentials::without_credentials;
 use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::{output, signals};
 
 /// The configuration; asks for a password where that is needed.
@@ -92,7 +92,7 @@ fn ask(user: &str) -> Result<String, Failure> {
         return Err(Failure::new(format!("there is no password for the user {user:?}, and nobody to ask"), OTHERWISE));
     }
     signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
-        io::ErrorKind::Interrupted => Failure { exit: Exit::Interrupted, ..Failure::new("stopped", "") },
+        io::ErrorKind::Interrupted => Failure { exit: signals::interrupted(), ..Failure::new("stopped", "") },
         _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE),
     })
 }

@@ -67,9 +67,11 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new(&name))));
     let token = signals::token();
     let runtime = runtime()?;
-    let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
+    let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, Arc::clone(&bar) as _, &token);
     let saved = runtime.block_on(signals::relayed(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
+    // Until here a thread may still have to let go of the unfinished file.
+    drop(bar);
     let saved = saved.inspect_err(|error| {
         if let Some(report) = error.report() {
             output::tell(&text_verify::damage(report));
