@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcdsnap::client::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
@@ -47,6 +47,12 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
         discovery,
         proxy: ProxySettings::from_env(),
     })
+}
+
+/// The files that are read to reach a server.
+pub fn files(args: &ClientArgs) -> Vec<&Path> {
+    let named = [&args.cacert, &args.cert, &args.key, &args.password_file].into_iter().flatten();
+    named.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// A variable that is set to nothing counts as not set, as for etcdctl.

@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::number::{counted, si_bytes};
 use super::render::text_verify;
-use super::{client, log, output, service, signals};
+use super::{client, input, log, output, service, signals};
 
 /// Whose words are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub enum Words {
 /// # Errors
 /// When nothing could be saved, or stdout cannot be written.
 pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
+    input::check_not_written(&client::files(&args.client))?;
     let config = SaveConfig {
         client: client::config(&args.client)?,
         verify: match args.verify {

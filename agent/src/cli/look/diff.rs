@@ -1,6 +1,6 @@
 //! `etcdsnap diff A [B]`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
@@ -46,6 +46,9 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     if args.a == stdin && args.b.as_deref() == Some(stdin) {
         return Err(input::stdin_twice());
     }
+    let both: Vec<_> = [Some(&args.a), args.b.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    // Before anything is said about the first, which would go into the second.
+    input::check_not_written(&both)?;
     let other = args.b.as_ref().unwrap_or(&args.a);
     let query = |store: &Store<'_, FileSource>, asked| {
         revision(store, asked).map(|revision| Query { range: range.clone(), revision, hash_values: false })
