@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::StatVfs;
 
+use crate::fsx::directory::Directory;
+
 /// A disk has not enough room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lack {
@@ -48,6 +50,11 @@ pub(crate) fn check_files<'f>(wanted: impl Iterator<Item = (&'f File, &'f Path, 
         lack(rustix::fs::fstatvfs(file), path.to_owned(), needed)?;
     }
     Ok(())
+}
+
+/// Whether so many bytes are free in a directory that is held open.
+pub(crate) fn check_in(directory: &Directory, needed: u64) -> Result<(), Lack> {
+    lack(rustix::fs::fstatvfs(directory), directory.shown().to_owned(), needed)
 }
 
 fn lack(facts: rustix::io::Result<StatVfs>, path: PathBuf, needed: u64) -> Result<(), Lack> {

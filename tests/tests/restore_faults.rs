@@ -177,7 +177,9 @@ fn the_same_command_works_after_a_kill() {
 #[test]
 fn stopped_by_a_signal_it_cleans_up() {
     let bench = Bench::new();
-    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+    use rustix::process::Signal;
+
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let child = bench.command(true).spawn().unwrap();
         // Once there is a stage, it is at work.
         let since = Instant::now();

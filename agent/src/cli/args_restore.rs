@@ -57,7 +57,7 @@ pub struct RestoreArgs {
     /// Restore a damaged database all the same
     #[arg(long)]
     pub force: bool,
-    /// To whom the files are to belong, as root
+    /// To whom the files are to belong, as root [default: the owner of the directory that is there, if nobody else can have put it there]
     #[arg(long, value_name = "USER[:GROUP]")]
     pub owner: Option<String>,
     /// Check everything and say what would be written; of a compressed file a temporary copy is made for that (TMPDIR)

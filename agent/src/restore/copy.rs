@@ -1,5 +1,6 @@
 //! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
 
+use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -46,7 +47,10 @@ pub(super) fn plain(
     }
     progress.begin(Stage::Copy, Some(len(from)));
     // A restore that fills the disk before it gives up hurts whoever else writes there.
-    space::check_files(to.iter().map(|target| (&target.file, target.path.as_path(), len(from))))?;
+    let wanted = to.iter().map(|target| (&target.file, target.path.as_path(), len(from)));
+    if let (Some(first), Err(_)) = (to.first(), space::check_files(wanted)) {
+        return Err(first.failed(io::ErrorKind::StorageFull.into()));
+    }
     for target in to {
         let room = rustix::fs::fallocate(&target.file, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
         if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {

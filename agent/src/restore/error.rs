@@ -10,6 +10,7 @@ use etcdsnap_core::restore::plan::PlanError;
 
 use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
+use crate::fsx::other_users::ForeignLink;
 use crate::number::exact_bytes;
 use crate::printable::printable_path;
 use crate::space::Lack;
@@ -129,6 +130,20 @@ pub enum RestoreError {
     /// Only root may give files away.
     #[error("--owner: the files cannot be given away: {0}")]
     NotOurs(String),
+    /// The data directory that is there belongs to a user who may have put it there for the database to become theirs.
+    #[error(
+        "{} belongs to user {owner}, and {} lets others than root put it there: the database would become theirs",
+        printable_path(path),
+        printable_path(around)
+    )]
+    Planted {
+        /// The data directory.
+        path: PathBuf,
+        /// The number of the user.
+        owner: u32,
+        /// The directory around it that others may write to.
+        around: PathBuf,
+    },
     /// The result is in place and complete; only something after that went wrong.
     #[error("{} is restored and in place, but {what}: {}", printable_path(path), plain(cause))]
     InPlace {
@@ -196,6 +211,10 @@ impl RestoreError {
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
             Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
+            Self::Planted { owner, .. } => format!(
+                "Say whose the files are to be with --owner USER (--owner {owner} if that is right), or remove the directory. One that is a mount point or the working directory cannot be replaced: name a directory below one that only root may write to."
+            ),
+            Self::Write { cause, .. } => ForeignLink::advice(cause).into(),
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),

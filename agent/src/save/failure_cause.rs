@@ -2,7 +2,7 @@
 
 use super::SaveError;
 use crate::client::ClientError;
-use crate::fsx::output_target::OutputError;
+use crate::fsx::output_error::OutputError;
 
 /// The cause of a failure, as counters and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,7 @@ impl SaveError {
             Self::Stalled { .. } => Stalled,
             Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
             Self::Space { .. } | Self::Write { .. } | Self::NotSynced { .. } | Self::Judge(_) => Disk,
+            Self::Taken(_) => Disk,
             Self::NotProven { .. } => Damaged,
             Self::CutShort(error) => error.cause(),
             Self::Deadline(_) => Deadline,

@@ -18,6 +18,8 @@ mod stream;
 mod stream_target;
 mod write;
 
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,7 +41,10 @@ pub use saved::Saved;
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
-use crate::fsx::output_target::{OutputError, judge_directory, judge_file};
+use crate::fsx::directory::Directory;
+use crate::fsx::output_directory::judge_directory;
+use crate::fsx::output_error::OutputError;
+use crate::fsx::output_target::judge_file;
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
@@ -130,8 +135,15 @@ struct Job<'j> {
     stop: CancellationToken,
     /// When all must be over.
     deadline: Option<Deadline>,
-    /// Where it is streamed to, if not into a file.
-    stream_target: Option<StreamTarget>,
+    destination: Destination,
+}
+
+/// Where a snapshot goes.
+enum Destination {
+    /// To standard output or a FIFO.
+    Stream(StreamTarget),
+    /// Into a file of this directory. It is opened once: what its path leads to later does not count.
+    Directory(Directory),
 }
 
 impl Drop for Job<'_> {
@@ -140,15 +152,28 @@ impl Drop for Job<'_> {
     }
 }
 
+fn open_directory(path: &Path) -> Result<Directory, SaveError> {
+    Directory::open(path).map_err(|cause| OutputError::Write { path: path.to_owned(), cause }.into())
+}
+
 /// The files that a save reads.
 fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
     let tls = &config.client.tls;
     [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
+/// A snapshot's file, whatever becomes of its name.
+struct SavedFile {
+    opened: File,
+    /// Its name in its directory.
+    name: OsString,
+}
+
 /// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
 struct Published {
     saved: Saved,
+    /// The file, if it is not a stream.
+    file: Option<SavedFile>,
     member: Member,
     /// Of the server that it is from, for further questions.
     client: Client,
@@ -178,22 +203,25 @@ impl<'j> Job<'j> {
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
         }
         keep.check(&template, path)?;
+        let destination = match stream_target {
+            Some(target) => Destination::Stream(target),
+            None => Destination::Directory(open_directory(template.directory())?),
+        };
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
-        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, stream_target };
-        if job.stream_target.is_some() {
-            return Ok(job);
-        }
-        // A name without places is known before anything is fetched; of the others the directory is.
-        match job.template.fixed() {
-            Some(file) => job.judge_target(&file)?,
-            None => judge_directory(job.template.directory())?,
+        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, destination };
+        if let Destination::Directory(directory) = &job.destination {
+            // A name without places is known before anything is fetched.
+            if let Some(name) = job.template.fixed() {
+                job.judge_target(directory, &name)?;
+            }
+            judge_directory(directory)?;
         }
         Ok(job)
     }
 
     /// Whether bytes are out that cannot be taken back, so that no other server can be asked.
     fn is_spent(&self) -> bool {
-        self.stream_target.as_ref().is_some_and(StreamTarget::is_spent)
+        matches!(&self.destination, Destination::Stream(target) if target.is_spent())
     }
 
     /// What an error of this job means, when bytes may be out already.
@@ -202,15 +230,17 @@ impl<'j> Job<'j> {
     }
 
     /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
-    fn judge_target(&self, file: &Path) -> Result<(), SaveError> {
-        Ok(judge_file(file, &inputs(self.config).collect::<Vec<_>>())?)
+    fn judge_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
+        let path = self.template.path_of(name);
+        Ok(judge_file(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
     /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
-        if let Some(target) = &self.stream_target {
-            return self.run_streamed(target, client, member).await;
-        }
+        let directory = match &self.destination {
+            Destination::Stream(target) => return self.run_streamed(target, client, member).await,
+            Destination::Directory(directory) => directory,
+        };
         let begun = Instant::now();
         let taken = name::now();
         let mut member = match member {
@@ -218,7 +248,7 @@ impl<'j> Job<'j> {
             None => client.status().await?,
         };
         if self.config.compression.is_none() {
-            space::check(&[(self.template.directory(), member.database_size)])?;
+            space::check_in(directory, member.database_size)?;
         }
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
@@ -228,12 +258,12 @@ impl<'j> Job<'j> {
             self.template.fill(&Facts { cluster: member.cluster_id, member: named, revision, time: taken })
         };
         // Before the download, with a revision of about as many digits.
-        self.judge_target(&name_at(member.revision))?;
-        let part = Arc::new(PartFile::new(self.template.directory())?);
+        self.judge_target(directory, &name_at(member.revision))?;
+        let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
             let (compression, part) = (self.config.compression, Arc::clone(&part));
             if compression.is_none() {
-                space::check(&[(self.template.directory(), total)])?;
+                space::check_in(directory, total)?;
             }
             let file = part.handle()?;
             Ok(move |pieces: Receiver<Bytes>, _: &AtomicBool| {
@@ -245,7 +275,8 @@ impl<'j> Job<'j> {
         let report = self.judged_and_synced(&part, client.endpoint()).await?;
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
-        let file = name_at(status.map_or(0, |status| status.revision));
+        let name = name_at(status.map_or(0, |status| status.revision));
+        let file = self.template.path_of(&name);
         let part =
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
         let sha256_matches = copied.trailer == Some(copied.sha256);
@@ -257,8 +288,9 @@ impl<'j> Job<'j> {
         warnings.extend(report.iter().flat_map(findings));
         warnings.extend(part.leftover_warning());
         // What has the name may have changed meanwhile.
-        self.judge_target(&file)?;
-        part.publish(&file)?;
+        self.judge_target(directory, &name)?;
+        let opened = part.handle()?;
+        part.publish(Path::new(&name), &file)?;
         let saved = Saved {
             storage_version,
             file_bytes,
@@ -267,27 +299,36 @@ impl<'j> Job<'j> {
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&file, &member, &copied, report.as_ref())
         };
-        Ok(Published { saved, member, client, members, taken })
+        Ok(Published { saved, file: Some(SavedFile { opened, name }), member, client, members, taken })
     }
 
     /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
-        let Published { mut saved, member, mut client, members, taken } = published;
+        let Published { mut saved, file, member, mut client, members, taken } = published;
         // An empty store has the revision 1, and a compaction may be ahead of the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
-        let asked =
-            Compared { saved: &saved, source: &member, listed: &members, endpoints, revision, deadline: self.deadline };
+        let asked = Compared {
+            saved: &saved,
+            file: file.as_ref().map(|file| &file.opened),
+            source: &member,
+            listed: &members,
+            endpoints,
+            revision,
+            deadline: self.deadline,
+        };
         saved.comparison = self.compare(&mut client, &asked).await;
         saved.warnings.extend(saved.comparison.as_ref().and_then(Comparison::describe_divergence));
         let members = members.iter().map(|member| member.id).collect();
-        let pruned = self.prune(&saved, member.cluster_id, members, revision, taken).await;
+        let Some(SavedFile { name, .. }) = file else { return saved };
+        let newest = Newest { name, cluster: member.cluster_id, members, revision, taken };
+        let pruned = self.prune(&saved, newest).await;
         saved.removed = pruned.removed;
         saved.not_removed = pruned.not_removed;
         saved.warnings.extend(pruned.notes);
         saved
     }
 
-    async fn prune(&self, saved: &Saved, cluster: u64, members: Vec<u64>, revision: i64, taken: SystemTime) -> Pruned {
+    async fn prune(&self, saved: &Saved, newest: Newest) -> Pruned {
         let none = |reason: &str| Pruned {
             notes: vec![format!("No old snapshot was removed, because {reason}.")],
             ..Pruned::default()
@@ -304,10 +345,16 @@ impl<'j> Job<'j> {
         if self.stop.is_cancelled() {
             return none("this run was stopped");
         }
-        let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
-        let pruning = tokio::task::spawn_blocking(move || {
-            keep.apply(&template, &Newest { file: &file, cluster, members: &members, revision, taken })
-        });
+        let directory = match &self.destination {
+            Destination::Directory(directory) => directory.again(),
+            Destination::Stream(_) => return Pruned::default(),
+        };
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(cause) => return none(&crate::error::plain(&cause)),
+        };
+        let (keep, template) = (self.keep, self.template.clone());
+        let pruning = tokio::task::spawn_blocking(move || keep.apply(&directory, &template, &newest));
         pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
     }
 
@@ -319,13 +366,15 @@ impl<'j> Job<'j> {
             tokio::task::spawn_blocking(move || part.sync())
         };
         let judging = (full || self.template.has(Place::Revision)).then(|| {
-            let path = part.path().to_owned();
+            // What its name leads to may be somebody else's by now.
+            let (file, path) = (part.handle(), part.shown());
             let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
             // What is compressed is read back whole; of a plain file the SHA-256 was computed on the way.
             let again = self.config.compression.is_some() && self.config.verify != SaveVerify::None;
             let sha256 = if again { Sha256::Check } else { Sha256::Skip };
             tokio::task::spawn_blocking(move || {
-                crate::verify(&path, VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() })
+                let options = VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() };
+                Ok::<_, SaveError>(crate::verify_open(file?, &path, options)?)
             })
         });
         let report = match judging {

@@ -5,15 +5,15 @@
 //! Members prove it if they are all members of this cluster, or were, and one still is: ids are made of peer URLs, the cluster's token and, for members added later,
 //! the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones, which are no proof then.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use etcdsnap_core::store::{OpenedStore, Store};
 use rustix::fs::{OFlags, XattrFlags};
 
+use crate::fsx::directory::Directory;
 use crate::input::{Body, Input};
-use crate::progress::NoProgress;
 
 const ATTRIBUTE: &str = "user.etcdsnap.origin";
 
@@ -54,9 +54,8 @@ fn fingerprint(facts: &std::fs::Metadata) -> String {
 }
 
 /// Opens an old snapshot to be read. What has become a link, a FIFO or a device meanwhile is not.
-pub(super) fn open(path: &Path) -> Option<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
+pub(super) fn open(directory: &Directory, name: &Path) -> Option<File> {
+    let file = directory.open_file(name, OFlags::RDONLY).ok()?;
     file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
 }
 
@@ -72,9 +71,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Reads all but the keys; `None` when the file is compressed, or any of that is damaged.
-    pub fn of(path: &Path) -> Option<Self> {
-        let Body::Plain(source) = Input::open(path, &NoProgress).ok()?.body else { return None };
+    /// Reads all but the keys; `path` is for messages. `None` when the file is compressed, or any of that is damaged.
+    pub fn of(file: File, path: &Path) -> Option<Self> {
+        let Body::Plain(source) = Input::of_file(file, path).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
         let members = store.members().ok()?;
         let complete = members.left_out == 0;
@@ -121,7 +120,8 @@ mod tests {
         assert_eq!(Origin::attached(&file), Some(origin));
         let moved = directory.path().join("moved.db");
         fs::rename(&path, &moved).unwrap();
-        assert_eq!(Origin::attached(&open(&moved).unwrap()), Some(origin));
+        let folder = Directory::open(directory.path()).unwrap();
+        assert_eq!(Origin::attached(&open(&folder, Path::new("moved.db")).unwrap()), Some(origin));
         (&file).write_all(b"!").unwrap();
         assert_eq!(Origin::attached(&file), None);
         let unread = Origin { revision: None, ..origin };
@@ -149,10 +149,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();
-        assert_eq!(Contents::of(&path), None);
-        assert_eq!(Contents::of(&directory.path().join("missing")), None);
+        assert_eq!(Contents::of(File::open(&path).unwrap(), &path), None);
+        let folder = Directory::open(directory.path()).unwrap();
+        std::os::unix::fs::symlink("x.db", directory.path().join("link")).unwrap();
+        assert!(open(&folder, Path::new("x.db")).is_some());
+        assert!(["missing", "link", "."].iter().all(|name| open(&folder, Path::new(name)).is_none()));
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
-        let contents = Contents::of(&sample).unwrap();
+        let contents = Contents::of(File::open(&sample).unwrap(), &sample).unwrap();
         assert!(!contents.members.is_empty() && contents.revision > 1, "{contents:?}");
     }
 }

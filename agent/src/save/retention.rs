@@ -5,14 +5,17 @@
 //! peer URLs and token has the same id, and its first, empty snapshots must not push out the good ones.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::error::SaveError;
 use super::name::{Pattern, Place, Template};
 use super::origin::{self, Contents, Members, Origin};
+use rustix::fs::FileType;
+
 use crate::error::plain;
+use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
@@ -36,12 +39,13 @@ pub(super) struct Pruned {
 }
 
 /// The snapshot that is in place now, proven.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Newest<'n> {
-    pub file: &'n Path,
+#[derive(Debug, Clone)]
+pub(super) struct Newest {
+    /// Its name in the directory.
+    pub name: OsString,
     pub cluster: u64,
     /// Ids of the cluster's members, as the server lists them; empty when it did not.
-    pub members: &'n [u64],
+    pub members: Vec<u64>,
     /// The server's revision when it was taken, or a little before.
     pub revision: i64,
     pub taken: SystemTime,
@@ -68,12 +72,12 @@ impl Keep {
         Ok(())
     }
 
-    /// Removes what need not stay of the regular files in the template's directory whose names are of this template; never `newest`. Reads old snapshots where their
-    /// names prove too little, so it may take a while.
-    pub(super) fn apply(&self, template: &Template, newest: &Newest<'_>) -> Pruned {
+    /// Removes what need not stay of the regular files in `directory`, the template's, whose names are of this template; never `newest`. Reads old snapshots where
+    /// their names prove too little, so it may take a while.
+    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &Newest) -> Pruned {
         let mut done = Pruned::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
-        let old = match list(template.directory(), &pattern, newest) {
+        let old = match list(directory, template, &pattern, newest) {
             Ok(old) => old,
             Err(cause) => {
                 let directory = printable_path(template.directory());
@@ -85,7 +89,7 @@ impl Keep {
         let mut removed_members = None;
         let mut kept = 1_usize;
         for snapshot in old {
-            match newest.relation(&snapshot, template.has(Place::Cluster), &mut removed_members) {
+            match newest.relation(directory, &snapshot, template.has(Place::Cluster), &mut removed_members) {
                 Relation::Older => {}
                 Relation::OtherCluster => continue,
                 Relation::Stays(reason) => {
@@ -99,7 +103,7 @@ impl Keep {
                 kept = kept.saturating_add(1);
                 continue;
             }
-            match snapshot.remove() {
+            match snapshot.remove(directory) {
                 Ok(true) => done.removed.push(snapshot.path),
                 Ok(false) => {}
                 Err(cause) => done.not_removed.push((snapshot.path, plain(&cause))),
@@ -113,6 +117,7 @@ impl Keep {
 /// An old snapshot, by its name.
 struct Old {
     time: SystemTime,
+    name: OsString,
     path: PathBuf,
     revision: Option<i64>,
     identity: FileIdentity,
@@ -120,33 +125,33 @@ struct Old {
 
 impl Old {
     /// Whether it was there still, and the same, and was removed.
-    fn remove(&self) -> std::io::Result<bool> {
-        let same = fs::symlink_metadata(&self.path).is_ok_and(|facts| FileIdentity::of(&facts) == self.identity);
-        if !same {
+    fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
+        let name = Path::new(&self.name);
+        if !directory.has(name, self.identity).is_ok_and(|same| same) {
             return Ok(false);
         }
-        match fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(cause),
-        }
+        directory.remove(name, false).map(|()| true)
+    }
+
+    /// What it says of itself.
+    fn contents(&self, directory: &Directory) -> Option<Contents> {
+        Contents::of(origin::open(directory, Path::new(&self.name))?, &self.path)
     }
 }
 
 /// The snapshots of a template but for the newest, the latest first. Those from the future, by a clock that was wrong, are left out: they would push out all others.
-fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Result<Vec<Old>> {
+fn list(directory: &Directory, template: &Template, pattern: &Pattern, newest: &Newest) -> std::io::Result<Vec<Old>> {
     let mut old = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
+    for name in directory.names()? {
+        let name = name?;
         let Some((time, revision)) = pattern.parse(&name) else { continue };
-        if time > newest.taken || newest.file.file_name() == Some(&name) {
+        if time > newest.taken || newest.name == name {
             continue;
         }
-        let path = directory.join(name);
-        let Ok(facts) = fs::symlink_metadata(&path) else { continue };
-        if facts.is_file() {
-            old.push(Old { time, path, revision, identity: FileIdentity::of(&facts) });
+        let Ok(Some(facts)) = directory.look(Path::new(&name)) else { continue };
+        if FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
+            let path = template.path_of(&name);
+            old.push(Old { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
         }
     }
     old.sort_by(|a, b| (b.time, &b.path).cmp(&(a.time, &a.path)));
@@ -169,7 +174,7 @@ enum Stays {
 }
 
 impl Stays {
-    fn describe(self, newest: &Newest<'_>, paths: &[PathBuf]) -> String {
+    fn describe(self, newest: &Newest, paths: &[PathBuf]) -> String {
         let first = paths.first().map(|path| printable_path(path)).unwrap_or_default();
         let (snapshots, others) = match paths.len() {
             1 => ("1 old snapshot".to_owned(), String::new()),
@@ -188,24 +193,32 @@ impl Stays {
     }
 }
 
-impl Newest<'_> {
+impl Newest {
     /// `removed_members` holds the members that the newest snapshot says were removed, once that was read.
-    fn relation(&self, old: &Old, named: bool, removed_members: &mut Option<Vec<u64>>) -> Relation {
-        let attached = || origin::open(&old.path).and_then(|file| Origin::attached(&file));
+    fn relation(
+        &self,
+        directory: &Directory,
+        old: &Old,
+        named: bool,
+        removed_members: &mut Option<Vec<u64>>,
+    ) -> Relation {
+        let attached = || origin::open(directory, Path::new(&old.name)).and_then(|file| Origin::attached(&file));
         let (proven, revision) = if named {
             let read =
-                || attached().and_then(|origin| origin.revision).or_else(|| Some(Contents::of(&old.path)?.revision));
+                || attached().and_then(|origin| origin.revision).or_else(|| Some(old.contents(directory)?.revision));
             (true, old.revision.or_else(read))
         } else {
             match attached() {
                 Some(origin) if origin.cluster != self.cluster => return Relation::OtherCluster,
                 Some(origin) => (true, old.revision.or(origin.revision)),
-                None => match Contents::of(&old.path) {
+                None => match old.contents(directory) {
                     Some(contents) => {
                         let removed = removed_members.get_or_insert_with(|| {
-                            Contents::of(self.file).map(|newest| newest.removed).unwrap_or_default()
+                            let name = Path::new(&self.name);
+                            let contents = origin::open(directory, name).and_then(|file| Contents::of(file, name));
+                            contents.map(|newest| newest.removed).unwrap_or_default()
                         });
-                        let members = Members { current: self.members, removed };
+                        let members = Members { current: &self.members, removed };
                         (members.prove(&contents.members), Some(contents.revision))
                     }
                     None => (false, None),
@@ -224,6 +237,8 @@ impl Newest<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const NAMES: [&str; 8] = [
@@ -241,9 +256,9 @@ mod tests {
         path.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    fn newest(file: &Path) -> Newest<'_> {
+    fn newest(name: &str) -> Newest {
         let taken = humantime::parse_rfc3339("2026-11-03T00:00:00Z").unwrap();
-        Newest { file, cluster: 1, members: &[], revision: 20, taken }
+        Newest { name: name.into(), cluster: 1, members: Vec::new(), revision: 20, taken }
     }
 
     fn after(keep: Keep) -> Vec<String> {
@@ -253,8 +268,7 @@ mod tests {
         }
         fs::create_dir(directory.path().join("etcd-1-a-1-20261031T000000Z.db")).unwrap();
         let template = Template::parse(directory.path(), None).unwrap();
-        let file = directory.path().join(NAMES[2]);
-        let done = keep.apply(&template, &newest(&file));
+        let done = keep.apply(&Directory::open(directory.path()).unwrap(), &template, &newest(NAMES[2]));
         assert!(done.not_removed.is_empty());
         let later = done.notes.iter().any(|note| note.contains(NAMES[6]) && note.contains("later"));
         assert_eq!((later, done.notes.len()), (keep.is_asked_for(), usize::from(keep.is_asked_for())), "{done:?}");
@@ -292,27 +306,32 @@ mod tests {
         (1..=3).for_each(|number| fs::write(at(number), "").unwrap());
         let template = Template::parse(&directory.path().join("etcd-{time}.db"), None).unwrap();
         let keep = Keep { count: Some(1), within: None };
-        let file = at(3);
-        let done = keep.apply(&template, &newest(&file));
+        let folder = Directory::open(directory.path()).unwrap();
+        let newest = newest("etcd-20261103T000000Z.db");
+        let done = keep.apply(&folder, &template, &newest);
         assert_eq!((done.removed.len(), done.not_removed.len(), done.notes.len()), (0, 0, 1), "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("{cluster}"), "{done:?}");
         attach(1, 2, 10);
         attach(2, 1, 10);
-        if origin::open(&at(1)).and_then(|file| Origin::attached(&file)).is_none() {
+        if origin::open(&folder, Path::new("etcd-20261101T000000Z.db"))
+            .and_then(|file| Origin::attached(&file))
+            .is_none()
+        {
             return;
         }
-        let done = keep.apply(&template, &newest(&file));
+        let done = keep.apply(&folder, &template, &newest);
         assert_eq!((done.removed, done.notes.len()), (vec![at(2)], 0));
         assert!(at(1).exists(), "another cluster's");
         attach(1, 1, 21);
-        let done = keep.apply(&template, &newest(&file));
+        let done = keep.apply(&folder, &template, &newest);
         assert!(done.removed.is_empty() && done.notes[0].contains("later than the new one's, 20"), "{done:?}");
     }
 
     #[test]
     fn a_directory_that_cannot_be_listed_is_said() {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None).unwrap();
-        let done = Keep { count: Some(1), within: None }.apply(&template, &newest(Path::new("/nowhere/x")));
+        let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
+        let done = Keep { count: Some(1), within: None }.apply(&none, &template, &newest("x"));
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }
 

@@ -1,6 +1,6 @@
 //! `etcdsnap diff A [B]` and `etcdsnap diff A --endpoints …`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
@@ -53,6 +53,9 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     if args.a == stdin && args.b.as_deref() == Some(stdin) {
         return Err(input::stdin_twice());
     }
+    let both: Vec<_> = [Some(&args.a), args.b.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    // Before anything is said about the first, which would go into the second.
+    input::check_not_written(&both)?;
     let other = match (&args.b, &args.live.0) {
         (Some(other), _) => other.as_path(),
         (None, Some(_)) => Path::new("the snapshot of the running cluster"),
