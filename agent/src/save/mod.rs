@@ -261,14 +261,15 @@ impl<'j> Job<'j> {
         self.judge_target(directory, &name_at(member.revision))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            let (compression, part) = (self.config.compression, Arc::clone(&part));
+            let compression = self.config.compression;
             if compression.is_none() {
                 space::check_in(directory, total)?;
             }
-            let file = part.handle()?;
+            // The thread has no more than a handle: the part file goes as soon as this future does.
+            let (file, shown) = (part.handle()?, directory.shown().to_owned());
             Ok(move |pieces: Receiver<Bytes>, _: &AtomicBool| {
                 let copied = write::write(&file, compression, pieces);
-                copied.map(|copied| (copied, ())).map_err(|cause| part.failed(cause).into())
+                copied.map(|copied| (copied, ())).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };
         let (copied, (), storage_version) = self.receive(&mut client, start).await?;
