@@ -32,24 +32,29 @@ mod sweep;
 mod terminal_writer;
 mod threads;
 
+use std::fs::File;
 use std::path::Path;
 
-pub use bytes::put_bytes;
+pub use bytes::{put_bytes, put_path};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
 pub use export::{Export, ExportError, ExportFormat, ExportTarget, export, export_to};
-pub use fsx::output_target::{OutputError, check_output_streams};
-pub use fsx::part_file::PartFileError;
+pub use fsx::output_error::OutputError;
+pub use fsx::output_target::check_output_streams;
+pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{HeavyKey, Side, Snapshot, UsageReport, compare};
+pub use look::{Answer, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};
-pub use restore::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, restore, restore_all_members};
+pub use restore::{
+    AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
+    restore_all_members,
+};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 
@@ -76,12 +81,20 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
 /// - [`Error::Spool`]: a temporary copy was needed and could not be made.
 /// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
-    let input = Input::open(path.as_ref(), options.progress)?;
+    judge(&Input::open(path.as_ref(), options.progress)?, &options)
+}
+
+/// The same of a regular file that is open; `path` is for messages.
+pub(crate) fn verify_open(file: File, path: &Path, options: VerifyOptions<'_>) -> Result<Report, Error> {
+    judge(&Input::of_file(file, path)?, &options)
+}
+
+fn judge(input: &Input, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     if let Some(report) = input.foreign() {
         return Ok(report);
     }
     match &input.body {
-        Body::Plain(file) => file.unless_changed(scan::run(file, &options).map_err(|fault| fault.at(&input.path))),
-        Body::Packed(packed) => packed.source().unless_changed(sweep::run(packed, &options)),
+        Body::Plain(file) => file.unless_changed(scan::run(file, options).map_err(|fault| fault.at(&input.path))),
+        Body::Packed(packed) => packed.source().unless_changed(sweep::run(packed, options)),
     }
 }

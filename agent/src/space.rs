@@ -1,8 +1,13 @@
 //! Whether there is room for what is to be written.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::StatVfs;
+
+use crate::fsx::directory::Directory;
 
 /// A disk has not enough room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +33,35 @@ pub(crate) fn check(wanted: &[(&Path, u64)]) -> Result<(), Lack> {
         disk.1 = disk.1.saturating_add(*bytes);
     }
     for (path, needed) in disks.into_values() {
-        let Ok(facts) = rustix::fs::statvfs(&path) else { continue };
-        let available = facts.f_bavail.saturating_mul(facts.f_frsize);
-        if available < needed {
-            return Err(Lack { path, needed, available });
-        }
+        lack(rustix::fs::statvfs(&path), path, needed)?;
     }
     Ok(())
+}
+
+/// Whether so many bytes are free where each open file lies; `path` is the file's.
+pub(crate) fn check_files<'f>(wanted: impl Iterator<Item = (&'f File, &'f Path, u64)>) -> Result<(), Lack> {
+    let mut disks: BTreeMap<u64, (&File, &Path, u64)> = BTreeMap::new();
+    for (file, path, bytes) in wanted {
+        let Ok(facts) = file.metadata() else { continue };
+        let disk = disks.entry(facts.dev()).or_insert((file, path, 0));
+        disk.2 = disk.2.saturating_add(bytes);
+    }
+    for (file, path, needed) in disks.into_values() {
+        lack(rustix::fs::fstatvfs(file), path.to_owned(), needed)?;
+    }
+    Ok(())
+}
+
+/// Whether so many bytes are free in a directory that is held open.
+pub(crate) fn check_in(directory: &Directory, needed: u64) -> Result<(), Lack> {
+    lack(rustix::fs::fstatvfs(directory), directory.shown().to_owned(), needed)
+}
+
+fn lack(facts: rustix::io::Result<StatVfs>, path: PathBuf, needed: u64) -> Result<(), Lack> {
+    // Where the system does not say it, writing will.
+    let Ok(facts) = facts else { return Ok(()) };
+    let available = facts.f_bavail.saturating_mul(facts.f_frsize);
+    if available < needed { Err(Lack { path, needed, available }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -51,5 +78,8 @@ mod tests {
         let most = free / 2 + free / 4;
         assert!(check(&[(&a, most)]).is_ok());
         assert_eq!(check(&[(&a, most), (&b, most)]).unwrap_err().needed, most * 2);
+        let file = File::create(&a).unwrap();
+        assert!(check_files([(&file, a.as_path(), most)].into_iter()).is_ok());
+        assert_eq!(check_files([(&file, a.as_path(), most); 2].into_iter()).unwrap_err().needed, most * 2);
     }
 }

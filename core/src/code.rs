@@ -128,6 +128,9 @@ codes! {
     BucketMissing "bucket-missing" Damage {
         "A bucket that every etcd database has is not there."
         "If this was never an etcd database it cannot be restored; otherwise use another snapshot." }
+    BucketNested "bucket-nested" Damage {
+        "There is a bucket inside one of etcd's buckets, where etcd writes only values. etcd stops when it meets one in `members` or `alarm`."
+        "Use another copy or another snapshot." }
     RevisionMalformed "revision-malformed" Damage {
         "An entry of bucket `key` stands under a key that is no revision; etcd stops when it meets one."
         "Use another copy or another snapshot." }
@@ -152,6 +155,9 @@ codes! {
     TombstoneBody "tombstone-body" Damage {
         "A deletion carries a value or revisions, which etcd never writes: a put was made to look like a deletion, or the reverse."
         "Do not trust this key; compare with another snapshot." }
+    RevisionsExhausted "revisions-exhausted" Damage {
+        "A revision or a mark of compaction is so close to 2^63 that no revisions are left for writes: etcd starts, and then refuses them or answers nothing."
+        "Use another copy or another snapshot. If a restore with --bump-revision made this, restore again with a smaller number." }
     LeaseMissing "lease-missing" Warning {
         "A key is attached to a lease that does not exist, so it will never expire."
         "After a restore, look whether this key should still be there." }
@@ -170,23 +176,59 @@ codes! {
     AuthMalformed "auth-malformed" Damage {
         "A user, a role or the state of authentication cannot be read: after a restore people may be locked out or let in."
         "Use another copy or another snapshot, or check users and roles right after the restore." }
+    AuthWithoutRoot "auth-without-root" Damage {
+        "Authentication is on, but there is no user `root` with the role `root`, which etcd never allows: nobody can manage users, and health checks fail."
+        "Use another copy or another snapshot." }
+    AuthRoleMissing "auth-role-missing" Damage {
+        "Authentication is on, and a user has a role that does not exist, which etcd never leaves so: the user is refused what the role allowed."
+        "Use another copy or another snapshot, or restore with --force and give the user its roles again." }
     AlarmMalformed "alarm-malformed" Damage {
         "An alarm cannot be read; etcd stops when it meets one."
         "Use another copy or another snapshot." }
     ClusterMalformed "cluster-malformed" Damage {
         "The cluster version or downgrade state cannot be read; etcd stops when it meets one."
         "Use another copy or another snapshot." }
+    VersionImpossible "version-impossible" Damage {
+        "The cluster version or the storage version is none that etcd writes, or the two contradict each other. etcd 3.6 and 3.7 do not start from it, or refuse every request."
+        "Use another copy or another snapshot. If a newer etcd wrote it, use a newer etcdsnap." }
     CompactedRevisionMissing "compacted-revision-missing" Warning {
-        "The revision of the last compaction has no entry, which etcd 3.6 and later always keep. Either an older etcd ran that compaction, or the newest revisions are lost."
+        "The revision of the last compaction has no entry. Either etcd 3.5 or older ran that compaction at a revision that deleted a key, or the newest revisions are lost, or the mark is wrong."
         "Compare the revision and the number of keys with what you expect. A snapshot taken after the next compaction has no such doubt." }
     StoreMigrated "store-migrated" Warning {
         "The oldest keys look as `etcdctl migrate` (up to etcd 3.4) writes them: each is version 1, and revision numbers are left out. Revisions that a disk lost before the first compaction could look the same."
         "If this cluster was never migrated from etcd v2, use another snapshot. Otherwise compact it once, and take a new snapshot." }
+    StoreEmpty "store-empty" Warning {
+        "The store holds no key. That is right for a new cluster, and for no other."
+        "Look whether this is the snapshot of the cluster you mean, and when it was taken." }
+    BucketUnknown "bucket-unknown" Warning {
+        "There is a bucket that no etcd makes. etcd starts and never looks into it; it may be one of etcd's own whose name was changed."
+        "Look which bucket is missing instead; if none is, ask who wrote it." }
+    NameUnknown "name-unknown" Warning {
+        "There is an entry under a name that no etcd writes there: etcd starts and never reads it. It may be a name in which a bit flipped."
+        "Look whether an entry is missing instead. Prefer another copy or another snapshot." }
+    EntryMissing "entry-missing" Warning {
+        "An entry that every etcd of this version writes is missing. etcd starts from a restore all the same, and writes it anew."
+        "Prefer another copy or another snapshot. Do not start etcd on the file itself without a restore." }
+    NumberImpossible "number-impossible" Warning {
+        "A number is one that no etcd writes. A restore or the first start writes it anew."
+        "Prefer another copy or another snapshot. Do not start etcd on the file itself without a restore." }
+    MembersMissing "members-missing" Warning {
+        "There is no member, although a member wrote the file. A restore writes new members, so it is not hurt."
+        "Prefer another copy or another snapshot. Do not start etcd on the file itself without a restore." }
+    MemberRemoved "member-removed" Warning {
+        "A member is listed both as there and as removed. A restore of etcd 3.4 with the same URLs and token as before leaves it so; a restore of a later etcd, or of etcdsnap, clears both lists."
+        "Restore with etcdsnap or etcdutl, not with etcdctl 3.4." }
+    AuthRoleMissingOff "auth-role-missing-off" Warning {
+        "A user has a role that does not exist. Authentication is off, so nothing shows; once it is on, the user is refused what the role allowed."
+        "Give the user its roles again before you turn authentication on." }
+    AlarmNospace "alarm-nospace" Warning {
+        "The cluster had raised the alarm NOSPACE when the snapshot was taken: the database was as large as its quota. A restored cluster keeps the alarm and refuses writes."
+        "After the restore free room (compact, defragment) or raise --quota-backend-bytes, then run `etcdctl alarm disarm`." }
     AlarmCorrupt "alarm-corrupt" Warning {
-        "The cluster had raised the alarm CORRUPT when the snapshot was taken: its members disagreed about the data."
-        "Compare with snapshots of the other members before you trust this one." }
+        "The cluster had raised the alarm CORRUPT when the snapshot was taken: its members disagreed about the data. A restored cluster keeps the alarm and refuses writes."
+        "Compare with snapshots of the other members before you trust this one. After the restore run `etcdctl alarm disarm`." }
     VersionUnknown "version-unknown" Warning {
-        "The storage version is none that this program knows; the file may hold things that it does not check."
+        "Storage version and cluster version are those of an etcd that is newer than this program knows; the file may hold things that it does not check."
         "Look for a newer etcdsnap, and restore with the etcd that wrote it." }
 }
 
@@ -197,6 +239,11 @@ impl Code {
         matches!(
             self,
             Self::BucketMissing
+                | Self::BucketNested
+                | Self::RevisionsExhausted
+                | Self::AuthWithoutRoot
+                | Self::AuthRoleMissing
+                | Self::VersionImpossible
                 | Self::KeyvalueRevision
                 | Self::KeyvalueHistory
                 | Self::RevisionsMissing

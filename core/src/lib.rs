@@ -40,6 +40,7 @@ mod error;
 pub mod etcd;
 mod fields;
 mod finding;
+pub mod fingerprint;
 pub mod limits;
 pub mod message;
 mod report;

@@ -20,7 +20,9 @@ const PAIRS: &[[&[u8]; 2]] = &[
     [b"oauth", b"authorizetokens"],
     [b"oauth", b"clients"],
     [b"management.cattle.io", b"tokens"],
+    [b"management.cattle.io", b"samltokens"],
     [b"management.cattle.io", b"clusterregistrationtokens"],
+    [b"cluster.cattle.io", b"clusterauthtokens"],
 ];
 
 /// Whether the value under a key is a secret, to be shown only on request. Where names are ambiguous, as in a namespace called `secrets`, it hides too much rather
@@ -72,6 +74,8 @@ mod tests {
             "/secrets/default/token",
             "registry/secrets/default/token",
             "secrets/password",
+            "/registry/management.cattle.io/samltokens/abc",
+            "/registry/cluster.cattle.io/clusterauthtokens/cattle-system/abc",
             "/openshift.io/oauth/accesstokens/sha256~abc",
             "/openshift.io/oauth/authorizetokens/sha256~abc",
             "/kubernetes.io/oauth/accesstokens/abc",

@@ -10,6 +10,7 @@ mod blob;
 mod browse;
 mod convert;
 mod headroom;
+mod random_key;
 mod types;
 mod unpacker;
 

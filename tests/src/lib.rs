@@ -30,5 +30,6 @@ pub mod secured;
 pub mod server;
 pub mod shared_server;
 pub mod stale;
+pub mod starts;
 pub mod terminal;
 pub mod tls;

@@ -17,6 +17,9 @@ use crate::programs::{reference, tests_dir};
 /// How long a cluster may take to elect its leader, or a server to stop; machines that test are slow at times.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long a server may take that is expected to fail; a good one takes a second.
+const ATTEMPT: Duration = Duration::from_secs(12);
+
 /// A member's place: its name, ports and data directory.
 #[derive(Debug, Clone)]
 pub struct Seat {
@@ -103,24 +106,58 @@ impl Servers {
         Some(servers)
     }
 
+    /// The same with servers of that version that other commands start.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_commands(version: &str, commands: Vec<(Seat, Command)>, logs: &Path) -> Self {
+        let mut servers =
+            Self { version: version.to_owned(), running: Vec::new(), logs: logs.to_owned(), extra: Vec::new() };
+        for (seat, mut command) in commands {
+            servers.run(&seat, &mut command);
+        }
+        servers.wait_until_healthy();
+        servers
+    }
+
+    /// Starts a server over a data directory that may be in no state to start from. None when the version's etcd is not built.
+    ///
+    /// # Errors
+    /// What its log says when it ends, or says nothing. A server that answers, but is not healthy, is none.
+    pub fn attempt(version: &str, seat: &Seat, logs: &Path) -> Option<Result<Self, String>> {
+        let (running, logs) = (Vec::new(), logs.to_owned());
+        let mut servers = Self { version: version.to_owned(), running, logs, extra: Vec::new() };
+        servers.spawn(seat, &initial_cluster(std::slice::from_ref(seat)), "existing")?;
+        let log = servers.log(seat);
+        let trouble = servers.trouble(0, ATTEMPT);
+        let answers = servers.running[0].1.try_wait().expect("a child").is_none() && health(seat.client).is_ok();
+        Some(match trouble.filter(|_| !answers) {
+            None => Ok(servers),
+            Some(trouble) => {
+                drop(servers);
+                Err(format!("{trouble}\n{}", fs::read_to_string(log).unwrap_or_default()))
+            }
+        })
+    }
+
     fn spawn(&mut self, seat: &Seat, initial_cluster: &str, state: &str) -> Option<()> {
         let mut etcd = program(&self.version, "etcd")?;
-        let log = File::options().create(true).append(true).open(self.log(seat)).expect("a log");
-        let child = etcd
-            .args(["--name", &seat.name])
+        etcd.args(["--name", &seat.name])
             .arg("--data-dir")
             .arg(&seat.data)
             .args(["--listen-client-urls", &seat.client_url(), "--advertise-client-urls", &seat.client_url()])
             .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
             .args(["--initial-cluster", initial_cluster, "--initial-cluster-state", state])
-            .args(&self.extra)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("etcd starts");
-        self.running.push((seat.clone(), child));
+            .args(&self.extra);
+        self.run(seat, &mut etcd);
         Some(())
+    }
+
+    fn run(&mut self, seat: &Seat, command: &mut Command) {
+        let log = File::options().create(true).append(true).open(self.log(seat)).expect("a log");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.running.push((seat.clone(), command.spawn().expect("etcd starts")));
     }
 
     /// Adds a member to the running cluster and starts it.
@@ -165,6 +202,12 @@ impl Servers {
         self.spawn(seat, &initial_cluster(&all), "existing").expect("etcd is built");
     }
 
+    /// Whether the first server says that it is healthy.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        health(self.running[0].0.client).is_ok_and(|answer| answer.contains(r#""health":"true""#))
+    }
+
     /// What the version's etcdctl says, asking the first server.
     ///
     /// # Panics
@@ -200,7 +243,8 @@ impl Servers {
 
     fn client(&self, index: usize) -> Command {
         let mut command = program(&self.version, "etcdctl").expect("etcdctl is built with etcd");
-        command.arg(format!("--endpoints={}", self.running[index].0.client_url()));
+        // etcdctl 3.3 speaks version 2 unless it is told otherwise.
+        command.env("ETCDCTL_API", "3").arg(format!("--endpoints={}", self.running[index].0.client_url()));
         command
     }
 
@@ -335,19 +379,7 @@ impl Servers {
     fn wait_until_healthy(&mut self) {
         let since = Instant::now();
         for index in 0..self.running.len() {
-            let trouble = loop {
-                if self.ready(index) {
-                    break None;
-                }
-                if let Some(status) = self.running[index].1.try_wait().expect("a child") {
-                    break Some(format!("ended early with {status}"));
-                }
-                if since.elapsed() > PATIENCE {
-                    break Some("does not become healthy".to_owned());
-                }
-                sleep(Duration::from_millis(50));
-            };
-            if let Some(trouble) = trouble {
+            if let Some(trouble) = self.trouble(index, PATIENCE.saturating_sub(since.elapsed())) {
                 let seat = self.running[index].0.clone();
                 let log = fs::read_to_string(self.log(&seat)).unwrap_or_default();
                 let last: Vec<_> = log.lines().rev().take(15).collect();
@@ -358,6 +390,23 @@ impl Servers {
                     last.join("\n")
                 );
             }
+        }
+    }
+
+    /// Waits until a server is ready; what is wrong when it is not in time.
+    fn trouble(&mut self, index: usize, patience: Duration) -> Option<String> {
+        let since = Instant::now();
+        loop {
+            if self.ready(index) {
+                return None;
+            }
+            if let Some(status) = self.running[index].1.try_wait().expect("a child") {
+                return Some(format!("ended early with {status}"));
+            }
+            if since.elapsed() > patience {
+                return Some("does not become healthy".to_owned());
+            }
+            sleep(Duration::from_millis(50));
         }
     }
 }

@@ -20,6 +20,10 @@ fn main() -> ExitCode {
             Trial::test(damage.name, move || bases.iter().try_for_each(|base| is_found(&damage, base)))
         })
         .collect();
+    for healthy in damage::healthy() {
+        let bases = Arc::clone(&bases);
+        trials.push(Trial::test(healthy.name, move || bases.iter().try_for_each(|base| is_healthy(&healthy, base))));
+    }
     let all = Arc::clone(&bases);
     trials.push(Trial::test("good_files_have_no_finding", move || all.iter().try_for_each(is_sound)));
     trials.push(Trial::test("every_code_has_its_damage", move || every_code_is_found(&bases)));
@@ -129,6 +133,14 @@ fn is_compressed(file: &[u8]) -> bool {
 fn is_sound(base: &Base) -> Result<(), Failed> {
     let report = judge::agreed(&base.snapshot, &mut Dice::new(1))?;
     if report.verdict == Verdict::Sound { Ok(()) } else { Err(format!("{}: {}", base.name, listed(&report)).into()) }
+}
+
+/// A file that was changed into another one as healthy clusters have it is sound.
+fn is_healthy(change: &Damage, base: &Base) -> Result<(), Failed> {
+    for changed in change.apply(&base.snapshot).into_iter().filter(|changed| changed.trailer == Trailer::Right) {
+        is_sound(&Base { name: format!("{} of {}", change.name, base.name), snapshot: changed.file })?;
+    }
+    Ok(())
 }
 
 /// Every code is the best name of some damage, and that damage is found by it.

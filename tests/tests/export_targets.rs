@@ -121,6 +121,47 @@ fn no_command_prints_into_its_input() {
     assert_eq!(place.files(), before);
 }
 
+/// Certificates, keys, passwords and pages are inputs as well, by whichever flag or variable they are named.
+#[test]
+fn no_command_prints_into_the_files_that_its_flags_name() {
+    let place = Place::new();
+    for name in ["ca.crt", "pw", "page"] {
+        fs::write(place.at(name), name).unwrap();
+    }
+    let before = place.files();
+    let save = &["save", "x.db", "--endpoints=https://127.0.0.1:1"][..];
+    let words = |more: &[&'static str]| [save, more].concat();
+    for (file, words, variable) in [
+        ("ca.crt", words(&["--cacert=ca.crt"]), None),
+        ("ca.crt", words(&["--cert=ca.crt"]), None),
+        ("ca.crt", words(&["--cert=pw", "--key=./ca.crt"]), None),
+        ("ca.crt", words(&["--cacert=ca.crt", "--every=1h", "--metrics-listen=off"]), None),
+        ("ca.crt", words(&[]), Some("ETCDCTL_CACERT")),
+        ("ca.crt", words(&["--cert=pw"]), Some("ETCDCTL_KEY")),
+        ("ca.crt", vec!["snapshot", "save", "x.db"], Some("ETCDCTL_CERT")),
+        ("ca.crt", vec!["save", "-", "--cacert=ca.crt"], None),
+        ("pw", words(&["--user=root", "--password-file=pw"]), None),
+        ("page", vec!["open", "a.db", "--page=page"], None),
+        ("a.db", vec!["open", "a.db", "--page=page"], None),
+        ("a.db", vec!["open", "a.db"], None),
+        ("a.db", vec!["diff", "a.db.gz", "a.db"], None),
+        ("a.db", vec!["diff", "nowhere.db", "a.db"], None),
+    ] {
+        let append = || OpenOptions::new().append(true).open(place.at(file)).unwrap();
+        let command = || {
+            let mut command = place.command(&words);
+            command.envs(variable.map(|name| (name, file)));
+            command
+        };
+        let said = command().stdout(append()).output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", told(&said));
+        assert!(told(&said).contains("standard output is the same file as"), "{words:?}: {}", told(&said));
+        let said = command().stderr(append()).output().unwrap();
+        assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
+        assert_eq!(place.files(), before, "{words:?} wrote into {file}");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_written_directly() {
     let place = Place::new();

@@ -1,6 +1,8 @@
 //! Nothing half done is ever visible: kills, a full disk, a source that fails, a target that appears, two runs at once.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,6 +19,7 @@ use etcdsnap_tests::build::{Layout, with_trailer};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::folder_names;
+use flate2::write::GzEncoder;
 
 /// A snapshot of some tens of megabytes, so that a run has moments in which it can be hurt.
 fn snapshot() -> &'static [u8] {
@@ -174,7 +177,9 @@ fn the_same_command_works_after_a_kill() {
 #[test]
 fn stopped_by_a_signal_it_cleans_up() {
     let bench = Bench::new();
-    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+    use rustix::process::Signal;
+
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let child = bench.command(true).spawn().unwrap();
         // Once there is a stage, it is at work.
         let since = Instant::now();
@@ -219,15 +224,61 @@ fn a_small_file_system() {
     let bench = Bench::new();
     let Some(small) = Mounted::new("16m") else { return };
     let target = small.0.path().join("data");
-    let mut args = vec!["restore".into(), bench.source.clone(), "--data-dir".into(), target.clone()];
-    for extra in [None, Some("--dry-run")] {
-        args.extend(extra.map(PathBuf::from));
-        let output = cli::run(&args);
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("No space left") || told.contains("are needed"), "{told}");
+    let packed = bench.folder.path().join("backup.db.gz");
+    fs::write(&packed, gzipped(snapshot())).unwrap();
+    for source in [&bench.source, &packed] {
+        for flag in ["--data-dir", "--all-members"] {
+            let told = |extra: &[&str]| {
+                let args = [&["restore".as_ref(), source.as_os_str(), flag.as_ref(), target.as_os_str()][..]].concat();
+                let output = cli::run(&[args, extra.iter().map(OsStr::new).collect()].concat());
+                assert_eq!(output.status.code(), Some(2), "{output:?}");
+                assert_eq!(fs::read_dir(small.0.path()).unwrap().count(), 0);
+                String::from_utf8_lossy(&output.stderr).into_owned()
+            };
+            let dry = told(&["--dry-run"]);
+            assert!(dry.contains(" bytes) free, and ") && dry.contains(" bytes) are needed"), "{dry}");
+            let wet = told(&[]);
+            assert!(wet.contains(" bytes) free, and ") && wet.contains(" bytes) are needed"), "{wet}");
+            // What is packed has not been read yet: the pages that change may make it longer.
+            assert!(wet == dry || *source == packed, "{wet}{dry}");
+        }
+    }
+}
+
+/// A dry run unpacks a compressed file to a temporary copy, and says so where there is no place for one.
+#[test]
+fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
+    let bench = Bench::new();
+    fs::write(&bench.source, gzipped(snapshot())).unwrap();
+    let told = |temporary: &Path| {
+        let mut command = bench.command(false);
+        let output = command.arg("--dry-run").env("TMPDIR", temporary).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("cannot make a temporary copy in") && told.contains("Set TMPDIR"), "{told}");
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        told
+    };
+    assert!(told(Path::new("/nowhere")).contains("/nowhere"));
+    if let Some(small) = Mounted::new("16m") {
+        assert!(told(small.0.path()).contains("it takes "));
         assert_eq!(fs::read_dir(small.0.path()).unwrap().count(), 0);
     }
+    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
+    let wanted = bench.command(false);
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(wanted.get_program()).args(wanted.get_args()).arg("--dry-run");
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("cannot make a temporary copy in") && told.contains("File too large"), "{told}");
+    let output = bench.command(false).arg("--dry-run").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(bench.names(), ["backup.db"]);
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
 }
 
 /// Does something once, when so many bytes went by.

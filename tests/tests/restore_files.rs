@@ -17,11 +17,13 @@ use serde_json::Value;
 /// The tools that restore.
 const TOOLS: [(&str, &str); 4] = [("3.4", "etcdctl"), ("3.5", "etcdutl"), ("3.6", "etcdutl"), ("3.7", "etcdutl")];
 
-const CLUSTERS: [&str; 3] = [
+const CLUSTERS: [&str; 4] = [
     "default=http://localhost:2380",
     "default=http://127.0.0.1:1001,b=http://127.0.0.1:1002,c=http://127.0.0.1:1003",
     // Two URLs for one member, and an order that is not that of the ids.
     "z=http://127.0.0.1:1003,default=http://127.0.0.1:1001,default=http://[::1]:1001",
+    // A zone, capitals, a socket.
+    "default=http://[fe80::1%25lo]:1001,b=UNIX://localhost:1002,c=HTTPS://127.0.0.1:1003",
 ];
 
 #[test]
@@ -76,6 +78,31 @@ fn logs_and_snaps_are_those_of_the_reference_tools() {
                 };
                 assert_eq!(names(&ours), names(&theirs), "{version}, {cluster}");
             }
+        }
+    }
+}
+
+/// What Go would not read as a URL, or what no `--initial-advertise-peer-urls` can say.
+#[test]
+fn urls_that_the_reference_tools_refuse_are_refused() {
+    let case = case::named("3.7-fresh");
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["unix://localhost:m1", "http://[fe80::1%lo]:1", "http://[::1", "http://h", "http://h:1/p", "h:1"] {
+        let flags = |target: &str| {
+            let data = folder.path().join(target);
+            [
+                format!("--initial-cluster=default={url}"),
+                format!("--initial-advertise-peer-urls={url}"),
+                format!("--data-dir={}", data.display()),
+            ]
+        };
+        let ours =
+            cli::run(&[&["restore".to_owned(), case.path().to_str().unwrap().to_owned()][..], &flags("ours")].concat());
+        assert_eq!(ours.status.code(), Some(2), "{url}");
+        for (version, tool) in TOOLS {
+            let Some(mut command) = program(version, tool) else { continue };
+            command.args(["snapshot", "restore"]).arg(case.path()).args(flags(version));
+            assert!(!command.output().unwrap().status.success(), "{version} takes {url}");
         }
     }
 }

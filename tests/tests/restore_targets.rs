@@ -416,7 +416,10 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         (&["--name=x"], "--name: \"x\" is not in --initial-cluster"),
         (&["--initial-cluster="], "--initial-cluster names no member"),
         (&["--initial-cluster=default=http://localhost"], "--initial-cluster: \"http://localhost\" is no peer URL"),
-        (&["--initial-cluster", two], "--initial-advertise-peer-urls has http://localhost:2380, but"),
+        (
+            &["--initial-cluster", two],
+            "--initial-advertise-peer-urls was not given and is http://localhost:2380 by default, but",
+        ),
         (&["--initial-advertise-peer-urls=ftp://h:1"], "--initial-advertise-peer-urls: \"ftp://h:1\""),
         (&["--initial-cluster=default=http://h:1,b=http://h:1"], "--initial-cluster has http://h:1 twice"),
         (&["--bump-revision=5"], "--bump-revision is given without --mark-compacted"),
@@ -427,7 +430,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         (&["--bump-revision", "-1", "--mark-compacted"], "'--bump-revision <N>'"),
         (
             &["--initial-cluster=default=http://127.0.0.1:2380"],
-            "--initial-advertise-peer-urls has http://localhost:2380, but",
+            "--initial-advertise-peer-urls was not given and is http://localhost:2380 by default, but",
         ),
         (&["--wal-dir", there.to_str().unwrap()], "--wal-dir: "),
         (&["--owner=no-such-user"], "--owner: there is no user"),
@@ -453,7 +456,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
 fn peer_urls_may_be_spelt_in_two_ways() {
     let folder = tempfile::tempdir().unwrap();
     let config = RestoreConfig {
-        initial_cluster: "default=http://[0:0:0:0:0:0:0:1]:2380".into(),
+        initial_cluster: Some("default=http://[0:0:0:0:0:0:0:1]:2380".into()),
         peer_urls: vec!["http://[::1]:2380".into()],
         ..config(&case::named("3.7-fresh").path(), &folder.path().join("data"))
     };

@@ -230,13 +230,52 @@ fn slowly(bench: &Bench, seat: &Seat) -> Child {
 #[test]
 fn stopped_by_a_signal_it_cleans_up() {
     let Some(shared) = server() else { return };
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [
+        (Signal::INT, 130),
+        (Signal::TERM, 143),
+        // A closed terminal, Ctrl-\, and what would end a program without a word.
+        (Signal::HUP, 129),
+        (Signal::QUIT, 131),
+        (Signal::USR1, 138),
+        (Signal::USR2, 140),
+        (Signal::ALARM, 142),
+        (Signal::VTALARM, 154),
+        (Signal::PROF, 155),
+        (Signal::XCPU, 152),
+        (Signal::IO, 157),
+    ] {
         let bench = Bench::new();
         let child = slowly(&bench, &shared.seat);
         kill_process(Pid::from_child(&child), signal).unwrap();
+        // A closed terminal sends its signal more than once; only those by which somebody insists end it without tidying up.
+        for _ in 0..if [Signal::INT, Signal::TERM, Signal::QUIT].contains(&signal) { 0 } else { 20 } {
+            sleep(Duration::from_micros(500));
+            kill_process(Pid::from_child(&child), signal).unwrap();
+        }
         let since = Instant::now();
         bench.refused(&child.wait_with_output().unwrap(), code, &["stopped"]);
         assert!(since.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// `nohup` ignores SIGHUP for what it starts, and a shell SIGQUIT for what runs in the background: such a save goes on.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let Some(shared) = server() else { return };
+    for (name, signal) in [("HUP", Signal::HUP), ("QUIT", Signal::QUIT), ("USR1", Signal::USR1)] {
+        let bench = Bench::new();
+        let proxy = Proxy::start(shared.seat.client, |_| Mischief::Drip(20_000));
+        let plain = bench.command(&proxy.url(), &[]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("trap '' {name}; exec \"$0\" \"$@\"")]).arg(plain.get_program());
+        command.args(plain.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        until_at_work(&bench);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{name} ended it");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        bench.refused(&child.wait_with_output().unwrap(), 143, &["stopped"]);
     }
 }
 

@@ -1,14 +1,18 @@
 //! `etcdsnap save --every`: one snapshot after another, metrics, systemd, and an orderly end.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
 use etcdsnap_tests::server::{Servers, said, seats};
@@ -202,12 +206,14 @@ fn systemd_is_told() {
         let len = systemd.recv(&mut block).unwrap();
         String::from_utf8_lossy(&block[..len]).into_owned()
     };
-    let out = folder.path().join("out");
+    // The log is JSON, and a path in it can be opened, whatever its bytes.
+    let out = folder.path().join(OsStr::from_bytes(b"out\xff"));
     fs::create_dir(&out).unwrap();
     let variables = [("NOTIFY_SOCKET", socket.to_str().unwrap())];
     let mut service = Service::start(&seats[0].client_url(), &out, &["--every=1h"], &variables);
     assert!(told().contains("READY=1"));
-    service.until("saved");
+    let file = BASE64_STANDARD.decode(service.until("saved")["file_base64"].as_str().unwrap()).unwrap();
+    assert!(out.join(OsStr::from_bytes(&file)).is_file());
     assert!(told().contains("STATUS=last snapshot"));
     let (status, _) = service.stop(Signal::INT);
     assert!(status.success());

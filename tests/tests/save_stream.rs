@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{FileExt, chown};
+use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Weak};
@@ -259,6 +259,7 @@ fn into_a_fifo() {
     refused(&output, 143, &["waiting until somebody reads"]);
     if geteuid().is_root() {
         chown(&path, Some(65_534), None).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         refused(&command(&url, &[name]).output().unwrap(), 2, &["is a FIFO of another user"]);
     }
 }

@@ -66,7 +66,7 @@ fn snapshot() -> Vec<u8> {
     root.bucket("members").put("7", member.to_string());
     let user = User {
         name: HOSTILE.into(),
-        password: HOSTILE.into(),
+        password: cluster::PASSWORD.into(),
         roles: vec![HOSTILE.into()],
         options: Some(UserOptions { no_password: false }),
     };
@@ -89,6 +89,8 @@ fn damaged() -> Vec<u8> {
     let mut root = cluster::database(&history, Version::V36, &mut Dice::new(1));
     root.bucket("members").put(HOSTILE, HOSTILE);
     root.bucket("authUsers").put(HOSTILE, User { name: b"other".to_vec(), ..Default::default() }.encode_to_vec());
+    let user = User { name: b"guest".to_vec(), password: HOSTILE.into(), ..Default::default() };
+    root.bucket("authUsers").put("guest", user.encode_to_vec());
     root.bucket("authRoles").put("other", Role { name: HOSTILE.into(), ..Default::default() }.encode_to_vec());
     root.bucket("meta").put("storageVersion", HOSTILE);
     root.bucket("cluster").put("clusterVersion", HOSTILE);
@@ -135,6 +137,11 @@ const COMMANDS: &[&str] = &[
     "diff FILE --rev-a 1 --values -w json",
     "diff FILE --rev-a 1 -w table",
     "diff FILE damaged.db",
+    "diff FILE --endpoints HOSTILE",
+    "find KEY FILE",
+    "find HOSTILE FILE HOSTILE",
+    "find / --prefix . -w json",
+    "find / --prefix . -w table",
     "usage FILE --buckets --depth 9",
     "usage FILE --buckets -w json",
     "usage FILE --buckets -w table",
@@ -147,6 +154,8 @@ const COMMANDS: &[&str] = &[
     "leases FILE",
     "leases FILE -w json",
     "leases FILE -w table",
+    "auth damaged.db --show-secrets",
+    "auth damaged.db --show-secrets -w table",
     "auth FILE --show-secrets",
     "auth FILE --show-secrets -w json",
     "auth FILE --show-secrets -w table",
@@ -163,6 +172,8 @@ const COMMANDS: &[&str] = &[
     "restore FILE --data-dir otherHOSTILE --dry-run -w json --print-flags",
     "restore FILE --data-dir otherHOSTILE --owner HOSTILE",
     "restore FILE --data-dir d --initial-cluster HOSTILE",
+    "restore FILE --data-dir d --bump-revision HOSTILE",
+    "restore FILE --data-dir d --name HOSTILE",
     "restore damaged.db --data-dir otherHOSTILE",
     "save HOSTILE/a.db --endpoints http://127.0.0.1:1",
     "save a.db --endpoints HOSTILE",
@@ -175,6 +186,8 @@ const COMMANDS: &[&str] = &[
     "open --page HOSTILE",
     "codes HOSTILE",
     "man HOSTILE",
+    "version",
+    "version -w HOSTILE",
     "completions HOSTILE",
     "HOSTILE",
     "keys --HOSTILE FILE",
@@ -230,7 +243,10 @@ fn json_has_names_and_values_as_they_are() {
     assert_eq!((&member["name"], &member["peerUrls"][0]), (&HOSTILE.into(), &HOSTILE.into()));
     let auth = lines("auth FILE -w json --show-secrets");
     let named = |kind: &str| auth.iter().find(|line| line["kind"] == kind && line["name"] == HOSTILE).unwrap();
-    assert_eq!(named("user")["passwordHash"], HOSTILE);
+    assert_eq!(named("user")["roles"][0], HOSTILE);
+    let users = lines("auth damaged.db -w json --show-secrets");
+    let guest = users.iter().find(|line| line["name"] == "guest").unwrap();
+    assert_eq!(guest["passwordHash"], HOSTILE);
     assert_eq!(named("role")["permissions"][0]["key"], HOSTILE);
     let verified: Value =
         serde_json::from_slice(&place.command("verify FILE -w json").output().unwrap().stdout).unwrap();

@@ -3,7 +3,7 @@
 //! Everything that the formats' own tools accept is accepted: several members or frames one after the other, skippable frames, zeros behind
 //! the last one, and what macOS adds to its archives. What is damaged and what cannot be read here are told apart.
 //!
-//! Memory is a few buffers and the window of the format, whatever a file claims; how much comes out is for the caller to bound.
+//! Memory is a few buffers and the window of the format, whatever a file claims. How much comes out is bounded by the file's length, and the caller may want less.
 
 #![cfg_attr(
     not(test),
@@ -31,13 +31,20 @@ mod zstd_header;
 mod zstd_rust;
 
 use std::fmt;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 pub use error::UnpackError;
 
 use error::Refusal;
 use input::{Input, Outcome};
+
+/// Bytes that come out of any file: most etcds have no larger database.
+const MOST: u64 = 4 << 30;
+
+/// Bytes that come out of a file beyond [`MOST`], for each of its own. Real databases are hardly ever a thirtieth of their length when they are compressed; a few kilobytes of zstd can hold
+/// terabytes that look like a database.
+const MOST_PER_BYTE: u64 = 256;
 
 /// Bytes read from the compressed file at once.
 const READ_AT_ONCE: usize = 256 << 10;
@@ -68,6 +75,8 @@ pub struct Unpacked<'r> {
     reader: Box<dyn Read + 'r>,
     outcome: Outcome,
     stored: Option<Range<u64>>,
+    /// How many bytes may still come out.
+    left: u64,
 }
 
 impl<'r> Unpacked<'r> {
@@ -75,7 +84,10 @@ impl<'r> Unpacked<'r> {
     ///
     /// # Errors
     /// An [`UnpackError`] when the file cannot be read, or is of a kind that is not read here.
-    pub fn new<R: Read + Seek + 'r>(format: Format, packed: R) -> Result<Self, UnpackError> {
+    pub fn new<R: Read + Seek + 'r>(format: Format, mut packed: R) -> Result<Self, UnpackError> {
+        let packed_len = packed.seek(SeekFrom::End(0)).map_err(UnpackError::Input)?;
+        packed.rewind().map_err(UnpackError::Input)?;
+        let left = MOST.saturating_add(packed_len.saturating_mul(MOST_PER_BYTE));
         let (input, outcome) = Input::new(packed);
         let buffered = |input| BufReader::with_capacity(READ_AT_ONCE, input);
         let mut stored = None;
@@ -88,7 +100,7 @@ impl<'r> Unpacked<'r> {
             }),
         };
         match reader {
-            Ok(reader) => Ok(Self { reader, outcome, stored }),
+            Ok(reader) => Ok(Self { reader, outcome, stored, left }),
             Err(error) => Err(outcome.explain(error)),
         }
     }
@@ -108,13 +120,23 @@ impl<'r> Unpacked<'r> {
         while let Some(room) = out.get_mut(filled..).filter(|room| !room.is_empty()) {
             match self.reader.read(room) {
                 Ok(0) => break,
-                Ok(count) => filled = filled.saturating_add(count),
+                Ok(count) => {
+                    filled = filled.saturating_add(count);
+                    self.left = match self.left.checked_sub(count as u64) {
+                        Some(left) => left,
+                        None => return Err((filled, UnpackError::Unsupported(too_much()))),
+                    };
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err((filled, self.outcome.explain(error))),
             }
         }
         Ok(filled)
     }
+}
+
+fn too_much() -> String {
+    format!("it unpacks to more than {MOST_PER_BYTE} times its length and {} GiB, which no database does", MOST >> 30)
 }
 
 /// An error in data that is damaged.

@@ -65,6 +65,19 @@ fn error(format: Format, bytes: &[u8]) -> String {
     unpacked(format, bytes).unwrap_err().1.to_string()
 }
 
+/// A few kilobytes of zstd hold a terabyte of what looks like pages.
+#[test]
+fn what_comes_out_is_bounded() {
+    for format in FORMATS {
+        let packed = packed(format, &[7; 100_000]);
+        let mut unpacked = Unpacked::new(format, Cursor::new(packed)).unwrap();
+        assert!(unpacked.left > 4 << 30);
+        unpacked.left = 99_999;
+        let error = unpacked.fill(&mut vec![0; 200_000]).unwrap_err().1;
+        assert!(matches!(error, UnpackError::Unsupported(_)), "{format}: {error}");
+    }
+}
+
 #[test]
 fn every_format_gives_back_what_went_in() {
     for format in FORMATS {

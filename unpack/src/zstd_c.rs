@@ -3,39 +3,67 @@
 
 use std::io::{self, BufRead, Read};
 
-use zstd::stream::read::Decoder as Zstd;
+use zstd::stream::raw::{DParameter, Decoder as Context, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 
 use crate::zstd_frames::{Decoder, MAX_WINDOW};
 
 /// One frame.
-pub(crate) struct Frame<R: BufRead>(Zstd<'static, R>);
+pub(crate) struct Frame<R> {
+    packed: R,
+    context: Context<'static>,
+    ended: bool,
+}
 
 impl<R: BufRead> Decoder<R> for Frame<R> {
-    fn new(packed: R) -> io::Result<Self> {
-        // Without a dictionary nothing but the allocation of the decoder can fail.
-        let decoder = Zstd::with_buffer(packed).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        let mut decoder = decoder.single_frame();
-        decoder.window_log_max(MAX_WINDOW.ilog2())?;
-        Ok(Self(decoder))
+    type Spare = Context<'static>;
+
+    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self> {
+        let context = match spare {
+            Some(mut context) => {
+                context.reinit()?;
+                context
+            }
+            None => {
+                // Without a dictionary nothing but the allocation of the decoder can fail.
+                let context = Context::new().map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory));
+                let mut context = context?;
+                context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW.ilog2()))?;
+                context
+            }
+        };
+        Ok(Self { packed, context, ended: false })
     }
 
-    fn into_inner(self) -> io::Result<R> {
-        Ok(self.0.finish())
+    fn into_parts(self) -> io::Result<(R, Self::Spare)> {
+        Ok((self.packed, self.context))
     }
 }
 
 impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.0.read(out).map_err(|error| {
-            let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<zstd::Error>());
-            // The window is allocated when the first block is read. That this fails says nothing about the file.
-            match cause {
-                Some(cause) if cause.is(ZSTD_ErrorCode::ZSTD_error_memory_allocation) => {
-                    io::ErrorKind::OutOfMemory.into()
-                }
-                _ => error,
+        while !self.ended {
+            let bytes = self.packed.fill_buf()?;
+            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(out));
+            // Zero at the end of the frame, when all of it was handed out.
+            let missing = self.context.run(&mut input, &mut output).map_err(for_want_of_memory)?;
+            let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
+            self.packed.consume(read);
+            self.ended = missing == 0;
+            if written > 0 || out.is_empty() {
+                return Ok(written);
             }
-        })
+            if nothing_left && !self.ended {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(0)
     }
+}
+
+/// The window is allocated when the first block is read. That this fails says nothing about the file.
+fn for_want_of_memory(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<zstd::Error>());
+    let memory = cause.is_some_and(|cause| cause.is(ZSTD_ErrorCode::ZSTD_error_memory_allocation));
+    if memory { io::ErrorKind::OutOfMemory.into() } else { error }
 }

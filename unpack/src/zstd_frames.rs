@@ -16,19 +16,21 @@ pub(crate) const MAX_WINDOW: u64 = 128 << 20;
 
 /// A decoder of one frame.
 pub(crate) trait Decoder<R>: Read + Sized {
+    /// What the next frame can use again: a file may have a million frames.
+    type Spare;
     /// At the start of a frame, whose header was looked at.
-    fn new(packed: R) -> io::Result<Self>;
+    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self>;
     /// The reader, behind the frame that was read to its end.
-    fn into_inner(self) -> io::Result<R>;
+    fn into_parts(self) -> io::Result<(R, Self::Spare)>;
 }
 
 /// Reads all frames of a zstd file as one stream; zeros behind the last are passed over, as they are behind gzip data.
-pub(crate) struct Frames<R, D> {
+pub(crate) struct Frames<R: BufRead, D: Decoder<Peeked<R>>> {
     state: State<R, D>,
 }
 
-enum State<R, D> {
-    Between(Peeked<R>),
+enum State<R: BufRead, D: Decoder<Peeked<R>>> {
+    Between(Peeked<R>, Option<D::Spare>),
     /// In a frame with a window of so many bytes.
     Inside(D, u64),
     End,
@@ -37,16 +39,16 @@ enum State<R, D> {
 impl<R: BufRead, D: Decoder<Peeked<R>>> Frames<R, D> {
     /// Begins at the first frame.
     pub(crate) fn new(packed: R) -> Self {
-        Self { state: State::Between(Peeked { inner: packed, ahead: Vec::new(), at: 0 }) }
+        Self { state: State::Between(Peeked { inner: packed, ahead: Vec::new(), at: 0 }, None) }
     }
 
     /// Goes on to the next frame that holds something.
-    fn advance(mut packed: Peeked<R>) -> io::Result<State<R, D>> {
+    fn advance(mut packed: Peeked<R>, spare: Option<D::Spare>) -> io::Result<State<R, D>> {
         loop {
             let head = packed.peek(LONGEST)?;
             match zstd_header::next(head) {
                 Next::Frame { dictionary: 0, window } if window <= MAX_WINDOW => {
-                    let decoder = D::new(packed).map_err(|error| with_window(error, window))?;
+                    let decoder = D::new(packed, spare).map_err(|error| with_window(error, window))?;
                     return Ok(State::Inside(decoder, window));
                 }
                 Next::Frame { dictionary: 0, window } => return Err(refused(Refusal::Window(window))),
@@ -73,9 +75,12 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Read for Frames<R, D> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::End) {
                 State::End => return Ok(0),
-                State::Between(packed) => Self::advance(packed)?,
+                State::Between(packed, spare) => Self::advance(packed, spare)?,
                 State::Inside(mut decoder, window) => match decoder.read(out) {
-                    Ok(0) if !out.is_empty() => State::Between(decoder.into_inner()?),
+                    Ok(0) if !out.is_empty() => {
+                        let (packed, spare) = decoder.into_parts()?;
+                        State::Between(packed, Some(spare))
+                    }
                     Ok(count) => {
                         self.state = State::Inside(decoder, window);
                         return Ok(count);

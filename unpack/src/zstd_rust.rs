@@ -12,18 +12,22 @@ use crate::zstd_frames::{Decoder, MAX_WINDOW};
 pub(crate) struct Frame<R: BufRead>(Box<StreamingDecoder<R, FrameDecoder>>);
 
 impl<R: BufRead> Decoder<R> for Frame<R> {
-    fn new(packed: R) -> io::Result<Self> {
-        let decoder = StreamingDecoder::new_with_max_window_size(packed, MAX_WINDOW).map_err(io::Error::other)?;
-        Ok(Self(Box::new(decoder)))
+    type Spare = FrameDecoder;
+
+    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self> {
+        let mut decoder = spare.unwrap_or_default();
+        decoder.set_max_window_size(MAX_WINDOW);
+        let frame = StreamingDecoder::new_with_decoder(packed, decoder).map_err(io::Error::other)?;
+        Ok(Self(Box::new(frame)))
     }
 
-    fn into_inner(self) -> io::Result<R> {
+    fn into_parts(self) -> io::Result<(R, Self::Spare)> {
         let (packed, decoder) = self.0.into_parts();
         let (expected, actual) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
         if expected.is_some() && expected != actual {
             return Err(broken("the checksum of a frame is wrong"));
         }
-        Ok(packed)
+        Ok((packed, decoder))
     }
 }
 

@@ -6,9 +6,11 @@ mod replay;
 mod scenario;
 mod server;
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 
-use crate::reference;
+use crate::{reference, repo};
 
 /// Options of `cargo xtask record`.
 #[derive(clap::Args)]
@@ -20,10 +22,17 @@ pub struct Arguments {
     /// Keep the snapshots and record anew only what servers over them replay
     #[arg(long)]
     replays: bool,
+
+    /// Record only what servers do with files that lack something they need, in docs/what-etcd-starts-from.md
+    #[arg(long, conflicts_with_all = ["only", "replays"])]
+    starts: bool,
 }
 
 /// The chore.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.starts {
+        return record_starts();
+    }
     let record = if arguments.replays { replay::record_version } else { scenario::record_version };
     // The expectations come from several versions, whichever one is recorded.
     let versions = reference::versions()?;
@@ -38,4 +47,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         record(version, &history)?;
     }
     Ok(())
+}
+
+/// The test knows how to ask the servers; it writes what they do instead of comparing it.
+fn record_starts() -> Result<()> {
+    for version in reference::versions()? {
+        reference::ensure_version(&version)?;
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.args([
+        "test",
+        "--locked",
+        "--package",
+        "etcdsnap-tests",
+        "--test",
+        "starts",
+        "--",
+        "the_recorded",
+        "the_oldest",
+        "--test-threads=1",
+    ]);
+    repo::run(cargo.env("ETCDSNAP_RECORD_STARTS", "1").env("ETCDSNAP_REQUIRE_REFERENCE", "1").current_dir(repo::root()))
 }

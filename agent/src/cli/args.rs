@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::args_look::{
-    AuthArgs, DiffArgs, ExportArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
+    AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
+pub use super::args_restore::{Bump, RestoreArgs, RestoreForm, VerifyLevel};
 pub use super::args_save::{ClientArgs, SaveArgs};
-use super::args_save::{path, truth};
 use super::exit;
 
 /// Proves that etcd v3 snapshots are sound, and says what is in them.
@@ -52,10 +52,18 @@ pub enum Command {
     Get(GetArgs),
     /// List what became of a key
     History(HistoryArgs),
+    /// List which of many snapshots hold a key, the newest first
+    ///
+    /// A PATH is a snapshot or a directory, whose files are looked into and whose own directories are not. Each snapshot is asked as of its latest revision;
+    /// `deleted` stands in place of the size where it knows that the key was deleted.
+    Find(FindArgs),
     /// List the keys that two snapshots, or two revisions of one, do not have alike; exit code 1 when there are any
     ///
     /// `+` was added, `-` removed, `~` has another value or lease.
-    Diff(DiffArgs),
+    ///
+    /// `diff FILE --endpoints …` compares a backup with the running cluster: what a restore of it would undo. A snapshot is taken and proven first, in a temporary
+    /// file (TMPDIR). The flags are etcdctl's; its variables count only beside one of them.
+    Diff(Box<DiffArgs>),
     /// Write keys and values for other programs: JSON lines, CSV or Parquet
     Export(ExportArgs),
     /// Say who takes how much room
@@ -90,9 +98,12 @@ pub enum Command {
     ///
     /// The script calls the program as it was called here: by its name, or by its path. Where scripts are kept as files, make them
     /// anew with each version.
+    #[command(alias = "completion")]
     Completions(CompletionsArgs),
     /// Print a man page
     Man(ManArgs),
+    /// Print the version of this program, and which versions of etcd and which formats it knows
+    Version(VersionArgs),
 }
 
 /// Arguments of `status`.
@@ -177,81 +188,6 @@ pub struct SnapshotStatusArgs {
     pub compat: Compat,
 }
 
-/// Arguments of `restore`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
-pub struct RestoreArgs {
-    /// A snapshot; `-` is the standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The data directory to make; absent or empty [default: NAME.etcd]
-    #[arg(long, value_name = "DIR", value_parser = path())]
-    pub data_dir: Option<PathBuf>,
-    /// Where the write-ahead log goes, when not to its usual place in the data directory
-    #[arg(long, value_name = "DIR", value_parser = path())]
-    pub wal_dir: Option<PathBuf>,
-    /// Make a data directory for every member of the cluster, and a file beside each that says how to start it
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with_all = ["data_dir", "wal_dir", "name", "initial_advertise_peer_urls", "print_flags"]
-    )]
-    pub all_members: Option<PathBuf>,
-    /// The member's name
-    #[arg(long, default_value = "default")]
-    pub name: String,
-    /// The members of the new cluster: NAME=URL,…
-    #[arg(long, value_name = "MEMBERS", default_value = "default=http://localhost:2380")]
-    pub initial_cluster: String,
-    /// Sets this cluster's ids apart from those of others with the same URLs
-    #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
-    pub initial_cluster_token: String,
-    /// The member's own peer URLs, as in the cluster
-    #[arg(long, value_name = "URLS", default_value = "http://localhost:2380")]
-    pub initial_advertise_peer_urls: String,
-    /// Go on without a SHA-256, as for a copy of member/snap/db, or with a wrong one
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
-    pub skip_hash_check: bool,
-    /// Raise the latest revision by so much
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
-    pub bump_revision: u64,
-    /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
-    pub mark_compacted: bool,
-    /// Accepted for etcdutl's sake and ignored: nothing is mapped into memory here
-    #[arg(long, value_name = "BYTES")]
-    pub initial_memory_map_size: Option<u64>,
-    /// What must be sound before the data directory appears
-    #[arg(long, value_name = "WHAT", default_value = "full")]
-    pub verify: VerifyLevel,
-    /// Restore a damaged database all the same
-    #[arg(long)]
-    pub force: bool,
-    /// To whom the files are to belong, as root
-    #[arg(long, value_name = "USER[:GROUP]")]
-    pub owner: Option<String>,
-    /// Check everything and say what would be written
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print the flags with which etcd starts from it
-    #[arg(long)]
-    pub print_flags: bool,
-    /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    pub write_out: RestoreForm,
-}
-
-/// What `restore` checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyLevel {
-    /// Every page and every entry
-    Full,
-    /// Pages, trees and buckets
-    Structure,
-    /// Nothing but the SHA-256
-    None,
-}
-
 /// Arguments of `codes`.
 #[derive(Debug, clap::Args)]
 pub struct CodesArgs {
@@ -293,6 +229,14 @@ pub struct ManArgs {
     pub path: Vec<String>,
 }
 
+/// Arguments of `version`.
+#[derive(Debug, clap::Args)]
+pub struct VersionArgs {
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
+}
+
 /// Forms of `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusForm {
@@ -306,16 +250,6 @@ pub enum StatusForm {
     Table,
     /// A line for each number, as etcdutl 3.7
     Fields,
-}
-
-/// Forms of `restore`; etcdutl's are those for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RestoreForm {
-    /// For a person to read
-    #[value(aliases = ["simple", "table", "fields"])]
-    Text,
-    /// For a program to read
-    Json,
 }
 
 /// Forms of `verify` and `codes`.

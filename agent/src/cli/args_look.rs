@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args::{EtcdForm, WorkArgs};
+use super::args_save::LiveArgs;
 use super::exit;
 
 /// What all of them take.
@@ -42,7 +43,7 @@ pub struct KeysArgs {
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
     /// As they were at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// Revisions, sizes and leases, too
     #[arg(short, long)]
@@ -73,7 +74,7 @@ pub struct GetArgs {
     #[arg(value_name = "KEY")]
     pub key: String,
     /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// Key and value in hexadecimal
     #[arg(long, conflicts_with = "raw")]
@@ -106,6 +107,26 @@ pub struct HistoryArgs {
     pub show_secrets: bool,
 }
 
+/// Arguments of `find`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_FIND)]
+pub struct FindArgs {
+    /// The key
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// Snapshots and directories with snapshots
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// KEY is what the keys begin with
+    #[arg(long)]
+    pub prefix: bool,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: LookForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_DIFF)]
@@ -113,14 +134,14 @@ pub struct DiffArgs {
     /// The older snapshot
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The newer one [default: A at another revision]
+    /// The newer one [default: the running cluster, where flags name it, or A at another revision]
     #[arg(value_name = "B")]
     pub b: Option<PathBuf>,
     /// A as it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_a: i64,
     /// B as it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_b: i64,
     /// Only keys that begin with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
@@ -138,6 +159,8 @@ pub struct DiffArgs {
     pub write_out: LookForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub live: LiveArgs,
 }
 
 /// Arguments of `export`.
@@ -159,7 +182,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub interval: IntervalArgs,
     /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// CSV as it is: a key or value that begins with =, +, -, @, a tab or a line break gets no apostrophe in front
     ///
@@ -212,7 +235,7 @@ pub struct UsageArgs {
     #[arg(long, value_name = "N", default_value = "20")]
     pub top: usize,
     /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// Tell of every bucket how many pages it takes and how full they are, and of the free pages; reads the file once more
     #[arg(long)]
@@ -240,7 +263,7 @@ pub struct HashKvArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// At this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
@@ -282,4 +305,9 @@ pub enum LookForm {
 /// How many, in words that say what is wrong with another text.
 pub fn one_or_more(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "a whole number from 1 on is wanted")
+}
+
+/// A revision; 0 stands for the latest, as for etcdctl.
+fn revision(text: &str) -> Result<i64, &'static str> {
+    text.parse().ok().filter(|revision| *revision >= 0).ok_or("a whole number is wanted; revisions begin at 1")
 }

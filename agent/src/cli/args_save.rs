@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgAction, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use etcdsnap::save::Compression;
 
 use super::exit;
@@ -72,6 +73,34 @@ pub struct ClientArgs {
     /// Take servers without TLS from those records too, and outside the domain those with certificates of their own
     #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
     pub insecure_discovery: bool,
+}
+
+/// How a server is reached, where a command needs one only when it is named: none unless one of these flags is on the command line itself.
+#[derive(Debug, Clone)]
+pub struct LiveArgs(pub Option<ClientArgs>);
+
+impl FromArgMatches for LiveArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let client = ClientArgs::augment_args(Command::new("client"));
+        let given = |flag: &Arg| matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let named = client.get_arguments().any(given);
+        named.then(|| ClientArgs::from_arg_matches(matches)).transpose().map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for LiveArgs {
+    fn augment_args(command: Command) -> Command {
+        ClientArgs::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ClientArgs::augment_args_for_update(command)
+    }
 }
 
 /// Arguments of `save`.

@@ -10,7 +10,7 @@ use etcdsnap::core::credentials::without_credentials;
 use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::{output, signals};
 
 /// The configuration; asks for a password where that is needed.
@@ -55,6 +55,12 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
         discovery,
         proxy: ProxySettings::from_env(),
     })
+}
+
+/// The files that are read to reach a server.
+pub fn files(args: &ClientArgs) -> Vec<&Path> {
+    let named = [&args.cacert, &args.cert, &args.key, &args.password_file].into_iter().flatten();
+    named.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// A variable that is set to nothing counts as not set, as for etcdctl.
@@ -113,7 +119,7 @@ fn ask(user: &str) -> Result<String, Failure> {
         return Err(Failure::new(format!("there is no password for the user {user:?}, and nobody to ask"), OTHERWISE));
     }
     signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
-        io::ErrorKind::Interrupted => Failure { exit: Exit::Interrupted, ..Failure::new("stopped", "") },
+        io::ErrorKind::Interrupted => Failure { exit: signals::interrupted(), ..Failure::new("stopped", "") },
         _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE),
     })
 }

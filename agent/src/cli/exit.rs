@@ -13,10 +13,8 @@ pub enum Exit {
     Damage,
     /// Could not be done.
     Failed,
-    /// Ended by Ctrl-C.
-    Interrupted,
-    /// Ended by SIGTERM.
-    Terminated,
+    /// Ended by the signal of this number.
+    Signal(u8),
 }
 
 /// The exit codes as help and man pages print them: what 0 and 1 mean to the command, and the rest.
@@ -27,7 +25,7 @@ macro_rules! help {
             $done,
             "\n  1    ",
             $damage,
-            "\n  2    could not be done\n  130  interrupted (143 by SIGTERM)"
+            "\n  2    could not be done\n  130  interrupted (128 and the number of any other signal: 143 by SIGTERM, 129 by SIGHUP)"
         )
     };
 }
@@ -41,21 +39,24 @@ pub const HELP_ALL: &str = help!(
 );
 /// Of `get` and `history`.
 pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+/// Of `find`.
+pub const HELP_FIND: &str =
+    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");
 /// Of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(
-        "saved; with --every, stopped by SIGTERM or Ctrl-C",
+        "saved; with --every, stopped by SIGTERM, Ctrl-C or another signal",
         "a snapshot came that is damaged, and nothing was saved; or it was saved, and members of the cluster have diverged"
     ),
     "; with --every, by a second signal"
 );
 /// Of `open`.
 pub const HELP_OPEN: &str = concat!(
-    "Exit codes:\n  0    stopped by Ctrl-C or SIGTERM\n  2    could not be done\n",
-    "  130  interrupted a second time (143 by SIGTERM)"
+    "Exit codes:\n  0    stopped by Ctrl-C or another signal\n  2    could not be done\n",
+    "  130  interrupted a second time (143 by SIGTERM, 129 by SIGHUP)"
 );
 
 impl Exit {
@@ -65,8 +66,7 @@ impl Exit {
             Self::Done => 0,
             Self::Damage => 1,
             Self::Failed => 2,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
+            Self::Signal(number) => number.saturating_add(128),
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_a_promise() {
-        let all = [Exit::Done, Exit::Damage, Exit::Failed, Exit::Interrupted, Exit::Terminated];
+        let all = [Exit::Done, Exit::Damage, Exit::Failed, Exit::Signal(2), Exit::Signal(15)];
         assert_eq!(all.map(Exit::code), [0, 1, 2, 130, 143]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod args_look;
+mod args_restore;
 mod args_save;
 mod client;
 mod codes;
@@ -20,12 +21,14 @@ mod output;
 mod progress;
 mod render;
 mod restore;
+mod restore_notes;
 mod save;
 mod service;
 mod signals;
 mod snapshot;
 mod status;
 mod verify;
+mod version;
 
 use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
@@ -66,6 +69,7 @@ pub fn run() -> Exit {
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),
         Command::History(args) => look::history::run(&args),
+        Command::Find(args) => look::find::run(&args),
         Command::Diff(args) => look::diff::run(&args),
         Command::Export(args) => look::export::run(&args),
         Command::Usage(args) => look::usage::run(&args),
@@ -84,6 +88,7 @@ pub fn run() -> Exit {
         Command::Open(args) => open::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|failure| {
         output::complain(&failure.what, &failure.advice);

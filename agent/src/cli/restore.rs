@@ -1,11 +1,18 @@
 //! `etcdsnap restore FILE` and `etcdsnap snapshot restore FILE`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use etcdsnap::number::si_bytes;
 use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
 
-use super::args::{RestoreArgs, RestoreForm};
+use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::text_verify;
+use super::restore_notes::notes;
 use super::{input, output, signals};
 
 /// Runs the command.
@@ -17,16 +24,32 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
+    let bump = match args.bump_revision {
+        Bump::By(by) => by,
+        Bump::Auto => {
+            let found = etcdsnap::auto_bump(&args.file);
+            // Without the other flag nothing is raised: that is told instead.
+            if args.mark_compacted {
+                output::warn(&format!("{found}."));
+            }
+            found.by
+        }
+    };
     let config = RestoreConfig {
         snapshot_path: args.file.clone(),
         name: args.name.clone(),
         output_data_dir: args.data_dir.clone(),
         output_wal_dir: args.wal_dir.clone(),
-        peer_urls: args.initial_advertise_peer_urls.split(',').map(str::to_owned).collect(),
+        peer_urls: args
+            .initial_advertise_peer_urls
+            .iter()
+            .flat_map(|urls| urls.split(','))
+            .map(str::to_owned)
+            .collect(),
         initial_cluster: args.initial_cluster.clone(),
         initial_cluster_token: args.initial_cluster_token.clone(),
         skip_hash_check: args.skip_hash_check,
-        revision_bump: args.bump_revision,
+        revision_bump: bump,
         mark_compacted: args.mark_compacted,
         verify: args.verify.into(),
         force: args.force,
@@ -46,16 +69,13 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         }
     })?;
     let mut told = match (args.write_out, restored.as_slice()) {
-        (RestoreForm::Json, [one]) if args.print_flags => {
-            let flags = flags(one).iter().map(|(flag, value)| format!("{flag}={value}")).collect();
-            json(&WithFlags { restored: one, flags })?
-        }
+        (RestoreForm::Json, [one]) if args.print_flags => json(&WithFlags::of(one))?,
         (RestoreForm::Json, [one]) if args.all_members.is_none() => json(one)?,
         (RestoreForm::Json, all) => json(all)?,
         (RestoreForm::Text, all) => all.iter().map(text).collect(),
     };
     if args.print_flags && args.write_out == RestoreForm::Text {
-        told.extend(restored.iter().map(|restored| format!("{}\n", shell(&flags(restored)))));
+        told.extend(restored.iter().map(|restored| format!("{}\n", shell(restored))));
     }
     let written: Vec<_> = restored.iter().filter(|restored| restored.written).collect();
     match written.as_slice() {
@@ -68,10 +88,30 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
 
 /// What was restored, with the flags for etcd.
 #[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WithFlags<'r> {
     #[serde(flatten)]
     restored: &'r Restored,
+    /// Bytes that are no UTF-8 are replaced.
     flags: Vec<String>,
+    /// The flags as they are, where some are no UTF-8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags_base64: Vec<String>,
+}
+
+impl<'r> WithFlags<'r> {
+    fn of(restored: &'r Restored) -> Self {
+        let words: Vec<Vec<u8>> = restored.start_settings().iter().map(|(flag, value)| word(flag, value)).collect();
+        let flags = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let plain = words.iter().all(|word| std::str::from_utf8(word).is_ok());
+        let encoded = words.iter().map(|word| BASE64_STANDARD.encode(word));
+        Self { restored, flags, flags_base64: if plain { Vec::new() } else { encoded.collect() } }
+    }
+}
+
+/// `--flag=value`, as a program gets it.
+fn word(flag: &str, value: &OsStr) -> Vec<u8> {
+    [b"--", flag.as_bytes(), b"=", value.as_bytes()].concat()
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
@@ -90,46 +130,37 @@ fn text(restored: &Restored) -> String {
         .start_file
         .as_deref()
         .map_or(String::new(), |path| format!("  how to start it: {}\n", printable_path(path)));
+    let quota = restored.quota_backend_bytes.map_or(String::new(), |quota| {
+        format!(
+            "  the database takes {} of the 2 GiB (2.1 GB) that etcd allows by default: start it with --quota-backend-bytes={quota}, or it refuses writes (NOSPACE)\n",
+            si_bytes(restored.database_size)
+        )
+    });
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{start}",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{quota}{start}{}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,
         restored.cluster_id,
         restored.database_size,
         restored.pages_changed,
+        notes(restored),
     )
 }
 
-/// The flags with which etcd starts from it.
-fn flags(restored: &Restored) -> Vec<(&'static str, String)> {
-    let urls = restored.peer_urls.join(",");
-    let mut flags =
-        vec![("--name", restored.name.clone()), ("--data-dir", restored.data_dir.to_string_lossy().into_owned())];
-    if restored.wal_dir != restored.data_dir.join("member/wal") {
-        flags.push(("--wal-dir", restored.wal_dir.to_string_lossy().into_owned()));
-    }
-    flags.extend([
-        ("--initial-cluster", restored.initial_cluster.clone()),
-        ("--initial-cluster-token", restored.initial_cluster_token.clone()),
-        ("--initial-advertise-peer-urls", urls.clone()),
-        ("--listen-peer-urls", urls),
-    ]);
-    flags
+/// The flags with which etcd starts from it, as a shell reads them.
+fn shell(restored: &Restored) -> String {
+    let words = restored.start_settings();
+    let words = words.iter().map(|(flag, value)| format!("--{flag}={}", quoted(value)));
+    words.collect::<Vec<_>>().join(" ")
 }
 
-/// A word in a shell's quotes; with escapes (`$'…'`, of POSIX 2024) where it would do something to the terminal.
-fn quoted(word: &str) -> String {
-    if printable(word) == word {
-        return format!("'{}'", word.replace('\'', "'\\''"));
+/// A word in a shell's quotes; with escapes (`$'…'`, of POSIX 2024) where it is no text, or would do something to the terminal.
+fn quoted(word: &OsStr) -> String {
+    match word.to_str() {
+        Some(text) if printable(text) == text => format!("'{}'", text.replace('\'', "'\\''")),
+        _ => format!("$'{}'", word.as_bytes().escape_ascii()),
     }
-    format!("$'{}'", word.as_bytes().escape_ascii())
-}
-
-/// As a shell reads them.
-fn shell(flags: &[(&str, String)]) -> String {
-    let quoted = |(flag, value): &(&str, String)| format!("{flag}={}", quoted(value));
-    flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 impl From<RestoreError> for Failure {

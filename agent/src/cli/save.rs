@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::number::{counted, si_bytes};
 use super::render::text_verify;
-use super::{client, log, output, service, signals};
+use super::{client, input, log, output, service, signals};
 
 /// Whose words are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub enum Words {
 /// # Errors
 /// When nothing could be saved, or stdout cannot be written.
 pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
+    input::check_not_written(&client::files(&args.client))?;
     let config = SaveConfig {
         client: client::config(&args.client)?,
         verify: match args.verify {
@@ -68,9 +69,11 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new(&name))));
     let token = signals::token();
     let runtime = runtime()?;
-    let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, bar, &token);
+    let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, Arc::clone(&bar) as _, &token);
     let saved = runtime.block_on(signals::relayed(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
+    // Until here a thread may still have to let go of the unfinished file.
+    drop(bar);
     let saved = saved.inspect_err(|error| {
         if let Some(report) = error.report() {
             output::tell(&text_verify::damage(report));

@@ -1,8 +1,12 @@
 //! `etcdsnap save --every …`: one snapshot after another, until a signal comes. That is its proper end, so it ends with 0.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use etcdsnap::NoProgress;
 use etcdsnap::save::{FailureCause, SaveConfig, SaveError, Saved, names_directory, save_any};
 use sd_notify::NotifyState;
@@ -123,6 +127,7 @@ async fn until_graceless<T>(
 fn tell(saved: &Saved) {
     tracing::info!(
         file = %saved.file.display(),
+        file_base64 = base64_of(&saved.file),
         endpoint = %saved.endpoint,
         member = saved.member.as_deref().unwrap_or(&saved.member_id),
         revision = saved.revision,
@@ -133,15 +138,20 @@ fn tell(saved: &Saved) {
         "saved"
     );
     for path in &saved.removed {
-        tracing::info!(file = %path.display(), "removed");
+        tracing::info!(file = %path.display(), file_base64 = base64_of(path), "removed");
     }
     for (path, reason) in &saved.not_removed {
-        tracing::warn!(file = %path.display(), reason, "not removed");
+        tracing::warn!(file = %path.display(), file_base64 = base64_of(path), reason, "not removed");
     }
     for warning in &saved.warnings {
         tracing::warn!("{warning}");
     }
     notify(&[NotifyState::Status(&format!("last snapshot: {}", saved.file.display()))]);
+}
+
+/// What a program opens where the text of a path cannot say it.
+fn base64_of(path: &Path) -> Option<String> {
+    path.to_str().is_none().then(|| BASE64_STANDARD.encode(path.as_os_str().as_bytes()))
 }
 
 /// Prints one line of JSON. The snapshot is there, whatever becomes of its line.

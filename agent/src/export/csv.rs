@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use etcdsnap_core::words::is_unprintable;
+
 use super::{Row, Sink};
 
 const TITLES: [&str; 11] = [
@@ -52,7 +54,9 @@ impl<'o> Rows<'o> {
             Ok(text) => (Cow::Borrowed(text), "text"),
             Err(_) => (BASE64_STANDARD.encode(bytes).into(), "base64"),
         };
-        if self.formulas == Formulas::Disarmed && text.starts_with(ARMED) {
+        // Some spreadsheets pass over what cannot be seen in front of a formula.
+        let seen = text.trim_start_matches(|char| char == ' ' || is_unprintable(char) && !ARMED.contains(&char));
+        if self.formulas == Formulas::Disarmed && seen.starts_with(ARMED) {
             return (format!("'{text}").into(), encoding);
         }
         (text, encoding)

@@ -12,8 +12,8 @@ use etcdsnap_core::store::{KeyRange, Lost, Order, Query, Store};
 use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
-use crate::fsx::output_target::OutputError;
-use crate::fsx::part_file::PartFileError;
+use crate::fsx::output_error::OutputError;
+use crate::fsx::part_file_error::PartFileError;
 use crate::input::FileSource;
 use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};

@@ -1,12 +1,16 @@
 //! Where an export goes.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, statat};
+
 use super::{ExportError, ExportFormat};
 use crate::fsx::file_identity::FileIdentity;
-use crate::fsx::output_target::{OutputError, OutputTarget};
+use crate::fsx::output_error::OutputError;
+use crate::fsx::output_target::OutputTarget;
 use crate::fsx::part_file::{self, PartFile};
 use crate::terminal_writer::{Escapes, TerminalWriter};
 
@@ -22,6 +26,8 @@ enum Kind {
     Stream(File),
     File {
         part: PartFile,
+        /// Its name in the directory of `part`.
+        name: OsString,
         path: PathBuf,
     },
 }
@@ -37,7 +43,7 @@ impl ExportTarget {
         let kind = match OutputTarget::judge(path, &[snapshot])? {
             OutputTarget::Stdout => Kind::Stdout,
             OutputTarget::Stream(file) => Kind::Stream(file),
-            OutputTarget::File { path, directory } => Kind::File { part: PartFile::new(&directory)?, path },
+            OutputTarget::File { directory, name, path } => Kind::File { part: PartFile::new(&directory)?, name, path },
         };
         Ok(Self { kind, snapshot: FileIdentity::of_input(snapshot) })
     }
@@ -90,13 +96,15 @@ impl ExportTarget {
         match self.kind {
             Kind::Stdout => io::stdout().flush()?,
             Kind::Stream(_) => {}
-            Kind::File { part, path } => {
+            Kind::File { part, name, path } => {
                 part.sync()?;
                 // The name may have come to lead to the snapshot while it was read.
-                if self.snapshot.is_some() && FileIdentity::at(&path).ok().flatten() == self.snapshot {
+                let name = Path::new(&name);
+                let named = statat(part.directory(), name, AtFlags::empty()).ok();
+                if self.snapshot.is_some() && named.as_ref().map(FileIdentity::of_stat) == self.snapshot {
                     return Err(OutputError::Input { input: path.clone(), path }.into());
                 }
-                part.publish(&path)?;
+                part.publish(name, &path)?;
             }
         }
         Ok(())

@@ -1,14 +1,19 @@
 //! A directory held open: what is done by its handle happens in it, wherever its path leads by then.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat, linkat, mkdirat, openat, renameat, renameat_with, statat,
+    unlinkat,
+};
 use rustix::io::Errno;
 
+use super::careful_walk::{End, walk};
 use super::file_identity::FileIdentity;
 
 /// An open directory. Names given to its methods are relative to it; the last component of a name is never followed when it is a link.
@@ -21,12 +26,18 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory that `path` leads to, links followed.
+    /// Opens the directory that `path` leads to. Links are followed, but for those that another user may have planted ([`ForeignLink`](super::other_users::ForeignLink)).
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says; a foreign link.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::opened(openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), path)
+        Self::ended(walk(Self::here()?, path)?).map(|directory| directory.shown_as(path))
+    }
+
+    /// The working directory.
+    fn here() -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self::from_handle(openat(CWD, ".", flags, Mode::empty())?.into(), ".".into()))
     }
 
     /// Opens the directory `name`, which must be no link.
@@ -35,23 +46,41 @@ impl Directory {
     /// What the system says.
     pub fn open_below(&self, name: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Self::opened(openat(self, name, flags, Mode::empty()), &self.path_of(name))
+        Ok(Self::from_handle(openat(self, name, flags, Mode::empty())?.into(), self.path_of(name)))
     }
 
-    /// Opens the directory that `name` leads to from here, as the system resolves it.
+    /// Opens the directory that `name` leads to from here, as [`open`](Self::open) does.
     ///
     /// # Errors
-    /// What the system says.
+    /// As [`open`](Self::open).
     pub fn follow(&self, name: &Path) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Self::opened(openat(self, name, flags, Mode::empty()), &self.path_of(name))
+        Self::ended(walk(self.again()?, name)?).map(|directory| directory.shown_as(&self.path_of(name)))
     }
 
-    fn opened(handle: rustix::io::Result<rustix::fd::OwnedFd>, shown: &Path) -> io::Result<Self> {
-        Ok(Self { handle: handle?.into(), shown: shown.to_owned() })
+    /// Follows `name`, which leads to something that is no directory, in the same way: the directory that this is in, its name there, and what it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn trace(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
+        match walk(self.again()?, name)? {
+            End::Other { directory, name, facts } => Ok((directory, name, facts)),
+            End::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
     }
 
-    /// A directory that is open already; `shown` is its path, for messages.
+    fn ended(end: End) -> io::Result<Self> {
+        match end {
+            End::Directory(directory) => Ok(directory),
+            End::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// One that is open already, if only by name (`O_PATH`); `shown` is its path, for messages.
+    pub(super) fn from_handle(handle: File, shown: PathBuf) -> Self {
+        Self { handle, shown }
+    }
+
+    /// A directory that is open already to be read; `shown` is its path, for messages.
     pub fn from_readable(handle: File, shown: PathBuf) -> Self {
         Self { handle, shown }
     }
@@ -80,6 +109,53 @@ impl Directory {
     pub fn create(&self, name: &Path) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat(self, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// Opens the file `name`, which must be no link. A FIFO or a device is not waited for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_file(&self, name: &Path, access: OFlags) -> io::Result<File> {
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        Ok(openat(self, name, flags, Mode::empty())?.into())
+    }
+
+    /// The names in it, one after the other.
+    ///
+    /// # Errors
+    /// What the system says, such as that it may not be read.
+    pub fn names(&self) -> io::Result<impl Iterator<Item = io::Result<OsString>>> {
+        let entries = Dir::read_from(self.readable()?)?;
+        Ok(entries.map(|entry| Ok(OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned())))
+    }
+
+    /// Renames something in it, in place of a file that has the other name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(renameat(self, from, self, to)?)
+    }
+
+    /// Renames something in it, unless something has the other name: then the error is `AlreadyExists`. Where the file system has no such rename, a second name is made and
+    /// the first removed, and where it has no second names either, it is looked up first whether the name is free.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match renameat_with(self, from, self, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            outcome => return Ok(outcome?),
+        }
+        match linkat(self, from, self, to, AtFlags::empty()) {
+            Ok(()) => return self.remove(from, false),
+            Err(Errno::EXIST) => return Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => {}
+        }
+        match self.look(to)? {
+            Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            None => self.rename(from, to),
+        }
     }
 
     /// A file without a name in this directory, which vanishes with its handle; `None` where the file system has no such files.

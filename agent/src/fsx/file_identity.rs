@@ -51,12 +51,6 @@ impl FileIdentity {
     }
 }
 
-/// Whether the open file still has that name; a link is not followed.
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let (open, named) = (file.metadata(), fs::symlink_metadata(path));
-    matches!((open, named), (Ok(open), Ok(named)) if FileIdentity::of(&open) == FileIdentity::of(&named))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,8 +71,5 @@ mod tests {
         assert_ne!(FileIdentity::at(&at("b")).unwrap(), a);
         assert_eq!(FileIdentity::at(&at("missing")).unwrap(), None);
         assert_eq!(FileIdentity::at(&at("a/below")).unwrap(), None);
-        let open = File::open(at("a")).unwrap();
-        assert!(is_at(&open, &at("a")) && is_at(&open, &at("hard")));
-        assert!(!is_at(&open, &at("soft")) && !is_at(&open, &at("b")));
     }
 }

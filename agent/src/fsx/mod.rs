@@ -1,11 +1,17 @@
 //! What save, restore and export share about files and directories: which file a path leads to, whose a leftover is, and how a rename reaches the disk.
 
+mod careful_walk;
 pub(crate) mod directory;
 pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
+mod named_stream;
+pub(crate) mod other_users;
+pub(crate) mod output_directory;
+pub(crate) mod output_error;
 pub(crate) mod output_stream;
 pub(crate) mod output_target;
 pub(crate) mod part_file;
+pub(crate) mod part_file_error;
 pub(crate) mod part_leftovers;
 pub(crate) mod remove_tree;

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use super::output_target::{OutputError, check_not_input, check_output_streams, descriptor, is_stdout};
+use super::output_error::OutputError;
+use super::output_target::{check_output_streams, is_stdout, judge_stream};
 
 /// A stream that an output path leads to: bytes go out at once, and no file can take its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,31 +30,14 @@ impl OutputStream {
     /// Fails when the stream at `path` is one of the `inputs`, or must not be written to. Opens nothing.
     ///
     /// # Errors
-    /// [`OutputError::Input`], [`OutputError::Terminal`]; [`OutputError::Kind`] for somebody else's FIFO.
+    /// [`OutputError::Input`], [`OutputError::Terminal`]; [`OutputError::Kind`] for a FIFO that another user may have planted.
     pub fn check(self, path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
         match self {
             Self::Stdout if io::stdout().is_terminal() => Err(OutputError::Terminal { path: path.to_owned() }),
             Self::Stdout => check_output_streams(inputs),
-            Self::Fifo => {
-                check_not_input(path, inputs)?;
-                let facts = fs::metadata(path);
-                check_owner(path, &facts.map_err(|cause| OutputError::Write { path: path.to_owned(), cause })?)
-            }
+            Self::Fifo => judge_stream(path, inputs),
         }
     }
-}
-
-/// Fails for another user's FIFO: anybody may leave one in a directory such as `/tmp`, and read what is written to it. A descriptor that this process was given is no
-/// such trap, whoever made the pipe.
-///
-/// # Errors
-/// [`OutputError::Kind`].
-pub(crate) fn check_owner(path: &Path, facts: &fs::Metadata) -> Result<(), OutputError> {
-    let own = rustix::process::geteuid().as_raw();
-    if facts.file_type().is_fifo() && ![own, 0].contains(&facts.uid()) && descriptor(path).is_none() {
-        return Err(OutputError::Kind { path: path.to_owned(), reason: "is a FIFO of another user" });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

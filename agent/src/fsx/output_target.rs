@@ -1,87 +1,25 @@
 //! What an output path leads to, judged before any work: an output must not be an input, and what cannot be written is known at once.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, accessat, statx};
+use rustix::fs::{AtFlags, FileType, Stat, StatxAttributes, statat};
+use rustix::io::Errno;
 
-use super::directory_sync::check_syncable;
+use super::directory::Directory;
 use super::file_identity::FileIdentity;
-use crate::error::plain;
-use crate::printable::printable_path;
+use super::named_stream::Stream;
+use super::output_directory::{attributes, directory_of, judge_directory};
+use super::output_error::OutputError;
 
 /// The bit of a directory's mode by which only owners may replace files in it.
 const STICKY: u32 = 0o1000;
 
 /// Links that are followed to see whether a path leads to a descriptor of this process; the kernel follows 40.
 const MAX_LINKS: usize = 40;
-
-/// Why nothing can be written to a path.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutputError {
-    /// It is a file that is read.
-    #[error(
-        "{} is the same file as {}, which is read: writing to it would destroy it",
-        printable_output(path),
-        printable_path(input)
-    )]
-    Input {
-        /// The output.
-        path: PathBuf,
-        /// The input.
-        input: PathBuf,
-    },
-    /// It is a directory.
-    #[error("{} is a directory", printable_output(path))]
-    Directory {
-        /// The output.
-        path: PathBuf,
-    },
-    /// It is something that takes no file and cannot be replaced by one.
-    #[error("{} {reason}", printable_output(path))]
-    Kind {
-        /// The output.
-        path: PathBuf,
-        /// What it is.
-        reason: &'static str,
-    },
-    /// It is a terminal, and what would be written is no text.
-    #[error("{} is a terminal, and a snapshot is not for reading", printable_output(path))]
-    Terminal {
-        /// The output.
-        path: PathBuf,
-    },
-    /// It cannot be opened, or the directory it is in cannot be written or synced.
-    #[error("cannot write to {}: {}", printable_output(path), plain(cause))]
-    Write {
-        /// The output or its directory.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-}
-
-impl OutputError {
-    /// What to do about it.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        match self {
-            Self::Input { .. } | Self::Kind { .. } => "Name another file.".into(),
-            Self::Terminal { .. } => "Redirect it (`> FILE`), pipe it into a program, or name a file.".into(),
-            Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
-            Self::Write { .. } => String::new(),
-        }
-    }
-}
-
-/// A path for a person to read; of an output, `-` is the standard output.
-pub(crate) fn printable_output(path: &Path) -> String {
-    if path.as_os_str() == "-" { "standard output".to_owned() } else { printable_path(path) }
-}
 
 /// What an output path leads to.
 #[derive(Debug)]
@@ -92,10 +30,12 @@ pub(crate) enum OutputTarget {
     Stream(File),
     /// A name for a regular file. One that is there is replaced by a rename when the new one is complete.
     File {
-        /// The file.
-        path: PathBuf,
         /// The directory it is in.
-        directory: PathBuf,
+        directory: Directory,
+        /// Its name there.
+        name: OsString,
+        /// The file as the caller named it.
+        path: PathBuf,
     },
 }
 
@@ -107,12 +47,8 @@ impl OutputTarget {
     pub fn judge(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
         match Kind::of(path, inputs)? {
             Kind::Stdout => Ok(Self::Stdout),
-            Kind::Stream(_) => OpenOptions::new()
-                .write(true)
-                .open(path)
-                .map(Self::Stream)
-                .map_err(|cause| OutputError::Write { path: path.to_owned(), cause }),
-            Kind::File => Ok(Self::File { path: path.to_owned(), directory: parent(path).to_owned() }),
+            Kind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),
+            Kind::File { directory, name } => Ok(Self::File { directory, name, path: path.to_owned() }),
         }
     }
 }
@@ -122,49 +58,38 @@ pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-" || descriptor(path) == Some(1)
 }
 
-/// Judges `path` as [`OutputTarget::judge`] does, for a command that needs a regular file. Opens nothing.
+/// Fails as [`OutputTarget::judge`] does when nothing can be streamed to `path`. Opens nothing.
 ///
 /// # Errors
-/// When no regular file can get that name, or it is one of the inputs.
-pub(crate) fn judge_file(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
-    match Kind::of(path, inputs)? {
-        Kind::File => Ok(()),
-        Kind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
-        Kind::Stream(reason) => Err(OutputError::Kind { path: path.to_owned(), reason }),
-    }
+/// As [`OutputTarget::judge`].
+pub(super) fn judge_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+    Kind::of(path, inputs).map(drop)
 }
 
-/// Fails when no file can be made in `directory`, or its entries could not be synced.
+/// Fails when no regular file can get the name `name` in `directory`, or what has it is one of the `inputs`; `path` is both, for messages. Opens nothing.
 ///
 /// # Errors
-/// [`OutputError::Write`], [`OutputError::Kind`].
-pub(crate) fn judge_directory(directory: &Path) -> Result<(), OutputError> {
-    let failed = |cause: io::Error| OutputError::Write { path: directory.to_owned(), cause };
-    let refuse = |reason| Err(OutputError::Kind { path: directory.to_owned(), reason });
-    if !fs::metadata(directory).map_err(failed)?.is_dir() {
-        return Err(failed(io::ErrorKind::NotADirectory.into()));
+/// As [`OutputTarget::judge`].
+pub(crate) fn judge_file(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+    match named_kind(directory, name, path, inputs)? {
+        NamedKind::File => Ok(()),
+        NamedKind::Stream(FileType::Fifo) => Err(OutputError::Kind { path: path.to_owned(), reason: "is a FIFO" }),
+        NamedKind::Stream(_) => Err(OutputError::Kind { path: path.to_owned(), reason: "is a character device" }),
     }
-    if is_inside_a_member(directory) {
-        return refuse("holds the database or the log of an etcd member, which must stay as etcd left them");
-    }
-    accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
-        .map_err(|errno| failed(errno.into()))?;
-    if attributes(directory, AtFlags::empty()).contains(StatxAttributes::APPEND) {
-        return refuse("is append-only (chattr +a), so no file in it can get its final name");
-    }
-    check_syncable(directory).map_err(failed)
-}
-
-/// The directory that `path` is in.
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What an output path leads to, before anything is opened.
 enum Kind {
     Stdout,
-    /// A character device or a FIFO, in words.
-    Stream(&'static str),
+    Stream(Stream),
+    File { directory: Directory, name: OsString },
+}
+
+/// What a name in a directory leads to, if it can be written to.
+enum NamedKind {
+    /// A character device or a FIFO.
+    Stream(FileType),
+    /// A regular file, which is to be replaced, or nothing.
     File,
 }
 
@@ -174,44 +99,79 @@ impl Kind {
             check_output_streams(inputs)?;
             return Ok(Self::Stdout);
         }
-        check_not_input(path, inputs)?;
         let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
-        let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason });
-        let kind = match fs::metadata(path) {
-            Ok(facts) => Some(facts.file_type()),
-            // A link that leads nowhere is replaced, as a file is.
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-            Err(cause) => return Err(failed(cause)),
+        if descriptor(path).is_some() {
+            check_not_input(path, inputs)?;
+            let facts = fs::metadata(path).map_err(failed)?;
+            let kind = FileType::from_raw_mode(facts.mode());
+            check_kind(kind, path)?;
+            if kind == FileType::RegularFile {
+                let reason = "is an open file of this process, which no other file can replace";
+                return Err(OutputError::Kind { path: path.to_owned(), reason });
+            }
+            return Ok(Self::Stream(Stream::Descriptor));
+        }
+        let name = match path.file_name() {
+            Some(name) if !path.as_os_str().as_encoded_bytes().ends_with(b"/") => name.to_owned(),
+            // Such as `..`, or a name that only a directory can have.
+            name => {
+                let facts = fs::metadata(path).map_err(|cause| match (cause.kind(), name) {
+                    (io::ErrorKind::NotFound, Some(_)) => failed(io::ErrorKind::IsADirectory.into()),
+                    _ => failed(cause),
+                })?;
+                check_kind(FileType::from_raw_mode(facts.mode()), path)?;
+                return Err(failed(io::ErrorKind::NotADirectory.into()));
+            }
         };
-        match kind {
-            Some(kind) if kind.is_dir() => return Err(OutputError::Directory { path: path.to_owned() }),
-            Some(kind) if kind.is_char_device() => return Ok(Self::Stream("is a character device")),
-            Some(kind) if kind.is_fifo() => return Ok(Self::Stream("is a FIFO")),
-            Some(kind) if kind.is_block_device() => return refuse("is a block device"),
-            Some(kind) if kind.is_socket() => return refuse("is a socket"),
-            Some(_) if descriptor(path).is_some() => {
-                return refuse("is an open file of this process, which no other file can replace");
+        let directory = directory_of(path)?;
+        match named_kind(&directory, Path::new(&name), path, inputs)? {
+            NamedKind::Stream(kind) => Stream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
+            NamedKind::File => {
+                judge_directory(&directory)?;
+                Ok(Self::File { directory, name })
             }
-            Some(_) => {}
-            None if path.file_name().is_none() => return Err(failed(io::ErrorKind::NotFound.into())),
-            None if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
-                return Err(failed(io::ErrorKind::IsADirectory.into()));
-            }
-            None => {}
         }
-        let attributes = attributes(path, AtFlags::SYMLINK_NOFOLLOW);
-        if attributes.contains(StatxAttributes::MOUNT_ROOT) {
-            return refuse("is mounted by itself, so no other file can replace it");
-        }
-        if attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
-            return refuse("is immutable or append-only (chattr), so no other file can replace it");
-        }
-        judge_directory(parent(path))?;
-        if is_kept_from_us(path, parent(path)) {
-            return Err(failed(io::ErrorKind::PermissionDenied.into()));
-        }
-        Ok(Self::File)
     }
+}
+
+fn check_kind(kind: FileType, path: &Path) -> Result<(), OutputError> {
+    let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason });
+    match kind {
+        FileType::Directory => Err(OutputError::Directory { path: path.to_owned() }),
+        FileType::BlockDevice => refuse("is a block device"),
+        FileType::Socket => refuse("is a socket"),
+        _ => Ok(()),
+    }
+}
+
+fn named_kind(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<NamedKind, OutputError> {
+    let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
+    let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason });
+    let Some(own) = directory.look(name).map_err(failed)? else { return Ok(NamedKind::File) };
+    match statat(directory, name, AtFlags::empty()) {
+        Ok(facts) => {
+            let kind = FileType::from_raw_mode(facts.st_mode);
+            check_identity(path, kind, FileIdentity::of_stat(&facts), inputs)?;
+            check_kind(kind, path)?;
+            if matches!(kind, FileType::CharacterDevice | FileType::Fifo) {
+                return Ok(NamedKind::Stream(kind));
+            }
+        }
+        // A link that leads nowhere is replaced, as a file is.
+        Err(Errno::NOENT) => {}
+        Err(cause) => return Err(failed(cause.into())),
+    }
+    let attributes = attributes(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    if attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        return refuse("is mounted by itself, so no other file can replace it");
+    }
+    if attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
+        return refuse("is immutable or append-only (chattr), so no other file can replace it");
+    }
+    if is_kept_from_us(&own, directory) {
+        return Err(failed(io::ErrorKind::PermissionDenied.into()));
+    }
+    Ok(NamedKind::File)
 }
 
 /// Fails when `path` leads to one of the `inputs`, under whichever name: device and inode tell. A device is no file whose contents could be lost.
@@ -237,12 +197,14 @@ pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
     Ok(())
 }
 
-fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
-    let kind = facts.file_type();
-    if !(kind.is_file() || kind.is_fifo() || kind.is_block_device()) {
+pub(super) fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
+    check_identity(path, FileType::from_raw_mode(facts.mode()), FileIdentity::of(facts), inputs)
+}
+
+fn check_identity(path: &Path, kind: FileType, output: FileIdentity, inputs: &[&Path]) -> Result<(), OutputError> {
+    if !matches!(kind, FileType::RegularFile | FileType::Fifo | FileType::BlockDevice) {
         return Ok(());
     }
-    let output = FileIdentity::of(facts);
     match inputs.iter().find(|input| FileIdentity::of_input(input) == Some(output)) {
         Some(input) => Err(OutputError::Input { path: path.to_owned(), input: input.to_path_buf() }),
         None => Ok(()),
@@ -263,28 +225,28 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
     None
 }
 
-/// What keeps a file from being replaced or renamed: attributes of the file system, and whether it is mounted by itself, as containers do with single files.
-fn attributes(path: &Path, flags: AtFlags) -> StatxAttributes {
-    statx(CWD, path, flags, StatxFlags::TYPE).map_or(StatxAttributes::empty(), |facts| facts.stx_attributes)
-}
-
-/// Whether a directory is a member's own, under whichever name: etcd reads every file in `member/wal`, and `member/snap/db` is its database.
-fn is_inside_a_member(directory: &Path) -> bool {
-    fs::canonicalize(directory).is_ok_and(|path| path.ends_with("member/snap") || path.ends_with("member/wal"))
-}
-
-/// Whether `path` is somebody else's in a directory such as `/tmp`, where only owners replace their files.
-fn is_kept_from_us(path: &Path, directory: &Path) -> bool {
-    let (Ok(file), Ok(directory)) = (fs::symlink_metadata(path), fs::metadata(directory)) else { return false };
+/// Whether what `facts` describe is somebody else's in a directory such as `/tmp`, where only owners replace their files.
+fn is_kept_from_us(facts: &Stat, directory: &Directory) -> bool {
+    let Ok(directory) = directory.facts() else { return false };
     let own = rustix::process::geteuid();
-    directory.mode() & STICKY != 0 && !own.is_root() && ![file.uid(), directory.uid()].contains(&own.as_raw())
+    directory.mode() & STICKY != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use rustix::fs::CWD;
+
     use super::*;
+
+    /// Judges a path that needs a regular file.
+    fn judge_path(path: &Path) -> Result<(), OutputError> {
+        match Kind::of(path, &[])? {
+            Kind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
+            _ => judge_file(&directory_of(path)?, Path::new(path.file_name().unwrap()), path, &[]),
+        }
+    }
 
     #[test]
     fn an_input_is_known_under_every_name() {
@@ -342,18 +304,18 @@ mod tests {
             (Path::new("/dev/null"), "is a character device"),
             (Path::new("/dev/stdout"), "is the standard output"),
         ] {
-            let error = judge_file(path, &[]).unwrap_err();
+            let error = judge_path(path).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
-        judge_file(&at("new"), &[]).unwrap();
+        judge_path(&at("new")).unwrap();
         fs::create_dir_all(at("member/snap")).unwrap();
         fs::create_dir_all(at("member/wal")).unwrap();
         symlink(at("member/snap"), at("link")).unwrap();
         for inside in ["member/snap/db", "member/wal/x", "link/db"] {
-            let error = judge_file(&at(inside), &[]).unwrap_err();
+            let error = judge_path(&at(inside)).unwrap_err();
             assert!(error.to_string().contains("etcd member"), "{error}");
         }
-        judge_file(&at("member/backup.db"), &[]).unwrap();
+        judge_path(&at("member/backup.db")).unwrap();
     }
 
     #[test]
@@ -373,14 +335,14 @@ mod tests {
             eprintln!("*** not run: no file can be made immutable here ***");
             return;
         }
-        let immutable = judge_file(&path, &[]);
+        let immutable = judge_path(&path);
         set(&path, IFlags::IMMUTABLE, false).unwrap();
         set(directory.path(), IFlags::APPEND, true).unwrap();
-        let append_only = judge_file(&path, &[]);
+        let append_only = judge_path(&path);
         set(directory.path(), IFlags::APPEND, false).unwrap();
         assert!(immutable.unwrap_err().to_string().contains("immutable"));
         assert!(append_only.unwrap_err().to_string().contains("append-only"));
-        judge_file(&path, &[]).unwrap();
+        judge_path(&path).unwrap();
     }
 
     #[test]
@@ -392,8 +354,9 @@ mod tests {
         symlink("/dev/null", at("null")).unwrap();
         for name in ["new", "old", "dangling"] {
             match OutputTarget::judge(&at(name), &[]).unwrap() {
-                OutputTarget::File { path, directory: parent } => {
-                    assert_eq!((path, parent.as_path()), (at(name), directory.path()));
+                OutputTarget::File { path, name: found, directory: parent } => {
+                    assert_eq!((path, parent.shown()), (at(name), directory.path()));
+                    assert_eq!(found, name);
                 }
                 other => panic!("{name}: {other:?}"),
             }

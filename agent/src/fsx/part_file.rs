@@ -1,80 +1,38 @@
 //! A file that has its name only when it is complete and on the disk: what save and export write to until then.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::iter::repeat_with;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use rustix::fs::{AtFlags, FileType, readlinkat, statat};
 
-use super::directory_sync::sync_directory;
-use super::file_identity::is_at;
-use super::part_leftovers::{MODE, PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
-use crate::error::plain;
+use super::directory::Directory;
+use super::directory_sync::DirectorySync;
+use super::file_identity::FileIdentity;
+use super::part_file_error::PartFileError;
+use super::part_leftovers::{PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
 use crate::printable::printable_path;
 
-/// How often a file is made anew that another run took away.
+/// How often a file is made anew whose name is taken, or that another run took away.
 const TRIES: usize = 100;
-
-/// Why a file did not get its name, or is not known to keep it.
-#[derive(Debug, thiserror::Error)]
-pub enum PartFileError {
-    /// No file may take that name.
-    #[error("{}: {reason}", printable_path(path))]
-    Target {
-        /// The name.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A file or directory cannot be written.
-    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// The file is complete and has its name, but the directory could not be synced.
-    #[error(
-        "{} is complete and in place, but its directory could not be synced to the disk: {}",
-        printable_path(path),
-        plain(cause)
-    )]
-    NotSynced {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-}
-
-impl PartFileError {
-    /// What to do about it; empty where nothing helps.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        match self {
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
-                "Make room, or name another place.".into()
-            }
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
-            Self::NotSynced { .. } => {
-                "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk."
-                    .into()
-            }
-            Self::Target { .. } | Self::Write { .. } => String::new(),
-        }
-    }
-}
 
 /// A file that does not have its final name yet. It is locked, so that no other run takes it for a leftover of a killed one, and marked, so that the next run can
 /// prove that a leftover is ours. Dropped, it is removed.
+///
+/// Others may be able to write to the directory. So everything is done by the handles of the file and of the directory, and before and after a name counts it is
+/// compared with the file.
 pub(crate) struct PartFile {
     file: File,
-    path: PathBuf,
-    directory: PathBuf,
-    published: bool,
+    identity: FileIdentity,
+    directory: Directory,
+    name: OsString,
+    /// Brings the name to the disk.
+    sync: DirectorySync,
+    renamed: bool,
     unproven: Vec<PathBuf>,
 }
 
@@ -83,24 +41,27 @@ impl PartFile {
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn new(directory: &Path) -> Result<Self, PartFileError> {
-        let failed = |cause: io::Error| PartFileError::Write { path: directory.to_owned(), cause };
+    pub fn new(directory: &Directory) -> Result<Self, PartFileError> {
+        let failed = |cause: io::Error| PartFileError::Write { path: directory.shown().to_owned(), cause };
         let mut unproven = remove_leftovers(directory);
         for _ in 0..TRIES {
-            let made = tempfile::Builder::new()
-                .prefix(PREFIX)
-                .suffix(SUFFIX)
-                .rand_bytes(RANDOM)
-                .permissions(fs::Permissions::from_mode(MODE))
-                .tempfile_in(directory);
-            let made = made.map_err(|cause| failed(io::Error::new(cause.kind(), cause.to_string())))?;
-            let (file, path) = made.keep().map_err(|cause| failed(cause.error))?;
+            let again = directory.again().map_err(failed)?;
+            let sync = DirectorySync::prepare(directory).map_err(failed)?;
+            let name = random_name();
+            let file = match directory.create(Path::new(&name)) {
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(failed)?,
+            };
+            let identity = file.metadata().map(|facts| FileIdentity::of(&facts)).map_err(|cause| {
+                let _ = directory.remove(Path::new(&name), false);
+                failed(cause)
+            })?;
             // Dropped, it is removed: also when it cannot be told whether it is there still.
-            let part = Self { file, path, directory: directory.to_owned(), published: false, unproven };
+            let part = Self { file, identity, directory: again, name, sync, renamed: false, unproven };
             mark(&part.file);
             // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
             // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
-            if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && is_at(&part.file, &part.path) {
+            if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && part.is_there() {
                 return Ok(part);
             }
             unproven = part.unproven.clone();
@@ -119,9 +80,18 @@ impl PartFile {
         })
     }
 
-    /// Where it is for now.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The directory that it is in.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Where it is for now, for messages.
+    pub fn shown(&self) -> PathBuf {
+        self.directory.path_of(&self.name)
+    }
+
+    fn is_there(&self) -> bool {
+        self.directory.has(Path::new(&self.name), self.identity).is_ok_and(|has| has)
     }
 
     /// Its bytes on the disk.
@@ -142,7 +112,7 @@ impl PartFile {
 
     /// An error about it, which names the directory: its own name means nothing to anybody.
     pub fn failed(&self, cause: io::Error) -> PartFileError {
-        PartFileError::Write { path: self.directory.clone(), cause }
+        PartFileError::Write { path: self.directory.shown().to_owned(), cause }
     }
 
     /// Waits until its bytes are on the disk.
@@ -153,77 +123,84 @@ impl PartFile {
         self.file.sync_all().map_err(|cause| self.failed(cause))
     }
 
-    /// Gives it its name, in place of what has that name now.
+    /// Gives it its name in its directory, in place of what has that name now; `shown` is the path for messages.
     ///
     /// # Errors
-    /// When `target` cannot be replaced; [`PartFileError::NotSynced`] when it was replaced, and a power cut may bring the old file back.
-    pub fn publish(mut self, target: &Path) -> Result<(), PartFileError> {
-        check_target(target)?;
-        let failed = |cause| PartFileError::Write { path: target.to_owned(), cause };
-        fs::rename(&self.path, target).map_err(failed)?;
-        self.published = true;
-        unmark(&self.file);
-        sync_directory(&self.directory).map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })
+    /// When what has the name cannot be replaced; [`PartFileError::Taken`] when somebody else took the file away, [`PartFileError::Swapped`] when somebody else's
+    /// has the name now; [`PartFileError::NotSeen`] when that cannot be told; [`PartFileError::NotSynced`] when it was replaced, and a power cut may bring the old file back.
+    pub fn publish(mut self, name: &Path, shown: &Path) -> Result<(), PartFileError> {
+        self.give_name(name, shown, Directory::rename)
     }
 
     /// Gives it its name unless something has that name already, and says whether it did.
     ///
     /// # Errors
     /// As [`PartFile::publish`].
-    pub fn publish_new(&mut self, target: &Path) -> Result<bool, PartFileError> {
-        check_target(target)?;
-        match rename_new(&self.path, target) {
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            outcome => outcome.map_err(|cause| PartFileError::Write { path: target.to_owned(), cause })?,
+    pub fn publish_new(&mut self, name: &Path, shown: &Path) -> Result<bool, PartFileError> {
+        match self.give_name(name, shown, Directory::rename_new) {
+            Err(PartFileError::Write { cause, .. }) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            outcome => outcome.map(|()| true),
         }
-        self.published = true;
+    }
+
+    fn give_name(
+        &mut self,
+        name: &Path,
+        shown: &Path,
+        rename: impl FnOnce(&Directory, &Path, &Path) -> io::Result<()>,
+    ) -> Result<(), PartFileError> {
+        let path = || shown.to_owned();
+        check_target(&self.directory, name, shown)?;
+        let failed = |cause| PartFileError::Write { path: path(), cause };
+        if !self.directory.has(Path::new(&self.name), self.identity).map_err(failed)? {
+            return Err(PartFileError::Taken { path: path() });
+        }
+        rename(&self.directory, Path::new(&self.name), name).map_err(failed)?;
+        self.renamed = true;
+        match self.directory.has(name, self.identity) {
+            Ok(true) => {}
+            Ok(false) => return Err(PartFileError::Swapped { path: path() }),
+            Err(cause) => return Err(PartFileError::NotSeen { path: path(), cause }),
+        }
         unmark(&self.file);
-        let synced = sync_directory(&self.directory);
-        synced.map_err(|cause| PartFileError::NotSynced { path: target.to_owned(), cause })?;
-        Ok(true)
+        // The caller may have another handle to it.
+        let _ = self.file.unlock();
+        self.sync.run().map_err(|cause| PartFileError::NotSynced { path: path(), cause })
     }
 }
 
 impl Drop for PartFile {
     fn drop(&mut self) {
-        if !self.published {
-            let _ = fs::remove_file(&self.path);
+        if self.renamed {
+            return;
+        }
+        match self.directory.has(Path::new(&self.name), self.identity) {
+            // Under the name that somebody else gave it, it takes no room at least.
+            Ok(false) => drop(self.file.set_len(0)),
+            Ok(true) | Err(_) => drop(self.directory.remove(Path::new(&self.name), false)),
         }
     }
 }
 
-/// Renames without replacing anything. Where the file system has no such rename, a second name is made and the first removed, and where it has no second names either,
-/// it is looked up first whether the name is free.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-        outcome => return outcome.map_err(Into::into),
-    }
-    match fs::hard_link(from, to) {
-        Ok(()) => return fs::remove_file(from),
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(cause),
-        Err(_) => {}
-    }
-    match fs::symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-        Err(cause) => Err(cause),
-    }
+/// A name for a part file.
+fn random_name() -> OsString {
+    let mut random = rand::rng();
+    let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM);
+    format!("{PREFIX}{}{SUFFIX}", letters.collect::<String>()).into()
 }
 
 /// Whether a file may take that name. A rename replaces whatever has it, and a device or a pipe is not to be replaced: `/dev/null`, or `/dev/stdout`, which is a link
 /// to a file of the process.
-///
-/// # Errors
-/// [`PartFileError::Target`].
-pub(crate) fn check_target(target: &Path) -> Result<(), PartFileError> {
-    let refuse = |reason: &str| Err(PartFileError::Target { path: target.to_owned(), reason: reason.to_owned() });
-    if fs::read_link(target).is_ok_and(|to| to.starts_with("/proc")) {
+fn check_target(directory: &Directory, name: &Path, shown: &Path) -> Result<(), PartFileError> {
+    let refuse = |reason: &str| Err(PartFileError::Target { path: shown.to_owned(), reason: reason.to_owned() });
+    if readlinkat(directory, name, Vec::new()).is_ok_and(|to| to.as_bytes().starts_with(b"/proc/")) {
         return refuse("it leads to a file of a process; only a file on a disk can be proven before it gets its name");
     }
-    match fs::metadata(target) {
-        Ok(facts) if facts.is_dir() => refuse("it is a directory"),
-        Ok(facts) if !facts.is_file() => refuse("it is there and no regular file, which alone may be replaced"),
+    match statat(directory, name, AtFlags::NO_AUTOMOUNT).map(|facts| FileType::from_raw_mode(facts.st_mode)) {
+        Ok(FileType::Directory) => refuse("it is a directory"),
+        Ok(kind) if kind != FileType::RegularFile => {
+            refuse("it is there and no regular file, which alone may be replaced")
+        }
         _ => Ok(()),
     }
 }
@@ -238,7 +215,13 @@ pub(crate) fn kept(input: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    fn part(directory: &Path) -> PartFile {
+        PartFile::new(&Directory::open(directory).unwrap()).unwrap()
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
@@ -248,14 +231,14 @@ mod tests {
     #[test]
     fn leftovers_go_and_files_at_work_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let at_work = PartFile::new(directory.path()).unwrap();
+        let at_work = part(directory.path());
         let leftover = directory.path().join(".etcdsnap-leftover.part");
         fs::write(&leftover, "half").unwrap();
-        fs::set_permissions(&leftover, fs::Permissions::from_mode(MODE)).unwrap();
+        fs::set_permissions(&leftover, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(directory.path().join("other.part"), "not ours").unwrap();
-        let second = PartFile::new(directory.path()).unwrap();
+        let second = part(directory.path());
         assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
-        assert!(at_work.path().exists() && second.path().exists());
+        assert!(at_work.shown().exists() && second.shown().exists());
         drop((at_work, second));
         assert_eq!(names(directory.path()), ["other.part"]);
     }
@@ -266,7 +249,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lock = File::open(directory.path()).unwrap();
         lock.lock().unwrap();
-        PartFile::new(directory.path()).unwrap();
+        part(directory.path());
     }
 
     #[test]
@@ -274,8 +257,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let make = || {
             for _ in 0..50 {
-                let part = PartFile::new(directory.path()).unwrap();
-                assert!(part.path().exists());
+                let part = part(directory.path());
+                assert!(part.shown().exists());
             }
         };
         std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(make))));
@@ -291,33 +274,15 @@ mod tests {
         std::os::unix::fs::symlink("/proc/self/fd/1", at("stdout")).unwrap();
         std::os::unix::fs::symlink(at("socket"), at("link")).unwrap();
         for name in ["directory", "socket", "stdout", "link"] {
-            let error = PartFile::new(directory.path()).unwrap().publish(&at(name)).unwrap_err();
+            let error = part(directory.path()).publish(Path::new(name), &at(name)).unwrap_err();
             assert!(matches!(error, PartFileError::Target { .. }), "{name}: {error}");
             assert!(!fs::symlink_metadata(at(name)).unwrap().is_file(), "{name}");
         }
         assert_eq!(names(directory.path()).len(), 4);
         fs::write(at("file"), "old").unwrap();
         std::os::unix::fs::symlink(at("file"), at("latest")).unwrap();
-        PartFile::new(directory.path()).unwrap().publish(&at("latest")).unwrap();
+        part(directory.path()).publish(Path::new("latest"), &at("latest")).unwrap();
         assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
-    }
-
-    #[test]
-    fn a_name_that_is_taken_is_left_alone_when_nothing_may_be_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        fs::write(at("file"), "old").unwrap();
-        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
-        let mut part = PartFile::new(directory.path()).unwrap();
-        for name in ["file", "link"] {
-            assert!(!part.publish_new(&at(name)).unwrap(), "{name}");
-        }
-        assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
-        assert!(part.publish_new(&at("new")).unwrap());
-        drop(part);
-        let mut left = names(directory.path());
-        left.sort();
-        assert_eq!(left, ["file", "link", "new"]);
     }
 
     #[test]
@@ -325,11 +290,54 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("backup.db");
         fs::write(&target, "old").unwrap();
-        let part = PartFile::new(directory.path()).unwrap();
+        let part = part(directory.path());
         io::Write::write_all(&mut part.handle().unwrap(), b"new").unwrap();
-        part.publish(&target).unwrap();
+        part.publish(Path::new("backup.db"), &target).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(directory.path()), ["backup.db"]);
+    }
+
+    /// What somebody else did to the unfinished file in a directory that both may write to.
+    #[test]
+    fn what_is_not_ours_gets_no_name() {
+        type Swap = fn(&Path);
+        let swaps: [(&str, Swap); 4] = [
+            ("moved away", |_| {}),
+            ("file", |path| fs::write(path, "evil").unwrap()),
+            ("link", |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
+            ("fifo", |path| {
+                rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, 0o666.into(), 0).unwrap();
+            }),
+        ];
+        for (what, swap) in swaps {
+            let directory = tempfile::tempdir().unwrap();
+            let at = |name: &str| directory.path().join(name);
+            let part = part(directory.path());
+            io::Write::write_all(&mut part.handle().unwrap(), b"ours").unwrap();
+            let unfinished = part.shown();
+            fs::rename(&unfinished, at("stolen")).unwrap();
+            swap(&unfinished);
+            let planted = fs::symlink_metadata(&unfinished).ok().map(|facts| facts.file_type());
+            let error = part.publish(Path::new("backup.db"), &at("backup.db")).unwrap_err();
+            assert!(matches!(error, PartFileError::Taken { .. }), "{what}: {error}");
+            assert!(!at("backup.db").exists(), "{what}");
+            // What somebody else made stays, and what was moved away takes no room.
+            assert_eq!(fs::symlink_metadata(&unfinished).ok().map(|facts| facts.file_type()), planted, "{what}");
+            assert_eq!(fs::metadata(at("stolen")).unwrap().len(), 0, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_swapped_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        fs::create_dir(at("precious")).unwrap();
+        let part = part(&at("real"));
+        fs::rename(at("real"), at("moved")).unwrap();
+        std::os::unix::fs::symlink("precious", at("real")).unwrap();
+        part.publish(Path::new("backup.db"), &at("real/backup.db")).unwrap();
+        assert_eq!((names(&at("moved")), names(&at("precious"))), (vec!["backup.db".to_owned()], Vec::new()));
     }
 }

@@ -6,13 +6,14 @@
 //! directories that are shared stay there, and are reported.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Metadata, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, XattrFlags};
+use rustix::fs::{FileType, OFlags, XattrFlags};
 
-use super::file_identity::is_at;
+use super::directory::Directory;
+use super::file_identity::FileIdentity;
 use super::leftover::is_private;
 
 /// How the names of part files begin and end; between them stand random letters and digits.
@@ -21,7 +22,7 @@ pub(super) const SUFFIX: &str = ".part";
 pub(super) const RANDOM: usize = 8;
 
 /// The mode of a part file.
-pub(super) const MODE: u32 = 0o600;
+const MODE: u32 = 0o600;
 
 /// The extended attribute that marks a part file.
 const MARK: &str = "user.etcdsnap.part";
@@ -52,17 +53,14 @@ fn is_marked(file: &File) -> bool {
 
 /// Removes the part files in `directory` that no run works on and that are proven to be ours. Returns some of this user's that look like part files and cannot be
 /// proven, at most ten. A directory that cannot be listed is left as it is.
-pub(super) fn remove_leftovers(directory: &Path) -> Vec<PathBuf> {
-    let (Ok(facts), Ok(entries)) = (fs::metadata(directory), fs::read_dir(directory)) else { return Vec::new() };
+pub(super) fn remove_leftovers(directory: &Directory) -> Vec<PathBuf> {
+    let (Ok(facts), Ok(names)) = (directory.facts(), directory.names()) else { return Vec::new() };
     let mut unproven = Vec::new();
-    for entry in entries.flatten() {
-        if !is_part_name(&entry.file_name()) {
-            continue;
-        }
-        let path = directory.join(entry.file_name());
-        match judge(&path, &facts) {
-            Some(Leftover::Proven) => drop(fs::remove_file(&path)),
-            Some(Leftover::Unproven) if unproven.len() < LISTED => unproven.push(path),
+    for name in names.flatten().filter(|name| is_part_name(name)) {
+        let path = Path::new(&name);
+        match judge(directory, path, &facts) {
+            Some(Leftover::Proven) => drop(directory.remove(path, false)),
+            Some(Leftover::Unproven) if unproven.len() < LISTED => unproven.push(directory.path_of(path)),
             Some(Leftover::Unproven) | None => {}
         }
     }
@@ -75,26 +73,27 @@ enum Leftover {
 }
 
 /// Whether a file is a leftover of ours. `None` for what others own, what a run works on, and what cannot be told.
-fn judge(path: &Path, directory: &Metadata) -> Option<Leftover> {
+fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftover> {
     let could_be_ours = |facts: &Metadata| {
-        facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, directory.dev())
+        facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, around.dev())
     };
     // Nothing else is opened: opening a FIFO or a device can block or do something.
-    fs::symlink_metadata(path).ok().filter(could_be_ours)?;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let named = directory.look(name).ok()??;
+    if FileType::from_raw_mode(named.st_mode) != FileType::RegularFile {
+        return None;
+    }
     // NFS grants an exclusive lock only to those who may write.
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
-    file.metadata().ok().filter(could_be_ours)?;
+    let file = directory.open_file(name, OFlags::RDWR).ok()?;
+    let facts = file.metadata().ok().filter(could_be_ours)?;
     match file.try_lock() {
         Ok(()) => {}
         // A run works on it, or the file system has no locks.
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
     }
-    if !is_at(&file, path) {
+    if !directory.has(name, FileIdentity::of(&facts)).ok()? {
         return None;
     }
-    let proven = is_marked(&file) || only_we_write(directory);
+    let proven = is_marked(&file) || only_we_write(around);
     Some(if proven { Leftover::Proven } else { Leftover::Unproven })
 }
 
@@ -106,7 +105,7 @@ fn only_we_write(directory: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
@@ -121,6 +120,10 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
             Self { directory }
+        }
+
+        fn sweep(&self) -> Vec<PathBuf> {
+            remove_leftovers(&Directory::open(self.directory.path()).unwrap())
         }
 
         fn path(&self, random: &str) -> PathBuf {
@@ -167,7 +170,7 @@ mod tests {
     fn where_nobody_else_writes_the_name_is_proof() {
         let place = Place::new(0o755);
         let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
-        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert!(!plain.exists() && !marked.exists());
     }
 
@@ -176,7 +179,7 @@ mod tests {
         for mode in [0o777, 0o1777, 0o775] {
             let place = Place::new(mode);
             let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
-            assert_eq!(remove_leftovers(place.directory.path()), std::slice::from_ref(&plain));
+            assert_eq!(place.sweep(), std::slice::from_ref(&plain));
             assert!(plain.exists());
             assert_eq!(marked.exists(), !has_attributes());
         }
@@ -200,7 +203,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo0000"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .unwrap();
         let before = fs::read_dir(place.directory.path()).unwrap().count();
-        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), before);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     }
@@ -213,7 +216,7 @@ mod tests {
             eprintln!("*** only root can give files away ***");
             return;
         }
-        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert!(path.exists());
     }
 
@@ -223,10 +226,10 @@ mod tests {
         let path = place.file("atwork00", 0o600, true);
         let lock = File::open(&path).unwrap();
         lock.lock().unwrap();
-        assert_eq!(remove_leftovers(place.directory.path()), [""; 0].map(PathBuf::from));
+        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert!(path.exists());
         drop(lock);
-        remove_leftovers(place.directory.path());
+        place.sweep();
         assert!(!path.exists());
     }
 
@@ -236,6 +239,6 @@ mod tests {
         for number in 0..LISTED + 5 {
             place.file(&format!("{number:08}"), 0o600, false);
         }
-        assert_eq!(remove_leftovers(place.directory.path()).len(), LISTED);
+        assert_eq!(place.sweep().len(), LISTED);
     }
 }

@@ -65,6 +65,14 @@ impl Input {
         Self::of(source, path)
     }
 
+    /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn of_file(file: File, path: &Path) -> Result<Self, Error> {
+        Self::of(FileSource::new(file, path).map_err(|cause| open_error(path, cause))?, path)
+    }
+
     fn of(source: FileSource, path: &Path) -> Result<Self, Error> {
         let head = read_head(&source, path)?;
         let extent = Extent::of(&head);
@@ -77,6 +85,11 @@ impl Input {
             None => (Body::Plain(source), head),
         };
         Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
+    }
+
+    /// How long it can be, as far as its first bytes tell.
+    pub fn extent(&self) -> &Extent {
+        &self.extent
     }
 
     /// The report on what is no database, by its first bytes; none when it is one, or was one before its meta pages were lost.

@@ -19,7 +19,7 @@ impl Spool {
     /// # Errors
     /// [`Error::Spool`].
     pub fn new(needed: Option<u64>) -> Result<Self, Error> {
-        let file = tempfile::tempfile().map_err(failed)?;
+        let file = tempfile::tempfile().map_err(Self::failed)?;
         if let (Some(needed), Some(available)) = (needed, free_space(&file))
             && needed > available
         {
@@ -34,7 +34,7 @@ impl Spool {
     /// # Errors
     /// [`Error::Spool`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(failed)
+        self.file.write_all(bytes).map_err(Self::failed)
     }
 
     /// What was written so far, to look into it.
@@ -42,7 +42,17 @@ impl Spool {
     /// # Errors
     /// [`Error::Spool`].
     pub fn so_far(&self, path: &Path) -> Result<FileSource, Error> {
-        self.file.try_clone().and_then(|file| FileSource::new(file, path)).map_err(failed)
+        self.file.try_clone().and_then(|file| FileSource::new(file, path)).map_err(Self::failed)
+    }
+
+    /// The file, for one who writes to it at any place. What goes wrong there, [`Spool::failed`] tells.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
+    /// The error about a copy that cannot be made or written.
+    pub fn failed(cause: io::Error) -> Error {
+        Error::Spool { directory: env::temp_dir(), needed: None, available: None, cause: Some(cause) }
     }
 
     /// The finished copy; `path` is what messages call it.
@@ -50,12 +60,8 @@ impl Spool {
     /// # Errors
     /// [`Error::Spool`].
     pub fn finish(self, path: &Path) -> Result<FileSource, Error> {
-        FileSource::new(self.file, path).map_err(failed)
+        FileSource::new(self.file, path).map_err(Self::failed)
     }
-}
-
-fn failed(cause: io::Error) -> Error {
-    Error::Spool { directory: env::temp_dir(), needed: None, available: None, cause: Some(cause) }
 }
 
 /// Bytes free to this user where `file` lies; none when the system does not say.

@@ -1,8 +1,10 @@
 //! What is in a snapshot, read on all processors.
 
 mod difference;
+mod find;
 mod usage;
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +22,7 @@ use crate::progress::{Progress, Stage};
 use crate::scan::{self, Team};
 
 pub use difference::{Side, compare};
+pub use find::{Answer, Found, find};
 pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
@@ -36,7 +39,18 @@ impl Snapshot {
     /// # Errors
     /// As [`verify`](crate::verify).
     pub fn open(path: impl AsRef<Path>, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
-        let input = Input::open(path.as_ref(), progress)?;
+        Self::of_input(Input::open(path.as_ref(), progress)?, threads, progress)
+    }
+
+    /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_file(file: File, path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        Self::of_input(Input::of_file(file, path)?, None, progress)
+    }
+
+    fn of_input(input: Input, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
         input.expect_database()?;
         let source = match input.body {
             Body::Plain(file) => file,

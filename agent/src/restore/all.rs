@@ -6,17 +6,18 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::Cluster;
+use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::wal;
 
 use super::files::failed;
-use super::job::{Job, Place};
+use super::job::{Database, Job, Place};
+use super::room::Room;
 use super::stage::{Need, Wanted};
 use super::stage_directory::CONTENT;
+use super::start_settings::start_file;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::input::Input;
 use crate::progress::Progress;
@@ -42,7 +43,7 @@ pub fn restore_all_members(
 }
 
 fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> Result<Vec<Restored>, RestoreError> {
-    let cluster = Cluster::new(&config.initial_cluster, &config.initial_cluster_token)?;
+    let cluster = config.cluster()?;
     let bump = config.bump()?;
     let owner = config.owner.as_deref().map(owner::parse).transpose()?;
     let directory: PathBuf = directory.components().collect();
@@ -53,8 +54,8 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
-    let described = |database| {
-        let member = |member: &etcdsnap_core::restore::membership::Member| {
+    let described = |database: &Database| {
+        let member = |member: &Member| {
             let data_dir = directory.join(&member.name);
             let start_file = Some(directory.join(format!("{}.env", member.name)));
             let wal_dir = data_dir.join("member/wal");
@@ -69,28 +70,33 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
-    let stage = wanted.begin()?;
-    let root = Path::new(CONTENT);
-    let mut members = Vec::new();
-    for member in &cluster.members {
-        members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
-    }
-    let database = job.write(&members)?;
-    let restored = described(&database);
-    for member in &restored {
-        let path = root.join(format!("{}.env", member.name));
-        let written = stage.data().create(&path).and_then(|mut file| {
-            file.write_all(start_file(member).as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
-    }
-    if progress.cancelled() {
-        return Err(crate::Error::Cancelled.into());
-    }
-    drop(members);
-    stage.publish()?;
-    Ok(restored)
+    let each = job.size_ahead().saturating_add(wal::SEGMENT);
+    let room = Room::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
+    let write = || {
+        let stage = wanted.begin()?;
+        let root = Path::new(CONTENT);
+        let mut members = Vec::new();
+        for member in &cluster.members {
+            members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
+        }
+        let database = job.write(&members)?;
+        let restored = described(&database);
+        for member in &restored {
+            let path = root.join(format!("{}.env", member.name));
+            let written = stage.data().create(&path).and_then(|mut file| {
+                file.write_all(&start_file(member))?;
+                file.sync_all()
+            });
+            written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
+        }
+        if progress.cancelled() {
+            return Err(crate::Error::Cancelled.into());
+        }
+        drop(members);
+        stage.publish()?;
+        Ok(restored)
+    };
+    write().map_err(|error| room.explain(error))
 }
 
 /// Each member's name becomes a file's.
@@ -104,34 +110,4 @@ fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
         }
     }
     Ok(())
-}
-
-/// etcd's settings, for `EnvironmentFile=` of systemd or a shell.
-fn start_file(member: &Restored) -> String {
-    let urls = member.peer_urls.join(",");
-    let data_dir = std::path::absolute(&member.data_dir).unwrap_or_else(|_| member.data_dir.clone());
-    let mut text = format!(
-        "# Starts the restored member {} ({}) of cluster {}.\n\
-         # Move the directory {} to the member's host and set ETCD_DATA_DIR to where it lies there. Then either\n\
-         #   set -a; . ./{}; set +a; etcd\n\
-         # or name this file as EnvironmentFile= in the unit of etcd. Add client URLs and certificates as the old member had them.\n",
-        crate::printable(&member.name),
-        member.member_id,
-        member.cluster_id,
-        crate::printable(&member.name),
-        crate::printable(&format!("{}.env", member.name)),
-    );
-    for (name, value) in [
-        ("ETCD_NAME", member.name.as_str()),
-        ("ETCD_DATA_DIR", &data_dir.to_string_lossy()),
-        ("ETCD_INITIAL_CLUSTER", &member.initial_cluster),
-        ("ETCD_INITIAL_CLUSTER_TOKEN", &member.initial_cluster_token),
-        ("ETCD_INITIAL_CLUSTER_STATE", "new"),
-        ("ETCD_INITIAL_ADVERTISE_PEER_URLS", &urls),
-        ("ETCD_LISTEN_PEER_URLS", &urls),
-    ] {
-        // Both systemd and a shell understand single quotes, and this way of writing one within them.
-        let _ = writeln!(text, "{name}='{}'", value.replace('\'', "'\\''"));
-    }
-    text
 }

@@ -2,7 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
+
 use super::error::RestoreError;
+use super::peers;
+
+/// The peer URL of a member when none is given, as for etcd and its tools.
+pub const DEFAULT_PEER_URL: &str = "http://localhost:2380";
+
+/// The cluster when none is given.
+pub const DEFAULT_CLUSTER: &str = "default=http://localhost:2380";
 
 /// A restore; the fields are those of etcd's Go package `snapshot`, and ours behind them.
 #[derive(Debug, Clone)]
@@ -15,10 +24,10 @@ pub struct RestoreConfig {
     pub output_data_dir: Option<PathBuf>,
     /// The directory of the write-ahead log, which must be absent; `member/wal` in the data directory when none is given.
     pub output_wal_dir: Option<PathBuf>,
-    /// The peer URLs that the member advertises.
+    /// The peer URLs that the member advertises; [`DEFAULT_PEER_URL`] when there are none.
     pub peer_urls: Vec<String>,
-    /// The members of the cluster: `name=url,…`.
-    pub initial_cluster: String,
+    /// The members of the cluster: `name=url,…`; [`DEFAULT_CLUSTER`] when it is not given.
+    pub initial_cluster: Option<String>,
     /// The token that makes this cluster's ids differ from those of another with the same URLs.
     pub initial_cluster_token: String,
     /// Whether to go on without a SHA-256, or with a wrong one.
@@ -66,8 +75,8 @@ impl Default for RestoreConfig {
             name: "default".into(),
             output_data_dir: None,
             output_wal_dir: None,
-            peer_urls: vec!["http://localhost:2380".into()],
-            initial_cluster: "default=http://localhost:2380".into(),
+            peer_urls: Vec::new(),
+            initial_cluster: None,
             initial_cluster_token: "etcd-cluster".into(),
             skip_hash_check: false,
             revision_bump: 0,
@@ -90,12 +99,37 @@ impl RestoreConfig {
         }
     }
 
+    /// The cluster to be.
+    pub(super) fn cluster(&self) -> Result<Cluster, RestoreError> {
+        let members = self.initial_cluster.as_deref().unwrap_or(DEFAULT_CLUSTER);
+        Ok(Cluster::new(members, &self.initial_cluster_token)?)
+    }
+
+    /// The member of that cluster, which advertises what the cluster has for it.
+    pub(super) fn member<'c>(&self, cluster: &'c Cluster) -> Result<&'c Member, RestoreError> {
+        let member = match cluster.member(&self.name) {
+            Err(MembershipError::NoSuchName { name, .. }) if self.initial_cluster.is_none() => {
+                return Err(RestoreError::NotInDefaultCluster { name });
+            }
+            outcome => outcome?,
+        };
+        let usual = [DEFAULT_PEER_URL.to_owned()];
+        let advertised = if self.peer_urls.is_empty() { &usual[..] } else { &self.peer_urls };
+        match cluster.check_advertised(member, advertised) {
+            Err(MembershipError::Differ { .. }) if peers::lead_alike(advertised, &member.peer_urls) => Ok(member),
+            Err(MembershipError::Differ { name, listed, .. }) if self.peer_urls.is_empty() => {
+                Err(RestoreError::DefaultPeerUrl { name, listed })
+            }
+            outcome => Ok(outcome.map(|()| member)?),
+        }
+    }
+
     /// The data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         let given = self.output_data_dir.clone().filter(|path| !path.as_os_str().is_empty());
         // Joining takes away a slash at the end, behind which no name could be put.
-        let path = given.unwrap_or_else(|| PathBuf::from(format!("{}.etcd", self.name)));
+        let path = given.unwrap_or_else(|| PathBuf::from(format!("{}.etcd", self.name.trim())));
         path.components().collect()
     }
 

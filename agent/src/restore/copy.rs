@@ -1,5 +1,6 @@
 //! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
 
+use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -16,7 +17,7 @@ use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::{scan, threads};
+use crate::{scan, space, threads};
 
 const BLOCK: usize = 1 << 20;
 
@@ -45,6 +46,11 @@ pub(super) fn plain(
         return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
+    // A restore that fills the disk before it gives up hurts whoever else writes there.
+    let wanted = to.iter().map(|target| (&target.file, target.path.as_path(), len(from)));
+    if let (Some(first), Err(_)) = (to.first(), space::check_files(wanted)) {
+        return Err(first.failed(io::ErrorKind::StorageFull.into()));
+    }
     for target in to {
         let room = rustix::fs::fallocate(&target.file, rustix::fs::FallocateFlags::empty(), 0, len(from).max(1));
         if let Err(cause @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG | rustix::io::Errno::DQUOT)) = room {

@@ -8,7 +8,10 @@ use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
+use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
+use crate::fsx::other_users::ForeignLink;
+use crate::number::exact_bytes;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
@@ -22,6 +25,22 @@ pub enum RestoreError {
     /// The members cannot be those that the flags name.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// No cluster was given, and the default one has no such member.
+    #[error("--name: {name:?} is not in --initial-cluster, which was not given and is {DEFAULT_CLUSTER} by default")]
+    NotInDefaultCluster {
+        /// The name.
+        name: String,
+    },
+    /// No peer URLs were given, and the cluster does not have the default one for the member.
+    #[error(
+        "--initial-advertise-peer-urls was not given and is {DEFAULT_PEER_URL} by default, but --initial-cluster has {listed} for {name:?}"
+    )]
+    DefaultPeerUrl {
+        /// The member.
+        name: String,
+        /// Its URLs in the cluster, with commas between them.
+        listed: String,
+    },
     /// Only one of two flags that belong together.
     #[error("{given} is given without {lacking}")]
     Bump {
@@ -86,7 +105,7 @@ pub enum RestoreError {
         reason: String,
     },
     /// The disk has not enough room.
-    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
         /// A directory on it.
         path: PathBuf,
@@ -95,12 +114,36 @@ pub enum RestoreError {
         /// Bytes free.
         available: u64,
     },
+    /// The disk became full while it was written, though there had been room, or this user may not take so much of it.
+    #[error("cannot write {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
+    Full {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Bytes that the whole restore needs.
+        needed: u64,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Nobody has that name.
     #[error("--owner: there is no {0}")]
     Owner(String),
     /// Only root may give files away.
     #[error("--owner: the files cannot be given away: {0}")]
     NotOurs(String),
+    /// The data directory that is there belongs to a user who may have put it there for the database to become theirs.
+    #[error(
+        "{} belongs to user {owner}, and {} lets others than root put it there: the database would become theirs",
+        printable_path(path),
+        printable_path(around)
+    )]
+    Planted {
+        /// The data directory.
+        path: PathBuf,
+        /// The number of the user.
+        owner: u32,
+        /// The directory around it that others may write to.
+        around: PathBuf,
+    },
     /// The result is in place and complete; only something after that went wrong.
     #[error("{} is restored and in place, but {what}: {}", printable_path(path), plain(cause))]
     InPlace {
@@ -153,6 +196,9 @@ impl RestoreError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input(error) => error.advice(),
+            Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
+            Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
+            Self::Bump { .. } => "The two belong together: --bump-revision N (or auto) --mark-compacted".into(),
             Self::NoTrailer { .. } => {
                 "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
             }
@@ -160,15 +206,19 @@ impl RestoreError {
                 "Take another copy or another snapshot; `etcdsnap verify` says what is hurt. --skip-hash-check restores it all the same.".into()
             }
             Self::Damaged { .. } => {
-                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read.".into()
+                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
             }
-            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place.".into(),
+            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
             Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
+            Self::Planted { owner, .. } => format!(
+                "Say whose the files are to be with --owner USER (--owner {owner} if that is right), or remove the directory. One that is a mount point or the working directory cannot be replaced: name a directory below one that only root may write to."
+            ),
+            Self::Write { cause, .. } => ForeignLink::advice(cause).into(),
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
-            Self::Space { .. } => "Make room, or name another place.".into(),
+            Self::Space { .. } | Self::Full { .. } => "Make room, or name another place.".into(),
             _ => String::new(),
         }
     }

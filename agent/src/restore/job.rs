@@ -19,7 +19,7 @@ use super::target::Target;
 use super::{RestoreConfig, RestoreError, RestoreVerify, copy};
 use crate::error::Fault;
 use crate::hasher::Copied;
-use crate::input::{Body, FileSource, Input};
+use crate::input::{Body, FileSource, Input, Spool};
 use crate::progress::Progress;
 use crate::threads;
 
@@ -31,6 +31,15 @@ pub(super) struct Database {
     pub size: u64,
     /// Whether its SHA-256 was compared.
     pub sha256_checked: bool,
+    /// How many keys it holds; none when nothing was judged.
+    pub keys: Option<u64>,
+}
+
+/// What came of copying the database.
+struct Judged {
+    size: u64,
+    sha256_checked: bool,
+    keys: Option<u64>,
 }
 
 /// Where the files of one member are made: stages, and paths in them.
@@ -76,6 +85,17 @@ impl Job<'_> {
         }
     }
 
+    /// Bytes that the database of one member is going to have, as far as that can be told before it is read.
+    pub fn size_ahead(&self) -> u64 {
+        match &self.input.body {
+            Body::Plain(source) => {
+                let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
+                plan(source, self.cluster, self.bump).map_or(database, |plan| database.max(plan.edited.size))
+            }
+            Body::Packed(packed) => packed.extent().database().unwrap_or_default(),
+        }
+    }
+
     /// Makes the directories, the databases and all other files of the members.
     pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
@@ -93,7 +113,7 @@ impl Job<'_> {
     /// The database, changed and synced in every target.
     fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
         let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
-        let (size, sha256_checked) = self.unless_changed(self.copy(targets))?;
+        let Judged { size, sha256_checked, keys } = self.unless_changed(self.copy(targets))?;
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let plan = plan(&source.map_err(|cause| first.failed(cause))?, self.cluster, self.bump)?;
         let finish = |target: &Target| {
@@ -115,7 +135,7 @@ impl Job<'_> {
                     .unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into())),
             })
         })?;
-        Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked })
+        Ok(Database { size: size.max(plan.edited.size), plan, sha256_checked, keys })
     }
 
     /// The `.snap` file and the log of a member.
@@ -139,13 +159,14 @@ impl Job<'_> {
         stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))
     }
 
-    /// Copies the database to all targets, compares its SHA-256 and judges its structure: its size, and whether there was a SHA-256 to compare.
-    fn copy(&self, to: &[Target]) -> Result<(u64, bool), RestoreError> {
+    /// Copies the database to all targets, compares its SHA-256 and judges its structure.
+    fn copy(&self, to: &[Target]) -> Result<Judged, RestoreError> {
+        let mut keys = None;
         let copied = match &self.input.body {
             Body::Plain(file) => {
                 let (copied, report) = copy::plain(file, to, self.judge(), self.progress)?;
                 file.assert_unchanged()?;
-                report.map_or(Ok(()), |report| self.accept(report))?;
+                keys = report.map_or(Ok(None), |report| self.accept(report))?;
                 copied
             }
             Body::Packed(packed) => {
@@ -162,9 +183,9 @@ impl Job<'_> {
         if let (Body::Packed(_), true, Some(first)) = (&self.input.body, self.judge(), to.first()) {
             let source = first.file.try_clone().and_then(|file| FileSource::new(file, &self.input.path));
             let source = source.map_err(|cause| first.failed(cause))?;
-            self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
+            keys = self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
         }
-        Ok((size, checked))
+        Ok(Judged { size, sha256_checked: checked, keys })
     }
 
     /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
@@ -174,13 +195,17 @@ impl Job<'_> {
 
     fn rehearse_as_it_is(&self) -> Result<Database, RestoreError> {
         let path = self.input.path.clone();
-        let failed = |cause| RestoreError::Write { path: std::env::temp_dir(), cause };
         let (source, copied) = match &self.input.body {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
-                let file = tempfile::tempfile().map_err(failed)?;
-                let target = Target::of(file, &std::env::temp_dir());
-                let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress)?;
+                // The pages that would change are looked for at any place of it.
+                let failed = |cause| RestoreError::from(Spool::failed(cause));
+                let target = Target::of(Spool::new(packed.extent().snapshot())?.into_file(), &path);
+                let copied = copy::packed(packed, std::slice::from_ref(&target), self.progress);
+                let copied = copied.map_err(|error| match error {
+                    RestoreError::Write { cause, .. } => failed(cause),
+                    other => other,
+                })?;
                 target.file.set_len(copied.database_len()).map_err(failed)?;
                 (Some(FileSource::new(target.file, &path).map_err(failed)?), copied)
             }
@@ -190,11 +215,10 @@ impl Job<'_> {
             (Some(source), _) | (None, Body::Plain(source)) => source,
             (None, Body::Packed(packed)) => packed.source(),
         };
-        if self.judge() {
-            self.accept(copy::judge(source, &path, self.progress)?)?;
-        }
+        let judged = self.judge().then(|| copy::judge(source, &path, self.progress)).transpose()?;
+        let keys = judged.map_or(Ok(None), |report| self.accept(report))?;
         let plan = plan(source, self.cluster, self.bump)?;
-        Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked })
+        Ok(Database { size: copied.database_len().max(plan.edited.size), plan, sha256_checked: checked, keys })
     }
 
     /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
@@ -223,8 +247,8 @@ impl Job<'_> {
         }
     }
 
-    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart.
-    fn accept(&self, report: Report) -> Result<(), RestoreError> {
+    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart. How many keys there are, if all of it could be read.
+    fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
             code.severity() == Severity::Damage && structure && !code.as_str().starts_with("sha256")
@@ -233,7 +257,7 @@ impl Job<'_> {
         if damaged && !self.config.force {
             return Err(RestoreError::Damaged { path: self.input.path.clone(), report: Box::new(report) });
         }
-        Ok(())
+        Ok(report.status.filter(|status| status.complete).map(|status| status.total_key))
     }
 }
 

@@ -4,6 +4,7 @@
 //! copied ([`copy`]), the structure is judged beside it, and only the pages that change are written ([`etcdsnap_core::restore`]).
 
 mod all;
+mod auto_bump;
 mod config;
 mod copy;
 mod destination;
@@ -13,39 +14,49 @@ mod job;
 mod log_notes;
 mod owner;
 mod peers;
+mod room;
 mod stage;
 mod stage_directory;
 mod stale_stages;
+mod start_settings;
 mod target;
 mod targets;
 
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Source;
-use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
-use etcdsnap_core::restore::wal;
-use serde::Serialize;
+use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::{quota, start_urls, wal};
+use serde::{Serialize, Serializer};
+use serde_json::Map;
 
 pub use all::restore_all_members;
+pub use auto_bump::{AutoBump, BumpBasis, auto_bump};
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
 
+use crate::bytes::put_path;
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::space;
 use job::{Database, Job, Place};
+use room::Room;
 use stage::{Need, Wanted};
 
 /// What was written, or would be.
+///
+/// As JSON, a path that is not UTF-8 is in base64 beside what can be shown of it: `dataDirBase64` beside `dataDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
     /// The data directory.
+    #[serde(flatten, serialize_with = "data_dir")]
     pub data_dir: PathBuf,
     /// The directory of the write-ahead log.
+    #[serde(flatten, serialize_with = "wal_dir")]
     pub wal_dir: PathBuf,
     /// The file that says how to start it; none for a single member.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, serialize_with = "start_file")]
     pub start_file: Option<PathBuf>,
     /// The member's name.
     pub name: String,
@@ -59,16 +70,33 @@ pub struct Restored {
     pub initial_cluster_token: String,
     /// The member's peer URLs.
     pub peer_urls: Vec<String>,
+    /// Where etcd is to listen for peers: the same with addresses in place of names.
+    pub listen_peer_urls: Vec<String>,
+    /// The client URLs that follow from the peer URLs: the same hosts with etcd's usual port. None where that cannot be told.
+    pub advertise_client_urls: Vec<String>,
+    /// Where etcd is to listen for clients: the same with addresses in place of names.
+    pub listen_client_urls: Vec<String>,
     /// The latest revision in the snapshot.
     pub revision_before: i64,
     /// The latest revision of the restored store.
     pub revision_after: i64,
     /// Bytes of the restored database.
     pub database_size: u64,
+    /// The `--quota-backend-bytes` that etcd needs to take writes; none while its default leaves room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_backend_bytes: Option<u64>,
     /// Pages of the database that were written anew.
     pub pages_changed: u64,
     /// Whether the SHA-256 behind the database was compared.
     pub sha256_checked: bool,
+    /// The oldest etcd that starts on it and is supported, such as `3.6`.
+    pub oldest_etcd: String,
+    /// Alarms that the snapshot holds and the new cluster keeps: `NOSPACE`, `CORRUPT`. It refuses writes until they are disarmed.
+    pub alarms: Vec<String>,
+    /// Whether the store holds no key.
+    pub empty: bool,
+    /// Whether there are leases: each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
+    pub has_leases: bool,
     /// False for a dry run.
     pub written: bool,
 }
@@ -80,12 +108,8 @@ pub struct Restored {
 /// # Errors
 /// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
-    let cluster = Cluster::new(&config.initial_cluster, &config.initial_cluster_token)?;
-    let member = cluster.member(&config.name)?;
-    match cluster.check_advertised(member, &config.peer_urls) {
-        Err(MembershipError::Differ { .. }) if peers::lead_alike(&config.peer_urls, &member.peer_urls) => {}
-        outcome => outcome?,
-    }
+    let cluster = config.cluster()?;
+    let member = config.member(&cluster)?;
     let bump = config.bump()?;
     let owner = config.owner.as_deref().map(owner::parse).transpose()?;
     let data_dir = config.data_dir();
@@ -101,19 +125,20 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     if config.run == Run::Dry {
         wanted.check()?;
         let database = job.rehearse()?;
-        match &separate {
-            Some(wal_dir) => space::check(&[(&data_dir, database.size), (wal_dir, wal::SEGMENT)])?,
-            None => space::check(&[(&data_dir, database.size.saturating_add(wal::SEGMENT))])?,
-        }
+        space::check(&[(&data_dir, database.size), (&wal_dir, wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let stage = wanted.begin()?;
-    let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
-    if progress.cancelled() {
-        return Err(crate::Error::Cancelled.into());
-    }
-    stage.publish()?;
-    Ok(described(&database))
+    let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let write = || {
+        let stage = wanted.begin()?;
+        let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
+        if progress.cancelled() {
+            return Err(crate::Error::Cancelled.into());
+        }
+        stage.publish()?;
+        Ok(described(&database))
+    };
+    write().map_err(|error| room.explain(error))
 }
 
 impl Restored {
@@ -125,6 +150,7 @@ impl Restored {
         wal_dir: &Path,
         database: &Database,
     ) -> Self {
+        let client_urls = start_urls::client_urls(member, &cluster.members);
         Self {
             data_dir: data_dir.to_owned(),
             wal_dir: wal_dir.to_owned(),
@@ -134,15 +160,43 @@ impl Restored {
             cluster_id: format!("{:x}", cluster.id),
             initial_cluster: cluster.initial_cluster(),
             initial_cluster_token: config.initial_cluster_token.clone(),
+            listen_peer_urls: start_urls::listen_urls(&member.peer_urls, &cluster.members),
+            listen_client_urls: start_urls::listen_urls(&client_urls, &cluster.members),
+            advertise_client_urls: client_urls,
             peer_urls: member.peer_urls.clone(),
             revision_before: database.plan.revision_before,
             revision_after: database.plan.revision_after,
             database_size: database.size,
+            quota_backend_bytes: quota::needed(database.size),
             pages_changed: database.plan.edited.pages,
             sha256_checked: database.sha256_checked,
+            oldest_etcd: database.plan.carried.oldest_etcd.clone(),
+            alarms: database.plan.carried.alarms.iter().map(ToString::to_string).collect(),
+            empty: database.keys == Some(0) || database.plan.revision_before == 0,
+            has_leases: database.plan.carried.has_leases,
             written: config.run == Run::Write,
         }
     }
+}
+
+fn data_dir<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    of_path("dataDir", Some(path), serializer)
+}
+
+fn wal_dir<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    of_path("walDir", Some(path), serializer)
+}
+
+fn start_file<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    of_path("startFile", path.as_deref(), serializer)
+}
+
+fn of_path<S: Serializer>(name: &str, path: Option<&Path>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut object = Map::new();
+    if let Some(path) = path {
+        put_path(&mut object, name, path);
+    }
+    object.serialize(serializer)
 }
 
 /// The length of a source, for those who copy it.

@@ -9,6 +9,7 @@
 //! What a killed run left is removed by the next ([`stale_stages`](super::stale_stages)), and with it the log that it had put in place already.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use super::targets::{Layout, LogPlace, MEMBER, Targets};
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
+use crate::fsx::other_users::{is_ours, who_else_could_place};
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {
@@ -59,6 +61,25 @@ pub(super) enum Need {
     Whole,
 }
 
+/// What has the name of the data directory before.
+enum Before {
+    Nothing,
+    /// A directory that was put there for this.
+    Prepared(Metadata),
+    /// One that another user may have put there, for reasons of their own.
+    Planted {
+        owner: u32,
+        /// The directory around it in which that was possible.
+        around: PathBuf,
+    },
+}
+
+impl Before {
+    fn prepared(&self) -> Option<&Metadata> {
+        if let Self::Prepared(facts) = self { Some(facts) } else { None }
+    }
+}
+
 /// What is asked of a stage.
 pub(super) struct Wanted<'w> {
     pub data_dir: &'w Path,
@@ -74,13 +95,47 @@ impl Wanted<'_> {
     /// Whether all of it could be made, without making anything.
     pub fn check(&self) -> Result<(), RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
-        let layouts = self.layouts(&targets)?;
+        let before = self.before(&targets)?;
+        let layouts = self.layouts(&targets, &before)?;
         targets.check_writable(&layouts, self.owner)
     }
 
-    fn layouts(&self, targets: &Targets) -> Result<Vec<Layout>, RestoreError> {
+    /// What is there before. As root, a directory that somebody else may have planted gives neither its owner nor its mode: the database would be theirs.
+    ///
+    /// # Errors
+    /// [`RestoreError::Planted`] when it may be planted and nobody said whose the files are to be.
+    fn before(&self, targets: &Targets) -> Result<Before, RestoreError> {
+        let failed = |cause| failed(self.data_dir, cause);
+        if !targets.data.missing.is_empty() {
+            return Ok(Before::Nothing);
+        }
+        let facts = targets.data.base.facts().map_err(failed)?;
+        let named = self.owner.and_then(|owner| owner.user);
+        // Without root nothing is given away.
+        if !rustix::process::geteuid().is_root() || is_ours(facts.uid()) || named == Some(facts.uid()) {
+            return Ok(Before::Prepared(facts));
+        }
+        match who_else_could_place(&targets.data.base, self.data_dir).map_err(failed)? {
+            None => Ok(Before::Prepared(facts)),
+            Some(around) if named.is_some() => Ok(Before::Planted { owner: facts.uid(), around }),
+            Some(around) => Err(self.planted(facts.uid(), around)),
+        }
+    }
+
+    fn planted(&self, owner: u32, around: PathBuf) -> RestoreError {
+        RestoreError::Planted { path: self.data_dir.to_owned(), owner, around }
+    }
+
+    fn layouts(&self, targets: &Targets, before: &Before) -> Result<Vec<Layout>, RestoreError> {
         let stays = targets.check_free()?;
         let mut layouts = targets.layouts(stays);
+        if let Before::Planted { owner, around } = before {
+            // Whose directory it stays could put another member into it.
+            layouts.retain(|layout| *layout != Layout::Filled);
+            if layouts.is_empty() {
+                return Err(self.planted(*owner, around.clone()));
+            }
+        }
         if self.need == Need::Whole {
             layouts.retain(|layout| *layout != Layout::Filled);
         }
@@ -94,10 +149,11 @@ impl Wanted<'_> {
     /// Removes what killed runs left, looks whether the targets are free, and makes the stages.
     pub fn begin(&self) -> Result<Stage, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        let before = self.before(&targets)?;
         self.sweep(&targets)?;
         let mut refused = None;
-        for layout in self.layouts(&targets)? {
-            match self.make(&targets, &layout) {
+        for layout in self.layouts(&targets, &before)? {
+            match self.make(&targets, &layout, &before) {
                 // The directory may be this user's to write to where the one around it is not, or the other way round.
                 Err(RestoreError::Write { path, cause }) if cause.kind() == io::ErrorKind::PermissionDenied => {
                     refused.get_or_insert(RestoreError::Write { path, cause });
@@ -122,7 +178,7 @@ impl Wanted<'_> {
         }
     }
 
-    fn make(&self, targets: &Targets, layout: &Layout) -> Result<Stage, RestoreError> {
+    fn make(&self, targets: &Targets, layout: &Layout, before: &Before) -> Result<Stage, RestoreError> {
         let mut made = MadeDirectories::default();
         let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
         let (parent, name) = match layout {
@@ -132,8 +188,6 @@ impl Wanted<'_> {
             }
             Layout::Whole { replaces: false } => place(&targets.data, &mut made)?,
         };
-        let before = (targets.data.missing.is_empty()).then(|| targets.data.base.facts()).transpose();
-        let before = before.map_err(|cause| failed(self.data_dir, cause))?;
         let data = Part::make(parent, name, None)?;
         let (log, log_path) = match (&targets.log, layout) {
             (LogPlace::Usual, _) => (None, member(layout).join("wal")),
@@ -153,7 +207,8 @@ impl Wanted<'_> {
                 (Some(Part::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
             }
         };
-        let owner = self.owner_of_files(&data.stage, before.as_ref().map(Owner::of))?;
+        let before = before.prepared();
+        let owner = self.owner_of_files(&data.stage, before.map(Owner::of))?;
         for part in [Some(&data), log.as_ref()].into_iter().flatten() {
             if let Some(owner) = owner {
                 part.stage.give_files_to(owner);

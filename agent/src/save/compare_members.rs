@@ -3,6 +3,7 @@
 //! Each is asked for its `HashKV`, a hash over all keys and their history, at the snapshot's revision. Two hashes can be compared when the last compaction was the same.
 //! Members are asked one after the other, because a server lets no write through while it computes that hash.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What the comparison needs to know of a snapshot that was saved.
 pub(super) struct Compared<'s> {
     pub saved: &'s Saved,
+    /// The file, if there is one.
+    pub file: Option<&'s File>,
     /// The member that it is of.
     pub source: &'s Member,
     /// All members, as that one lists them.
@@ -119,7 +122,7 @@ impl Job<'_> {
         let revision = asked.revision;
         let reaching = reach(&self.config.client, asked.endpoints, client.is_encrypted(), others, reach_limit);
         let (mut reached, own, file) =
-            tokio::join!(reaching, client.store_hash(revision, limit), self.hash_of_file(asked.saved, revision));
+            tokio::join!(reaching, client.store_hash(revision, limit), self.hash_of_file(asked, revision));
         let said = own.as_ref().ok().copied();
         comparison.hash = file.or(said).map(|reference| reference.hash);
         // Without any key, etcd counts what a compaction has not removed yet, so that hashes of the same data differ for a while.
@@ -163,18 +166,18 @@ impl Job<'_> {
 
     /// The hash of the file. Of one that is compressed it would take unpacking it, and what was streamed is gone: what its member says stands for it, as the SHA-256
     /// proves that it is that member's.
-    async fn hash_of_file(&self, saved: &Saved, revision: i64) -> Option<StoreHash> {
-        if self.config.compression.is_some() || self.stream_target.is_some() || saved.total_key == Some(0) {
+    async fn hash_of_file(&self, asked: &Compared<'_>, revision: i64) -> Option<StoreHash> {
+        if self.config.compression.is_some() || asked.saved.total_key == Some(0) {
             return None;
         }
-        let path = saved.file.clone();
+        let (file, path) = (asked.file?.try_clone().ok()?, asked.saved.file.clone());
         let watched = Watched { progress: Arc::new(NoProgress), stop: self.stop.clone() };
-        tokio::task::spawn_blocking(move || hash_of(&path, revision, &watched)).await.ok().flatten()
+        tokio::task::spawn_blocking(move || hash_of(file, &path, revision, &watched)).await.ok().flatten()
     }
 }
 
-fn hash_of(path: &Path, revision: i64, progress: &dyn Progress) -> Option<StoreHash> {
-    let snapshot = Snapshot::open(path, None, progress).ok()?;
+fn hash_of(file: File, path: &Path, revision: i64, progress: &dyn Progress) -> Option<StoreHash> {
+    let snapshot = Snapshot::of_file(file, path, progress).ok()?;
     let store = snapshot.store().ok()?;
     let (found, lost) = snapshot.hashkv(&store, store.at(revision).ok()?, progress).ok()?;
     let whole = lost.places == 0 && store.lost().places == 0;

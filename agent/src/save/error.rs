@@ -8,8 +8,8 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
-use crate::fsx::output_target::{OutputError, printable_output};
-use crate::fsx::part_file::PartFileError;
+use crate::fsx::output_error::{OutputError, printable_output};
+use crate::fsx::part_file_error::PartFileError;
 use crate::printable::printable_path;
 use crate::space::Lack;
 
@@ -109,6 +109,9 @@ pub enum SaveError {
         /// What the system said.
         cause: io::Error,
     },
+    /// Somebody else took the file away before it had its name, or put another in its place, or that cannot be told.
+    #[error(transparent)]
+    Swapped(PartFileError),
     /// The name cannot be used.
     #[error("{}: {reason}", printable_output(path))]
     Name {
@@ -153,6 +156,9 @@ impl From<PartFileError> for SaveError {
             PartFileError::Target { path, reason } => Self::Name { path, reason },
             PartFileError::Write { path, cause } => Self::Write { path, cause },
             PartFileError::NotSynced { path, cause } => Self::NotSynced { path, cause },
+            taken @ (PartFileError::Taken { .. } | PartFileError::Swapped { .. } | PartFileError::NotSeen { .. }) => {
+                Self::Swapped(taken)
+            }
         }
     }
 }
@@ -187,6 +193,7 @@ impl SaveError {
             Self::CutShort(error) => format!("Discard what came out: it lacks its end. {}", error.advice()).trim_end().into(),
             Self::Judge(error) => error.advice(),
             Self::Target(error) => error.advice(),
+            Self::Swapped(error) => error.advice(),
             Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),

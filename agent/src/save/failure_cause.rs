@@ -2,7 +2,7 @@
 
 use super::SaveError;
 use crate::client::ClientError;
-use crate::fsx::output_target::OutputError;
+use crate::fsx::output_error::OutputError;
 
 /// The cause of a failure, as counters and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +86,7 @@ impl SaveError {
             | Self::Write { .. }
             | Self::NoDirectory { .. }
             | Self::NotSynced { .. }
+            | Self::Swapped(_)
             | Self::Judge(_) => Disk,
             Self::NotProven { .. } => Damaged,
             Self::CutShort(error) => error.cause(),

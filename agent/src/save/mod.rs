@@ -23,6 +23,8 @@ mod stream_target;
 mod write;
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -43,7 +45,8 @@ pub use saved::Saved;
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
-use crate::fsx::output_target::OutputError;
+use crate::fsx::directory::Directory;
+use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
@@ -139,8 +142,15 @@ struct Job<'j> {
     stop: CancellationToken,
     /// When all must be over.
     deadline: Option<Deadline>,
-    /// Where it is streamed to, if not into a file.
-    stream_target: Option<StreamTarget>,
+    destination: Destination,
+}
+
+/// Where a snapshot goes.
+enum Destination {
+    /// To standard output or a FIFO.
+    Stream(StreamTarget),
+    /// Into a file of this directory. It is opened once: what its path leads to later does not count.
+    Directory(Directory),
 }
 
 impl Drop for Job<'_> {
@@ -155,9 +165,18 @@ fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
     [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
+/// A snapshot's file, whatever becomes of its name.
+struct SavedFile {
+    opened: File,
+    /// Its name in its directory.
+    name: OsString,
+}
+
 /// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
 struct Published {
     saved: Saved,
+    /// The file, if it is not a stream.
+    file: Option<SavedFile>,
     member: Member,
     /// Of the server that it is from, for further questions.
     client: Client,
@@ -187,18 +206,21 @@ impl<'j> Job<'j> {
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
         }
         keep.check(&template, path)?;
+        let destination = match stream_target {
+            Some(target) => Destination::Stream(target),
+            None => Destination::Directory(template.open_directory()?),
+        };
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
-        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, stream_target };
-        if job.stream_target.is_some() {
-            return Ok(job);
+        let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, destination };
+        if let Destination::Directory(directory) = &job.destination {
+            job.judge_place(directory)?;
         }
-        job.judge_place()?;
         Ok(job)
     }
 
     /// Whether bytes are out that cannot be taken back, so that no other server can be asked.
     fn is_spent(&self) -> bool {
-        self.stream_target.as_ref().is_some_and(StreamTarget::is_spent)
+        matches!(&self.destination, Destination::Stream(target) if target.is_spent())
     }
 
     /// What an error of this job means, when bytes may be out already.
@@ -208,9 +230,10 @@ impl<'j> Job<'j> {
 
     /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
-        if let Some(target) = &self.stream_target {
-            return self.run_streamed(target, client, member).await;
-        }
+        let directory = match &self.destination {
+            Destination::Stream(target) => return self.run_streamed(target, client, member).await,
+            Destination::Directory(directory) => directory,
+        };
         let begun = Instant::now();
         let taken = name::now()?;
         let mut member = match member {
@@ -218,7 +241,7 @@ impl<'j> Job<'j> {
             None => client.status().await?,
         };
         if self.config.compression.is_none() {
-            space::check(&[(self.template.directory(), member.database_size)])?;
+            space::check_in(directory, member.database_size)?;
         }
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
@@ -226,17 +249,18 @@ impl<'j> Job<'j> {
         let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
         let mut facts = Facts { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
         // Before the download, with a revision of about as many digits.
-        self.judge_target(&self.template.fill(&facts))?;
-        let part = Arc::new(PartFile::new(self.template.directory())?);
+        self.judge_target(directory, &self.template.fill(&facts))?;
+        let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            let (compression, part) = (self.config.compression, Arc::clone(&part));
+            let compression = self.config.compression;
             if compression.is_none() {
-                space::check(&[(self.template.directory(), total)])?;
+                space::check_in(directory, total)?;
             }
-            let file = part.handle()?;
+            // The thread has no more than a handle: the part file goes as soon as this future does.
+            let (file, shown) = (part.handle()?, directory.shown().to_owned());
             Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
                 let copied = write::write(&file, compression, pieces);
-                copied.map(|copied| (copied, ())).map_err(|cause| part.failed(cause).into())
+                copied.map(|copied| (copied, ())).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };
         let (copied, (), storage_version) = self.receive(&mut client, start).await?;
@@ -248,7 +272,8 @@ impl<'j> Job<'j> {
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
         let origin = (copied.trailer == Some(copied.sha256)).then(|| {
             // A compressed file would have to be unpacked once more.
-            let plain = self.config.compression.is_none().then(|| same_history::open(part.path())).flatten();
+            let plain = part.handle().ok().filter(|_| self.config.compression.is_none());
+            let plain = plain.and_then(|file| same_history::open(file, &part.shown()));
             let last = plain.as_ref().and_then(|plain| last_write(&plain.store().ok()?));
             let revision = status.map(|status| status.revision).or(last.map(|last| last.revision));
             Origin { cluster: member.cluster_id, revision, last }
@@ -258,7 +283,9 @@ impl<'j> Job<'j> {
         warnings.extend(part.leftover_warning());
         warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
         let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
-        let (file, taken) = self.publish(part, facts, origin, &ids, member.revision)?;
+        let (opened, (name, taken)) =
+            (part.handle()?, self.publish(directory, part, facts, origin, &ids, member.revision)?);
+        let file = self.template.path_of(&name);
         let saved = Saved {
             storage_version,
             file_bytes,
@@ -267,27 +294,43 @@ impl<'j> Job<'j> {
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&file, &member, &copied, report.as_ref())
         };
-        Ok(Published { saved, member, client, members, taken })
+        Ok(Published { saved, file: Some(SavedFile { opened, name }), member, client, members, taken })
     }
 
     /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
-        let Published { mut saved, member, mut client, members, taken } = published;
+        let Published { mut saved, file, member, mut client, members, taken } = published;
         // An empty store has the revision 1, and a compaction may be ahead of the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
-        let asked =
-            Compared { saved: &saved, source: &member, listed: &members, endpoints, revision, deadline: self.deadline };
+        let asked = Compared {
+            saved: &saved,
+            file: file.as_ref().map(|file| &file.opened),
+            source: &member,
+            listed: &members,
+            endpoints,
+            revision,
+            deadline: self.deadline,
+        };
         saved.comparison = self.compare(&mut client, &asked).await;
         saved.warnings.extend(saved.comparison.as_ref().and_then(Comparison::describe_divergence));
         let members = members.iter().map(|member| member.id).collect();
-        let pruned = self.prune(&saved, member.cluster_id, members, revision, taken).await;
+        let Some(file) = file else { return saved };
+        let pruned = self.prune(&saved, file, member.cluster_id, members, revision, taken).await;
         saved.removed = pruned.removed;
         saved.not_removed = pruned.not_removed;
         saved.warnings.extend(pruned.notes);
         saved
     }
 
-    async fn prune(&self, saved: &Saved, cluster: u64, members: Vec<u64>, revision: i64, taken: SystemTime) -> Pruned {
+    async fn prune(
+        &self,
+        saved: &Saved,
+        file: SavedFile,
+        cluster: u64,
+        members: Vec<u64>,
+        revision: i64,
+        taken: SystemTime,
+    ) -> Pruned {
         let none = |reason: &str| Pruned {
             notes: vec![format!("No old snapshot was removed, because {reason}.")],
             ..Pruned::default()
@@ -304,11 +347,20 @@ impl<'j> Job<'j> {
         if self.stop.is_cancelled() {
             return none("this run was stopped");
         }
-        let (keep, template, file) = (self.keep, self.template.clone(), saved.file.clone());
+        let directory = match &self.destination {
+            Destination::Directory(directory) => directory.again(),
+            Destination::Stream(_) => return Pruned::default(),
+        };
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(cause) => return none(&crate::error::plain(&cause)),
+        };
+        let (keep, template, path) = (self.keep, self.template.clone(), saved.file.clone());
         let pruning = tokio::task::spawn_blocking(move || {
             let removed = OnceCell::new();
-            let newest = Newest { taken, ..Newest::new(&file, cluster, &members, revision, &removed) };
-            keep.apply(&template, &newest)
+            let SavedFile { opened, name } = &file;
+            let newest = Newest::new((opened, name, &path), cluster, &members, revision, &removed);
+            keep.apply(&directory, &template, &Newest { taken, ..newest })
         });
         pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
     }
@@ -323,13 +375,15 @@ impl<'j> Job<'j> {
         // What is removed depends on the revision.
         let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
         let judging = (full || is_revision_wanted).then(|| {
-            let path = part.path().to_owned();
+            // What its name leads to may be somebody else's by now.
+            let (file, path) = (part.handle(), part.shown());
             let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
             // What is compressed is read back whole; of a plain file the SHA-256 was computed on the way.
             let again = self.config.compression.is_some() && self.config.verify != SaveVerify::None;
             let sha256 = if again { Sha256::Check } else { Sha256::Skip };
             tokio::task::spawn_blocking(move || {
-                crate::verify(&path, VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() })
+                let options = VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() };
+                Ok::<_, SaveError>(crate::verify_open(file?, &path, options)?)
             })
         });
         let report = match judging {

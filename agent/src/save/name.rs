@@ -125,8 +125,8 @@ impl Template {
         self.pieces.contains(&Piece::Place(place))
     }
 
-    /// The name, its places filled.
-    pub fn fill(&self, facts: &Facts) -> PathBuf {
+    /// The name in the directory, its places filled.
+    pub fn fill(&self, facts: &Facts) -> OsString {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
@@ -134,7 +134,17 @@ impl Template {
             Piece::Place(Place::Revision) => facts.revision.to_string().into_bytes(),
             Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
         });
-        let name = OsString::from_vec(pieces.flatten().collect());
+        OsString::from_vec(pieces.flatten().collect())
+    }
+
+    /// The name in the directory, if there are no places in it.
+    pub fn fixed(&self) -> Option<OsString> {
+        let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
+        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
+    }
+
+    /// The path of something in the directory.
+    pub fn path_of(&self, name: &OsStr) -> PathBuf {
         // Alone, `-` would be the standard output.
         let is_plain = self.directory == Path::new(".") && name != "-";
         if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
@@ -144,8 +154,8 @@ impl Template {
     ///
     /// # Errors
     /// [`SaveError::Name`], with a name that is shorter where the member's is what makes it long.
-    pub fn check_length(&self, file: &Path) -> Result<(), SaveError> {
-        let length = file.file_name().map_or(0, |name| name.as_bytes().len());
+    pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
+        let length = name.len();
         if length <= LONGEST {
             return Ok(());
         }
@@ -158,7 +168,7 @@ impl Template {
         };
         let reason =
             format!("the name is too long: it would have {length} bytes, and a file's has {LONGEST} at most{advice}");
-        Err(SaveError::Name { path: file.to_owned(), reason })
+        Err(SaveError::Name { path: self.path_of(name), reason })
     }
 
     /// The name with its places as they are written.
@@ -189,12 +199,6 @@ impl Template {
                 end.unwrap_or_default()
             )),
         }
-    }
-
-    /// The name, if there are no places in it.
-    pub fn fixed(&self) -> Option<PathBuf> {
-        let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
-        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
     /// What recognises the names of this template; of `cluster` alone where they have the cluster's id. `None` for a template without a time.
@@ -307,11 +311,11 @@ mod tests {
     fn places_are_filled() {
         let template =
             Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
-        assert_eq!(template.fill(&facts()), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
+        assert_eq!(template.path_of(&template.fill(&facts())), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
         assert_eq!(Template::parse(Path::new("backup.db"), None, None).unwrap().fill(&facts()), Path::new("backup.db"));
         let directory = tempfile::tempdir().unwrap();
         let there = Template::parse(directory.path(), None, Some("zst")).unwrap().fill(&facts());
-        assert_eq!(there.file_name().unwrap(), "etcd-cafe-m_1-42-20261123T084500Z.db.zst");
+        assert_eq!(there, "etcd-cafe-m_1-42-20261123T084500Z.db.zst");
     }
 
     #[test]
@@ -405,9 +409,9 @@ mod tests {
         let path = Path::new(OsStr::from_bytes(b"d\xff/b\xfe.(\xc3\x28)-{member}-{time}.db"));
         let template = Template::parse(path, None, None).unwrap();
         let file = template.fill(&facts());
-        assert_eq!(file.as_os_str().as_bytes(), b"d\xff/b\xfe.(\xc3\x28)-m_1-20261123T084500Z.db");
+        assert_eq!(file.as_os_str().as_bytes(), b"b\xfe.(\xc3\x28)-m_1-20261123T084500Z.db");
         let pattern = template.pattern(1).unwrap();
-        assert_eq!(pattern.parse(file.file_name().unwrap()), Some((facts().time, None)));
+        assert_eq!(pattern.parse(&file), Some((facts().time, None)));
         assert_eq!(pattern.parse(OsStr::from_bytes(b"b\xfd.(\xc3\x28)-m_1-20261123T084500Z.db")), None);
     }
 }

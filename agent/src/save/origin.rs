@@ -5,18 +5,19 @@
 //! the name counts, or the members in the snapshot itself. Members prove it if they are all members of this cluster, or were, and one still is: ids are made of peer URLs,
 //! the cluster's token and, for members added later, the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones, which are no proof then.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use etcdsnap_core::store::{OpenedStore, Store};
 use rustix::fs::{OFlags, XattrFlags};
 use sha2::{Digest, Sha256};
 
 use super::same_history::LastWrite;
+use crate::fsx::directory::Directory;
 use crate::input::{Body, Input};
-use crate::progress::NoProgress;
 
 const ATTRIBUTE: &str = "user.etcdsnap.origin";
 
@@ -25,6 +26,26 @@ const LONGEST: usize = 512;
 
 /// Characters of the SHA-256 of a file's name.
 const NAME: usize = 16;
+
+/// A file of a directory that is held open, by its name there.
+#[derive(Clone, Copy)]
+pub(super) struct FileIn<'d> {
+    pub directory: &'d Directory,
+    pub name: &'d OsStr,
+}
+
+impl FileIn<'_> {
+    /// Opens it to be read. What has become a link, a FIFO or a device is not.
+    pub fn open(self) -> Option<File> {
+        let file = self.directory.open_file(Path::new(self.name), OFlags::RDONLY).ok()?;
+        file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
+    }
+
+    /// Its path, for messages.
+    pub fn shown(self) -> PathBuf {
+        self.directory.path_of(self.name)
+    }
+}
 
 /// Where a snapshot is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,22 +58,22 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Leaves the attribute on a file to which nothing is written any more, and which will have the name of `path`. Some file systems have no such attributes.
-    pub fn attach(self, file: &File, path: &Path) {
+    /// Leaves the attribute on a file to which nothing is written any more, and which will have that name. Some file systems have no such attributes.
+    pub fn attach(self, file: &File, name: &OsStr) {
         let Ok(facts) = file.metadata() else { return };
         let revision = self.revision.map(|revision| format!(" revision={revision}")).unwrap_or_default();
         let last = self.last.map(|last| format!(" last={}:{:016x}", last.revision, last.hash)).unwrap_or_default();
-        let value = format!("cluster={:x}{revision}{last} {}", self.cluster, fingerprint(&facts, path));
+        let value = format!("cluster={:x}{revision}{last} {}", self.cluster, fingerprint(&facts, name));
         let _ = rustix::fs::fsetxattr(file, ATTRIBUTE, value.as_bytes(), XattrFlags::empty());
     }
 
     /// What the attribute says; `None` without one, or when the file was changed or got another name since.
-    pub fn attached(file: &File, path: &Path) -> Option<Self> {
+    pub fn attached(file: &File, name: &OsStr) -> Option<Self> {
         let mut value = [0; LONGEST];
         let len = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
         let text = std::str::from_utf8(value.get(..len)?).ok()?;
-        let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?, path));
-        let field = |name: &str| text.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?, name));
+        let field = |field: &str| text.split(' ').find_map(|pair| pair.strip_prefix(field)?.strip_prefix('='));
         let cluster = u64::from_str_radix(field("cluster")?, 16).ok().filter(|_| unchanged)?;
         let last = field("last").and_then(|last| {
             let (revision, hash) = last.split_once(':')?;
@@ -62,22 +83,15 @@ impl Origin {
     }
 
     /// The same of a file that may not be there, or have become a link, a FIFO or a device.
-    pub fn of(path: &Path) -> Option<Self> {
-        Self::attached(&open(path)?, path)
+    pub fn of(file: FileIn<'_>) -> Option<Self> {
+        Self::attached(&file.open()?, file.name)
     }
 }
 
-fn fingerprint(facts: &std::fs::Metadata, path: &Path) -> String {
-    let name = Sha256::digest(path.file_name().unwrap_or_default().as_bytes());
+fn fingerprint(facts: &std::fs::Metadata, name: &OsStr) -> String {
+    let name = Sha256::digest(name.as_bytes());
     let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME).collect();
     format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
-}
-
-/// Opens an old snapshot to be read. What has become a link, a FIFO or a device meanwhile is not.
-fn open(path: &Path) -> Option<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
-    file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
 }
 
 /// The members that a snapshot which is not compressed says of itself.
@@ -90,9 +104,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Reads all but the keys; `None` when the file is compressed, or any of that is damaged.
-    pub fn of(path: &Path) -> Option<Self> {
-        let Body::Plain(source) = Input::open(path, &NoProgress).ok()?.body else { return None };
+    /// Reads all but the keys; `path` is for messages. `None` when the file is compressed, or any of that is damaged.
+    pub fn of(file: File, path: &Path) -> Option<Self> {
+        let Body::Plain(source) = Input::of_file(file, path).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
         let members = store.members().ok()?;
         let complete = members.left_out == 0;
@@ -124,6 +138,12 @@ mod tests {
 
     use super::*;
 
+    /// What a file's mark says, found by its path.
+    fn of(path: &Path) -> Option<Origin> {
+        let directory = Directory::open(path.parent().unwrap()).unwrap();
+        Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() })
+    }
+
     #[test]
     fn the_attribute_counts_while_the_file_is_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
@@ -132,28 +152,29 @@ mod tests {
         let file = File::options().append(true).read(true).open(&path).unwrap();
         let last = LastWrite { revision: 42, hash: 7 };
         let origin = Origin { cluster: 0xcafe, revision: Some(42), last: Some(last) };
-        let attached = || Origin::attached(&file, &path);
-        origin.attach(&file, &path);
+        let name = path.file_name().unwrap();
+        let attached = || Origin::attached(&file, name);
+        origin.attach(&file, name);
         if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; LONGEST][..]).is_err() {
             eprintln!("*** not run: the temporary directory has no extended attributes ***");
             return;
         }
         assert_eq!(attached(), Some(origin));
-        assert_eq!(Origin::of(&path), Some(origin));
+        assert_eq!(of(&path), Some(origin));
         // Elsewhere under its name it is what it was, under another name it is somebody's own.
         let below = directory.path().join("below");
         fs::create_dir(&below).unwrap();
         let moved = below.join("snapshot.db");
         fs::rename(&path, &moved).unwrap();
-        assert_eq!(Origin::of(&moved), Some(origin));
+        assert_eq!(of(&moved), Some(origin));
         let renamed = below.join("snapshot-before-upgrade.db");
         fs::rename(&moved, &renamed).unwrap();
-        assert_eq!(Origin::of(&renamed), None);
+        assert_eq!(of(&renamed), None);
         fs::rename(&renamed, &moved).unwrap();
         (&file).write_all(b"!").unwrap();
         assert_eq!(attached(), None);
         let unread = Origin { revision: None, last: None, ..origin };
-        unread.attach(&file, &path);
+        unread.attach(&file, name);
         assert_eq!(attached(), Some(unread));
         // As `cp` writes another snapshot over it, here one of the same size.
         fs::write(&moved, "others").unwrap();
@@ -177,10 +198,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();
-        assert_eq!(Contents::of(&path), None);
-        assert_eq!(Contents::of(&directory.path().join("missing")), None);
+        assert_eq!(Contents::of(File::open(&path).unwrap(), &path), None);
+        let folder = Directory::open(directory.path()).unwrap();
+        std::os::unix::fs::symlink("x.db", directory.path().join("link")).unwrap();
+        let opens = |name: &str| FileIn { directory: &folder, name: OsStr::new(name) }.open().is_some();
+        assert_eq!(["x.db", "missing", "link", "."].map(opens), [true, false, false, false]);
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
-        let contents = Contents::of(&sample).unwrap();
+        let contents = Contents::of(File::open(&sample).unwrap(), &sample).unwrap();
         assert!(!contents.members.is_empty(), "{contents:?}");
     }
 }

@@ -7,11 +7,14 @@
 //! read, lets a snapshot stay.
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::origin::{Contents, Members, Origin};
+use super::origin::{Contents, FileIn, Members, Origin};
 use super::same_history::{self, History, Past};
+use crate::look::Snapshot;
 use crate::printable::printable_path;
 
 /// Ids of clusters with one member at a default peer URL (`http://localhost:2380` and the like) and the default token, which etcds all over the world have in common.
@@ -22,7 +25,12 @@ const DEFAULT_CLUSTERS: [u64; 4] =
 /// The snapshot that is in place now, proven.
 #[derive(Clone, Copy)]
 pub(super) struct Newest<'n> {
-    pub file: &'n Path,
+    /// An open handle to it.
+    pub file: &'n File,
+    /// Its name in its directory, once it has one.
+    pub name: &'n OsStr,
+    /// Its path, for messages.
+    pub path: &'n Path,
     pub cluster: u64,
     /// Ids of the cluster's members, as the server lists them; empty when it did not.
     pub members: &'n [u64],
@@ -113,33 +121,33 @@ impl Stays {
 impl<'n> Newest<'n> {
     /// One of which no more is known yet, where no marks are.
     pub fn new(
-        file: &'n Path,
+        (file, name, path): (&'n File, &'n OsStr, &'n Path),
         cluster: u64,
         members: &'n [u64],
         revision: i64,
         removed: &'n OnceCell<Vec<u64>>,
     ) -> Self {
         let taken = SystemTime::UNIX_EPOCH;
-        Self { file, cluster, members, revision, taken, marked: false, past: None, removed }
+        Self { file, name, path, cluster, members, revision, taken, marked: false, past: None, removed }
     }
 
     /// Whether files have marks here: this one has, or one of the `others`.
-    pub fn knows_marks<'p>(&self, mut others: impl Iterator<Item = &'p Path>) -> bool {
-        Origin::of(self.file).is_some() || others.any(|other| Origin::of(other).is_some())
+    pub fn knows_marks<'p>(&self, mut others: impl Iterator<Item = FileIn<'p>>) -> bool {
+        Origin::attached(self.file, self.name).is_some() || others.any(|other| Origin::of(other).is_some())
     }
 
     /// Whether the mark says that a file is of another cluster.
-    pub fn is_of_other_cluster(&self, path: &Path) -> bool {
-        Origin::of(path).is_some_and(|origin| origin.cluster != self.cluster)
+    pub fn is_of_other_cluster(&self, file: FileIn<'_>) -> bool {
+        Origin::of(file).is_some_and(|origin| origin.cluster != self.cluster)
     }
 
-    /// What the snapshot at `path` is. `revision` is the one in its name; `named` says that the name has this cluster's id.
-    pub fn relation(&self, path: &Path, revision: Option<i64>, named: bool, depth: Depth) -> Relation {
-        let origin = Origin::of(path);
+    /// What the snapshot `old` is. `revision` is the one in its name; `named` says that the name has this cluster's id.
+    pub fn relation(&self, old: FileIn<'_>, revision: Option<i64>, named: bool, depth: Depth) -> Relation {
+        let origin = Origin::of(old);
         let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
         let depth = if is_default { Depth::Full } else { depth };
         let contents = OnceCell::new();
-        let contents = || contents.get_or_init(|| Contents::of(path)).as_ref();
+        let contents = || contents.get_or_init(|| Contents::of(old.open()?, &old.shown())).as_ref();
         match origin {
             Some(origin) if origin.cluster != self.cluster => return Relation::OtherCluster,
             Some(_) => {}
@@ -159,7 +167,7 @@ impl<'n> Newest<'n> {
             _ => History::Unknown,
         };
         if depth == Depth::Full && (revision.is_none() || history == History::Unknown) {
-            let snapshot = same_history::open(path);
+            let snapshot = old.open().and_then(|file| same_history::open(file, &old.shown()));
             let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
             let found = store.as_ref().filter(|store| store.lost().places == 0);
             match revision.or_else(|| found.map(|store| store.current())) {
@@ -178,10 +186,23 @@ impl<'n> Newest<'n> {
         }
     }
 
+    fn contents(&self) -> Option<Contents> {
+        Contents::of(self.file.try_clone().ok()?, self.path)
+    }
+
+    /// What it holds; a compressed one is unpacked, unless it is large.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        same_history::open(self.file.try_clone().ok()?, self.path)
+    }
+
+    /// Whether it is compressed.
+    pub fn is_packed(&self) -> bool {
+        self.file.try_clone().is_ok_and(|file| same_history::is_packed(file, self.path))
+    }
+
     /// Whether a snapshot with these members can only be of this cluster.
     fn prove(&self, members: &[u64]) -> bool {
-        let removed =
-            self.removed.get_or_init(|| Contents::of(self.file).map(|contents| contents.removed).unwrap_or_default());
+        let removed = self.removed.get_or_init(|| self.contents().map(|contents| contents.removed).unwrap_or_default());
         Members { current: self.members, removed }.prove(members)
     }
 }

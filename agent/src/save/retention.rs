@@ -4,15 +4,20 @@
 //! counts nor goes.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::FileType;
+
 use super::error::SaveError;
 use super::name::{Pattern, Place, Template};
+use super::origin::FileIn;
 use super::relation::{Depth, Newest, Relation, Stays};
-use super::same_history::{self, Past};
+use super::same_history::Past;
 use crate::error::plain;
+use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
@@ -70,12 +75,12 @@ impl Keep {
         Ok(())
     }
 
-    /// Removes what need not stay of the regular files in the template's directory whose names are of this template; never `newest`. Reads old snapshots where their
+    /// Removes what need not stay of the regular files in `directory`, the template's, whose names are of this template; never `newest`. Reads old snapshots where their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, template: &Template, newest: &Newest<'_>) -> Pruned {
+    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &Newest<'_>) -> Pruned {
         let mut done = Pruned::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
-        let (old, future) = match list(template.directory(), &pattern, newest) {
+        let (old, future) = match list(directory, template, &pattern, newest) {
             Ok(listed) => listed,
             Err(cause) => {
                 let directory = printable_path(template.directory());
@@ -83,21 +88,24 @@ impl Keep {
                 return done;
             }
         };
-        done.notes.extend(future_note(&future, newest));
+        done.notes.extend(future_note(directory, &future, newest));
         if old.is_empty() {
             return done;
         }
-        let snapshot = same_history::open(newest.file);
+        let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
         let past = store.as_ref().and_then(Past::of);
-        if past.is_none() && !same_history::is_packed(newest.file) {
+        if past.is_none() && !newest.is_packed() {
             let note =
                 "No old snapshot was removed, because the new one could not be read again to compare them with it.";
             done.notes.push(note.into());
             return done;
         }
-        let newest =
-            &Newest { past: past.as_ref(), marked: newest.knows_marks(old.iter().map(|old| &*old.path)), ..*newest };
+        let newest = &Newest {
+            past: past.as_ref(),
+            marked: newest.knows_marks(old.iter().map(|old| old.file_in(directory))),
+            ..*newest
+        };
         let mut stay: BTreeMap<Stays, Vec<PathBuf>> = BTreeMap::new();
         let mut kept = 1_usize;
         for snapshot in old {
@@ -108,9 +116,9 @@ impl Keep {
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
             let wanted = by_count || self.within.is_some_and(|within| age <= within);
             let depth = if wanted { Depth::Cheap } else { Depth::Full };
-            match newest.relation(&snapshot.path, snapshot.revision, template.has(Place::Cluster), depth) {
+            match newest.relation(snapshot.file_in(directory), snapshot.revision, template.has(Place::Cluster), depth) {
                 Relation::Older if wanted => kept = kept.saturating_add(1),
-                Relation::Older => match snapshot.remove() {
+                Relation::Older => match snapshot.remove(directory) {
                     Ok(true) => done.removed.push(snapshot.path),
                     Ok(false) => {}
                     Err(cause) => done.not_removed.push((snapshot.path, plain(&cause))),
@@ -127,6 +135,7 @@ impl Keep {
 /// An old snapshot, by its name.
 struct Old {
     time: SystemTime,
+    name: OsString,
     path: PathBuf,
     revision: Option<i64>,
     identity: FileIdentity,
@@ -134,33 +143,37 @@ struct Old {
 
 impl Old {
     /// Whether it was there still, and the same, and was removed.
-    fn remove(&self) -> std::io::Result<bool> {
-        let same = fs::symlink_metadata(&self.path).is_ok_and(|facts| FileIdentity::of(&facts) == self.identity);
-        if !same {
+    fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
+        let name = Path::new(&self.name);
+        if !directory.has(name, self.identity).is_ok_and(|same| same) {
             return Ok(false);
         }
-        match fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(cause),
-        }
+        directory.remove(name, false).map(|()| true)
+    }
+
+    fn file_in<'d>(&'d self, directory: &'d Directory) -> FileIn<'d> {
+        FileIn { directory, name: &self.name }
     }
 }
 
 /// The snapshots of a template but for the newest, the latest first; and those from the future, by a clock that was wrong, which would push out all others.
-fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Result<(Vec<Old>, Vec<Old>)> {
+fn list(
+    directory: &Directory,
+    template: &Template,
+    pattern: &Pattern,
+    newest: &Newest<'_>,
+) -> std::io::Result<(Vec<Old>, Vec<Old>)> {
     let mut old = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
+    for name in directory.names()? {
+        let name = name?;
         let Some((time, revision)) = pattern.parse(&name) else { continue };
-        if newest.file.file_name() == Some(&name) {
+        if newest.name == name {
             continue;
         }
-        let path = directory.join(name);
-        let Ok(facts) = fs::symlink_metadata(&path) else { continue };
-        if facts.is_file() {
-            old.push(Old { time, path, revision, identity: FileIdentity::of(&facts) });
+        let Ok(Some(facts)) = directory.look(Path::new(&name)) else { continue };
+        if FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
+            let path = template.path_of(&name);
+            old.push(Old { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
         }
     }
     old.sort_by(|a, b| (b.time, &b.path).cmp(&(a.time, &a.path)));
@@ -168,9 +181,9 @@ fn list(directory: &Path, pattern: &Pattern, newest: &Newest<'_>) -> std::io::Re
 }
 
 /// What a person should know of snapshots from the future, but for those of other clusters.
-fn future_note(future: &[Old], newest: &Newest<'_>) -> Option<String> {
+fn future_note(directory: &Directory, future: &[Old], newest: &Newest<'_>) -> Option<String> {
     let is_ahead = |old: &&Old| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
-    let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(&old.path));
+    let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
     (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
 }
@@ -204,7 +217,10 @@ mod tests {
     fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> Pruned {
         let taken = humantime::parse_rfc3339("2026-11-03T00:00:00Z").unwrap();
         let removed = OnceCell::new();
-        keep.apply(template, &Newest { taken, ..Newest::new(file, cluster, &[], 20, &removed) })
+        let directory = Directory::open(file.parent().unwrap()).unwrap();
+        let opened = fs::File::open(file).unwrap();
+        let newest = Newest::new((&opened, file.file_name().unwrap(), file), cluster, &[], 20, &removed);
+        keep.apply(&directory, template, &Newest { taken, ..newest })
     }
 
     /// Puts a real snapshot there, the newest.
@@ -215,8 +231,9 @@ mod tests {
     /// Leaves a mark; whether the file system has any.
     fn attach(path: &Path, cluster: u64, revision: Option<i64>) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
-        Origin { cluster, revision, last: None }.attach(&file, path);
-        Origin::of(path).is_some()
+        Origin { cluster, revision, last: None }.attach(&file, path.file_name().unwrap());
+        let directory = Directory::open(path.parent().unwrap()).unwrap();
+        Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() }).is_some()
     }
 
     fn after(keep: Keep) -> Vec<String> {
@@ -352,7 +369,10 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_listed_is_said() {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
-        let done = apply(Keep { count: Some(1), within: None }, &template, Path::new("/nowhere/x"));
+        let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
+        let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());
+        let newest = Newest::new((&file, &name, Path::new("/nowhere/x")), 1, &[], 20, &removed);
+        let done = Keep { count: Some(1), within: None }.apply(&none, &template, &newest);
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }
 

@@ -4,6 +4,7 @@
 //! wiped and made anew. In one history a revision never changes: what the old snapshot holds at its last revision, the new one holds as well, unless a compaction has
 //! removed it; and what the new one still holds of older revisions, the old one held, too.
 
+use std::fs::File;
 use std::path::Path;
 
 use etcdsnap_core::etcd::revision::RevisionKey;
@@ -40,18 +41,19 @@ pub(super) enum History {
 }
 
 /// A snapshot, to be looked into: a compressed one is unpacked into a file without a name, unless it is large. `None` when that is not possible, or it is damaged.
-pub(super) fn open(path: &Path) -> Option<Snapshot> {
-    if let Body::Packed(packed) = Input::open(path, &NoProgress).ok()?.body
+/// `path` is for messages.
+pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
+    if let Body::Packed(packed) = Input::of_file(file.try_clone().ok()?, path).ok()?.body
         && packed.extent().snapshot().is_none_or(|bytes| bytes > UNPACKED_UP_TO)
     {
         return None;
     }
-    Snapshot::open(path, None, &NoProgress).ok()
+    Snapshot::of_file(file, path, &NoProgress).ok()
 }
 
 /// Whether a snapshot is compressed, so that it may well be that it cannot be unpacked to be looked into.
-pub(super) fn is_packed(path: &Path) -> bool {
-    Input::open(path, &NoProgress).is_ok_and(|input| matches!(input.body, Body::Packed(_)))
+pub(super) fn is_packed(file: File, path: &Path) -> bool {
+    Input::of_file(file, path).is_ok_and(|input| matches!(input.body, Body::Packed(_)))
 }
 
 /// The latest revision of a snapshot, and what was written then; `None` where any of the pages that say so is damaged.

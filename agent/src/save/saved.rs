@@ -1,6 +1,5 @@
 //! What a save says when it is done.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Report;
@@ -8,13 +7,13 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::comparison::Comparison;
-use crate::bytes::put_bytes;
+use crate::bytes::put_path;
 use crate::client::Member;
 use crate::hasher::Copied;
 
 /// What was saved.
 ///
-/// As JSON, a path that is not UTF-8 is in base64, under `fileBase64` instead of `file`; old snapshots are objects with a `file` or `fileBase64`.
+/// As JSON, a path that is not UTF-8 is in base64 under `fileBase64`, too, because `file` can only show it; old snapshots are objects with the same two.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Saved {
@@ -116,13 +115,14 @@ fn files_with_reasons<S: Serializer>(paths: &[(PathBuf, String)], serializer: S)
 
 fn of_path(path: &Path) -> Map<String, Value> {
     let mut object = Map::new();
-    put_bytes(&mut object, "file", path.as_os_str().as_bytes());
+    put_path(&mut object, "file", path);
     object
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 
@@ -153,9 +153,14 @@ mod tests {
         };
         let json = serde_json::to_value(saved(&odd)).unwrap();
         assert_eq!((&json["fileBase64"], &json["clusterId"]), (&"YS//LmRi".into(), &"cafe".into()));
-        assert!(json.get("file").is_none());
-        assert_eq!(json["removed"], serde_json::json!([{"fileBase64": "YS//LmRi"}, {"file": "plain"}]));
-        assert_eq!(json["notRemoved"], serde_json::json!([{"fileBase64": "YS//LmRi", "reason": "no"}]));
+        assert_eq!(json["file"], "a/\u{fffd}.db");
+        let odd = serde_json::json!({"file": "a/\u{fffd}.db", "fileBase64": "YS//LmRi"});
+        assert_eq!(json["removed"], serde_json::json!([odd, {"file": "plain"}]));
+        let reason = serde_json::json!("no");
+        assert_eq!(
+            (&json["notRemoved"][0]["fileBase64"], &json["notRemoved"][0]["reason"]),
+            (&odd["fileBase64"], &reason)
+        );
         assert_eq!(serde_json::to_value(saved(Path::new("b.db"))).unwrap()["file"], "b.db");
     }
 }

@@ -23,8 +23,9 @@ use super::write::Sink;
 use super::{Job, Published, Saved, Watched, findings, name, stream};
 use crate::client::{Client, Member};
 use crate::error::Fault;
-use crate::fsx::output_stream::{OutputStream, check_owner};
-use crate::fsx::output_target::{OutputTarget, printable_output};
+use crate::fsx::output_error::printable_output;
+use crate::fsx::output_stream::OutputStream;
+use crate::fsx::output_target::OutputTarget;
 use crate::hasher::{Copied, Hasher, TRAILER};
 
 /// Bytes that are held until all is proven: the SHA-256, and a page in such a way that what is out has a length that no database has.
@@ -103,9 +104,7 @@ fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
     let file = match OutputTarget::judge(path, &inputs)? {
         OutputTarget::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?),
         OutputTarget::Stream(file) => {
-            let facts = file.metadata().map_err(failed)?;
-            check_owner(path, &facts)?;
-            if !facts.file_type().is_fifo() {
+            if !file.metadata().map_err(failed)?.file_type().is_fifo() {
                 return Err(failed(io::Error::other("it is no FIFO any more")));
             }
             file
@@ -184,7 +183,7 @@ impl Job<'_> {
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&target.path, &member, &copied, report.as_deref())
         };
-        Ok(Published { saved, member, client, members, taken })
+        Ok(Published { saved, file: None, member, client, members, taken })
     }
 }
 

@@ -58,6 +58,14 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
         Ok(self.leaf_of(bucket, None)?.and_then(|items| items.into_iter().next_back()).map(|item| item.key))
     }
 
+    /// The keys of the last leaf of a bucket at the top: all of a bucket of one page; none when it is empty or missing.
+    ///
+    /// # Errors
+    /// As [`Database::get`].
+    pub fn last_keys(&mut self, bucket: &[u8]) -> Result<Vec<Vec<u8>>, DatabaseError> {
+        Ok(self.leaf_of(bucket, None)?.unwrap_or_default().into_iter().map(|item| item.key).collect())
+    }
+
     /// The leaf of a bucket where `key` belongs, or the last one; none when there is no such bucket.
     fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<Item>>, DatabaseError> {
         let root = self.descend(self.meta.root, Some(bucket))?;

@@ -4,7 +4,7 @@
 //! revision ≤ C, unless that is a tombstone; of a compaction that was ordered but not finished, all but a prefix of what it will remove. So
 //! above the marks a key begins with its creation, everywhere a put continues the put before it, and after a tombstone comes a creation.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
@@ -47,20 +47,18 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
 pub struct Outcome {
     /// Keys whose last revision is a put.
     pub live: u64,
-    /// Keys with something wrong, by kind: the first so many of each.
-    pub suspects: HashMap<Code, Vec<KeyHash>>,
+    /// Keys with something wrong, by kind: those that were created first, so many of each.
+    pub suspects: HashMap<Code, BinaryHeap<Suspect>>,
     /// How many keys have a contradiction, and how many live ones lack their lease, those not kept included.
     pub counts: HashMap<Code, u64>,
 }
 
 impl Outcome {
-    fn suspect(&mut self, code: Code, key: KeyHash) {
+    fn suspect(&mut self, code: Code, record: &Record) {
         let count = self.counts.entry(code).or_default();
         *count = count.saturating_add(1);
-        let kept = self.suspects.entry(code).or_default();
-        if (kept.len() as u64) < FINDINGS_PER_CODE {
-            kept.push(key);
-        }
+        let suspect = Suspect { create: record.create(), key: record.key() };
+        keep(self.suspects.entry(code).or_default(), suspect);
     }
 
     /// Adds what came of other keys.
@@ -72,9 +70,24 @@ impl Outcome {
         }
         for (code, keys) in other.suspects {
             let kept = self.suspects.entry(code).or_default();
-            kept.extend(keys);
-            kept.truncate(usize::try_from(FINDINGS_PER_CODE).unwrap_or(usize::MAX));
+            keys.into_iter().for_each(|suspect| keep(kept, suspect));
         }
+    }
+}
+
+/// A key with something wrong. Hashes of keys differ from process to process, so the order is that of creation: two runs report the same keys, but for tombstones that nothing precedes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suspect {
+    create: i64,
+    /// The key.
+    pub key: KeyHash,
+}
+
+/// Adds a suspect to those that were created first.
+fn keep(kept: &mut BinaryHeap<Suspect>, suspect: Suspect) {
+    kept.push(suspect);
+    if kept.len() as u64 > FINDINGS_PER_CODE {
+        kept.pop();
     }
 }
 
@@ -99,15 +112,15 @@ pub fn resolve<'r>(
                 && !state.suspect
             {
                 state.suspect = true;
-                outcome.suspect(code, record.key());
+                outcome.suspect(code, &record);
             }
             state.last = Some(record);
         }
-        for (key, state) in last.drain() {
+        for (_, state) in last.drain() {
             let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
             outcome.live = outcome.live.saturating_add(1);
             if record.lacks_lease() {
-                outcome.suspect(Code::LeaseMissing, key);
+                outcome.suspect(Code::LeaseMissing, &record);
             }
         }
     }

@@ -3,12 +3,11 @@
 //! ```text
 //! ├ key hash, 96 bits ┼ create revision i64 ┼ version, 27 bits ┼ lease missing ┼ era, 2 bits ┼ creation ┼ tombstone ┤
 //! ```
-//! The hash is the upper part of XXH3-128 of the key: at ten million keys two of them collide with a probability of about 10^-15.
-
-use xxhash_rust::xxh3::xxh3_128;
+//! The hash is the upper part of the key's fingerprint: at ten million keys two of them collide with a probability of about 10^-15.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
+use crate::fingerprint::fingerprint;
 
 const VERSION_MASK: u32 = (1 << 27) - 1;
 const LEASE_MISSING: u32 = 1 << 27;
@@ -87,7 +86,7 @@ impl KeyHash {
     /// The hash of a key.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let hash = xxh3_128(key);
+        let hash = fingerprint(key);
         // Truncation is meant: three of the four words.
         Self { high: (hash >> 64) as u64, low: (hash >> 32) as u32 }
     }

@@ -2,25 +2,38 @@
 //!
 //! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use etcdsnap_proto::authpb::{Role, User};
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
 use etcdsnap_proto::leasepb::Lease;
 use prost::Message;
 use serde_json::Value;
 
 use crate::code::Code;
+use crate::etcd::access::Access;
+use crate::etcd::json_value::{check_conf_state, check_downgrade, object};
 use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
-use crate::finding::excerpt;
 use crate::limits::MAX_SMALL_VALUE;
 
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =
     &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
+
+/// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
+pub const JUDGED_LAST: &[(&str, &str)] = &[
+    ("meta", "consistent_index"),
+    ("meta", "term"),
+    ("meta", "scheduledCompactRev"),
+    ("meta", "finishedCompactRev"),
+    ("meta", "storageVersion"),
+    ("cluster", "clusterVersion"),
+    ("auth", "authEnabled"),
+    ("auth", "authRevision"),
+    ("authUsers", "root"),
+];
 
 /// What the small buckets say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +52,14 @@ pub struct Facts {
     pub cluster_version: Option<String>,
     /// Entries of bucket `members`.
     pub members: u64,
+    /// Their ids.
+    member_ids: HashSet<u64>,
     /// Leases.
     pub leases: HashSet<i64>,
+    /// Users, roles, and whether they count.
+    pub access: Access,
+    /// Page and file offset of the entries of [`JUDGED_LAST`] that are there.
+    pub places: BTreeMap<&'static str, (u64, u64)>,
 }
 
 impl Facts {
@@ -48,6 +67,14 @@ impl Facts {
     #[must_use]
     pub fn marks(&self) -> Marks {
         Marks { finished: self.finished_compact.unwrap_or(-1), scheduled: self.scheduled_compact.unwrap_or(-1) }
+    }
+
+    /// Remembers where an entry stands, if it is one of [`JUDGED_LAST`].
+    pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (u64, u64)) {
+        let known = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
+        if let Some((_, name)) = known {
+            self.places.insert(name, at);
+        }
     }
 
     /// Takes in an entry of a top-level bucket other than `key`.
@@ -59,44 +86,35 @@ impl Facts {
             b"meta" => (Code::MetaMalformed, self.meta(key, value)),
             b"lease" => (Code::LeaseMalformed, self.lease(key, value)),
             b"members" => (Code::MemberMalformed, self.member(key, value)),
-            b"members_removed" => (Code::MemberMalformed, member_id(key).map(drop)),
+            b"members_removed" => return self.removed(key),
             b"cluster" => (Code::ClusterMalformed, self.cluster(key, value)),
             b"alarm" => return alarm(key),
-            b"auth" => (Code::AuthMalformed, auth(key, value)),
-            b"authUsers" => (Code::AuthMalformed, named(key, message::<User>(value).map(|user| user.name))),
-            b"authRoles" => (Code::AuthMalformed, named(key, message::<Role>(value).map(|role| role.name))),
+            b"auth" => return self.access.state(key, value),
+            b"authUsers" => return self.access.user(key, value),
+            b"authRoles" => return self.access.role(key, value),
             _ => return Ok(()),
         };
-        taken.map_err(|message| (code, message))?;
-        if bucket == b"meta" && key == b"storageVersion" {
-            return self.known_version();
+        match taken {
+            Ok(Known::Yes) => Ok(()),
+            Ok(Known::No) => Err((Code::NameUnknown, "no etcd writes an entry of this name".into())),
+            Err(message) => Err((code, message)),
         }
-        Ok(())
     }
 
-    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
         match key {
             b"consistent_index" => self.consistent_index = Some(eight(value)?),
             b"term" => self.term = Some(eight(value)?),
             b"finishedCompactRev" => self.finished_compact = Some(mark(value)?),
             b"scheduledCompactRev" => self.scheduled_compact = Some(mark(value)?),
-            b"confState" => drop(object(value)?),
+            b"confState" => check_conf_state(value)?,
             b"storageVersion" => self.storage_version = Some(version_text(value)?),
-            _ => {}
+            _ => return Ok(Known::No),
         }
-        Ok(())
+        Ok(Known::Yes)
     }
 
-    fn known_version(&self) -> Result<(), (Code, String)> {
-        match self.storage_version.as_deref().map(|text| (text, version::parse(text))) {
-            Some((text, Some(numbers))) if !version::is_known(numbers) => {
-                Err((Code::VersionUnknown, format!("the storage version is {text}; this program knows 3.5 to 3.7")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+    fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
         let id = i64_be(key, 0).filter(|_| key.len() == 8);
         let id = id.ok_or_else(|| format!("a lease under a key of {} bytes, not 8", key.len()))?;
         let lease = message::<Lease>(value)?;
@@ -104,12 +122,13 @@ impl Facts {
             return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
         }
         self.leases.insert(id);
-        Ok(())
+        Ok(Known::Yes)
     }
 
-    fn member(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+    fn member(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
         self.members = self.members.saturating_add(1);
         let id = member_id(key)?;
+        self.member_ids.insert(id);
         let member = object(value)?;
         let named = member.get("id").and_then(Value::as_u64);
         if named != Some(id) {
@@ -119,17 +138,35 @@ impl Facts {
         if !urls.is_some_and(|urls| urls.iter().all(Value::is_string)) {
             return Err("a member without a list of peer URLs".into());
         }
-        Ok(())
+        Ok(Known::Yes)
     }
 
-    fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
-        match key {
-            b"clusterVersion" => self.cluster_version = Some(version_text(value)?),
-            b"downgrade" => drop(object(value)?),
-            _ => {}
+    /// Bucket `members` is read first.
+    fn removed(&self, key: &[u8]) -> Result<(), (Code, String)> {
+        let id = member_id(key).map_err(|message| (Code::MemberMalformed, message))?;
+        if self.member_ids.contains(&id) {
+            return Err((
+                Code::MemberRemoved,
+                format!("member {id:x} is removed, and listed as a member all the same"),
+            ));
         }
         Ok(())
     }
+
+    fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+        match key {
+            b"clusterVersion" => self.cluster_version = Some(version_text(value)?),
+            b"downgrade" => check_downgrade(value)?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    }
+}
+
+/// Whether an entry stands under a name that etcd knows.
+enum Known {
+    Yes,
+    No,
 }
 
 fn eight(value: &[u8]) -> Result<u64, String> {
@@ -138,7 +175,8 @@ fn eight(value: &[u8]) -> Result<u64, String> {
 
 fn mark(value: &[u8]) -> Result<i64, String> {
     match RevisionKey::parse(value) {
-        Some(key) if !key.tombstone => Ok(key.revision.main),
+        Some(key) if !key.tombstone && key.revision.sub == 0 => Ok(key.revision.main),
+        Some(key) if !key.tombstone => Err(format!("revision {} lies within a transaction", key.revision)),
         _ => Err(format!("a value of {} bytes that is no revision", value.len())),
     }
 }
@@ -151,32 +189,15 @@ fn version_text(value: &[u8]) -> Result<String, String> {
 }
 
 /// Decoded, a value can take thirty times its length.
-fn small(value: &[u8]) -> Result<&[u8], String> {
+pub(super) fn small(value: &[u8]) -> Result<&[u8], String> {
     if value.len() > MAX_SMALL_VALUE {
         return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
     }
     Ok(value)
 }
 
-fn object(value: &[u8]) -> Result<Value, String> {
-    let value = small(value)?;
-    match serde_json::from_slice(value) {
-        Ok(object @ Value::Object(_)) => Ok(object),
-        Ok(_) => Err("the value is JSON, but no object".into()),
-        Err(error) => Err(format!("the value is no JSON: {error}")),
-    }
-}
-
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
     M::decode(small(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
-}
-
-fn named(key: &[u8], name: Result<Vec<u8>, String>) -> Result<(), String> {
-    let name = name?;
-    if name != key {
-        return Err(format!("it stands under another name: it calls itself \"{}\"", excerpt(&name)));
-    }
-    Ok(())
 }
 
 fn member_id(key: &[u8]) -> Result<u64, String> {
@@ -193,18 +214,11 @@ fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
         Ok(AlarmType::Corrupt) => {
             Err((Code::AlarmCorrupt, format!("member {:x} had raised the alarm CORRUPT", alarm.member_id)))
         }
-        Ok(_) => Ok(()),
-        Err(_) => Err((Code::AlarmMalformed, format!("an alarm of unknown type {}", alarm.alarm))),
-    }
-}
-
-fn auth(key: &[u8], value: &[u8]) -> Result<(), String> {
-    match key {
-        b"authEnabled" if !matches!(value, [0 | 1]) => {
-            Err(format!("authEnabled has {} bytes that are neither 0 nor 1", value.len()))
+        Ok(AlarmType::Nospace) => {
+            Err((Code::AlarmNospace, format!("member {:x} had raised the alarm NOSPACE", alarm.member_id)))
         }
-        b"authRevision" => eight(value).map(drop),
-        _ => Ok(()),
+        Ok(AlarmType::None) => Ok(()),
+        Err(_) => Err((Code::AlarmMalformed, format!("an alarm of unknown type {}", alarm.alarm))),
     }
 }
 
@@ -229,9 +243,5 @@ mod tests {
         assert_eq!(facts.take(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
         assert_eq!(facts.term, Some(3));
         assert_eq!(facts.take(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
-        assert_eq!(
-            facts.take(b"meta", b"storageVersion", b"9.9.0").map_err(|(code, _)| code),
-            Err(Code::VersionUnknown)
-        );
     }
 }

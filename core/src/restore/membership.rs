@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use crate::credentials::quotable;
 use crate::fields::u64_be;
+use crate::restore::peer_url;
 
 /// A cluster that begins with a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,19 +86,20 @@ pub enum MembershipError {
 
 impl Cluster {
     /// The cluster of an `--initial-cluster` such as `a=http://10.0.0.1:2380,b=http://10.0.0.2:2380`; a name may stand several times, once a URL.
+    /// Spaces around names and URLs are none of theirs, as after a comma.
     ///
     /// # Errors
     /// When it names nobody, a URL is malformed, or one stands twice.
     pub fn new(initial_cluster: &str, token: &str) -> Result<Self, MembershipError> {
         let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
-        for pair in initial_cluster.split(',').filter(|pair| !pair.is_empty()) {
+        for pair in initial_cluster.split(',').filter(|pair| !pair.trim().is_empty()) {
             let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-            let url = url("initial-cluster", text)?;
+            let url = peer_url::parse("initial-cluster", text)?;
             if !seen.insert(url.clone()) {
                 return Err(MembershipError::Duplicate { url });
             }
-            named.entry(name).or_default().push(url);
+            named.entry(name.trim()).or_default().push(url);
         }
         let mut members = BTreeMap::new();
         for (name, mut peer_urls) in named {
@@ -122,7 +123,7 @@ impl Cluster {
     /// # Errors
     /// [`MembershipError::NoSuchName`].
     pub fn member(&self, name: &str) -> Result<&Member, MembershipError> {
-        self.members.iter().find(|member| member.name == name).ok_or_else(|| {
+        self.members.iter().find(|member| member.name == name.trim()).ok_or_else(|| {
             let known: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
             MembershipError::NoSuchName { name: name.to_owned(), known: known.join(", ") }
         })
@@ -133,7 +134,7 @@ impl Cluster {
     /// # Errors
     /// [`MembershipError::Differ`], or when a URL is malformed.
     pub fn check_advertised<T: AsRef<str>>(&self, member: &Member, urls: &[T]) -> Result<(), MembershipError> {
-        let parsed = urls.iter().map(|text| url("initial-advertise-peer-urls", text.as_ref()));
+        let parsed = urls.iter().map(|text| peer_url::parse("initial-advertise-peer-urls", text.as_ref()));
         let mut advertised = parsed.collect::<Result<Vec<_>, _>>()?;
         advertised.sort();
         if advertised == member.peer_urls {
@@ -186,35 +187,6 @@ fn first_eight(bytes: &[u8]) -> u64 {
     u64_be(&Sha1::digest(bytes), 0).unwrap_or(0)
 }
 
-/// A peer URL, spelt as Go's `url.URL` spells it again; rarer spellings, which Go would change, are refused.
-fn url(flag: &'static str, text: &str) -> Result<String, MembershipError> {
-    let given = text.trim();
-    let refuse = |reason| Err(MembershipError::Url { flag, url: quotable(given).into_owned(), reason });
-    let Some((scheme, rest)) = given.split_once("://") else { return refuse("it does not begin with a scheme") };
-    let scheme = scheme.to_ascii_lowercase();
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/~".contains(&byte));
-    match scheme.as_str() {
-        "unix" | "unixs" if plain(rest) => Ok(format!("{scheme}://{rest}")),
-        "unix" | "unixs" => refuse("it has characters that a socket's name should not have"),
-        "http" | "https" => {
-            if rest.contains('/') {
-                return refuse("it must not have a path");
-            }
-            let Some((host, port)) = rest.rsplit_once(':') else { return refuse("it has no port") };
-            if port.is_empty() || port.parse::<u16>().is_err() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-                return refuse("its port is no number from 0 to 65535");
-            }
-            let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-            let fits = match literal {
-                Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-                None => !host.contains(':') && plain(host),
-            };
-            if fits { Ok(format!("{scheme}://{rest}")) } else { refuse("its host is neither a name nor an address") }
-        }
-        _ => refuse("its scheme must be http, https, unix or unixs"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +199,9 @@ mod tests {
         assert_eq!(ids, ["1ae846329d709b71", "d7cd320dba482fdb"]);
         assert_eq!(cluster.id, 0x3120_0cb4_b47a_dffd);
         assert_eq!(cluster.initial_cluster(), "a=http://127.0.0.1:1001,b=http://127.0.0.1:1002");
+        let spaced = Cluster::new(" a=http://127.0.0.1:1001, b = HTTP://127.0.0.1:1002 , ", "etcd-cluster").unwrap();
+        assert_eq!(spaced, cluster);
+        assert_eq!(spaced.member(" b").unwrap().name, "b");
     }
 
     #[test]

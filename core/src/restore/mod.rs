@@ -7,9 +7,13 @@
 //! ```
 //! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
 
+pub mod carried;
 pub mod membership;
+pub(crate) mod peer_url;
 pub mod plan;
+pub mod quota;
 pub mod snap;
+pub mod start_urls;
 pub mod wal;
 
 /// The term that a restored cluster begins with.

@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::bolt::database::{Database, DatabaseError};
 use crate::bolt::edit::{Change, Edited, Kept, Missing};
+use crate::etcd::completeness::leaves_revisions;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::restore::TERM;
+use crate::restore::carried::{Carried, carried};
 use crate::restore::membership::Cluster;
 use crate::source::Source;
 
@@ -18,6 +20,8 @@ pub struct Plan {
     pub revision_before: i64,
     /// The latest revision of the restored store.
     pub revision_after: i64,
+    /// What the new cluster takes over from the old one.
+    pub carried: Carried,
     /// What to write.
     pub edited: Edited,
 }
@@ -32,10 +36,8 @@ pub enum PlanError {
     /// The last entry of bucket `key` is no revision.
     #[error("the last key of bucket `key` is no revision")]
     NoRevision,
-    /// The revision would not fit.
-    #[error(
-        "--bump-revision: {by} more than revision {revision} does not fit 63 bits with one more for the next change"
-    )]
+    /// The revision would not fit, or leave none for writes.
+    #[error("--bump-revision: {by} more than revision {revision} leaves too few revisions below 2^63 for later writes")]
     Bump {
         /// The latest revision.
         revision: i64,
@@ -56,6 +58,7 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, bump: Option<u64>
         Some(key) => RevisionKey::parse(&key).ok_or(PlanError::NoRevision)?.revision.main,
         None => 0,
     };
+    let carried = carried(&mut database);
     let had_conf_state = database.get(b"meta", b"confState")?.is_some();
     let mut meta = BTreeMap::new();
     meta.insert(b"consistent_index".to_vec(), Some(cluster.commit().to_be_bytes().to_vec()));
@@ -71,8 +74,10 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, bump: Option<u64>
     ];
     let mut revision_after = revision_before;
     if let Some(by) = bump {
-        let raised =
-            i64::try_from(by).ok().and_then(|by| revision_before.checked_add(by)).filter(|raised| *raised < i64::MAX);
+        let raised = i64::try_from(by)
+            .ok()
+            .and_then(|by| revision_before.checked_add(by))
+            .filter(|raised| leaves_revisions(*raised));
         revision_after = raised.ok_or(PlanError::Bump { revision: revision_before, by })?;
         let revision = RevisionKey { revision: Revision { main: revision_after, sub: 0 }, tombstone: false };
         let (bytes, len) = revision.to_bytes();
@@ -87,7 +92,7 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, bump: Option<u64>
     changes.push(Change { bucket: b"meta".to_vec(), entries: meta, ..Change::default() });
     // etcd makes this one too when it opens a database for its members.
     changes.push(Change { bucket: b"cluster".to_vec(), missing: Missing::Create, ..Change::default() });
-    Ok(Plan { revision_before, revision_after, edited: database.edit(&changes)? })
+    Ok(Plan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
 }
 
 fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Change {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
+use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
 use crate::etcd::history::{self, Outcome};
 use crate::etcd::record::{Era, Marks, PARTITIONS};
@@ -119,6 +120,13 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         }
         if !incomplete {
             self.judge_compacted(&sum, &mut findings);
+            if self.key_bucket.is_some() && outcome.live == 0 {
+                findings.push(Finding::new(Code::StoreEmpty, self.empty_text(&sum)).key(b"key"));
+            }
+        }
+        if let Some(last) = sum.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
+            let text = format!("The last revision is {last}; the largest there can be is {}.", i64::MAX);
+            findings.push(Finding::new(Code::RevisionsExhausted, text).key(b"key"));
         }
         let mut buckets = self.buckets.clone();
         if let Some(bucket) = self.key_bucket.and_then(|index| buckets.get_mut(index)) {
@@ -131,16 +139,38 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         Ok(Conclusion { findings, status })
     }
 
-    /// Looks for the entry of the revision of the last compaction: etcd keeps it, even a deletion since 3.5.16 and 3.4.34.
+    /// Looks for the entry of the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34 even a deletion.
+    ///
+    /// Older ones remove a deletion, and then all revisions up to it may be gone. But each of them was an entry of the raft log, and no server requests a
+    /// compaction above its last revision.
     fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
-        let compacted = self.context.marks.last_compaction();
+        let marks = self.context.marks;
+        let compacted = marks.last_compaction();
+        if compacted <= 1 || sum.has_compacted {
+            return;
+        }
         let version = self.facts.storage_version.as_deref().and_then(version::parse);
-        if compacted > 1 && !sum.has_compacted && version.is_some_and(|version| version >= (3, 6, 0)) {
-            let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
-            let text = format!(
-                "The last compaction was at revision {compacted}, of which there is no entry; the last entry is {last}."
-            );
-            findings.push(Finding::new(Code::CompactedRevisionMissing, text).key(b"scheduledCompactRev"));
+        let since_3_6 = version.is_some_and(|version| version >= (3, 6, 0));
+        let last = sum.last_main().unwrap_or(1);
+        let gone = u64::try_from(compacted.saturating_sub(last)).unwrap_or(0);
+        let code = if marks.scheduled > marks.finished && gone > 0 && since_3_6 {
+            Code::CompactionMarks
+        } else if since_3_6 || gone > self.facts.consistent_index.unwrap_or(0) {
+            Code::CompactedRevisionMissing
+        } else {
+            return;
+        };
+        let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
+        let text = format!(
+            "The last compaction was at revision {compacted}, of which there is no entry; the last entry is {last}."
+        );
+        findings.push(Finding::new(code, text).key(b"scheduledCompactRev"));
+    }
+
+    fn empty_text(&self, sum: &Tally) -> String {
+        match sum.last_main() {
+            None => "Bucket `key` has no entry.".into(),
+            Some(last) => format!("All keys are deleted; the last revision is {last}."),
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     used: &PageSet,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
-    let suspects = outcome.suspects.values().flatten().map(|key| (*key, Suspect::default())).collect();
+    let suspects = outcome.suspects.values().flatten().map(|suspect| (suspect.key, Suspect::default())).collect();
     let lost = LostRevisions::new(scan.context.marks);
     let marks = scan.context.marks.with_last(last);
     let mut fold = LocateFold { context: &scan.context, marks, suspects, lost, found: Findings::default() };

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::freelist;
-use crate::bolt::meta::{Metas, NO_FREELIST};
+use crate::bolt::meta::{MetaFault, Metas, NO_FREELIST};
 use crate::bolt::page::{Header, Kind};
 use crate::bolt::reader::Geometry;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
+use crate::etcd::completeness;
 use crate::etcd::schema::{Facts, REQUIRED};
 use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
@@ -150,6 +151,10 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         findings.append(walk.findings);
         findings.append(other);
         judge_buckets(&buckets, &facts, &mut findings);
+        if !incomplete {
+            let has = |name: &str| buckets.iter().any(|bucket| *bucket.name == *name.as_bytes());
+            completeness::judge(&facts, has).into_iter().for_each(|finding| findings.push(finding));
+        }
         let used_before = used.copy()?;
         Ok(Opened::Scan(Box::new(Scan {
             source,
@@ -347,16 +352,25 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
     for (id, slot) in (0u64..).zip(metas.slots) {
         let offset = id.saturating_mul(u64::from(metas.page_size));
         match slot {
+            // bolt takes the page size from meta 0 alone when its checksum is right.
+            Err(MetaFault::PageSize(size)) if id == 0 => {
+                let text = format!("meta 0 names a page size of {size}, and its checksum is right");
+                findings.push(Finding::new(Code::PageSizeMismatch, text).page(0).offset(24));
+            }
             Err(fault) => {
                 let text = format!("meta {id} is not valid: {fault}");
                 findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.saturating_add(16)));
             }
-            Ok(_) => {
+            Ok(meta) => {
+                if id == 1 && meta.page_size != metas.page_size && metas.claimed_page_size.is_none() {
+                    let text = format!("meta 1 names a page size of {}, meta 0 of {}", meta.page_size, metas.page_size);
+                    findings.push(Finding::new(Code::MetaInvalid, text).page(1).offset(offset.saturating_add(24)));
+                }
                 let header = usize::try_from(offset).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
                 let Some(header) = header else { continue };
                 if header.id != id {
                     let text = format!("meta {id} carries the page number {}", header.id);
-                    findings.push(Finding::new(Code::PageIdMismatch, text).page(id).offset(offset));
+                    findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset));
                 }
                 if header.kind() != Some(Kind::Meta) {
                     let text = format!("page {id} holds a meta, but says it is {}", header.describe());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
+use crate::code::Code;
 use crate::crc::{Combiner, Run};
-use crate::etcd::schema::Facts;
+use crate::etcd::schema::{Facts, REQUIRED};
 use crate::fields::u64_le;
 use crate::finding::{Findings, excerpt};
 use crate::scan::fold::{Fold, LeafPage};
@@ -48,8 +49,13 @@ impl Fold for SmallFold<'_> {
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
             if element.flags & BUCKET != 0 {
+                if REQUIRED.iter().any(|name| name.as_bytes() == self.bucket) {
+                    let text = format!("bucket {}: there is a bucket in it", excerpt(self.bucket));
+                    findings.push(leaf.finding(Code::BucketNested, element.at, text).key(element.key));
+                }
                 continue;
             }
+            self.facts.place(self.bucket, element.key, (leaf.page, leaf.offset.saturating_add(element.at as u64)));
             if let Err((code, text)) = self.facts.take(self.bucket, element.key, element.value) {
                 let bucket = excerpt(self.bucket);
                 findings.push(leaf.finding(code, element.at, format!("bucket {bucket}: {text}")).key(element.key));
@@ -79,17 +85,23 @@ pub struct RootFold<'a> {
 
 impl Fold for RootFold<'_> {
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
-        use crate::code::Code::BucketInvalid;
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 let text = "an entry at the top level of the database is no bucket";
-                self.other.push(leaf.finding(BucketInvalid, element.at, text).key(element.key));
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text).key(element.key));
                 continue;
             }
             if self.listed.len() >= crate::limits::MAX_BUCKETS {
                 let text = format!("more than {} top-level buckets", crate::limits::MAX_BUCKETS);
-                self.other.push(leaf.finding(BucketInvalid, element.at, text));
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
                 return;
+            }
+            if element.key.is_empty() {
+                let text = "a bucket without a name, which bolt refuses to open";
+                self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
+            } else if !REQUIRED.iter().any(|name| name.as_bytes() == element.key) {
+                let text = format!("no etcd makes a bucket `{}`", excerpt(element.key));
+                self.other.push(leaf.finding(Code::BucketUnknown, element.at, text).key(element.key));
             }
             let at = element.at.saturating_add(element.key.len());
             // What stands behind the header of a bucket with pages of its own has no meaning.

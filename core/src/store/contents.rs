@@ -1,9 +1,8 @@
 //! Which keys of two snapshots are not alike, found without an index of either: one row a key, which holds no name.
 
-use xxhash_rust::xxh3::xxh3_128_with_seed;
-
 use crate::error::Error;
 use crate::etcd::revision::Revision;
+use crate::fingerprint::fingerprint_of_both;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{ByHash, Short, short};
@@ -73,7 +72,7 @@ impl Contents {
         let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let deleted = entry.key.tombstone;
-            let content = if deleted { 0 } else { xxh3_128_with_seed(message.value, message.lease.cast_unsigned()) };
+            let content = if deleted { 0 } else { fingerprint_of_both(message.lease, message.value) };
             self.rows.push(KeyContent {
                 hash: short(message.key),
                 deleted,

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use xxhash_rust::xxh3::xxh3_128;
+use crate::fingerprint::fingerprint;
 
-/// 96 bits of a key's XXH3-128: two of ten million keys collide with a probability of about 10^-15.
+/// 96 bits of a key's fingerprint: two of ten million keys collide with a probability of about 10^-15.
 pub(crate) type Short = (u32, u32, u32);
 
 pub(crate) fn short(key: &[u8]) -> Short {
-    let hash = xxh3_128(key);
+    let hash = fingerprint(key);
     // Truncation is meant: three of the four words.
     (hash as u32, (hash >> 32) as u32, (hash >> 64) as u32)
 }

@@ -1,9 +1,8 @@
 //! Every key at a revision.
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
+use crate::fingerprint::fingerprint;
 use crate::source::Source;
 use crate::store::hash::{ByHash, Short, short};
 use crate::store::key::{Key, KeyState, Name, entry_bytes};
@@ -40,11 +39,11 @@ pub struct Shard {
     names: Vec<u8>,
     /// There was no memory for some keys.
     exhausted: bool,
-    /// XXH3-128 of the value of each state, upper and lower half; empty unless the query asks for it.
+    /// The fingerprint of the value of each state, upper and lower half; empty unless the query asks for it.
     hashes: Vec<ValueHash>,
 }
 
-/// XXH3-128 of a value, upper and lower half; 0 of a deletion.
+/// The fingerprint of a value, upper and lower half; 0 of a deletion.
 pub(crate) type ValueHash = (u64, u64);
 
 impl Index {
@@ -240,7 +239,7 @@ impl Index {
         Some(Key { key: shard.name(state), state })
     }
 
-    /// XXH3-128 of the value of the key at a place; 0 of a deletion, and where the query asks for none.
+    /// The fingerprint of the value of the key at a place; 0 of a deletion, and where the query asks for none.
     pub(crate) fn value_hash(&self, place: KeyAt) -> ValueHash {
         let shard = self.shards.get(place.shard as usize);
         shard.and_then(|shard| shard.hashes.get(place.number as usize)).copied().unwrap_or_default()
@@ -280,7 +279,7 @@ fn hash_of(message: &KeyValue<'_>, entry: &Entry<'_>) -> ValueHash {
     if entry.key.tombstone {
         return (0, 0);
     }
-    let hash = xxh3_128(message.value);
+    let hash = fingerprint(message.value);
     // Truncation is meant.
     ((hash >> 64) as u64, hash as u64)
 }

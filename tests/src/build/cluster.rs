@@ -1,10 +1,10 @@
-//! etcd's other buckets: members, meta values, users, roles, alarms.
+//! etcd's other buckets: members, meta values, users, roles. No alarm is raised.
 
 use prost::Message;
 use serde_json::json;
 
 use super::history::{History, revision_key};
-use super::message::{AlarmMember, AlarmType, Lease, Permission, Role, User, UserOptions};
+use super::message::{Lease, Permission, Role, User, UserOptions};
 use super::tree::Bucket;
 use crate::dice::Dice;
 
@@ -40,6 +40,9 @@ impl Version {
     }
 }
 
+/// Looks like a password hashed as etcd does it.
+pub const PASSWORD: &str = "$2a$10$abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ./012";
+
 /// The buckets that every etcd since 3.3 makes at its start.
 pub const BUCKETS: [&str; 10] =
     ["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
@@ -63,10 +66,6 @@ pub fn database(history: &History, version: Version, dice: &mut Dice) -> Bucket 
         root.bucket("cluster").put("downgrade", r#"{"target-version":"","enabled":false}"#);
     }
     auth(&mut root, dice);
-    if dice.chance(30) {
-        let alarm = AlarmMember { member_id: ids[0], alarm: AlarmType::NoSpace.into() };
-        root.bucket("alarm").put(alarm.encode_to_vec(), "");
-    }
     root
 }
 
@@ -122,7 +121,7 @@ fn auth(root: &mut Bucket, dice: &mut Dice) {
     for name in ["root", "reader"] {
         let user = User {
             name: name.into(),
-            password: b"$2a$10$abcdefghijklmnopqrstuv".to_vec(),
+            password: PASSWORD.into(),
             roles: vec![name.to_owned()],
             options: Some(UserOptions { no_password: false }),
         };

@@ -41,12 +41,12 @@ fn first(life: &Life, layout: &Layout, version: Version, good: impl Fn(&Member) 
     (0..500).map(|seed| member(life, layout, version, seed)).find(good).expect("a seed that gives such a member")
 }
 
-/// A freelist, three levels of pages, overflow, leases in use, tombstones, compaction, users, an alarm, members.
+/// A freelist, three levels of pages, overflow, leases in use, tombstones, compaction, users, members.
 fn has_everything(member: &Member) -> bool {
     let file = File::new(member.built.database.clone());
     let key_pages = file.visits_of("key");
     let leased = member.history.revisions.values().any(|entry| entry.value.lease != 0);
-    let filled = ["alarm", "authUsers", "lease", "members_removed"].iter().all(|name| !file.entries(name).is_empty());
+    let filled = ["authUsers", "lease", "members_removed"].iter().all(|name| !file.entries(name).is_empty());
     file.has_freelist()
         && key_pages.iter().filter(|v| v.flags == BRANCH).count() > 3
         && key_pages.iter().any(|v| v.depth >= 2)

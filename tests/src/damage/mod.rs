@@ -10,9 +10,12 @@
 //! buckets    bucket headers and inline buckets
 //! revisions  bucket `key`
 //! lost       revisions that are gone
-//! schema     etcd's other buckets
+//! schema     values of etcd's other buckets that cannot be read
+//! access     users, roles, and whether they count
+//! stored     what etcd needs to start: the raft index, versions, members, alarms
 //! ```
 
+mod access;
 mod base;
 mod buckets;
 mod elements;
@@ -22,6 +25,7 @@ mod lost;
 mod metas;
 mod revisions;
 mod schema;
+mod stored;
 mod trailer;
 mod tree;
 
@@ -29,7 +33,8 @@ use sha2::{Digest, Sha256};
 
 pub use base::{Base, bases};
 
-use crate::build::{Bucket, Freelist, Layout, with_trailer, write};
+use crate::build::{Bucket, Freelist, Layout, Node, with_trailer, write};
+use crate::dice::Dice;
 use crate::read::{File, database_of};
 
 /// A way to damage a file.
@@ -159,6 +164,62 @@ fn both(damaged: Vec<u8>, digest: &[u8], pages: Vec<u64>, page_size: usize) -> V
     ]
 }
 
+/// Damage to what etcd reads before it serves, and to who may read.
+#[must_use]
+pub fn of_what_etcd_starts_from() -> Vec<Damage> {
+    [access::ALL, stored::ALL, schema::ALL].concat()
+}
+
+/// Changes that make a file as healthy clusters have it.
+#[must_use]
+pub fn healthy() -> Vec<Damage> {
+    [access::HEALTHY, stored::HEALTHY].concat()
+}
+
+/// The snapshot with authentication on, and with it off.
+///
+/// # Panics
+/// When it cannot be read.
+#[must_use]
+pub fn with_authentication(good: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let apply = |damage: Damage| damage.apply(good).pop().expect("a changed file").file;
+    (apply(access::ON), apply(access::OFF))
+}
+
+/// The snapshot with one bit flipped in an entry of a bucket other than `key`, sealed with a right SHA-256; and which bit that is.
+///
+/// # Panics
+/// When it cannot be read, or has no such entry.
+#[must_use]
+pub fn one_bit_flipped(good: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
+    let file = File::new(database_of(good).to_vec());
+    let mut tree = file.tree();
+    let mut buckets: Vec<&mut Bucket> = Vec::new();
+    let mut names = Vec::new();
+    for (name, node) in &mut tree.entries {
+        if let Node::Bucket(bucket) = node
+            && name != b"key"
+            && !bucket.entries.is_empty()
+        {
+            names.push(String::from_utf8_lossy(name).into_owned());
+            buckets.push(bucket);
+        }
+    }
+    let chosen = dice.below(buckets.len());
+    let bucket = &mut buckets[chosen];
+    let mut key = bucket.entries.keys().nth(dice.below(bucket.entries.len())).expect("an entry").clone();
+    let Some(Node::Value(mut value)) = bucket.entries.remove(&key) else { panic!("a value") };
+    let said = key.escape_ascii().to_string();
+    let (at, bit) = (dice.below(key.len() + value.len()), dice.below(8));
+    match at.checked_sub(key.len()) {
+        None => key[at] ^= 1 << bit,
+        Some(at) => value[at] ^= 1 << bit,
+    }
+    bucket.put(key, value);
+    let layout = Layout { freelist: Freelist::NotSynced, ..Layout::plain(file.page_size, 7) };
+    (with_trailer(&write(&tree, &layout).database), format!("bit {bit} of byte {at} of {}/{said}", names[chosen]))
+}
+
 /// Every damage.
 #[must_use]
 pub fn all() -> Vec<Damage> {
@@ -173,6 +234,8 @@ pub fn all() -> Vec<Damage> {
         revisions::ALL,
         lost::ALL,
         schema::ALL,
+        access::ALL,
+        stored::ALL,
     ]
     .concat()
 }

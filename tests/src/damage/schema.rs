@@ -24,12 +24,10 @@ pub const ALL: &[Damage] = &[
         set(root, "meta", "finishedCompactRev", b"seventeen letters")
     }),
     Damage::content("conf_state_is_no_json", META, |root| set(root, "meta", "confState", b"{\"voters\":[1,")),
-    Damage::content("storage_version_unknown", &["version-unknown"], |root| {
+    Damage::content("storage_version_unknown", &["version-impossible"], |root| {
         set(root, "meta", "storageVersion", b"9.9.0")
     }),
-    Damage::content("storage_version_is_no_version", &["meta-malformed", "version-unknown"], |root| {
-        set(root, "meta", "storageVersion", b"banana")
-    }),
+    Damage::content("storage_version_is_no_version", META, |root| set(root, "meta", "storageVersion", b"banana")),
     Damage::content("lease_is_no_message", LEASE, |root| set_first(root, "lease", NO_MESSAGE)),
     Damage::content("lease_of_another_id", LEASE, lease_of_another_id),
     Damage::content("lease_under_a_short_key", LEASE, |root| rekey_first(root, "lease", &[0; 7])),
@@ -55,6 +53,7 @@ pub const ALL: &[Damage] = &[
     Damage::content("auth_revision_of_four_bytes", AUTH, |root| set(root, "auth", "authRevision", &[0; 4])),
     Damage::content("alarm_is_no_message", &["alarm-malformed"], alarm_is_no_message),
     Damage::content("alarm_of_an_unknown_type", &["alarm-malformed"], |root| alarm(root, 77)),
+    Damage::content("alarm_nospace", &["alarm-nospace"], |root| alarm(root, AlarmType::NoSpace.into())),
     Damage::content("alarm_corrupt", &["alarm-corrupt"], |root| alarm(root, AlarmType::Corrupt.into())),
 ];
 

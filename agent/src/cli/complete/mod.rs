@@ -161,6 +161,8 @@ mod tests {
             "keys to",
             "get key",
             "history key",
+            "find key",
+            "find paths",
             "usage prefix",
             "diff prefix",
             "export prefix",

@@ -1,6 +1,7 @@
 //! `etcdsnap auth FILE`
 
 use etcdsnap::core::proto::authpb::{Permission, Role, User};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{bytes, open, table, told};
@@ -24,13 +25,18 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
             let rest = json!({"enabled": auth.enabled, "revision": auth.revision});
             bytes::write_line(&mut lines, &object("auth", None, rest))?;
             let mut outcome = Ok(());
-            let mut write = |object: Map<String, Value>| {
+            let read = store.users(&mut |user| {
                 if outcome.is_ok() && lines.wanted() {
-                    outcome = bytes::write_line(&mut lines, &object);
+                    outcome = bytes::write_line(&mut lines, &user_object(&user, args.show_secrets));
                 }
-            };
-            let read = store.users(&mut |user| write(user_object(&user, args.show_secrets)));
-            let read = read.and_then(|()| store.roles(&mut |role| write(role_object(&role))));
+            });
+            let read = read.and_then(|()| {
+                store.roles(&mut |role| {
+                    if outcome.is_ok() && lines.wanted() {
+                        outcome = bytes::write_line(&mut lines, &role_line(&role));
+                    }
+                })
+            });
             read.map_err(|cause| snapshot.failed(cause))?;
             outcome?;
             lines.finish()?;
@@ -118,13 +124,28 @@ fn user_object(user: &User, show_secrets: bool) -> Map<String, Value> {
     object("user", Some(&user.name), rest)
 }
 
-fn role_object(role: &Role) -> Map<String, Value> {
-    let permissions = role.key_permission.iter().map(|permission| {
-        let mut object = Map::new();
-        object.insert("type".into(), permission.perm_type().as_str_name().into());
-        bytes::put(&mut object, "key", &permission.key);
-        bytes::put(&mut object, "rangeEnd", &permission.range_end);
-        Value::Object(object)
-    });
-    object("role", Some(&role.name), json!({"permissions": permissions.collect::<Vec<_>>()}))
+/// A role as JSON. A forged one has a million permissions, so they are written one by one.
+#[derive(Serialize)]
+struct RoleLine<'r> {
+    #[serde(flatten)]
+    head: Map<String, Value>,
+    permissions: Permissions<'r>,
+}
+
+struct Permissions<'r>(&'r [Permission]);
+
+impl Serialize for Permissions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|permission| {
+            let mut object = Map::new();
+            object.insert("type".into(), permission.perm_type().as_str_name().into());
+            bytes::put(&mut object, "key", &permission.key);
+            bytes::put(&mut object, "rangeEnd", &permission.range_end);
+            object
+        }))
+    }
+}
+
+fn role_line(role: &Role) -> RoleLine<'_> {
+    RoleLine { head: object("role", Some(&role.name), json!({})), permissions: Permissions(&role.key_permission) }
 }

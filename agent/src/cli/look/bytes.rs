@@ -6,7 +6,7 @@ pub use etcdsnap::core::words::{is_secret, key_text as key};
 use etcdsnap::core::words::{is_unprintable, key_bytes};
 use etcdsnap::printable;
 pub use etcdsnap::put_bytes as put;
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use crate::cli::exit::Failure;
 use crate::cli::output::Lines;
@@ -65,7 +65,7 @@ pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn write_line(lines: &mut Lines, object: &Map<String, Value>) -> Result<(), Failure> {
+pub fn write_line<T: Serialize + ?Sized>(lines: &mut Lines, object: &T) -> Result<(), Failure> {
     lines.write_with(|out| {
         etcdsnap::write_json(&mut *out, object)?;
         out.write_all(b"\n")

@@ -1,12 +1,12 @@
-//! `etcdsnap diff A [B]`
+//! `etcdsnap diff A [B]` and `etcdsnap diff A --endpoints …`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::{bytes, keys, open, range, revision, table, told};
+use super::{bytes, keys, live, open, range, revision, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -34,8 +34,15 @@ impl Side<'_> {
 /// When a file cannot be read, or stdout cannot be written.
 pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let range = range(&args.prefix, &args.interval)?;
-    if args.b.is_none() && args.rev_a == args.rev_b {
-        let advice = "Give a second file, or two revisions of this one: --rev-a N (and --rev-b M).";
+    if args.b.is_some() && args.live.0.is_some() {
+        let advice = "Leave out the second file, or the flags that name a server.";
+        return Err(Failure::new(
+            "there are two things to compare the snapshot with: a file and a running cluster",
+            advice,
+        ));
+    }
+    if args.b.is_none() && args.live.0.is_none() && args.rev_a == args.rev_b {
+        let advice = "Give a second file, two revisions of this one (--rev-a N and --rev-b M), or the running cluster (--endpoints).";
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));
     }
     if args.values && args.write_out == LookForm::Table {
@@ -46,7 +53,14 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     if args.a == stdin && args.b.as_deref() == Some(stdin) {
         return Err(input::stdin_twice());
     }
-    let other = args.b.as_ref().unwrap_or(&args.a);
+    let both: Vec<_> = [Some(&args.a), args.b.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    // Before anything is said about the first, which would go into the second.
+    input::check_not_written(&both)?;
+    let other = match (&args.b, &args.live.0) {
+        (Some(other), _) => other.as_path(),
+        (None, Some(_)) => Path::new("the snapshot of the running cluster"),
+        (None, None) => &args.a,
+    };
     let query = |store: &Store<'_, FileSource>, asked| {
         revision(store, asked).map(|revision| Query { range: range.clone(), revision, hash_values: false })
     };
@@ -55,9 +69,10 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
     drop(bar);
     // Two revisions of one file: it is open already, and standard input cannot be read again.
-    let (second, bar) = match &args.b {
-        Some(path) => open(path, args.work).map(|(snapshot, bar)| (Some(snapshot), bar))?,
-        None => (None, Bar::new(&args.a)),
+    let (second, bar) = match (&args.b, &args.live.0) {
+        (Some(path), _) => open(path, args.work).map(|(snapshot, bar)| (Some(snapshot), bar))?,
+        (None, Some(server)) => (Some(live::snapshot(server, args.work)?), Bar::new(other)),
+        (None, None) => (None, Bar::new(&args.a)),
     };
     let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
     let store_b = snapshot_b.store()?;

@@ -1,6 +1,7 @@
 //! `etcdsnap keys FILE [PREFIX]`
 
 use std::collections::HashSet;
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 
 use etcdsnap::FileSource;
@@ -56,10 +57,15 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         }
         form => {
             let mut lines = Lines::new();
+            if form != LookForm::Json && args.long && std::io::stdout().is_terminal() {
+                // Programs get lines alone.
+                let titles = LONG.map(|(title, _)| title.to_owned());
+                lines.write(line(&titles).as_bytes())?;
+            }
             for state in &keys {
                 match form {
                     LookForm::Json => bytes::write_line(&mut lines, &object(state))?,
-                    _ if args.long => lines.write(listed(state).as_bytes())?,
+                    _ if args.long => lines.write(line(&long(state)).as_bytes())?,
                     _ => lines.write(format!("{}\n", bytes::key(state.key)).as_bytes())?,
                 }
                 if !lines.wanted() {
@@ -107,8 +113,7 @@ pub fn long(state: &Key<'_>) -> [String; 6] {
 }
 
 /// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
-fn listed(state: &Key<'_>) -> String {
-    let [key, modified, create, version, size, lease] = long(state);
+fn line([key, modified, create, version, size, lease]: &[String; 6]) -> String {
     format!("{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}\n")
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap::{Code, Error, Report, Status, Trailer, Verdict};
+use etcdsnap::{Code, Error, Report, Status, Trailer, Verdict, put_path};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// `status -w json`: etcdutl's members first, then ours, then what was judged.
 #[derive(Serialize)]
@@ -12,7 +13,8 @@ use serde::Serialize;
 struct StatusObject<'r> {
     #[serde(flatten)]
     status: Option<&'r Status>,
-    file: String,
+    #[serde(flatten)]
+    file: Map<String, Value>,
     verdict: Verdict,
     sha256: &'r Trailer,
     finding_counts: &'r BTreeMap<Code, u64>,
@@ -21,7 +23,8 @@ struct StatusObject<'r> {
 /// `verify -w json`.
 #[derive(Serialize)]
 struct VerifyObject<'r> {
-    file: String,
+    #[serde(flatten)]
+    file: Map<String, Value>,
     #[serde(flatten)]
     report: &'r Report,
 }
@@ -29,7 +32,8 @@ struct VerifyObject<'r> {
 /// What stands in for a file that could not be judged.
 #[derive(Serialize)]
 struct ErrorObject {
-    file: String,
+    #[serde(flatten)]
+    file: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
     error: String,
@@ -65,8 +69,11 @@ pub fn one_or_array(objects: Vec<String>, asked: usize) -> String {
     }
 }
 
-fn name(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+/// `file`, and `fileBase64` where the path is no UTF-8.
+fn name(path: &Path) -> Map<String, Value> {
+    let mut object = Map::new();
+    put_path(&mut object, "file", path);
+    object
 }
 
 fn line(value: &impl Serialize) -> String {

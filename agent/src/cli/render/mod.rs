@@ -17,7 +17,7 @@ const WIDTH: usize = 100;
 pub fn wrap(first: &str, rest: &str, text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    for word in &pieces(text) {
         let indent = if lines.is_empty() { first } else { rest };
         let width = indent.chars().count() + line.chars().count() + 1 + word.chars().count();
         if !line.is_empty() && width > WIDTH {
@@ -34,6 +34,32 @@ pub fn wrap(first: &str, rest: &str, text: &str) -> String {
         lines.push_str(&format!("{indent}{line}\n"));
     }
     lines
+}
+
+/// What must stay on one line: words, and commands whole, because they are copied into a terminal.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut command = false;
+    for word in text.split_whitespace() {
+        match pieces.last_mut().filter(|_| command) {
+            Some(piece) => {
+                piece.push(' ');
+                piece.push_str(word);
+            }
+            None => {
+                command = word.starts_with('`') || word.trim_start_matches('(') == "etcdsnap";
+                pieces.push(word.to_owned());
+            }
+        }
+        let quoted = pieces.last().is_some_and(|piece| piece.trim_start_matches('(').starts_with('`'));
+        let ends = if quoted {
+            word.len() > 1 && word.trim_end_matches(['.', ',', ';', ':', ')']).ends_with('`')
+        } else {
+            word.ends_with(['.', ',', ';', ':', ')'])
+        };
+        command &= !ends;
+    }
+    pieces
 }
 
 /// Where a finding is: page, offset and key, as far as it has them.
@@ -67,5 +93,12 @@ mod tests {
         assert!(lines[0].starts_with("* word") && lines[0].len() <= WIDTH);
         assert!(lines[1].starts_with("  word"));
         assert_eq!(wrap("a", "b", ""), "");
+        let text = wrap(
+            "",
+            "",
+            &format!("{}etcdsnap history backup.db /registry/pods/a, or `etcdsnap verify x`: all", "word ".repeat(16)),
+        );
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1..], ["etcdsnap history backup.db /registry/pods/a, or `etcdsnap verify x`: all"]);
     }
 }

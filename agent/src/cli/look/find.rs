@@ -1,0 +1,166 @@
+//! `etcdsnap find KEY PATH…`
+
+use std::path::{Path, PathBuf};
+
+use etcdsnap::core::store::{Key, KeyRange};
+use etcdsnap::{Found, printable_path, put_path};
+use serde_json::Map;
+
+use super::{bytes, keys, table, told};
+use crate::cli::args::FindArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::input;
+use crate::cli::output::{self, Lines};
+use crate::cli::progress::Bar;
+use crate::cli::render::number::counted;
+
+/// Runs the command.
+///
+/// # Errors
+/// When no snapshot holds the key, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
+pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
+    let key = bytes::typed(&args.key)?;
+    let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
+    if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(input::stdin_twice());
+    }
+    input::check_not_written(&paths)?;
+    let range = if args.prefix { KeyRange::prefix(&key) } else { KeyRange::one(&key) };
+    let all = etcdsnap::find(&args.paths, &range, args.work.threads, &Bar::new(Path::new("snapshots")))?;
+    let mut tally = Tally::default();
+    let mut held = Vec::new();
+    for one in &all {
+        if let Some(states) = tally.take(one)? {
+            held.push((one, states));
+        }
+    }
+    match args.write_out {
+        LookForm::Json => json(&all, &held)?,
+        form if held.iter().any(|(_, states)| !states.is_empty()) => {
+            let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
+            table::print(form, columns, |take| {
+                for (one, states) in &held {
+                    for state in states {
+                        let row = row(one, state);
+                        if !take(row.get(..columns.len()).unwrap_or(&row))? {
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        _ => {}
+    }
+    tally.finish(args, &key)
+}
+
+/// An object for each key of each file, and for each file that cannot be read.
+fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    let named = |one: &Found| {
+        let mut object = Map::new();
+        put_path(&mut object, "file", &one.path);
+        object
+    };
+    for (one, states) in held {
+        for state in states {
+            let mut object = named(one);
+            object.insert("snapshotRevision".into(), revision(one).into());
+            object.extend(keys::object(state));
+            bytes::write_line(&mut lines, &object)?;
+            if !lines.wanted() {
+                return lines.finish();
+            }
+        }
+    }
+    for one in all.iter().filter(|one| !one.is_other_file()) {
+        if let Err(error) = &one.answer {
+            let mut object = named(one);
+            object.insert("error".into(), error.to_string().into());
+            bytes::write_line(&mut lines, &object)?;
+        }
+    }
+    lines.finish()
+}
+
+const COLUMNS: [table::Column; 5] =
+    [("file", false), ("revision", true), ("mod", true), ("bytes", true), ("key", false)];
+
+fn revision(found: &Found) -> i64 {
+    found.answer.as_ref().map_or(0, |answer| answer.revision)
+}
+
+fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
+    vec![
+        printable_path(&found.path),
+        revision(found).to_string(),
+        state.revision.main.to_string(),
+        if state.deleted { "deleted".into() } else { state.value_len.to_string() },
+        bytes::key(state.key),
+    ]
+}
+
+/// How many files there are of each kind.
+#[derive(Default)]
+struct Tally {
+    snapshots: u64,
+    holding: u64,
+    unread: u64,
+    others: u64,
+    worst: Option<Exit>,
+}
+
+impl Tally {
+    fn met(&mut self, exit: Exit) {
+        self.worst = self.worst.max(Some(exit));
+    }
+
+    /// The keys of one file, and what there is to say of it.
+    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+        if one.is_other_file() {
+            self.others = self.others.saturating_add(1);
+            return Ok(None);
+        }
+        let answer = match &one.answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.unread = self.unread.saturating_add(1);
+                self.met(Exit::of_error(error));
+                output::complain(&error.to_string(), &error.advice());
+                return Ok(None);
+            }
+        };
+        self.snapshots = self.snapshots.saturating_add(1);
+        self.met(told(&one.path, &answer.lost));
+        let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
+        if states.iter().any(|state| !state.deleted) {
+            self.holding = self.holding.saturating_add(1);
+        }
+        Ok(Some(states))
+    }
+
+    fn finish(self, args: &FindArgs, key: &[u8]) -> Result<Exit, Failure> {
+        let name = bytes::key(key);
+        let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+        let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
+        if self.unread > 0 {
+            text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
+        }
+        if self.others > 0 {
+            text.push_str(&format!("; {} no snapshot", counted(self.others, "file is", "files are")));
+        }
+        let worst = self.worst.unwrap_or(Exit::Done);
+        if self.holding == 0 {
+            let advice = if self.unread > 0 {
+                "What could not be read may hold it."
+            } else {
+                "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it."
+            };
+            return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
+        }
+        output::warn(&format!("{text}."));
+        Ok(worst)
+    }
+}

@@ -1,0 +1,56 @@
+//! `etcdsnap version`
+
+use etcdsnap::core::bolt::meta;
+use serde::Serialize;
+
+use super::args::{RestoreForm, VersionArgs};
+use super::exit::{Exit, Failure};
+use super::output;
+
+/// Versions of etcd whose snapshots are read.
+const READ: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
+
+/// Versions of etcd that snapshots are saved from, and that start from what is restored.
+const SERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
+
+/// How a snapshot may be compressed.
+const PACKINGS: [&str; 3] = ["gzip", "zip", "zstd"];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    version: &'static str,
+    reads: [&'static str; 5],
+    saves: [&'static str; 4],
+    restores: [&'static str; 4],
+    database_format: u32,
+    compressions: [&'static str; 3],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run(args: &VersionArgs) -> Result<Exit, Failure> {
+    let known = Version {
+        version: env!("CARGO_PKG_VERSION"),
+        reads: READ,
+        saves: SERVED,
+        restores: SERVED,
+        database_format: meta::VERSION,
+        compressions: PACKINGS,
+    };
+    let text = match args.write_out {
+        RestoreForm::Json => etcdsnap::to_json(&known).map_err(|error| Failure::new(error.to_string(), ""))?,
+        RestoreForm::Text => format!(
+            "etcdsnap version: {}\nReads snapshots of etcd: {}\nSaves from and restores for etcd: {}\nDatabase format: bolt {}\nCompression: {}",
+            known.version,
+            READ.join(", "),
+            SERVED.join(", "),
+            known.database_format,
+            PACKINGS.join(", "),
+        ),
+    };
+    output::print(&format!("{text}\n"))?;
+    Ok(Exit::Done)
+}

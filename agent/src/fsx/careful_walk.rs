@@ -1,0 +1,172 @@
+//! Follows a path name by name, from handle to handle, and no symbolic link that another user may have planted on the way.
+//!
+//! The kernel's `protected_symlinks` does the same in directories such as `/tmp`, where it is switched on. Here it holds for every directory that others may write to.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
+
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::other_users::{ForeignLink, is_open_to_others, is_ours};
+
+/// Links that are followed for one path, as by the kernel.
+const MAX_LINKS: usize = 40;
+
+/// Where a path ends.
+pub(super) enum End {
+    /// At a directory.
+    Directory(Directory),
+    /// At something else, which is no link.
+    Other {
+        /// The directory that it is in.
+        directory: Directory,
+        /// Its name there.
+        name: OsString,
+        /// What it is.
+        facts: Metadata,
+    },
+}
+
+/// Follows `path` from `start`, or from the root when it is absolute.
+///
+/// # Errors
+/// What the system says; a [`ForeignLink`] where such a link is on the way.
+pub(super) fn walk(start: Directory, path: &Path) -> io::Result<End> {
+    if path.as_os_str().is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut here = start;
+    let mut left = VecDeque::new();
+    prepend(&mut left, &mut here, path)?;
+    let mut links = 0_usize;
+    while let Some(name) = left.pop_front() {
+        let path = Path::new(&name);
+        match open(&here, path, OFlags::DIRECTORY | OFlags::NOFOLLOW) {
+            Ok(directory) => {
+                here = Directory::from_handle(directory, here.path_of(path));
+                continue;
+            }
+            Err(Errno::NOTDIR | Errno::LOOP) => {}
+            Err(cause) => return Err(cause.into()),
+        }
+        let found = open(&here, path, OFlags::NOFOLLOW)?;
+        let facts = found.metadata()?;
+        if facts.is_symlink() {
+            links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
+            if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
+                // These lead to what a process has open, whatever their text says.
+                here = Directory::from_handle(open(&here, path, OFlags::DIRECTORY)?, here.path_of(path));
+                continue;
+            }
+            if !is_ours(facts.uid()) && is_open_to_others(&here.facts()?) {
+                return Err(ForeignLink { path: here.path_of(path), owner: facts.uid() }.into());
+            }
+            let target = readlinkat(&found, "", Vec::new())?;
+            prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
+        } else if facts.is_dir() {
+            // It has become one a moment ago.
+            here = Directory::from_handle(found, here.path_of(path));
+        } else if left.is_empty() {
+            return Ok(End::Other { directory: here, name, facts });
+        } else {
+            return Err(Errno::NOTDIR.into());
+        }
+    }
+    Ok(End::Directory(here))
+}
+
+fn open(directory: &Directory, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
+    Ok(openat(directory, name, OFlags::PATH | OFlags::CLOEXEC | flags, Mode::empty())?.into())
+}
+
+/// Puts the names of `path` before those that are left; an absolute path begins at the root.
+fn prepend(left: &mut VecDeque<OsString>, here: &mut Directory, path: &Path) -> io::Result<()> {
+    if path.is_absolute() {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        *here = Directory::from_handle(openat(CWD, "/", flags, Mode::empty())?.into(), "/".into());
+    }
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(_) | Component::ParentDir => left.push_front(component.as_os_str().to_owned()),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+
+    use super::*;
+    use crate::fsx::file_identity::FileIdentity;
+
+    fn leads_to(path: &Path) -> io::Result<FileIdentity> {
+        Directory::open(path)?.identity()
+    }
+
+    #[test]
+    fn leads_where_the_system_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        symlink("a/b", at("relative")).unwrap();
+        symlink(at("relative"), at("absolute")).unwrap();
+        symlink("../a/./b/..", at("a/up")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        symlink("file", at("to file")).unwrap();
+        for path in ["a", "a/b", "relative", "absolute", "absolute/", "relative/..", "a/up/b/../..", "./a//b/.", "a/up"]
+        {
+            let expected = FileIdentity::at(&at(path)).unwrap().unwrap();
+            assert_eq!(leads_to(&at(path)).unwrap(), expected, "{path}");
+        }
+        for path in ["/", ".", "..", "/proc/self/cwd", "/proc/self/root/proc"] {
+            assert_eq!(Some(leads_to(Path::new(path)).unwrap()), FileIdentity::at(Path::new(path)).unwrap(), "{path}");
+        }
+        for path in ["", "missing", "loop", "file", "file/x", "to file/x", "a/missing/b"] {
+            let path = if path.is_empty() { "".into() } else { at(path) };
+            let (ours, systems) = (leads_to(&path).unwrap_err(), fs::read_dir(&path).unwrap_err());
+            assert_eq!(ours.kind(), systems.kind(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_link_of_another_user_is_followed_only_where_no_other_user_could_put_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        symlink("real", at("link")).unwrap();
+        symlink("link", at("ours")).unwrap();
+        let mode = |mode| fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        for open in [0o777, 0o1777, 0o775] {
+            mode(open);
+            leads_to(&at("ours")).unwrap();
+        }
+        if lchown(at("link"), Some(4321), None).is_err() {
+            eprintln!("*** only root can give links away ***");
+            return;
+        }
+        for open in [0o777, 0o1777, 0o775] {
+            mode(open);
+            for path in ["link", "ours", "link/x/y", "ours/.."] {
+                let error = leads_to(&at(path)).unwrap_err();
+                assert!(error.to_string().contains("link is a symbolic link of user 4321"), "{open:o} {path}: {error}");
+                assert!(!ForeignLink::advice(&error).is_empty());
+            }
+        }
+        mode(0o755);
+        leads_to(&at("link")).unwrap();
+        // Who owns the directory may write to it.
+        std::os::unix::fs::chown(folder.path(), Some(4321), None).unwrap();
+        assert!(leads_to(&at("link")).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! A device or a FIFO that an output path leads to: whose it is, and opened as the one that was looked at.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, openat};
+use rustix::io::retry_on_intr;
+
+use super::directory::Directory;
+use super::file_identity::FileIdentity;
+use super::other_users::{is_open_to_others, is_ours};
+use super::output_error::OutputError;
+use super::output_target::check_facts;
+
+/// A character device or a FIFO.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// One that this process was given.
+    Descriptor,
+    /// One that has this name in this directory.
+    Named { directory: Directory, name: OsString, identity: FileIdentity },
+}
+
+impl Stream {
+    /// Follows a name to the stream itself. Where others may write, they can leave one, or a link to one, to read what is written or to have the program wait.
+    ///
+    /// # Errors
+    /// [`OutputError::Kind`] for such a one; [`OutputError::Write`] for such a link, and what the system says.
+    pub fn trace(directory: &Directory, name: &Path, kind: FileType, path: &Path) -> Result<Self, OutputError> {
+        let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
+        let (directory, name, facts) = directory.trace(name).map_err(failed)?;
+        if FileType::from_raw_mode(facts.mode()) != kind {
+            return Err(failed(replaced()));
+        }
+        if !is_ours(facts.uid()) && is_open_to_others(&directory.facts().map_err(failed)?) {
+            let reason = match kind {
+                FileType::Fifo => "is a FIFO of another user, in a directory that other users may write to",
+                _ => "is a device of another user, in a directory that other users may write to",
+            };
+            return Err(OutputError::Kind { path: path.to_owned(), reason });
+        }
+        Ok(Self::Named { directory, name, identity: FileIdentity::of(&facts) })
+    }
+
+    /// Opens it to be written, and waits for a reader.
+    ///
+    /// # Errors
+    /// What the system says; [`OutputError::Input`] when it is one of the `inputs`.
+    pub fn open(&self, path: &Path, inputs: &[&Path]) -> Result<File, OutputError> {
+        let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
+        let Self::Named { directory, name, identity } = self else {
+            return OpenOptions::new().write(true).open(path).map_err(failed);
+        };
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = retry_on_intr(|| openat(directory, name, flags, Mode::empty()));
+        let file = File::from(opened.map_err(|cause| failed(cause.into()))?);
+        let facts = file.metadata().map_err(failed)?;
+        if FileIdentity::of(&facts) != *identity {
+            return Err(failed(replaced()));
+        }
+        check_facts(path, &facts, inputs)?;
+        Ok(file)
+    }
+}
+
+fn replaced() -> io::Error {
+    io::Error::other("something else was put there meanwhile")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::CWD;
+
+    use crate::fsx::output_target::judge_stream;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_that_another_user_may_have_planted_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, chown, lchown};
+
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        rustix::fs::mknodat(CWD, at("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+        symlink("/dev/null", at("null")).unwrap();
+        symlink("fifo", at("ours")).unwrap();
+        let mode = |mode| fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o1777);
+        for name in ["fifo", "null", "ours"] {
+            judge_stream(&at(name), &[]).unwrap();
+        }
+        if chown(at("fifo"), Some(4321), None).is_err() {
+            eprintln!("*** only root can give files away ***");
+            return;
+        }
+        lchown(at("null"), Some(4321), None).unwrap();
+        for open in [0o1777, 0o777, 0o775] {
+            mode(open);
+            for (name, words) in [
+                ("fifo", "is a FIFO of another user"),
+                ("ours", "is a FIFO of another user"),
+                ("null", "is a symbolic link of user 4321"),
+            ] {
+                let error = judge_stream(&at(name), &[]).unwrap_err();
+                assert!(error.to_string().contains(words), "{open:o} {name}: {error}");
+                assert!(!error.advice().is_empty(), "{name}");
+            }
+        }
+        // Nobody but root can have put them there.
+        mode(0o755);
+        for name in ["fifo", "null", "ours"] {
+            judge_stream(&at(name), &[]).unwrap();
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! By how much to raise the revision when nobody says so.
+//!
+//! OpenShift keeps `revision.json` in the data directory of etcd and, beside a backup, a copy that may be younger than the backup:
+//! ```text
+//! {"clusterId":N,"raftIndex":{"https://10.0.0.1:2379":N,…},"maxRaftIndex":N,"created":"2025-01-01 00:00:00 +0000 UTC"}
+//! ```
+//! Each write takes an index of raft, so the largest index bounds the writes there have been; a fifth more covers those since the file was written. Source:
+//! `pkg/cmd/rev` of OpenShift's cluster-etcd-operator.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::number::grouped;
+use crate::printable::printable_path;
+
+/// What etcd's documentation advises: as many as 1,500 writes a second are in a week.
+const USUAL: u64 = 1_000_000_000;
+
+/// The name of OpenShift's file.
+const FILE: &str = "revision.json";
+
+/// Bytes of the longest such file that is read: an index for each of a thousand endpoints.
+const LONGEST: u64 = 128 << 10;
+
+/// By how much the revision is raised, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoBump {
+    /// By how much.
+    pub by: u64,
+    /// From what that follows.
+    pub basis: BumpBasis,
+}
+
+/// From what an [`AutoBump`] follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BumpBasis {
+    /// OpenShift's file beside the snapshot.
+    RevisionFile {
+        /// The file.
+        path: PathBuf,
+        /// The `maxRaftIndex` in it.
+        max_raft_index: u64,
+    },
+    /// There is no such file.
+    Usual,
+    /// There is one that says nothing: which, and why.
+    Unusable(PathBuf, String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RevisionFile {
+    max_raft_index: Option<u64>,
+}
+
+/// Looks for OpenShift's `revision.json` beside a snapshot: the answer is 1.2 times its `maxRaftIndex`, or else a billion.
+#[must_use]
+pub fn auto_bump(snapshot: &Path) -> AutoBump {
+    let usual = |basis| AutoBump { by: USUAL, basis };
+    if snapshot.as_os_str() == "-" {
+        return usual(BumpBasis::Usual);
+    }
+    let path = snapshot.with_file_name(FILE);
+    if !path.exists() {
+        return usual(BumpBasis::Usual);
+    }
+    match max_raft_index(&path) {
+        Ok(max_raft_index) => {
+            let by = max_raft_index.saturating_add(max_raft_index.div_ceil(5));
+            AutoBump { by, basis: BumpBasis::RevisionFile { path, max_raft_index } }
+        }
+        Err(reason) => usual(BumpBasis::Unusable(path, reason)),
+    }
+}
+
+fn max_raft_index(path: &Path) -> Result<u64, String> {
+    // Of a FIFO nothing may ever come.
+    if !path.is_file() {
+        return Err("it is no file".into());
+    }
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+    read.map_err(|cause| crate::error::plain(&cause))?;
+    let found: RevisionFile =
+        serde_json::from_slice(&text).map_err(|cause| format!("it is not what OpenShift writes ({cause})"))?;
+    found.max_raft_index.filter(|index| *index > 0).ok_or_else(|| "it has no maxRaftIndex".into())
+}
+
+impl std::fmt::Display for AutoBump {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "--bump-revision auto raises the revision by {}: ", grouped(self.by))?;
+        match &self.basis {
+            BumpBasis::RevisionFile { path, max_raft_index } => {
+                write!(out, "1.2 times the maxRaftIndex {} in {}", grouped(*max_raft_index), printable_path(path))
+            }
+            BumpBasis::Usual => write!(out, "there is no {FILE} beside the snapshot"),
+            BumpBasis::Unusable(path, reason) => {
+                write!(out, "{} cannot be used, because {}", printable_path(path), crate::printable(reason))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_file_beside_the_snapshot_decides() {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshot = folder.path().join("snapshot.db");
+        let of = |text: &str| {
+            fs::write(folder.path().join(FILE), text).unwrap();
+            auto_bump(&snapshot)
+        };
+        assert_eq!(auto_bump(&snapshot), AutoBump { by: USUAL, basis: BumpBasis::Usual });
+        assert_eq!(auto_bump(Path::new("-")).basis, BumpBasis::Usual);
+        let found = of(
+            r#"{"clusterId":1,"raftIndex":{"https://10.0.0.1:2379":999,"https://10.0.0.2:2379":1001},"maxRaftIndex":1001,"created":"2025"}"#,
+        );
+        assert_eq!(found.by, 1202);
+        assert!(found.to_string().contains("by 1,202: 1.2 times the maxRaftIndex 1,001 in "), "{found}");
+        assert_eq!(of(r#"{"clusterId":"0","maxRaftIndex":5}"#).by, 6);
+        for bad in
+            ["", "{}", "[]", r#"{"maxRaftIndex":0}"#, r#"{"maxRaftIndex":-1}"#, r#"{"maxRaftIndex":"7"}"#, "\u{9b}31m"]
+        {
+            let found = of(bad);
+            assert_eq!(found.by, USUAL, "{bad}");
+            assert!(found.to_string().contains("revision.json cannot be used, because it "), "{found}");
+        }
+        let largest = of(&format!(r#"{{"maxRaftIndex":{}}}"#, u64::MAX));
+        assert_eq!(largest.by, u64::MAX);
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        fs::create_dir(folder.path().join(FILE)).unwrap();
+        assert!(auto_bump(&snapshot).to_string().contains("it is no file"));
+    }
+}

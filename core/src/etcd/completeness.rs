@@ -1,0 +1,71 @@
+//! What shows only when all small buckets have been read: entries that are missing, and entries that contradict each other.
+//!
+//! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
+
+use crate::code::Code;
+use crate::etcd::schema::Facts;
+use crate::etcd::version;
+use crate::finding::Finding;
+
+/// The first value that is taken for impossible where etcd counts up from 1: half of the 64 bits.
+const IMPOSSIBLE: u64 = 1 << 63;
+
+/// Revisions that must be left for writes. At a million a second they last for more than an hour.
+const REVISIONS_LEFT: i64 = 1 << 32;
+
+/// Judges the small buckets as a whole. `has` says whether there is a bucket of a name; of what it lacks nothing is said here.
+#[must_use]
+pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |code: Code, key: &str, text: String| {
+        let finding = Finding::new(code, text).key(key.as_bytes());
+        found.push(match facts.places.get(key) {
+            Some((page, offset)) => finding.page(*page).offset(*offset),
+            None => finding,
+        });
+    };
+    let versions = [facts.cluster_version.as_deref(), facts.storage_version.as_deref()];
+    let since_3_5 = versions.into_iter().flatten().filter_map(version::parse).any(|version| version >= (3, 5, 0));
+    for (bucket, name, wanted) in [
+        ("meta", "consistent_index", true),
+        ("meta", "term", since_3_5),
+        ("cluster", "clusterVersion", true),
+        ("auth", "authRevision", true),
+    ] {
+        if wanted && !facts.places.contains_key(name) && has(bucket) {
+            say(Code::EntryMissing, name, format!("Bucket `{bucket}` has no entry `{name}`."));
+        }
+    }
+    for (name, number) in
+        [("consistent_index", facts.consistent_index), ("term", facts.term), ("authRevision", facts.access.revision)]
+    {
+        if let Some(number) = number.filter(|number| *number == 0 || *number >= IMPOSSIBLE) {
+            say(Code::NumberImpossible, name, format!("`{name}` is {number}; etcd counts it up from 1."));
+        }
+    }
+    for (name, mark) in
+        [("finishedCompactRev", facts.finished_compact), ("scheduledCompactRev", facts.scheduled_compact)]
+    {
+        if let Some(mark) = mark.filter(|mark| !leaves_revisions(*mark)) {
+            say(Code::RevisionsExhausted, name, format!("`{name}` is {mark}; the largest revision is {}.", i64::MAX));
+        }
+    }
+    if let Some((code, key, text)) = version::contradiction(versions[0], versions[1]) {
+        say(code, key, text);
+    }
+    if facts.access.enabled && !facts.access.has_root {
+        let text = "Authentication is on, but there is no user `root` with the role `root`.";
+        let key = if facts.places.contains_key("root") { "root" } else { "authEnabled" };
+        say(Code::AuthWithoutRoot, key, text.into());
+    }
+    if facts.members == 0 && has("members") {
+        say(Code::MembersMissing, "members", "Bucket `members` is empty.".into());
+    }
+    found
+}
+
+/// Whether a store at this revision can still be written to.
+#[must_use]
+pub fn leaves_revisions(revision: i64) -> bool {
+    revision < i64::MAX.saturating_sub(REVISIONS_LEFT)
+}

@@ -1,0 +1,107 @@
+//! The values that etcd writes as JSON, checked for the types that Go's decoder wants: with others it panics.
+
+use serde_json::{Map, Value};
+
+use crate::etcd::schema::small;
+use crate::etcd::version;
+
+/// A JSON object.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn object(value: &[u8]) -> Result<Map<String, Value>, String> {
+    match serde_json::from_slice(small(value)?) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("the value is JSON, but no object".into()),
+        Err(error) => Err(format!("the value is no JSON: {error}")),
+    }
+}
+
+/// `meta/confState`, a `raftpb.ConfState`: lists of member ids and a flag. It is not compared with bucket `members`: a restore leaves that of the old cluster.
+///
+/// # Errors
+/// As [`object`].
+pub fn check_conf_state(value: &[u8]) -> Result<(), String> {
+    let state = object(value)?;
+    for name in ["voters", "learners", "voters_outgoing", "learners_next"] {
+        let ids = match state.get(name) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(ids)) => ids,
+            Some(other) => return Err(format!("\"{name}\" is {}, not a list of member ids", kind(other))),
+        };
+        if let Some(other) = ids.iter().find(|id| id.as_u64().is_none()) {
+            return Err(format!("\"{name}\" holds {}, not a member id", kind(other)));
+        }
+    }
+    if let Some(other) = state.get("auto_leave").filter(|flag| !flag.is_boolean() && !flag.is_null()) {
+        return Err(format!("\"auto_leave\" is {}, not true or false", kind(other)));
+    }
+    let voters = state.get("voters").and_then(Value::as_array);
+    if voters.is_none_or(Vec::is_empty) {
+        return Err("there is no voter".into());
+    }
+    Ok(())
+}
+
+/// `cluster/downgrade`: whether a downgrade is under way, and to which version.
+///
+/// # Errors
+/// As [`object`].
+pub fn check_downgrade(value: &[u8]) -> Result<(), String> {
+    let downgrade = object(value)?;
+    if let Some(other) = downgrade.get("enabled").filter(|flag| !flag.is_boolean() && !flag.is_null()) {
+        return Err(format!("\"enabled\" is {}, not true or false", kind(other)));
+    }
+    match downgrade.get("target-version") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(target)) if target.is_empty() || version::parse(target).is_some() => Ok(()),
+        Some(Value::String(_)) => Err("\"target-version\" is no version".into()),
+        Some(other) => Err(format!("\"target-version\" is {}, not a version", kind(other))),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number of another kind",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_etcd_writes_passes() {
+        for text in [
+            r#"{"voters":[10600525092613692218],"auto_leave":false}"#,
+            r#"{"voters":[1,2],"learners":[3],"voters_outgoing":null,"learners_next":[],"auto_leave":true,"later":{}}"#,
+        ] {
+            assert_eq!(check_conf_state(text.as_bytes()), Ok(()), "{text}");
+        }
+        for text in ["{}", r#"{"target-version":"","enabled":false}"#, r#"{"target-version":"3.5.0","enabled":true}"#] {
+            assert_eq!(check_downgrade(text.as_bytes()), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_types_are_named() {
+        for (text, said) in [
+            (r#"{"voters":["a"]}"#, "\"voters\" holds text, not a member id"),
+            (r#"{"voters":[-5]}"#, "\"voters\" holds a number of another kind, not a member id"),
+            (r#"{"voters":7}"#, "\"voters\" is a number of another kind, not a list of member ids"),
+            (r#"{"voters":[1],"auto_leave":"no"}"#, "\"auto_leave\" is text, not true or false"),
+            ("{}", "there is no voter"),
+            ("[]", "the value is JSON, but no object"),
+        ] {
+            assert_eq!(check_conf_state(text.as_bytes()).unwrap_err(), said);
+        }
+        for text in [r#"{"target-version":"banana"}"#, r#"{"target-version":3}"#, r#"{"enabled":"yes"}"#] {
+            assert!(check_downgrade(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

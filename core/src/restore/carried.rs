@@ -1,0 +1,40 @@
+//! What a restored cluster takes over from the old one that a person should know before it is started.
+
+use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
+use prost::Message;
+
+use crate::bolt::database::Database;
+use crate::etcd::version;
+use crate::source::Source;
+
+/// What is carried over. What damage hides is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// Names of the alarms, each once: `NOSPACE`, `CORRUPT`. Under either etcd refuses writes until it is disarmed.
+    pub alarms: Vec<&'static str>,
+    /// Whether there are leases. Each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
+    pub has_leases: bool,
+    /// The oldest etcd that starts on it and is supported, as `MAJOR.MINOR`.
+    pub oldest_etcd: String,
+}
+
+/// Looks for what the database in `database` carries.
+pub(super) fn carried<S: Source + ?Sized>(database: &mut Database<'_, S>) -> Carried {
+    let mut alarms: Vec<&'static str> = Vec::new();
+    // A member raises each alarm once at most: they all fit one page.
+    for key in database.last_keys(b"alarm").unwrap_or_default() {
+        let kind = AlarmMember::decode(key.as_slice()).ok().and_then(|alarm| AlarmType::try_from(alarm.alarm).ok());
+        if let Some(kind @ (AlarmType::Nospace | AlarmType::Corrupt)) = kind {
+            alarms.push(kind.as_str_name());
+        }
+    }
+    alarms.sort_unstable();
+    alarms.dedup();
+    let has_leases = database.last_key(b"lease").ok().flatten().is_some();
+    let mut text = |bucket: &[u8], key: &[u8]| {
+        database.get(bucket, key).ok().flatten().and_then(|value| String::from_utf8(value).ok())
+    };
+    let (cluster, storage) = (text(b"cluster", b"clusterVersion"), text(b"meta", b"storageVersion"));
+    let (major, minor) = version::oldest_etcd(cluster.as_deref(), storage.as_deref());
+    Carried { alarms, has_leases, oldest_etcd: format!("{major}.{minor}") }
+}

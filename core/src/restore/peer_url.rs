@@ -1,0 +1,105 @@
+//! Peer URLs: how they are spelt.
+
+use std::net::Ipv6Addr;
+
+use crate::credentials::quotable;
+use crate::restore::membership::MembershipError;
+
+/// A peer URL, spelt as Go's `url.URL` spells it again; rarer spellings, which Go would change, are refused. `flag` is where it was given, without dashes.
+///
+/// # Errors
+/// [`MembershipError::Url`].
+pub(super) fn parse(flag: &'static str, text: &str) -> Result<String, MembershipError> {
+    let given = text.trim();
+    let refuse = |reason| Err(MembershipError::Url { flag, url: quotable(given).into_owned(), reason });
+    let Some((scheme, rest)) = given.split_once("://") else { return refuse("it does not begin with a scheme") };
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.as_str() {
+        "unix" | "unixs" => {
+            let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            if !path.bytes().all(|byte| is_plain(byte) || b":/".contains(&byte)) {
+                return refuse("it has characters that a socket's name should not have");
+            }
+            match place.rsplit_once(':') {
+                // etcd takes what is before the path for a host with a port.
+                Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    refuse("what follows the colon is no port")
+                }
+                Some((host, _)) if !is_host(host) => refuse("its host is neither a name nor an address"),
+                None if !place.is_empty() && !is_host(place) => refuse("its host is neither a name nor an address"),
+                _ => Ok(format!("{scheme}://{rest}")),
+            }
+        }
+        "http" | "https" => {
+            if rest.contains('/') {
+                return refuse("it must not have a path");
+            }
+            let Some((host, port)) = rest.rsplit_once(':') else { return refuse("it has no port") };
+            if port.is_empty() || port.parse::<u16>().is_err() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+                return refuse("its port is no number from 0 to 65535");
+            }
+            if is_host(host) {
+                Ok(format!("{scheme}://{rest}"))
+            } else {
+                refuse("its host is neither a name nor an address")
+            }
+        }
+        _ => refuse("its scheme must be http, https, unix or unixs"),
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets, which may have a zone (`[fe80::1%25eth0]`).
+fn is_host(host: &str) -> bool {
+    match literal(host) {
+        Some(address) => {
+            let (address, zone) =
+                address.split_once("%25").map_or((address, None), |(address, zone)| (address, Some(zone)));
+            let zone_fits = zone.is_none_or(|zone| !zone.is_empty() && zone.bytes().all(is_plain));
+            address.parse::<Ipv6Addr>().is_ok() && zone_fits
+        }
+        None => host.bytes().all(is_plain),
+    }
+}
+
+/// What is in brackets.
+pub(super) fn literal(host: &str) -> Option<&str> {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']'))
+}
+
+/// Characters that Go leaves as they are.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_go() {
+        for (given, expected) in [
+            ("http://[fe80::1%25lo]:1", "http://[fe80::1%25lo]:1"),
+            ("HTTP://127.0.0.1:1", "http://127.0.0.1:1"),
+            ("uNiXs://host:1", "unixs://host:1"),
+            (" https://h:1 ", "https://h:1"),
+            ("unix://localhost:1", "unix://localhost:1"),
+            ("unix:///tmp/a:b.sock", "unix:///tmp/a:b.sock"),
+            ("unix://x:", "unix://x:"),
+            ("unix://[::1%25lo]:2", "unix://[::1%25lo]:2"),
+        ] {
+            assert_eq!(parse("f", given).as_deref(), Ok(expected));
+        }
+        for bad in [
+            "unix://localhost:m1",
+            "unix://a:b:1",
+            "unix://[::1",
+            "http://[fe80::1%lo]:1",
+            "http://[fe80::1%25]:1",
+            "http://[fe80::1%25a/b]:1",
+            "http://127.0.0.1%25lo:1",
+            "http://a:b:1",
+        ] {
+            assert!(parse("f", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The URLs that etcd is given when it starts from what was restored.
+//!
+//! A member advertises names or addresses; it listens on addresses alone, because etcd refuses a name there. Source: `checkBindURLs` of etcd's `server/embed/config.go`.
+
+use std::net::Ipv4Addr;
+
+use crate::restore::membership::Member;
+use crate::restore::peer_url::literal;
+
+/// etcd's usual port for clients.
+const CLIENT_PORT: u16 = 2379;
+
+/// The URLs for `--listen-peer-urls` or `--listen-client-urls` of a member that advertises `urls`: a name stands for all addresses of its host.
+///
+/// The `cluster` decides between `0.0.0.0` and `[::]` for a name: `[::]` where it has IPv6 addresses and none of IPv4. On Linux etcd listens for both with either.
+#[must_use]
+pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
+    let only_v6 = {
+        let hosts = || cluster.iter().flat_map(|member| &member.peer_urls).filter_map(|url| Some(split(url)?.1));
+        hosts().any(|host| literal(host).is_some()) && !hosts().any(|host| host.parse::<Ipv4Addr>().is_ok())
+    };
+    let every = if only_v6 { "[::]" } else { "0.0.0.0" };
+    let listen = |url: &String| match split(url) {
+        Some((scheme, host, port)) => {
+            // etcd takes no zone in the address that it listens on.
+            let zoned = literal(host).is_some_and(|address| address.contains('%'));
+            let host = match host {
+                _ if zoned => "[::]",
+                host if host == "localhost" || literal(host).is_some() || host.parse::<Ipv4Addr>().is_ok() => host,
+                _ => every,
+            };
+            format!("{scheme}://{host}:{port}")
+        }
+        None => url.clone(),
+    };
+    let urls: Vec<String> = urls.iter().map(listen).collect();
+    let mut kept: Vec<String> = Vec::new();
+    for url in &urls {
+        // A port of all addresses cannot be listened on once more for one of them.
+        let included = urls.iter().chain(&kept).any(|other| includes(other, url, &kept));
+        if !kept.contains(url) && !included {
+            kept.push(url.clone());
+        }
+    }
+    kept
+}
+
+/// Whether listening on `all` leaves nothing to listen on for `one`. Of `0.0.0.0` and `[::]` the one that was `kept` first counts.
+fn includes(all: &str, one: &str, kept: &[String]) -> bool {
+    let every = |host: &str| ["0.0.0.0", "[::]"].contains(&host);
+    let (Some((_, host, port)), Some((_, own, same))) = (split(all), split(one)) else { return false };
+    port == same && host != own && every(host) && (!every(own) || kept.iter().any(|url| url == all))
+}
+
+/// The URLs for `--advertise-client-urls`: the hosts and schemes of the peer URLs with etcd's usual port 2379, or with the port below that of the peers where several members share a host.
+///
+/// None where that cannot be told: for sockets, and where a port is taken by peers.
+#[must_use]
+pub fn client_urls(member: &Member, cluster: &[Member]) -> Vec<String> {
+    let of = |member: &Member| -> Vec<(String, String, u16)> {
+        let split = member.peer_urls.iter().filter_map(|url| split(url));
+        split
+            .filter_map(|(scheme, host, port)| Some((scheme.to_owned(), host.to_owned(), port.parse().ok()?)))
+            .collect()
+    };
+    let (own, all) = (of(member), cluster.iter().map(of).collect::<Vec<_>>());
+    let mut urls = Vec::new();
+    for (scheme, host, port) in &own {
+        let here = |peers: &&Vec<(String, String, u16)>| peers.iter().any(|(_, other, _)| other == host);
+        let shared = all.iter().filter(here).count() > 1;
+        let client = if shared { port.saturating_sub(1) } else { CLIENT_PORT };
+        let taken = all.iter().flatten().any(|(_, other, port)| other == host && *port == client);
+        if client == 0 || taken {
+            return Vec::new();
+        }
+        let url = format!("{scheme}://{host}:{client}");
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    urls
+}
+
+/// Scheme, host and port of a URL with these; none for a socket's path.
+fn split(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("http"))?;
+    let (host, port) = rest.rsplit_once(':')?;
+    Some((scheme, host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(urls: &[&str]) -> Member {
+        Member { id: 1, peer_urls: urls.iter().map(|url| (*url).to_owned()).collect(), name: "a".into() }
+    }
+
+    #[test]
+    fn a_member_listens_on_addresses() {
+        for (urls, others, expected) in [
+            (&["http://10.0.0.1:1"][..], &[][..], &["http://10.0.0.1:1"][..]),
+            (&["https://etcd-0.etcd:1"], &[], &["https://0.0.0.0:1"]),
+            (&["https://etcd-0.etcd:1"], &["https://[fd00::1]:1"], &["https://[::]:1"]),
+            (&["https://etcd-0.etcd:1"], &["https://[fd00::1]:1", "https://10.0.0.1:1"], &["https://0.0.0.0:1"]),
+            (&["http://localhost:1"], &[], &["http://localhost:1"]),
+            (&["http://[fe80::1%25lo]:1"], &[], &["http://[::]:1"]),
+            (&["http://[fd00::1]:1", "http://[fd00::2]:1"], &[], &["http://[fd00::1]:1", "http://[fd00::2]:1"]),
+            // One socket for all of them.
+            (&["http://a:1", "http://b:1", "http://10.0.0.1:1", "http://localhost:1"], &[], &["http://0.0.0.0:1"]),
+            (&["http://a:1", "http://10.0.0.1:2"], &[], &["http://0.0.0.0:1", "http://10.0.0.1:2"]),
+            (
+                &["http://a:1", "http://[fd00::1]:1", "http://10.0.0.1:2"],
+                &[],
+                &["http://0.0.0.0:1", "http://10.0.0.1:2"],
+            ),
+            (&["http://[fe80::1%25lo]:1", "http://10.0.0.1:1", "http://a:1"], &[], &["http://[::]:1"]),
+            (&["unix://localhost:1"], &[], &["unix://localhost:1"]),
+        ] {
+            let cluster = [member(urls), member(others)];
+            assert_eq!(listen_urls(&cluster[0].peer_urls, &cluster), expected, "{urls:?}");
+        }
+    }
+
+    #[test]
+    fn clients_find_a_member_where_its_peers_do() {
+        for (urls, others, expected) in [
+            (&["https://10.0.0.1:2380"][..], &["https://10.0.0.2:2380"][..], &["https://10.0.0.1:2379"][..]),
+            (&["http://etcd-0.etcd:7001"], &["http://etcd-1.etcd:7001"], &["http://etcd-0.etcd:2379"]),
+            (&["http://127.0.0.1:12380"], &["http://127.0.0.1:22380"], &["http://127.0.0.1:12379"]),
+            (&["http://10.0.0.1:2380", "http://a:2380"], &[], &["http://10.0.0.1:2379", "http://a:2379"]),
+            (&["http://10.0.0.1:2380", "http://10.0.0.1:2381"], &[], &["http://10.0.0.1:2379"]),
+            // A port that is another's.
+            (&["http://127.0.0.1:2"], &["http://127.0.0.1:1"], &[]),
+            (&["http://127.0.0.1:2379"], &[], &[]),
+            (&["http://127.0.0.1:1"], &["http://127.0.0.1:7"], &[]),
+            (&["unix:///run/etcd"], &[], &[]),
+        ] {
+            let cluster = [member(urls), member(others)];
+            assert_eq!(client_urls(&cluster[0], &cluster), expected, "{urls:?}");
+        }
+    }
+}

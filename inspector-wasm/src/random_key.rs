@@ -1,0 +1,17 @@
+//! The secret key of fingerprints: Rust's library has no randomness in WebAssembly, the browser has.
+
+use etcdsnap_core::fingerprint;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::prelude::*;
+use web_sys::WorkerGlobalScope;
+
+/// Runs once, when the module is loaded.
+#[wasm_bindgen(start)]
+pub fn choose_key() {
+    let mut key = [0; 16];
+    let crypto = js_sys::global().dyn_into::<WorkerGlobalScope>().ok().and_then(|scope| scope.crypto().ok());
+    // Every browser that runs the page has it; without it fingerprints are those of a key that can be guessed.
+    if crypto.is_some_and(|crypto| crypto.get_random_values_with_u8_array(&mut key).is_ok()) {
+        fingerprint::set_key(&key);
+    }
+}

@@ -1,0 +1,71 @@
+//! `version`, revisions that cannot be, and `--bump-revision auto`.
+
+use std::fs;
+
+use etcdsnap_tests::server::said;
+use etcdsnap_tests::{case, cli};
+use serde_json::Value;
+
+#[test]
+fn version_says_what_is_known() {
+    let text = said(&cli::run(&["version"]));
+    assert!(text.starts_with(&format!("etcdsnap version: {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
+    let json = cli::json(&cli::run(&["version", "-w", "json"]));
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    // Every version that the test suite has snapshots of is read.
+    for case in case::all() {
+        let version: String = case.name.chars().take(3).collect();
+        assert!(json["reads"].as_array().unwrap().contains(&version.as_str().into()), "{version}");
+    }
+    assert_eq!(json["databaseFormat"], 2);
+}
+
+#[test]
+fn revisions_begin_at_one() {
+    let path = case::named("3.7-fresh").path();
+    let path = path.to_str().unwrap();
+    for words in [
+        &["keys", path, "--rev", "-1"][..],
+        &["get", path, "a", "--rev=-1"],
+        &["diff", path, "--rev-a", "-5"],
+        &["export", path, "--rev", "-1"],
+        &["usage", path, "--rev", "-1"],
+        &["hashkv", path, "--rev", "-1"],
+    ] {
+        let output = cli::run(words);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {told}");
+        assert!(told.contains("revisions begin at 1") && !told.contains("-- -1"), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn the_bump_follows_from_the_file_beside_the_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("snapshot.db");
+    fs::copy(case::named("3.7-fresh").path(), &snapshot).unwrap();
+    let run = |number: u32| {
+        let data = folder.path().join(format!("data{number}"));
+        let words = ["restore", snapshot.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+        let output = cli::run(&[&words[..], &["--bump-revision=auto", "--mark-compacted", "-wjson"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let latest = said(&cli::run(&["status", data.join("member/snap/db").to_str().unwrap(), "-wjson"]));
+        let latest: Value = serde_json::from_str(&latest).unwrap();
+        assert_eq!(latest["revision"], json["revisionAfter"]);
+        (json["revisionAfter"].as_i64().unwrap() - json["revisionBefore"].as_i64().unwrap(), told)
+    };
+    let (by, told) = run(1);
+    assert_eq!(by, 1_000_000_000);
+    assert!(told.contains("by 1,000,000,000: there is no revision.json beside the snapshot."), "{told}");
+    let text = r#"{"clusterId":1,"raftIndex":{"https://10.0.0.1:2379":5000},"maxRaftIndex":5000,"created":"2025-01-01 00:00:00 +0000 UTC"}"#;
+    fs::write(folder.path().join("revision.json"), text).unwrap();
+    let (by, told) = run(2);
+    assert_eq!(by, 6000);
+    assert!(told.contains("by 6,000: 1.2 times the maxRaftIndex 5,000 in "), "{told}");
+    fs::write(folder.path().join("revision.json"), "{").unwrap();
+    let (by, told) = run(3);
+    assert_eq!(by, 1_000_000_000);
+    assert!(told.contains("revision.json cannot be used"), "{told}");
+}
