@@ -138,7 +138,9 @@ fn what_failed_lacks_its_end() {
         };
         for flags in [&[][..], &["--verify=hash"]] {
             let out = run(flags);
-            assert!(out.len() > SIZE / 4, "{mischief:?}: {}", out.len());
+            // A reset takes with it what was not read yet.
+            let some = out.len() > SIZE / 4 || matches!(mischief, Mischief::Reset(_));
+            assert!(some, "{mischief:?}: {}", out.len());
             is_no_snapshot(&out);
         }
         assert!(zstd::decode_all(&*run(&["--compress=zstd"])).is_err(), "{mischief:?}");
