@@ -145,7 +145,7 @@ impl Old {
     /// Whether it was there still, and the same, and was removed.
     fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
         let name = Path::new(&self.name);
-        if !directory.has(name, self.identity).is_ok_and(|same| same) {
+        if !directory.has(name, self.identity)? {
             return Ok(false);
         }
         directory.remove(name, false).map(|()| true)
@@ -170,7 +170,7 @@ fn list(
         if newest.name == name {
             continue;
         }
-        let Ok(Some(facts)) = directory.look(Path::new(&name)) else { continue };
+        let Some(facts) = directory.look(Path::new(&name))? else { continue };
         if FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
             let path = template.path_of(&name);
             old.push(Old { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
