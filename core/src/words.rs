@@ -38,7 +38,15 @@ pub fn is_unprintable(char: char) -> bool {
 pub fn key_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.to_owned(),
-        _ => format!("\"{}\"", bytes.escape_ascii()),
+        _ => {
+            // A key of megabytes of control characters takes four times its length, and a text that grows by itself twice that.
+            let len = bytes.iter().map(|byte| std::ascii::escape_default(*byte).len()).sum::<usize>();
+            let mut text = String::with_capacity(len.saturating_add(2));
+            text.push('"');
+            text.extend(bytes.escape_ascii().map(char::from));
+            text.push('"');
+            text
+        }
     }
 }
 

@@ -66,7 +66,10 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
                 match form {
                     LookForm::Json => bytes::write_line(&mut lines, &object(state))?,
                     _ if args.long => lines.write(line(&long(state)).as_bytes())?,
-                    _ => lines.write(format!("{}\n", bytes::key(state.key)).as_bytes())?,
+                    _ => {
+                        lines.write(bytes::key(state.key).as_bytes())?;
+                        lines.write(b"\n")?;
+                    }
                 }
                 if !lines.wanted() {
                     break;
