@@ -66,7 +66,8 @@ for (const [name, verdict] of [["pzstd.zst", "sound"], ["skippable-last.zst", "s
     });
     const file = join(root, "tests/packings", name);
     expect(await inspector.judge(file)).toBe(verdict);
-    expect(await inspector.codes()).toEqual(verify(file).findings.map(({ code }) => code));
+    // The page has what is damage before what is a warning.
+    expect((await inspector.codes()).sort()).toEqual(verify(file).findings.map(({ code }) => code).sort());
     await page.locator("[data-view='keys']").click();
     await expect(page.getByRole("progressbar")).toHaveCount(0);
     await expect(page.getByTestId("store-failure")).toHaveCount(0);
