@@ -183,6 +183,13 @@ fn a_value_that_32768_buckets_share() {
 }
 
 #[test]
+fn a_key_that_is_printed_in_four_times_its_length() {
+    let _alone = alone();
+    let bytes = forged::a_key_of_control_characters(65_536, LONGEST).bytes;
+    Asked::new("a key of control characters", &bytes).within_bounds(COMMANDS);
+}
+
+#[test]
 fn five_tables_of_800_elements_in_each_other() {
     let _alone = alone();
     let bytes = forged::nested_tables(65_536, 5, 800).bytes;

@@ -80,6 +80,14 @@ fn huge_key(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
     paper
 }
 
+/// One key of control characters, each of which is printed as four.
+#[must_use]
+pub fn a_key_of_control_characters(page_size: usize, len: usize) -> Paper {
+    let (mut paper, room) = paper(page_size, len);
+    of_key(&mut paper, &[key_value(&vec![1; room - 200], 1, b"v", 1)]);
+    paper
+}
+
 fn huge_value(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
     let (mut paper, room) = paper(page_size, len);
     let value = filling(dice, room - 200);

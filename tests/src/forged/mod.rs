@@ -15,6 +15,7 @@ mod shared;
 mod trees;
 
 use crate::dice::Dice;
+pub use huge::a_key_of_control_characters;
 pub use paper::Paper;
 pub use shared::{nested_tables, one_value_for_32768_buckets};
 

@@ -144,7 +144,7 @@ fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>, lines:
     let (sign, old, new) = sides(change);
     let at = |state: Key<'_>| format!("revision {}, {} bytes", state.revision.main, state.value_len);
     let places: Vec<String> = old.into_iter().chain(new).map(at).collect();
-    lines.write(format!("{sign} {}  ({})\n", name(old, new), places.join(" → ")).as_bytes())?;
+    lines.write_with(|out| writeln!(out, "{sign} {}  ({})", name(old, new), places.join(" → ")))?;
     if args.values {
         for (sign, side, state) in [("-", a, old), ("+", b, new)] {
             let Some(state) = state else { continue };

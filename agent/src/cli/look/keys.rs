@@ -1,7 +1,7 @@
 //! `etcdsnap keys FILE [PREFIX]`
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 
 use etcdsnap::FileSource;
@@ -57,19 +57,16 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         }
         form => {
             let mut lines = Lines::new();
-            if form != LookForm::Json && args.long && std::io::stdout().is_terminal() {
+            if form != LookForm::Json && args.long && io::stdout().is_terminal() {
                 // Programs get lines alone.
                 let titles = LONG.map(|(title, _)| title.to_owned());
-                lines.write(line(&titles).as_bytes())?;
+                lines.write_with(|out| write_line(&titles, out))?;
             }
             for state in &keys {
                 match form {
                     LookForm::Json => bytes::write_line(&mut lines, &object(state))?,
-                    _ if args.long => lines.write(line(&long(state)).as_bytes())?,
-                    _ => {
-                        lines.write(bytes::key(state.key).as_bytes())?;
-                        lines.write(b"\n")?;
-                    }
+                    _ if args.long => lines.write_with(|out| write_line(&long(state), out))?,
+                    _ => lines.write_with(|out| writeln!(out, "{}", bytes::key(state.key)))?,
                 }
                 if !lines.wanted() {
                     break;
@@ -116,8 +113,8 @@ pub fn long(state: &Key<'_>) -> [String; 6] {
 }
 
 /// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
-fn line([key, modified, create, version, size, lease]: &[String; 6]) -> String {
-    format!("{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}\n")
+fn write_line([key, modified, create, version, size, lease]: &[String; 6], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}")
 }
 
 /// A lease's id in hexadecimal; a dash for none.
