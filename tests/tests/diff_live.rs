@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::server::{Servers, said, seats};
+use etcdsnap_tests::server::{Seat, Servers, said, seats};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -71,61 +71,75 @@ fn what_a_restore_would_undo() {
     }
 }
 
+/// A running server, and a backup of it from before it was filled.
+struct Later {
+    folder: tempfile::TempDir,
+    seat: Seat,
+    servers: Servers,
+    backup: PathBuf,
+    /// For temporary files; empty.
+    temporary: PathBuf,
+}
+
+impl Later {
+    /// Fills it with so many megabytes. `None` without the program.
+    fn start(megabytes: usize) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = seats(folder.path(), &["one"]);
+        let servers = Servers::start("3.7", &seats, folder.path())?;
+        let (backup, temporary) = (folder.path().join("backup.db"), folder.path().join("tmp"));
+        fs::create_dir(&temporary).unwrap();
+        let seat = seats.into_iter().next().unwrap();
+        said(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &seat.client_url()]));
+        servers.fill(megabytes);
+        Some(Self { folder, seat, servers, backup, temporary })
+    }
+}
+
 /// A server that is not there, one whose stream is cut, and no room.
 #[test]
 fn what_fails_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    let (backup, temporary) = (folder.path().join("backup.db"), folder.path().join("tmp"));
-    fs::create_dir(&temporary).unwrap();
-    said(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &seats[0].client_url()]));
-    servers.fill(2);
-    let cut = Proxy::start(seats[0].client, |_| Mischief::Cut(500_000));
+    let Some(later) = Later::start(2) else { return };
+    let Later { folder, seat, backup, temporary, .. } = &later;
+    let cut = Proxy::start(seat.client, |_| Mischief::Cut(500_000));
     for url in ["http://127.0.0.1:1", &cut.url()] {
-        let output = diff(&backup, &temporary, &["--endpoints", url]).output().unwrap();
+        let output = diff(backup, temporary, &["--endpoints", url]).output().unwrap();
         assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{}", complaint(&output));
-        assert!(empty(&temporary), "{url}");
+        assert!(empty(temporary), "{url}");
     }
-    let nowhere =
-        diff(&backup, &folder.path().join("none"), &["--endpoints", &seats[0].client_url()]).output().unwrap();
+    let nowhere = diff(backup, &folder.path().join("none"), &["--endpoints", &seat.client_url()]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(complaint(&nowhere).contains("TMPDIR"), "{}", complaint(&nowhere));
-    servers.stop();
+    later.servers.stop();
 }
 
 #[test]
 fn stopped_by_a_signal_it_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    let (backup, temporary) = (folder.path().join("backup.db"), folder.path().join("tmp"));
-    fs::create_dir(&temporary).unwrap();
-    said(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &seats[0].client_url()]));
-    servers.fill(8);
+    let Some(later) = Later::start(8) else { return };
+    let Later { seat, backup, temporary, .. } = &later;
     // Slow enough for a signal to come in the middle.
-    let slow = Proxy::start(seats[0].client, |_| Mischief::Drip(4_000));
+    let slow = Proxy::start(seat.client, |_| Mischief::Drip(4_000));
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let child = diff(&backup, &temporary, &["--endpoints", &slow.url()]).spawn().unwrap();
+        let child = diff(backup, temporary, &["--endpoints", &slow.url()]).spawn().unwrap();
         let since = Instant::now();
-        while part(&temporary).is_none() {
+        while part(temporary).is_none() {
             assert!(since.elapsed() < Duration::from_secs(60), "no snapshot is begun");
             sleep(Duration::from_millis(10));
         }
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", complaint(&output));
-        assert!(output.stdout.is_empty() && empty(&temporary), "{signal:?}");
+        assert!(output.stdout.is_empty() && empty(temporary), "{signal:?}");
     }
     // At any moment of a quick one.
     for delay in [5, 20, 40, 80, 120, 200, 300, 500] {
-        let child = diff(&backup, &temporary, &["--endpoints", &seats[0].client_url()]).spawn().unwrap();
+        let child = diff(backup, temporary, &["--endpoints", &seat.client_url()]).spawn().unwrap();
         sleep(Duration::from_millis(delay));
         let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         child.wait_with_output().unwrap();
-        assert!(empty(&temporary), "after {delay} ms");
+        assert!(empty(temporary), "after {delay} ms");
     }
-    servers.stop();
+    later.servers.stop();
 }
 
 /// The file that a save writes to, in the temporary directory of a comparison.

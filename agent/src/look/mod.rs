@@ -50,7 +50,15 @@ impl Snapshot {
         Self::of_input(Input::of_file(file, path)?, None, progress)
     }
 
-    fn of_input(input: Input, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
+    /// The same of an input that is open.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_input(
+        input: Input,
+        threads: Option<NonZeroUsize>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
         input.expect_database()?;
         let source = match input.body {
             Body::Plain(file) => file,

@@ -283,8 +283,8 @@ impl<'j> Job<'j> {
         warnings.extend(part.leftover_warning());
         warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
         let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
-        let (opened, (name, taken)) =
-            (part.handle()?, self.publish(directory, part, facts, origin, &ids, member.revision)?);
+        let opened = part.handle()?;
+        let (name, taken) = self.publish(directory, part, facts, origin, &ids, member.revision)?;
         let file = self.template.path_of(&name);
         let saved = Saved {
             storage_version,

@@ -27,6 +27,7 @@ pub(super) enum Place {
     Time,
 }
 
+/// The places, as they are written in a name.
 const PLACES: [(&[u8], Place); 4] = [
     (b"{cluster}", Place::Cluster),
     (b"{member}", Place::Member),
@@ -58,6 +59,11 @@ enum Piece {
 pub(super) struct Template {
     directory: PathBuf,
     pieces: Vec<Piece>,
+}
+
+/// Whether some text has a place in it.
+pub(super) fn has_places(text: &[u8]) -> bool {
+    PLACES.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
 }
 
 /// What goes into the places.

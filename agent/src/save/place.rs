@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 use super::Job;
 use super::error::SaveError;
 use super::inputs;
-use super::name::{Facts, Place, Template};
+use super::name::{Facts, Place, Template, has_places};
 use super::origin::{FileIn, Origin};
 use super::relation::{Depth, Newest, Relation};
 use super::same_history::Past;
@@ -43,10 +44,7 @@ impl Template {
             if !is_missing(&cause) {
                 return OutputError::Write { path: path.to_owned(), cause }.into();
             }
-            let has_places = ["{cluster}", "{member}", "{revision}", "{time}"]
-                .iter()
-                .any(|place| path.to_string_lossy().contains(place));
-            let advice = if has_places {
+            let advice = if has_places(path.as_os_str().as_bytes()) {
                 "Places such as {cluster} work in the last part of the path alone, the name of the file."
             } else {
                 "Is it mounted? If nothing is to be mounted there, make the directory first."

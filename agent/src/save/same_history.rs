@@ -43,12 +43,13 @@ pub(super) enum History {
 /// A snapshot, to be looked into: a compressed one is unpacked into a file without a name, unless it is large. `None` when that is not possible, or it is damaged.
 /// `path` is for messages.
 pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
-    if let Body::Packed(packed) = Input::of_file(file.try_clone().ok()?, path).ok()?.body
+    let input = Input::of_file(file, path).ok()?;
+    if let Body::Packed(packed) = &input.body
         && packed.extent().snapshot().is_none_or(|bytes| bytes > UNPACKED_UP_TO)
     {
         return None;
     }
-    Snapshot::of_file(file, path, &NoProgress).ok()
+    Snapshot::of_input(input, None, &NoProgress).ok()
 }
 
 /// Whether a snapshot is compressed, so that it may well be that it cannot be unpacked to be looked into.

@@ -1,7 +1,7 @@
 //! Pages read from a source, by number, with the pages that belong to them.
 
 use crate::block::Block;
-use crate::bolt::extent::own_overflow;
+use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::{Fault, Header};
 use crate::code::Code;
 use crate::error::Error;

@@ -22,6 +22,12 @@ use crate::limits::MAX_SMALL_VALUE;
 pub const REQUIRED: &[&str] =
     &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
 
+/// Whether a bucket is one of them.
+#[must_use]
+pub fn is_required(bucket: &[u8]) -> bool {
+    REQUIRED.iter().any(|name| name.as_bytes() == bucket)
+}
+
 /// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
 pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("meta", "consistent_index"),
@@ -188,8 +194,8 @@ fn version_text(value: &[u8]) -> Result<String, String> {
     })
 }
 
-/// Decoded, a value can take thirty times its length.
-pub(super) fn small(value: &[u8]) -> Result<&[u8], String> {
+/// A value, if it is of a length that etcd could have written: decoded, it can take thirty times that.
+pub(crate) fn small(value: &[u8]) -> Result<&[u8], String> {
     if value.len() > MAX_SMALL_VALUE {
         return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
     }

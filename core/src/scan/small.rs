@@ -7,7 +7,7 @@ use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::code::Code;
 use crate::crc::{Combiner, Run};
-use crate::etcd::schema::{Facts, REQUIRED};
+use crate::etcd::schema::{Facts, is_required};
 use crate::fields::u64_le;
 use crate::finding::{Findings, excerpt};
 use crate::scan::fold::{Fold, LeafPage};
@@ -49,7 +49,7 @@ impl Fold for SmallFold<'_> {
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
             if element.flags & BUCKET != 0 {
-                if REQUIRED.iter().any(|name| name.as_bytes() == self.bucket) {
+                if is_required(self.bucket) {
                     let text = format!("bucket {}: there is a bucket in it", excerpt(self.bucket));
                     findings.push(leaf.finding(Code::BucketNested, element.at, text).key(element.key));
                 }
@@ -99,7 +99,7 @@ impl Fold for RootFold<'_> {
             if element.key.is_empty() {
                 let text = "a bucket without a name, which bolt refuses to open";
                 self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
-            } else if !REQUIRED.iter().any(|name| name.as_bytes() == element.key) {
+            } else if !is_required(element.key) {
                 let text = format!("no etcd makes a bucket `{}`", excerpt(element.key));
                 self.other.push(leaf.finding(Code::BucketUnknown, element.at, text).key(element.key));
             }

@@ -13,9 +13,10 @@ use crate::bolt::set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
 use crate::etcd::revision::RevisionKey;
+use crate::etcd::schema::small;
 use crate::fields::{i64_be, u64_be};
 use crate::finding::Findings;
-use crate::limits::{LIST_BYTES, MARK_TEXT, MAX_SMALL_VALUE};
+use crate::limits::{LIST_BYTES, MARK_TEXT};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::memory::Memory;
 use crate::scan::open::inline_page;
@@ -224,7 +225,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
     fn messages<M: Message + Default>(&self, bucket: &str, take: &mut dyn FnMut(M)) -> Result<(), Error> {
         self.bucket(bucket, &mut |_, value| {
-            if let Some(message) = small(value).and_then(|value| M::decode(value).ok()) {
+            if let Some(message) = small(value).ok().and_then(|value| M::decode(value).ok()) {
                 take(message);
             }
         })
@@ -239,6 +240,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         self.bucket("alarm", &mut |key, _| {
             alarms.extend(
                 small(key)
+                    .ok()
                     .and_then(|key| AlarmMember::decode(key).ok())
                     .map(|alarm| Alarm { member: alarm.member_id, kind: AlarmType::try_from(alarm.alarm).ok() }),
             );
@@ -258,11 +260,6 @@ impl<S: Source + ?Sized> Store<'_, S> {
         }
         Ok(())
     }
-}
-
-/// A value, if it is of a length that etcd could have written.
-fn small(value: &[u8]) -> Option<&[u8]> {
-    (value.len() <= MAX_SMALL_VALUE).then_some(value)
 }
 
 fn in_words(key: &[u8], value: &[u8]) -> String {
@@ -294,7 +291,7 @@ fn member_id(key: &[u8]) -> Option<u64> {
 }
 
 fn member(key: &[u8], value: &[u8]) -> Option<Member> {
-    let object: Value = serde_json::from_slice(small(value)?).ok()?;
+    let object: Value = serde_json::from_slice(small(value).ok()?).ok()?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |name: &str| {
         let list = object.get(name).and_then(Value::as_array);
