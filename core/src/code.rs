@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::finding::Severity::{self, Damage, Warning};
+use crate::severity::Severity::{self, Damage, Warning};
 
 macro_rules! codes {
     ($( $variant:ident $name:literal $severity:ident { $means:literal $act:literal } )*) => {
@@ -233,6 +233,27 @@ codes! {
 }
 
 impl Code {
+    /// Whether damage of this code keeps pages of a tree, or pairs of a page, from being read.
+    #[must_use]
+    pub fn loses_pages(self) -> bool {
+        matches!(
+            self,
+            Self::RootInvalid
+                | Self::PageOutOfRange
+                | Self::PageOverflow
+                | Self::PageType
+                | Self::PageCount
+                | Self::PageLayout
+                | Self::PageShared
+                | Self::PageCycle
+                | Self::TreeDepth
+                | Self::ElementRange
+                | Self::ElementOverlap
+                | Self::ElementFlags
+                | Self::BucketInvalid
+        )
+    }
+
     /// Whether damage of this code lies in what etcd wrote into the buckets, while the pages and trees that hold it may be whole.
     #[must_use]
     pub fn is_about_contents(self) -> bool {

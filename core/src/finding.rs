@@ -6,40 +6,7 @@ use serde::Serialize;
 
 use crate::code::Code;
 use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
-
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing; the snapshot can be restored.
-    Warning,
-    /// Data is lost, contradicts itself, or cannot be trusted.
-    Damage,
-}
-
-/// What follows from the findings of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// No finding.
-    Sound,
-    /// Warnings only.
-    Warnings,
-    /// At least one finding of damage.
-    Damaged,
-}
-
-impl Verdict {
-    /// The word that the CLI and the page print.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sound => "sound",
-            Self::Warnings => "warnings",
-            Self::Damaged => "damaged",
-        }
-    }
-}
+use crate::severity::{Severity, Verdict};
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,13 +24,17 @@ pub struct Finding {
     pub key: Option<String>,
     /// What is wrong here, in a sentence with the numbers of this place.
     pub message: String,
+    /// Other damage of which this is a mere consequence: what it keeps from being read seems to be missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Code>,
 }
 
 impl Finding {
     /// A finding without a place.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { severity: code.severity(), code, page: None, offset: None, key: None, message: message.into() }
+        let message = message.into();
+        Self { severity: code.severity(), code, page: None, offset: None, key: None, message, because: None }
     }
 
     /// The same at a page.
@@ -162,6 +133,29 @@ impl Findings {
     #[must_use]
     pub fn list(&self) -> &[Finding] {
         &self.list
+    }
+
+    /// Says of findings that they are consequences of other damage, where `of` says so. Of no finding of that damage itself.
+    pub(crate) fn explain(&mut self, because: Code, of: impl Fn(&Finding) -> bool) {
+        let unexplained = self.list.iter_mut().filter(|finding| finding.because.is_none() && finding.code != because);
+        unexplained.filter(|finding| of(finding)).for_each(|finding| finding.because = Some(because));
+    }
+
+    /// The damage of which all findings of a code are mere consequences, as far back as it goes; the code itself when they are of none.
+    #[must_use]
+    pub fn cause(&self, code: Code) -> Code {
+        let mut cause = code;
+        // Each code is met once, so a circle ends.
+        for _ in Code::ALL {
+            let mut of_code = self.list.iter().filter(|finding| finding.code == cause).map(|finding| finding.because);
+            match of_code.next() {
+                Some(Some(because)) if of_code.all(|other| other == Some(because)) && self.has(because) => {
+                    cause = because
+                }
+                _ => break,
+            }
+        }
+        cause
     }
 
     /// How many findings of each code there were.

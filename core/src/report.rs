@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::finding::{Finding, Findings, Verdict};
+use crate::finding::{Finding, Findings};
+use crate::severity::Verdict;
 use crate::status::Status;
 use crate::trailer::Trailer;
 

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// Bytes of the trailer.
+pub const TRAILER: usize = 32;
+
 /// A SHA-256 in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

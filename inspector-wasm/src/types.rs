@@ -143,7 +143,9 @@ pub(crate) mod tests {
         let mut findings = Findings::default();
         for _ in 0..WIDE {
             let finding = Finding::new(Code::KeyOrder, "message");
-            findings.push(if optional { finding.page(WIDE as u64).offset(WIDE as u64).key(b"key") } else { finding });
+            let whole = finding.clone().page(WIDE as u64).offset(WIDE as u64).key(b"key");
+            let whole = Finding { because: Some(Code::PageCycle), ..whole };
+            findings.push(if optional { whole } else { finding });
         }
         let digest = optional.then(|| Sha256Hex(String::from("00")));
         Report {

@@ -22,6 +22,8 @@ export interface Finding {
   offset: bigint | null;
   key?: string;
   message: string;
+  /** The code of the damage of which this is a mere consequence. */
+  because?: string;
 }
 
 /** What is known of the SHA-256 behind the database. */

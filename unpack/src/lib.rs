@@ -26,6 +26,7 @@ mod input;
 mod tests;
 mod zip_member;
 mod zstd_c;
+mod zstd_decoder;
 mod zstd_frames;
 mod zstd_header;
 mod zstd_rust;

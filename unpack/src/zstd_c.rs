@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use zstd::stream::raw::{DParameter, Decoder as Context, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 
-use crate::zstd_frames::{Decoder, MAX_WINDOW};
+use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 
 /// One frame.
 pub(crate) struct Frame<R> {

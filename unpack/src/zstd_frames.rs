@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use crate::error::Refusal;
+use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 use crate::zstd_header::{self, LONGEST, Next};
 use crate::{broken, refused};
 
@@ -10,19 +11,6 @@ use crate::{broken, refused};
 pub(crate) use crate::zstd_c::Frame;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::zstd_rust::Frame;
-
-/// Bytes of the largest window that is taken: what `zstd` itself takes without being told, so that a few hostile bytes cannot claim gigabytes.
-pub(crate) const MAX_WINDOW: u64 = 128 << 20;
-
-/// A decoder of one frame.
-pub(crate) trait Decoder<R>: Read + Sized {
-    /// What the next frame can use again: a file may have a million frames.
-    type Spare;
-    /// At the start of a frame, whose header was looked at.
-    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self>;
-    /// The reader, behind the frame that was read to its end.
-    fn into_parts(self) -> io::Result<(R, Self::Spare)>;
-}
 
 /// Reads all frames of a zstd file as one stream; zeros behind the last are passed over, as they are behind gzip data.
 pub(crate) struct Frames<R: BufRead, D: Decoder<Peeked<R>>> {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::broken;
-use crate::zstd_frames::{Decoder, MAX_WINDOW};
+use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 
 /// One frame.
 pub(crate) struct Frame<R: BufRead>(Box<StreamingDecoder<R, FrameDecoder>>);

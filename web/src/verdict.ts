@@ -86,6 +86,11 @@ export function grouped(report: Report): Group[] {
   return [...groups.values()].sort((a, b) => weight(a) - weight(b));
 }
 
+/** Whether all findings of a group only follow from other damage. */
+export function isConsequence(report: Report, { places }: Group): boolean {
+  return places.every((place) => report.findings[place]?.because !== undefined);
+}
+
 /** Where a finding is, in words: `page 77, bytes 315 392 to 319 487`. */
 export function place(report: Report, index: number): string {
   const finding = report.findings[index];
@@ -102,5 +107,6 @@ export function findingText(report: Report, index: number): string {
   if (finding === undefined) return "";
   const where = place(report, index);
   const key = finding.key === undefined ? "" : `, key ${finding.key}`;
-  return `${finding.severity} ${finding.code}: ${finding.message}${where === "" ? "" : ` (${where}${key})`}`;
+  const because = finding.because === undefined ? "" : `; follows from ${finding.because}`;
+  return `${finding.severity} ${finding.code}: ${finding.message}${where === "" ? "" : ` (${where}${key})`}${because}`;
 }

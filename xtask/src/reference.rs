@@ -6,12 +6,9 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
+use crate::pinned::{folder, stamp};
 use crate::{duckdb, repo};
-
-/// A part of the stamp: change it when the way of building changes.
-const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
 
 /// Options of `cargo xtask reference`.
 #[derive(clap::Args, Default)]
@@ -100,27 +97,6 @@ fn build(label: &str, module: &Path, bin: &Path, packages: &str) -> Result<()> {
     fs::write(stamp_file, stamp)?;
     eprintln!("{label}: built in {:.0?}", started.elapsed());
     Ok(())
-}
-
-/// A hash of everything in a module's folder (it is flat) and of the recipe.
-pub fn stamp(module: &Path) -> Result<String> {
-    let mut files = fs::read_dir(module)
-        .with_context(|| format!("no reference module {}", module.display()))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    files.sort();
-    let mut hash = Sha256::new();
-    hash.update(RECIPE);
-    for file in files {
-        hash.update(file.file_name().unwrap_or_default().to_string_lossy().as_bytes());
-        hash.update(fs::read(file)?);
-    }
-    Ok(crate::sha256::hex(&hash.finalize()))
-}
-
-/// Where they are pinned, and built.
-pub fn folder() -> PathBuf {
-    repo::root().join("tests/reference")
 }
 
 fn parts(version: &str) -> Vec<u32> {

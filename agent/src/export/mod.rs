@@ -8,7 +8,7 @@ mod target;
 use std::io::{self, Write};
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::store::{KeyRange, Lost, Order, Query, Store};
+use etcdsnap_core::store::{KeyRange, Lost, Order, Store};
 use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
@@ -155,7 +155,7 @@ fn living(
     sink: &mut dyn Sink,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
-    let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
+    let query = store.query(export.range.clone(), export.revision);
     let (index, lost) = snapshot.keys(store, &query, progress)?;
     let order = Order::try_of(&index, |key| !key.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keys = || (0..order.len()).filter_map(|number| order.get(&index, number));
@@ -180,13 +180,13 @@ fn history(
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     progress.begin(Stage::Read, Some(store.bytes()));
-    let query = Query { range: export.range.clone(), revision: export.revision, hash_values: false };
+    let query = store.query(export.range.clone(), export.revision);
     let mut rows = 0_u64;
     let mut outcome = Ok(());
     let mut lost = store
         .entries_in_order(progress, &mut |entry, lost| {
             let at = entry.key.revision;
-            if at.main > export.revision {
+            if at.main > query.revision {
                 return false;
             }
             if let Some(message) = query.message(entry, lost) {
@@ -197,6 +197,6 @@ fn history(
         })
         .map_err(|cause| snapshot.failed(cause))?;
     outcome?;
-    lost.append(store.lost().clone());
+    lost.append(store.lost());
     Ok((rows, lost))
 }

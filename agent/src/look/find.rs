@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use etcdsnap_core::Code;
-use etcdsnap_core::store::{Index, KeyRange, Lost, Query};
+use etcdsnap_core::store::{Index, KeyRange, Lost};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -107,7 +107,7 @@ fn look(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<
     let snapshot = Snapshot::open(path, threads, &NoProgress)?;
     let store = snapshot.store()?;
     let revision = store.current();
-    let query = Query { range: range.clone(), revision, hash_values: false };
+    let query = store.query(range.clone(), revision);
     let (keys, lost) = snapshot.keys(&store, &query, &NoProgress)?;
     Ok(Answer { revision, keys, lost })
 }

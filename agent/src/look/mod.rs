@@ -229,7 +229,7 @@ impl Snapshot {
         });
         let fault = team.into_fault().map_or(Ok(()), |fault| Err(fault.at(&self.path)));
         self.source.unless_changed(fault)?;
-        let mut lost = store.lost().clone();
+        let mut lost = store.lost();
         let mut parts = Vec::new();
         for (part, part_lost) in done.unwrap_or_default() {
             parts.push(part);

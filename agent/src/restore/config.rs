@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
+use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership_error::MembershipError;
 
 use super::error::RestoreError;
 use super::peers;

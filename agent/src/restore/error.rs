@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use etcdsnap_core::Report;
 use etcdsnap_core::bolt::database::DatabaseError;
-use etcdsnap_core::restore::membership::MembershipError;
+use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
 use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use etcdsnap_core::bolt::edit::Edited;
-use etcdsnap_core::restore::membership::{Cluster, Member, MembershipError};
+use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::{Plan, PlanError, plan};
 use etcdsnap_core::restore::{snap, wal};
 use etcdsnap_core::{Report, Severity, Verdict};

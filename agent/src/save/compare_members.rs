@@ -180,7 +180,7 @@ fn hash_of(file: File, path: &Path, revision: i64, progress: &dyn Progress) -> O
     let snapshot = Snapshot::of_file(file, path, progress).ok()?;
     let store = snapshot.store().ok()?;
     let (found, lost) = snapshot.hashkv(&store, store.at(revision).ok()?, progress).ok()?;
-    let whole = lost.places == 0 && store.lost().places == 0;
+    let whole = lost.places == 0 && store.is_whole();
     whole.then_some(StoreHash { member_id: 0, hash: found.hash, compact_revision: found.compact_revision })
 }
 

@@ -112,7 +112,7 @@ impl Contents {
         let complete = members.left_out == 0;
         let members = members.items.iter().map(|member| member.id).collect();
         let contents = Self { members, removed: store.removed_members().ok()? };
-        (complete && store.lost().places == 0).then_some(contents)
+        (complete && store.is_whole()).then_some(contents)
     }
 }
 

@@ -169,7 +169,7 @@ impl<'n> Newest<'n> {
         if depth == Depth::Full && (revision.is_none() || history == History::Unknown) {
             let snapshot = old.open().and_then(|file| same_history::open(file, &old.shown()));
             let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-            let found = store.as_ref().filter(|store| store.lost().places == 0);
+            let found = store.as_ref().filter(|store| store.is_whole());
             match revision.or_else(|| found.map(|store| store.current())) {
                 None => return Relation::Stays(Stays::UnknownRevision),
                 Some(revision) if is_late(revision) => return Relation::Stays(Stays::LaterRevision),

@@ -4,9 +4,10 @@
 //! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
 //! ```
 
-use crate::bolt::page::{Fault, HEADER, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::page::{Fault, Header, Kind, needed_overflow, overflow_fits};
 use crate::bolt::reader::Reader;
 use crate::bolt::set::PageSet;
+use crate::bolt::sizes::HEADER;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
@@ -29,12 +30,14 @@ pub fn read<S: Source + ?Sized>(
     let offset = reader.geometry().offset(page);
     let mut report = |fault: Fault| {
         let at = offset.saturating_add(fault.at as u64);
-        findings.push(Finding::new(fault.code, fault.message).page(page).offset(at));
+        let finding = Finding::new(fault.code, fault.message).page(page).offset(at);
+        findings.push(Finding { because: fault.because, ..finding });
     };
     let invalid = |at: usize, message: String| Fault::new(Code::FreelistInvalid, at, message);
     let (header, long) = match reader.first(page)? {
         Err(fault) => {
-            report(invalid(0, format!("the meta page points to it, but {}", fault.message)));
+            let text = format!("the meta page points to it, but {}", fault.message);
+            report(Fault { because: fault.because, ..invalid(0, text) });
             return Ok(());
         }
         Ok((header, bytes)) => (header, crate::fields::u64_le(bytes, HEADER).unwrap_or(0)),
@@ -47,7 +50,7 @@ pub fn read<S: Source + ?Sized>(
         report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page carries the number {}", header.id)));
     }
     if let Err(fault) = reader.geometry().check(page, header.overflow) {
-        report(invalid(12, fault.message));
+        report(Fault { because: fault.because, ..invalid(12, fault.message) });
         return Ok(());
     }
     let (count, first) = count_of(header, long);
@@ -91,7 +94,7 @@ fn read_ids<S: Source + ?Sized>(
     free: &PageSet,
     report: &mut dyn FnMut(u64, Fault),
 ) -> Result<(), Error> {
-    let high_water = reader.geometry().high_water;
+    let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
     let mut previous = 0;
     let mut done = 0;
     while done < count {
@@ -107,7 +110,7 @@ fn read_ids<S: Source + ?Sized>(
                     high_water.saturating_sub(1)
                 );
                 report(here, Fault::new(Code::FreelistRange, 0, message));
-            } else if !free.insert(id) {
+            } else if id < present && !free.insert(id) {
                 report(here, Fault::new(Code::FreelistDuplicate, 0, format!("page {id} is listed as free twice")));
             } else if id < previous {
                 report(here, Fault::new(Code::FreelistOrder, 0, format!("page {id} stands after page {previous}")));

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{ELEMENT, Fault, HEADER, Header, OVERFULL, overflow_fits, range, table_end};
+use crate::bolt::page::{Fault, Header, OVERFULL, overflow_fits, range, table_end};
 use crate::bolt::room::{Admission, Room};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
 use crate::fields::u32_le;
 

@@ -14,4 +14,5 @@ pub mod page;
 pub mod reader;
 pub(crate) mod room;
 pub mod set;
+pub mod sizes;
 mod tree;

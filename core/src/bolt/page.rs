@@ -10,13 +10,9 @@
 use std::ops::Range;
 
 use crate::bolt::room::{Admission, Room};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
 use crate::fields::{u16_le, u32_le, u64_le};
-
-/// Bytes of a page header, and of an element of either kind.
-pub const HEADER: usize = 16;
-/// Bytes of an element, of either kind.
-pub const ELEMENT: usize = 16;
 
 /// The header of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +86,14 @@ pub struct Fault {
     pub at: usize,
     /// What is wrong, in a sentence.
     pub message: String,
+    /// Other damage of which this is a mere consequence.
+    pub because: Option<Code>,
 }
 
 impl Fault {
     /// A fault at an offset in the page.
     pub fn new(code: Code, at: usize, message: impl Into<String>) -> Self {
-        Self { code, at, message: message.into() }
+        Self { code, at, message: message.into(), because: None }
     }
 }
 

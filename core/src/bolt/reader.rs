@@ -39,13 +39,16 @@ impl Geometry {
             return Err(Fault::new(Code::PageOutOfRange, 0, message));
         }
         if page >= self.present {
-            return Err(Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies behind the end of the file")));
+            let fault = Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies behind the end of the file"));
+            return Err(Fault { because: Some(Code::FileTruncated), ..fault });
         }
         let last = page.saturating_add(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
         if last >= self.present || bytes > MAX_UNIT {
             let message = format!("{overflow} overflow pages lead to page {last} of {}", self.present);
-            return Err(Fault::new(Code::PageOverflow, 12, message));
+            let is_cut = last < self.high_water && bytes <= MAX_UNIT;
+            let because = is_cut.then_some(Code::FileTruncated);
+            return Err(Fault { because, ..Fault::new(Code::PageOverflow, 12, message) });
         }
         Ok(())
     }
@@ -95,12 +98,9 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
             Ok(first) => first,
             Err(fault) => return Ok(Err(fault)),
         };
-        if header.overflow == 0 {
-            return Ok(Ok((header, 0)));
-        }
-        let checked = geometry.check(page, header.overflow);
-        let own = checked.and_then(|()| own_overflow(header, first, geometry.page_size));
-        Ok(own.map(|own| (header, own)))
+        // The pairs say what a page needs, so a claim beyond the end of the file hides none that lie within.
+        let own = own_overflow(header, first, geometry.page_size);
+        Ok(own.and_then(|own| geometry.check(page, own).map(|()| (header, own))))
     }
 
     /// A page with so many overflow pages, which must be in the file.

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{ELEMENT, HEADER};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 
 /// Counts the bytes of a page's pairs while they are handed out.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,8 @@
 //! Pages as lists of items, for what changes them: read whole, cut into pages anew.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, ELEMENT, HEADER, Header, Kind};
+use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 
 /// An element of a leaf page, on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use prost::Message;
 
 use crate::code::Code;
 use crate::etcd::record::KeyHash;
-use crate::etcd::schema::small;
+use crate::etcd::small_value::small;
 use crate::fields::u64_be;
 use crate::finding::excerpt;
 

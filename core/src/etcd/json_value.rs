@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::etcd::schema::small;
+use crate::etcd::small_value::small;
 use crate::etcd::version;
 
 /// A JSON object.

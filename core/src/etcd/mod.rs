@@ -9,4 +9,5 @@ pub mod keyvalue;
 pub mod record;
 pub mod revision;
 pub mod schema;
+pub(crate) mod small_value;
 pub mod version;

@@ -14,9 +14,9 @@ use crate::etcd::access::Access;
 use crate::etcd::json_value::{check_conf_state, check_downgrade, object};
 use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
+use crate::etcd::small_value::small;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
-use crate::limits::MAX_SMALL_VALUE;
 
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =
@@ -192,14 +192,6 @@ fn version_text(value: &[u8]) -> Result<String, String> {
     text.map(str::to_owned).ok_or_else(|| {
         format!("\"{}\" is no version", value.get(..value.len().min(64)).unwrap_or_default().escape_ascii())
     })
-}
-
-/// A value, if it is of a length that etcd could have written: decoded, it can take thirty times that.
-pub(crate) fn small(value: &[u8]) -> Result<&[u8], String> {
-    if value.len() > MAX_SMALL_VALUE {
-        return Err(format!("{} bytes where etcd writes a few hundred", value.len()));
-    }
-    Ok(value)
 }
 
 fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {

@@ -9,6 +9,7 @@
 
 pub mod carried;
 pub mod membership;
+pub mod membership_error;
 pub(crate) mod peer_url;
 pub mod plan;
 pub mod quota;

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use crate::credentials::quotable;
-use crate::restore::membership::MembershipError;
+use crate::restore::membership_error::MembershipError;
 
 /// A peer URL, spelt as Go's `url.URL` spells it again; rarer spellings, which Go would change, are refused. `flag` is where it was given, without dashes.
 ///

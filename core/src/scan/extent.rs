@@ -4,7 +4,7 @@ use crate::bolt::meta::{Meta, Metas};
 use crate::bolt::page::Header;
 use crate::limits::{HEAD_LEN, MAX_TAIL, MAX_WITHOUT_META, MAX_WITHOUT_PAGE};
 use crate::scan::sniff::{FileKind, sniff};
-use crate::scan::trailer::TRAILER;
+use crate::trailer::TRAILER;
 
 /// What the first bytes of a file say about its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

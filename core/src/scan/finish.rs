@@ -1,7 +1,5 @@
 //! From the parts of a scan to its report.
 
-use std::collections::HashMap;
-
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
@@ -14,10 +12,10 @@ use crate::finding::{Finding, Findings};
 use crate::limits::EXCERPT;
 use crate::report::Report;
 use crate::scan::key::Tally;
-use crate::scan::locate;
 use crate::scan::memory::Memory;
 use crate::scan::open::{Bucket, Opened, Part, Scan};
 use crate::scan::trailer::{check_trailer, judge, peek_trailer};
+use crate::scan::{live, locate};
 use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
@@ -43,6 +41,9 @@ impl Conclusion {
             findings.push(finding);
         }
         findings.append(found);
+        if findings.has(Code::FileTruncated) {
+            findings.explain(Code::FileTruncated, |finding| finding.code == Code::PageUnreachable);
+        }
         // Damage that leaves not even a bucket leaves nothing to count.
         let readable = status.complete || !status.buckets.is_empty();
         Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status) }
@@ -114,6 +115,10 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         for share in histories {
             outcome.add(share);
         }
+        if [Code::KeyOrder, Code::KeyBounds, Code::RevisionDuplicate].into_iter().any(|code| findings.has(code)) {
+            outcome.live = live::count(self, watch)?;
+        }
+        let lost_by = findings.list().iter().find(|finding| finding.code.loses_pages()).map(|finding| finding.code);
         let lacks_revisions = sum.complete_from > self.context.marks.complete_above() || sum.migrated > 0;
         if lacks_revisions || !outcome.counts.is_empty() {
             findings.append(locate::locate(self, &outcome, sum.last_main(), used, watch)?);
@@ -135,6 +140,9 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             bucket.pages = bucket.pages.saturating_add(pages);
         }
         let free_pages = self.judge_free_pages(used, &mut findings);
+        if let Some(code) = lost_by.filter(|_| incomplete) {
+            findings.explain(code, |finding| is_consequence_of_lost_pages(finding.code));
+        }
         let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
         Ok(Conclusion { findings, status })
     }
@@ -232,6 +240,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     }
 }
 
+/// Whether damage of this code is to be expected where pages cannot be read.
+fn is_consequence_of_lost_pages(code: Code) -> bool {
+    matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
+}
+
 fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
     let joint = after.ends.map_or(0, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
@@ -303,14 +316,5 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);
         Ok(self.conclude_with(parts, histories, &self.used, watch)?.report(trailer))
-    }
-}
-
-/// Findings of each code that were located, to be filled up to the number that is known.
-pub(crate) fn fill_up(findings: &mut Findings, counts: &HashMap<Code, u64>) {
-    let mut counts: Vec<_> = counts.iter().collect();
-    counts.sort();
-    for (code, count) in counts {
-        findings.count_at_least(*code, *count);
     }
 }

@@ -15,9 +15,8 @@ use crate::etcd::history::{Outcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
-use crate::finding::{Finding, Findings, Verdict};
+use crate::finding::{Finding, Findings};
 use crate::scan::digest::inspect;
-use crate::scan::finish::fill_up;
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::KeyContext;
 use crate::scan::lost_revisions::LostRevisions;
@@ -25,6 +24,7 @@ use crate::scan::memory::Memory;
 use crate::scan::open::{Scan, inline_page};
 use crate::scan::unreachable::Unreachable;
 use crate::scan::walk::Walk;
+use crate::severity::Verdict;
 use crate::source::Source;
 use crate::watch::Watch;
 
@@ -138,5 +138,14 @@ impl Fold for LocateFold<'_> {
 
     fn descends(&self) -> bool {
         false
+    }
+}
+
+/// Findings of each code that were located, to be filled up to the number that is known.
+fn fill_up(findings: &mut Findings, counts: &HashMap<Code, u64>) {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort();
+    for (code, count) in counts {
+        findings.count_at_least(*code, *count);
     }
 }

@@ -21,6 +21,7 @@ use crate::scan::ahead::{Ahead, Leaves};
 use crate::scan::digest_strip::Strip;
 use crate::scan::fold::LeafPage;
 use crate::scan::key::{KeyContext, KeyFold, Tally};
+use crate::scan::losses::Losses;
 use crate::scan::memory::Memory;
 use crate::scan::small::{Listed, RootFold, SmallFold};
 use crate::scan::subtree::Subtree;
@@ -65,6 +66,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
     /// What an inline bucket `key` holds.
     pub(crate) inline_key: Tally,
     pub(crate) findings: Findings,
+    /// Which answers the findings touch.
+    pub(crate) losses: Losses,
     pub(crate) incomplete: bool,
     pub(crate) free: PageSet,
     pub(crate) used: PageSet,
@@ -111,6 +114,8 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         if live.freelist != NO_FREELIST {
             freelist::read(walk.reader(), live.freelist, &used, &free, &mut findings)?;
         }
+        let mut losses = Losses::default();
+        losses.of_no_entries(&findings);
         let root_at = geometry.offset(live_id).saturating_add(32);
         let mut other = Findings::default();
         let mut root = RootFold { listed: Vec::new(), other: &mut other };
@@ -122,6 +127,10 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             walk.visit(&Subtree::root(live.root, (live_id, root_at)), &mut root)?;
         }
         let listed = root.listed;
+        losses.of_root(&walk.findings);
+        losses.of_root(&other);
+        let root_lost = walk.findings.list().iter().find(|finding| finding.code.loses_pages()).map(|found| found.code);
+        findings.append(std::mem::take(&mut walk.findings));
         let combiner = Combiner::default();
         let mut facts = Facts::default();
         let mut buckets: Vec<Bucket> = listed
@@ -131,6 +140,8 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         for index in reading_order(&listed) {
             let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
             small_bucket(&mut walk, entry, bucket, &mut facts, &combiner)?;
+            losses.of_bucket(&entry.name, &walk.findings);
+            findings.append(std::mem::take(&mut walk.findings));
         }
         walk.report()?;
         let key_bucket = listed.iter().position(|entry| *entry.name == *b"key");
@@ -147,10 +158,16 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.pages = walk.pages.saturating_sub(before);
         }
-        let incomplete = walk.incomplete || other.verdict() == crate::finding::Verdict::Damaged;
+        let incomplete = walk.incomplete || other.verdict() == crate::severity::Verdict::Damaged;
+        losses.of_bucket(b"key", &walk.findings);
         findings.append(walk.findings);
         findings.append(other);
-        judge_buckets(&buckets, &facts, &mut findings);
+        judge_buckets(&buckets, &facts, root_lost, &mut findings);
+        for missing in findings.list().iter().filter(|finding| finding.code == Code::BucketMissing) {
+            if let Some(name) = &missing.key {
+                losses.add_to(name, missing.clone());
+            }
+        }
         if !incomplete {
             let has = |name: &str| buckets.iter().any(|bucket| *bucket.name == *name.as_bytes());
             completeness::judge(&facts, has).into_iter().for_each(|finding| findings.push(finding));
@@ -171,6 +188,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             leaves: Leaves::default(),
             inline_key,
             findings,
+            losses,
             incomplete,
             free,
             used,
@@ -381,11 +399,12 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
     }
 }
 
-fn judge_buckets(buckets: &[Bucket], facts: &Facts, findings: &mut Findings) {
+/// `root_lost` is the damage that keeps part of the tree in which the buckets stand from being read.
+fn judge_buckets(buckets: &[Bucket], facts: &Facts, root_lost: Option<Code>, findings: &mut Findings) {
     for name in REQUIRED {
         if !buckets.iter().any(|bucket| *bucket.name == *name.as_bytes()) {
-            findings
-                .push(Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`")).key(name.as_bytes()));
+            let finding = Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`"));
+            findings.push(Finding { because: root_lost, ..finding.key(name.as_bytes()) });
         }
     }
     if let Some(finished) = facts.finished_compact

@@ -9,11 +9,8 @@ use crate::finding::Finding;
 use crate::limits::{BLOCK, HEAD_LEN, MAX_TAIL};
 use crate::scan::extent::Extent;
 use crate::source::Source;
-use crate::trailer::{Sha256Hex, Trailer};
+use crate::trailer::{Sha256Hex, TRAILER, Trailer};
 use crate::watch::Watch;
-
-/// Bytes of the trailer.
-pub const TRAILER: usize = 32;
 
 /// Whether etcd takes the last 32 bytes of a file of this length for a trailer.
 #[must_use]

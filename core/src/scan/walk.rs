@@ -2,7 +2,7 @@
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::{Branch, Fault, Kind};
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::set::PageSet;
 use crate::code::Code;
@@ -211,7 +211,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         let geometry = self.reader.geometry();
         let offset = geometry.offset(page);
         if let Err(fault) = geometry.check(page, 0) {
-            return Ok(self.lose(subtree, fault.code, fault.message));
+            return Ok(self.lose_to(subtree, fault));
         }
         if self.used.contains(page) {
             return Ok(self.share(subtree, page));
@@ -225,9 +225,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             Err(fault) => {
                 self.incomplete = true;
                 self.conflict |= !self.used.insert(page);
-                self.findings.push(
-                    Finding::new(fault.code, fault.message).page(page).offset(offset.saturating_add(fault.at as u64)),
-                );
+                let finding = Finding::new(fault.code, fault.message).page(page);
+                let finding = finding.offset(offset.saturating_add(fault.at as u64));
+                self.findings.push(Finding { because: fault.because, ..finding });
                 return Ok(Visit::Lost);
             }
         };
@@ -341,9 +341,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     fn lose(&mut self, subtree: &Subtree, code: Code, message: String) -> Visit {
+        self.lose_to(subtree, Fault::new(code, 0, message))
+    }
+
+    fn lose_to(&mut self, subtree: &Subtree, fault: Fault) -> Visit {
         self.incomplete = true;
         let (page, offset) = subtree.pointer;
-        self.findings.push(Finding::new(code, message).page(page).offset(offset));
+        let finding = Finding::new(fault.code, fault.message).page(page).offset(offset);
+        self.findings.push(Finding { because: fault.because, ..finding });
         Visit::Lost
     }
 

@@ -3,10 +3,12 @@
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::fingerprint::fingerprint_of_both;
+use crate::lost::Lost;
 use crate::source::Source;
+use crate::store::entry::Place;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{ByHash, Short, short};
-use crate::store::open::{Lost, Place, Store, Work};
+use crate::store::open::{Store, Work};
 use crate::store::query::Query;
 use crate::watch::Watch;
 

@@ -10,10 +10,11 @@ use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::lost::Lost;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{Short, short};
-use crate::store::open::{Lost, Page, Store, Work};
+use crate::store::open::{Page, Store, Work};
 use crate::store::query::malformed;
 use crate::watch::Watch;
 

@@ -1,7 +1,8 @@
 //! What became of one key.
 
 use crate::etcd::revision::Revision;
-use crate::store::open::{Entry, Lost, Place};
+use crate::lost::Lost;
+use crate::store::entry::{Entry, Place};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 

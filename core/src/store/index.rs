@@ -3,11 +3,12 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::fingerprint::fingerprint;
+use crate::lost::Lost;
 use crate::source::Source;
+use crate::store::entry::{Entry, Place};
 use crate::store::hash::{ByHash, Short, short};
-use crate::store::key::{Key, KeyState, Name, entry_bytes};
-use crate::store::open::{Entry, Lost, Page, Place, Store, Work};
-use crate::store::order::KeyAt;
+use crate::store::key::{Key, KeyAt, KeyState, Name, entry_bytes};
+use crate::store::open::{Page, Store, Work};
 use crate::store::query::Query;
 use crate::watch::Watch;
 

@@ -2,7 +2,7 @@
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
-use crate::store::open::{Entry, Place};
+use crate::store::entry::{Entry, Place};
 
 /// Bytes of an element and a revision, which every entry takes beside its value: bolt's 16, and 17 or 18.
 const ENTRY_OVERHEAD: u64 = 16 + 17;
@@ -17,6 +17,13 @@ pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
 pub(crate) struct Name {
     pub at: u32,
     pub len: u32,
+}
+
+/// Where a key is in its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyAt {
+    pub(crate) shard: u32,
+    pub(crate) number: u32,
 }
 
 /// How a key stands at a revision.

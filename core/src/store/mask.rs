@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, table_end};
+use crate::bolt::page::{Header, Kind, table_end};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::etcd::keyvalue::KeyValue;
 use crate::fields::{u32_le, u64_le};
 use crate::limits::{MASK_WORK, PAGE_VIEW_DEPTH};

@@ -2,76 +2,36 @@
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Leaf};
-use crate::bolt::page::{ELEMENT, HEADER, Header, Kind, range, table_end};
+use crate::bolt::page::{Header, Kind, range, table_end};
 use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::schema::Facts;
 use crate::fields::u32_le;
-use crate::finding::{Finding, Findings};
+use crate::finding::Finding;
 use crate::limits::{MAX_PARTS, READ_AHEAD};
+use crate::lost::Lost;
 use crate::scan::ahead::reach;
+use crate::scan::losses::Losses;
 use crate::scan::open::Scan;
 use crate::scan::small::Listed;
 use crate::source::Source;
+use crate::store::entry::{Entry, Place};
+use crate::store::query::Query;
+use crate::store::range::KeyRange;
 use crate::watch::{Unwatched, Watch};
 
 /// Leaves that a piece of work has at least.
 const LEAST_WORK: usize = 64;
 
+/// The bucket of the keys.
+const KEY: &str = "key";
+
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
-
-/// Where an entry of bucket `key` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Place {
-    /// Its page; 0 for a bucket that lies in the root page.
-    pub page: u64,
-    /// Its number on that page.
-    pub index: u32,
-}
-
-/// An entry of bucket `key`.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
-    /// When, and whether it deletes.
-    pub key: RevisionKey,
-    /// The `mvccpb.KeyValue`; empty where a revision bump wrote it.
-    pub value: &'a [u8],
-    /// Where.
-    pub place: Place,
-}
-
-/// Pages and entries that are damaged, so that an answer may lack them. A read that fails is an [`Error`] instead.
-#[derive(Debug, Clone, Default)]
-pub struct Lost {
-    /// How many places: pages, or entries.
-    pub places: u64,
-    /// The first that was met.
-    pub first: Option<Finding>,
-}
-
-impl Lost {
-    pub(crate) fn add(&mut self, finding: Finding) {
-        self.add_with(|| finding);
-    }
-
-    /// The same, where only the first finding is worth the making.
-    pub(crate) fn add_with(&mut self, finding: impl FnOnce() -> Finding) {
-        self.places = self.places.saturating_add(1);
-        self.first.get_or_insert_with(finding);
-    }
-
-    /// Both together.
-    pub fn append(&mut self, other: Self) {
-        self.places = self.places.saturating_add(other.places);
-        if self.first.is_none() {
-            self.first = other.first;
-        }
-    }
-}
 
 /// A leaf, as it is handed out.
 pub(crate) struct Page<'a> {
@@ -152,17 +112,17 @@ pub struct Store<'s, S: Source + ?Sized> {
     pub(super) inline: Option<Inline>,
     current: i64,
     database_bytes: u64,
-    lost: Lost,
+    losses: Losses,
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    pub(super) fn new(scan: Scan<'s, S>, ordered: &[u64], mut lost: Lost) -> Result<Self, Error> {
+    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[u64]) -> Result<Self, Error> {
         let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
         if leaves.len() < ordered.len() {
             let text = "two places of bucket `key` point to the same leaf, so one of the two has lost its own";
-            lost.add(Finding::new(Code::PageShared, text));
+            scan.losses.add_to(KEY, Finding::new(Code::PageShared, text));
         }
         leaves.shrink_to_fit();
         let inline = scan.key_place.and_then(Inline::new);
@@ -177,10 +137,9 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             inline,
             current: 0,
             database_bytes: scan.logical,
-            lost,
+            losses: scan.losses,
         };
-        store.current =
-            store.last(ordered.last().copied())?.max(store.marks.finished).max(store.marks.scheduled).max(1);
+        store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(1);
         Ok(store)
     }
 
@@ -188,6 +147,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     #[must_use]
     pub fn current(&self) -> i64 {
         self.current
+    }
+
+    /// What is asked of some keys at a revision. At the current one every entry counts: in a damaged file the newest may not be the last.
+    #[must_use]
+    pub fn query(&self, range: KeyRange, revision: i64) -> Query {
+        Query { range, revision: if revision == self.current { i64::MAX } else { revision }, hash_values: false }
     }
 
     /// The revision of the last compaction that was ordered, or -1: older revisions cannot be asked for.
@@ -202,10 +167,22 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         &self.facts
     }
 
-    /// What could not be read of anything but the leaves of bucket `key`.
+    /// What an answer about keys lacks before a leaf is read.
     #[must_use]
-    pub fn lost(&self) -> &Lost {
-        &self.lost
+    pub fn lost(&self) -> Lost {
+        self.lost_of(&[KEY])
+    }
+
+    /// What an answer from these buckets lacks.
+    #[must_use]
+    pub fn lost_of(&self, buckets: &[&str]) -> Lost {
+        self.losses.of(buckets)
+    }
+
+    /// Whether nothing that was read so far is damaged, needed for an answer or not.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.losses.is_empty()
     }
 
     /// Bytes of the database, free pages included, without what stands behind it.
@@ -315,9 +292,14 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 return Ok(None);
             }
         };
-        if let Some(text) = wrong_place(header, page) {
+        if header.kind() != Some(Kind::Leaf) {
+            let text = format!("the tree points here, but this is {}", header.describe());
             lost.add(odd(Code::PageType, text));
             return Ok(None);
+        }
+        if header.id != page {
+            // What it holds is handed out, but another page may have been here before.
+            lost.add(odd(Code::PageIdMismatch, format!("the page at number {page} carries the number {}", header.id)));
         }
         let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
         let bytes = reader.pages(page, overflow)?;
@@ -330,7 +312,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let last = page.saturating_add(u64::from(overflow));
         let behind = self.pages.partition_point(|next| *next <= page);
         for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
-            if reader.first(*next)?.is_ok_and(|(header, _)| wrong_place(header, *next).is_none()) {
+            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(Kind::Leaf) && header.id == *next) {
                 let own = next.saturating_sub(page).saturating_sub(1);
                 return Ok(u32::try_from(own).unwrap_or(overflow));
             }
@@ -445,38 +427,23 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         }
     }
 
-    /// The main revision of the last entry of the last leaf.
-    fn last(&self, page: Option<u64>) -> Result<i64, Error> {
-        let last = |leaf: Leaf<'_>| {
-            let keys = leaf.pairs().filter_map(|element| RevisionKey::parse(element.key));
-            keys.map(|key| key.revision.main).max().unwrap_or_default()
-        };
+    /// The main revision of the last entry that can be read, of leaves in the order of keys; 0 when there is none.
+    fn last(&self, ordered: &[u64]) -> Result<i64, Error> {
+        let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
         if let Some(inline) = &self.inline {
-            return Ok(last(inline.page().leaf));
+            return Ok(last(&inline.page()).unwrap_or_default());
         }
-        let Some(page) = page else { return Ok(0) };
         let mut reader = Reader::new(self.source, self.geometry);
-        Ok(reader.unit(page)?.map_or(0, |(header, bytes)| last(Leaf::new(header, bytes))))
-    }
-}
-
-fn wrong_place(header: Header, page: u64) -> Option<String> {
-    if header.kind() != Some(Kind::Leaf) {
-        return Some(format!("the tree points here, but this is {}", header.describe()));
-    }
-    (header.id != page).then(|| format!("the page at number {page} carries the number {}", header.id))
-}
-
-/// Whether a finding means that something may be missing.
-fn is_loss(finding: &Finding) -> bool {
-    finding.severity == crate::finding::Severity::Damage
-}
-
-/// All findings as losses, for whoever asks only whether there are any.
-impl From<&Findings> for Lost {
-    fn from(findings: &Findings) -> Self {
-        let mut lost = Self::default();
-        findings.list().iter().filter(|finding| is_loss(finding)).for_each(|finding| lost.add(finding.clone()));
-        lost
+        for (rank, page) in ordered.iter().enumerate().rev() {
+            // A leaf that hangs in several places is read once.
+            if self.leaves.binary_search(&(*page, rank)).is_err() {
+                continue;
+            }
+            let page = self.page(&mut reader, *page, rank, &mut Lost::default())?;
+            if let Some(main) = page.as_ref().and_then(last) {
+                return Ok(main);
+            }
+        }
+        Ok(0)
     }
 }

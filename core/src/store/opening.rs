@@ -7,7 +7,7 @@ use crate::report::Report;
 use crate::scan::descent::Descent;
 use crate::scan::open::{Opened, Scan};
 use crate::source::Source;
-use crate::store::open::{Lost, Store};
+use crate::store::open::Store;
 
 /// What became of opening a file.
 pub enum OpenedStore<'s, S: Source + ?Sized> {
@@ -95,11 +95,11 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     /// As [`Opening::begin`].
     pub fn finish(self) -> Result<Store<'s, S>, Error> {
         let (leaves, broken) = self.descent.finish()?;
-        let mut lost = Lost::from(&self.scan.findings);
-        if broken && lost.places == 0 {
-            lost.add(Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
+        let mut scan = self.scan;
+        if broken && scan.losses.of(&["key"]).places == 0 {
+            scan.losses.add_to("key", Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
         }
-        Store::new(self.scan, &leaves, lost)
+        Store::new(scan, &leaves)
     }
 }
 

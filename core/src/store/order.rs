@@ -4,15 +4,8 @@ use std::ops::Range;
 
 use crate::error::Error;
 use crate::store::index::Index;
-use crate::store::key::Key;
+use crate::store::key::{Key, KeyAt};
 use crate::store::range::KeyRange;
-
-/// Where a key is in its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyAt {
-    pub(crate) shard: u32,
-    pub(crate) number: u32,
-}
 
 /// What keys can be ranked by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

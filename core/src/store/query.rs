@@ -3,7 +3,8 @@
 use crate::code::Code;
 use crate::etcd::keyvalue::KeyValue;
 use crate::finding::Finding;
-use crate::store::open::{Entry, Lost};
+use crate::lost::Lost;
+use crate::store::entry::Entry;
 use crate::store::range::KeyRange;
 
 /// What is asked.

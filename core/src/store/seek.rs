@@ -2,8 +2,10 @@
 
 use crate::bolt::reader::Reader;
 use crate::error::Error;
+use crate::lost::Lost;
 use crate::source::Source;
-use crate::store::open::{Entry, Lost, Store, Work};
+use crate::store::entry::Entry;
+use crate::store::open::{Store, Work};
 use crate::watch::Unwatched;
 
 /// The leaves of bucket `key` in the order of revisions. Memory: 16 bytes a leaf.

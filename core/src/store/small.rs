@@ -13,7 +13,7 @@ use crate::bolt::set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
 use crate::etcd::revision::RevisionKey;
-use crate::etcd::schema::small;
+use crate::etcd::small_value::small;
 use crate::fields::{i64_be, u64_be};
 use crate::finding::Findings;
 use crate::limits::{LIST_BYTES, MARK_TEXT};

@@ -3,12 +3,14 @@
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::limits::SUMS_BYTES;
+use crate::lost::Lost;
 use crate::source::Source;
-use crate::store::defragmented::share;
+use crate::store::entry::Place;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{ByHash, Short, short};
 use crate::store::key::entry_bytes;
-use crate::store::open::{Lost, Place, Store, Work};
+use crate::store::open::{Store, Work};
+use crate::store::page_share::share;
 use crate::store::query::Query;
 use crate::store::usage::Usage;
 use crate::watch::Watch;

@@ -3,9 +3,12 @@
 pub(crate) mod answers;
 mod cluster;
 mod compare;
+mod comparison;
 mod list;
 mod opening;
+mod purpose;
 mod reading;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -1,43 +1,10 @@
 //! A question that all leaves of a file are read for: begun, taken on piece by piece while the worker has the next bytes fetched, and finished.
 
-use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store, Work};
+use etcdsnap_core::store::{Lost, Store, Work};
 use etcdsnap_core::{Source, Unwatched};
 
+use super::purpose::{Purpose, unread};
 use super::view::{Refusal, View, told};
-use crate::headroom::Headroom;
-
-/// A question that is being read for.
-pub(crate) struct Reading<'s, S: Source + ?Sized> {
-    pub(super) purpose: Purpose<'s, S>,
-    pub(super) lost: Lost,
-    headroom: Headroom,
-}
-
-/// What it is read for.
-pub(crate) enum Purpose<'s, S: Source + ?Sized> {
-    /// The keys at a revision.
-    Keys(Index),
-    /// The keys of the other side of a comparison: its store, unless it is another revision of the same file.
-    Other(Option<Box<Store<'s, S>>>, Index),
-    History(History),
-    Hash(Box<Hashing>),
-}
-
-/// All keys at a revision, their values hashed so that they can be compared.
-pub(super) fn query(revision: i64) -> Query {
-    Query { range: KeyRange::all(), revision, hash_values: true }
-}
-
-/// What is said when a question is finished that was not begun: a mistake of the page.
-pub(super) fn unread() -> Refusal {
-    "Nothing was read.".into()
-}
-
-impl<S: Source + ?Sized> Reading<'_, S> {
-    pub(super) fn new<'s>(lost: &Lost, purpose: Purpose<'s, S>) -> Reading<'s, S> {
-        Reading { purpose, lost: lost.clone(), headroom: Headroom::default() }
-    }
-}
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// The store that is being read.

@@ -9,12 +9,10 @@ use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 use etcdsnap_core::{Error, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
-use super::compare::Comparison;
+use super::comparison::Comparison;
 use super::list::{Filter, Ordering};
-use super::reading::{Purpose, Reading, query, unread};
-
-/// Why a question has no answer, in a sentence.
-pub(crate) type Refusal = String;
+use super::purpose::{Purpose, Reading, query, unread};
+pub(crate) use super::refusal::Refusal;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
@@ -53,7 +51,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn new(store: Store<'s, S>) -> Self {
         Self {
             revision: store.current(),
-            index: Index::new(query(0)),
+            index: Index::new(query(&store, 0)),
             store,
             lost: Lost::default(),
             all: Order::default(),
@@ -72,9 +70,10 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.comparison = None;
         self.listed = Vec::new();
         (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
-        self.index = Index::new(query(revision));
+        let query = query(&self.store, revision);
+        self.index = Index::new(query.clone());
         self.revision = revision;
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::Keys(Index::new(query(revision)))));
+        self.reading = Some(Reading::new(self.store.lost(), Purpose::Keys(Index::new(query))));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory};
 use clap_complete::engine::CompletionCandidate;
-use etcdsnap::core::store::{Index, Key, KeyRange, Query};
+use etcdsnap::core::store::{Index, Key, KeyRange};
 use etcdsnap::core::words::{key_bytes, key_text, printable};
 use etcdsnap::core::{FileKind, sniff};
 use etcdsnap::{NoProgress, Snapshot};
@@ -121,7 +121,7 @@ impl Parts {
         let snapshot = Snapshot::open(&named.file, None, &NoProgress).ok()?;
         let store = snapshot.store().ok()?;
         let revision = store.at(named.revision).ok()?;
-        let query = Query { range: KeyRange::prefix(&typed.bytes), revision, hash_values: false };
+        let query = store.query(KeyRange::prefix(&typed.bytes), revision);
         let (index, _) = snapshot.keys(&store, &query, &NoProgress).ok()?;
         self.take(&index, typed.bytes.len(), named.which);
         Some(())

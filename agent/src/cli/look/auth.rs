@@ -69,7 +69,7 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
         }
     }
     snapshot.assert_unchanged()?;
-    Ok(told(&args.look.file, store.lost()))
+    Ok(told(&args.look.file, &store.lost_of(&["auth", "authUsers", "authRoles"])))
 }
 
 /// A row for each permission of a role.

@@ -2,7 +2,7 @@
 //!
 //! Lines are printed while they are made, whatever the form: a forged file has a million of them.
 
-use etcdsnap::core::store::{Key, KeyRange, Query};
+use etcdsnap::core::store::{Key, KeyRange};
 use serde_json::{Map, Value, json};
 
 use super::{bytes, left_out, open, table, told};
@@ -81,7 +81,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
     })?;
     snapshot.assert_unchanged()?;
     let exit = left_out(&args.look.file, members.left_out, "member", "members");
-    Ok(exit.max(told(&args.look.file, store.lost())))
+    Ok(exit.max(told(&args.look.file, &store.lost_of(&["members", "members_removed"]))))
 }
 
 /// Runs `leases`.
@@ -92,8 +92,9 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let leases = store.leases().map_err(|cause| snapshot.failed(cause))?;
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
-    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    let query = store.query(KeyRange::all(), store.current());
+    let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
+    lost.append(store.lost_of(&["lease"]));
     drop(bar);
     let mut held: Vec<Key<'_>> = index.iter().filter(|state| state.lease != 0 && !state.deleted).collect();
     held.sort_unstable_by(|a, b| a.lease.cmp(&b.lease).then_with(|| a.key.cmp(b.key)));
@@ -154,7 +155,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
         Ok(())
     })?;
     snapshot.assert_unchanged()?;
-    Ok(told(&args.look.file, store.lost()))
+    Ok(told(&args.look.file, &store.lost_of(&["alarm"])))
 }
 
 /// Runs `meta`.
@@ -184,5 +185,5 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
         outcome.map(drop)
     })?;
     snapshot.assert_unchanged()?;
-    Ok(told(&args.look.file, store.lost()))
+    Ok(told(&args.look.file, &store.lost_of(&["meta", "cluster", "auth"])))
 }

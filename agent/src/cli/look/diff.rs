@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap::core::store::{Change, Index, Key, Query, Store, compare};
+use etcdsnap::core::store::{Change, Index, Key, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -62,7 +62,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         (None, None) => &args.a,
     };
     let query = |store: &Store<'_, FileSource>, asked| {
-        revision(store, asked).map(|revision| Query { range: range.clone(), revision, hash_values: false })
+        revision(store, asked).map(|revision| store.query(range.clone(), revision))
     };
     let (snapshot_a, bar) = open(&args.a, args.work)?;
     let store_a = snapshot_a.store()?;

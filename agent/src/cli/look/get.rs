@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::cli::render::number::counted;
-use etcdsnap::core::store::{Key, KeyRange, Lost, Query};
+use etcdsnap::core::store::{Key, KeyRange, Lost};
 use etcdsnap::printable_path;
 
 use super::bytes::{Hex, Shown};
@@ -23,7 +23,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let at = revision(&store, args.rev)?;
-    let query = Query { range: KeyRange::one(&key), revision: at, hash_values: false };
+    let query = store.query(KeyRange::one(&key), at);
     let (index, lost) = snapshot.keys(&store, &query, &bar)?;
     drop(bar);
     let state = index.get(&key);

@@ -5,7 +5,7 @@ use std::path::Path;
 use etcdsnap::core::store::Lost;
 use etcdsnap::printable_path;
 
-use super::{open, places, revision};
+use super::{open, places, revision, told};
 use crate::cli::args::HashKvArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
@@ -24,7 +24,7 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
         return Err(unknown(&args.file, &lost));
     }
     output::print(&etcdutl::hashkv(&hash, args.write_out))?;
-    Ok(Exit::Done)
+    Ok(told(&args.file, &lost))
 }
 
 /// Why there is no hash.

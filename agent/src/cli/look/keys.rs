@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use etcdsnap::FileSource;
 use etcdsnap::core::etcd::keyvalue::KeyValue;
-use etcdsnap::core::store::{Key, Lost, Place, Query, Store};
+use etcdsnap::core::store::{Key, Lost, Place, Store};
 use serde_json::{Map, Value};
 
 use super::filter::Filter;
@@ -30,7 +30,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     }
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
-    let query = Query { range, revision: revision(&store, args.rev)?, hash_values: false };
+    let query = store.query(range, revision(&store, args.rev)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;

@@ -85,9 +85,14 @@ fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
     Exit::Damage
 }
 
-/// Says what an answer may lack; the exit code.
+/// Says what an answer may lack; the exit code. Damage that takes nothing from the answer is said, too, and is no reason for another exit code.
 fn told(path: &Path, lost: &Lost) -> Exit {
     if lost.first.is_none() {
+        if let Some(elsewhere) = &lost.elsewhere {
+            let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);
+            let what = format!("{} is damaged, but all of this answer could be read: {found}", printable_path(path));
+            output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
+        }
         return Exit::Done;
     }
     let what = format!("{} is damaged, and this may not be all: {}", printable_path(path), places(lost));

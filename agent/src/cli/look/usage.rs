@@ -1,6 +1,6 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
-use etcdsnap::core::store::{KeyRange, Query, Usage};
+use etcdsnap::core::store::{KeyRange, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = open(&args.look.file, args.look.work)?;
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
-    let query = Query { range, revision, hash_values: false };
+    let query = store.query(range, revision);
     let grouping = |key: &[u8], name: &mut Vec<u8>| usage_group::write(args, &prefix, key, name);
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };

@@ -23,7 +23,7 @@ pub enum Shown {
 /// The text for one file.
 pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
     let mut text = headline(path, report);
-    for code in codes_by_weight(report) {
+    for code in codes_by_weight(report, shown) {
         text.push('\n');
         text.push_str(&group(code, report, shown));
     }
@@ -54,22 +54,35 @@ fn headline(path: &Path, report: &Report) -> String {
     format!("{BOLD}{name}{BOLD:#}: {word} ({rest})\n")
 }
 
-/// Damage before warnings, otherwise in the order of the documentation.
-fn codes_by_weight(report: &Report) -> Vec<Code> {
-    let mut codes: Vec<Code> = report.findings.counts().keys().copied().collect();
+/// Damage before warnings, otherwise in the order of the documentation. What only follows from other damage stands with that, unless all is shown.
+fn codes_by_weight(report: &Report, shown: Shown) -> Vec<Code> {
+    let codes = report.findings.counts().keys().copied();
+    let mut codes: Vec<Code> =
+        codes.filter(|code| shown == Shown::All || report.findings.cause(*code) == *code).collect();
     codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
     codes
 }
 
 /// The damage alone, for a command that refuses the file. The SHA-256 is told apart.
 pub fn damage(report: &Report) -> String {
-    let codes = codes_by_weight(report).into_iter();
+    let codes = codes_by_weight(report, Shown::First).into_iter();
     let codes = codes.filter(|code| code.severity() == Severity::Damage && !code.as_str().starts_with("sha256"));
     codes.map(|code| findings(code, report, Shown::First)).collect()
 }
 
 fn group(code: Code, report: &Report, shown: Shown) -> String {
     let mut text = findings(code, report, shown);
+    let followed: Vec<String> = report
+        .findings
+        .counts()
+        .iter()
+        .filter(|(other, _)| **other != code && shown == Shown::First && report.findings.cause(**other) == code)
+        .map(|(other, count)| format!("{other} ({})", counted(*count, "time", "times")))
+        .collect();
+    if !followed.is_empty() {
+        let text_of = format!("{}. They follow from this; verify --all lists them.", followed.join(", "));
+        text.push_str(&wrap("    so     ", "           ", &text_of));
+    }
     text.push_str(&wrap("    means  ", "           ", code.meaning()));
     text.push_str(&wrap("    do     ", "           ", code.action()));
     text
@@ -104,7 +117,8 @@ fn findings(code: Code, report: &Report, shown: Shown) -> String {
 }
 
 fn line(finding: &Finding) -> String {
-    wrap("    - ", "      ", &reason(finding))
+    let because = finding.because.map(|code| format!(" (follows from {code})")).unwrap_or_default();
+    wrap("    - ", "      ", &format!("{}{because}", reason(finding)))
 }
 
 fn sha256(trailer: &Trailer) -> String {

@@ -1,0 +1,40 @@
+//! What all leaves of a file are read for.
+
+use etcdsnap_core::Source;
+use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store};
+
+use super::refusal::Refusal;
+use crate::headroom::Headroom;
+
+/// A question that is being read for.
+pub(crate) struct Reading<'s, S: Source + ?Sized> {
+    pub(super) purpose: Purpose<'s, S>,
+    pub(super) lost: Lost,
+    pub(super) headroom: Headroom,
+}
+
+/// What it is read for.
+pub(crate) enum Purpose<'s, S: Source + ?Sized> {
+    /// The keys at a revision.
+    Keys(Index),
+    /// The keys of the other side of a comparison: its store, unless it is another revision of the same file.
+    Other(Option<Box<Store<'s, S>>>, Index),
+    History(History),
+    Hash(Box<Hashing>),
+}
+
+/// All keys at a revision, their values hashed so that they can be compared.
+pub(super) fn query<S: Source + ?Sized>(store: &Store<'_, S>, revision: i64) -> Query {
+    Query { hash_values: true, ..store.query(KeyRange::all(), revision) }
+}
+
+/// What is said when a question is finished that was not begun: a mistake of the page.
+pub(super) fn unread() -> Refusal {
+    "Nothing was read.".into()
+}
+
+impl<S: Source + ?Sized> Reading<'_, S> {
+    pub(super) fn new<'s>(lost: Lost, purpose: Purpose<'s, S>) -> Reading<'s, S> {
+        Reading { purpose, lost, headroom: Headroom::default() }
+    }
+}

@@ -1,0 +1,119 @@
+//! One file, one answer: what the verdict counts is what the questions list, whatever is damaged.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies, Tally};
+use etcdsnap_core::{Code, Status, Unwatched, status};
+use etcdsnap_tests::damage::{self, Base, Damage};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::damage::Trailer;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let bases = Arc::new(damage::bases());
+    let mut trials: Vec<Trial> = damage::all()
+        .into_iter()
+        .map(|damage| {
+            let bases = Arc::clone(&bases);
+            Trial::test(damage.name, move || bases.iter().try_for_each(|base| every_answer_agrees(&damage, base)))
+        })
+        .collect();
+    let all = Arc::clone(&bases);
+    trials.push(Trial::test("flipped_bytes", move || all.iter().try_for_each(flipped_bytes)));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn every_answer_agrees(damage: &Damage, base: &Base) -> Result<(), Failed> {
+    for damaged in damage.apply(&base.snapshot).into_iter().filter(|damaged| damaged.trailer != Trailer::Old) {
+        agree(&damaged.file).map_err(|reason| format!("{} of {}: {reason}", damage.name, base.name))?;
+    }
+    Ok(())
+}
+
+/// Some hundred files with one to three other bytes each.
+fn flipped_bytes(base: &Base) -> Result<(), Failed> {
+    let mut dice = Dice::new(base.snapshot.len() as u64);
+    for number in 0..400 {
+        let mut file = base.snapshot.clone();
+        let places: Vec<usize> = (0..dice.between(1, 3)).map(|_| dice.below(file.len())).collect();
+        for place in &places {
+            file[*place] ^= 1 << dice.below(8);
+        }
+        agree(&file).map_err(|reason| format!("{} with other bytes at {places:?} (number {number}): {reason}", base.name))?;
+    }
+    Ok(())
+}
+
+/// What is counted: keys that live, their entries, tombstones, and the last revision.
+#[derive(Debug, PartialEq, Eq)]
+struct Counted {
+    keys: u64,
+    tombstones: u64,
+    current: i64,
+}
+
+fn agree(file: &Vec<u8>) -> Result<(), String> {
+    let report = status(file, &Unwatched).expect("bytes can always be read");
+    let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else {
+        return if report.status.is_none() { Ok(()) } else { Err("there is a status, and no store".into()) };
+    };
+    let list = report.findings.list();
+    for (code, count) in report.findings.counts() {
+        let listed = list.iter().filter(|finding| finding.code == *code).count() as u64;
+        if listed != *count && *count <= 1000 {
+            return Err(format!("{count} findings of {code} are counted, {listed} can be listed"));
+        }
+    }
+    let Some(status) = &report.status else { return Ok(()) };
+    let mut verdict = of_status(status);
+    for (question, mut counted) in [("keys", of_index(&store)), ("usage", of_sums(&store))] {
+        // A deletion of which the key cannot be read is counted, but of no key.
+        if report.findings.has(Code::KeyvalueMalformed) {
+            (verdict.tombstones, counted.tombstones) = (0, 0);
+        }
+        if counted != verdict {
+            let found = report.findings.list().iter().map(|finding| format!("{} {}", finding.code, finding.message));
+            let found: Vec<String> = found.take(8).collect();
+            return Err(format!("status counts {verdict:?}, {question} {counted:?}; {found:#?}; {:?}", store.lost()));
+        }
+    }
+    Ok(())
+}
+
+fn of_status(status: &Status) -> Counted {
+    let marks = status.compacted_revision.max(status.scheduled_compact_revision).unwrap_or(1);
+    Counted {
+        keys: status.total_key,
+        tombstones: status.tombstones,
+        current: status.revision.max(marks).max(1),
+    }
+}
+
+fn query() -> Query {
+    Query { range: KeyRange::all(), revision: i64::MAX, hash_values: false }
+}
+
+fn of_index(store: &Store<'_, Vec<u8>>) -> Counted {
+    let mut index = Index::new(query());
+    for work in store.work() {
+        index.read(store, work, &Unwatched).expect("bytes can always be read");
+    }
+    let keys = index.sorted(|_| true);
+    Counted {
+        keys: keys.iter().filter(|key| !key.deleted).count() as u64,
+        tombstones: keys.iter().map(|key| u64::from(key.tombstones)).sum(),
+        current: store.current(),
+    }
+}
+
+fn of_sums(store: &Store<'_, Vec<u8>>) -> Counted {
+    let mut tally = Tally::new(query(), &|_, _| {});
+    for work in store.work() {
+        tally.read(store, work, &Unwatched).expect("bytes can always be read");
+    }
+    let tallies = Tallies::of(vec![tally]);
+    let mut sums = Sums::default();
+    (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 0, &mut sums));
+    Counted { keys: sums.total.keys, tombstones: sums.total.tombstones, current: store.current() }
+}

@@ -1,0 +1,33 @@
+//! Where the reference programs are pinned and built, and how it is told that one is up to date.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::repo;
+
+/// A part of the stamp: change it when the way of building changes.
+const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
+
+/// A hash of everything in a module's folder (it is flat) and of the recipe.
+pub fn stamp(module: &Path) -> Result<String> {
+    let mut files = fs::read_dir(module)
+        .with_context(|| format!("no reference module {}", module.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    let mut hash = Sha256::new();
+    hash.update(RECIPE);
+    for file in files {
+        hash.update(file.file_name().unwrap_or_default().to_string_lossy().as_bytes());
+        hash.update(fs::read(file)?);
+    }
+    Ok(crate::sha256::hex(&hash.finalize()))
+}
+
+/// Where they are pinned, and built.
+pub fn folder() -> PathBuf {
+    repo::root().join("tests/reference")
+}
