@@ -53,6 +53,9 @@ codes! {
     MetaInvalid "meta-invalid" Warning {
         "One of the two meta pages is broken. The other one is used, as bolt does, but it may describe an older state of the database."
         "Compare the revision with what you expect; take a new snapshot if the cluster still runs." }
+    TransactionImpossible "transaction-impossible" Damage {
+        "The meta page numbers its transaction as no database ever does: 0, or close to 2^64. etcd does not start, or refuses every write."
+        "Use another copy or another snapshot." }
     NoValidMeta "no-valid-meta" Damage {
         "Neither meta page is valid, so nothing says where the data begins. etcd cannot open this file."
         "Use another copy or another snapshot." }
@@ -95,6 +98,15 @@ codes! {
     KeyBounds "key-bounds" Damage {
         "A page's keys lie outside the range that its parent gives it, so look-ups miss entries that are there."
         "Use another copy or another snapshot; etcd may not find keys that the file holds." }
+    KeySize "key-size" Damage {
+        "An element's key is empty or longer than bolt takes: etcd stops when it writes the page that holds it, and the file cannot be defragmented."
+        "Use another copy or another snapshot." }
+    SeparatorMismatch "separator-mismatch" Damage {
+        "A branch page names another first key for a page than the page has. bolt looks the page up by that key when it writes it, so a later compaction stops etcd, or brings deleted keys back."
+        "The data can still be read: export what you need, or use another copy or another snapshot." }
+    BranchOfOne "branch-of-one" Damage {
+        "A branch page has a single child, as bolt never leaves one: the next compaction stops etcd."
+        "The data can still be read: export what you need, or use another copy or another snapshot." }
     PageShared "page-shared" Damage {
         "Two places of the tree point to the same page, so one of the two has lost its own data; the next write destroys the other."
         "Use another copy or another snapshot." }
@@ -221,6 +233,12 @@ codes! {
     AuthRoleMissingOff "auth-role-missing-off" Warning {
         "A user has a role that does not exist. Authentication is off, so nothing shows; once it is on, the user is refused what the role allowed."
         "Give the user its roles again before you turn authentication on." }
+    PermissionUnknown "permission-unknown" Warning {
+        "A role has a permission of a type that etcd does not know, and that allows nothing. A server takes such a grant, so it may have been so all along; or a bit flipped, and a user is refused what the role allowed."
+        "Look what the role should allow, and grant it again." }
+    DowngradeEnabled "downgrade-enabled" Warning {
+        "The cluster was being downgraded when the snapshot was taken. etcd of the version that wrote it does not start on a restore while the downgrade is enabled; that of the version below does."
+        "Start the version that the downgrade leads to, or take a snapshot after `etcdctl downgrade cancel`." }
     AlarmNospace "alarm-nospace" Warning {
         "The cluster had raised the alarm NOSPACE when the snapshot was taken: the database was as large as its quota. A restored cluster keeps the alarm and refuses writes."
         "After the restore free room (compact, defragment) or raise --quota-backend-bytes, then run `etcdctl alarm disarm`." }
@@ -270,6 +288,7 @@ impl Code {
                 | Self::RevisionsMissing
                 | Self::RevisionsUnreachable
                 | Self::TombstoneBody
+                | Self::TransactionImpossible
                 | Self::LeaseMalformed
                 | Self::MetaMalformed
                 | Self::CompactionMarks

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies, Tally};
 use etcdsnap_core::{Code, Status, Unwatched, status};
+use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Base, Damage};
 use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::damage::Trailer;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -40,7 +40,8 @@ fn flipped_bytes(base: &Base) -> Result<(), Failed> {
         for place in &places {
             file[*place] ^= 1 << dice.below(8);
         }
-        agree(&file).map_err(|reason| format!("{} with other bytes at {places:?} (number {number}): {reason}", base.name))?;
+        agree(&file)
+            .map_err(|reason| format!("{} with other bytes at {places:?} (number {number}): {reason}", base.name))?;
     }
     Ok(())
 }
@@ -83,11 +84,7 @@ fn agree(file: &Vec<u8>) -> Result<(), String> {
 
 fn of_status(status: &Status) -> Counted {
     let marks = status.compacted_revision.max(status.scheduled_compact_revision).unwrap_or(1);
-    Counted {
-        keys: status.total_key,
-        tombstones: status.tombstones,
-        current: status.revision.max(marks).max(1),
-    }
+    Counted { keys: status.total_key, tombstones: status.tombstones, current: status.revision.max(marks).max(1) }
 }
 
 fn query() -> Query {

@@ -11,8 +11,8 @@ import { type ViewId, views } from "./views.ts";
 const SAMPLE = "sample.db";
 
 /** The address of where a session is. */
-export function addressOf({ file, view, key, prefix, page, offset, selected }: Session): string {
-  const parts = new URLSearchParams({ file: file.name });
+export function addressOf({ title, view, key, prefix, page, offset, selected }: Session): string {
+  const parts = new URLSearchParams({ file: title });
   if (view === "keys" && key !== null) parts.set("key", key);
   if (view === "space" && prefix !== "") parts.set("prefix", prefix);
   if (view === "pages") parts.set("page", page.toString());
@@ -33,7 +33,7 @@ export function note(session: Session): void {
 
 /** Goes to where the address says, if a file of its name is open. */
 export function follow(address: string): void {
-  const [session] = [...sessions.list].reverse().filter(({ file }) => file.name === fileOf(address));
+  const [session] = [...sessions.list].reverse().filter(({ title }) => title === fileOf(address));
   if (session === undefined) return;
   sessions.currentId = session.id;
   apply(session, address);
@@ -51,7 +51,7 @@ export async function begin(): Promise<void> {
 
 /** Leads a file that was just opened to where the address says. */
 export function resume(session: Session): void {
-  if (waiting === null || fileOf(waiting) !== session.file.name) return;
+  if (waiting === null || fileOf(waiting) !== session.title) return;
   const address = waiting;
   waiting = null;
   apply(session, address);

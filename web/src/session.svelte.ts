@@ -17,7 +17,9 @@ const REPLACEMENTS = 1;
 export class Session {
   readonly id: number;
   readonly file: File;
-  /** The file's name, as it is shown. */
+  /** The file's name, with a number when another open file has the same: the address says it. */
+  readonly title: string;
+  /** The same as it is shown. */
   readonly name: string;
   state = $state<State>("waiting");
   peek = $state.raw<Peek | null>(null);
@@ -49,10 +51,11 @@ export class Session {
   #replacements = 0;
   #onIdle: () => void;
 
-  constructor(id: number, file: File, onIdle: () => void) {
+  constructor(id: number, file: File, title: string, onIdle: () => void) {
     this.id = id;
     this.file = file;
-    this.name = printable(file.name);
+    this.title = title;
+    this.name = printable(title);
     this.store = new Store(file);
     this.pace.begin(file.size);
     this.#onIdle = onIdle;
@@ -184,10 +187,18 @@ class Sessions {
     return this.list.find((session) => session.id === this.currentId) ?? null;
   }
 
+  #titleFor({ name }: File): string {
+    const taken = (title: string) => this.list.some((session) => session.title === title);
+    if (!taken(name)) return name;
+    let number = 2;
+    while (taken(`${name} (${number})`)) number += 1;
+    return `${name} (${number})`;
+  }
+
   open(files: Iterable<File>): void {
     let first: number | null = null;
     for (const file of files) {
-      const session = new Session(this.#nextId, file, () => this.#next());
+      const session = new Session(this.#nextId, file, this.#titleFor(file), () => this.#next());
       this.#nextId += 1;
       this.list.push(session);
       first ??= session.id;

@@ -19,9 +19,12 @@ pub struct Arguments {
 
 /// The chore.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    eprintln!("Compiling what is needed; the first time that takes minutes.");
     if !arguments.no_page {
+        eprintln!("First the page, which the program carries ...");
         page::build(false)?;
     }
+    eprintln!("Now the program ...");
     repo::run(
         Command::new("cargo").args(["build", "--release", "--locked", "-p", "etcdsnap"]).current_dir(repo::root()),
     )?;

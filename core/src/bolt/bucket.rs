@@ -40,7 +40,8 @@ pub fn parse(value: &[u8]) -> Result<Place<'_>, Fault> {
         let message = format!("an inline bucket whose page is {}", header.describe());
         return Err(Fault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
     }
-    if let Some(fault) = Leaf::new(header, page).faults(header, None).into_iter().next() {
+    let mut faults = Leaf::new(header, page).faults(header, None).into_iter();
+    if let Some(fault) = faults.find(|fault| fault.code != Code::KeySize) {
         let message = format!("an inline bucket's page is broken: {}", fault.message);
         return Err(Fault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(fault.at), message));
     }

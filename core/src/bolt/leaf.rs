@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{Fault, Header, OVERFULL, overflow_fits, range, table_end};
+use crate::bolt::page::{Fault, Header, OVERFULL, key_size, overflow_fits, range, table_end};
 use crate::bolt::room::{Admission, Room};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
@@ -147,6 +147,19 @@ impl<'a> Leaf<'a> {
         Some(end)
     }
 
+    /// What is wrong with a leaf page inside a bucket's value, whose pairs must end where the value ends: bolt makes it as long as they are, so others may be hidden there.
+    pub(crate) fn hidden(&self) -> Option<Fault> {
+        let run = self.run()?;
+        let rest = self.bytes.len().saturating_sub(run.end);
+        let text = || {
+            format!(
+                "{rest} bytes stand behind the {} pairs of a bucket that lies in a page: some are hidden",
+                self.count
+            )
+        };
+        (rest > 0).then(|| Fault::new(Code::PageLayout, 10, text()))
+    }
+
     /// All that is wrong with the page's own structure.
     #[must_use]
     pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<Fault> {
@@ -165,6 +178,9 @@ impl<'a> Leaf<'a> {
                         let message = format!("element flags {:#x}", element.flags);
                         faults.push(Fault::new(Code::ElementFlags, table_end(index), message));
                     }
+                    if let Some(message) = key_size(element.key.len()) {
+                        faults.push(Fault::new(Code::KeySize, table_end(index), message));
+                    }
                     if previous.is_some_and(|previous| previous >= element.key) {
                         faults.push(Fault::new(
                             Code::KeyOrder,
@@ -176,7 +192,8 @@ impl<'a> Leaf<'a> {
                 }
             }
         }
-        let readable = faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::ElementFlags));
+        let readable =
+            faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
         match self.run() {
             None if readable => {
                 faults.push(Fault::new(

@@ -97,6 +97,18 @@ impl Fault {
     }
 }
 
+/// Bytes of the longest key that bolt takes (`MaxKeySize`).
+const MAX_KEY: usize = 32_768;
+
+/// What is wrong with the length of a key or separator.
+pub(crate) fn key_size(len: usize) -> Option<String> {
+    match len {
+        0 => Some("an element has an empty key".into()),
+        1..=MAX_KEY => None,
+        _ => Some(format!("an element has a key of {len} bytes, where bolt takes {MAX_KEY}")),
+    }
+}
+
 /// Whether `overflow` is what bolt would allocate for a page whose pairs end at `end`.
 ///
 /// Bolt to 1.3 takes `end / page size` further pages, later versions `(end − 1) / page size`.
@@ -180,6 +192,9 @@ impl Branch {
                     break;
                 }
             }
+            if let Some(message) = key_size(key.len()) {
+                branch.faults.push(Fault::new(Code::KeySize, at, message));
+            }
             laid_out &= key.start == expected;
             expected = key.end;
             branch.end = branch.end.max(key.end);
@@ -191,14 +206,24 @@ impl Branch {
             previous = Some(key.clone());
             branch.children.push(Child { page, key, at });
         }
-        if !laid_out && branch.faults.iter().all(|fault| fault.code == Code::KeyOrder) {
+        if count == 1 {
+            branch.faults.push(Fault::new(Code::BranchOfOne, 10, "a branch page with a single child"));
+        }
+        if !laid_out && branch.is_readable() {
             branch.faults.push(Fault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
         }
-        if branch.faults.is_empty() && !overflow_fits(header.overflow, branch.end, page_size) {
+        if branch.is_readable() && laid_out && !overflow_fits(header.overflow, branch.end, page_size) {
             let message = format!("{} overflow pages for {} bytes", header.overflow, branch.end);
             branch.faults.push(Fault::new(Code::PageOverflow, 12, message));
         }
         branch
+    }
+
+    /// Whether its faults hide none of its children.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        let harmless = [Code::KeyOrder, Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
+        self.faults.iter().all(|fault| harmless.contains(&fault.code))
     }
 
     /// End of the last separator among those that end within `claimed` bytes, told by the page's table alone.

@@ -76,10 +76,8 @@ impl Access {
         called(name, &role.name)?;
         let unknown = role.key_permission.iter().find(|held| Type::try_from(held.perm_type).is_err());
         unknown.map_or(Ok(()), |held| {
-            Err((
-                Code::AuthMalformed,
-                format!("a permission of the unknown type {}, which allows nothing", held.perm_type),
-            ))
+            let text = format!("a permission of the unknown type {}, which allows nothing", held.perm_type);
+            Err((Code::PermissionUnknown, text))
         })
     }
 

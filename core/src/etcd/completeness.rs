@@ -7,8 +7,8 @@ use crate::etcd::schema::Facts;
 use crate::etcd::version;
 use crate::finding::Finding;
 
-/// The first value that is taken for impossible where etcd counts up from 1: half of the 64 bits.
-const IMPOSSIBLE: u64 = 1 << 63;
+/// The first value that is taken for impossible where etcd or bolt counts up from 1: half of the 64 bits.
+pub const IMPOSSIBLE: u64 = 1 << 63;
 
 /// Revisions that must be left for writes. At a million a second they last for more than an hour.
 const REVISIONS_LEFT: i64 = 1 << 32;
@@ -53,6 +53,11 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
     if let Some((code, key, text)) = version::contradiction(versions[0], versions[1]) {
         say(code, key, text);
     }
+    if let Some(target) = &facts.downgrade
+        && let Some((code, text)) = downgrade(target, versions[0], versions[1])
+    {
+        say(code, "downgrade", text);
+    }
     if facts.access.enabled && !facts.access.has_root {
         let text = "Authentication is on, but there is no user `root` with the role `root`.";
         let key = if facts.places.contains_key("root") { "root" } else { "authEnabled" };
@@ -62,6 +67,23 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
         say(Code::MembersMissing, "members", "Bucket `members` is empty.".into());
     }
     found
+}
+
+/// What is to be said of a downgrade that is enabled, to a version.
+///
+/// It leads to the minor version below, which then becomes the cluster version, until all members run it. etcd 3.6 and later start from it.
+fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Option<(Code, String)> {
+    let (major, minor, _) = version::parse(cluster?)?;
+    let (to_major, to_minor, _) = version::parse(target)?;
+    if to_major != major || !(to_minor == minor || to_minor.checked_add(1) == Some(minor)) {
+        let text = format!("A downgrade to {target} is enabled, but the cluster version is {}.", cluster?);
+        return Some((Code::ClusterMalformed, text));
+    }
+    if storage.is_some() {
+        return None;
+    }
+    let text = format!("A downgrade to {target} is enabled; the cluster version is {}.", cluster?);
+    Some((Code::DowngradeEnabled, text))
 }
 
 /// Whether a store at this revision can still be written to.

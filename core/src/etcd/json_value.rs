@@ -43,20 +43,32 @@ pub fn check_conf_state(value: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// `cluster/downgrade`: whether a downgrade is under way, and to which version.
+/// `cluster/downgrade`: the version that a downgrade leads to, when one is enabled. etcd stops when that is no version.
 ///
 /// # Errors
 /// As [`object`].
-pub fn check_downgrade(value: &[u8]) -> Result<(), String> {
+pub fn downgrade_target(value: &[u8]) -> Result<Option<String>, String> {
     let downgrade = object(value)?;
-    if let Some(other) = downgrade.get("enabled").filter(|flag| !flag.is_boolean() && !flag.is_null()) {
-        return Err(format!("\"enabled\" is {}, not true or false", kind(other)));
+    // Go takes names in any case; of several that are alike the last one counts, which is seldom enough to be left out here.
+    let member =
+        |name: &str| downgrade.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let enabled = match member("enabled") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(enabled)) => *enabled,
+        Some(other) => return Err(format!("\"enabled\" is {}, not true or false", kind(other))),
+    };
+    let target = match member("target-version") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(target)) => target,
+        Some(other) => return Err(format!("\"target-version\" is {}, not a version", kind(other))),
+    };
+    if version::parse(target).is_some() {
+        return Ok(enabled.then(|| target.to_owned()));
     }
-    match downgrade.get("target-version") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(target)) if target.is_empty() || version::parse(target).is_some() => Ok(()),
-        Some(Value::String(_)) => Err("\"target-version\" is no version".into()),
-        Some(other) => Err(format!("\"target-version\" is {}, not a version", kind(other))),
+    match (target.is_empty(), enabled) {
+        (true, false) => Ok(None),
+        (true, true) => Err("a downgrade is enabled, but there is no \"target-version\"".into()),
+        (false, _) => Err("\"target-version\" is no version".into()),
     }
 }
 
@@ -84,7 +96,7 @@ mod tests {
             assert_eq!(check_conf_state(text.as_bytes()), Ok(()), "{text}");
         }
         for text in ["{}", r#"{"target-version":"","enabled":false}"#, r#"{"target-version":"3.5.0","enabled":true}"#] {
-            assert_eq!(check_downgrade(text.as_bytes()), Ok(()), "{text}");
+            assert!(downgrade_target(text.as_bytes()).is_ok(), "{text}");
         }
     }
 
@@ -100,8 +112,14 @@ mod tests {
         ] {
             assert_eq!(check_conf_state(text.as_bytes()).unwrap_err(), said);
         }
-        for text in [r#"{"target-version":"banana"}"#, r#"{"target-version":3}"#, r#"{"enabled":"yes"}"#] {
-            assert!(check_downgrade(text.as_bytes()).is_err(), "{text}");
+        for text in [
+            r#"{"target-version":"banana"}"#,
+            r#"{"target-version":3}"#,
+            r#"{"enabled":"yes"}"#,
+            r#"{"enabled":true}"#,
+            r#"{"tarfet-version":"3.5.0","enabled":true}"#,
+        ] {
+            assert!(downgrade_target(text.as_bytes()).is_err(), "{text}");
         }
     }
 }

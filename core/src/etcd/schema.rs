@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::code::Code;
 use crate::etcd::access::Access;
-use crate::etcd::json_value::{check_conf_state, check_downgrade, object};
+use crate::etcd::json_value::{check_conf_state, downgrade_target, object};
 use crate::etcd::record::Marks;
 use crate::etcd::revision::RevisionKey;
 use crate::etcd::small_value::small;
@@ -28,6 +28,9 @@ pub fn is_required(bucket: &[u8]) -> bool {
     REQUIRED.iter().any(|name| name.as_bytes() == bucket)
 }
 
+/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in etcd's `server/lease/lessor.go`.
+const MAX_TTL: i64 = 9_000_000_000;
+
 /// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
 pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("meta", "consistent_index"),
@@ -36,6 +39,7 @@ pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("meta", "finishedCompactRev"),
     ("meta", "storageVersion"),
     ("cluster", "clusterVersion"),
+    ("cluster", "downgrade"),
     ("auth", "authEnabled"),
     ("auth", "authRevision"),
     ("authUsers", "root"),
@@ -56,6 +60,8 @@ pub struct Facts {
     pub scheduled_compact: Option<i64>,
     /// `cluster/clusterVersion`.
     pub cluster_version: Option<String>,
+    /// `cluster/downgrade`: the version that an enabled downgrade leads to.
+    pub downgrade: Option<String>,
     /// Entries of bucket `members`.
     pub members: u64,
     /// Their ids.
@@ -127,6 +133,14 @@ impl Facts {
         if lease.id != id {
             return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
         }
+        // Seconds become nanoseconds of 64 bits when etcd starts, so a larger lease ends at once, with its keys.
+        let lasts = (1..=MAX_TTL).contains(&lease.ttl) && (0..=lease.ttl).contains(&lease.remaining_ttl);
+        if id == 0 || !lasts {
+            let Lease { ttl, remaining_ttl, .. } = lease;
+            return Err(format!(
+                "lease {id:x} lasts {ttl} seconds, {remaining_ttl} of them left: etcd gives no lease an id of 0, nor less than 1 second or more than {MAX_TTL}"
+            ));
+        }
         self.leases.insert(id);
         Ok(Known::Yes)
     }
@@ -162,7 +176,7 @@ impl Facts {
     fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
         match key {
             b"clusterVersion" => self.cluster_version = Some(version_text(value)?),
-            b"downgrade" => check_downgrade(value)?,
+            b"downgrade" => self.downgrade = downgrade_target(value)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -215,7 +229,10 @@ fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
         Ok(AlarmType::Nospace) => {
             Err((Code::AlarmNospace, format!("member {:x} had raised the alarm NOSPACE", alarm.member_id)))
         }
-        Ok(AlarmType::None) => Ok(()),
+        Ok(AlarmType::None) => {
+            let text = "an alarm of type NONE, which no server raises: etcd says that it is not healthy";
+            Err((Code::AlarmMalformed, text.into()))
+        }
         Err(_) => Err((Code::AlarmMalformed, format!("an alarm of unknown type {}", alarm.alarm))),
     }
 }

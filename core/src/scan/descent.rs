@@ -104,7 +104,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         match self.reader.unit(page)? {
             Ok((header, bytes)) => {
                 let branch = Branch::parse(header, bytes, page_size);
-                self.lost |= !branch.faults.is_empty();
+                self.lost |= !branch.is_readable();
                 self.below.extend(branch.children.iter().map(|child| child.page));
             }
             _ => self.lost = true,

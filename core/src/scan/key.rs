@@ -9,7 +9,7 @@ use crate::crc::{Combiner, Run};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{Marks, Record, Records};
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Findings;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
@@ -70,6 +70,8 @@ impl Tally {
 pub struct KeyFold<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
+    /// The last put with an empty value.
+    phantom: Option<Revision>,
     /// The sum so far.
     pub tally: Tally,
 }
@@ -78,7 +80,7 @@ impl<'a> KeyFold<'a> {
     /// A sum of nothing.
     #[must_use]
     pub fn new(context: &'a KeyContext) -> Self {
-        Self { context, scratch: LeafDigest::default(), tally: Tally::default() }
+        Self { context, scratch: LeafDigest::default(), phantom: None, tally: Tally::default() }
     }
 
     fn follows(&self, first: RevisionKey) -> bool {
@@ -166,13 +168,23 @@ impl Fold for KeyFold<'_> {
             self.tally.has_compacted |= key.revision.main == self.context.marks.last_compaction();
             self.tally.tombstones = self.tally.tombstones.saturating_add(u64::from(key.tombstone));
             let value_at = element.at.saturating_add(element.key.len());
+            if let Some(phantom) = self.phantom.take_if(|phantom| phantom.main == key.revision.main) {
+                findings.push(leaf.finding(Code::KeyvalueMalformed, element.at, emptied(phantom)));
+            }
             match inspect(key, element.value) {
                 Ok(Some((record, lease))) => {
                     let migrated = u64::from(record.is_migrated(key.revision.main));
                     self.tally.migrated = self.tally.migrated.saturating_add(migrated);
                     self.keep(key, record, lease);
                 }
-                Ok(None) => self.tally.phantoms = self.tally.phantoms.saturating_add(1),
+                Ok(None) => {
+                    self.tally.phantoms = self.tally.phantoms.saturating_add(1);
+                    if previous.is_some_and(|previous| previous.main == key.revision.main) {
+                        findings.push(leaf.finding(Code::KeyvalueMalformed, value_at, emptied(key.revision)));
+                    } else {
+                        self.phantom = Some(key.revision);
+                    }
+                }
                 Err((code, text)) => {
                     let message = KeyValue::parse(element.value).filter(|message| !message.key.is_empty());
                     let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));
@@ -185,6 +197,11 @@ impl Fold for KeyFold<'_> {
             }
         }
     }
+}
+
+/// Said of a put with an empty value that does not stand alone in its transaction. A bump writes one for the whole of a transaction, and nothing else does.
+fn emptied(revision: Revision) -> String {
+    format!("the value of revision {revision} is empty, although its transaction has other operations: the key is lost")
 }
 
 impl KeyFold<'_> {

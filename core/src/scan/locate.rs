@@ -9,6 +9,7 @@ use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::bolt::set::PageSet;
+use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::history::{Outcome, contradiction};
@@ -16,7 +17,8 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::{Finding, Findings};
-use crate::scan::digest::inspect;
+use crate::scan::ahead::{Ahead, Leaves};
+use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::KeyContext;
 use crate::scan::lost_revisions::LostRevisions;
@@ -43,7 +45,8 @@ pub(crate) fn locate<S: Source + ?Sized>(
     // From where the first walk began, so that this one meets the same pages.
     let met = scan.used_before.copy()?;
     let mut memory = Memory::default();
-    let mut walk = Walk::new(scan.source, scan.geometry, &met, &mut memory, watch);
+    let ahead = read_ahead(scan, watch)?;
+    let mut walk = Walk::new(scan.source, scan.geometry, &met, &mut memory, watch).with_ahead(&ahead);
     for subtree in scan.groups.iter().flatten() {
         walk.visit(subtree, &mut fold)?;
     }
@@ -65,6 +68,15 @@ pub(crate) fn locate<S: Source + ?Sized>(
     }
     findings.append(located);
     Ok(findings)
+}
+
+/// Digests of leaves that lie in no order: with them only those are read again that hold something of interest, and a browser reads no page by itself.
+fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
+    let roots = scan.groups.iter().flatten().map(|subtree| subtree.page);
+    let leaves = Leaves::below(scan.source, scan.geometry, roots, scan.context.marks.complete_above())?;
+    let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
+    let strips = strips.collect::<Result<Vec<_>, _>>()?;
+    Ok(Ahead::new(leaves, strips))
 }
 
 #[derive(Default)]
@@ -121,6 +133,17 @@ impl LocateFold<'_> {
 }
 
 impl Fold for LocateFold<'_> {
+    fn recall(&mut self, digest: &mut LeafDigest, (page, offset): (u64, u64)) -> bool {
+        let Some((first, last)) = digest.ends else { return false };
+        let dull = digest.complete_from <= self.marks.complete_above() && digest.migrated == 0;
+        if !dull || digest.records.iter().any(|record| self.suspects.contains_key(&record.key())) {
+            return false;
+        }
+        let table = u64::from(digest.entries).saturating_mul(ELEMENT as u64).saturating_add(HEADER as u64);
+        let here = Finding::new(Code::RevisionsMissing, "").page(page).offset(offset.saturating_add(table));
+        self.lost.see_leaf(first, last, &here)
+    }
+
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };

@@ -107,6 +107,19 @@ impl LostRevisions {
         }
     }
 
+    /// Takes in a leaf in which nothing is missing and nothing was migrated, by its first and last entry; false while all before may be what `etcdctl migrate` wrote, because each
+    /// entry counts then.
+    pub(crate) fn see_leaf(&mut self, first: RevisionKey, last: RevisionKey, here: &Finding) -> bool {
+        if self.migrated {
+            return false;
+        }
+        self.see(first, None, here);
+        if self.last.is_none_or(|(before, _)| before < last.revision) {
+            self.last = Some((last.revision, here.page.unwrap_or(0)));
+        }
+        true
+    }
+
     fn gap_text(&self, gap: &Gap, here: Revision, place: &Finding) -> String {
         let page = place.page.unwrap_or(0);
         let number = match gap.count() {

@@ -12,7 +12,7 @@ use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
-use crate::etcd::completeness;
+use crate::etcd::completeness::{self, IMPOSSIBLE};
 use crate::etcd::schema::{Facts, REQUIRED};
 use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
@@ -29,6 +29,9 @@ use crate::scan::walk::Walk;
 use crate::scan::{peek, trailer};
 use crate::source::Source;
 use crate::watch::{Unwatched, Watch};
+
+/// Where the number of a transaction stands in a meta page, in bytes.
+const META_TXID: u64 = 64;
 
 /// What became of opening a file.
 pub enum Opened<'s, S: Source + ?Sized> {
@@ -104,6 +107,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let (live_id, live) = metas.live();
         let mut findings = Findings::default();
         judge_metas(&metas, &head, &mut findings);
+        if live.txid == 0 || live.txid >= IMPOSSIBLE {
+            let text = format!("meta {live_id} is of transaction {}", live.txid);
+            let at = u64::from(live.page_size).saturating_mul(live_id).saturating_add(META_TXID);
+            findings.push(Finding::new(Code::TransactionImpossible, text).page(live_id).offset(at));
+        }
         let page_size = u64::from(live.page_size);
         let in_file = source.len().checked_div(page_size).unwrap_or(0);
         let geometry =

@@ -106,6 +106,11 @@ impl Fold for RootFold<'_> {
             let at = element.at.saturating_add(element.key.len());
             // What stands behind the header of a bucket with pages of its own has no meaning.
             let inline = u64_le(element.value, 0) == Some(0);
+            if !inline && element.value.len() > BUCKET_HEADER {
+                let text =
+                    format!("a bucket with pages of its own has a header of {} bytes, not 16", element.value.len());
+                self.other.push(leaf.finding(Code::PageLayout, at, text).key(element.key));
+            }
             let value = element.value.get(..BUCKET_HEADER).filter(|_| !inline).unwrap_or(element.value);
             self.listed.push(Listed {
                 name: element.key.into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bolt::page::Branch;
 use crate::code::Code;
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, excerpt};
 use crate::scan::fold::LeafPage;
 
 /// A page to visit, and what its place in the tree promises.
@@ -39,6 +39,12 @@ impl Subtree {
         let page = self.page;
         let above: Arc<[u64]> = self.above.iter().copied().chain([page]).collect();
         let key = |index: usize| branch.children.get(index).and_then(|child| bytes.get(child.key.clone()));
+        if let (Some(low), Some(first)) = (self.low.as_deref(), key(0))
+            && low < first
+        {
+            let at = offset.saturating_add(branch.children.first().map_or(0, |child| child.at) as u64);
+            findings.push(mismatch(low, first).page(page).offset(at));
+        }
         let mut children = Vec::with_capacity(branch.children.len());
         let mut next: Option<Arc<[u8]>> = key(0).map(Into::into);
         for (index, child) in branch.children.iter().enumerate() {
@@ -61,6 +67,12 @@ impl Subtree {
         if pairs.count() == 0 && self.low.is_some() {
             findings.push(leaf.finding(Code::PageCount, 10, "an empty leaf page below a branch page"));
         }
+        if let (Some(low), Some(first)) = (self.low.as_deref(), pairs.pairs().next())
+            && low < first.key
+        {
+            let (page, at) = (leaf.page, leaf.offset.saturating_add(first.at as u64));
+            findings.push(mismatch(low, first.key).page(page).offset(at));
+        }
         let last = pairs.count().saturating_sub(1);
         for index in [0, last].into_iter().take(if last == 0 { 1 } else { 2 }) {
             if let Ok(element) = pairs.element(index)
@@ -72,6 +84,12 @@ impl Subtree {
             }
         }
     }
+}
+
+/// bolt looks a page up in the page above it by the page's own first key, and writes that key there whenever it writes the page: the two are alike in every file of its own.
+fn mismatch(low: &[u8], first: &[u8]) -> Finding {
+    let text = format!("the page above says that this one begins with \"{}\"", excerpt(low));
+    Finding::new(Code::SeparatorMismatch, text).key(first)
 }
 
 /// For each child how many lie one after the other in the file from it on, itself counted.

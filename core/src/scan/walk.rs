@@ -142,6 +142,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// # Errors
     /// As [`Walk::visit`].
     pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn Fold) -> Result<(), Error> {
+        self.check_inline(leaf);
         if fold.quick(leaf) {
             return Ok(());
         }
@@ -191,11 +192,15 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let (bytes, len) = key.to_bytes();
             subtree.contains(bytes.get(..len).unwrap_or_default())
         };
+        let begins = |key: crate::etcd::revision::RevisionKey| {
+            let (bytes, len) = key.to_bytes();
+            subtree.low.as_deref().is_none_or(|low| bytes.get(..len) == Some(low))
+        };
         let last = subtree.page.saturating_add(u64::from(digest.pages));
         subtree.above.len() < MAX_DEPTH
             && last <= self.reader.geometry().present
             && (subtree.page..last).all(|page| !self.used.contains(page))
-            && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last))
+            && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last) && begins(first))
     }
 
     /// Checks that a page may stand where it stands, marks it as used, and says what it is.
@@ -257,8 +262,8 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             None => self.reader.pages(page, overflow)?,
         };
         let branch = Branch::parse(header, bytes, geometry.page_size);
+        self.incomplete |= !branch.is_readable();
         for fault in &branch.faults {
-            self.incomplete |= !matches!(fault.code, Code::KeyOrder | Code::PageOverflow);
             let at = offset.saturating_add(fault.at as u64);
             self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
         }
@@ -286,7 +291,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         let mut nested = None;
         if !fold.quick(&leaf) {
             let faults = leaf.leaf().faults(header, leaf.page_size);
-            self.incomplete |= faults.iter().any(|fault| fault.code != Code::KeyOrder);
+            self.incomplete |= faults.iter().any(|fault| !matches!(fault.code, Code::KeyOrder | Code::KeySize));
             for fault in &faults {
                 self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
             }
@@ -321,6 +326,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 Ok(Place::Inline(header, bytes)) => {
                     let offset = pointer.1.saturating_add(BUCKET_HEADER as u64);
                     let inner = LeafPage { page: leaf.page, offset, header, bytes, page_size: None };
+                    self.check_inline(&inner);
                     let mut above = above.to_vec();
                     above.push(leaf.page);
                     if above.len() >= MAX_DEPTH {
@@ -333,6 +339,16 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             }
         }
         Ok(())
+    }
+
+    /// Tells of what does not keep the pairs of an inline bucket from being read.
+    fn check_inline(&mut self, leaf: &LeafPage<'_>) {
+        let pairs = leaf.leaf();
+        let sizes = pairs.faults(leaf.header, None).into_iter().filter(|fault| fault.code == Code::KeySize);
+        for fault in sizes.chain(pairs.hidden()) {
+            self.incomplete |= fault.code != Code::KeySize;
+            self.findings.push(leaf.finding(fault.code, fault.at, fault.message));
+        }
     }
 
     fn share(&mut self, subtree: &Subtree, page: u64) -> Visit {

@@ -6,10 +6,12 @@
 //! compaction in the background, and says one hash before that and another behind it. Ours is of what the file holds: the one before.
 //! Source: etcd's `server/storage/mvcc/hash.go` and `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
+use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::finding::Finding;
 use crate::lost::Lost;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
@@ -153,8 +155,14 @@ impl Hashing {
         // All entries at or below the compaction, should none of them be older than another.
         let mut below = Run::default();
         let mut unparsed = Lost::default();
+        let mut previous = None;
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
+            // A server that comes to such a place loses its way, so the hash of its store would be another.
+            if previous.replace(entry.key.revision).is_some_and(|previous| previous > entry.key.revision) {
+                unparsed
+                    .add(Finding::new(Code::KeyOrder, "a key is not greater than the one before it").page(page.page));
+            }
             if main > self.revision {
                 others = true;
                 continue;

@@ -408,8 +408,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         };
         let head = read(0, HEADER)?;
         let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
-        let header =
-            Header::parse(&head).filter(leaf).filter(|header| self.geometry.check(place.page, header.overflow).is_ok());
+        let header = Header::parse(&head).filter(leaf);
         let at = table_end(index);
         let Some(header) = header.filter(|_| table_end(index.saturating_add(1)) <= self.geometry.page_size as usize)
         else {
@@ -417,7 +416,9 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         };
         let element = read(at, ELEMENT)?;
         let [pos, key, value] = [4, 8, 12].map(|field| u32_le(&element, field).unwrap_or(u32::MAX));
-        let pages = u64::from(header.overflow).saturating_add(1);
+        // Whatever it claims, a page ends with the file.
+        let there = self.geometry.present.saturating_sub(place.page);
+        let pages = u64::from(header.overflow).saturating_add(1).min(there);
         let len = pages.saturating_mul(u64::from(self.geometry.page_size));
         let value =
             range(at, pos, key).and_then(|key| Some(key.end..key.end.checked_add(usize::try_from(value).ok()?)?));

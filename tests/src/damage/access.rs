@@ -30,7 +30,7 @@ pub const ALL: &[Damage] = &[
         root.bucket("auth").put("authEnabled", [0]);
         user(root, "alice", |user| user.roles = vec!["readeq".into()])
     }),
-    Damage::content("auth_on_permission_of_an_unknown_type", MALFORMED, |root| {
+    Damage::content("auth_on_permission_of_an_unknown_type", &["permission-unknown"], |root| {
         enable(root);
         role(root, "reader", |role| role.permissions[0].kind = 7)
     }),

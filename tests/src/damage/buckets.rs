@@ -30,6 +30,8 @@ pub const ALL: &[Damage] = &[
     Damage::pages("bucket_root_is_0", &["bucket-invalid"], |file| bucket_root(file, |_| 0)),
     Damage::pages("inline_count_too_high", COUNT, |file| inline_u16(file, 10, 0xFFFF)),
     Damage::pages("inline_count_one_too_low", &["page-layout", "bucket-invalid"], inline_count_low),
+    Damage::pages("inline_count_is_0", &["page-layout"], |file| inline_u16(file, 10, 0)),
+    Damage::pages("bucket_header_long", &["page-layout"], bucket_header_long),
     Damage::pages("inline_type_is_branch", &["bucket-invalid", "page-type"], |file| inline_u16(file, 8, BRANCH)),
     Damage::pages("inline_without_a_type", &["bucket-invalid", "page-type"], |file| inline_u16(file, 8, 0)),
     Damage::pages("inline_position_behind_the_value", ELEMENT, |file| inline_element(file, 4, 1 << 16)),
@@ -64,6 +66,15 @@ fn bucket_header_short(file: &mut File) -> Option<Place> {
     let bucket = file.bucket("meta")?;
     file.put_u32(bucket.at + 12, 8);
     Some(Pages(vec![bucket.page]))
+}
+
+/// The value of the last bucket with pages of its own is a byte longer.
+fn bucket_header_long(file: &mut File) -> Option<Place> {
+    let root = file.meta().root;
+    let last = file.leaves(root).last()?.clone();
+    (!file.is_inline(&last)).then_some(())?;
+    file.put_u32(last.at + 12, 17);
+    Some(Pages(vec![root]))
 }
 
 fn bucket_is_a_value(file: &mut File) -> Option<Place> {

@@ -58,6 +58,10 @@ pub const ALL: &[Damage] = &[
     Damage::pages("last_key_above_the_next_page", BOUNDS, last_key_too_high).and_bbolt(),
     Damage::pages("first_key_below_the_separator", BOUNDS, first_key_too_low).and_bbolt(),
     Damage::pages("separator_above_the_first_key", BOUNDS, separator_too_high).and_bbolt(),
+    Damage::pages("separator_a_little_below_the_first_key", &["separator-mismatch"], separator_a_little_too_low),
+    Damage::pages("separator_of_a_branch_below_its_first", &["separator-mismatch"], separator_of_a_branch_too_low),
+    Damage::pages("branch_of_one_child", &["branch-of-one"], branch_of_one),
+    Damage::pages("separator_empty", &["key-size"], separator_empty),
     Damage::pages("separator_within_the_page_before", BOUNDS, separator_too_low).and_bbolt(),
 ];
 
@@ -214,6 +218,52 @@ fn separator_too_low(file: &mut File) -> Option<Place> {
     let visit = file.visits_of("key").into_iter().find(|v| v.page == leaf)?;
     let previous = file.branches(visit.parent?)[visit.index - 1].2;
     Some(Pages(vec![leaf, previous, visit.parent?]))
+}
+
+/// The separator of a leaf becomes smaller than its first key, and stays above all keys before.
+fn separator_a_little_too_low(file: &mut File) -> Option<Place> {
+    let leaves = inner(file, LEAF);
+    leaves.into_iter().find_map(|v| lower(file, &v))
+}
+
+fn separator_of_a_branch_too_low(file: &mut File) -> Option<Place> {
+    let branches = inner(file, BRANCH);
+    branches.into_iter().find_map(|v| lower(file, &v))
+}
+
+/// Takes one from the main revision in the separator of a page, unless that is one that the page before ends with.
+fn lower(file: &mut File, visit: &crate::read::Visit) -> Option<Place> {
+    let parent = visit.parent?;
+    let key = file.branches(parent)[visit.index].1.clone();
+    let main = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
+    let lower = main(&file.bytes[key.clone()]) - 1;
+    let mut before = file.branches(parent)[visit.index - 1].2;
+    while file.header(before).flags == BRANCH {
+        before = file.branches(before).last()?.2;
+    }
+    let last = file.leaves(before).last()?.key.clone();
+    (main(&file.bytes[last]) < lower).then_some(())?;
+    file.bytes[key.start..key.start + 8].copy_from_slice(&lower.to_be_bytes());
+    Some(Pages(vec![visit.page]))
+}
+
+/// Of the children of a branch page the first alone is left.
+fn branch_of_one(file: &mut File) -> Option<Place> {
+    let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
+    let (at, key, _) = file.branches(branch.page)[0].clone();
+    let end = file.at(branch.page) + 32;
+    file.bytes.copy_within(key, end);
+    file.put_u32(at, 16);
+    file.put_u16(file.at(branch.page) + 10, 1);
+    Some(Pages(vec![branch.page]))
+}
+
+/// The first separator of a branch page becomes empty; the others follow the table as before.
+fn separator_empty(file: &mut File) -> Option<Place> {
+    let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
+    let branches = file.branches(branch.page);
+    file.put_u32(branches[0].0 + 4, 0);
+    Some(Pages(vec![branch.page]))
 }
 
 type Keys = Vec<std::ops::Range<usize>>;

@@ -42,6 +42,10 @@ pub const ALL: &[Damage] = &[
         both_u64(file, meta::PAGES, file.meta().pages / 2)
     }),
     Damage::pages("high_water_mark_is_0", &["root-invalid", "no-valid-meta"], |file| both_u64(file, meta::PAGES, 0)),
+    Damage::pages("transaction_0", &["transaction-impossible"], |file| both_u64(file, meta::TXID, 0)),
+    Damage::pages("transaction_of_the_largest_number", &["transaction-impossible"], |file| {
+        both_u64(file, meta::TXID, u64::MAX)
+    }),
     Damage::pages("freelist_behind_the_end", &["freelist-invalid"], |f| {
         both_u64(f, meta::FREELIST, f.meta().pages + 9)
     }),

@@ -38,6 +38,7 @@ pub const ALL: &[Damage] = &[
     Damage::content("value_with_field_number_0", VALUE, |root| revalue(root, |value| *value = vec![0x00, 0x01])),
     Damage::content("value_is_cut", VALUE, |root| revalue(root, |value| value.truncate(value.len() - 1))),
     Damage::content("value_is_text", VALUE, |root| revalue(root, |value| *value = b"not a message".to_vec())),
+    Damage::content("value_emptied_within_a_transaction", VALUE, emptied_within_a_transaction),
     Damage::content("mod_revision_one_off", &["keyvalue-revision"], |root| change(root, |kv| kv.mod_revision += 1)),
     Damage::content("mod_revision_is_0", &["keyvalue-revision"], |root| change(root, |kv| kv.mod_revision = 0)),
     Damage::content("mod_revision_negative", &["keyvalue-revision"], |root| change(root, |kv| kv.mod_revision = -1)),
@@ -110,6 +111,15 @@ fn some_update(root: &mut Bucket) -> Option<Put> {
         let before = keys[..i].iter().any(|(key, version)| *key == put.value.key && *version == put.value.version - 1);
         (before && !put.tombstone && put.value.version > 1).then_some(put)
     })
+}
+
+/// The last put of a transaction that has several loses its value.
+fn emptied_within_a_transaction(root: &mut Bucket) -> Option<Place> {
+    let keys: Vec<Vec<u8>> = root.bucket("key").entries.keys().cloned().collect();
+    let alike = |pair: &&[Vec<u8>]| pair[0][..8] == pair[1][..8] && pair[1].len() == 17;
+    let key = keys.windows(2).filter(alike).last()?[1].clone();
+    root.bucket("key").put(key.clone(), "");
+    Some(Entry("key", key))
 }
 
 fn rekey(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Place> {

@@ -30,6 +30,23 @@ pub const ALL: &[Damage] = &[
     Damage::content("storage_version_is_no_version", META, |root| set(root, "meta", "storageVersion", b"banana")),
     Damage::content("lease_is_no_message", LEASE, |root| set_first(root, "lease", NO_MESSAGE)),
     Damage::content("lease_of_another_id", LEASE, lease_of_another_id),
+    Damage::content("lease_without_time", LEASE, |root| lease(root, |lease| lease.ttl = 0)),
+    Damage::content("lease_of_negative_time", LEASE, |root| lease(root, |lease| lease.ttl = -5)),
+    Damage::content("lease_of_three_hundred_years", LEASE, |root| lease(root, |lease| lease.ttl = 9_223_372_037)),
+    Damage::content("lease_with_more_time_left_than_granted", LEASE, |root| {
+        lease(root, |lease| lease.remaining_ttl = lease.ttl + 1)
+    }),
+    Damage::content("lease_of_id_0", LEASE, |root| {
+        let lease = Lease { id: 0, ttl: 600, ..Lease::default() };
+        root.bucket("lease").put([0; 8], lease.encode_to_vec());
+        Some(Entry("lease", vec![0; 8]))
+    }),
+    Damage::content("role_without_a_name", &["key-size"], |root| set(root, "authRoles", "", &[])),
+    Damage::content("user_of_a_name_too_long_for_bolt", &["key-size"], |root| {
+        let name = "u".repeat(32_769);
+        let user = User { name: name.clone().into_bytes(), ..User::default() };
+        set(root, "authUsers", &name, &user.encode_to_vec())
+    }),
     Damage::content("lease_under_a_short_key", LEASE, |root| rekey_first(root, "lease", &[0; 7])),
     Damage::content("member_is_no_json", MEMBER, |root| set_first(root, "members", b"{\"id\":1,\"peerURLs\":")),
     Damage::content("member_is_no_object", MEMBER, |root| set_first(root, "members", b"[]")),
@@ -53,6 +70,7 @@ pub const ALL: &[Damage] = &[
     Damage::content("auth_revision_of_four_bytes", AUTH, |root| set(root, "auth", "authRevision", &[0; 4])),
     Damage::content("alarm_is_no_message", &["alarm-malformed"], alarm_is_no_message),
     Damage::content("alarm_of_an_unknown_type", &["alarm-malformed"], |root| alarm(root, 77)),
+    Damage::content("alarm_of_type_none", &["alarm-malformed"], |root| alarm(root, 0)),
     Damage::content("alarm_nospace", &["alarm-nospace"], |root| alarm(root, AlarmType::NoSpace.into())),
     Damage::content("alarm_corrupt", &["alarm-corrupt"], |root| alarm(root, AlarmType::Corrupt.into())),
 ];
@@ -80,6 +98,16 @@ fn lease_of_another_id(root: &mut Bucket) -> Option<Place> {
     let mut lease = Lease::decode(value.as_slice()).ok()?;
     let key = key.clone();
     lease.id ^= 1;
+    root.bucket("lease").put(key.clone(), lease.encode_to_vec());
+    Some(Entry("lease", key))
+}
+
+fn lease(root: &mut Bucket, change: impl Fn(&mut Lease)) -> Option<Place> {
+    let (key, node) = root.bucket("lease").entries.first_key_value()?;
+    let Node::Value(value) = node else { return None };
+    let mut lease = Lease::decode(value.as_slice()).ok()?;
+    let key = key.clone();
+    change(&mut lease);
     root.bucket("lease").put(key.clone(), lease.encode_to_vec());
     Some(Entry("lease", key))
 }

@@ -49,6 +49,20 @@ pub const ALL: &[Damage] = &[
     Damage::content("downgrade_of_wrong_types", &["cluster-malformed"], |root| {
         set(root, "cluster", "downgrade", br#"{"target-version":3,"enabled":"yes"}"#)
     }),
+    Damage::content("downgrade_enabled_without_a_target", &["cluster-malformed"], |root| {
+        set(root, "cluster", "downgrade", br#"{"tarfet-version":"3.5.0","enabled":true}"#)
+    }),
+    Damage::content("downgrade_enabled_to_a_version_far_below", &["cluster-malformed"], |root| {
+        set(root, "cluster", "downgrade", br#"{"target-version":"3.1.0","enabled":true}"#)
+    }),
+    Damage::content("downgrade_enabled_before_3_6", &["downgrade-enabled"], |root| {
+        root.bucket("meta").value(b"storageVersion").is_none().then_some(())?;
+        downgrade(root)
+    }),
+    Damage::content("cluster_version_of_a_candidate", VERSION, |root| {
+        let version = [root.bucket("cluster").value(b"clusterVersion")?, b"-rc.1"].concat();
+        set(root, "cluster", "clusterVersion", &version)
+    }),
     Damage::content("cluster_version_of_no_major", VERSION, |root| set(root, "cluster", "clusterVersion", b"1.6.0")),
     Damage::content("cluster_version_with_a_patch", VERSION, |root| {
         let version = root.bucket("cluster").value(b"clusterVersion")?.strip_suffix(b"0")?.to_vec();
@@ -147,6 +161,10 @@ pub(super) const HEALTHY: &[Damage] = &[
         (root.bucket("cluster").value(b"clusterVersion")? == b"3.7.0").then_some(())?;
         set(root, "meta", "storageVersion", b"3.6.0")
     }),
+    Damage::content("downgrade_enabled_since_3_6", &[], |root| {
+        root.bucket("meta").value(b"storageVersion")?;
+        downgrade(root)
+    }),
     Damage::content("key_auth_enabled_missing", &[], |root| remove(root, "auth", "authEnabled")),
 ];
 
@@ -155,6 +173,14 @@ const VERSION: &[&str] = &["version-impossible"];
 fn set(root: &mut Bucket, bucket: &'static str, key: &str, value: &[u8]) -> Option<Place> {
     root.bucket(bucket).put(key, value);
     Some(Entry(bucket, key.into()))
+}
+
+/// Enables the downgrade to the minor version below.
+fn downgrade(root: &mut Bucket) -> Option<Place> {
+    let version = String::from_utf8(root.bucket("cluster").value(b"clusterVersion")?.to_vec()).ok()?;
+    let minor: u32 = version.split('.').nth(1)?.parse().ok()?;
+    let text = format!(r#"{{"target-version":"3.{}.0","enabled":true}}"#, minor - 1);
+    set(root, "cluster", "downgrade", text.as_bytes())
 }
 
 fn revision(key: &[u8]) -> i64 {

@@ -10,6 +10,8 @@ export function problemOf(error: unknown): string | null {
 export class Asking<T> {
   answer = $state.raw<T | null>(null);
   problem = $state<string | null>(null);
+  /** Whether the answer is there, null or not. */
+  answered = $state(false);
   /** A person cancelled it. */
   stopped = $state(false);
   #round = 0;
@@ -20,7 +22,9 @@ export class Asking<T> {
     const round = this.#round;
     try {
       const answer = await question();
-      if (round === this.#round) this.answer = answer;
+      if (round !== this.#round) return;
+      this.answer = answer;
+      this.answered = true;
     } catch (error) {
       if (round !== this.#round) return;
       this.problem = problemOf(error);
@@ -31,6 +35,7 @@ export class Asking<T> {
   clear(): void {
     this.#round += 1;
     this.answer = null;
+    this.answered = false;
     this.problem = null;
     this.stopped = false;
   }

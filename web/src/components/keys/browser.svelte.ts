@@ -24,6 +24,8 @@ export interface Shown {
   /** What it was found by, to mark it. */
   text: string;
   prefix: boolean;
+  /** Deleted keys that the filter would find, too; 0 when they are asked for, or nothing is looked for. */
+  deleted: number;
   /** Says for what it was asked, the revision included. */
   wish: string;
   /** Grows whenever rows change. */
@@ -59,7 +61,7 @@ export class Browser {
   layout = $state<"tree" | "list">("tree");
   readonly sort = new Sort<Order["by"]>("key");
 
-  shown = $state.raw<Shown>({ kind: "nothing", total: 0, text: "", prefix: false, wish: "", version: 0 });
+  shown = $state.raw<Shown>({ kind: "nothing", total: 0, text: "", prefix: false, deleted: 0, wish: "", version: 0 });
   /** The selected row of the list, and of the tree. */
   listCursor = $state(-1);
   treeCursor = $state(-1);
@@ -164,10 +166,13 @@ export class Browser {
     const { store, wish, filter } = this;
     if (this.flat) {
       const order = { by: this.sort.by, down: this.sort.down };
-      const [total, rows] = await Promise.all([store.call("list", { filter, order }), store.call("rows", { from: 0, count: FIRST })]);
+      // Whoever lost a key types its name: that it was deleted is said unasked. The list asked for last stays.
+      const searched = filter.show === "live" && filter.text !== "";
+      const gone = searched ? store.call("list", { filter: { ...filter, show: "deleted" }, order }) : 0;
+      const [deleted, total, rows] = await Promise.all([gone, store.call("list", { filter, order }), store.call("rows", { from: 0, count: FIRST })]);
       this.#first = { rows, lines: null };
       this.listCursor = -1;
-      this.#show("list", total, wish, filter);
+      this.#show("list", total, wish, filter, deleted);
       return;
     }
     if (this.#tree.version !== store.version) {
@@ -182,8 +187,8 @@ export class Browser {
     if (this.row !== null && this.#rowVersion === store.version) await this.#reveal(this.row);
   }
 
-  #show(kind: "tree" | "list", total: number, wish: string, { text, prefix }: Filter): void {
-    this.shown = { kind, total, wish, text, prefix, version: this.shown.version + 1 };
+  #show(kind: "tree" | "list", total: number, wish: string, { text, prefix }: Filter, deleted = 0): void {
+    this.shown = { kind, total, wish, text, prefix, deleted, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<KeyRow[]> => {
