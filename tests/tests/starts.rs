@@ -1,7 +1,7 @@
 //! What real servers make of files that lack something they need, and that the verdicts follow from it.
 //!
 //! The outcomes are recorded in `docs/what-etcd-starts-from.md`. Compared with servers is a sample of them; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
-//! `cargo xtask record --starts` writes them anew.
+//! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only what is not recorded yet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,14 +27,24 @@ const NOTHING: &str = "–";
 enum Extent {
     Sample,
     All,
+    /// Only what is not recorded yet is tried, and recorded.
+    New,
     Record,
+}
+
+impl Extent {
+    /// Whether what is recorded is compared with servers by a sample.
+    fn is_sample(self) -> bool {
+        matches!(self, Self::Sample | Self::New)
+    }
 }
 
 fn extent() -> Extent {
     let set = |name| std::env::var(name).as_deref() == Ok("1");
-    match (set("ETCDSNAP_RECORD_STARTS"), set("ETCDSNAP_ALL_STARTS")) {
-        (true, _) => Extent::Record,
-        (_, true) => Extent::All,
+    match (set("ETCDSNAP_RECORD_STARTS"), set("ETCDSNAP_ALL_STARTS"), set("ETCDSNAP_NEW_STARTS")) {
+        (true, _, true) => Extent::New,
+        (true, ..) => Extent::Record,
+        (_, true, _) => Extent::All,
         _ => Extent::Sample,
     }
 }
@@ -125,6 +135,10 @@ fn served(outcome: Option<Outcome>) -> Option<Service> {
 fn the_recorded_outcomes_are_those_of_servers() {
     let extent = extent();
     let there = if extent == Extent::Record { BTreeMap::new() } else { recorded("cases") };
+    let known = |change: &Damage, column: usize| {
+        let row = there.get(&words(change)).filter(|_| extent == Extent::New);
+        row.map(|row| row[column].clone())
+    };
     let bases = VERSIONS.map(Base::of);
     let goods = each(bases.iter().flat_map(|base| [(base, &base.off), (base, &base.on)]).collect(), |(base, file)| {
         served(starts::observe(base.version, file))
@@ -140,12 +154,11 @@ fn the_recorded_outcomes_are_those_of_servers() {
         }
     }
     let seen = each(work, |(change, base, good)| {
-        let said = base.changed(&change).map_or(NOTHING.to_owned(), |file| {
-            starts::observe(base.version, &file).expect("programs that are built").describe(good)
-        });
+        let column = VERSIONS.iter().position(|version| *version == base.version).expect("a version");
+        let said = known(&change, column).unwrap_or_else(|| said_of(&change, base, good));
         (change, base.version, said)
     });
-    if extent == Extent::Record {
+    if matches!(extent, Extent::Record | Extent::New) {
         let rows = seen.chunks(VERSIONS.len()).map(|row| {
             let outcomes = row.iter().map(|(_, _, said)| said.clone());
             [words(&row[0].0)].into_iter().chain(outcomes).chain([verdict_of(&row[0].0, &bases)]).collect()
@@ -159,6 +172,13 @@ fn the_recorded_outcomes_are_those_of_servers() {
         let row = there.get(&words(&change)).unwrap_or_else(|| panic!("{} is not recorded", change.name));
         assert_eq!(said, row[column], "{} of etcd {version}", change.name);
     }
+}
+
+/// What a server of the version of `base` makes of its changed file; `good` is how the unchanged one is served.
+fn said_of(change: &Damage, base: &Base, good: &Service) -> String {
+    base.changed(change).map_or(NOTHING.to_owned(), |file| {
+        starts::observe(base.version, &file).expect("programs that are built").describe(good)
+    })
 }
 
 /// What `verify` says of a change: the verdict and the codes, which may differ between the files of the versions.
@@ -218,8 +238,8 @@ fn verdicts_follow_from_the_outcomes() {
 /// Of every file that is called sound, although a bit of it was flipped, a server starts.
 #[test]
 fn servers_start_from_what_is_sound() {
-    let flips = if extent() == Extent::Sample { 40 } else { 300 };
-    let longest = if extent() == Extent::Sample { 2 } else { usize::MAX };
+    let flips = if extent().is_sample() { 40 } else { 300 };
+    let longest = if extent().is_sample() { 2 } else { usize::MAX };
     let mut work = Vec::new();
     for base in VERSIONS.map(Base::of) {
         let mut dice = Dice::new(flips);
@@ -252,7 +272,7 @@ fn the_oldest_etcd_is_named() {
     for written in SERVERS {
         for etcd in SERVERS {
             let tight = (written, etcd) == ("3.7", "3.6") || written == etcd;
-            if extent != Extent::Sample || tight {
+            if !extent.is_sample() || tight {
                 work.push((written, etcd));
             }
         }
