@@ -1,11 +1,11 @@
 //! Whether there is room for what is to be written.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfs;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{StatVfs, fstat, fstatvfs, statvfs};
 
 use crate::fsx::directory::Directory;
 
@@ -20,48 +20,44 @@ pub(crate) struct Lack {
     pub available: u64,
 }
 
-/// Whether so many bytes are free where each path is or will be; paths on one file system share its room.
-pub(crate) fn check(wanted: &[(&Path, u64)]) -> Result<(), Lack> {
-    let mut disks: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
-    for (path, bytes) in wanted {
-        let there = std::path::absolute(path).ok();
-        let there = there.and_then(|path| path.ancestors().find(|path| path.exists()).map(Path::to_owned));
-        let Some((there, facts)) = there.and_then(|path| path.metadata().ok().map(|facts| (path, facts))) else {
-            continue;
-        };
-        let disk = disks.entry(facts.dev()).or_insert((there, 0));
-        disk.1 = disk.1.saturating_add(*bytes);
-    }
-    for (path, needed) in disks.into_values() {
-        lack(rustix::fs::statvfs(&path), path, needed)?;
-    }
-    Ok(())
+/// Where something is to be written.
+#[derive(Clone, Copy)]
+pub(crate) enum Location<'p> {
+    /// A path where something is or will be.
+    Path(&'p Path),
+    /// An open file or directory, and its path.
+    Open(BorrowedFd<'p>, &'p Path),
 }
 
-/// Whether so many bytes are free where each open file lies; `path` is the file's.
-pub(crate) fn check_files<'f>(wanted: impl Iterator<Item = (&'f File, &'f Path, u64)>) -> Result<(), Lack> {
-    let mut disks: BTreeMap<u64, (&File, &Path, u64)> = BTreeMap::new();
-    for (file, path, bytes) in wanted {
-        let Ok(facts) = file.metadata() else { continue };
-        let disk = disks.entry(facts.dev()).or_insert((file, path, 0));
-        disk.2 = disk.2.saturating_add(bytes);
+impl<'p> Location<'p> {
+    /// A directory that is held open.
+    pub fn of_directory(directory: &'p Directory) -> Self {
+        Self::Open(directory.as_fd(), directory.shown())
     }
-    for (file, path, needed) in disks.into_values() {
-        lack(rustix::fs::fstatvfs(file), path.to_owned(), needed)?;
+
+    /// The number of its file system, what that has room for, and the path of something on it. None where the system does not say it: writing will, there.
+    fn disk(self) -> Option<(u64, StatVfs, PathBuf)> {
+        match self {
+            Self::Path(path) => {
+                let path = std::path::absolute(path).ok()?;
+                let there = path.ancestors().find(|path| path.exists())?;
+                Some((there.metadata().ok()?.dev(), statvfs(there).ok()?, there.to_owned()))
+            }
+            Self::Open(handle, path) => Some((fstat(handle).ok()?.st_dev, fstatvfs(handle).ok()?, path.to_owned())),
+        }
     }
-    Ok(())
 }
 
-/// Whether so many bytes are free in a directory that is held open.
-pub(crate) fn check_in(directory: &Directory, needed: u64) -> Result<(), Lack> {
-    lack(rustix::fs::fstatvfs(directory), directory.shown().to_owned(), needed)
-}
-
-fn lack(facts: rustix::io::Result<StatVfs>, path: PathBuf, needed: u64) -> Result<(), Lack> {
-    // Where the system does not say it, writing will.
-    let Ok(facts) = facts else { return Ok(()) };
-    let available = facts.f_bavail.saturating_mul(facts.f_frsize);
-    if available < needed { Err(Lack { path, needed, available }) } else { Ok(()) }
+/// Whether so many bytes are free at each place; places on one file system share its room.
+pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), Lack> {
+    let mut disks: BTreeMap<u64, Lack> = BTreeMap::new();
+    for (place, bytes) in wanted {
+        let Some((number, facts, path)) = place.disk() else { continue };
+        let available = facts.f_bavail.saturating_mul(facts.f_frsize);
+        let disk = disks.entry(number).or_insert(Lack { path, needed: 0, available });
+        disk.needed = disk.needed.saturating_add(bytes);
+    }
+    disks.into_values().find(|lack| lack.available < lack.needed).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
@@ -74,12 +70,14 @@ mod tests {
         let facts = rustix::fs::statvfs(directory.path()).unwrap();
         let free = facts.f_bavail * facts.f_frsize;
         let (a, b) = (directory.path().join("a"), directory.path().join("b/c"));
-        assert!(check(&[(&a, 1), (&b, 1)]).is_ok());
+        let at = |path| Location::Path(path);
+        assert!(check([(at(&a), 1), (at(&b), 1)]).is_ok());
         let most = free / 2 + free / 4;
-        assert!(check(&[(&a, most)]).is_ok());
-        assert_eq!(check(&[(&a, most), (&b, most)]).unwrap_err().needed, most * 2);
-        let file = File::create(&a).unwrap();
-        assert!(check_files([(&file, a.as_path(), most)].into_iter()).is_ok());
-        assert_eq!(check_files([(&file, a.as_path(), most); 2].into_iter()).unwrap_err().needed, most * 2);
+        assert!(check([(at(&a), most)]).is_ok());
+        assert_eq!(check([(at(&a), most), (at(&b), most)]).unwrap_err().needed, most * 2);
+        let file = std::fs::File::create(&a).unwrap();
+        let open = Location::Open(file.as_fd(), &a);
+        assert!(check([(open, most)]).is_ok());
+        assert_eq!(check([(open, most), (at(&b), most)]).unwrap_err().needed, most * 2);
     }
 }

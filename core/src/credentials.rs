@@ -1,21 +1,41 @@
-//! URLs without the user and password that they may carry: what is printed, logged or counted has them from here.
+//! URLs without the secrets that they may carry (user and password, a token in the query or the fragment): what is printed, logged or counted has them from here.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// Returns a URL or `host:port` without its user and password. A `unix:` URL is a path and stays as it is.
+/// Returns a URL or `host:port` without its user and password, and with `…` for what its query or fragment says. A `unix:` URL is a path and stays as it is.
 ///
 /// A password may hold every sign that a URL should not, so everything up to the last `@` counts as one.
 #[must_use]
 pub fn without_credentials(url: &str) -> Cow<'_, str> {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let is_path = ["unix", "unixs"].iter().any(|unix| {
-        scheme.eq_ignore_ascii_case(unix)
-            || (scheme.is_empty() && rest.split(':').next().is_some_and(|own| own.eq_ignore_ascii_case(unix)))
-    });
+    let without_user = without_user(url);
+    if is_path(url) {
+        return without_user;
+    }
+    let cut = without_user.find(['?', '#']).and_then(|at| at.checked_add(1));
+    match cut.and_then(|cut| without_user.split_at_checked(cut)) {
+        Some((head, said)) if !said.is_empty() => Cow::Owned(format!("{head}…")),
+        _ => without_user,
+    }
+}
+
+/// Whether a URL or `host:port` names a user.
+#[must_use]
+pub fn has_user(url: &str) -> bool {
+    without_user(url) != url
+}
+
+/// Whether a URL is the path of a socket.
+fn is_path(url: &str) -> bool {
+    let scheme = url.split(':').next().unwrap_or_default();
+    url.contains(':') && ["unix", "unixs"].iter().any(|unix| scheme.eq_ignore_ascii_case(unix))
+}
+
+fn without_user(url: &str) -> Cow<'_, str> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     match rest.rsplit_once('@') {
-        Some((_, host)) if !is_path && scheme.is_empty() => Cow::Borrowed(host),
-        Some((_, host)) if !is_path => Cow::Owned(format!("{scheme}://{host}")),
+        Some((_, host)) if !is_path(url) && scheme.is_empty() => Cow::Borrowed(host),
+        Some((_, host)) if !is_path(url) => Cow::Owned(format!("{scheme}://{host}")),
         _ => Cow::Borrowed(url),
     }
 }
@@ -27,7 +47,7 @@ pub fn quotable(url: &str) -> Cow<'_, str> {
     let url = without_credentials(url);
     let from = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
     // An IPv6 address without brackets, with or without a port: no password has that form.
-    let authority = url.get(from..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let authority = url.get(from..).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let (address, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     if is_address(authority) || (is_address(address) && port.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -37,7 +57,7 @@ pub fn quotable(url: &str) -> Cow<'_, str> {
     let colon = url.get(host..).and_then(|rest| rest.find(':')).and_then(|at| at.checked_add(host));
     let Some(port) = colon.and_then(|colon| colon.checked_add(1)) else { return url };
     let (before, text) = url.split_at_checked(port).unwrap_or((&url, ""));
-    let text = text.split('/').next().unwrap_or_default();
+    let text = text.split(['/', '?', '#']).next().unwrap_or_default();
     if text.bytes().all(|byte| byte.is_ascii_digit()) { url } else { Cow::Owned(format!("{before}…")) }
 }
 
@@ -63,6 +83,23 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_credentials(url), kept, "{url}");
+            assert_eq!(has_user(url), url.contains('@') && kept != url, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_query_or_a_fragment_says_is_not_told() {
+        for (url, kept) in [
+            ("https://host:2379/path?token=secret", "https://host:2379/path?…"),
+            ("https://user:pass@host:2379?token=secret#more", "https://host:2379?…"),
+            ("https://host:2379/#secret", "https://host:2379/#…"),
+            ("host:2379?token=secret", "host:2379?…"),
+            ("https://host:2379/?", "https://host:2379/?"),
+            ("unix:///run/a?b", "unix:///run/a?b"),
+        ] {
+            assert_eq!(without_credentials(url), kept, "{url}");
+            assert_eq!(quotable(url), kept, "{url}");
+            assert_eq!(has_user(url), url.contains('@'), "{url}");
         }
     }
 

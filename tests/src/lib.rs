@@ -29,6 +29,7 @@ pub mod scarce;
 pub mod secured;
 pub mod server;
 pub mod shared_server;
+pub mod sparse;
 pub mod stale;
 pub mod starts;
 pub mod terminal;

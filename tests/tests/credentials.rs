@@ -46,6 +46,11 @@ fn no_message_has_them() {
         with_secrets("http://", "no such host:1"),
         with_secrets("http://", "nowhere.invalid:1"),
         with_secrets("http://", "127.0.0.1:1") + "," + &with_secrets("http://", "127.0.0.1:2"),
+        // A token in the query or the fragment, which no server is sent.
+        format!("http://127.0.0.1:1/?token={}", SECRETS[1]),
+        format!("127.0.0.1:1?{}#{}", SECRETS[1], SECRETS[0]),
+        format!("ftp://127.0.0.1:1#{}", SECRETS[1]),
+        format!("http://127.0.0.1:port?token={}", SECRETS[1]),
         // A list is cut at its commas, so one within a password leaves half of it.
         format!("http://{}:{},and-more@127.0.0.1:1", SECRETS[0], SECRETS[1]).replacen(SECRETS[0], "user", 1),
     ];
@@ -88,7 +93,8 @@ fn neither_a_saved_snapshot_nor_a_service_tells_them() {
     let seats = seats(folder.path(), &["one"]);
     let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
     let endpoint = seats[0].client_url();
-    let endpoints = format!("--endpoints={}", with_secrets("http://", endpoint.trim_start_matches("http://")));
+    let url = with_secrets("http://", endpoint.trim_start_matches("http://"));
+    let endpoints = format!("--endpoints={url}/?token={}", SECRETS[1]);
     let file = folder.path().join("x.db");
     for form in ["text", "json"] {
         let output = cli::run(&["save", "-w", form, &endpoints, file.to_str().unwrap()]);
@@ -108,7 +114,7 @@ fn neither_a_saved_snapshot_nor_a_service_tells_them() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(saved["endpoint"], seats[0].client_url());
+    assert_eq!(saved["endpoint"], format!("{}/?…", seats[0].client_url()));
     assert!(saved["revision"].is_number() && saved["file"].is_string(), "{line}");
     let mut stderr = BufReader::new(service.stderr.take().unwrap());
     let mut log = String::new();

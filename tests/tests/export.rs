@@ -107,9 +107,12 @@ fn of_csv(bytes: &[u8]) -> Vec<Entry> {
     let parse = |record: Result<csv::StringRecord, csv::Error>| {
         let record = record.unwrap();
         let cell = |title: &str| record[place(title)].to_owned();
-        // As the help says: of each text that begins with an apostrophe, a reader drops the first character.
+        // As the help says: a reader drops an apostrophe at the start, and one behind each semicolon, tab and line break.
         let text = |title: &str| match (title, cell(title)) {
-            ("key" | "value", text) => text.strip_prefix('\'').map_or(text.clone(), str::to_owned),
+            ("key" | "value", text) => {
+                let text = text.strip_prefix('\'').unwrap_or(&text);
+                [";'", "\t'", "\r'", "\n'"].iter().fold(text.to_owned(), |text, end| text.replace(end, &end[..1]))
+            }
             (_, text) => text,
         };
         let number = |title: &str| text(title).parse().unwrap();
@@ -326,6 +329,8 @@ const FORMULAS: &[etcdsnap_tests::build::puts::Put] = &[
     ("\u{feff}=mark".as_bytes(), Some("\u{200b}+1".as_bytes()), 0),
     // In base64 it begins with a plus.
     (b"\xf8\xff", Some(b"\xfb\xff"), 0),
+    // Behind what ends a cell where the separator is no comma, quotes or not.
+    (b"a;=1+1", Some(b"a, \"b\"; =1;'x;;+2;plain\n\n- one\n  - two\r\n@three\t=4;\"=5\""), 0),
     (b"plain", Some(b"a=1, b=\"2\"\n"), 0),
     (b"empty", Some(b""), 0),
 ];
@@ -341,6 +346,16 @@ fn csv_computes_nothing_unless_it_is_asked_to() {
         for cell in &record.unwrap() {
             let seen = cell.trim_start_matches([' ', '\u{feff}', '\u{200b}']);
             assert!(!seen.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}']), "{cell:?}");
+        }
+    }
+    // The same file where cells end at semicolons or tabs.
+    for separator in [b';', b'\t'] {
+        let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(safe.as_slice());
+        for record in reader.records() {
+            for cell in &record.unwrap() {
+                let seen = cell.trim_start_matches([' ', '\u{feff}', '\u{200b}']);
+                assert!(!seen.starts_with(['=', '+', '-', '@', '\u{ff1d}']), "{cell:?}");
+            }
         }
     }
     assert_eq!(of_csv(&safe), living(&path));

@@ -26,6 +26,24 @@ fn packings_that_failed() {
     }
 }
 
+/// A frame that names a dictionary, which is not to be had: no damage, and the same from every command.
+#[test]
+fn a_dictionary_is_not_called_damage() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("dictionary.zst");
+    std::fs::write(&path, [0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 5, 0, 0, 0]).expect("a file");
+    let (file, data) = (path.to_string_lossy(), directory.path().join("data"));
+    let data = data.to_string_lossy();
+    for command in
+        [&["verify", &file][..], &["status", &file], &["keys", &file], &["restore", &file, "--data-dir", &data]]
+    {
+        let output = cli::run(command);
+        let said = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        assert!(said.contains("cannot be read here: it was compressed with a dictionary (number 7)"), "{said}");
+    }
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).expect("gzip");
@@ -55,11 +73,25 @@ fn what_is_no_snapshot_is_called_the_same_by_every_command() {
         std::fs::write(&path, bytes).expect("a file");
         let (file, data) = (path.to_string_lossy(), directory.path().join("data"));
         let data = data.to_string_lossy();
-        let commands: [&[&str]; 7] = [
+        let sound = programs::tests_dir().join("../samples/sample.db");
+        let sound = sound.to_string_lossy();
+        let commands: [&[&str]; 19] = [
             &["verify", &file],
+            &["status", &file],
+            &["snapshot", "status", &file],
             &["keys", &file],
             &["get", &file, "a"],
+            &["history", &file, "a"],
+            &["find", "a", &file],
+            &["diff", &sound, &file],
+            &["usage", &file],
+            &["hashkv", &file],
+            &["export", &file],
             &["members", &file],
+            &["leases", &file],
+            &["auth", &file],
+            &["alarms", &file],
+            &["meta", &file],
             &["restore", &file, "--data-dir", &data],
             &["restore", &file, "--data-dir", &data, "--skip-hash-check"],
             &["restore", &file, "--data-dir", &data, "--dry-run"],

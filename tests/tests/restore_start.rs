@@ -5,11 +5,11 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::process::Command;
 
-use etcdsnap_tests::build::fnv1a;
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::reference;
 use etcdsnap_tests::server::{Seat, Servers, said};
+use etcdsnap_tests::sparse::grow;
 use serde_json::Value;
 
 #[test]
@@ -115,17 +115,8 @@ fn what_was_not_given_is_told_as_a_default() {
 fn a_database_near_the_quota_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.db");
-    let mut database = fs::read(case::named("3.7-fresh").path()).unwrap();
-    database.truncate(database.len() / 4096 * 4096);
-    // The count of pages stands at byte 40 of a meta page's body, and its checksum behind it.
-    let pages: u64 = 1_638 << 8;
-    for meta in [16, 4096 + 16] {
-        database[meta + 40..meta + 48].copy_from_slice(&pages.to_le_bytes());
-        let sum = fnv1a(&database[meta..meta + 56]);
-        database[meta + 56..meta + 64].copy_from_slice(&sum.to_le_bytes());
-    }
-    fs::write(&path, database).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_len(pages * 4096).unwrap();
+    fs::copy(case::named("3.7-fresh").path(), &path).unwrap();
+    grow(&path, 1_638 << 8);
     let run = |more: &[&str]| {
         let target = folder.path().join("data");
         let flags = ["--skip-hash-check", "--verify=none", "--dry-run", "--data-dir", target.to_str().unwrap()];

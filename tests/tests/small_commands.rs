@@ -69,3 +69,35 @@ fn the_bump_follows_from_the_file_beside_the_snapshot() {
     assert_eq!(by, 1_000_000_000);
     assert!(told.contains("revision.json cannot be used"), "{told}");
 }
+
+/// Sizes are told in a unit, and to the byte where they are large; an output is never called an input.
+#[test]
+fn sizes_and_outputs_have_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = case::named("3.7-fresh").path();
+    let path = path.to_str().unwrap();
+    let data = folder.path().join("data");
+    let restored = said(&cli::run(&["restore", path, "--dry-run", "--data-dir", data.to_str().unwrap()]));
+    assert!(restored.contains("25 kB (24,576 bytes), 2 pages changed"), "{restored}");
+    for (output, name) in [("-", "standard output"), ("/dev/stdout", "/dev/stdout")] {
+        let output = cli::run(&["export", path, "-o", output]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(!output.stdout.is_empty());
+        assert!(!told.contains("standard input"), "{told}");
+        assert!(told.is_empty() || told.contains(name), "{told}");
+    }
+    let unowned = cli::run(&["restore", path, "--owner=4294967295", "--data-dir", data.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&unowned.stderr).into_owned();
+    assert_eq!(unowned.status.code(), Some(2));
+    assert!(told.contains("there is no user \"4294967295\"") && told.contains("4294967294"), "{told}");
+    assert!(!data.exists());
+}
+
+/// etcdutl's `completion` and ours.
+#[test]
+fn completion_has_both_names() {
+    let ours = said(&cli::run(&["completions", "bash"]));
+    assert_eq!(said(&cli::run(&["completion", "bash"])), ours);
+    assert!(!ours.is_empty());
+}

@@ -75,6 +75,31 @@ for (const [name, verdict] of [["pzstd.zst", "sound"], ["skippable-last.zst", "s
   });
 }
 
+/** What `tar` writes of one small file. */
+const tar = Buffer.alloc(2048);
+tar.write("snapshot.db", 0);
+tar.write("ustar", 257);
+
+for (const [name, bytes, what] of [
+  ["x.tar.gz", gzipSync(tar), "this is a tar archive"],
+  ["text.gz", gzipSync("some text\n"), "this is text"],
+  ["empty.gz", gzipSync(""), "the file is empty"],
+  ["twice.gz", gzipSync(gzipSync("x")), "this is a gzip file"],
+] as const) {
+  test(`${name} is called what it is, as in the terminal`, async ({ inspector }) => {
+    expect(await inspector.judge(made(name, bytes))).toBe("damaged");
+    expect(await inspector.codes()).toEqual(["not-a-snapshot"]);
+    await expect(inspector.page.locator("body")).toContainText(what);
+  });
+}
+
+test("zstd with a dictionary cannot be read here", async ({ inspector }) => {
+  const named = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x21, 0x07, 0x05, 0, 0, 0]);
+  await inspector.open(made("dictionary.zst", named));
+  await expect(inspector.page.getByTestId("failure")).toContainText("cannot be read here");
+  await expect(inspector.page.getByTestId("failure")).toContainText("dictionary (number 7)");
+});
+
 test("a zip packed with bzip2 cannot be read here", async ({ inspector }) => {
   await inspector.open(join(root, "tests/packings/bzip2-method.zip"));
   await expect(inspector.page.getByTestId("failure")).toHaveText("This zip file cannot be read here: the file in it is packed with bzip2.");

@@ -52,6 +52,25 @@ test("the commands make the directories of the snapshot's own members", async ({
   expect(theirs.map((text) => text.replace("etcdutl snapshot restore", "etcdsnap restore"))).toEqual(texts);
 });
 
+test("for Kubernetes the revision is raised by auto, which etcdutl is told as a number", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.judge(caseFile("3.7-cluster"));
+  await page.keyboard.press("8");
+  const commands = page.getByTestId("restore-commands").locator("pre");
+  await expect(commands).toHaveCount(1);
+  await page.getByRole("button", { name: "auto", exact: true }).click();
+  const ours = await commands.innerText();
+  expect(ours).toContain("--bump-revision auto");
+  expect(ours).toContain("--mark-compacted");
+  run(ours.replace("restored", "raised"));
+  expect(database("raised/member-1")).toBe(true);
+  await page.getByRole("button", { name: "With etcdutl" }).click();
+  await expect(commands).toHaveCount(3);
+  for (const text of await commands.allInnerTexts()) expect(text).toContain("--bump-revision 1000000000");
+  await page.getByTestId("restore-bump").fill("automatic");
+  await expect(page.getByTestId("restore-problems")).toContainText("above 0, or by auto");
+});
+
 test("what cannot be restored is said instead of a command", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));

@@ -187,7 +187,7 @@ pub struct ExportArgs {
     /// CSV as it is: a key or value that begins with =, +, -, @, a tab or a line break gets no apostrophe in front
     ///
     /// Without it such a cell begins with an apostrophe, so that no spreadsheet takes it for a formula and computes it. So does one that begins with an apostrophe
-    /// itself: of each cell that begins with one, a reader drops the first character.
+    /// itself, and so does what follows a semicolon, a tab or a line break in a cell: a reader drops an apostrophe at the start and behind each of those.
     #[arg(long)]
     pub csv_raw: bool,
     /// Every entry that is retained, tombstones too, in the order of revisions

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcdsnap::client::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
-use etcdsnap::core::credentials::without_credentials;
+use etcdsnap::core::credentials::has_user;
 use etcdsnap::printable_path;
 
 use super::args::ClientArgs;
@@ -27,7 +27,7 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     let or = |given: Duration, usual: Duration| if given.is_zero() { usual } else { given };
     let endpoints = args.endpoints.iter().map(|endpoint| endpoint.trim().to_owned());
     let endpoints: Vec<_> = endpoints.filter(|endpoint| !endpoint.is_empty()).collect();
-    if endpoints.iter().any(|endpoint| without_credentials(endpoint) != endpoint.as_str()) {
+    if endpoints.iter().any(|endpoint| has_user(endpoint)) {
         output::warn("A user in --endpoints is not used: --user and --password-file say who you are.");
     }
     // A script whose variable is not set means no server; etcdctl refuses it, too. Only a variable of etcdctl's own that is set to nothing counts as not set.

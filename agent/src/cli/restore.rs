@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use etcdsnap::number::si_bytes;
+use etcdsnap::number::{counted, exact_bytes, si_bytes};
 use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
@@ -137,13 +137,13 @@ fn text(restored: &Restored) -> String {
         )
     });
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {} bytes, {} pages changed, {hash}\n{quota}{start}{}",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {}, {} changed, {hash}\n{quota}{start}{}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,
         restored.cluster_id,
-        restored.database_size,
-        restored.pages_changed,
+        exact_bytes(restored.database_size),
+        counted(restored.pages_changed, "page", "pages"),
         notes(restored),
     )
 }

@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 use super::handshake_facts::Facts;
 use super::tls_words::explain;
 use crate::error::plain;
+use crate::number::grouped;
 use crate::printable::printable_path;
 
 /// A server was not reached, or refused. Its text says what is wrong; [`ClientError::advice`] says what to do.
@@ -265,7 +266,7 @@ impl ClientError {
 }
 
 fn after(received: u64) -> String {
-    if received == 0 { String::new() } else { format!(" after {received} bytes of the snapshot") }
+    if received == 0 { String::new() } else { format!(" after {} bytes of the snapshot", grouped(received)) }
 }
 
 /// Whether an endpoint is spoken to in plain text, as far as its scheme says.

@@ -62,8 +62,18 @@ impl OutputError {
             Self::Terminal { .. } => "Redirect it (`> FILE`), pipe it into a program, or name a file.".into(),
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
-            Self::Write { cause, .. } => ForeignLink::advice(cause).into(),
+            Self::Write { cause, .. } => write_advice(cause).into(),
         }
+    }
+}
+
+/// What to do when a file or directory cannot be written; empty where nothing helps.
+pub(crate) fn write_advice(cause: &io::Error) -> &'static str {
+    match (ForeignLink::advice(cause), cause.kind()) {
+        ("", io::ErrorKind::PermissionDenied) => {
+            "Whoever runs this must be able to write to that directory and to enter it: w and x in `ls -ld`."
+        }
+        (advice, _) => advice,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::other_users::ForeignLink;
+use super::output_error::write_advice;
 use crate::error::plain;
 use crate::printable::printable_path;
 
@@ -87,7 +87,7 @@ impl PartFileError {
                 "Do not use what is there. Write to a directory that nobody else may write to (chmod 700).".into()
             }
             Self::NotSeen { .. } => "Verify it before you rely on it.".into(),
-            Self::Write { cause, .. } => ForeignLink::advice(cause).into(),
+            Self::Write { cause, .. } => write_advice(cause).into(),
             Self::Target { .. } => String::new(),
         }
     }

@@ -131,8 +131,14 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && entry.path().is_file() {
-            files.push(entry.path());
+        let path = entry.path();
+        // What cannot be looked at may be a snapshot: it is opened, and what fails then is said. A link that leads nowhere is none.
+        let is_file = match path.metadata() {
+            Ok(facts) => facts.is_file(),
+            Err(cause) => cause.kind() != io::ErrorKind::NotFound,
+        };
+        if !hidden && is_file {
+            files.push(path);
         }
     }
     files.sort();

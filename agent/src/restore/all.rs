@@ -21,7 +21,7 @@ use super::start_settings::start_file;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::input::Input;
 use crate::progress::Progress;
-use crate::space;
+use crate::space::{self, Location};
 
 /// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
 ///
@@ -67,7 +67,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         wanted.check()?;
         let database = job.rehearse()?;
         let each = database.size.saturating_add(wal::SEGMENT);
-        space::check(&[(&directory, each.saturating_mul(cluster.commit()))])?;
+        space::check([(Location::Path(&directory), each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
     let each = job.size_ahead().saturating_add(wal::SEGMENT);

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use etcdsnap_core::{Block, Report, Source};
+use rustix::fd::AsFd;
 
 use super::RestoreError;
 use super::len;
@@ -17,7 +18,8 @@ use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::{scan, space, threads};
+use crate::space::{self, Location};
+use crate::{scan, threads};
 
 const BLOCK: usize = 1 << 20;
 
@@ -47,8 +49,8 @@ pub(super) fn plain(
     }
     progress.begin(Stage::Copy, Some(len(from)));
     // A restore that fills the disk before it gives up hurts whoever else writes there.
-    let wanted = to.iter().map(|target| (&target.file, target.path.as_path(), len(from)));
-    if let (Some(first), Err(_)) = (to.first(), space::check_files(wanted)) {
+    let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
+    if let (Some(first), Err(_)) = (to.first(), space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
     }
     for target in to {

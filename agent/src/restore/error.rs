@@ -10,7 +10,7 @@ use etcdsnap_core::restore::plan::PlanError;
 
 use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
-use crate::fsx::other_users::ForeignLink;
+use crate::fsx::output_error::write_advice;
 use crate::number::exact_bytes;
 use crate::printable::printable_path;
 use crate::space::Lack;
@@ -54,8 +54,9 @@ pub enum RestoreError {
     Plan(#[from] PlanError),
     /// There is no SHA-256 behind the database.
     #[error(
-        "{} has no SHA-256 behind the database ({len} bytes): snapshot missing hash but --skip-hash-check=false",
-        printable_path(path)
+        "{} has no SHA-256 behind the database ({}): snapshot missing hash but --skip-hash-check=false",
+        printable_path(path),
+        exact_bytes(*len)
     )]
     NoTrailer {
         /// The snapshot.
@@ -124,9 +125,14 @@ pub enum RestoreError {
         /// What the system said.
         cause: io::Error,
     },
-    /// Nobody has that name.
-    #[error("--owner: there is no {0}")]
-    Owner(String),
+    /// Nobody has that name or number.
+    #[error("--owner: there is no {kind} {name:?}")]
+    Owner {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name or number.
+        name: String,
+    },
     /// Only root may give files away.
     #[error("--owner: the files cannot be given away: {0}")]
     NotOurs(String),
@@ -209,12 +215,15 @@ impl RestoreError {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
             }
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
-            Self::Owner(_) => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
+            Self::Owner { name, .. } if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
+                "The highest number is 4294967294: the next one means to the system that the owner stays as it is.".into()
+            }
+            Self::Owner { .. } => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
             Self::Planted { owner, .. } => format!(
                 "Say whose the files are to be with --owner USER (--owner {owner} if that is right), or remove the directory. One that is a mount point or the working directory cannot be replaced: name a directory below one that only root may write to."
             ),
-            Self::Write { cause, .. } => ForeignLink::advice(cause).into(),
+            Self::Write { cause, .. } => write_advice(cause).into(),
             Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
@@ -246,7 +255,7 @@ fn of_plan(error: &PlanError) -> String {
 
 fn first(report: &Report) -> String {
     let damage = |finding: &&etcdsnap_core::Finding| {
-        finding.severity == etcdsnap_core::Severity::Damage && !finding.code.as_str().starts_with("sha256")
+        finding.severity == etcdsnap_core::Severity::Damage && finding.code != etcdsnap_core::Code::Sha256Mismatch
     };
     let first = report.findings.list().iter().find(damage);
     first.map(|finding| format!("{} [{}]", crate::printable(&finding.message), finding.code)).unwrap_or_default()

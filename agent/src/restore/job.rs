@@ -252,7 +252,7 @@ impl Job<'_> {
     fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
-            code.severity() == Severity::Damage && structure && !code.as_str().starts_with("sha256")
+            code.severity() == Severity::Damage && structure && code != etcdsnap_core::Code::Sha256Mismatch
         };
         let damaged = report.verdict == Verdict::Damaged && report.findings.counts().keys().any(|code| counts(*code));
         if damaged && !self.config.force {

@@ -38,7 +38,7 @@ pub use error::RestoreError;
 use crate::bytes::put_path;
 use crate::input::Input;
 use crate::progress::Progress;
-use crate::space;
+use crate::space::{self, Location};
 use job::{Database, Job, Place};
 use room::Room;
 use stage::{Need, Wanted};
@@ -125,7 +125,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     if config.run == Run::Dry {
         wanted.check()?;
         let database = job.rehearse()?;
-        space::check(&[(&data_dir, database.size), (&wal_dir, wal::SEGMENT)])?;
+        space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
     let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);

@@ -51,11 +51,11 @@ pub(super) fn is_refusal(cause: &io::Error) -> bool {
 /// `user` or `user:group`, by name or number. Names are looked up in `/etc/passwd` and `/etc/group`.
 pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
     let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    let nobody = |kind: &str, name: &str| RestoreError::Owner(format!("{kind} {name:?}"));
+    let none = |kind: &'static str, name: &str| RestoreError::Owner { kind, name: name.to_owned() };
     let (id, own_group) = match user.parse::<u32>() {
         Ok(id) => (id, None),
         Err(_) => {
-            let fields = line_of("/etc/passwd", user).ok_or_else(|| nobody("user", user))?;
+            let fields = line_of("/etc/passwd", user).ok_or_else(|| none("user", user))?;
             (fields.0, Some(fields.1))
         }
     };
@@ -65,12 +65,12 @@ pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
             name.parse()
                 .ok()
                 .or_else(|| line_of("/etc/group", name).map(|fields| fields.0))
-                .ok_or_else(|| nobody("group", name))?,
+                .ok_or_else(|| none("group", name))?,
         ),
     };
     match (id, group) {
-        (NOBODY, _) => Err(nobody("user", user)),
-        (_, Some(NOBODY)) => Err(nobody("group", text.split_once(':').map_or("", |(_, group)| group))),
+        (NOBODY, _) => Err(none("user", user)),
+        (_, Some(NOBODY)) => Err(none("group", text.split_once(':').map_or("", |(_, group)| group))),
         _ => Ok(Owner { user: Some(id), group }),
     }
 }
@@ -103,5 +103,9 @@ mod tests {
     fn the_number_of_nobody_is_no_user() {
         assert_eq!(parse("4294967295").unwrap_err().to_string(), "--owner: there is no user \"4294967295\"");
         assert_eq!(parse("1:4294967295").unwrap_err().to_string(), "--owner: there is no group \"4294967295\"");
+        for number in ["4294967295", "4294967296", "1:4294967295"] {
+            assert!(parse(number).unwrap_err().advice().contains("The highest number is 4294967294"), "{number}");
+        }
+        assert!(parse("nobody here").unwrap_err().advice().contains("numbers always work"));
     }
 }

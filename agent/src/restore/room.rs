@@ -4,7 +4,7 @@ use std::io::ErrorKind::{QuotaExceeded, StorageFull};
 use std::path::{Path, PathBuf};
 
 use super::RestoreError;
-use crate::space::{self, Lack};
+use crate::space::{self, Lack, Location};
 
 /// What a restore is going to write, and what was missing for it before it wrote anything.
 pub(super) struct Room {
@@ -18,7 +18,8 @@ impl Room {
     /// A lack is no error yet: where the file system shares the blocks of the snapshot, a copy takes nothing.
     pub fn before_writing(wanted: &[(&Path, u64)]) -> Self {
         let owned = wanted.iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect();
-        Self { wanted: owned, lack: space::check(wanted).err() }
+        let places = wanted.iter().map(|(path, bytes)| (Location::Path(path), *bytes));
+        Self { wanted: owned, lack: space::check(places).err() }
     }
 
     /// An error about a full disk with the bytes that were needed and free; any other as it is.

@@ -8,8 +8,9 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
-use crate::fsx::output_error::{OutputError, printable_output};
+use crate::fsx::output_error::{OutputError, printable_output, write_advice};
 use crate::fsx::part_file_error::PartFileError;
+use crate::number::{exact_bytes, grouped};
 use crate::printable::printable_path;
 use crate::space::Lack;
 
@@ -30,7 +31,7 @@ pub enum SaveError {
     #[error("no server gave a snapshot:{}", lines(.0))]
     All(Vec<SaveError>),
     /// The stream stood still.
-    #[error("{endpoint} sent nothing for {}, after {received} bytes", humantime::format_duration(*after))]
+    #[error("{endpoint} sent nothing for {}, after {} bytes", humantime::format_duration(*after), grouped(*received))]
     Stalled {
         /// The server.
         endpoint: String,
@@ -49,7 +50,8 @@ pub enum SaveError {
     },
     /// The SHA-256 at the end is not that of what came before it.
     #[error(
-        "the snapshot of {endpoint} was damaged on its way: the SHA-256 at its end is another than that of its {bytes} bytes"
+        "the snapshot of {endpoint} was damaged on its way: the SHA-256 at its end is another than that of its {} bytes",
+        grouped(*bytes)
     )]
     Sha256 {
         /// The server.
@@ -80,7 +82,7 @@ pub enum SaveError {
     #[error("{0}")]
     CutShort(Box<SaveError>),
     /// The disk has not enough room.
-    #[error("{} has {available} bytes free, and {needed} are needed", printable_path(path))]
+    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
         /// A directory on it.
         path: PathBuf,
@@ -202,7 +204,8 @@ impl SaveError {
             Self::NoDirectory { advice, .. } => advice.clone(),
             Self::Clock => "Set the clock: names of snapshots tell when they were taken.".into(),
             Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
-            Self::Write { .. } | Self::Name { .. } | Self::Cancelled => String::new(),
+            Self::Write { cause, .. } => write_advice(cause).into(),
+            Self::Name { .. } | Self::Cancelled => String::new(),
         }
     }
 

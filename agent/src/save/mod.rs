@@ -50,7 +50,7 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
-use crate::space;
+use crate::space::{self, Location};
 use compare_members::Compared;
 use name::{Facts, Place, Template};
 use origin::Origin;
@@ -241,7 +241,7 @@ impl<'j> Job<'j> {
             None => client.status().await?,
         };
         if self.config.compression.is_none() {
-            space::check_in(directory, member.database_size)?;
+            space::check([(Location::of_directory(directory), member.database_size)])?;
         }
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
@@ -254,7 +254,7 @@ impl<'j> Job<'j> {
         let start = |total| {
             let compression = self.config.compression;
             if compression.is_none() {
-                space::check_in(directory, total)?;
+                space::check([(Location::of_directory(directory), total)])?;
             }
             // The thread has no more than a handle: the part file goes as soon as this future does.
             let (file, shown) = (part.handle()?, directory.shown().to_owned());

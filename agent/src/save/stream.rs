@@ -13,6 +13,7 @@ use super::error::SaveError;
 use super::pieces::{self, PieceReceiver};
 use crate::client::Client;
 use crate::hasher::{Copied, TRAILER};
+use crate::number::grouped;
 use crate::progress::Stage;
 
 impl Job<'_> {
@@ -104,22 +105,26 @@ impl Count {
 
     fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
         if piece.blob.is_empty() {
-            let reason = format!("after {} of {} bytes a message without any came", self.received, self.total);
+            let reason = format!("after {} a message without any came", self.so_far());
             return Err(self.incomplete(&reason));
         }
         self.received = self.received.saturating_add(piece.blob.len() as u64);
         let left = self.total.saturating_sub(self.received);
         if piece.remaining_bytes != left {
-            let reason = format!(
-                "after {} of {} bytes the server counts {} more",
-                self.received, self.total, piece.remaining_bytes
-            );
+            let reason = format!("after {} the server counts {} more", self.so_far(), grouped(piece.remaining_bytes));
             return Err(self.incomplete(&reason));
         }
         if self.received > self.total.saturating_add(TRAILER as u64) {
-            return Err(self.incomplete(&format!("more came than the {} bytes that were announced", self.total)));
+            return Err(
+                self.incomplete(&format!("more came than the {} bytes that were announced", grouped(self.total)))
+            );
         }
         Ok(())
+    }
+
+    /// How many bytes came of how many, for a message.
+    fn so_far(&self) -> String {
+        format!("{} of {} bytes", grouped(self.received), grouped(self.total))
     }
 
     /// Whether the database and its SHA-256 have come.
@@ -129,7 +134,7 @@ impl Count {
 
     fn finish(&self) -> Result<(), SaveError> {
         if self.received < self.total {
-            return Err(self.incomplete(&format!("it ended after {} of {} bytes", self.received, self.total)));
+            return Err(self.incomplete(&format!("it ended after {}", self.so_far())));
         }
         if self.received < self.total.saturating_add(TRAILER as u64) {
             return Err(self.incomplete("it ended without its SHA-256"));

@@ -9,12 +9,12 @@ import sys
 
 import duckdb
 
-# What is no text stands in Base64: in CSV an own column says so, in JSON the column's name. A text that begins with an apostrophe has one more than the snapshot, so
-# that no spreadsheet takes it for a formula.
-CSV = """
+# What is no text stands in Base64: in CSV an own column says so, in JSON the column's name. An apostrophe at the start of a text, and behind a semicolon, a tab and a
+# line break in it, is one more than the snapshot has, so that no spreadsheet takes what follows for a formula.
+CSV = r"""
     WITH cells AS (
-        SELECT *, CASE WHEN starts_with("key", chr(39)) THEN substr("key", 2) ELSE "key" END AS k,
-                  CASE WHEN starts_with("value", chr(39)) THEN substr("value", 2) ELSE "value" END AS v
+        SELECT *, regexp_replace("key", '(^|[;\t\r\n])''', '\1', 'g') AS k,
+                  regexp_replace("value", '(^|[;\t\r\n])''', '\1', 'g') AS v
         FROM read_csv(?, header = true, types = {'key': 'VARCHAR', 'value': 'VARCHAR', 'lease': 'VARCHAR',
                                                  'key_encoding': 'VARCHAR', 'value_encoding': 'VARCHAR'})
     )

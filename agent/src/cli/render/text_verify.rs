@@ -66,7 +66,7 @@ fn codes_by_weight(report: &Report, shown: Shown) -> Vec<Code> {
 /// The damage alone, for a command that refuses the file. The SHA-256 is told apart.
 pub fn damage(report: &Report) -> String {
     let codes = codes_by_weight(report, Shown::First).into_iter();
-    let codes = codes.filter(|code| code.severity() == Severity::Damage && !code.as_str().starts_with("sha256"));
+    let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != Code::Sha256Mismatch);
     codes.map(|code| findings(code, report, Shown::First)).collect()
 }
 

@@ -21,7 +21,7 @@ type Flag = [name: string, value?: string];
 /** The commands that restore by a plan. `unhashed` is a snapshot without a SHA-256, which has to be allowed. */
 export function commands(plan: Plan, tool: Tool, unhashed: boolean): Command[] {
   const common: Flag[] = [["--initial-cluster", plan.initialCluster], ["--initial-cluster-token", plan.token]];
-  if (plan.bump !== "") common.push(["--bump-revision", plan.bump], ["--mark-compacted"]);
+  if (plan.bump !== "") common.push(["--bump-revision", plan.bumpFor(tool)], ["--mark-compacted"]);
   if (unhashed) common.push(["--skip-hash-check"]);
   const program = tool === "etcdutl" ? "etcdutl snapshot restore" : "etcdsnap restore";
   const start = `${program} ${quoted(operand(plan.file))}`;

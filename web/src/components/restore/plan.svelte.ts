@@ -23,6 +23,9 @@ export class Member {
   }
 }
 
+/** By how much etcd's documentation advises to raise the revision; what `--bump-revision auto` of etcdsnap falls back to. */
+const USUAL_BUMP = "1000000000";
+
 /** Revisions are signed numbers of 64 bits. */
 const LARGEST_REVISION = 2n ** 63n - 1n;
 
@@ -31,7 +34,7 @@ export class Plan {
   file = $state("");
   token = $state("etcd-cluster");
   members = $state<Member[]>([]);
-  /** By how much the revision is raised, as it is typed; empty for not at all. */
+  /** By how much the revision is raised, as it is typed: a number, or `auto`; empty for not at all. */
   bump = $state("");
   /** Where all members' directories go in one run. */
   folder = $state("restored");
@@ -77,8 +80,9 @@ export class Plan {
     if (this.file === "") problems.push("The commands need the snapshot's path on the host.");
     if (tool === "all") problems.push(...this.#ofFolder());
     if (this.bump !== "") {
-      if (!/^[1-9]\d{0,18}$/.test(this.bump)) problems.push("The revision is raised by a whole number above 0.");
-      else if (revision + BigInt(this.bump) > LARGEST_REVISION) problems.push("The revision would not fit into 63 bits: raise it by less.");
+      const bump = this.bumpFor(tool);
+      if (bump !== "auto" && !/^[1-9]\d{0,18}$/.test(bump)) problems.push("The revision is raised by a whole number above 0, or by auto.");
+      else if (revision + BigInt(bump === "auto" ? USUAL_BUMP : bump) > LARGEST_REVISION) problems.push("The revision would not fit into 63 bits: raise it by less.");
     }
     return problems;
   }
@@ -116,6 +120,11 @@ export class Plan {
       if (name !== "" && names.includes(`${name}.env`)) problems.push(`In one folder, ${name}.env is the file that says how to start ${name}: no member can be called so.`);
     }
     return problems;
+  }
+
+  /** What the flag of a tool says: etcdutl does not know `auto`. */
+  bumpFor(tool: Tool): string {
+    return tool === "etcdutl" && this.bump === "auto" ? USUAL_BUMP : this.bump;
   }
 
   get initialCluster(): string {
