@@ -1,7 +1,7 @@
 //! What another file, or another revision of this one, does not have alike.
 
 use etcdsnap_core::Source;
-use etcdsnap_core::store::{Change, Index, Key, Store, compare};
+use etcdsnap_core::store::{Change, Index, Store, compare};
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 
 use super::answers::{ChangeRow, Differences, Side, narrow};
