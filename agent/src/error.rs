@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::limits::{MAX_TAIL, MAX_WITHOUT_PAGE};
 use etcdsnap_core::{Extent, ReadError};
+use etcdsnap_unpack::Format;
 
-use crate::input::Format;
 use crate::number::{exact_bytes, grouped};
 use crate::printable::printable_path;
 

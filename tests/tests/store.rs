@@ -270,7 +270,7 @@ fn with_store(member: &Member, history: &history::History) -> Bytes {
     if let Some(finished) = history.finished {
         root.bucket("meta").put("finishedCompactRev", revision_key((finished, 0), false));
     }
-    with_trailer(&write(&root, &member.layout.writable()).database)
+    with_trailer(&write(&root, &member.layout).database)
 }
 
 /// What etcdutl says of a copy, and the copy, to which it writes.

@@ -1,10 +1,10 @@
 //! What the command line takes. Help, man pages and completions come from here.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use super::args_common::{EtcdForm, WorkArgs};
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
@@ -143,14 +143,6 @@ pub struct VerifyArgs {
     pub work: WorkArgs,
 }
 
-/// How the work is done.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub struct WorkArgs {
-    /// How many threads work [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = super::args_look::one_or_more)]
-    pub threads: Option<NonZeroUsize>,
-}
-
 /// Arguments of `snapshot`.
 #[derive(Debug, clap::Args)]
 pub struct SnapshotArgs {
@@ -259,19 +251,6 @@ pub enum VerifyForm {
     Text,
     /// For a program to read
     Json,
-}
-
-/// Forms of etcdutl.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EtcdForm {
-    /// One line
-    Simple,
-    /// One object
-    Json,
-    /// A box
-    Table,
-    /// A line for each number
-    Fields,
 }
 
 /// Versions of etcd's tools, as far as they print differently.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args::{EtcdForm, WorkArgs};
+use super::args_common::{EtcdForm, WorkArgs, one_or_more};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -300,11 +300,6 @@ pub enum LookForm {
     Json,
     /// A table with lines around it
     Table,
-}
-
-/// How many, in words that say what is wrong with another text.
-pub fn one_or_more(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "a whole number from 1 on is wanted")
 }
 
 /// A revision; 0 stands for the latest, as for etcdctl.

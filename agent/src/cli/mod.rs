@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod args_common;
 mod args_look;
 mod args_restore;
 mod args_save;
@@ -23,6 +24,7 @@ mod render;
 mod restore;
 mod restore_notes;
 mod save;
+mod save_run;
 mod service;
 mod signals;
 mod snapshot;

@@ -1,15 +1,13 @@
 //! `etcdsnap save FILE` and `etcdsnap snapshot save FILE`.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use etcdsnap::save::{
-    Compare, ComparedMember, Comparison, Keep, Outcome, SaveConfig, SaveError, SaveStream, SaveVerify, Saved,
+    Compare, ComparedMember, Comparison, Outcome, SaveConfig, SaveError, SaveStream, SaveVerify, Saved,
 };
 use etcdsnap::{printable, printable_path};
-use tokio::runtime::Runtime;
 
 use super::args::SaveArgs;
 use super::args_save::{SaveForm, SaveLevel};
@@ -17,6 +15,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::number::{counted, si_bytes};
 use super::render::text_verify;
+use super::save_run::{json, keep, runtime};
 use super::{client, input, log, output, service, signals};
 
 /// Whose words are printed.
@@ -100,37 +99,6 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         output::print_of(&format!("{} is complete and in place", printable_target(&saved.file)), &told)?;
     }
     Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
-}
-
-/// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
-/// one everything is done, if later than on several.
-pub fn runtime() -> Result<Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .thread_keep_alive(Duration::MAX)
-        .build()
-        .map_err(|cause| Failure::new(format!("no runtime could be started: {cause}"), ""))?;
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let begun = panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(|| ())));
-    panic::set_hook(hook);
-    match begun {
-        Ok(_) => Ok(runtime),
-        Err(_) => Err(Failure::new(
-            "no thread can be started, and a save needs one for the file beside the one for the network",
-            "Raise the limit of threads (ulimit -u, TasksMax= of systemd, pids.max of a cgroup) or of memory.",
-        )),
-    }
-}
-
-/// What stays of old snapshots.
-pub fn keep(args: &SaveArgs) -> Keep {
-    Keep { count: args.keep.map(|count| count.get()), within: args.keep_within }
-}
-
-/// One line of JSON.
-pub fn json(saved: &Saved) -> Result<String, Failure> {
-    etcdsnap::to_json(saved).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 /// Where a snapshot goes; `-` is not the standard input here.

@@ -16,7 +16,7 @@ use super::args::SaveArgs;
 use super::args_save::{Listen, SaveForm};
 use super::exit::{Exit, Failure};
 use super::metrics::Metrics;
-use super::save::{json, keep, runtime};
+use super::save_run::{json, keep, runtime};
 use super::{client, log, output, signals};
 
 /// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.

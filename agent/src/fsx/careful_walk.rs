@@ -6,27 +6,53 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 
-use super::directory::Directory;
 use super::other_users::{ForeignLink, is_open_to_others, is_ours};
 
 /// Links that are followed for one path, as by the kernel.
 const MAX_LINKS: usize = 40;
 
+/// A directory on the way.
+pub(super) struct Spot {
+    /// Opened with `O_PATH`.
+    pub file: File,
+    /// Its path, for messages.
+    pub shown: PathBuf,
+}
+
+impl Spot {
+    fn path_of(&self, name: &Path) -> PathBuf {
+        path_below(&self.shown, name)
+    }
+}
+
+impl AsFd for Spot {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The path of a name in a directory, for messages.
+pub(super) fn path_below(directory: &Path, name: &Path) -> PathBuf {
+    let directory = if directory.as_os_str() == "." { Path::new("") } else { directory };
+    directory.join(name)
+}
+
 /// Where a path ends.
 pub(super) enum End {
     /// At a directory.
-    Directory(Directory),
+    Directory(Spot),
     /// At something else, which is no link.
     Other {
         /// The directory that it is in.
-        directory: Directory,
+        directory: Spot,
         /// Its name there.
         name: OsString,
         /// What it is.
@@ -38,7 +64,7 @@ pub(super) enum End {
 ///
 /// # Errors
 /// What the system says; a [`ForeignLink`] where such a link is on the way.
-pub(super) fn walk(start: Directory, path: &Path) -> io::Result<End> {
+pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
     if path.as_os_str().is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -50,7 +76,7 @@ pub(super) fn walk(start: Directory, path: &Path) -> io::Result<End> {
         let path = Path::new(&name);
         match open(&here, path, OFlags::DIRECTORY | OFlags::NOFOLLOW) {
             Ok(directory) => {
-                here = Directory::from_handle(directory, here.path_of(path));
+                here = Spot { file: directory, shown: here.path_of(path) };
                 continue;
             }
             Err(Errno::NOTDIR | Errno::LOOP) => {}
@@ -62,17 +88,17 @@ pub(super) fn walk(start: Directory, path: &Path) -> io::Result<End> {
             links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
             if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
                 // These lead to what a process has open, whatever their text says.
-                here = Directory::from_handle(open(&here, path, OFlags::DIRECTORY)?, here.path_of(path));
+                here = Spot { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
                 continue;
             }
-            if !is_ours(facts.uid()) && is_open_to_others(&here.facts()?) {
+            if !is_ours(facts.uid()) && is_open_to_others(&here.file.metadata()?) {
                 return Err(ForeignLink { path: here.path_of(path), owner: facts.uid() }.into());
             }
             let target = readlinkat(&found, "", Vec::new())?;
             prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
         } else if facts.is_dir() {
             // It has become one a moment ago.
-            here = Directory::from_handle(found, here.path_of(path));
+            here = Spot { file: found, shown: here.path_of(path) };
         } else if left.is_empty() {
             return Ok(End::Other { directory: here, name, facts });
         } else {
@@ -82,15 +108,15 @@ pub(super) fn walk(start: Directory, path: &Path) -> io::Result<End> {
     Ok(End::Directory(here))
 }
 
-fn open(directory: &Directory, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
+fn open(directory: &Spot, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
     Ok(openat(directory, name, OFlags::PATH | OFlags::CLOEXEC | flags, Mode::empty())?.into())
 }
 
 /// Puts the names of `path` before those that are left; an absolute path begins at the root.
-fn prepend(left: &mut VecDeque<OsString>, here: &mut Directory, path: &Path) -> io::Result<()> {
+fn prepend(left: &mut VecDeque<OsString>, here: &mut Spot, path: &Path) -> io::Result<()> {
     if path.is_absolute() {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        *here = Directory::from_handle(openat(CWD, "/", flags, Mode::empty())?.into(), "/".into());
+        *here = Spot { file: openat(CWD, "/", flags, Mode::empty())?.into(), shown: "/".into() };
     }
     for component in path.components().rev() {
         match component {
@@ -107,6 +133,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
     use super::*;
+    use crate::fsx::directory::Directory;
     use crate::fsx::file_identity::FileIdentity;
 
     fn leads_to(path: &Path) -> io::Result<FileIdentity> {

@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::careful_walk::{End, walk};
+use super::careful_walk::{End, Spot, path_below, walk};
 use super::file_identity::FileIdentity;
 
 /// An open directory. Names given to its methods are relative to it; the last component of a name is never followed when it is a link.
@@ -31,7 +31,7 @@ impl Directory {
     /// # Errors
     /// What the system says; a foreign link.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::ended(walk(Self::here()?, path)?).map(|directory| directory.shown_as(path))
+        Self::ended(walk(Self::here()?.into_spot(), path)?).map(|directory| directory.shown_as(path))
     }
 
     /// The working directory.
@@ -54,7 +54,7 @@ impl Directory {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn follow(&self, name: &Path) -> io::Result<Self> {
-        Self::ended(walk(self.again()?, name)?).map(|directory| directory.shown_as(&self.path_of(name)))
+        Self::ended(walk(self.again()?.into_spot(), name)?).map(|directory| directory.shown_as(&self.path_of(name)))
     }
 
     /// Follows `name`, which leads to something that is no directory, in the same way: the directory that this is in, its name there, and what it is.
@@ -62,21 +62,29 @@ impl Directory {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn trace(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
-        match walk(self.again()?, name)? {
-            End::Other { directory, name, facts } => Ok((directory, name, facts)),
+        match walk(self.again()?.into_spot(), name)? {
+            End::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
             End::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
 
     fn ended(end: End) -> io::Result<Self> {
         match end {
-            End::Directory(directory) => Ok(directory),
+            End::Directory(directory) => Ok(Self::of_spot(directory)),
             End::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
+    fn of_spot(spot: Spot) -> Self {
+        Self::from_handle(spot.file, spot.shown)
+    }
+
+    fn into_spot(self) -> Spot {
+        Spot { file: self.handle, shown: self.shown }
+    }
+
     /// One that is open already, if only by name (`O_PATH`); `shown` is its path, for messages.
-    pub(super) fn from_handle(handle: File, shown: PathBuf) -> Self {
+    fn from_handle(handle: File, shown: PathBuf) -> Self {
         Self { handle, shown }
     }
 
@@ -225,8 +233,7 @@ impl Directory {
 
     /// The path of something in it, for messages.
     pub fn path_of(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        let shown = if self.shown.as_os_str() == "." { Path::new("") } else { &self.shown };
-        shown.join(name.as_ref())
+        path_below(&self.shown, Path::new(name.as_ref()))
     }
 
     /// The same directory under another path for messages.

@@ -1,11 +1,13 @@
 //! What save, restore and export share about files and directories: which file a path leads to, whose a leftover is, and how a rename reaches the disk.
 
+pub(crate) mod around;
 mod careful_walk;
 pub(crate) mod directory;
 pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
 mod named_stream;
+mod not_an_input;
 pub(crate) mod other_users;
 pub(crate) mod output_directory;
 pub(crate) mod output_error;

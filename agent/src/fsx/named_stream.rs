@@ -11,9 +11,9 @@ use rustix::io::retry_on_intr;
 
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
+use super::not_an_input::check_facts;
 use super::other_users::{is_open_to_others, is_ours};
 use super::output_error::OutputError;
-use super::output_target::check_facts;
 
 /// A character device or a FIFO.
 #[derive(Debug)]

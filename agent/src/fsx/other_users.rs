@@ -2,21 +2,13 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{error, fmt, io};
 
-use super::directory::Directory;
-use super::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
 /// Bits of a mode that let the group or others write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
-/// The bit of a directory's mode by which only owners may replace what is in it.
-const STICKY: u32 = 0o1000;
-
-/// Deeper than any directory lies.
-const DEEPEST: usize = 4096;
+pub(super) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Whether something belongs to this user or to root, neither of whom is a stranger here.
 pub(crate) fn is_ours(owner: u32) -> bool {
@@ -29,7 +21,7 @@ pub(crate) fn is_open_to_others(directory: &Metadata) -> bool {
 }
 
 /// In a user namespace root of the machine has another number: that of the owner of `/`, who can do everything anyway.
-fn is_owner_trusted(directory: &Metadata) -> bool {
+pub(super) fn is_owner_trusted(directory: &Metadata) -> bool {
     is_ours(directory.uid()) || fs::metadata("/").is_ok_and(|root| root.uid() == directory.uid())
 }
 
@@ -43,7 +35,7 @@ pub(crate) struct ForeignLink {
 }
 
 impl ForeignLink {
-    /// What to do about an error that [`Directory::open`] and its like gave; empty when it is about anything else.
+    /// What to do about an error that [`Directory::open`](super::directory::Directory::open) and its like gave; empty when it is about anything else.
     pub fn advice(cause: &io::Error) -> &'static str {
         if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
             "Name the place that it leads to, if you trust it."
@@ -69,96 +61,5 @@ impl error::Error for ForeignLink {}
 impl From<ForeignLink> for io::Error {
     fn from(link: ForeignLink) -> Self {
         Self::other(link)
-    }
-}
-
-/// The innermost of the directories around `path` in which somebody could have given something that name, or moved it there, who is not this user, root, or the owner
-/// of what is there (who gains nothing in a directory that is theirs as well); `None` when there is none. `directory` is what `path` leads to.
-///
-/// # Errors
-/// When it cannot be told.
-pub(crate) fn who_else_could_place(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
-    let real = fs::canonicalize(path).ok();
-    let (mut inner, mut facts) = (directory.again()?, directory.facts()?);
-    let owner = facts.uid();
-    for level in 1..DEEPEST {
-        let outer = inner.follow(Path::new(".."))?;
-        let around = outer.facts()?;
-        if FileIdentity::of(&around) == FileIdentity::of(&facts) {
-            return Ok(None);
-        }
-        // With the sticky bit nobody moves what belongs to this user or root.
-        let kept = around.mode() & STICKY != 0 && is_owner_trusted(&around) && is_owner_trusted(&facts);
-        let theirs = around.uid() == owner && around.mode() & WRITABLE_BY_OTHERS == 0;
-        if is_open_to_others(&around) && !kept && !theirs {
-            let named = real.as_deref().and_then(|real| real.ancestors().nth(level));
-            return Ok(Some(named.unwrap_or(outer.shown()).to_owned()));
-        }
-        (inner, facts) = (outer, around);
-    }
-    Ok(Some(path.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt, chown};
-
-    use super::*;
-
-    #[test]
-    fn a_directory_is_open_by_its_mode_or_its_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        for (mode, open) in [(0o700, false), (0o755, false), (0o775, true), (0o1777, true), (0o757, true)] {
-            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(is_open_to_others(&fs::metadata(folder.path()).unwrap()), open, "{mode:o}");
-        }
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        if chown(folder.path(), Some(4321), None).is_err() {
-            eprintln!("*** only root can give directories away ***");
-            return;
-        }
-        assert!(is_open_to_others(&fs::metadata(folder.path()).unwrap()));
-    }
-
-    #[test]
-    fn who_could_have_put_a_directory_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir_all(at("outer/around/data")).unwrap();
-        let mode = |name: &str, mode| fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
-        let found = || {
-            let data = at("outer/around/data");
-            who_else_could_place(&Directory::open(&data).unwrap(), &data).unwrap()
-        };
-        let real = folder.path().canonicalize().unwrap();
-        mode("outer", 0o755);
-        mode("outer/around", 0o755);
-        assert_eq!(found(), None);
-        mode("outer/around", 0o777);
-        assert_eq!(found(), Some(real.join("outer/around")));
-        mode("outer/around", 0o755);
-        mode("outer", 0o777);
-        assert_eq!(found(), Some(real.join("outer")));
-        mode("outer", 0o1777);
-        assert_eq!(found(), None);
-        mode("outer/around", 0o1777);
-        assert_eq!(found(), None);
-        if chown(at("outer/around/data"), Some(4321), None).is_err() {
-            eprintln!("*** only root can give directories away ***");
-            return;
-        }
-        assert_eq!(found(), Some(real.join("outer/around")));
-        // A home, in which its owner may have what they like; but not one that they made in a place for all.
-        chown(at("outer/around"), Some(4321), None).unwrap();
-        mode("outer/around", 0o755);
-        assert_eq!(found(), Some(real.join("outer")));
-        mode("outer", 0o755);
-        assert_eq!(found(), None);
-        mode("outer/around", 0o775);
-        assert_eq!(found(), Some(real.join("outer/around")));
-        chown(at("outer/around"), Some(1234), None).unwrap();
-        mode("outer/around", 0o755);
-        assert_eq!(found(), Some(real.join("outer/around")));
     }
 }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::named_stream::Stream;
+use super::not_an_input::{check_facts, check_identity};
 use super::output_directory::{attributes, directory_of, judge_directory};
 use super::output_error::OutputError;
 
@@ -195,20 +196,6 @@ pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
         }
     }
     Ok(())
-}
-
-pub(super) fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
-    check_identity(path, FileType::from_raw_mode(facts.mode()), FileIdentity::of(facts), inputs)
-}
-
-fn check_identity(path: &Path, kind: FileType, output: FileIdentity, inputs: &[&Path]) -> Result<(), OutputError> {
-    if !matches!(kind, FileType::RegularFile | FileType::Fifo | FileType::BlockDevice) {
-        return Ok(());
-    }
-    match inputs.iter().find(|input| FileIdentity::of_input(input) == Some(output)) {
-        Some(input) => Err(OutputError::Input { path: path.to_owned(), input: input.to_path_buf() }),
-        None => Ok(()),
-    }
 }
 
 /// The descriptor of this process that a path such as `/dev/stdout` leads to.

@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::membership_error::MembershipError;
 
+use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use super::error::RestoreError;
 use super::peers;
-
-/// The peer URL of a member when none is given, as for etcd and its tools.
-pub const DEFAULT_PEER_URL: &str = "http://localhost:2380";
-
-/// The cluster when none is given.
-pub const DEFAULT_CLUSTER: &str = "default=http://localhost:2380";
 
 /// A restore; the fields are those of etcd's Go package `snapshot`, and ours behind them.
 #[derive(Debug, Clone)]

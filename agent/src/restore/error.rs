@@ -8,7 +8,7 @@ use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 
-use super::config::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
+use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::fsx::output_error::write_advice;
 use crate::number::exact_bytes;

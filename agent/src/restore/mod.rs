@@ -7,6 +7,7 @@ mod all;
 mod auto_bump;
 mod config;
 mod copy;
+mod defaults;
 mod destination;
 mod error;
 mod files;

@@ -24,10 +24,11 @@ use super::owner::{self, Owner};
 use super::stage_directory::{CONTENT, Replace, StageDirectory};
 use super::stale_stages::{Asked, remove_stale};
 use super::targets::{Layout, LogPlace, MEMBER, Targets};
+use crate::fsx::around::who_else_could_place;
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
-use crate::fsx::other_users::{is_ours, who_else_could_place};
+use crate::fsx::other_users::is_ours;
 
 /// A data directory in the making. What is not published is removed with it.
 pub(super) struct Stage {

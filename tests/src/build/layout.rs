@@ -28,9 +28,6 @@ pub struct Layout {
     pub live_meta: usize,
     /// Small buckets are put inline in this percentage of cases; bolt always does so.
     pub inline: usize,
-    /// Separators are cut short, where that is allowed, in this percentage of cases. `bbolt check` passes that, but bolt
-    /// finds a page in its parent by its first key: a program that writes to such a file damages it.
-    pub short_separators: usize,
     /// Pages get random numbers, instead of numbers in the order of writing.
     pub scatter: bool,
     /// Unused room in pages and free pages hold old bytes instead of zeros.
@@ -51,17 +48,10 @@ impl Layout {
             txid: 40,
             live_meta: 0,
             inline: 100,
-            short_separators: 0,
             scatter: false,
             dirty: false,
             seed,
         }
-    }
-
-    /// The same without what bolt can read and not write.
-    #[must_use]
-    pub fn writable(&self) -> Self {
-        Self { short_separators: 0, ..self.clone() }
     }
 
     /// Any layout that the format allows.
@@ -76,7 +66,6 @@ impl Layout {
             txid: 1 + dice.bits() % 1_000_000,
             live_meta: dice.below(2),
             inline: *dice.pick(&[100, 100, 50, 0]),
-            short_separators: *dice.pick(&[0, 50, 100]),
             scatter: dice.chance(80),
             dirty: dice.chance(70),
             seed: dice.bits(),

@@ -72,10 +72,9 @@ struct Packer<'p> {
     pages: &'p mut Vec<Page>,
 }
 
-/// A page of the level below: the lowest key a separator for it may have is above the last key of the page before.
+/// A page of the level below, and its first key, which is its separator.
 struct Child {
     first: Vec<u8>,
-    last: Vec<u8>,
     page: usize,
 }
 
@@ -122,9 +121,8 @@ impl Packer<'_> {
                 leaf.push(element);
             }
             let first = leaf.first().map(|e: &Element| e.key.clone()).unwrap_or_default();
-            let last = leaf.last().map(|e: &Element| e.key.clone()).unwrap_or_default();
             let page = self.push(Page::Leaf(leaf));
-            level.push(Child { first, last, page });
+            level.push(Child { first, page });
             if elements.peek().is_none() {
                 return level;
             }
@@ -132,44 +130,26 @@ impl Packer<'_> {
     }
 
     fn branches(&mut self, children: Vec<Child>) -> Vec<Child> {
-        let mut separators: Vec<Vec<u8>> = Vec::with_capacity(children.len());
-        for (i, child) in children.iter().enumerate() {
-            let before = if i == 0 { None } else { Some(children[i - 1].last.as_slice()) };
-            separators.push(self.separator(&child.first, before));
-        }
         let mut level = Vec::new();
-        let mut rest = children.into_iter().zip(separators).collect::<Vec<_>>().into_iter().peekable();
+        let mut rest = children.into_iter();
         while rest.len() > 0 {
             let capacity = self.capacity();
-            let mut group: Vec<(Child, Vec<u8>)> = Vec::new();
+            let mut group: Vec<(Vec<u8>, usize)> = Vec::new();
             let mut size = HEADER;
             // bolt keeps at least two children below a branch, so a lone last one joins its neighbours.
             while rest.len() > 0 {
-                let next = rest.peek().map_or(0, |(_, key)| HEADER + key.len());
+                let next = rest.as_slice().first().map_or(0, |child| HEADER + child.first.len());
                 if group.len() >= 2 && size + next > capacity && rest.len() > 1 {
                     break;
                 }
                 size += next;
-                group.extend(rest.next());
+                group.extend(rest.next().map(|child| (child.first, child.page)));
             }
-            let first = group[0].1.clone();
-            let last = group[group.len() - 1].0.last.clone();
-            let page = self.push(Page::Branch(group.into_iter().map(|(child, key)| (key, child.page)).collect()));
-            level.push(Child { first, last, page });
+            let first = group[0].0.clone();
+            let page = self.push(Page::Branch(group));
+            level.push(Child { first, page });
         }
         level
-    }
-
-    /// A separator for a page: its first key, or a beginning of it that still lies above the page before.
-    fn separator(&mut self, first: &[u8], before: Option<&[u8]>) -> Vec<u8> {
-        if !self.dice.chance(self.layout.short_separators) {
-            return first.to_vec();
-        }
-        (1..first.len())
-            .map(|len| &first[..len])
-            .find(|short| before.is_none_or(|before| *short > before))
-            .unwrap_or(first)
-            .to_vec()
     }
 }
 

@@ -11,7 +11,7 @@ use etcdsnap::{Snapshot, printable};
 use crate::cli::args::{ClientArgs, WorkArgs};
 use crate::cli::exit::Failure;
 use crate::cli::progress::Bar;
-use crate::cli::{client, log, output, save, signals};
+use crate::cli::{client, log, output, save_run, signals};
 
 /// Takes a snapshot and opens it. Whatever stops this, the temporary directory is gone afterwards, unless the program is killed.
 ///
@@ -25,7 +25,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
         ..SaveConfig::default()
     };
     log::bare(true);
-    let runtime = save::runtime()?;
+    let runtime = save_run::runtime()?;
     // A signal stops the work from here on, so that the directory is removed.
     let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new("the running cluster"))));
     let token = signals::token();
