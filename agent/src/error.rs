@@ -172,14 +172,20 @@ impl Error {
 }
 
 fn directory_advice(path: &Path, database: Option<&Path>, is_data_dir: bool) -> String {
-    let check = if is_data_dir { format!(" Whether it is sound: etcdsnap verify {}", printable_path(path)) } else { String::new() };
+    let check = if is_data_dir {
+        format!(" Whether it is sound: etcdsnap verify {}", printable_path(path))
+    } else {
+        String::new()
+    };
     match database {
         Some(database) => format!(
             "Its database is {}. Take a snapshot from the running member (etcdctl snapshot save FILE), or stop the member first and give that file.{check}",
             printable_path(database)
         ),
         None if is_data_dir => format!("It has no database (member/snap/db).{check}"),
-        None => "Give the snapshot file itself, or a member's data directory to verify (it has a folder `member`).".into(),
+        None => {
+            "Give the snapshot file itself, or a member's data directory to verify (it has a folder `member`).".into()
+        }
     }
 }
 

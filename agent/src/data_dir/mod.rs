@@ -126,7 +126,9 @@ fn read_database(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Opt
         (Body::Plain(source), None) => source,
         (Body::Packed(_), None) => {
             let mut report = crate::verify_input(&input, &without_hash)?;
-            report.findings.push(Finding::new(Code::NotASnapshot, "the file is compressed, and etcd reads none that is"));
+            report
+                .findings
+                .push(Finding::new(Code::NotASnapshot, "the file is compressed, and etcd reads none that is"));
             report.verdict = report.findings.verdict();
             return Ok(Some(ReadDatabase { report, facts: None, changed: false }));
         }

@@ -66,7 +66,8 @@ mod tests {
         );
         assert_eq!(parse("0000000000000002-000000000000003f.snap"), Some(FileName::Snap { term: 2, index: 63 }));
         assert_eq!(parse("000000000000003f.snap.db"), Some(FileName::SnapDatabase { index: 63 }));
-        for other in ["0.tmp", "db", "2-3f.wal", "0000000000000002-+00000000000003f.snap", "x.wal", ".snap.db", ".wal"] {
+        for other in ["0.tmp", "db", "2-3f.wal", "0000000000000002-+00000000000003f.snap", "x.wal", ".snap.db", ".wal"]
+        {
             assert_eq!(parse(other), None, "{other}");
         }
     }

@@ -108,7 +108,10 @@ fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgem
             Ok(contents) if (contents.index, contents.term) == (index, term) => continue,
             Ok(contents) => Finding::new(
                 Code::SnapBroken,
-                format!("it holds a snapshot at index {} of term {}, which is not what its name says", contents.index, contents.term),
+                format!(
+                    "it holds a snapshot at index {} of term {}, which is not what its name says",
+                    contents.index, contents.term
+                ),
             ),
             Err(why) if marks.contains(&snap.name) => Finding::new(Code::SnapBroken, why.as_str()),
             Err(_) if parts.is_moving => continue,
@@ -133,7 +136,9 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
     if start.index < begins_at {
         let text = match start.index {
             0 => format!("the log begins at index {begins_at}, and no .snap file that it names is there"),
-            index => format!("the log begins at index {begins_at}, and the newest .snap file that it names ends at {index}"),
+            index => {
+                format!("the log begins at index {begins_at}, and the newest .snap file that it names ends at {index}")
+            }
         };
         judgement.findings.push("member/snap", Finding::new(Code::SnapMissing, text));
     } else if start != newest && !parts.is_moving && !parts.snaps.iter().any(|snap| snap.name == newest) {
@@ -144,10 +149,10 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
     start
 }
 
-/// Whether the entries behind the snapshot are all there. Where records could not be read, that has been said.
+/// Whether the entries behind the snapshot are all there. Where records could not be read, or nothing says where to begin, that has been said.
 fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
     let log = parts.log;
-    if log.is_broken {
+    if log.is_broken || judgement.findings.has(Code::SnapMissing) {
         return;
     }
     let needed = start.index.saturating_add(1);
@@ -156,13 +161,19 @@ fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Ju
             Some(gap) => (gap.file.as_str(), Some(gap.offset), gap.from.max(needed)),
             None => (parts.log_folder, None, needed),
         };
-        let text = format!("entries {first} to {} are missing, and etcd needs all behind index {}", from.saturating_sub(1), start.index);
+        let text = format!(
+            "entries {first} to {} are missing, and etcd needs all behind index {}",
+            from.saturating_sub(1),
+            start.index
+        );
         let finding = Finding::new(Code::WalEntriesMissing, text);
         judgement.findings.push(file, offset.map_or(finding.clone(), |offset| finding.offset(offset)));
     }
     let last = log.last_index.unwrap_or_default().max(start.index);
     if commit > last {
-        let text = format!("the cluster had agreed on entries up to {commit}, and the last that is there is {last}; etcd does not start");
+        let text = format!(
+            "the cluster had agreed on entries up to {commit}, and the last that is there is {last}; etcd does not start"
+        );
         judgement.findings.push(parts.log_folder, Finding::new(Code::WalEntriesMissing, text));
     }
 }

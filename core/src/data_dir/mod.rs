@@ -11,6 +11,8 @@
 mod file_name;
 mod judgement;
 mod log;
+#[cfg(test)]
+mod log_tests;
 mod placed_findings;
 mod protobuf_stream;
 mod segment;

@@ -66,7 +66,10 @@ pub(super) fn fields<S: Source + ?Sized>(
 ///
 /// # Errors
 /// As [`fields`].
-pub(super) fn field<S: Source + ?Sized>(window: &mut Window<'_, S>, span: Span) -> Result<(u32, Value, u64), Unreadable> {
+pub(super) fn field<S: Source + ?Sized>(
+    window: &mut Window<'_, S>,
+    span: Span,
+) -> Result<(u32, Value, u64), Unreadable> {
     let room = usize::try_from(span.len()).unwrap_or(HEAD).min(HEAD);
     let head = window.bytes(span.start, room)?;
     let whole = head.len();
@@ -75,9 +78,8 @@ pub(super) fn field<S: Source + ?Sized>(window: &mut Window<'_, S>, span: Span) 
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
     let number = number.ok_or(Unreadable::Malformed)?;
     let after = |rest: &[u8]| span.start.saturating_add(whole.saturating_sub(rest.len()) as u64);
-    let ending = |start: u64, len: u64| {
-        start.checked_add(len).filter(|end| *end <= span.end).ok_or(Unreadable::Malformed)
-    };
+    let ending =
+        |start: u64, len: u64| start.checked_add(len).filter(|end| *end <= span.end).ok_or(Unreadable::Malformed);
     match tag & 7 {
         0 => {
             let value = varint(&mut rest).ok_or(Unreadable::Malformed)?;

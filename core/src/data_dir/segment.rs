@@ -47,12 +47,7 @@ pub struct Segment {
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop. What is wrong with them is a finding of the log.
-pub fn read<S: Source + ?Sized>(
-    log: &mut Log,
-    segment: &Segment,
-    source: &S,
-    watch: &dyn Watch,
-) -> Result<(), Error> {
+pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, watch: &dyn Watch) -> Result<(), Error> {
     let mut reader = Reader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
     reader.begin();
     if source.len() > MAX_SEGMENT {
@@ -254,7 +249,8 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             _ => None,
         };
         if let Some((_, name)) = due.filter(|(kind, _)| *kind != record.kind) {
-            let text = format!("record {} of a segment holds {name}, and this one is of type {}", self.number, record.kind);
+            let text =
+                format!("record {} of a segment holds {name}, and this one is of type {}", self.number, record.kind);
             self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
         }
         match self.contents(at, record) {

@@ -32,6 +32,9 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
     pub fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
         let left = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX);
         let len = len.min(left).min(WINDOW);
+        if len == 0 {
+            return Ok(&[]);
+        }
         if self.within(at, len).is_none() {
             self.load(at, left.min(WINDOW))?;
         }
@@ -48,9 +51,7 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
             return Err(Error::Cancelled);
         }
         let more = len.saturating_sub(self.bytes.len());
-        self.bytes
-            .try_reserve(more)
-            .map_err(|_| Error::Memory { what: "a piece of the log", bytes: len as u64 })?;
+        self.bytes.try_reserve(more).map_err(|_| Error::Memory { what: "a piece of the log", bytes: len as u64 })?;
         self.bytes.resize(len, 0);
         self.start = at;
         let read = self.source.read_at(at, &mut self.bytes);
@@ -72,7 +73,8 @@ mod tests {
     fn pieces_are_those_of_the_source() {
         let bytes: Vec<u8> = (0..WINDOW * 2 + 100).map(|i| (i % 251) as u8).collect();
         let mut window = Window::new(&bytes, &Unwatched);
-        for (at, len) in [(0, 10), (WINDOW - 5, 10), (3, 7), (WINDOW * 2 + 95, 10), (WINDOW * 2 + 100, 1), (1, WINDOW)] {
+        for (at, len) in [(0, 10), (WINDOW - 5, 10), (3, 7), (WINDOW * 2 + 95, 10), (WINDOW * 2 + 100, 1), (1, WINDOW)]
+        {
             let end = (at + len).min(bytes.len());
             assert_eq!(window.bytes(at as u64, len).unwrap(), &bytes[at..end], "{at}, {len}");
         }

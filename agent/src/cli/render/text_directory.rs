@@ -97,21 +97,24 @@ fn numbers(report: &DirectoryReport) -> Vec<(&'static str, String)> {
 }
 
 fn lacking(report: &DirectoryReport) -> Vec<(&'static str, String)> {
+    let unsure = report.uncommitted_entries;
     let mut lines = Vec::new();
     match report.lacking_entries {
-        Some(0) => lines.push(("lacking", "nothing: the database has all that the cluster has agreed on".to_owned())),
+        None => return lines,
+        Some(0) if unsure == 0 => lines.push(("lacking", "nothing: the database has all entries of the log".to_owned())),
+        Some(0) => lines.push(("lacking", "nothing up to the commit index".to_owned())),
         Some(count) => lines.push((
             "lacking",
             format!(
-                "{BOLD}The database lacks {} of the log{BOLD:#}. etcd applies them when it starts here; a restore of member/snap/db alone would lose them.",
+                "{BOLD}the database lacks {} up to the commit index{BOLD:#}: etcd applies them when it starts here, and a restore of member/snap/db alone would lose them",
                 counted(count, "entry", "entries")
             ),
         )),
-        None => {}
     }
-    if report.uncommitted_entries > 0 {
-        let count = counted(report.uncommitted_entries, "entry", "entries");
-        lines.push(("", format!("{count} more behind the commit index: the cluster has perhaps not agreed on them.")));
+    if unsure > 0 {
+        let count = counted(unsure, "entry stands", "entries stand");
+        let text = "behind the commit index: clients may have been told of a write, and etcd applies what the cluster had agreed on";
+        lines.push(("", format!("{count} {text}")));
     }
     lines
 }
