@@ -275,6 +275,28 @@ codes! {
 }
 
 impl Code {
+    /// Whether it is about a member's data directory, so that no snapshot has it.
+    #[must_use]
+    pub fn is_about_directory(self) -> bool {
+        matches!(
+            self,
+            Self::WalRecordBroken
+                | Self::WalChainBroken
+                | Self::WalSegmentMissing
+                | Self::WalEntriesMissing
+                | Self::WalBehindDatabase
+                | Self::WalTorn
+                | Self::WalRecordOdd
+                | Self::SnapBroken
+                | Self::SnapMissing
+                | Self::SnapDatabaseMissing
+                | Self::SnapUnfinished
+                | Self::SnapFileMissing
+                | Self::DatabaseMissing
+                | Self::DirectoryIdentity
+        )
+    }
+
     /// Whether damage of this code lies in what etcd wrote into the buckets, while the pages and trees that hold it may be whole.
     #[must_use]
     pub fn is_about_contents(self) -> bool {
