@@ -123,3 +123,6 @@ pub const MAX_TERM: u64 = 1 << 40;
 
 /// Bytes of records that are hashed in search of records behind the end of a log.
 pub const MAX_RESYNC: u64 = 256 << 20;
+
+/// Gaps between the entries of a log that are remembered; a sound log has one for each snapshot that its member was sent.
+pub const MAX_LOG_GAPS: usize = 1000;

@@ -157,7 +157,7 @@ fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Ju
     }
     let needed = start.index.saturating_add(1);
     if let Some(from) = log.contiguous_from().filter(|from| *from > needed) {
-        let (file, offset, first) = match &log.gap {
+        let (file, offset, first) = match log.gaps.back() {
             Some(gap) => (gap.file.as_str(), Some(gap.offset), gap.from.max(needed)),
             None => (parts.log_folder, None, needed),
         };

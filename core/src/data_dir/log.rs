@@ -1,11 +1,13 @@
 //! What a write-ahead log says, segment after segment: who wrote it, its entries, votes and snapshots.
 
+use std::collections::VecDeque;
+
 use crate::code::Code;
 use crate::crc::Combiner;
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::wal_record::EntryHead;
 use crate::finding::Finding;
-use crate::limits::{MAX_SNAPSHOT_MARKS, MAX_TERM};
+use crate::limits::{MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
 
 /// A snapshot of raft that the log names: etcd starts from one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +67,8 @@ pub struct Log {
     pub torn: Option<Torn>,
     /// What is wrong with it.
     pub findings: PlacedFindings,
-    /// The last gap in the entries.
-    pub(super) gap: Option<Gap>,
+    /// Gaps in the entries that count, the last of them when there are very many.
+    pub(super) gaps: VecDeque<Gap>,
     /// Whether a record could not be read, so that entries may be missing that the log had.
     pub(super) is_broken: bool,
     /// The CRC that the next record continues; none when it is not known.
@@ -113,17 +115,22 @@ impl Log {
         if kind > 2 || term == 0 || term > MAX_TERM || index == 0 {
             return Err(broken(format!("entry {index} of term {term} and type {kind} is none that raft writes")));
         }
+        // Those behind an entry that is written anew go with what was behind it.
+        while let Some(gap) = self.gaps.pop_back() {
+            if gap.from < index {
+                self.gaps.push_back(Gap { to: gap.to.min(index.saturating_sub(1)), ..gap });
+                break;
+            }
+        }
         match self.last_index {
             Some(last) if index > last.saturating_add(1) => {
                 let (from, to) = (last.saturating_add(1), index.saturating_sub(1));
-                self.gap = Some(Gap { file: file.to_owned(), offset, from, to });
-            }
-            Some(_) => {
-                // An entry that is replaced may lie before the gap.
-                if self.gap.as_ref().is_some_and(|gap| index <= gap.from) {
-                    self.gap = None;
+                if self.gaps.len() >= MAX_LOG_GAPS {
+                    self.gaps.pop_front();
                 }
+                self.gaps.push_back(Gap { file: file.to_owned(), offset, from, to });
             }
+            Some(_) => {}
             None => self.first_index = Some(index),
         }
         self.first_index = self.first_index.map(|first| first.min(index));
@@ -163,7 +170,7 @@ impl Log {
 
     /// The entries from which on none is missing.
     pub(super) fn contiguous_from(&self) -> Option<u64> {
-        self.gap.as_ref().map_or(self.first_index, |gap| Some(gap.to.saturating_add(1)))
+        self.gaps.back().map_or(self.first_index, |gap| Some(gap.to.saturating_add(1)))
     }
 }
 

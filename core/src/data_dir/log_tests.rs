@@ -315,6 +315,12 @@ fn a_commit_index_behind_the_last_entry_is_damage() {
     writer.entries(25..=26, 2);
     let log = read_one(&with_room(&writer.bytes));
     assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    // Going back into a gap fills none of it.
+    let mut back = writer.clone();
+    back.entries(23..=23, 2);
+    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    back.entries(21..=26, 2);
+    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), []);
     // A snapshot from the leader covers a gap before it.
     writer.mark(24, 2);
     writer.state(2, 26);
