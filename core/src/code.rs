@@ -265,7 +265,7 @@ codes! {
         "Nothing needs to be done. If this is a copy and not what a crash left, copy the directory again." }
     WalRecordOdd "wal-record-odd" Warning {
         "Bits of the write-ahead log that etcd does not read are not as it writes them: a disk or memory changed them, or a write was not finished."
-        "etcd starts and loses nothing. Look into the kernel's log for failures of the disk." }
+        "By itself it hinders nothing: etcd starts and loses nothing by it. Look into the kernel's log for failures of the disk." }
     SnapUnfinished "snap-unfinished" Warning {
         "A .snap file cannot be read, and the log does not name it: a crash left it while it was written. etcd renames it to .snap.broken, or ignores it."
         "Nothing needs to be done." }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_core::Unwatched;
@@ -24,6 +27,23 @@ fn lazy(snapshot_count: u32) -> Vec<String> {
 
 fn start(version: &str, seat: &Seat, folder: &Path, flags: &[String]) -> Option<Servers> {
     Servers::start_with(version, std::slice::from_ref(seat), folder, flags)
+}
+
+/// Waits until the leader has put the cluster's version into the log, so that all entries behind it are those of clients.
+fn wait_for_cluster_version(seat: &Seat, version: &str) {
+    let since = Instant::now();
+    let decided = format!(r#""etcdcluster":"{version}.0""#);
+    loop {
+        let mut stream = TcpStream::connect(("127.0.0.1", seat.client)).unwrap();
+        stream.write_all(b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        if answer.contains(&decided) {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{answer}");
+        sleep(Duration::from_millis(100));
+    }
 }
 
 /// Puts values of so many bytes under new names.
@@ -88,6 +108,7 @@ fn a_killed_member_says_what_its_database_lacks() {
         let folder = tempfile::tempdir().unwrap();
         let seat = seats(folder.path(), &["m"]).remove(0);
         let Some(mut servers) = start(version, &seat, folder.path(), &lazy(20)) else { continue };
+        wait_for_cluster_version(&seat, version);
         put(&servers, 0..50, 100);
         // While it runs, nothing of it is damage, and asking does not disturb it.
         let (exit, report) = verify(&[&seat.data]);
@@ -171,7 +192,8 @@ fn what_we_say_of_ends_and_flips_is_what_etcd_does() {
         fs::copy(&early, data.join("member/snap/db")).unwrap();
         let (exit, report) = verify(&[&data]);
         assert_eq!(exit, Some(1), "{version}: {report}");
-        assert_eq!(found(&report), BTreeSet::from(["snap-database-missing".to_owned()]), "{version}: {report}");
+        let of_parts: Vec<String> = found(&report).into_iter().filter(|code| code.starts_with("snap")).collect();
+        assert_eq!(of_parts, ["snap-database-missing"], "{version}: {report}");
         let attempt = Servers::attempt(version, &Seat { data, ..seat.clone() }, folder.path()).unwrap();
         assert!(attempt.is_err(), "{version} starts without the database of the snapshot");
     }
@@ -206,6 +228,7 @@ fn a_server_under_load_is_never_damaged() {
     let seat = seats(folder.path(), &["m"]).remove(0);
     let flags = vec!["--snapshot-count=50".to_owned()];
     let Some(servers) = start("3.5", &seat, folder.path(), &flags) else { return };
+    fs::create_dir(folder.path().join("out")).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| servers.load(&folder.path().join("out"), "3"));
         let since = Instant::now();

@@ -65,7 +65,11 @@ impl MemberFiles {
     /// # Errors
     /// [`Error::Directory`] when it is neither, [`Error::Open`] when it is not there.
     pub fn find(path: &Path, wal_dir: Option<&Path>) -> Result<Self, Error> {
-        fs::metadata(path).map_err(|cause| Error::Open { path: path.to_owned(), cause })?;
+        // etcd makes its folders for its own user alone: others cannot tell what they are.
+        let member = Some(path.join("member")).filter(|folder| folder.is_dir());
+        for folder in [Some(path), member.as_deref(), wal_dir].into_iter().flatten() {
+            fs::read_dir(folder).map_err(|cause| Error::Open { path: folder.to_owned(), cause })?;
+        }
         let not_one = || Error::Directory { path: path.to_owned(), database: database_of(path), is_data_dir: false };
         let member = member_folder(path).ok_or_else(not_one)?;
         let log = wal_dir.map_or_else(|| member.join("wal"), Path::to_owned);

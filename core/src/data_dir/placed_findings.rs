@@ -12,6 +12,7 @@ use crate::limits::DIRECTORY_FINDINGS;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Placed {
     /// The file, from the data directory on, such as `member/snap/db`.
+    #[serde(rename = "file")]
     pub in_file: String,
     /// What is wrong with it.
     #[serde(flatten)]

@@ -30,7 +30,9 @@ pub fn text(path: &Path, report: &DirectoryReport, shown: Shown) -> String {
     }
     text.push('\n');
     for (label, line) in numbers(report) {
-        text.push_str(&wrap(&format!("  {LABEL}{label:<9}{LABEL:#}  "), INDENT, &line));
+        // Colours take no room on the line.
+        let plain = wrap(&format!("  {label:<9}  "), INDENT, &line);
+        text.push_str(&plain.replacen(label, &format!("{LABEL}{label}{LABEL:#}"), usize::from(!label.is_empty())));
     }
     text
 }
@@ -101,15 +103,19 @@ fn lacking(report: &DirectoryReport) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     match report.lacking_entries {
         None => return lines,
-        Some(0) if unsure == 0 => lines.push(("lacking", "nothing: the database has all entries of the log".to_owned())),
+        Some(0) if unsure == 0 => {
+            lines.push(("lacking", "nothing: the database has all entries of the log".to_owned()))
+        }
         Some(0) => lines.push(("lacking", "nothing up to the commit index".to_owned())),
-        Some(count) => lines.push((
-            "lacking",
-            format!(
-                "{BOLD}the database lacks {} up to the commit index{BOLD:#}: etcd applies them when it starts here, and a restore of member/snap/db alone would lose them",
-                counted(count, "entry", "entries")
-            ),
-        )),
+        Some(count) => {
+            let lacks = format!("the database lacks {} up to the commit index", counted(count, "entry", "entries"));
+            let loses = "a restore of member/snap/db alone would lose what is lacking";
+            let text = match report.verdict {
+                Verdict::Damaged => format!("{lacks}: {loses}"),
+                _ => format!("{lacks}: etcd applies them when it starts here, and {loses}"),
+            };
+            lines.push(("lacking", text));
+        }
     }
     if unsure > 0 {
         let count = counted(unsure, "entry stands", "entries stand");
