@@ -113,7 +113,8 @@ fn a_killed_member_says_what_its_database_lacks() {
         // While it runs, nothing of it is damage, and asking does not disturb it.
         let (exit, report) = verify(&[&seat.data]);
         assert_eq!((exit, &report["serverRunning"]), (Some(0), &Value::Bool(true)), "{version}: {report}");
-        assert!(servers.healthy());
+        // Asking for its health would be an entry of the log in 3.4.
+        said(&servers.etcdctl(None, &["get", "name-000001"]));
         servers.kill(0);
         let (exit, report) = verify(&[&seat.data]);
         assert_eq!((exit, report["verdict"].as_str()), (Some(0), Some("sound")), "{version}: {report}");
@@ -161,14 +162,9 @@ fn what_we_say_of_ends_and_flips_is_what_etcd_does() {
             ("a byte behind the end", wal(&|bytes| bytes[end + 4000] = 1), &["wal-record-odd"], true),
             ("the head is another's", wal(&|bytes| bytes[8 + 3] ^= 1), &["wal-chain-broken"], false),
         ];
-        // etcd starts from this one, without all that follows: we say more than it does.
+        // 3.6 and 3.7 cut off all that follows, and then ignore writes until the log has come as far as the database: they are never healthy.
         let length = bytes[..value].windows(8).rposition(|window| window[2..] == [0, 0, 0, 0, 0, window[7]]).unwrap();
-        cases.push((
-            "a length is another",
-            wal(&|bytes| bytes[length + 4] ^= 1),
-            &["wal-record-broken"],
-            version != "3.4",
-        ));
+        cases.push(("a length is another", wal(&|bytes| bytes[length + 4] ^= 1), &["wal-record-broken"], false));
         for (name, wal, expected, starts) in cases {
             let data = folder.path().join("copy");
             copy(&seat.data, &data);
