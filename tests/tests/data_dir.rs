@@ -93,7 +93,7 @@ fn copy(data: &Path, to: &Path) {
                 let mut bytes = fs::read(&path).unwrap();
                 bytes.truncate(used(&bytes).next_multiple_of(8) + 65536);
                 fs::write(target, bytes).unwrap();
-            } else if !path.extension().is_some_and(|extension| extension == "tmp") {
+            } else if path.extension().is_none_or(|extension| extension != "tmp") {
                 fs::copy(&path, target).unwrap();
             }
         }

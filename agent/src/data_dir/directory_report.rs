@@ -97,18 +97,24 @@ pub struct Standing {
     pub revision: i64,
 }
 
+/// How the directory was found while it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub snap_files: usize,
+    pub database_judged: bool,
+    pub server_running: bool,
+    pub changed_while_read: bool,
+}
+
 impl DirectoryReport {
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         findings: PlacedFindings,
         log: Log,
         judgement: Judgement,
         database: Option<Status>,
-        snap_files: usize,
-        database_judged: bool,
-        server_running: bool,
-        changed_while_read: bool,
+        reading: Reading,
     ) -> Self {
+        let Reading { snap_files, database_judged, server_running, changed_while_read } = reading;
         let hex = |id: u64| format!("{id:x}");
         let standing = Standing {
             term: log.last_term.max(judgement.start.map_or(0, |start| start.term)),

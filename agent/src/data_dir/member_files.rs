@@ -112,7 +112,7 @@ impl MemberFiles {
                 FileName::Segment { .. } => {}
             }
         }
-        listing.segments.sort_by(|a, b| (a.sequence, a.index).cmp(&(b.sequence, b.index)));
+        listing.segments.sort_by_key(|segment| (segment.sequence, segment.index));
         listing.snaps.sort();
         Ok(listing)
     }

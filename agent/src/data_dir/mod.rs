@@ -22,6 +22,7 @@ use crate::options::{Sha256, VerifyOptions};
 use crate::progress::Stage;
 use crate::scan;
 
+use directory_report::Reading;
 pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
 pub use member_files::is_data_dir;
 use member_files::{Listing, MemberFiles};
@@ -98,7 +99,13 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
     findings.extend(log.findings.clone());
     findings.extend(judgement.findings.clone());
     let status = database.filter(|_| is_judged).and_then(|database| database.report.status);
-    Ok(DirectoryReport::new(findings, log, judgement, status, snaps.len(), is_judged, is_in_use, changed))
+    let reading = Reading {
+        snap_files: snaps.len(),
+        database_judged: is_judged,
+        server_running: is_in_use,
+        changed_while_read: changed,
+    };
+    Ok(DirectoryReport::new(findings, log, judgement, status, reading))
 }
 
 /// The database, and what of it matters to the rest.

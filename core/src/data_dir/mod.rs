@@ -17,6 +17,7 @@ mod placed_findings;
 mod protobuf_stream;
 mod segment;
 mod snap_file;
+mod torn_end;
 mod wal_record;
 mod window;
 
