@@ -90,7 +90,9 @@ fn numbers(report: &DirectoryReport) -> Vec<(&'static str, String)> {
     let start = report.snapshots.start_index.unwrap_or_default();
     let files = counted(report.snapshots.files, ".snap file", ".snap files");
     let begins = if start == 0 { "from its beginning".to_owned() } else { format!("behind index {start}") };
-    lines.push(("start", format!("{files}; etcd reads the log {begins}")));
+    if log.segments > 0 {
+        lines.push(("start", format!("{files}; etcd reads the log {begins}")));
+    }
     if report.snapshots.takes_snap_database {
         lines.push(("", format!("etcd first replaces the database by member/snap/{start:016x}.snap.db")));
     }
