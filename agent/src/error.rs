@@ -23,12 +23,14 @@ pub enum Error {
         cause: io::Error,
     },
     /// The path is a directory.
-    #[error("{} is a directory{}", printable_path(path), if database.is_some() { ": an etcd data directory, not a snapshot" } else { "" })]
+    #[error("{} is a directory{}", printable_path(path), if *is_data_dir || database.is_some() { ": an etcd data directory, not a snapshot" } else { "" })]
     Directory {
         /// As the caller named it.
         path: PathBuf,
-        /// The database in it, when it is a data directory of etcd.
+        /// The database in it, when there is one.
         database: Option<PathBuf>,
+        /// Whether it is a member's data directory, or its `member` folder.
+        is_data_dir: bool,
     },
     /// Standard input is a terminal, so nothing will come from it.
     #[error("standard input is a terminal, not a snapshot")]
@@ -135,11 +137,7 @@ impl Error {
                 }
                 _ => "Nothing was read.".into(),
             },
-            Self::Directory { database: Some(database), .. } => format!(
-                "Its database is {}. Take a snapshot from the running member (etcdctl snapshot save FILE), or stop the member first and give that file.",
-                printable_path(database)
-            ),
-            Self::Directory { database: None, .. } => "Give the snapshot file itself.".into(),
+            Self::Directory { path, database, is_data_dir } => directory_advice(path, database.as_deref(), *is_data_dir),
             Self::Terminal => "Give a file, or feed one in: etcdsnap verify - < FILE".into(),
             Self::Scan { cause: etcdsnap_core::Error::Read { .. }, .. } => {
                 "The disk or file system failed at that place: look into the kernel's log, and copy the file elsewhere before anything else.".into()
@@ -170,6 +168,24 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Unpack { .. } | Self::NoStore { .. } | Self::TooLong { .. } | Self::NoPages { .. })
+    }
+}
+
+fn directory_advice(path: &Path, database: Option<&Path>, is_data_dir: bool) -> String {
+    let check = if is_data_dir {
+        format!(" Whether it is sound: etcdsnap verify {}", printable_path(path))
+    } else {
+        String::new()
+    };
+    match database {
+        Some(database) => format!(
+            "Its database is {}. Take a snapshot from the running member (etcdctl snapshot save FILE), or stop the member first and give that file.{check}",
+            printable_path(database)
+        ),
+        None if is_data_dir => format!("It has no database (member/snap/db).{check}"),
+        None => {
+            "Give the snapshot file itself, or a member's data directory to verify (it has a folder `member`).".into()
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod bytes;
 pub mod client;
+mod data_dir;
 mod error;
 mod export;
 mod fsx;
@@ -36,6 +37,7 @@ use std::fs::File;
 use std::path::Path;
 
 pub use bytes::{put_bytes, put_path};
+pub use data_dir::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, verify_directory};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
@@ -81,15 +83,16 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
 /// - [`Error::Spool`]: a temporary copy was needed and could not be made.
 /// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
-    judge(&Input::open(path.as_ref(), options.progress)?, &options)
+    verify_input(&Input::open(path.as_ref(), options.progress)?, &options)
 }
 
 /// The same of a regular file that is open; `path` is for messages.
 pub(crate) fn verify_open(file: File, path: &Path, options: VerifyOptions<'_>) -> Result<Report, Error> {
-    judge(&Input::of_file(file, path)?, &options)
+    verify_input(&Input::of_file(file, path)?, &options)
 }
 
-fn judge(input: &Input, options: &VerifyOptions<'_>) -> Result<Report, Error> {
+/// The same of an input that is open.
+pub(crate) fn verify_input(input: &Input, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     if let Some(report) = input.foreign() {
         return Ok(report);
     }

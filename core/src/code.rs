@@ -203,6 +203,36 @@ codes! {
     VersionImpossible "version-impossible" Damage {
         "The cluster version or the storage version is none that etcd writes, or the two contradict each other. etcd 3.6 and 3.7 do not start from it, or refuse every request."
         "Use another copy or another snapshot. If a newer etcd wrote it, use a newer etcdsnap." }
+    WalRecordBroken "wal-record-broken" Damage {
+        "A record of the write-ahead log is not what etcd wrote, and a crash does not leave it so. etcd does not start, or cuts off the log from there on and loses what members had agreed on."
+        "Keep a copy of the directory. If the cluster has other members, remove this one and add it anew; otherwise restore a snapshot. If the database lacks no entries, a restore of member/snap/db with --skip-hash-check loses nothing." }
+    WalChainBroken "wal-chain-broken" Damage {
+        "A segment of the write-ahead log does not continue the one before it: it is of another log or of another time."
+        "Look for the right file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
+    WalSegmentMissing "wal-segment-missing" Damage {
+        "A segment of the write-ahead log is missing, and with it entries that the cluster had agreed on. etcd does not start."
+        "Look for the file where this directory was copied from (etcd --wal-dir has the log elsewhere: use `verify --wal-dir`). Otherwise remove this member and add it anew, or restore a snapshot." }
+    WalEntriesMissing "wal-entries-missing" Damage {
+        "The write-ahead log lacks entries that etcd needs to start, or those that the cluster had agreed on."
+        "Remove this member and add it anew, or restore a snapshot." }
+    WalBehindDatabase "wal-behind-database" Damage {
+        "The database is ahead of the write-ahead log: the two are of different times, or the log lost its end. etcd starts, and ignores new writes until the log has caught up, so this member silently loses them."
+        "Do not start etcd here. Remove this member and add it anew, or restore the database (member/snap/db) as a snapshot with --skip-hash-check." }
+    SnapBroken "snap-broken" Damage {
+        "A .snap file cannot be read although the log names it. etcd 3.4 to 3.6 rename it to .snap.broken, and start from an older one if the log goes back that far."
+        "If etcd does not start, remove this member and add it anew, or restore a snapshot." }
+    SnapMissing "snap-missing" Damage {
+        "The write-ahead log begins behind the newest .snap file that can be used, so nothing says who the members are. etcd does not start."
+        "Look for the .snap files where this directory was copied from. Otherwise remove this member and add it anew, or restore the database (member/snap/db) as a snapshot." }
+    SnapDatabaseMissing "snap-database-missing" Damage {
+        "The log has a snapshot that is newer than the database, and the database that came with it (.snap.db) is not there. etcd does not start."
+        "Look for the file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
+    DatabaseMissing "database-missing" Damage {
+        "There is no database (member/snap/db). etcd does not start, or begins with an empty store."
+        "Look for the file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
+    DirectoryIdentity "directory-identity" Damage {
+        "Files of different members or clusters lie in one directory."
+        "Look which of them was copied here. Remove this member and add it anew, or restore a snapshot." }
     CompactedRevisionMissing "compacted-revision-missing" Warning {
         "The revision of the last compaction has no entry. Either etcd 3.5 or older ran that compaction at a revision that deleted a key, or the newest revisions are lost, or the mark is wrong."
         "Compare the revision and the number of keys with what you expect. A snapshot taken after the next compaction has no such doubt." }
@@ -248,6 +278,18 @@ codes! {
     VersionUnknown "version-unknown" Warning {
         "Storage version and cluster version are those of an etcd that is newer than this program knows; the file may hold things that it does not check."
         "Look for a newer etcdsnap, and restore with the etcd that wrote it." }
+    WalTorn "wal-torn" Warning {
+        "The last record of the write-ahead log was not written to its end, as a crash or a loss of power leaves it. etcd cuts it off when it starts; nobody was told that it was written."
+        "Nothing needs to be done. If this is a copy and not what a crash left, copy the directory again." }
+    WalRecordOdd "wal-record-odd" Warning {
+        "Bits of the write-ahead log that etcd does not read are not as it writes them: a disk or memory changed them, or a write was not finished."
+        "By itself it hinders nothing: etcd starts and loses nothing by it. Look into the kernel's log for failures of the disk." }
+    SnapUnfinished "snap-unfinished" Warning {
+        "A .snap file cannot be read, and the log does not name it: a crash left it while it was written. etcd renames it to .snap.broken, or ignores it."
+        "Nothing needs to be done." }
+    SnapFileMissing "snap-file-missing" Warning {
+        "The .snap file of the newest snapshot in the log is missing. etcd 3.4 to 3.6 start from an older one, which takes longer; 3.7 does not need it."
+        "Look for the file where this directory was copied from." }
 }
 
 impl Code {
@@ -269,6 +311,28 @@ impl Code {
                 | Self::ElementOverlap
                 | Self::ElementFlags
                 | Self::BucketInvalid
+        )
+    }
+
+    /// Whether it is about a member's data directory, so that no snapshot has it.
+    #[must_use]
+    pub fn is_about_directory(self) -> bool {
+        matches!(
+            self,
+            Self::WalRecordBroken
+                | Self::WalChainBroken
+                | Self::WalSegmentMissing
+                | Self::WalEntriesMissing
+                | Self::WalBehindDatabase
+                | Self::WalTorn
+                | Self::WalRecordOdd
+                | Self::SnapBroken
+                | Self::SnapMissing
+                | Self::SnapDatabaseMissing
+                | Self::SnapUnfinished
+                | Self::SnapFileMissing
+                | Self::DatabaseMissing
+                | Self::DirectoryIdentity
         )
     }
 

@@ -36,6 +36,7 @@ pub mod bolt;
 pub mod code;
 pub mod crc;
 pub mod credentials;
+pub mod data_dir;
 mod error;
 pub mod etcd;
 mod fields;

@@ -99,3 +99,30 @@ pub const MARK_TEXT: usize = 4096;
 
 /// Bytes that the sums of groups take in all threads together, but for one thread's: a forged file has as many groups as keys.
 pub const SUMS_BYTES: usize = 32 << 20;
+
+/// Findings of each code that are kept of a data directory: a person reads a few, and a forged log of a gigabyte holds millions.
+pub const DIRECTORY_FINDINGS: u64 = 200;
+
+/// Bytes of a `.snap` file: etcd writes it as one protobuf message, which has less than 2 GiB.
+pub const MAX_SNAP_FILE: u64 = 2 << 30;
+
+/// Bytes of a segment of the write-ahead log. etcd begins a new one behind 64 MB and never within what it writes at once, a protobuf message of less than 2 GiB at most.
+pub const MAX_SEGMENT: u64 = (2 << 30) + 64_000_000;
+
+/// Members of a cluster that are taken from a raft snapshot; etcd's clusters have a handful.
+pub const CONF_STATE_MEMBERS: usize = 1000;
+
+/// Bytes of a record of the log that is no entry: ids, votes, members. etcd writes tens.
+pub const MAX_SMALL_RECORD: u64 = 64 << 10;
+
+/// Raft snapshots that a log names and that are kept, the newest: etcd keeps five segments, and takes one every 10,000 entries.
+pub const MAX_SNAPSHOT_MARKS: usize = 100_000;
+
+/// Raft's terms above this are none: each is an election.
+pub const MAX_TERM: u64 = 1 << 40;
+
+/// Bytes of records that are hashed in search of records behind the end of a log.
+pub const MAX_RESYNC: u64 = 256 << 20;
+
+/// Gaps between the entries of a log that are remembered; a sound log has one for each snapshot that its member was sent.
+pub const MAX_LOG_GAPS: usize = 1000;

@@ -40,6 +40,10 @@ pub enum Command {
     ///
     /// Checks the SHA-256 behind the database, every page of it, and every entry against what etcd writes. Findings have stable codes;
     /// `etcdsnap codes` explains them.
+    ///
+    /// DIR is a member's data directory (or its `member` folder): checked are the database, the .snap files and every segment of the write-ahead log,
+    /// and whether etcd can start from them together. It says how many entries the database lacks, which a restore of member/snap/db alone would
+    /// lose, and of several directories which member is the newest. Nothing is written and no lock is taken, so a server may run on it.
     Verify(VerifyArgs),
     /// Make a member's data directory of a snapshot, or nothing at all
     ///
@@ -127,9 +131,12 @@ pub struct StatusArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct VerifyArgs {
-    /// Snapshots; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Snapshots, or data directories of members; `-` is the standard input
+    #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
+    /// Where the write-ahead log of the one data directory is, as etcd's --wal-dir [default: DIR/member/wal]
+    #[arg(long, value_name = "DIR")]
+    pub wal_dir: Option<PathBuf>,
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: VerifyForm,

@@ -72,7 +72,12 @@ impl Exit {
 
     /// What a report means for the exit code; `warnings` is what warnings alone count as.
     pub fn of_report(report: &Report, warnings: Exit) -> Self {
-        match report.verdict {
+        Self::of_verdict(report.verdict, warnings)
+    }
+
+    /// What a verdict means for the exit code; `warnings` is what warnings alone count as.
+    pub fn of_verdict(verdict: Verdict, warnings: Exit) -> Self {
+        match verdict {
             Verdict::Sound => Self::Done,
             Verdict::Warnings => warnings,
             Verdict::Damaged => Self::Damage,

@@ -30,10 +30,7 @@ pub fn judge_all(
     warnings: Exit,
     form: &Form<'_>,
 ) -> Result<Exit, Failure> {
-    if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(stdin_twice());
-    }
-    check_not_written(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    check_inputs(files)?;
     let mut worst = Exit::Done;
     let mut objects = Vec::new();
     let mut between = "";
@@ -63,6 +60,17 @@ pub fn judge_all(
         output::print(&json::one_or_array(objects, files.len()))?;
     }
     Ok(worst)
+}
+
+/// Fails when standard input is named twice, or what the command prints would go into one of its inputs.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(stdin_twice());
+    }
+    check_not_written(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())
 }
 
 /// Why `-` cannot be named twice.

@@ -1,22 +1,132 @@
-//! `etcdsnap verify FILE…`
+//! `etcdsnap verify FILE|DIR…`
 
-use etcdsnap::Sha256;
+use std::path::Path;
+
+use etcdsnap::{DirectoryReport, Error, Sha256, Verdict, VerifyOptions};
 
 use super::args::{VerifyArgs, VerifyForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
-use super::render::{json, text_verify};
+use super::output;
+use super::progress::Bar;
+use super::render::{json, text_directory, text_verify};
 
-/// Runs the command; the exit code is that of the worst file.
+/// Runs the command; the exit code is that of the worst file or directory.
 ///
 /// # Errors
-/// Those of [`input::judge_all`].
+/// Those of [`input::judge_all`]; and when `--wal-dir` stands beside anything but one directory.
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
+    let directories = args.files.iter().filter(|path| path.is_dir()).count();
+    if args.wal_dir.is_some() && (directories != 1 || args.files.len() != 1) {
+        return Err(Failure::new(
+            "--wal-dir goes with exactly one data directory",
+            "Verify each directory by itself: etcdsnap verify DIR --wal-dir DIR",
+        ));
+    }
     let warnings = if args.strict { Exit::Damage } else { Exit::Done };
     let shown = if args.all { text_verify::Shown::All } else { text_verify::Shown::First };
+    if directories > 0 {
+        return judge_mixed(args, warnings, shown);
+    }
     let form = match args.write_out {
         VerifyForm::Json => Form::Json(json::verify),
         VerifyForm::Text => Form::Text { gap: "\n", of: &|path, report| Some(text_verify::text(path, report, shown)) },
     };
     input::judge_all(&args.files, Sha256::Check, args.work, warnings, &form)
+}
+
+/// What came of one argument.
+enum Judged {
+    File(Box<etcdsnap::Report>),
+    Directory(Box<DirectoryReport>),
+    Failed(Error),
+}
+
+/// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
+fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: text_verify::Shown) -> Result<Exit, Failure> {
+    input::check_inputs(&args.files)?;
+    let mut worst = Exit::Done;
+    let mut all = Vec::new();
+    for path in &args.files {
+        let judged = judge(args, path);
+        worst = worst.max(exit_of(&judged, warnings));
+        if let Judged::Failed(error) = &judged {
+            output::complain(&error.to_string(), &error.advice());
+        } else if args.write_out == VerifyForm::Text {
+            let gap = if all.iter().any(|(_, judged)| !matches!(judged, Judged::Failed(_))) { "\n" } else { "" };
+            output::print(&format!("{gap}{}", text(path, &judged, shown)))?;
+        }
+        all.push((path.as_path(), judged));
+    }
+    let directories: Vec<(&Path, &DirectoryReport)> = all.iter().filter_map(directory).collect();
+    let newest = newest(&directories);
+    match args.write_out {
+        VerifyForm::Text if directories.len() > 1 => {
+            output::print(&format!("\n{}", text_directory::comparison(&directories, newest.as_deref())))?;
+        }
+        VerifyForm::Text => {}
+        VerifyForm::Json => {
+            let mut flags = newest.unwrap_or_default().into_iter();
+            let is_compared = directories.len() > 1;
+            let object = |(path, judged): &(&Path, Judged)| match judged {
+                Judged::File(report) => json::verify(path, report),
+                Judged::Directory(report) => json::directory(path, report, flags.next().filter(|_| is_compared)),
+                Judged::Failed(error) => json::error(path, error),
+            };
+            let objects = all.iter().map(object).collect();
+            output::print(&json::one_or_array(objects, args.files.len()))?;
+        }
+    }
+    Ok(worst)
+}
+
+fn judge(args: &VerifyArgs, path: &Path) -> Judged {
+    if !path.is_dir() {
+        return match input::judge(path, Sha256::Check, args.work) {
+            Ok(report) => Judged::File(Box::new(report)),
+            Err(error) => Judged::Failed(error),
+        };
+    }
+    let bar = Bar::new(path);
+    let options = VerifyOptions { sha256: Sha256::Skip, threads: args.work.threads, progress: &bar };
+    match etcdsnap::verify_directory(path, args.wal_dir.as_deref(), options) {
+        Ok(report) => Judged::Directory(Box::new(report)),
+        Err(error) => Judged::Failed(error),
+    }
+}
+
+fn exit_of(judged: &Judged, warnings: Exit) -> Exit {
+    match judged {
+        Judged::File(report) => Exit::of_report(report, warnings),
+        Judged::Directory(report) if !report.database_judged => Exit::Failed,
+        Judged::Directory(report) => Exit::of_verdict(report.verdict, warnings),
+        Judged::Failed(error) => Exit::of_error(error),
+    }
+}
+
+fn text(path: &Path, judged: &Judged, shown: text_verify::Shown) -> String {
+    match judged {
+        Judged::File(report) => text_verify::text(path, report, shown),
+        Judged::Directory(report) => text_directory::text(path, report, shown),
+        Judged::Failed(_) => String::new(),
+    }
+}
+
+fn directory<'j>((path, judged): &'j (&Path, Judged)) -> Option<(&'j Path, &'j DirectoryReport)> {
+    match judged {
+        Judged::Directory(report) => Some((path, report)),
+        Judged::File(_) | Judged::Failed(_) => None,
+    }
+}
+
+/// Which of the directories none is newer than; none when they are of several clusters. What is damaged may say anything of itself, and is the newest only
+/// when all are damaged.
+fn newest(directories: &[(&Path, &DirectoryReport)]) -> Option<Vec<bool>> {
+    let cluster = directories.iter().find_map(|(_, report)| report.cluster.as_ref());
+    if directories.iter().any(|(_, report)| report.cluster.is_some() && report.cluster.as_ref() != cluster) {
+        return None;
+    }
+    let rank = |report: &DirectoryReport| (report.verdict != Verdict::Damaged, report.standing);
+    let best = directories.iter().map(|(_, report)| rank(report)).max()?;
+    Some(directories.iter().map(|(_, report)| rank(report) == best).collect())
 }

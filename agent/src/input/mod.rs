@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::HEAD_LEN;
 use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
+use crate::data_dir::{database_of, is_data_dir};
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
 use crate::progress::Progress;
@@ -170,9 +171,6 @@ fn standard_input() -> Result<File, Error> {
     Ok(File::from(own))
 }
 
-/// Knows etcd's data directory (`member/snap/db`) from outside and from within.
 fn directory_error(path: &Path) -> Error {
-    let database =
-        ["member/snap/db", "snap/db", "db"].map(|below| path.join(below)).into_iter().find(|path| path.is_file());
-    Error::Directory { path: path.to_owned(), database }
+    Error::Directory { path: path.to_owned(), database: database_of(path), is_data_dir: is_data_dir(path) }
 }

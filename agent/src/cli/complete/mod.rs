@@ -86,6 +86,7 @@ fn completed(argument: Arg, asked: &Arc<Asked>) -> Arg {
             let asked = asked.clone();
             argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| keys::matching(&asked, typed)))
         }
+        Some("FILE|DIR") => argument.add(files(PathCompleter::any())),
         Some("FILE" | "A" | "B" | "PATH") => argument.add(files(PathCompleter::file())),
         Some("DIR") => argument.add(files(PathCompleter::dir())),
         Some("CODE") => argument.add(ArgValueCandidates::new(codes)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap::{Code, Error, Report, Status, Trailer, Verdict, put_path};
+use etcdsnap::{Code, DirectoryReport, Error, Report, Status, Trailer, Verdict, put_path};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -27,6 +27,19 @@ struct VerifyObject<'r> {
     file: Map<String, Value>,
     #[serde(flatten)]
     report: &'r Report,
+}
+
+/// `verify -w json` of a data directory.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DirectoryObject<'r> {
+    #[serde(flatten)]
+    file: Map<String, Value>,
+    kind: &'static str,
+    #[serde(flatten)]
+    report: &'r DirectoryReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<bool>,
 }
 
 /// What stands in for a file that could not be judged.
@@ -53,6 +66,11 @@ pub fn status(path: &Path, report: &Report) -> String {
 /// The object of one file for `verify`.
 pub fn verify(path: &Path, report: &Report) -> String {
     line(&VerifyObject { file: name(path), report })
+}
+
+/// The object of one data directory for `verify`; `newest` says whether none of the others is newer, where there are others to compare with.
+pub fn directory(path: &Path, report: &DirectoryReport, newest: Option<bool>) -> String {
+    line(&DirectoryObject { file: name(path), kind: "dataDirectory", report, newest })
 }
 
 /// The object of a file that could not be read; a compressed file that is broken has a verdict all the same.

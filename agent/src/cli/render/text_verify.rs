@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap::{Code, Finding, Report, Severity, Status, Trailer, Verdict, printable, printable_path};
+use etcdsnap::{Code, Report, Severity, Status, Trailer, Verdict, printable, printable_path};
 
 use super::number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
@@ -83,13 +83,29 @@ fn group(code: Code, report: &Report, shown: Shown) -> String {
         let text_of = format!("{}. They follow from this; verify --all lists them.", followed.join(", "));
         text.push_str(&wrap("    so     ", "           ", &text_of));
     }
-    text.push_str(&wrap("    means  ", "           ", code.meaning()));
+    text.push_str(&explained(code));
+    text
+}
+
+/// What a code means, and what to do.
+pub fn explained(code: Code) -> String {
+    let mut text = wrap("    means  ", "           ", code.meaning());
     text.push_str(&wrap("    do     ", "           ", code.action()));
     text
 }
 
 fn findings(code: Code, report: &Report, shown: Shown) -> String {
     let count = report.findings.counts().get(&code).copied().unwrap_or(0);
+    let of_code = report.findings.list().iter().filter(|finding| finding.code == code);
+    let reasons = of_code.map(|finding| match finding.because {
+        Some(cause) => format!("{} (follows from {cause})", reason(finding)),
+        None => reason(finding),
+    });
+    listed(code, count, reasons, shown)
+}
+
+/// The findings of one code, of which there were `count`.
+pub fn listed(code: Code, count: u64, reasons: impl Iterator<Item = String>, shown: Shown) -> String {
     let weight = match code.severity() {
         Severity::Damage => format!("{BAD}damage{BAD:#}"),
         Severity::Warning => format!("{WARN}warning{WARN:#}"),
@@ -101,8 +117,8 @@ fn findings(code: Code, report: &Report, shown: Shown) -> String {
         Shown::All => usize::MAX,
     };
     let mut printed = 0_u64;
-    for finding in report.findings.list().iter().filter(|finding| finding.code == code).take(limit) {
-        text.push_str(&line(finding));
+    for reason in reasons.take(limit) {
+        text.push_str(&wrap("    - ", "      ", &reason));
         printed = printed.saturating_add(1);
     }
     let unprinted = count.saturating_sub(printed);
@@ -114,11 +130,6 @@ fn findings(code: Code, report: &Report, shown: Shown) -> String {
         text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
     }
     text
-}
-
-fn line(finding: &Finding) -> String {
-    let because = finding.because.map(|code| format!(" (follows from {code})")).unwrap_or_default();
-    wrap("    - ", "      ", &format!("{}{because}", reason(finding)))
 }
 
 fn sha256(trailer: &Trailer) -> String {
@@ -136,7 +147,8 @@ fn sha256(trailer: &Trailer) -> String {
     }
 }
 
-fn contents(status: &Status) -> String {
+/// The numbers of a database.
+pub fn contents(status: &Status) -> String {
     let version = if status.version.is_empty() { "before 3.6".to_owned() } else { printable(&status.version) };
     let rest = format!("{}, storage version {version}", si_bytes(status.total_size));
     if status.keys_are_lost() {

@@ -1,0 +1,93 @@
+//! Whether a server runs on a data directory, found out without taking a lock: that could keep etcd from starting.
+//!
+//! bolt takes `flock` on the database, and etcd an open file description lock on each segment that it may write to. Both stand in `/proc/locks`; those of the
+//! second kind also where the server runs in another container.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{major, minor};
+
+use super::member_files::{Listing, MemberFiles};
+
+/// Bytes of `/proc/locks` that are read.
+const MAX_LOCKS: u64 = 16 << 20;
+
+/// Whether a server holds the database or a segment of the log. False where the system does not say.
+pub(super) fn is_in_use(files: &MemberFiles, listing: &Listing) -> bool {
+    let Ok(locks) = read_locks() else { return false };
+    // etcd keeps the locks of the newest segments.
+    let newest = listing.segments.last().and_then(|segment| Place::of(&segment.path));
+    let places: Vec<Place> = Place::of(&files.database()).into_iter().chain(newest).collect();
+    // Some file systems (btrfs, overlays) tell programs another device than they tell the kernel's list: then both files must be in it.
+    places.iter().any(|place| locks.iter().any(|lock| lock == place))
+        || (places.len() == 2 && places.iter().all(|place| locks.iter().any(|lock| lock.inode == place.inode)))
+}
+
+/// A file as the kernel's list names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    major: u32,
+    minor: u32,
+    inode: u64,
+}
+
+impl Place {
+    fn of(path: &Path) -> Option<Self> {
+        let facts = fs::metadata(path).ok()?;
+        Some(Self { major: major(facts.dev()), minor: minor(facts.dev()), inode: facts.ino() })
+    }
+
+    /// Reads `fe:00:5663029`: hexadecimal device, decimal inode.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let mut device = || u32::from_str_radix(parts.next()?, 16).ok();
+        let (major, minor) = (device()?, device()?);
+        Some(Self { major, minor, inode: parts.next()?.parse().ok()? })
+    }
+}
+
+/// The files that somebody has locked for writing.
+fn read_locks() -> io::Result<Vec<Place>> {
+    let mut list = String::new();
+    File::open("/proc/locks")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    Ok(list.lines().filter_map(lock).collect())
+}
+
+/// `1: FLOCK  ADVISORY  WRITE 10018 fe:00:5663029 0 EOF`. A lock that is only waited for has `->` behind its number.
+fn lock(line: &str) -> Option<Place> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_held = words.get(1) != Some(&"->") && words.get(3) == Some(&"WRITE");
+    words.get(5).filter(|_| is_held).and_then(|place| Place::parse(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_kernel_are_read() {
+        let place = Some(Place { major: 0xfe, minor: 1, inode: 5_663_029 });
+        assert_eq!(lock("1: FLOCK  ADVISORY  WRITE 10018 fe:01:5663029 0 EOF"), place);
+        assert_eq!(lock("8: OFDLCK ADVISORY  WRITE -1 fe:01:5663029 0 EOF"), place);
+        assert_eq!(lock("3: FLOCK  ADVISORY  READ 10018 fe:01:5663029 0 EOF"), None);
+        assert_eq!(lock("13: -> FLOCK  ADVISORY  WRITE 9850 fe:01:5663029 0 EOF"), None);
+        assert_eq!(lock(""), None);
+    }
+
+    #[test]
+    fn a_lock_is_seen() {
+        let kept = tempfile::NamedTempFile::new().unwrap();
+        let is_listed = || {
+            let place = Place::of(kept.path()).unwrap();
+            read_locks().unwrap().iter().any(|lock| lock.inode == place.inode)
+        };
+        assert!(!is_listed());
+        kept.as_file().lock().unwrap();
+        assert!(is_listed());
+        kept.as_file().unlock().unwrap();
+        assert!(!is_listed());
+    }
+}

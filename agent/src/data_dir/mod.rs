@@ -1,0 +1,218 @@
+//! A member's data directory: its files are found, opened and read here; what they say is judged in core.
+
+mod directory_report;
+mod in_use;
+mod member_files;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use etcdsnap_core::data_dir::{
+    Database, Log, Parts, PlacedFindings, Role, Segment, SnapFile, judge, read_segment, read_snap,
+};
+use etcdsnap_core::store::{OpenedStore, Store};
+use etcdsnap_core::{Code, Finding, Report, Source, Verdict};
+
+use crate::error::{Error, Fault};
+use crate::input::{Body, FileSource, Input};
+use crate::options::{Sha256, VerifyOptions};
+use crate::progress::Stage;
+use crate::scan;
+
+use directory_report::Reading;
+pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
+pub use member_files::is_data_dir;
+use member_files::{Listing, MemberFiles};
+
+/// How often a directory is read again that is written to meanwhile and does not look sound.
+const ATTEMPTS: u32 = 4;
+
+/// Between two attempts: etcd commits its database every 100 ms.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Entries of the database that no database of a running member has, so that their lack is no finding.
+const NOT_OF_A_MEMBER: &[Code] = &[Code::TrailerMissing];
+
+/// Judges a member's data directory: the database, the `.snap` files, the write-ahead log, and what they say together. Nothing is written and no lock is taken.
+/// `wal_dir` is where the log is, if it is not in the directory. The SHA-256 in `options` means nothing: a member's database has none.
+///
+/// A server may run on the directory; the report says so, and is a moment's picture then.
+///
+/// # Errors
+/// - [`Error::Directory`]: `path` is no data directory of etcd.
+/// - [`Error::Open`], [`Error::Scan`]: a file cannot be read, or memory ran out.
+/// - [`Error::Cancelled`]: the caller asked to stop.
+pub fn verify_directory(
+    path: impl AsRef<Path>,
+    wal_dir: Option<&Path>,
+    options: VerifyOptions<'_>,
+) -> Result<DirectoryReport, Error> {
+    let files = MemberFiles::find(path.as_ref(), wal_dir)?;
+    let mut attempt = 1;
+    loop {
+        let is_last = attempt >= ATTEMPTS;
+        match look(&files, &options) {
+            // etcd removes old files while they are read.
+            Err(Error::Open { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && !is_last => {}
+            Err(error) => return Err(error),
+            Ok(report) if report.is_moving() && report.verdict == Verdict::Damaged && !is_last => {}
+            Ok(report) => return Ok(report),
+        }
+        attempt += 1;
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Reads everything once. The `.snap` files come first and the log last: what is read later is newer, as etcd writes it.
+fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryReport, Error> {
+    let listing = files.list()?;
+    let is_in_use = in_use::is_in_use(files, &listing);
+    let snaps = read_snaps(files, &listing, options)?;
+    let database = read_database(files, options)?;
+    let (log, log_changed) = read_log(files, &listing, options)?;
+    let changed = log_changed || database.as_ref().is_some_and(|database| database.changed);
+    let is_moving = is_in_use || changed || in_use::is_in_use(files, &listing);
+    let is_judged = database.as_ref().is_none_or(|database| !database.is_doubtful());
+    let mut findings = PlacedFindings::default();
+    let facts = database.as_ref().filter(|_| is_judged).and_then(|database| database.facts.as_ref());
+    match &database {
+        None => {
+            let text = "the file is missing";
+            findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseMissing, text));
+        }
+        Some(database) if is_judged => {
+            findings.append(MemberFiles::DATABASE, &database.report.findings, NOT_OF_A_MEMBER);
+        }
+        Some(_) => {}
+    }
+    let judgement = judge(&Parts {
+        database: facts,
+        log: &log,
+        log_folder: files.log_name(),
+        snaps: &snaps,
+        snap_databases: &listing.snap_databases,
+        is_moving,
+    });
+    findings.extend(log.findings.clone());
+    findings.extend(judgement.findings.clone());
+    let status = database.filter(|_| is_judged).and_then(|database| database.report.status);
+    let reading = Reading {
+        snap_files: snaps.len(),
+        database_judged: is_judged,
+        server_running: is_in_use,
+        changed_while_read: changed,
+    };
+    Ok(DirectoryReport::new(findings, log, judgement, status, reading))
+}
+
+/// The database, and what of it matters to the rest.
+struct ReadDatabase {
+    report: Report,
+    facts: Option<Database>,
+    /// Whether it was written to while it was read.
+    changed: bool,
+}
+
+impl ReadDatabase {
+    /// Pages of different moments look like damage. Where all fit together nonetheless, nothing was missed.
+    fn is_doubtful(&self) -> bool {
+        self.changed && self.report.verdict == Verdict::Damaged
+    }
+}
+
+fn read_database(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Option<ReadDatabase>, Error> {
+    let path = files.database();
+    let Some(file) = member_files::open_if_there(&path)? else { return Ok(None) };
+    let input = Input::of_file(file, &path)?;
+    let without_hash = VerifyOptions { sha256: Sha256::Skip, ..*options };
+    let source = match (&input.body, input.foreign()) {
+        (_, Some(report)) => return Ok(Some(ReadDatabase { report, facts: None, changed: false })),
+        (Body::Plain(source), None) => source,
+        (Body::Packed(_), None) => {
+            let mut report = crate::verify_input(&input, &without_hash)?;
+            report
+                .findings
+                .push(Finding::new(Code::NotASnapshot, "the file is compressed, and etcd reads none that is"));
+            report.verdict = report.findings.verdict();
+            return Ok(Some(ReadDatabase { report, facts: None, changed: false }));
+        }
+    };
+    let report = match scan::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
+        Err(Error::Changed { .. }) if source.assert_unchanged().is_err() => {
+            // It became shorter: a defragmentation put another in its place, or somebody cut it.
+            return Err(Error::Changed { path });
+        }
+        outcome => outcome?,
+    };
+    let facts = database_facts(source, &report);
+    let changed = source.assert_unchanged().is_err();
+    Ok(Some(ReadDatabase { report, facts, changed }))
+}
+
+fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
+    let status = report.status.as_ref()?;
+    let mut members = BTreeSet::new();
+    if let Ok(OpenedStore::Store(store)) = Store::open(source) {
+        for bucket in ["members", "members_removed"] {
+            let take = &mut |key: &[u8], _: &[u8]| {
+                let id = std::str::from_utf8(key).ok().and_then(|key| u64::from_str_radix(key, 16).ok());
+                members.extend(id);
+            };
+            // What cannot be read has been told by the scan.
+            let _ = store.bucket(bucket, take);
+        }
+    }
+    Some(Database {
+        consistent_index: status.consistent_index.unwrap_or_default(),
+        starts_without_snap: starts_without_snap(&status.version),
+        members,
+    })
+}
+
+/// etcd 3.7 starts from the log's own word on the members.
+fn starts_without_snap(storage_version: &str) -> bool {
+    let mut numbers = storage_version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    let version = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    version >= (3, 7)
+}
+
+fn read_snaps(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>) -> Result<Vec<SnapFile>, Error> {
+    let mut snaps = Vec::new();
+    for (path, name) in &listing.snaps {
+        let source = open_source(path)?;
+        let contents = read_snap(&source, options.progress).map_err(|error| Fault::Scan(error).at(path))?;
+        snaps.push(SnapFile { file: files.snap_name(path), name: *name, contents });
+    }
+    Ok(snaps)
+}
+
+/// The log; and whether its last segment was written to meanwhile.
+fn read_log(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>) -> Result<(Log, bool), Error> {
+    let mut log = Log::default();
+    let mut changed = false;
+    for (place, found) in listing.segments.iter().enumerate() {
+        let source = open_source(&found.path)?;
+        options.progress.begin(Stage::Read, Some(source.len()));
+        let role = if place + 1 == listing.segments.len() { Role::Last } else { Role::Inner };
+        let segment =
+            Segment { file: files.segment_name(&found.path), sequence: found.sequence, index: found.index, role };
+        let read = read_segment(&mut log, &segment, &source, options.progress);
+        read.map_err(|error| Fault::Scan(error).at(&found.path))?;
+        changed = source.assert_unchanged().is_err();
+    }
+    Ok((log, changed))
+}
+
+fn open_source(path: &Path) -> Result<FileSource, Error> {
+    let file = member_files::open(path)?;
+    FileSource::new(file, path).map_err(|cause| Error::Open { path: path.to_owned(), cause })
+}
+
+/// Where a directory has its database.
+pub(crate) fn database_of(directory: &Path) -> Option<PathBuf> {
+    let paths = ["member/snap/db", "snap/db", "db"].map(|below| directory.join(below));
+    paths.into_iter().find(|path| path.is_file())
+}

@@ -1,0 +1,222 @@
+//! Whether etcd can start from database, log and `.snap` files together, and what the database lacks.
+//!
+//! etcd looks for the newest snapshot of raft that the log names, and for 3.4 to 3.6 also a readable `.snap` file with the same index and term;
+//! it takes the database if that is applied up to there, and the `.snap.db` that came with the snapshot otherwise; then it reads the log behind the
+//! snapshot, and applies what the database lacks.
+
+use std::collections::BTreeSet;
+
+use crate::code::Code;
+use crate::data_dir::log::{Log, Mark};
+use crate::data_dir::placed_findings::PlacedFindings;
+use crate::data_dir::snap_file::RaftSnapshot;
+use crate::finding::Finding;
+
+/// The database of a directory, as far as the log and the `.snap` files matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Database {
+    /// The entry of the log up to which it is applied.
+    pub consistent_index: u64,
+    /// Whether an etcd wrote it that starts without `.snap` files: 3.7 and later.
+    pub starts_without_snap: bool,
+    /// Ids of the cluster's members, those that were removed among them.
+    pub members: BTreeSet<u64>,
+}
+
+/// A `.snap` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapFile {
+    /// The file, from the data directory on.
+    pub file: String,
+    /// Index and term by its name.
+    pub name: Mark,
+    /// What it holds, or what is wrong with it.
+    pub contents: Result<RaftSnapshot, String>,
+}
+
+/// All that a directory holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'p> {
+    /// The database; none when there is none, or when it could not be judged.
+    pub database: Option<&'p Database>,
+    /// The log.
+    pub log: &'p Log,
+    /// The folder of the log, from the data directory on.
+    pub log_folder: &'p str,
+    /// The `.snap` files.
+    pub snaps: &'p [SnapFile],
+    /// The indexes of the `.snap.db` files.
+    pub snap_databases: &'p [u64],
+    /// Whether a server writes to the directory: then its files are of moments that lie apart.
+    pub is_moving: bool,
+}
+
+/// What follows from the parts of a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is wrong with them; those of the log and the database alone are not among them.
+    pub findings: PlacedFindings,
+    /// The snapshot that etcd starts from; index 0 is the beginning of the log.
+    pub start: Option<Mark>,
+    /// Entries that the cluster has agreed on and that the database lacks: etcd applies them when it starts here, and a restore of the database alone loses them.
+    pub lacking: Option<u64>,
+    /// Entries behind those: written, and perhaps never agreed on.
+    pub uncommitted: u64,
+    /// Whether etcd replaces the database by a `.snap.db` that lies beside it.
+    pub takes_snap_database: bool,
+}
+
+/// Judges a directory by its parts.
+#[must_use]
+pub fn judge(parts: &Parts<'_>) -> Judgement {
+    let mut judgement = Judgement::default();
+    let log = parts.log;
+    if log.segments == 0 {
+        let text = "there is no segment of the log";
+        judgement.findings.push(parts.log_folder, Finding::new(Code::WalSegmentMissing, text));
+        return judgement;
+    }
+    judge_torn_end(parts, &mut judgement);
+    let commit = log.commit.unwrap_or_default();
+    let marks: BTreeSet<Mark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
+    judge_snaps(parts, &marks, &mut judgement);
+    let start = find_start(parts, &marks, &mut judgement);
+    judgement.start = Some(start);
+    judge_entries(parts, start, commit, &mut judgement);
+    if let Some(database) = parts.database {
+        judge_database(parts, database, start, &mut judgement);
+        judgement.lacking = Some(commit.saturating_sub(database.consistent_index));
+    }
+    judge_identity(parts, &mut judgement);
+    let last = log.last_index.unwrap_or_default();
+    judgement.uncommitted = last.saturating_sub(commit.max(start.index));
+    judgement
+}
+
+/// While a server writes, the end is always unfinished.
+fn judge_torn_end(parts: &Parts<'_>, judgement: &mut Judgement) {
+    if let Some(torn) = parts.log.torn.as_ref().filter(|_| !parts.is_moving) {
+        let text = format!("the last record of the log is not complete; etcd cuts off {} bytes", torn.bytes);
+        judgement.findings.push(&torn.file, Finding::new(Code::WalTorn, text).offset(torn.offset));
+    }
+}
+
+fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) {
+    for snap in parts.snaps {
+        let Mark { index, term } = snap.name;
+        let finding = match &snap.contents {
+            Ok(contents) if (contents.index, contents.term) == (index, term) => continue,
+            Ok(contents) => Finding::new(
+                Code::SnapBroken,
+                format!(
+                    "it holds a snapshot at index {} of term {}, which is not what its name says",
+                    contents.index, contents.term
+                ),
+            ),
+            Err(why) if marks.contains(&snap.name) => Finding::new(Code::SnapBroken, why.as_str()),
+            Err(_) if parts.is_moving => continue,
+            Err(why) => Finding::new(Code::SnapUnfinished, why.as_str()),
+        };
+        judgement.findings.push(&snap.file, finding);
+    }
+}
+
+fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) -> Mark {
+    let newest = marks.last().copied().unwrap_or(Mark { index: 0, term: 0 });
+    if parts.database.is_some_and(|database| database.starts_without_snap) {
+        return newest;
+    }
+    let readable = |snap: &&SnapFile| {
+        let mark = snap.contents.as_ref().map(|held| Mark { index: held.index, term: held.term });
+        mark.is_ok_and(|mark| marks.contains(&mark))
+    };
+    let start = parts.snaps.iter().filter(readable).map(|snap| snap.name).max();
+    let start = start.unwrap_or(Mark { index: 0, term: 0 });
+    let begins_at = parts.log.opened_at;
+    if start.index < begins_at {
+        let text = match start.index {
+            0 => format!("the log begins at index {begins_at}, and no .snap file that it names is there"),
+            index => {
+                format!("the log begins at index {begins_at}, and the newest .snap file that it names ends at {index}")
+            }
+        };
+        judgement.findings.push("member/snap", Finding::new(Code::SnapMissing, text));
+    } else if start != newest && !parts.is_moving && !parts.snaps.iter().any(|snap| snap.name == newest) {
+        let file = format!("member/snap/{:016x}-{:016x}.snap", newest.term, newest.index);
+        let text = format!("the file is missing; etcd starts from index {} instead of {}", start.index, newest.index);
+        judgement.findings.push(&file, Finding::new(Code::SnapFileMissing, text));
+    }
+    start
+}
+
+/// Whether the entries behind the snapshot are all there. Where records could not be read, or nothing says where to begin, that has been said.
+fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
+    let log = parts.log;
+    if log.is_broken || judgement.findings.has(Code::SnapMissing) {
+        return;
+    }
+    let needed = start.index.saturating_add(1);
+    if let Some(from) = log.contiguous_from().filter(|from| *from > needed) {
+        let (file, offset, first) = match log.gaps.back() {
+            Some(gap) => (gap.file.as_str(), Some(gap.offset), gap.from.max(needed)),
+            None => (parts.log_folder, None, needed),
+        };
+        let text = format!(
+            "entries {first} to {} are missing, and etcd needs all behind index {}",
+            from.saturating_sub(1),
+            start.index
+        );
+        let finding = Finding::new(Code::WalEntriesMissing, text);
+        judgement.findings.push(file, offset.map_or(finding.clone(), |offset| finding.offset(offset)));
+    }
+    let last = log.last_index.unwrap_or_default().max(start.index);
+    if commit > last {
+        let text = format!(
+            "the cluster had agreed on entries up to {commit}, and the last that is there is {last}; etcd does not start"
+        );
+        judgement.findings.push(parts.log_folder, Finding::new(Code::WalEntriesMissing, text));
+    }
+}
+
+fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement: &mut Judgement) {
+    let applied = database.consistent_index;
+    if parts.is_moving {
+        return;
+    }
+    if start.index > applied {
+        judgement.takes_snap_database = parts.snap_databases.contains(&start.index);
+        if !judgement.takes_snap_database {
+            let file = format!("member/snap/{:016x}.snap.db", start.index);
+            let text = format!(
+                "the file is missing: the snapshot that etcd starts from is at index {}, and the database is applied up to {applied} only",
+                start.index
+            );
+            judgement.findings.push(&file, Finding::new(Code::SnapDatabaseMissing, text));
+        }
+    }
+    let last = parts.log.last_index.unwrap_or_default().max(start.index);
+    if applied > last && !parts.log.is_broken {
+        let text = format!("the database is applied up to entry {applied}, and the last entry of the log is {last}");
+        judgement.findings.push(parts.log_folder, Finding::new(Code::WalBehindDatabase, text));
+    }
+}
+
+/// Whether the member that wrote the log is one that database or snapshot know. Either may be behind: a restore by etcd 3.4 leaves the
+/// members of the old cluster in the database, and a snapshot may be older than the member.
+fn judge_identity(parts: &Parts<'_>, judgement: &mut Judgement) {
+    let Some(identity) = parts.log.identity else { return };
+    let mut known = parts.database.map(|database| database.members.clone()).unwrap_or_default();
+    if known.is_empty() {
+        return;
+    }
+    for snapshot in parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok()) {
+        known.extend(&snapshot.members);
+    }
+    if !known.contains(&identity.member) {
+        let text = format!(
+            "the log was written by member {:x} of cluster {:x}, which neither the database nor a .snap file knows",
+            identity.member, identity.cluster
+        );
+        judgement.findings.push(parts.log_folder, Finding::new(Code::DirectoryIdentity, text));
+    }
+}

@@ -1,0 +1,354 @@
+//! Logs written here, sound and damaged in named ways.
+
+use etcdsnap_proto::{etcdserverpb, raftpb, walpb};
+use prost::Message;
+
+use super::judgement::{Database, Parts, SnapFile, judge};
+use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
+use super::{Log, Mark, RaftSnapshot, Role, Segment, read_segment};
+use crate::code::Code;
+use crate::crc::crc32c;
+use crate::severity::Verdict;
+use crate::watch::Unwatched;
+
+const MEMBER: u64 = 0x8e9e_05c5_2164_694d;
+const CLUSTER: u64 = 0xcdf8_1819_4e3a_8c32;
+
+/// Writes records as etcd does.
+#[derive(Default, Clone)]
+struct Writer {
+    bytes: Vec<u8>,
+    hashed: Vec<u8>,
+    /// Where each record begins.
+    starts: Vec<usize>,
+}
+
+impl Writer {
+    fn record(&mut self, kind: u64, data: Option<Vec<u8>>) {
+        self.starts.push(self.bytes.len());
+        self.hashed.extend(data.as_deref().unwrap_or_default());
+        let crc = Some(crc32c(&self.hashed));
+        let record = walpb::Record { r#type: Some(kind as i64), crc, data }.encode_to_vec();
+        let padding = (8 - record.len() % 8) % 8;
+        let top = if padding == 0 { 0 } else { 0x80 | padding as u64 };
+        self.bytes.extend((record.len() as u64 | top << 56).to_le_bytes());
+        self.bytes.extend(&record);
+        self.bytes.resize(self.bytes.len() + padding, 0);
+    }
+
+    fn head(&mut self) {
+        self.record(CRC, None);
+        let ids = etcdserverpb::Metadata { node_id: Some(MEMBER), cluster_id: Some(CLUSTER) };
+        self.record(METADATA, Some(ids.encode_to_vec()));
+    }
+
+    fn entries(&mut self, indexes: std::ops::RangeInclusive<u64>, term: u64) {
+        for index in indexes {
+            let data = Some(format!("entry {index}").into_bytes());
+            let entry = raftpb::Entry { r#type: Some(0), term: Some(term), index: Some(index), data };
+            self.record(ENTRY, Some(entry.encode_to_vec()));
+        }
+    }
+
+    fn state(&mut self, term: u64, commit: u64) {
+        let state = raftpb::HardState { term: Some(term), vote: Some(MEMBER), commit: Some(commit) };
+        self.record(STATE, Some(state.encode_to_vec()));
+    }
+
+    fn mark(&mut self, index: u64, term: u64) {
+        let mark = walpb::Snapshot { index: Some(index), term: Some(term), conf_state: None };
+        self.record(SNAPSHOT, Some(mark.encode_to_vec()));
+    }
+
+    /// The bytes so far; the next segment continues the CRC.
+    fn cut(&mut self) -> Vec<u8> {
+        self.starts.clear();
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+/// Entries 1 to 20 of term 2, agreed on up to 18, with a snapshot at 10.
+fn one_segment() -> Writer {
+    let mut log = Writer::default();
+    log.head();
+    log.mark(0, 0);
+    log.entries(1..=12, 2);
+    log.state(2, 12);
+    log.mark(10, 2);
+    log.entries(13..=16, 2);
+    log.state(2, 15);
+    log.entries(17..=20, 2);
+    log.state(2, 18);
+    log
+}
+
+/// The same in three segments.
+fn three_segments() -> Vec<Vec<u8>> {
+    let mut log = Writer::default();
+    log.head();
+    log.mark(0, 0);
+    log.entries(1..=8, 2);
+    log.state(2, 8);
+    let first = log.cut();
+    log.head();
+    log.entries(9..=12, 2);
+    log.state(2, 12);
+    log.mark(10, 2);
+    let second = log.cut();
+    log.head();
+    log.entries(13..=20, 2);
+    log.state(2, 18);
+    vec![first, second, log.cut()]
+}
+
+fn read(segments: &[(u64, u64, &[u8])]) -> Log {
+    let mut log = Log::default();
+    for (place, (sequence, index, bytes)) in segments.iter().enumerate() {
+        let role = if place + 1 == segments.len() { Role::Last } else { Role::Inner };
+        let file = format!("member/wal/{sequence:016x}-{index:016x}.wal");
+        let segment = Segment { file, sequence: *sequence, index: *index, role };
+        read_segment(&mut log, &segment, *bytes, &Unwatched).unwrap();
+    }
+    log
+}
+
+fn read_one(bytes: &[u8]) -> Log {
+    read(&[(0, 0, bytes)])
+}
+
+fn snap(index: u64, term: u64) -> SnapFile {
+    let contents = Ok(RaftSnapshot { index, term, members: [MEMBER].into() });
+    SnapFile { file: format!("member/snap/{term:016x}-{index:016x}.snap"), name: Mark { index, term }, contents }
+}
+
+fn database(consistent_index: u64) -> Database {
+    Database { consistent_index, members: [MEMBER].into(), ..Database::default() }
+}
+
+/// All codes of a directory of these parts.
+fn codes(log: &Log, database: &Database, snaps: &[SnapFile]) -> Vec<Code> {
+    let parts =
+        Parts { database: Some(database), log, log_folder: "member/wal", snaps, snap_databases: &[], is_moving: false };
+    let judgement = judge(&parts);
+    log.findings.counts().keys().chain(judgement.findings.counts().keys()).copied().collect()
+}
+
+/// A segment with the room behind it that etcd preallocates.
+fn with_room(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.resize(bytes.len() + 2048, 0);
+    bytes
+}
+
+#[test]
+fn a_sound_log_says_what_it_holds() {
+    let log = read_one(&with_room(&one_segment().bytes));
+    assert_eq!(log.findings.verdict(), Verdict::Sound, "{:?}", log.findings);
+    assert_eq!((log.first_index, log.last_index, log.last_term), (Some(1), Some(20), 2));
+    assert_eq!((log.term, log.commit, log.records), (2, Some(18), 27));
+    assert_eq!(log.marks, [Mark { index: 0, term: 0 }, Mark { index: 10, term: 2 }]);
+    let identity = log.identity.unwrap();
+    assert_eq!((identity.member, identity.cluster), (MEMBER, CLUSTER));
+    let (database, snaps) = (database(14), [snap(10, 2)]);
+    assert_eq!(codes(&log, &database, &snaps), []);
+    let judgement = judge(&Parts {
+        database: Some(&database),
+        log: &log,
+        log_folder: "member/wal",
+        snaps: &snaps,
+        snap_databases: &[],
+        is_moving: false,
+    });
+    assert_eq!((judgement.lacking, judgement.uncommitted), (Some(4), 2));
+    assert_eq!(judgement.start, Some(Mark { index: 10, term: 2 }));
+}
+
+#[test]
+fn the_chain_goes_on_from_segment_to_segment() {
+    let parts = three_segments();
+    let last = with_room(&parts[2]);
+    let [first, second] = [&parts[0][..], &parts[1][..]];
+    let log = read(&[(0, 0, first), (1, 9, second), (2, 13, &last)]);
+    assert_eq!(log.findings.verdict(), Verdict::Sound, "{:?}", log.findings);
+    assert_eq!((log.last_index, log.commit), (Some(20), Some(18)));
+    // The older ones were removed, as etcd does: whole behind a snapshot, not without.
+    let log = read(&[(1, 9, second), (2, 13, &last)]);
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), []);
+    assert_eq!(codes(&log, &database(18), &[]), [Code::SnapMissing]);
+    let log = read(&[(0, 0, first), (2, 13, &last)]);
+    assert!(codes(&log, &database(18), &[]).contains(&Code::WalSegmentMissing));
+    // One that is from another time, renamed to fit.
+    let log = read(&[(0, 0, first), (1, 13, &last)]);
+    assert!(codes(&log, &database(18), &[snap(10, 2)]).contains(&Code::WalChainBroken));
+    // An inner segment may not be torn.
+    let log = read(&[(0, 0, first), (1, 9, &second[..second.len() - 3]), (2, 13, &last)]);
+    assert!(log.findings.has(Code::WalRecordBroken), "{:?}", log.findings);
+    assert!(log.torn.is_none());
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let whole = one_segment().bytes;
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = with_room(&whole);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let log = read_one(&bytes);
+        assert!(!codes(&log, &database(18), &[snap(10, 2)]).is_empty(), "bit {bit} of {}", whole.len() * 8);
+    }
+}
+
+#[test]
+fn flips_in_the_middle_are_no_torn_end() {
+    let writer = one_segment();
+    let middle = writer.starts[18];
+    for bit in 0..middle * 8 {
+        let mut bytes = with_room(&writer.bytes);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let log = read_one(&bytes);
+        assert!(log.torn.is_none(), "bit {bit}: {:?}", log.torn);
+    }
+}
+
+#[test]
+fn a_cut_off_end_is_torn_and_what_is_before_it_counts() {
+    let writer = one_segment();
+    let starts = &writer.starts;
+    for cut in starts[5]..writer.bytes.len() {
+        let log = read_one(&writer.bytes[..cut]);
+        let at_a_border = starts.contains(&cut);
+        assert_eq!(log.torn.is_some(), !at_a_border, "cut at {cut}: {:?}", log.torn);
+        assert_eq!(log.findings.verdict(), Verdict::Sound, "cut at {cut}: {:?}", log.findings);
+        if let Some(torn) = &log.torn {
+            assert_eq!(torn.offset as usize, *starts.iter().rfind(|start| **start < cut).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_sector_that_was_never_written_is_torn() {
+    let mut writer = one_segment();
+    let entry = raftpb::Entry { r#type: Some(0), term: Some(2), index: Some(21), data: Some(vec![7; 3000]) };
+    writer.record(ENTRY, Some(entry.encode_to_vec()));
+    let start = *writer.starts.last().unwrap();
+    let sector = (start + 1024).next_multiple_of(512);
+    let mut bytes = with_room(&writer.bytes);
+    bytes[sector..sector + 512].fill(0);
+    let log = read_one(&bytes);
+    assert_eq!(log.torn.map(|torn| torn.offset as usize), Some(start));
+    assert_eq!((log.last_index, log.findings.verdict()), (Some(20), Verdict::Sound));
+    // The same with what was written later behind it: the sector was lost after it had been synced.
+    writer.state(2, 20);
+    writer.entries(22..=23, 2);
+    let mut bytes = with_room(&writer.bytes);
+    bytes[sector..sector + 512].fill(0);
+    let log = read_one(&bytes);
+    assert!(log.findings.has(Code::WalRecordBroken) && log.torn.is_none(), "{log:?}");
+}
+
+#[test]
+fn a_hole_before_later_records_is_damage() {
+    let mut writer = Writer::default();
+    writer.head();
+    writer.mark(0, 0);
+    for round in 0..40 {
+        writer.entries(round * 10 + 1..=round * 10 + 10, 1);
+        writer.state(1, round * 10 + 10);
+    }
+    for hole in [1024, 4096] {
+        let mut bytes = with_room(&writer.bytes);
+        bytes[hole..hole + 1024].fill(0);
+        let log = read_one(&bytes);
+        assert!(log.findings.has(Code::WalRecordBroken) && log.torn.is_none(), "hole at {hole}: {log:?}");
+    }
+    // One that begins where a record does: etcd sees the end of the log there.
+    let mut bytes = with_room(&writer.bytes);
+    let (from, to) = (writer.starts[100], writer.starts[130]);
+    bytes[from..to].fill(0);
+    assert!(read_one(&bytes).findings.has(Code::WalRecordBroken));
+}
+
+#[test]
+fn bytes_behind_the_end_are_a_warning() {
+    let whole = one_segment().bytes;
+    let mut bytes = with_room(&whole);
+    bytes[whole.len() + 100] = 1;
+    let log = read_one(&bytes);
+    assert_eq!(log.findings.verdict(), Verdict::Warnings);
+    assert!(log.findings.has(Code::WalRecordOdd));
+}
+
+#[test]
+fn entries_that_are_written_anew_replace_the_old_ones() {
+    let mut writer = one_segment();
+    writer.entries(19..=19, 3);
+    writer.state(3, 19);
+    let log = read_one(&with_room(&writer.bytes));
+    assert_eq!((log.last_index, log.last_term, log.commit), (Some(19), 3, Some(19)));
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), []);
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_told() {
+    let log = read_one(&with_room(&one_segment().bytes));
+    let sound = [snap(10, 2)];
+    assert_eq!(codes(&log, &database(21), &sound), [Code::WalBehindDatabase]);
+    assert_eq!(codes(&log, &database(9), &sound), [Code::SnapDatabaseMissing]);
+    assert_eq!(codes(&log, &database(18), &[]), [Code::SnapFileMissing]);
+    let newer = Database { starts_without_snap: true, ..database(18) };
+    assert_eq!(codes(&log, &newer, &[]), []);
+    let foreign = Database { members: [1, 2].into(), ..database(18) };
+    assert_eq!(codes(&log, &foreign, &[]), [Code::DirectoryIdentity, Code::SnapFileMissing]);
+    let broken = |index| SnapFile { contents: Err("cut off".into()), ..snap(index, 2) };
+    assert_eq!(codes(&log, &database(18), &[broken(10)]), [Code::SnapBroken]);
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2), broken(17)]), [Code::SnapUnfinished]);
+    let misnamed = SnapFile { name: Mark { index: 11, term: 2 }, ..snap(10, 2) };
+    assert!(codes(&log, &database(18), &[misnamed]).contains(&Code::SnapBroken));
+}
+
+#[test]
+fn a_commit_index_behind_the_last_entry_is_damage() {
+    let mut writer = one_segment();
+    writer.state(2, 25);
+    let log = read_one(&with_room(&writer.bytes));
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    let mut writer = one_segment();
+    writer.entries(25..=26, 2);
+    let log = read_one(&with_room(&writer.bytes));
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    // Going back into a gap fills none of it.
+    let mut back = writer.clone();
+    back.entries(23..=23, 2);
+    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    back.entries(21..=26, 2);
+    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), []);
+    // A snapshot from the leader covers a gap before it.
+    writer.mark(24, 2);
+    writer.state(2, 26);
+    let log = read_one(&with_room(&writer.bytes));
+    assert_eq!(codes(&log, &database(24), &[snap(24, 2)]), []);
+}
+
+#[test]
+fn arbitrary_bytes_are_read_to_an_end() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let writer = one_segment();
+    for round in 0..4000 {
+        let mut bytes = if round % 2 == 0 { with_room(&writer.bytes) } else { vec![0; 600] };
+        for _ in 0..1 + next() % 8 {
+            let at = next() as usize % bytes.len();
+            let len = (next() as usize % 40).min(bytes.len() - at);
+            for byte in &mut bytes[at..at + len] {
+                *byte = if round % 3 == 0 { (next() % 256) as u8 } else { [0, 0xff, 8, 0x80][next() as usize % 4] };
+            }
+        }
+        let log = read(&[(0, 0, &bytes), (1, 5, &bytes)]);
+        let _ = codes(&log, &database(next()), &[snap(10, 2)]);
+        let _ = super::read_snap(&bytes[..], &Unwatched).unwrap();
+    }
+}

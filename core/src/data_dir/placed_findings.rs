@@ -1,0 +1,97 @@
+//! Findings about the files of a directory: the first of each code, and how many there were.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::code::Code;
+use crate::finding::{Finding, Findings};
+use crate::severity::{Severity, Verdict};
+use crate::limits::DIRECTORY_FINDINGS;
+
+/// A finding and the file that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Placed {
+    /// The file, from the data directory on, such as `member/snap/db`.
+    #[serde(rename = "file")]
+    pub in_file: String,
+    /// What is wrong with it.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// The findings about a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlacedFindings {
+    #[serde(rename = "findings")]
+    list: Vec<Placed>,
+    #[serde(rename = "findingCounts")]
+    counts: BTreeMap<Code, u64>,
+}
+
+impl PlacedFindings {
+    /// Takes in a finding about `file`; past the bound of its code it is only counted.
+    pub fn push(&mut self, file: &str, finding: Finding) {
+        let count = self.counts.entry(finding.code).or_default();
+        *count = count.saturating_add(1);
+        if *count <= DIRECTORY_FINDINGS {
+            self.list.push(Placed { in_file: file.to_owned(), finding });
+        }
+    }
+
+    /// Takes in the findings of one file but those of the codes `but`.
+    pub fn append(&mut self, file: &str, findings: &Findings, but: &[Code]) {
+        for finding in findings.list().iter().filter(|finding| !but.contains(&finding.code)) {
+            if self.counts.get(&finding.code).copied().unwrap_or_default() < DIRECTORY_FINDINGS {
+                self.list.push(Placed { in_file: file.to_owned(), finding: finding.clone() });
+            }
+        }
+        for (code, count) in findings.counts().iter().filter(|(code, _)| !but.contains(code)) {
+            let total = self.counts.entry(*code).or_default();
+            *total = total.saturating_add(*count);
+        }
+    }
+
+    /// Takes in the findings of a later part.
+    pub fn extend(&mut self, later: PlacedFindings) {
+        let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
+        for placed in later.list {
+            let taken = kept.entry(placed.finding.code).or_default();
+            *taken = taken.saturating_add(1);
+            self.push(&placed.in_file, placed.finding);
+        }
+        for (code, count) in later.counts {
+            let unkept = count.saturating_sub(kept.get(&code).copied().unwrap_or_default());
+            let total = self.counts.entry(code).or_default();
+            *total = total.saturating_add(unkept);
+        }
+    }
+
+    /// The findings kept.
+    #[must_use]
+    pub fn list(&self) -> &[Placed] {
+        &self.list
+    }
+
+    /// How many there were of each code.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<Code, u64> {
+        &self.counts
+    }
+
+    /// Whether one of this code was found.
+    #[must_use]
+    pub fn has(&self, code: Code) -> bool {
+        self.counts.contains_key(&code)
+    }
+
+    /// The verdict that follows.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.counts.keys().map(|code| code.severity()).max() {
+            None => Verdict::Sound,
+            Some(Severity::Warning) => Verdict::Warnings,
+            Some(Severity::Damage) => Verdict::Damaged,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! One segment of the write-ahead log, read in pieces: its frames, the chain of CRCs, and its end.
+//!
+//! ```text
+//! ├ crc: the chain of the segment before ┼ metadata ┼ state … entries, states, snapshots … ┼ zeros, in the last segment ┤
+//! ```
+
+use crate::code::Code;
+use crate::data_dir::log::{Log, Torn};
+use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
+use crate::data_dir::wal_record::{
+    CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, Record, SNAPSHOT, STATE, numbers, own_length,
+};
+use crate::data_dir::window::{WINDOW, Window};
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::limits::{MAX_SEGMENT, MAX_SMALL_RECORD};
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Where a segment stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Another one follows.
+    Inner,
+    /// It is the one that etcd writes to: its end may be unfinished.
+    Last,
+}
+
+/// A segment's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The file, from the data directory on.
+    pub file: String,
+    /// Its number, by its name.
+    pub sequence: u64,
+    /// The first entry that it may hold, by its name.
+    pub index: u64,
+    /// Where it stands.
+    pub role: Role,
+}
+
+/// Reads a segment into the log. They are read in the order of their sequence numbers.
+///
+/// # Errors
+/// When bytes cannot be read, or the watch asks to stop. What is wrong with them is a finding of the log.
+pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, watch: &dyn Watch) -> Result<(), Error> {
+    let mut reader = Reader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
+    reader.begin();
+    if source.len() > MAX_SEGMENT {
+        let text = format!("the file has {} bytes, more than any segment", source.len());
+        reader.report(Finding::new(Code::WalRecordBroken, text));
+        reader.log.chain = None;
+        return Ok(());
+    }
+    reader.run()
+}
+
+/// A record that cannot be read, and what is known of it.
+struct Trouble {
+    what: String,
+    /// Its frame, where its length is possible.
+    frame: Option<Frame>,
+    /// Its fields, where they can be read.
+    record: Option<Record>,
+    /// Whether it looks like a write that did not come to its end.
+    looks_torn: bool,
+    /// Whether etcd takes it for that.
+    torn_to_etcd: bool,
+}
+
+/// Reads one segment.
+pub(super) struct Reader<'r, S: ?Sized> {
+    pub(super) window: Window<'r, S>,
+    pub(super) log: &'r mut Log,
+    segment: &'r Segment,
+    /// Records of this segment so far.
+    number: u64,
+    /// Whether what is behind a record that cannot be read has been looked at: once is enough, and it is the rest of the file.
+    has_looked_behind: bool,
+}
+
+impl<S: Source + ?Sized> Reader<'_, S> {
+    fn begin(&mut self) {
+        let Segment { sequence, index, .. } = *self.segment;
+        match self.log.sequence {
+            None => self.log.opened_at = index,
+            Some(before) if before.checked_add(1) == Some(sequence) => {}
+            Some(before) => {
+                let text = format!(
+                    "segment {:x} is missing before this one: entries are lost, and etcd does not start",
+                    before.saturating_add(1)
+                );
+                self.report(Finding::new(Code::WalSegmentMissing, text));
+                self.log.chain = None;
+            }
+        }
+        self.log.sequence = Some(sequence);
+        self.log.segments = self.log.segments.saturating_add(1);
+    }
+
+    fn report(&mut self, finding: Finding) {
+        self.log.findings.push(&self.segment.file, finding);
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        let mut at = 0;
+        loop {
+            match Frame::read(&mut self.window, at)? {
+                Next::FileEnd => break,
+                Next::Zeros => {
+                    self.tail(at)?;
+                    break;
+                }
+                Next::Stub => {
+                    let what = "the file ends within the length of a record".to_owned();
+                    let looks_torn = true;
+                    let trouble = Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true };
+                    self.settle(at, &trouble)?;
+                    break;
+                }
+                Next::Frame(frame) => match self.record(frame)? {
+                    Ok(record) => {
+                        self.take(at, frame, record)?;
+                        at = frame.end;
+                    }
+                    Err(trouble) => match self.settle(at, &trouble)? {
+                        Some(next) => at = next,
+                        None => break,
+                    },
+                },
+            }
+            self.number = self.number.saturating_add(1);
+        }
+        if at == 0 && self.number == 0 {
+            self.report(Finding::new(Code::WalRecordBroken, "the segment holds no record"));
+            self.log.chain = None;
+        }
+        Ok(())
+    }
+
+    /// Reads a record and compares its CRC, which for a segment's head is that of the segment before.
+    fn record(&mut self, frame: Frame) -> Result<Result<Record, Trouble>, Error> {
+        if frame.end > self.window.len() {
+            return self.beyond(frame).map(Err);
+        }
+        let record = match Record::read(&mut self.window, frame.body) {
+            Ok(record) => record,
+            Err(Unreadable::Failed(error)) => return Err(error),
+            Err(Unreadable::Malformed) => {
+                let torn = self.has_empty_sector(frame)?;
+                let what = "the bytes are no record".to_owned();
+                let trouble = Trouble { what, frame: Some(frame), record: None, looks_torn: torn, torn_to_etcd: torn };
+                return Ok(Err(trouble));
+            }
+        };
+        if record.kind == CRC {
+            return Ok(Ok(record));
+        }
+        let Some(chain) = self.log.chain else { return Ok(Ok(record)) };
+        let data = hash(&mut self.window, record.data, &self.log.combiner)?;
+        let actual = self.log.combiner.join(chain, data.crc, data.len);
+        if actual == record.crc {
+            self.log.chain = Some(actual);
+            return Ok(Ok(record));
+        }
+        let torn = self.has_empty_sector(frame)?;
+        let what = format!("the CRC of the log up to here is {actual:08x}, and the record says {:08x}", record.crc);
+        let record = Some(record);
+        Ok(Err(Trouble { what, frame: Some(frame), record, looks_torn: torn, torn_to_etcd: torn }))
+    }
+
+    /// A record that ends behind the file: the file was cut off, or its length is wrong.
+    fn beyond(&mut self, frame: Frame) -> Result<Trouble, Error> {
+        let looks_torn = match own_length(&mut self.window, frame.body.start)? {
+            OwnLength::Unknown => true,
+            OwnLength::Bytes(0) => self.last_byte(frame.body.start)? <= frame.body.start,
+            OwnLength::Bytes(len) => len == frame.body.len(),
+        };
+        let what = format!("a record of {} bytes ends behind the file", frame.body.len());
+        Ok(Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true })
+    }
+
+    /// Judges a record that cannot be read; where to go on, if anywhere.
+    fn settle(&mut self, at: u64, trouble: &Trouble) -> Result<Option<u64>, Error> {
+        let next = trouble.frame.filter(|_| trouble.record.is_some()).map(|frame| frame.end);
+        let is_last = self.segment.role == Role::Last;
+        let mut consequence = "etcd does not start";
+        if is_last && trouble.torn_to_etcd && !self.has_looked_behind {
+            self.has_looked_behind = true;
+            let kind = trouble.record.map(|record| record.kind);
+            let from = next.unwrap_or(at.saturating_add(8));
+            let behind = self.behind(from, kind)?;
+            if trouble.looks_torn && !behind.is_later {
+                let bytes = behind.end.max(at).saturating_sub(at);
+                self.log.torn = Some(Torn { file: self.segment.file.clone(), offset: at, bytes });
+                return Ok(None);
+            }
+            consequence = "etcd takes this for the end of the log, and cuts off what is behind it";
+        }
+        let text = format!("{}; {consequence}", trouble.what);
+        self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+        self.log.is_broken = true;
+        // The records behind this one can be checked all the same: each continues the CRC that this one says.
+        self.log.chain = trouble.record.map(|record| record.crc);
+        Ok(next)
+    }
+
+    /// Looks at what is behind the end.
+    fn tail(&mut self, at: u64) -> Result<(), Error> {
+        let behind = self.behind(at, None)?;
+        if behind.end <= at {
+            return Ok(());
+        }
+        let bytes = behind.end.saturating_sub(at);
+        if behind.is_later {
+            let text = "the log ends here, and records that were written later are behind its end: what is between them is lost, and etcd erases the rest";
+            self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+            self.log.is_broken = true;
+            self.log.chain = None;
+        } else {
+            let text = format!("behind the end of the log are {bytes} bytes that are not all zero; etcd erases them");
+            self.report(Finding::new(Code::WalRecordOdd, text).offset(at));
+        }
+        Ok(())
+    }
+
+    /// Takes in a record whose CRC is right.
+    fn take(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
+        self.log.records = self.log.records.saturating_add(1);
+        let due = match self.number {
+            0 => Some((CRC, "the CRC of the segment before")),
+            1 => Some((METADATA, "the ids of member and cluster")),
+            _ => None,
+        };
+        if let Some((_, name)) = due.filter(|(kind, _)| *kind != record.kind) {
+            let text =
+                format!("record {} of a segment holds {name}, and this one is of type {}", self.number, record.kind);
+            self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+        }
+        match self.contents(at, record) {
+            Ok(Ok(())) => self.look_at_the_rest(at, frame, record),
+            Ok(Err(finding)) => {
+                self.report(finding.offset(at));
+                Ok(())
+            }
+            Err(Unreadable::Malformed) => {
+                let text = format!("the data of this record of type {} cannot be read; etcd stops here", record.kind);
+                self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+                Ok(())
+            }
+            Err(Unreadable::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Compares what etcd does not read with what it writes.
+    fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
+        if !(frame.is_plain && record.is_plain && self.is_zero(Span { start: frame.body.end, end: frame.end })?) {
+            let text = "bits of this record that etcd does not read are not as it writes them";
+            self.report(Finding::new(Code::WalRecordOdd, text).offset(at));
+        }
+        Ok(())
+    }
+
+    fn contents(&mut self, at: u64, record: Record) -> Result<Result<(), Finding>, Unreadable> {
+        if record.kind != ENTRY && record.data.len() > MAX_SMALL_RECORD {
+            return Err(Unreadable::Malformed);
+        }
+        match record.kind {
+            METADATA => {
+                let ids = numbers(&mut self.window, record.data)?;
+                let len = usize::try_from(record.data.len()).unwrap_or(WINDOW);
+                let bytes = self.window.bytes(record.data.start, len)?;
+                Ok(self.log.metadata(bytes, ids))
+            }
+            ENTRY => {
+                let entry = EntryHead::read(&mut self.window, record.data)?;
+                Ok(self.log.entry(entry, &self.segment.file, at))
+            }
+            STATE => numbers(&mut self.window, record.data).map(|state| self.log.state(state)),
+            SNAPSHOT => numbers(&mut self.window, record.data).map(|mark| self.log.mark(mark)),
+            CRC => Ok(self.head(record)),
+            other => Ok(Err(Finding::new(
+                Code::WalRecordBroken,
+                format!("this record is of type {other}, which etcd does not write; it does not start"),
+            ))),
+        }
+    }
+
+    /// The first record of a segment: the CRC of all before it.
+    fn head(&mut self, record: Record) -> Result<(), Finding> {
+        let before = self.log.chain.or((self.segment.sequence == 0).then_some(0));
+        self.log.chain = Some(record.crc);
+        if self.number > 0 {
+            let text = "a head of a segment stands within one";
+            return Err(Finding::new(Code::WalRecordBroken, text));
+        }
+        match before {
+            Some(before) if before != record.crc => Err(Finding::new(
+                Code::WalChainBroken,
+                format!(
+                    "this segment continues a log with the CRC {:08x}, and what is before it has {before:08x}; etcd does not start",
+                    record.crc
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

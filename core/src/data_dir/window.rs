@@ -1,0 +1,83 @@
+//! A window over a source that is read from front to back.
+
+use crate::error::Error;
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Bytes that are read at once.
+pub(super) const WINDOW: usize = 256 << 10;
+
+/// Reads a source in pieces, of which it remembers the last.
+pub(super) struct Window<'s, S: ?Sized> {
+    source: &'s S,
+    watch: &'s dyn Watch,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'s, S: Source + ?Sized> Window<'s, S> {
+    pub fn new(source: &'s S, watch: &'s dyn Watch) -> Self {
+        Self { source, watch, start: 0, bytes: Vec::new() }
+    }
+
+    /// Length of the source in bytes.
+    pub fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    /// The bytes from `at` on: `len` of them, at most [`WINDOW`], or fewer where the source ends.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the watch asks to stop.
+    pub fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
+        let left = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = len.min(left).min(WINDOW);
+        if len == 0 {
+            return Ok(&[]);
+        }
+        if self.within(at, len).is_none() {
+            self.load(at, left.min(WINDOW))?;
+        }
+        Ok(self.within(at, len).unwrap_or_default())
+    }
+
+    fn within(&self, at: u64, len: usize) -> Option<&[u8]> {
+        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
+        self.bytes.get(from..from.checked_add(len)?)
+    }
+
+    fn load(&mut self, at: u64, len: usize) -> Result<(), Error> {
+        if self.watch.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let more = len.saturating_sub(self.bytes.len());
+        self.bytes.try_reserve(more).map_err(|_| Error::Memory { what: "a piece of the log", bytes: len as u64 })?;
+        self.bytes.resize(len, 0);
+        self.start = at;
+        let read = self.source.read_at(at, &mut self.bytes);
+        if let Err(cause) = read {
+            self.bytes.clear();
+            return Err(Error::Read { offset: at, len: len as u64, cause });
+        }
+        self.watch.advance(len as u64);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Unwatched;
+
+    #[test]
+    fn pieces_are_those_of_the_source() {
+        let bytes: Vec<u8> = (0..WINDOW * 2 + 100).map(|i| (i % 251) as u8).collect();
+        let mut window = Window::new(&bytes, &Unwatched);
+        for (at, len) in [(0, 10), (WINDOW - 5, 10), (3, 7), (WINDOW * 2 + 95, 10), (WINDOW * 2 + 100, 1), (1, WINDOW)]
+        {
+            let end = (at + len).min(bytes.len());
+            assert_eq!(window.bytes(at as u64, len).unwrap(), &bytes[at..end], "{at}, {len}");
+        }
+        assert_eq!(window.bytes(u64::MAX, 8).unwrap(), b"");
+    }
+}

@@ -1,0 +1,406 @@
+//! `verify DIR`, judged by real servers: what they leave when they are killed, what they start from, and what they write meanwhile.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use etcdsnap_core::Unwatched;
+use etcdsnap_core::data_dir::{Database, Log, Parts, Role, Segment, judge, read_segment};
+use etcdsnap_tests::cli;
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use serde_json::Value;
+
+const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
+
+/// The database is written down seldom, so that it lacks entries when the server is killed; snapshots of raft are frequent.
+fn lazy(snapshot_count: u32) -> Vec<String> {
+    let snapshots = format!("--snapshot-count={snapshot_count}");
+    let flags = [&snapshots, "--backend-batch-interval=10m", "--backend-batch-limit=1000000"];
+    flags.map(ToOwned::to_owned).to_vec()
+}
+
+fn start(version: &str, seat: &Seat, folder: &Path, flags: &[String]) -> Option<Servers> {
+    Servers::start_with(version, std::slice::from_ref(seat), folder, flags)
+}
+
+/// Waits until the leader has put the cluster's version into the log, so that all entries behind it are those of clients.
+fn wait_for_cluster_version(seat: &Seat, version: &str) {
+    let since = Instant::now();
+    let decided = format!(r#""etcdcluster":"{version}.0""#);
+    loop {
+        let mut stream = TcpStream::connect(("127.0.0.1", seat.client)).unwrap();
+        stream.write_all(b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        if answer.contains(&decided) {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{answer}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Puts values of so many bytes under new names.
+fn put(servers: &Servers, names: std::ops::Range<u32>, bytes: usize) {
+    for name in names {
+        let value = format!("{:a<bytes$}", format!("value-{name:06}-"));
+        said(&servers.etcdctl(None, &["put", &format!("name-{name:06}"), &value]));
+    }
+}
+
+fn verify(args: &[&Path]) -> (Option<i32>, Value) {
+    let mut words: Vec<&std::ffi::OsStr> = vec!["verify".as_ref(), "-w".as_ref(), "json".as_ref()];
+    words.extend(args.iter().map(|path| path.as_os_str()));
+    let output = cli::run(&words);
+    (output.status.code(), cli::json(&output))
+}
+
+fn found(report: &Value) -> BTreeSet<String> {
+    let counts = report["findingCounts"].as_object().unwrap_or_else(|| panic!("{report}"));
+    counts.keys().cloned().collect()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// The newest segment of a directory.
+fn last_segment(data: &Path) -> PathBuf {
+    let paths = fs::read_dir(data.join("member/wal")).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "wal")).max().unwrap()
+}
+
+/// Where the records of a segment end, but for padding.
+fn used(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
+/// A copy of a directory at rest, with less room behind its log, so that copies are quick.
+fn copy(data: &Path, to: &Path) {
+    fs::create_dir_all(to.join("member/snap")).unwrap();
+    fs::create_dir_all(to.join("member/wal")).unwrap();
+    for folder in ["member/snap", "member/wal"] {
+        for entry in fs::read_dir(data.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let target = to.join(folder).join(path.file_name().unwrap());
+            if path.extension().is_some_and(|extension| extension == "wal") {
+                let mut bytes = fs::read(&path).unwrap();
+                bytes.truncate(used(&bytes).next_multiple_of(8) + 65536);
+                fs::write(target, bytes).unwrap();
+            } else if path.extension().is_none_or(|extension| extension != "tmp") {
+                fs::copy(&path, target).unwrap();
+            }
+        }
+    }
+    let private = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
+    fs::set_permissions(to, private).unwrap();
+}
+
+#[test]
+fn a_killed_member_says_what_its_database_lacks() {
+    for version in VERSIONS {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = seats(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(20)) else { continue };
+        wait_for_cluster_version(&seat, version);
+        put(&servers, 0..50, 100);
+        // While it runs, nothing of it is damage, and asking does not disturb it.
+        let (exit, report) = verify(&[&seat.data]);
+        assert_eq!((exit, &report["serverRunning"]), (Some(0), &Value::Bool(true)), "{version}: {report}");
+        // Asking for its health would be an entry of the log in 3.4.
+        said(&servers.etcdctl(None, &["get", "name-000001"]));
+        servers.kill(0);
+        let (exit, report) = verify(&[&seat.data]);
+        assert_eq!((exit, report["verdict"].as_str()), (Some(0), Some("sound")), "{version}: {report}");
+        assert_eq!(report["serverRunning"], false);
+        let (log, database) = (&report["log"], &report["database"]);
+        let lacking = number(&report["lackingEntries"]);
+        assert_eq!(lacking, number(&log["commit"]) - number(&database["consistentIndex"]), "{version}");
+        let unsure = number(&report["uncommittedEntries"]);
+        assert_eq!(number(&log["commit"]) + unsure, number(&log["lastIndex"]), "{version}");
+        // All that is behind the consistent index are puts: what etcd replays raises the revision by as many.
+        let before = number(&database["revision"]);
+        servers.restart(&seat);
+        let (revision, _) = servers.hashes(None)[0];
+        assert_eq!(before + lacking + unsure, revision, "{version}: {report}");
+        assert!(lacking + unsure > 0, "{version}: the test shows nothing");
+        servers.stop();
+    }
+}
+
+#[test]
+fn what_we_say_of_ends_and_flips_is_what_etcd_does() {
+    for version in ["3.4", "3.6", "3.7"] {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = seats(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(20)) else { continue };
+        put(&servers, 0..8, 100);
+        let early = folder.path().join("early.db");
+        fs::copy(seat.data.join("member/snap/db"), &early).unwrap();
+        put(&servers, 8..40, 100);
+        put(&servers, 40..41, 6000);
+        servers.kill(0);
+        let bytes = fs::read(last_segment(&seat.data)).unwrap();
+        let end = used(&bytes);
+        let value = bytes.windows(12).position(|window| window == b"value-000020").unwrap();
+        let wal = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = bytes[..end.next_multiple_of(8) + 65536].to_vec();
+            change(&mut bytes);
+            bytes
+        };
+        let mut cases: Vec<(&str, Vec<u8>, &[&str], bool)> = vec![
+            ("as it is", wal(&|_| {}), &[], true),
+            ("the file ends within the last record", wal(&|bytes| bytes.truncate(end - 3000)), &["wal-torn"], true),
+            ("the last sectors were not written", wal(&|bytes| bytes[end - 3000..].fill(0)), &["wal-torn"], true),
+            ("a byte within is another", wal(&|bytes| bytes[value + 8] ^= 1), &["wal-record-broken"], false),
+            ("a byte behind the end", wal(&|bytes| bytes[end + 4000] = 1), &["wal-record-odd"], true),
+            ("the head is another's", wal(&|bytes| bytes[8 + 3] ^= 1), &["wal-chain-broken"], false),
+        ];
+        // 3.6 and 3.7 cut off all that follows, and then ignore writes until the log has come as far as the database: they are never healthy.
+        let length = bytes[..value].windows(8).rposition(|window| window[2..] == [0, 0, 0, 0, 0, window[7]]).unwrap();
+        cases.push(("a length is another", wal(&|bytes| bytes[length + 4] ^= 1), &["wal-record-broken"], false));
+        for (name, wal, expected, starts) in cases {
+            let data = folder.path().join("copy");
+            copy(&seat.data, &data);
+            fs::write(last_segment(&data), wal).unwrap();
+            let (exit, report) = verify(&[&data]);
+            let damaged = expected.iter().any(|code| code.ends_with("broken"));
+            assert_eq!(exit, Some(i32::from(damaged)), "{version}, {name}: {report}");
+            for code in expected {
+                assert!(found(&report).contains(*code), "{version}, {name}: {report}");
+            }
+            assert_eq!(found(&report).is_empty(), expected.is_empty(), "{version}, {name}: {report}");
+            let attempt =
+                Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path()).unwrap();
+            assert_eq!(attempt.is_ok(), starts, "{version}, {name}: {report}\n{:?}", attempt.as_ref().err());
+            drop(attempt);
+            fs::remove_dir_all(&data).unwrap();
+        }
+        // A database from before the newest snapshot of raft.
+        let data = folder.path().join("copy");
+        copy(&seat.data, &data);
+        fs::copy(&early, data.join("member/snap/db")).unwrap();
+        let (exit, report) = verify(&[&data]);
+        assert_eq!(exit, Some(1), "{version}: {report}");
+        let of_parts: Vec<String> = found(&report).into_iter().filter(|code| code.starts_with("snap")).collect();
+        assert_eq!(of_parts, ["snap-database-missing"], "{version}: {report}");
+        let attempt = Servers::attempt(version, &Seat { data, ..seat.clone() }, folder.path()).unwrap();
+        assert!(attempt.is_err(), "{version} starts without the database of the snapshot");
+    }
+}
+
+#[test]
+fn of_several_members_the_newest_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let seats = seats(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    put(&servers, 0..10, 100);
+    let behind = servers.kill(2);
+    put(&servers, 10..40, 100);
+    let _ = servers.agreed_hash(None);
+    servers.stop();
+    let (exit, reports) = verify(&[&behind.data, &seats[0].data, &seats[1].data]);
+    assert_eq!(exit, Some(0), "{reports}");
+    assert_eq!(reports[0]["newest"], false, "{reports}");
+    assert!(reports[1]["newest"] == true || reports[2]["newest"] == true, "{reports}");
+    let revision = |place: usize| number(&reports[place]["standing"]["revision"]);
+    assert!(revision(0) < revision(1), "{reports}");
+    let text = cli::run(&["verify".as_ref(), behind.data.as_os_str(), seats[0].data.as_os_str()]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    let newest: Vec<&str> = text.lines().filter(|line| line.ends_with("  newest")).collect();
+    assert_eq!(newest.len(), 1, "{text}");
+    assert!(newest[0].starts_with(seats[0].data.to_str().unwrap()), "{text}");
+}
+
+#[test]
+fn a_server_under_load_is_never_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let seat = seats(folder.path(), &["m"]).remove(0);
+    let flags = vec!["--snapshot-count=50".to_owned()];
+    let Some(servers) = start("3.5", &seat, folder.path(), &flags) else { return };
+    fs::create_dir(folder.path().join("out")).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| servers.load(&folder.path().join("out"), "3"));
+        let since = Instant::now();
+        let mut asked = 0;
+        while !writer.is_finished() || asked == 0 {
+            let (exit, report) = verify(&[&seat.data]);
+            assert_ne!(exit, Some(1), "{report}");
+            assert_eq!(report["serverRunning"], true, "{report}");
+            asked += 1;
+            assert!(since.elapsed() < Duration::from_secs(180), "the load does not end");
+        }
+        writer.join().unwrap();
+    });
+    let (exit, report) = verify(&[&seat.data]);
+    assert_eq!(exit, Some(0), "{report}");
+}
+
+#[test]
+fn segments_follow_each_other_and_one_that_is_gone_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let seat = seats(folder.path(), &["m"]).remove(0);
+    let Some(servers) = start("3.6", &seat, folder.path(), &[]) else { return };
+    servers.fill(66);
+    servers.stop();
+    let (exit, report) = verify(&[&seat.data]);
+    assert_eq!((exit, number(&report["log"]["segments"])), (Some(0), 2), "{report}");
+    assert_eq!(report["verdict"], "sound", "{report}");
+    // The log elsewhere, as with etcd's --wal-dir.
+    let elsewhere = folder.path().join("log");
+    fs::rename(seat.data.join("member/wal"), &elsewhere).unwrap();
+    assert!(found(&verify(&[&seat.data]).1).contains("wal-segment-missing"));
+    let (exit, report) = verify(&[&seat.data, Path::new("--wal-dir"), &elsewhere]);
+    assert_eq!(exit, Some(0), "{report}");
+    let mut names: Vec<PathBuf> = fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    fs::remove_file(names.iter().find(|name| name.extension().is_some_and(|end| end == "wal")).unwrap()).unwrap();
+    let (exit, report) = verify(&[&seat.data, Path::new("--wal-dir"), &elsewhere]);
+    assert_eq!(exit, Some(1), "{report}");
+    assert!(found(&report).contains("snap-missing"), "{report}");
+}
+
+/// The records of a log that etcd wrote, with a little room behind them.
+fn real_segment() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let seat = seats(folder.path(), &["m"]).remove(0);
+    let mut servers = start("3.6", &seat, folder.path(), &lazy(5))?;
+    put(&servers, 0..8, 20);
+    servers.kill(0);
+    let mut bytes = fs::read(last_segment(&seat.data)).unwrap();
+    bytes.truncate(used(&bytes).next_multiple_of(8) + 1024);
+    Some(bytes)
+}
+
+fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
+    let mut log = Log::default();
+    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
+    read_segment(&mut log, &segment, bytes, &Unwatched).unwrap();
+    let database = Database { consistent_index, starts_without_snap: true, members: BTreeSet::new() };
+    let parts = Parts {
+        database: Some(&database),
+        log: &log,
+        log_folder: "wal",
+        snaps: &[],
+        snap_databases: &[],
+        is_moving: false,
+    };
+    log.findings.list().is_empty() && judge(&parts).findings.list().is_empty()
+}
+
+#[test]
+fn every_flipped_bit_of_a_real_segment_is_found_and_no_bytes_are_too_odd() {
+    let Some(bytes) = real_segment() else { return };
+    let mut log = Log::default();
+    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
+    read_segment(&mut log, &segment, &bytes[..], &Unwatched).unwrap();
+    let applied = log.commit.unwrap();
+    assert!(is_faultless(&bytes, applied));
+    let end = used(&bytes);
+    for bit in 0..end * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(!is_faultless(&flipped, applied), "bit {} of byte {}", bit % 8, bit / 8);
+    }
+    let mut dice = Dice::new(7);
+    for _ in 0..20_000 {
+        let mut mutant = bytes.clone();
+        for _ in 0..=dice.below(6) {
+            let (at, len) = (dice.below(end), dice.below(32));
+            match dice.below(4) {
+                0 => mutant.truncate(at.max(1)),
+                1 => {
+                    let piece = mutant[at.min(mutant.len())..(at + len).min(mutant.len())].to_vec();
+                    let to = dice.below(mutant.len());
+                    mutant.splice(to..to, piece);
+                }
+                kind => {
+                    let until = (at + len).min(mutant.len());
+                    for byte in &mut mutant[at.min(until)..until] {
+                        *byte = if kind == 2 { 0 } else { dice.below(256) as u8 };
+                    }
+                }
+            }
+        }
+        let _ = is_faultless(&mutant, applied);
+    }
+}
+
+#[test]
+fn a_directory_that_restore_made_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    for version in VERSIONS {
+        let snapshot = folder.path().join(format!("{version}.db"));
+        fs::write(&snapshot, etcdsnap_tests::case::named(&format!("{version}-history")).bytes()).unwrap();
+        let data = folder.path().join(version);
+        let restored = cli::run(&["restore".as_ref(), snapshot.as_os_str(), "--data-dir".as_ref(), data.as_os_str()]);
+        assert!(restored.status.success(), "{restored:?}");
+        let (exit, report) = verify(&[&data]);
+        assert_eq!(exit, Some(0), "{version}: {report}");
+        let codes = found(&report);
+        assert!(codes.iter().all(|code| !code.starts_with("wal") && !code.starts_with("snap")), "{version}: {report}");
+        assert_eq!((number(&report["lackingEntries"]), number(&report["uncommittedEntries"])), (0, 0), "{version}");
+        // The commands for files say where to go.
+        for command in ["status", "keys", "restore"] {
+            let output = cli::run(&[command.as_ref(), data.as_os_str()]);
+            let said = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(&format!("etcdsnap verify {}", data.display())), "{command}: {said}");
+            assert!(said.contains(&format!("{}/member/snap/db", data.display())), "{command}: {said}");
+        }
+    }
+}
+
+#[test]
+fn hostile_directories_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let [wal, snap] = ["wal", "snap"].map(|name| data.join("member").join(name));
+    fs::create_dir_all(&wal).unwrap();
+    fs::create_dir_all(&snap).unwrap();
+    let segment = wal.join("0000000000000000-0000000000000000.wal");
+    let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let outcome = || {
+        let since = Instant::now();
+        let output = cli::run(&["verify".as_ref(), data.as_os_str()]);
+        assert!(since.elapsed() < Duration::from_secs(60));
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    // Nothing that is no regular file is opened.
+    fifo(&segment);
+    let (exit, said) = outcome();
+    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    fs::remove_file(&segment).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &segment).unwrap();
+    let (exit, said) = outcome();
+    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    fs::remove_file(&segment).unwrap();
+    fifo(&snap.join("db"));
+    let (exit, said) = outcome();
+    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    fs::remove_file(snap.join("db")).unwrap();
+    // Lengths that are not there, in files that are not.
+    let frame = |len: u64| [len.to_le_bytes().to_vec(), vec![8, 2, 16, 1, 26, 255, 255, 255, 255, 15]].concat();
+    for (len, size) in [(u64::MAX, 100), (1 << 55, 1 << 20), (1 << 30, 1 << 31), (60 << 20, 64_000_000), (8, 1 << 40)] {
+        fs::write(&segment, frame(len)).unwrap();
+        fs::File::options().write(true).open(&segment).unwrap().set_len(size).unwrap();
+        let (exit, said) = outcome();
+        assert!(exit == Some(1) && said.contains("database-missing"), "{len}: {exit:?}: {said}");
+    }
+    // Millions of tiny records.
+    let tiny: Vec<u8> = [2_u64.to_le_bytes().as_slice(), &[8, 9, 0, 0, 0, 0, 0, 0]].concat();
+    fs::write(&segment, tiny.repeat(2_000_000)).unwrap();
+    let (exit, said) = outcome();
+    assert!(exit == Some(1) && said.contains("wal-record-broken") && said.len() < 100_000, "{exit:?}");
+    let bare = folder.path().join("bare");
+    fs::create_dir(&bare).unwrap();
+    let output = cli::run(&["verify".as_ref(), bare.as_os_str()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
