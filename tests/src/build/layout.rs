@@ -2,6 +2,9 @@
 
 use crate::dice::Dice;
 
+/// bbolt refuses a file of less than two pages of its machine.
+const LEAST_BYTES: usize = 16 * 1024;
+
 /// Whether the free pages are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freelist {
@@ -35,6 +38,8 @@ pub struct Layout {
     pub scatter: bool,
     /// Unused room in pages and free pages hold old bytes instead of zeros.
     pub dirty: bool,
+    /// Free pages fill the file up to this many bytes.
+    pub least_bytes: usize,
     /// Seed of all random choices.
     pub seed: u64,
 }
@@ -54,6 +59,7 @@ impl Layout {
             short_separators: 0,
             scatter: false,
             dirty: false,
+            least_bytes: LEAST_BYTES,
             seed,
         }
     }
@@ -79,6 +85,7 @@ impl Layout {
             short_separators: *dice.pick(&[0, 50, 100]),
             scatter: dice.chance(80),
             dirty: dice.chance(70),
+            least_bytes: LEAST_BYTES,
             seed: dice.bits(),
         }
     }
