@@ -7,7 +7,9 @@ use etcdsnap_unpack::{Format, Unpacked};
 /// Bytes after which enough has come out: a few bytes of a fuzzer may claim gigabytes.
 const MOST: usize = 1 << 20;
 
-/// For a fuzzer: any bytes are unpacked in every format without a panic, and large and small reads give the same bytes and the same error.
+/// For a fuzzer: any bytes are unpacked in every format without a panic, and large and small reads give the same bytes or the same error.
+///
+/// How much comes before an error may differ: inflate drops what a call wrote when it fails.
 ///
 /// # Panics
 /// When they do not.
@@ -15,8 +17,10 @@ pub fn unpack_any(bytes: &[u8]) {
     for format in [Format::Gzip, Format::Zip, Format::Zstd] {
         let (whole, said) = unpack(format, bytes, MOST);
         let (pieces, again) = unpack(format, bytes, 1 + bytes.len() % 611);
-        assert!(whole == pieces, "{format}: {} and {} bytes", whole.len(), pieces.len());
+        let common = whole.len().min(pieces.len());
+        assert!(whole[..common] == pieces[..common], "{format}: other bytes");
         assert_eq!(said, again, "{format}");
+        assert!(said.is_some() || whole.len() == pieces.len(), "{format}: {} and {} bytes", whole.len(), pieces.len());
     }
 }
 

@@ -2,9 +2,15 @@
 //!
 //! Every run takes the same few mutants. `cargo xtask mutants` takes as many as fit into the minutes it is given, and makes a single one again by its seed.
 
+use etcdsnap_core::Verdict;
 use etcdsnap_tests::at_once::each;
+use etcdsnap_tests::build::history::revision_key;
+use etcdsnap_tests::build::{Layout, with_trailer, write};
+use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::mutants::served::{built, ours, served};
 use etcdsnap_tests::mutants::trial::{ROOT, Tally, bases, compared};
+use etcdsnap_tests::read::{File, database_of};
+use etcdsnap_tests::{case, judge};
 
 /// The seed of the first mutant.
 const FIRST: u64 = 1;
@@ -42,4 +48,32 @@ fn unchanged_files_are_served_as_core_says() {
     });
     let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Seed 369 once: a sweep took the empty value of a restore with `--bump-revision` for the entry of the last compaction, wherever that was.
+#[test]
+fn a_mark_of_compaction_far_above_a_bumped_revision_is_found_in_all_ways() {
+    let good = case::named("3.6-restored").bytes();
+    let mut tree = File::new(database_of(&good).to_vec()).tree();
+    tree.bucket("meta").put("scheduledCompactRev", revision_key((1 << 43, 0), false));
+    let layouts = (0..20).map(|seed| Layout { fill: (20, 90), ..Layout::plain(4096, seed) });
+    for layout in layouts {
+        let file = with_trailer(&write(&tree, &layout).database);
+        let report =
+            judge::agreed(&file, &mut Dice::new(layout.seed)).unwrap_or_else(|difference| panic!("{difference}"));
+        assert_eq!(report.verdict, Verdict::Damaged);
+        assert!(report.findings.list().iter().any(|one| one.key.as_deref() == Some("scheduledCompactRev")));
+    }
+}
+
+/// etcd 3.6 and 3.7 look the cluster version up as it stands.
+#[test]
+fn a_cluster_version_that_no_etcd_writes_is_damage() {
+    for version in ["3.7.0+meta", "3.7.0-rc.0", "3.07.0", "03.7.0"] {
+        let mut tree = File::new(database_of(&case::named("3.7-history").bytes()).to_vec()).tree();
+        tree.bucket("cluster").put("clusterVersion", version);
+        let report = judge::walk(&with_trailer(&write(&tree, &Layout::plain(4096, 1)).database));
+        let codes: Vec<_> = report.findings.counts().keys().map(|code| code.as_str()).collect();
+        assert_eq!((report.verdict, codes), (Verdict::Damaged, vec!["version-impossible"]), "{version}");
+    }
 }

@@ -27,7 +27,7 @@ pub struct LeafDigest {
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// One record an entry, in order; phantoms have none.
     pub records: Vec<Record>,
-    /// By how much the main revision of each record exceeds the one before it (the first entry's for the first), LEB128: about a byte a record. Only a
+    /// By how much the main revision of each entry exceeds the one before it (0 for the first), twice that and 1 more for a phantom, LEB128: about a byte an entry. Only a
     /// sweep keeps them, for the one page of a file in which a mark of compaction falls between two entries.
     pub steps: Option<Vec<u8>>,
     /// Index of each record that has a lease, and the lease's id.
@@ -71,18 +71,19 @@ impl LeafDigest {
             };
             entries = entries.saturating_add(1);
             tombstones = tombstones.saturating_add(u32::from(key.tombstone));
-            match inspect(key, element.value) {
+            let kept = inspect(key, element.value);
+            if let (Some(steps), Ok(kept)) = (&mut self.steps, &kept) {
+                let step = key.revision.main.saturating_sub(main.unwrap_or(key.revision.main)).cast_unsigned();
+                push_leb128(steps, step.saturating_mul(2) | u64::from(kept.is_none()));
+            }
+            main = Some(key.revision.main);
+            match kept {
                 Ok(Some((record, lease))) => {
                     if lease != 0 {
                         self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
                     }
                     migrated = migrated.saturating_add(u32::from(record.is_migrated(key.revision.main)));
                     self.records.push(record);
-                    if let Some(steps) = &mut self.steps {
-                        let before = main.or(ends.map(|(first, _)| first.revision.main)).unwrap_or(0);
-                        push_leb128(steps, key.revision.main.saturating_sub(before).cast_unsigned());
-                    }
-                    main = Some(key.revision.main);
                 }
                 Ok(None) => {}
                 Err(_) => return false,
@@ -103,13 +104,14 @@ impl LeafDigest {
         true
     }
 
-    /// The main revision of each record in order; none when the digest does not have them.
-    pub fn mains(&self) -> Option<impl Iterator<Item = i64>> {
+    /// The main revision of each entry in order, and whether it has a record; none when the digest does not have them.
+    pub fn mains(&self) -> Option<impl Iterator<Item = (i64, bool)>> {
         let mut steps = self.steps.as_deref()?;
         let mut main = self.ends?.0.revision.main;
         Some(std::iter::from_fn(move || {
-            main = main.saturating_add(take_leb128(&mut steps)?.cast_signed());
-            Some(main)
+            let step = take_leb128(&mut steps)?;
+            main = main.saturating_add((step >> 1).cast_signed());
+            Some((main, step & 1 == 0))
         }))
     }
 

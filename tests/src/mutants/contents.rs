@@ -11,8 +11,29 @@ use crate::read::File;
 
 /// Buckets by how much can be wrong in them: the more often it stands here, the more often it is chosen.
 const BUCKETS: [&str; 24] = [
-    "key", "key", "key", "key", "key", "key", "key", "key", "lease", "lease", "auth", "authUsers", "authUsers",
-    "authRoles", "authRoles", "members", "members", "members_removed", "meta", "meta", "meta", "cluster", "cluster",
+    "key",
+    "key",
+    "key",
+    "key",
+    "key",
+    "key",
+    "key",
+    "key",
+    "lease",
+    "lease",
+    "auth",
+    "authUsers",
+    "authUsers",
+    "authRoles",
+    "authRoles",
+    "members",
+    "members",
+    "members_removed",
+    "meta",
+    "meta",
+    "meta",
+    "cluster",
+    "cluster",
     "alarm",
 ];
 
@@ -193,8 +214,7 @@ fn more(bucket: &mut Bucket, dice: &mut Dice) -> Option<String> {
     let version = i64::from(!tombstone);
     let lease = if dice.chance(20) && !tombstone { dice.bits() as i64 } else { 0 };
     let said = format!("revision {main} more, of key {} with lease {lease}", key.escape_ascii());
-    let message =
-        KeyValue { key, create_revision: written, mod_revision: written, version, value: Vec::new(), lease };
+    let message = KeyValue { key, create_revision: written, mod_revision: written, version, value: Vec::new(), lease };
     bucket.put(revision_key((main, 0), tombstone), message.encode_to_vec());
     Some(said)
 }
@@ -305,7 +325,8 @@ fn alarm(tree: &mut Bucket, dice: &mut Dice) -> String {
     let id = u64::from_str_radix(&String::from_utf8_lossy(&member), 16).unwrap_or(1);
     let alarm = AlarmMember { member_id: if dice.chance(50) { id } else { dice.bits() }, alarm: dice.below(4) as i32 };
     let key = alarm.encode_to_vec();
-    let (key, said) = if dice.chance(50) { messages::mutate(&key, dice) } else { (key, "as etcd writes it".to_owned()) };
+    let (key, said) =
+        if dice.chance(50) { messages::mutate(&key, dice) } else { (key, "as etcd writes it".to_owned()) };
     let key = if key.is_empty() { vec![0x10, 1] } else { key };
     let value = if dice.chance(20) { dice.bytes(3) } else { Vec::new() };
     tree.bucket("alarm").put(key, value);

@@ -99,8 +99,7 @@ fn zip(file: &[u8], packed: &[u8], method: u8) -> Vec<u8> {
     let len = |bytes: &[u8]| (bytes.len() as u32).to_le_bytes();
     let name = b"snapshot.db";
     let head = [20, 0, 0, 0, method, 0, 0, 0, 0x21, 0x50];
-    let common =
-        [&head[..], &crc.sum().to_le_bytes(), &len(packed), &len(file), &[name.len() as u8, 0, 0, 0]].concat();
+    let common = [&head[..], &crc.sum().to_le_bytes(), &len(packed), &len(file), &[name.len() as u8, 0, 0, 0]].concat();
     let local = [&b"PK\x03\x04"[..], &common, name, packed].concat();
     let central = [&b"PK\x01\x02\x14\x00"[..], &common, &[0; 14], name].concat();
     let end = [&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &len(&central), &len(&local), &[0, 0]].concat();

@@ -12,10 +12,15 @@ pub fn mutate(text: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
         0 => (format!(" \n\t{good}\r\n "), "spaces around it".to_owned()),
         1 => (good.replacen(&quoted, &format!("\"{}\"", other_case(&name, dice)), 1), format!("{name} in other case")),
         2 => (good.replacen('{', "{\"other\":[{\"deep\":null}],", 1), "an unknown field".to_owned()),
-        3 => (good.replacen(&format!("{quoted}:"), &format!("{quoted}:null,{quoted}:"), 1), format!("{name} null first")),
+        3 => {
+            (good.replacen(&format!("{quoted}:"), &format!("{quoted}:null,{quoted}:"), 1), format!("{name} null first"))
+        }
         4 => {
             let first = *dice.pick(&["0", "7", "\"x\"", "[]", "[1]", "[\"x\"]", "{}", "true", "1.0", "1e2", "-1"]);
-            (good.replacen(&format!("{quoted}:"), &format!("{quoted}:{first},{quoted}:"), 1), format!("{name} {first} first"))
+            (
+                good.replacen(&format!("{quoted}:"), &format!("{quoted}:{first},{quoted}:"), 1),
+                format!("{name} {first} first"),
+            )
         }
         5 => {
             let value = *dice.pick(&["null", "0", "\"x\"", "[]", "[1]", "[\"x\"]", "{}", "true", "1.0", "1e2", "-1"]);
@@ -29,7 +34,9 @@ pub fn mutate(text: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
             (new, "another number".to_owned())
         }
         9 => (format!("{good}{}", dice.pick(&["x", "}", "{}", "\0", "null", ","])), "something behind it".to_owned()),
-        10 => ((*dice.pick(&["null", "{}", "[]", "0", "\"\"", "", " ", "true"])).to_owned(), "something else".to_owned()),
+        10 => {
+            ((*dice.pick(&["null", "{}", "[]", "0", "\"\"", "", " ", "true"])).to_owned(), "something else".to_owned())
+        }
         11 => (good.replace(':', " : ").replace(',', " ,\n"), "spaces in it".to_owned()),
         12 => (format!("\u{FEFF}{good}"), "a byte order mark".to_owned()),
         13 => {
@@ -66,7 +73,10 @@ fn other_case(name: &str, dice: &mut Dice) -> String {
         0 => name.to_uppercase(),
         1 => name.to_lowercase(),
         2 => name.replace('k', "\u{212A}").replace('s', "\u{17F}"),
-        _ => name.chars().map(|c| if dice.chance(50) { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }).collect(),
+        _ => name
+            .chars()
+            .map(|c| if dice.chance(50) { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
+            .collect(),
     }
 }
 

@@ -73,9 +73,8 @@ fn pairs(page: &[u8]) -> Option<Vec<Pair>> {
     let count = usize::from(u16::from_le_bytes(page.get(10..12)?.try_into().ok()?));
     let pair = |index: usize| {
         let at = HEADER + HEADER * index;
-        let field = |offset| {
-            Some(u32::from_le_bytes(page.get(at + offset..at + offset + 4)?.try_into().ok()?) as usize)
-        };
+        let field =
+            |offset| Some(u32::from_le_bytes(page.get(at + offset..at + offset + 4)?.try_into().ok()?) as usize);
         let key = at.checked_add(field(4)?)?;
         let value = key.checked_add(field(8)?)?;
         let end = value.checked_add(field(12)?)?;
