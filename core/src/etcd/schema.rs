@@ -18,6 +18,9 @@ use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
 use crate::limits::MAX_SMALL_VALUE;
 
+/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in its `lease/lessor.go`.
+const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
+
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =
     &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
@@ -128,6 +131,13 @@ impl Facts {
             return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
         }
         self.leases.insert(id);
+        // Servers count in nanoseconds: a longer time overflows, and the lease ends at once with all of its keys.
+        if !(1..=MAX_LEASE_SECONDS).contains(&lease.ttl) || !(0..=MAX_LEASE_SECONDS).contains(&lease.remaining_ttl) {
+            return Err(format!(
+                "lease {id:x} is granted for {} seconds, of which {} are left; etcd grants 1 to {MAX_LEASE_SECONDS}",
+                lease.ttl, lease.remaining_ttl
+            ));
+        }
         Ok(Known::Yes)
     }
 
@@ -248,6 +258,14 @@ mod tests {
         assert_eq!(facts.take(b"meta", b"term", &[0; 7]).map_err(|(code, _)| code), Err(Code::MetaMalformed));
         assert_eq!(facts.take(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
         assert_eq!(facts.term, Some(3));
+        let mut lease = |ttl, remaining_ttl| {
+            let message = Lease { id: 7, ttl, remaining_ttl }.encode_to_vec();
+            facts.take(b"lease", &7_i64.to_be_bytes(), &message).map_err(|(code, _)| code)
+        };
+        assert_eq!([lease(1, 0), lease(MAX_LEASE_SECONDS, 600)], [Ok(()); 2]);
+        for (ttl, remaining) in [(0, 0), (-5, 0), (MAX_LEASE_SECONDS + 1, 0), (60, i64::MAX), (60, -1)] {
+            assert_eq!(lease(ttl, remaining), Err(Code::LeaseMalformed), "{ttl} {remaining}");
+        }
         assert_eq!(facts.take(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
     }
 }

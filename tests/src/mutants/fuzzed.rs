@@ -20,7 +20,7 @@ pub fn good() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
     let life = Life { leases: true, ..Life::rich() };
     for (number, version) in [Version::V33, Version::V35, Version::V36].into_iter().enumerate() {
-        for (transactions, keys, longest_value) in [(0, 1, 0), (6, 3, 40), (16, 4, 60), (30, 8, 16), (12, 6, 900)] {
+        for (transactions, keys, longest_value) in [(0, 1, 0), (6, 3, 40), (16, 4, 60), (30, 8, 16), (7, 4, 800)] {
             for freelist in [Freelist::Synced, Freelist::NotSynced] {
                 let seed = seeds.len() as u64;
                 let layout = Layout {

@@ -49,6 +49,8 @@ pub enum Served {
         revision: i64,
         /// Whether it says that it is healthy.
         healthy: bool,
+        /// Whether it takes a write.
+        writes: bool,
         /// Its answers.
         lines: Lines,
     },
@@ -106,8 +108,15 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: i64, lines: &mut Lines) {
         } else if !message.value.is_empty() {
             line["value"] = json!(BASE64_STANDARD.encode(message.value));
         }
-        lines.insert(format!("key at {revision}: {line}"));
+        lines.insert(key_line(revision, &line));
     }
+}
+
+/// The same line whatever the order of the fields.
+fn key_line(revision: i64, key: &Value) -> String {
+    let fields = ["key", "create", "mod", "version", "lease", "size", "value", "sha256"];
+    let fields: Vec<_> = fields.iter().map(|name| format!("{name} {}", key[name])).collect();
+    format!("key at {revision}: {}", fields.join(", "))
 }
 
 /// A number as Go writes it in base 16.
@@ -185,7 +194,7 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>
     let keys = read("keys.json");
     for state in list(&keys["states"]) {
         for key in list(&state["keys"]) {
-            lines.insert(format!("key at {}: {key}", state["revision"]));
+            lines.insert(key_line(state["revision"].as_i64().unwrap_or_default(), key));
         }
     }
     for hash in list(&read("hashkv.json")) {
@@ -210,7 +219,9 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>
         lines.insert(format!("role {name}: {permissions:?}"));
     }
     let revision = keys["states"][0]["revision"].as_i64().expect("a revision");
-    Some(Served::Answers { revision, healthy: servers.healthy(), lines })
+    let healthy = servers.healthy();
+    let writes = servers.etcdctl(user, &["put", "zz/written", "after", "--command-timeout=5s"]).status.success();
+    Some(Served::Answers { revision, healthy, writes, lines })
 }
 
 /// The array's members, of which there are none when it is not there.

@@ -153,7 +153,7 @@ impl Judged<'_> {
     /// Whether etcd serves a damaged mutant as it serves what it was made of.
     fn alarm(&self, answer: &Served) -> Fate {
         let base = ours(&self.base.file, self.mutant.seed).expect("a store");
-        let same = matches!(answer, Served::Answers { revision, healthy: true, lines } if *revision == base.revision && *lines == base.lines);
+        let same = matches!(answer, Served::Answers { revision, healthy: true, writes: true, lines } if *revision == base.revision && *lines == base.lines);
         if same { Fate::Alarm } else { Fate::Judged }
     }
 }
@@ -165,7 +165,7 @@ pub fn compared(found: &Ours, answer: &Served) -> Option<String> {
         Served::NotRestored(said) => Some(format!("  not restored: {said}")),
         Served::NotStarted(said) => Some(format!("  not started: {said}")),
         Served::Refused(said) => Some(format!("  refused: {said}")),
-        Served::Answers { revision, healthy, lines } => {
+        Served::Answers { revision, healthy, writes, lines } => {
             let mut said = difference(&found.lines, lines);
             if *revision != found.revision {
                 said += &format!("    revision {} is {revision} for etcd\n", found.revision);
@@ -173,6 +173,9 @@ pub fn compared(found: &Ours, answer: &Served) -> Option<String> {
             let alarmed = found.lines.iter().any(|line| line.starts_with("alarm"));
             if !healthy && !alarmed {
                 said += "    it is not healthy\n";
+            }
+            if !writes && !alarmed {
+                said += "    it takes no write\n";
             }
             (!said.is_empty()).then(|| format!("  served otherwise:\n{said}"))
         }
