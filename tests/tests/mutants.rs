@@ -9,7 +9,7 @@ use etcdsnap_tests::at_once::each;
 use etcdsnap_tests::build::history::revision_key;
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::mutants::served::{built, ours, served};
+use etcdsnap_tests::mutants::served::{Served, built, ours, served};
 use etcdsnap_tests::mutants::trial::{ROOT, Tally, bases, compared};
 use etcdsnap_tests::mutants::{self, fuzzed};
 use etcdsnap_tests::read::{File, database_of};
@@ -20,8 +20,8 @@ use etcdsnap_tests::{case, damage, judge, starts};
 const FIRST: u64 = 1;
 
 /// Mutants that every run judges, and servers that it starts on them.
-const SAMPLE: usize = 240;
-const STARTED: usize = 12;
+const SAMPLE: usize = 600;
+const STARTED: usize = 40;
 
 #[test]
 fn what_is_called_sound_is_served_as_core_says() {
@@ -70,15 +70,21 @@ fn a_mark_of_compaction_far_above_a_bumped_revision_is_found_in_all_ways() {
     }
 }
 
-/// etcd 3.6 and 3.7 look the cluster version up as it stands.
+/// etcd 3.6 and 3.7 look the cluster version up as it stands, and refuse every request under one that they do not find.
 #[test]
 fn a_cluster_version_that_no_etcd_writes_is_damage() {
     for version in ["3.7.0+meta", "3.7.0-rc.0", "3.07.0", "03.7.0"] {
         let mut tree = File::new(database_of(&case::named("3.7-history").bytes()).to_vec()).tree();
         tree.bucket("cluster").put("clusterVersion", version);
-        let report = judge::walk(&with_trailer(&write(&tree, &Layout::plain(4096, 1)).database));
+        let file = with_trailer(&write(&tree, &Layout::plain(4096, 1)).database);
+        let report = judge::walk(&file);
         let codes: Vec<_> = report.findings.counts().keys().map(|code| code.as_str()).collect();
         assert_eq!((report.verdict, codes), (Verdict::Damaged, vec!["version-impossible"]), "{version}");
+        if version == "3.7.0-rc.0"
+            && let Some(answer) = served("3.7", &file, None, None)
+        {
+            assert!(matches!(&answer, Served::Refused(said) if said.contains("not capable")), "{answer:?}");
+        }
     }
 }
 

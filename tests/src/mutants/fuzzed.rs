@@ -34,8 +34,9 @@ pub fn good() -> Vec<(String, Vec<u8>)> {
                 };
                 let interrupted = seeds.len() % 5 == 1;
                 let life = Life { transactions, keys, longest_value, interrupted, ..life.clone() };
-                let member = member(&life, &layout, version, seed);
-                seeds.push((format!("good-{number}-{transactions}-{seed}"), with_trailer(&member.built.database)));
+                let files = (seed..).map(|seed| with_trailer(&member(&life, &layout, version, seed).built.database));
+                let file = files.into_iter().find(|file| file.len() <= 16 << 10).expect("a small one");
+                seeds.push((format!("good-{number}-{transactions}-{seed}"), file));
             }
         }
     }
