@@ -130,7 +130,7 @@ impl Judged<'_> {
             return Fate::NoServers;
         };
         if self.report.verdict == Verdict::Damaged {
-            return self.alarm(&answer);
+            return self.alarm(&found, &answer);
         }
         if found.auth && password(&self.mutant.file) != self.base.password || found.shortest_lease < SHORT_LEASE {
             // It must start all the same.
@@ -151,9 +151,14 @@ impl Judged<'_> {
     }
 
     /// Whether etcd serves a damaged mutant as it serves what it was made of.
-    fn alarm(&self, answer: &Served) -> Fate {
+    fn alarm(&self, found: &Ours, answer: &Served) -> Fate {
         let base = ours(&self.base.file, self.mutant.seed).expect("a store");
-        let same = matches!(answer, Served::Answers { revision, healthy: true, writes: true, lines } if *revision == base.revision && *lines == base.lines);
+        let same = match answer {
+            Served::Answers { revision, healthy, writes, lines } => {
+                *healthy && *writes && *revision == base.revision && *lines == base.lines && found.auth == base.auth
+            }
+            _ => false,
+        };
         if same { Fate::Alarm } else { Fate::Judged }
     }
 }
