@@ -174,7 +174,7 @@ codes! {
         "A key is attached to a lease that does not exist, so it will never expire."
         "After a restore, look whether this key should still be there." }
     LeaseMalformed "lease-malformed" Damage {
-        "A lease cannot be read; etcd stops when it meets one."
+        "A lease cannot be read, and etcd stops when it meets one; or its time is one that etcd never grants, and the lease ends with all its keys as soon as a server starts."
         "Use another copy or another snapshot." }
     MetaMalformed "meta-malformed" Damage {
         "A value of bucket `meta` has the wrong size or form; etcd stops or starts from a wrong index."

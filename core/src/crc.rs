@@ -1,5 +1,7 @@
 //! CRC-32C (Castagnoli), the polynomial of every hash that etcd computes, and the arithmetic that joins two of them.
 
+use std::sync::LazyLock;
+
 /// The polynomial 0x1EDC6F41 with its bits reversed, as a register that shifts right holds it.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
@@ -16,20 +18,26 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 ///
 /// `crc(A‖B) = crc(A)·x^(8·|B|) ⊕ crc(B)` over GF(2) modulo the polynomial. The powers for lengths up to 16 MiB are tabulated
 /// (32 KiB), so that joining the digests of neighbouring pages is one multiplication each, not thirty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Combiner {
     /// `x^(8n)` for n below [`STEP`].
-    small: Vec<u32>,
+    small: &'static [u32],
     /// `x^(8·STEP·n)` for n below [`STEP`].
-    large: Vec<u32>,
+    large: &'static [u32],
 }
+
+/// Both tables, computed once: that takes longer than a small file.
+static TABLES: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
+    let byte = shift_by_one_byte(ONE);
+    let small = powers(byte);
+    let step = small.last().map_or(ONE, |last| multiply(*last, byte));
+    [small, powers(step)]
+});
 
 impl Default for Combiner {
     fn default() -> Self {
-        let byte = shift_by_one_byte(ONE);
-        let small = powers(byte);
-        let step = small.last().map_or(ONE, |last| multiply(*last, byte));
-        Self { small, large: powers(step) }
+        let [small, large] = &*TABLES;
+        Self { small, large }
     }
 }
 

@@ -1,3 +1,3 @@
 //! Any bytes are answered, by walk and by sweep alike.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| etcdsnap_tests::judge::verify_any(bytes));
+etcdsnap_fuzz::snapshots!(etcdsnap_tests::judge::verify_any);

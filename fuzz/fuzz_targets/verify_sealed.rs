@@ -1,3 +1,3 @@
 //! The same for bytes whose meta pages and SHA-256 are made right first, so that the fuzzer gets past them.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| etcdsnap_tests::judge::verify_sealed(bytes));
+etcdsnap_fuzz::snapshots!(etcdsnap_tests::judge::verify_sealed);

@@ -38,6 +38,7 @@ pub fn run(program: &Path, args: &[&str]) -> Output {
 ///
 /// # Panics
 /// When no copy can be written.
+#[cfg(feature = "harness")]
 #[must_use]
 pub fn bbolt_check(bbolt: &Path, database: &[u8]) -> (bool, String) {
     let copy = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use etcdsnap_core::Verdict;
+use etcdsnap_tests::at_once::each;
 use etcdsnap_tests::damage::{self, Damage, Trailer};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::server::{initial_cluster, seats};
@@ -16,9 +16,6 @@ use etcdsnap_tests::{case, judge, programs};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 const SERVERS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
-
-/// Servers that run at the same time.
-const AT_ONCE: usize = 4;
 
 /// A change that a version's file has nothing for.
 const NOTHING: &str = "–";
@@ -102,26 +99,6 @@ fn record(table: &str, rows: &[Vec<String>]) {
     let lines: Vec<_> = head.chain(rows).collect();
     std::fs::write(document(), format!("{before}{begin}{}\n<!-- end -->{after}", lines.join("\n")))
         .expect("a document");
-}
-
-/// Does work on several threads at once.
-fn each<T: Send, R: Send>(work: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let queue = Mutex::new(work.into_iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((index, item)) = queue.lock().expect("a queue").next() else { return };
-                    let result = run(item);
-                    done.lock().expect("a list").push((index, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().expect("a list");
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn served(outcome: Option<Outcome>) -> Option<Service> {

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read};
 use zstd::stream::raw::{DParameter, Decoder as Context, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 
+use crate::broken;
 use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 
 /// One frame.
@@ -46,7 +47,7 @@ impl<R: BufRead> Read for Frame<R> {
             let bytes = self.packed.fill_buf()?;
             let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(out));
             // Zero at the end of the frame, when all of it was handed out.
-            let missing = self.context.run(&mut input, &mut output).map_err(for_want_of_memory)?;
+            let missing = self.context.run(&mut input, &mut output).map_err(told)?;
             let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
             self.packed.consume(read);
             self.ended = missing == 0;
@@ -61,9 +62,16 @@ impl<R: BufRead> Read for Frame<R> {
     }
 }
 
-/// The window is allocated when the first block is read. That this fails says nothing about the file.
-fn for_want_of_memory(error: io::Error) -> io::Error {
+/// What an error of the library means. The window is allocated when the first block is read; that this fails says nothing about the file. A block that holds more than its frame says finds
+/// no room in a buffer of ours or of the library's, by how much is asked for at once.
+fn told(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<zstd::Error>());
-    let memory = cause.is_some_and(|cause| cause.is(ZSTD_ErrorCode::ZSTD_error_memory_allocation));
-    if memory { io::ErrorKind::OutOfMemory.into() } else { error }
+    let is = |code| cause.is_some_and(|cause| cause.is(code));
+    if is(ZSTD_ErrorCode::ZSTD_error_memory_allocation) {
+        io::ErrorKind::OutOfMemory.into()
+    } else if is(ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) {
+        broken("a block in it holds more than its frame says")
+    } else {
+        error
+    }
 }

@@ -4,9 +4,11 @@ mod bench;
 mod demo;
 mod duckdb;
 mod findings;
+mod fuzz;
 mod imports;
 mod install;
 mod lint;
+mod mutants;
 mod page;
 mod pinned;
 mod proto;
@@ -45,6 +47,10 @@ enum Chore {
     Reference(reference::Arguments),
     /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
     Record(record::Arguments),
+    /// Change the recorded snapshots in ways that know the format, judge them, and compare what real servers make of them (needs Go)
+    Mutants(mutants::Arguments),
+    /// Run the fuzz targets in turn: executions, edges, and what they find (needs a C++ compiler)
+    Fuzz(fuzz::Arguments),
     /// Build the page into one self-contained file, web/dist/index.html (needs Node.js)
     Page(page::Arguments),
     /// Measure status and verify on large snapshots beside the reference programs (needs Go)
@@ -66,6 +72,8 @@ fn main() -> ExitCode {
         Chore::Findings => findings::write(),
         Chore::Reference(arguments) => reference::run(&arguments),
         Chore::Record(arguments) => record::run(&arguments),
+        Chore::Mutants(arguments) => mutants::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments),
         Chore::Page(arguments) => page::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Sha256 { file } => sha256::run(&file),

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::data_dir::{FileName, Mark};
 use rustix::fs::OFlags;
 
-use super::database_of;
 use crate::error::Error;
 use crate::printable::printable_path;
 
@@ -54,6 +53,12 @@ pub fn is_data_dir(path: &Path) -> bool {
 fn member_folder(path: &Path) -> Option<PathBuf> {
     let has_parts = |folder: &PathBuf| folder.join("snap").is_dir() || folder.join("wal").is_dir();
     [path.join("member"), path.to_owned()].into_iter().find(has_parts)
+}
+
+/// Where a directory has its database.
+pub(crate) fn database_of(directory: &Path) -> Option<PathBuf> {
+    let paths = ["member/snap/db", "snap/db", "db"].map(|below| directory.join(below));
+    paths.into_iter().find(|path| path.is_file())
 }
 
 impl MemberFiles {

@@ -2,11 +2,11 @@
 
 mod directory_report;
 mod in_use;
-mod member_files;
+pub(crate) mod member_files;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -209,10 +209,4 @@ fn read_log(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>)
 fn open_source(path: &Path) -> Result<FileSource, Error> {
     let file = member_files::open(path)?;
     FileSource::new(file, path).map_err(|cause| Error::Open { path: path.to_owned(), cause })
-}
-
-/// Where a directory has its database.
-pub(crate) fn database_of(directory: &Path) -> Option<PathBuf> {
-    let paths = ["member/snap/db", "snap/db", "db"].map(|below| directory.join(below));
-    paths.into_iter().find(|path| path.is_file())
 }

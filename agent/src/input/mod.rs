@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::HEAD_LEN;
 use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
-use crate::data_dir::{database_of, is_data_dir};
+use crate::data_dir::member_files::{database_of, is_data_dir};
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
 use crate::progress::Progress;

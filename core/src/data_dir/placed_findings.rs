@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::code::Code;
 use crate::finding::{Finding, Findings};
-use crate::severity::{Severity, Verdict};
 use crate::limits::DIRECTORY_FINDINGS;
+use crate::severity::{Severity, Verdict};
 
 /// A finding and the file that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -18,6 +18,9 @@ use crate::etcd::small_value::small;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
 
+/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in its `lease/lessor.go`.
+const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
+
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =
     &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
@@ -27,9 +30,6 @@ pub const REQUIRED: &[&str] =
 pub fn is_required(bucket: &[u8]) -> bool {
     REQUIRED.iter().any(|name| name.as_bytes() == bucket)
 }
-
-/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in etcd's `server/lease/lessor.go`.
-const MAX_TTL: i64 = 9_000_000_000;
 
 /// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
 pub const JUDGED_LAST: &[(&str, &str)] = &[
@@ -133,15 +133,15 @@ impl Facts {
         if lease.id != id {
             return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
         }
-        // Seconds become nanoseconds of 64 bits when etcd starts, so a larger lease ends at once, with its keys.
-        let lasts = (1..=MAX_TTL).contains(&lease.ttl) && (0..=lease.ttl).contains(&lease.remaining_ttl);
+        self.leases.insert(id);
+        // Servers count in nanoseconds: a longer time overflows, and the lease ends at once with all of its keys.
+        let Lease { ttl, remaining_ttl, .. } = lease;
+        let lasts = (1..=MAX_LEASE_SECONDS).contains(&ttl) && (0..=ttl).contains(&remaining_ttl);
         if id == 0 || !lasts {
-            let Lease { ttl, remaining_ttl, .. } = lease;
             return Err(format!(
-                "lease {id:x} lasts {ttl} seconds, {remaining_ttl} of them left: etcd gives no lease an id of 0, nor less than 1 second or more than {MAX_TTL}"
+                "lease {id:x} is granted for {ttl} seconds, of which {remaining_ttl} are left; etcd grants 1 to {MAX_LEASE_SECONDS}, and no id of 0"
             ));
         }
-        self.leases.insert(id);
         Ok(Known::Yes)
     }
 
@@ -257,6 +257,15 @@ mod tests {
         assert_eq!(facts.take(b"meta", b"term", &[0; 7]).map_err(|(code, _)| code), Err(Code::MetaMalformed));
         assert_eq!(facts.take(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
         assert_eq!(facts.term, Some(3));
+        let mut lease = |ttl, remaining_ttl| {
+            let message = Lease { id: 7, ttl, remaining_ttl }.encode_to_vec();
+            facts.take(b"lease", &7_i64.to_be_bytes(), &message).map_err(|(code, _)| code)
+        };
+        assert_eq!([lease(1, 0), lease(MAX_LEASE_SECONDS, 600)], [Ok(()); 2]);
+        assert_eq!(lease(60, 61), Err(Code::LeaseMalformed));
+        for (ttl, remaining) in [(0, 0), (-5, 0), (MAX_LEASE_SECONDS + 1, 0), (60, i64::MAX), (60, -1)] {
+            assert_eq!(lease(ttl, remaining), Err(Code::LeaseMalformed), "{ttl} {remaining}");
+        }
         assert_eq!(facts.take(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
     }
 }

@@ -51,7 +51,7 @@ pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Co
             let text = format!("The storage version is {storage}, but the cluster version is {cluster}; {known}.");
             Some((Code::VersionImpossible, "storageVersion", text))
         }
-        (false, false) if cluster_is.is_some_and(|version| !is_cluster_version(version)) => {
+        (false, false) if cluster_is.is_some_and(|version| !is_cluster_version(version, cluster)) => {
             let text = format!(
                 "The cluster version is {cluster}; etcd writes 3.0.0, 3.1.0 and so on, and serves nothing under another."
             );
@@ -66,8 +66,8 @@ pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Co
 }
 
 /// Whether this is a version that a cluster can have: etcd 3.6 and later look it up whole, and refuse every request under one that they do not find.
-fn is_cluster_version((major, minor, patch): (u64, u64, u64)) -> bool {
-    major == NEWEST.0 && minor <= NEWEST.1 && patch == 0
+fn is_cluster_version((major, minor, patch): (u64, u64, u64), text: &str) -> bool {
+    major == NEWEST.0 && minor <= NEWEST.1 && patch == 0 && text == format!("{major}.{minor}.{patch}")
 }
 
 /// The oldest etcd that etcd's own rules let start on a store with these versions, as `MAJOR.MINOR`.
@@ -102,7 +102,9 @@ mod tests {
             }
             assert_eq!(code(Some("3.8.0"), storage), Some(Code::VersionImpossible));
         }
-        for (cluster, storage) in [("1.6.0", None), ("3.6.4", Some("3.6.0"))] {
+        for (cluster, storage) in
+            [("1.6.0", None), ("3.6.4", Some("3.6.0")), ("3.7.0+meta", None), ("3.7.0-rc.0", None), ("3.07.0", None)]
+        {
             assert_eq!(code(Some(cluster), storage), Some(Code::VersionImpossible), "{cluster}");
         }
         assert_eq!(code(Some("3.0.0"), None), None);

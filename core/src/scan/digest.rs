@@ -19,13 +19,13 @@ pub struct LeafDigest {
     pub run: Run,
     /// Pages it occupies, overflow pages counted.
     pub pages: u32,
-    /// Entries, phantoms of a revision bump counted.
+    /// Entries.
     pub entries: u32,
     /// Tombstones among them.
     pub tombstones: u32,
     /// First and last key; none only in a digest that was never filled.
     pub ends: Option<(RevisionKey, RevisionKey)>,
-    /// One record an entry, in order; phantoms have none.
+    /// One record an entry, in order: a leaf with the empty value of a revision bump has no digest.
     pub records: Vec<Record>,
     /// By how much the main revision of each record exceeds the one before it (the first entry's for the first), LEB128: about a byte a record. Only a
     /// sweep keeps them, for the one page of a file in which a mark of compaction falls between two entries.

@@ -126,9 +126,7 @@ impl Fold for KeyFold<'_> {
         } else {
             let Some(mains) = digest.mains().map(Iterator::collect::<Vec<_>>) else { return false };
             digest.records.iter_mut().zip(&mains).for_each(|(record, main)| record.set_era(marks.era(*main)));
-            // Of an empty value nothing but its number is known here. A restore writes it at the revision up to which it compacts.
-            let phantoms = u64::from(digest.entries) > digest.records.len() as u64;
-            self.tally.has_compacted |= phantoms || mains.contains(&marks.last_compaction());
+            self.tally.has_compacted |= mains.contains(&marks.last_compaction());
         }
         self.tally.first_at.get_or_insert(at);
         self.add(digest);

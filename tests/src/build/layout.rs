@@ -2,6 +2,9 @@
 
 use crate::dice::Dice;
 
+/// bbolt refuses a file of less than two pages of its machine.
+const LEAST_BYTES: usize = 16 * 1024;
+
 /// Whether the free pages are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freelist {
@@ -32,6 +35,8 @@ pub struct Layout {
     pub scatter: bool,
     /// Unused room in pages and free pages hold old bytes instead of zeros.
     pub dirty: bool,
+    /// Free pages fill the file up to this many bytes.
+    pub least_bytes: usize,
     /// Seed of all random choices.
     pub seed: u64,
 }
@@ -50,6 +55,7 @@ impl Layout {
             inline: 100,
             scatter: false,
             dirty: false,
+            least_bytes: LEAST_BYTES,
             seed,
         }
     }
@@ -68,6 +74,7 @@ impl Layout {
             inline: *dice.pick(&[100, 100, 50, 0]),
             scatter: dice.chance(80),
             dirty: dice.chance(70),
+            least_bytes: LEAST_BYTES,
             seed: dice.bits(),
         }
     }

@@ -5,9 +5,6 @@ use super::pack::{HEADER, header, pack, page_bytes};
 use super::tree::Bucket;
 use crate::dice::Dice;
 
-/// bbolt refuses a file of less than two pages of its machine; free pages fill it up to this many bytes.
-const SMALLEST: usize = 16 * 1024;
-
 /// A file that was written.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -44,7 +41,7 @@ pub fn write(root: &Bucket, layout: &Layout) -> Built {
         runs.push((Run::Tree(i), page.size().div_ceil(size) + spare));
     }
     let used: usize = runs.iter().map(|(_, pages)| pages).sum();
-    let free_pages = layout.free_pages.max((SMALLEST / size).saturating_sub(used));
+    let free_pages = layout.free_pages.max((layout.least_bytes / size).saturating_sub(used));
     runs.extend((0..free_pages).map(|_| (Run::Free, 1)));
     if layout.freelist == Freelist::Synced {
         let ids = free_pages + usize::from(free_pages >= 0xFFFF);

@@ -7,7 +7,7 @@ use prost::Message;
 use super::Damage;
 use super::Place::{self, Entry, Nowhere};
 use crate::build::history::revision_key;
-use crate::build::message::KeyValue;
+use crate::build::message::{KeyValue, Lease};
 use crate::build::{Bucket, Node};
 
 const REVISION: &[&str] = &["revision-malformed"];
@@ -59,6 +59,8 @@ pub const ALL: &[Damage] = &[
     Damage::content("tombstone_that_looks_like_a_put", &["keyvalue-revision", "keyvalue-history"], tombstone_made_put),
     Damage::content("lease_of_a_key_missing", &["lease-missing"], lease_of_a_key_missing),
     Damage::content("leases_all_missing", &["lease-missing"], leases_missing),
+    Damage::content("lease_of_a_time_that_overflows", &["lease-malformed"], |root| lease_time(root, i64::MAX)),
+    Damage::content("lease_of_no_time", &["lease-malformed"], |root| lease_time(root, 0)),
     Damage::content("finished_above_scheduled", MARKS, finished_above_scheduled),
     Damage::content("finished_without_scheduled", MARKS, finished_without_scheduled),
     Damage::content("superseded_revisions_below_the_mark", MARKS, superseded_below_the_mark),
@@ -258,6 +260,14 @@ fn leases_missing(root: &mut Bucket) -> Option<Place> {
     root.bucket("lease").value(&leased.value.lease.to_be_bytes())?;
     root.bucket("lease").entries.clear();
     Some(Nowhere)
+}
+
+/// Seconds that the lease of a living key is granted for.
+fn lease_time(root: &mut Bucket, ttl: i64) -> Option<Place> {
+    let id = alive(root).into_iter().map(|put| put.value.lease).find(|lease| *lease != 0)?;
+    root.bucket("lease").value(&id.to_be_bytes())?;
+    root.bucket("lease").put(id.to_be_bytes(), Lease { id, ttl, remaining_ttl: 0 }.encode_to_vec());
+    Some(Entry("lease", id.to_be_bytes().to_vec()))
 }
 
 fn finished_above_scheduled(root: &mut Bucket) -> Option<Place> {

@@ -1,0 +1,62 @@
+//! Unpacks bytes in several ways, which must come to the same.
+
+use std::io::Cursor;
+
+use etcdsnap_unpack::{Format, UnpackError, Unpacked};
+
+/// Bytes after which enough has come out: a few bytes of a fuzzer may claim gigabytes.
+const MOST: usize = 1 << 20;
+
+/// For a fuzzer: any bytes are unpacked in every format without a panic, and large and small reads give the same bytes or the same kind of error.
+///
+/// How much comes before an error may differ: inflate drops what a call wrote when it fails. So may its words: what is wrong first depends on where a call ends.
+///
+/// # Panics
+/// When they do not.
+pub fn unpack_any(bytes: &[u8]) {
+    for format in [Format::Gzip, Format::Zip, Format::Zstd] {
+        let (whole, said) = unpack(format, bytes, MOST);
+        let (pieces, again) = unpack(format, bytes, 1 + bytes.len() % 611);
+        let common = whole.len().min(pieces.len());
+        assert!(whole[..common] == pieces[..common], "{format}: other bytes");
+        let kind = |error: &Option<UnpackError>| error.as_ref().map(std::mem::discriminant);
+        assert_eq!(kind(&said), kind(&again), "{format}: {said:?} {again:?}");
+        for error in [&said, &again].into_iter().flatten() {
+            assert!(!error.to_string().contains("uffer"), "{format}: nobody knows our buffers: {error}");
+        }
+        assert!(said.is_some() || whole.len() == pieces.len(), "{format}: {} and {} bytes", whole.len(), pieces.len());
+    }
+}
+
+/// What comes out, read in pieces of this length, and the error.
+fn unpack(format: Format, bytes: &[u8], piece: usize) -> (Vec<u8>, Option<UnpackError>) {
+    let mut out = Vec::new();
+    let mut unpacked = match Unpacked::new(format, Cursor::new(bytes)) {
+        Ok(unpacked) => unpacked,
+        Err(error) => return (out, Some(error)),
+    };
+    let stored = unpacked.stored();
+    let mut room = vec![0; piece];
+    let error = loop {
+        let piece = piece.min(MOST - out.len());
+        match unpacked.fill(&mut room[..piece]) {
+            Ok(count) => {
+                out.extend_from_slice(&room[..count]);
+                if count < piece || out.len() == MOST {
+                    break None;
+                }
+            }
+            Err((count, error)) => {
+                out.extend_from_slice(&room[..count]);
+                break Some(error);
+            }
+        }
+    };
+    if let (Some(stored), None) = (stored, &error)
+        && out.len() < MOST
+    {
+        let (from, to) = (stored.start as usize, stored.end as usize);
+        assert!(bytes.get(from..to) == Some(&out), "the stored bytes are those that come out");
+    }
+    (out, error)
+}

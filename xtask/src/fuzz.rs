@@ -1,0 +1,139 @@
+//! Runs the fuzz targets in turn: builds them for libFuzzer with the pinned stable toolchain, writes their seeds, and says how far each came.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::repo;
+
+/// What makes a program report to libFuzzer which edges it takes and what it compares, as cargo-fuzz has it with `-s none`. No sanitizer: there is no `unsafe`.
+const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
+
+/// Bytes of an input at most.
+const LONGEST: &str = "32768";
+
+/// Seconds after which an input is one that hangs; most take less than a millisecond.
+const HANGS: &str = "60";
+
+/// Options of `cargo xtask fuzz`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How long to go on, all targets together
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    minutes: u64,
+
+    /// Only this target, such as verify_sealed
+    #[arg(long, value_name = "T")]
+    target: Option<String>,
+}
+
+/// How far a target came.
+struct Run {
+    executions: u64,
+    a_second: u64,
+    edges: u64,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let targets = targets(arguments.target.as_deref())?;
+    let programs = build()?;
+    let folder = repo::root().join("target/fuzz");
+    for kind in ["snapshots", "packed"] {
+        seeds(kind, &folder.join("seeds").join(kind))?;
+    }
+    let seconds = (arguments.minutes * 60 / targets.len() as u64).max(1);
+    let mut finds = Vec::new();
+    for target in &targets {
+        let find = fuzz(target, &programs, &folder, seconds)?;
+        finds.extend(find);
+    }
+    if finds.is_empty() {
+        return Ok(());
+    }
+    bail!("the fuzzer found something. Again with:\n  {}", finds.join("\n  "));
+}
+
+/// The targets in order of name, or the one that is asked for.
+fn targets(only: Option<&str>) -> Result<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(repo::root().join("fuzz/fuzz_targets")).context("cannot list fuzz/fuzz_targets")? {
+        targets.extend(entry?.path().file_stem().map(|name| name.to_string_lossy().into_owned()));
+    }
+    targets.sort();
+    let known = targets.join(", ");
+    targets.retain(|target| only.is_none_or(|only| only == target));
+    ensure!(!targets.is_empty(), "no such target; there are {known}");
+    Ok(targets)
+}
+
+/// Builds all targets; where they are. With a target triple the flags are not those of build scripts.
+fn build() -> Result<PathBuf> {
+    let about = repo::capture(Command::new("rustc").arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target", host]);
+    cargo.args(["--target-dir", "target/fuzz"]).env("RUSTFLAGS", COVERAGE).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    repo::run(cargo.current_dir(repo::root()))?;
+    Ok(repo::root().join("target/fuzz").join(host).join("release"))
+}
+
+fn seeds(kind: &str, folder: &Path) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet", "--locked", "--package", "etcdsnap-tests", "--no-default-features"]);
+    cargo.args(["--bin", "fuzz_seeds", "--", kind]).arg(folder);
+    repo::run(cargo.current_dir(repo::root()))
+}
+
+/// Runs a target for so long; how to run it again on what it found.
+fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Option<String>> {
+    let of_target = |kind: &str| folder.join(kind).join(target);
+    let (corpus, found) = (of_target("corpus"), of_target("artifacts"));
+    fs::create_dir_all(&corpus)?;
+    fs::create_dir_all(&found)?;
+    let before = files(&found)?;
+    let log = folder.join(format!("{target}.log"));
+    let mut program = Command::new(programs.join(target));
+    program.arg(&corpus).arg(folder.join("seeds").join(if target.starts_with("unpack") {
+        "packed"
+    } else {
+        "snapshots"
+    }));
+    program.arg(format!("-max_len={LONGEST}")).arg(format!("-max_total_time={seconds}"));
+    program.arg(format!("-timeout={HANGS}")).args(["-rss_limit_mb=2048", "-print_final_stats=1"]);
+    program.arg(format!("-artifact_prefix={}/", found.display()));
+    let output = File::create(&log)?;
+    let status = program.stdout(output.try_clone()?).stderr(output).status().context("cannot start a fuzz target")?;
+    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let run = figures(&said);
+    println!("{target}: {} executions, {} a second, {} edges", run.executions, run.a_second, run.edges);
+    if status.success() {
+        return Ok(None);
+    }
+    let input = files(&found)?.into_iter().find(|file| !before.contains(file));
+    let input = input.with_context(|| format!("{target} ended with {status}: {}", log.display()))?;
+    println!("{target} ended with {status}: {}; what it said: {}", input.display(), log.display());
+    Ok(Some(format!("{} {}", programs.join(target).display(), input.display())))
+}
+
+/// The figures in what libFuzzer prints.
+fn figures(said: &str) -> Run {
+    let stat = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(&format!("stat::{name}:")));
+        line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    };
+    let edges = said.lines().filter_map(|line| line.split_once("cov: ")?.1.split(' ').next()?.parse().ok()).next_back();
+    Run {
+        executions: stat("number_of_executed_units"),
+        a_second: stat("average_exec_per_sec"),
+        edges: edges.unwrap_or(0),
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}

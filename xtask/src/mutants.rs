@@ -1,0 +1,38 @@
+//! Mutants of the recorded snapshots against real servers: the program `mutants` of the tests knows how to make and to ask; here it gets the servers.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{reference, repo};
+
+/// Options of `cargo xtask mutants`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How long to go on
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    minutes: u64,
+
+    /// Seed of the first mutant; the next ones have the numbers after it
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+
+    /// Make only the mutant of this seed, say what it is, and start a server on it whatever the verdict
+    #[arg(long, value_name = "S", conflicts_with_all = ["minutes", "seed"])]
+    only: Option<u64>,
+}
+
+/// The chore.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    for version in reference::versions()? {
+        reference::ensure_version(&version)?;
+    }
+    reference::ensure_own("history")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet", "--locked", "--package", "etcdsnap-tests", "--bin", "mutants", "--"]);
+    match arguments.only {
+        Some(seed) => cargo.args(["--only", &seed.to_string()]),
+        None => cargo.args(["--minutes", &arguments.minutes.to_string(), "--seed", &arguments.seed.to_string()]),
+    };
+    repo::run(cargo.current_dir(repo::root()))
+}
