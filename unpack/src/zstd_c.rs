@@ -13,6 +13,9 @@ use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 pub(crate) struct Frame<R> {
     packed: R,
     context: Context<'static>,
+    /// Whether a byte came out. Until then the library is given room for one: with room for all that a frame says it holds, it unpacks the frame by another way, which
+    /// judges some damage otherwise, so that the answer would depend on how much is asked for at once.
+    begun: bool,
     ended: bool,
 }
 
@@ -33,7 +36,7 @@ impl<R: BufRead> Decoder<R> for Frame<R> {
                 context
             }
         };
-        Ok(Self { packed, context, ended: false })
+        Ok(Self { packed, context, begun: false, ended: false })
     }
 
     fn into_parts(self) -> io::Result<(R, Self::Spare)> {
@@ -45,11 +48,14 @@ impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while !self.ended {
             let bytes = self.packed.fill_buf()?;
-            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(out));
+            let room = if self.begun { out.len() } else { out.len().min(1) };
+            let room = out.get_mut(..room).unwrap_or_default();
+            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(room));
             // Zero at the end of the frame, when all of it was handed out.
             let missing = self.context.run(&mut input, &mut output).map_err(told)?;
             let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
             self.packed.consume(read);
+            self.begun |= written > 0;
             self.ended = missing == 0;
             if written > 0 || out.is_empty() {
                 return Ok(written);
