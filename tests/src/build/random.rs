@@ -34,7 +34,7 @@ fn bucket(dice: &mut Dice, entries: usize, page_size: usize, depth: usize) -> Bu
     let mut bucket = Bucket { sequence: dice.bits() % 5, ..Bucket::default() };
     let longest = *dice.pick(&[0, 10, 100, page_size, 4 * page_size.min(8192)]);
     for _ in 0..entries {
-        let key_len = if dice.chance(3) { dice.between(1, page_size) } else { dice.between(1, 40) };
+        let key_len = if dice.chance(3) { dice.between(1, page_size.min(32_768)) } else { dice.between(1, 40) };
         let key = dice.bytes(key_len);
         let node = if depth < 3 && dice.chance(3) {
             let below = dice.below(1 + entries / 4);

@@ -119,7 +119,7 @@ fn some_update(root: &mut Bucket) -> Option<Put> {
 fn emptied_within_a_transaction(root: &mut Bucket) -> Option<Place> {
     let keys: Vec<Vec<u8>> = root.bucket("key").entries.keys().cloned().collect();
     let alike = |pair: &&[Vec<u8>]| pair[0][..8] == pair[1][..8] && pair[1].len() == 17;
-    let key = keys.windows(2).filter(alike).last()?[1].clone();
+    let key = keys.windows(2).rfind(alike)?[1].clone();
     root.bucket("key").put(key.clone(), "");
     Some(Entry("key", key))
 }
