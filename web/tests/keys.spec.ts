@@ -105,6 +105,33 @@ test("deleted keys are found, with their last value", async ({ inspector }) => {
   expect(JSON.parse(await page.getByTestId("key-value").innerText())).toEqual(JSON.parse(text));
 });
 
+test("a search says of deleted keys that it would find, and shows them", async ({ inspector }) => {
+  const { page } = inspector;
+  await openKeys(inspector, sample);
+  await page.getByLabel("Which keys").selectOption("deleted");
+  const gone = (await page.getByTestId("keys-list").locator("[data-key]").first().getAttribute("data-key")) ?? "";
+  await page.getByLabel("Which keys").selectOption("live");
+  await page.getByTestId("keys-search").fill(gone);
+  await expect(page.getByTestId("keys-total")).toContainText("0 keys");
+  const offer = page.getByText("1 deleted one of that name");
+  await expect(offer).toBeVisible();
+  await offer.getByRole("button", { name: "show" }).click();
+  await expect(page.getByTestId("keys-list").locator("[data-key]").first()).toHaveAttribute("data-key", gone);
+});
+
+test("files of one name have tabs of their own, and Back leads to the right one", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.open(sample);
+  await inspector.open(sample);
+  await expect(page.getByRole("tab", { name: "sample.db (2)" })).toHaveAttribute("aria-selected", "true");
+  await page.keyboard.press("6");
+  await page.getByRole("tab").first().click();
+  await page.keyboard.press("2");
+  await page.goBack();
+  await page.goBack();
+  await expect(page.getByRole("tab", { name: "sample.db (2)" })).toHaveAttribute("aria-selected", "true");
+});
+
 test("the tree opens and closes by the keyboard, and has every key once", async ({ inspector }) => {
   // A click for each folder.
   test.slow();

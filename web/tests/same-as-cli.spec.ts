@@ -10,7 +10,13 @@ const folder = mkdtempSync(join(tmpdir(), "etcdsnap-page-"));
 async function compare(inspector: Inspector, file: string): Promise<void> {
   const expected = verify(file);
   expect(await inspector.judge(file)).toBe(expected.verdict);
-  expect((await inspector.codes()).sort()).toEqual(expected.findings.map(({ code }) => code).sort());
+  // What only follows from other damage is named under it; all of it stands in Findings.
+  const codes = expected.findings.map(({ code }) => code).sort();
+  const causes = new Set(expected.findings.filter(({ because }) => because === undefined).map(({ code }) => code));
+  expect((await inspector.codes()).sort()).toEqual(codes.filter((code) => causes.has(code)));
+  for (const code of new Set(codes.filter((code) => !causes.has(code)))) {
+    await expect(inspector.page.getByText(/these only follow from it/)).toContainText(`${code} × `);
+  }
   if (expected.status !== null) {
     const { hash, revision, totalKey, totalSize, version, totalEntries } = expected.status;
     expect(await inspector.text("status-hash")).toBe(hash.toString(16));

@@ -38,7 +38,7 @@ export interface CliStatus {
 export interface CliReport {
   file: string;
   verdict: string;
-  findings: { code: string }[];
+  findings: { code: string; because?: string }[];
   sha256: { present: boolean; expected: string | null; actual: string | null };
   status: CliStatus | null;
 }
