@@ -12,7 +12,7 @@ use super::other_users::{WRITABLE_BY_OTHERS, is_open_to_others, is_owner_trusted
 const STICKY: u32 = 0o1000;
 
 /// Deeper than any directory lies.
-const DEEPEST: usize = 4096;
+pub(crate) const DEEPEST: usize = 4096;
 
 /// The innermost of the directories around `path` in which somebody could have given something that name, or moved it there, who is not this user, root, or the owner
 /// of what is there (who gains nothing in a directory that is theirs as well); `None` when there is none. `directory` is what `path` leads to.

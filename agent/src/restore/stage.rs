@@ -150,8 +150,11 @@ impl Wanted<'_> {
     /// Removes what killed runs left, looks whether the targets are free, and makes the stages.
     pub fn begin(&self) -> Result<Stage, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
-        let before = self.before(&targets)?;
+        self.before(&targets)?;
         self.sweep(&targets)?;
+        // A log that was left in place may have been where this one goes.
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        let before = self.before(&targets)?;
         let mut refused = None;
         for layout in self.layouts(&targets, &before)? {
             match self.make(&targets, &layout, &before) {

@@ -15,6 +15,7 @@ use super::error::RestoreError;
 use super::files::failed;
 use super::log_notes::{NOTES, StageNote, read_small, remove_log};
 use super::stage_directory::{CONTENT, MARKER, PROBE, marker, slots};
+use crate::fsx::around::DEEPEST;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::leftover::is_private;
@@ -114,6 +115,23 @@ fn names(directory: &Directory) -> Option<Vec<String>> {
     Some(names)
 }
 
+/// Whether a directory is `name` in `parent`, or lies somewhere in it.
+fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
+    let outer = parent.open_below(Path::new(name)).and_then(|outer| outer.identity());
+    let (Ok(outer), Ok(mut inner)) = (outer, directory.again()) else { return false };
+    for _ in 0..DEEPEST {
+        let (Ok(here), Ok(around)) = (inner.identity(), inner.follow(Path::new(".."))) else { return false };
+        if here == outer {
+            return true;
+        }
+        if around.identity().is_ok_and(|around| around == here) {
+            return false;
+        }
+        inner = around;
+    }
+    false
+}
+
 impl Stale {
     fn remove(self, parent: &Directory, asked: &Asked<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
@@ -141,16 +159,16 @@ impl Stale {
     fn remove_log_of(&self, asked: &Asked<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
         let Some(note) = StageNote::read(here) else { return Ok(()) };
-        if let (Some(parent), Some(log)) = (note.parent(), note.log()) {
-            remove_stale(&parent, &log, &Asked { log: None, ..*asked })?;
-        }
+        let (Some(parent), Some(log)) = (note.parent(), note.log()) else { return Ok(()) };
+        remove_stale(&parent, &log, &Asked { log: None, ..*asked })?;
         // Once the data directory is in place, so that it is no longer in the stage, the log belongs to it.
         let unfinished = here.look(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
-        if let Some((parent, name)) = asked.log
+        if let Some((around, name)) = asked.log
             && unfinished
-            && note.is_about(parent, name)
+            // A log that lies deeper came with the directories around it.
+            && (note.is_about(around, name) || lies_in(around, &parent, &log))
         {
-            remove_log(here, parent, name).map_err(|cause| failed(&parent.path_of(name), cause))?;
+            remove_log(here, &parent, &log).map_err(|cause| failed(&parent.path_of(&log), cause))?;
         }
         Ok(())
     }

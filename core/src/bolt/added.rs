@@ -8,6 +8,7 @@ use crate::bolt::leaf::BUCKET;
 use crate::bolt::tree::{Entry, Item, Link, cut, encode, page_bytes, pages_for};
 
 /// Pages that are added, and those that are given up.
+#[derive(Clone)]
 pub(super) struct Added {
     page_size: u32,
     /// The number of the next page.

@@ -21,7 +21,7 @@ use crate::bolt::tree::{Item, Link, Node, finish};
 use crate::error::Error;
 use crate::fields::u64_le;
 use crate::finding::{Findings, excerpt};
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEPTH, REWRITTEN_BYTES};
 use crate::source::Source;
 
 /// What becomes of one bucket at the top of the database.
@@ -93,6 +93,11 @@ impl<S: Source + ?Sized> Database<'_, S> {
             root.insert(change.bucket.clone(), Op { item: Some(item), bucket: true });
         }
         let links = rewrite(&mut self.reader, &mut new, self.meta.root, root, 0)?;
+        // No bucket is taken out, so no page loses a child.
+        let links = links.ok_or_else(|| DatabaseError::Page {
+            page: self.meta.root,
+            message: "a branch page below it has a single child".into(),
+        })?;
         let root = new.root(links);
         let freelist = match self.meta.freelist {
             NO_FREELIST => NO_FREELIST,
@@ -141,13 +146,53 @@ impl<S: Source + ?Sized> Database<'_, S> {
                     new.free(root, header.overflow)?;
                     return Ok(new.bucket(sequence, merged));
                 }
-                let links = rewrite(&mut self.reader, new, root, ops, 0)?;
+                let before = new.clone();
+                let Some(links) = rewrite(&mut self.reader, new, root, ops.clone(), 0)? else {
+                    // bolt joins neighbours where a branch page would keep a single child. That is so rare here that all of the bucket is written anew.
+                    *new = before;
+                    let mut items = Vec::new();
+                    self.take_items(root, new, &mut items, &mut 0, 0)?;
+                    return Ok(new.bucket(sequence, merge(items, ops, root)?));
+                };
                 if links.is_empty() {
                     return Ok(new.bucket(sequence, Vec::new()));
                 }
                 Ok(bucket_header(new.root(links), sequence))
             }
         }
+    }
+
+    /// Frees every page of a tree, but none of the buckets in it, and hands out what it holds.
+    fn take_items(
+        &mut self,
+        page: u64,
+        new: &mut Added,
+        items: &mut Vec<Item>,
+        bytes: &mut usize,
+        depth: usize,
+    ) -> Result<(), DatabaseError> {
+        if depth > MAX_DEPTH {
+            return Err(too_deep(page));
+        }
+        let (header, node) = node(&mut self.reader, page)?;
+        new.free(page, header.overflow)?;
+        match node {
+            Node::Leaf(leaf) => {
+                let own = leaf.iter().map(|item| item.key.len().saturating_add(item.value.len()));
+                *bytes = own.fold(*bytes, usize::saturating_add);
+                items.extend(leaf);
+            }
+            Node::Branch(links) => {
+                links
+                    .into_iter()
+                    .try_for_each(|link| self.take_items(link.page, new, items, bytes, depth.saturating_add(1)))?;
+            }
+        }
+        if *bytes > REWRITTEN_BYTES {
+            let message = format!("more than {REWRITTEN_BYTES} bytes of a bucket would have to be written anew");
+            return Err(DatabaseError::Page { page, message });
+        }
+        Ok(())
     }
 
     /// Frees every page of a tree, and of the buckets in it.
@@ -221,27 +266,29 @@ impl<S: Source + ?Sized> Database<'_, S> {
 }
 
 /// What happens to a key: an item put in its place, or none.
+#[derive(Clone)]
 struct Op {
     item: Option<Item>,
     /// Whether the key may be that of a bucket.
     bucket: bool,
 }
 
-/// Copies the pages below `page` that the changes touch, and says by which pages it is replaced.
+/// Copies the pages below `page` that the changes touch, and says by which pages it is replaced; none when a branch page below the root would keep a single child, as bolt
+/// never leaves one.
 fn rewrite<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
     new: &mut Added,
     page: u64,
     mut ops: BTreeMap<Vec<u8>, Op>,
     depth: usize,
-) -> Result<Vec<Link>, DatabaseError> {
+) -> Result<Option<Vec<Link>>, DatabaseError> {
     if depth > MAX_DEPTH {
         return Err(too_deep(page));
     }
     let (header, node) = node(reader, page)?;
     new.free(page, header.overflow)?;
     match node {
-        Node::Leaf(items) => Ok(new.pages(merge(items, ops, page)?)),
+        Node::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
         Node::Branch(links) => {
             let mut replaced = Vec::new();
             let mut rest = links.into_iter().peekable();
@@ -251,10 +298,18 @@ fn rewrite<S: Source + ?Sized>(
                 if here.is_empty() {
                     replaced.push(link);
                 } else {
-                    replaced.extend(rewrite(reader, new, link.page, here, depth.saturating_add(1))?);
+                    match rewrite(reader, new, link.page, here, depth.saturating_add(1))? {
+                        Some(pages) => replaced.extend(pages),
+                        None => return Ok(None),
+                    }
                 }
             }
-            Ok(new.pages(replaced))
+            Ok(match (replaced.len(), depth) {
+                // The tree has a level less.
+                (1, 0) => Some(replaced),
+                (1, _) => None,
+                _ => Some(new.pages(replaced)),
+            })
         }
     }
 }

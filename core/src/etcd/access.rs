@@ -175,7 +175,7 @@ mod tests {
         }
         let held = Permission { perm_type: 7, ..Permission::default() };
         let role = Role { name: b"r".to_vec(), key_permission: vec![held] }.encode_to_vec();
-        assert_eq!(access.role(b"r", &role).unwrap_err().0, Code::AuthMalformed);
+        assert_eq!(access.role(b"r", &role).unwrap_err().0, Code::PermissionUnknown);
         assert_eq!(access.role(b"s", &role).unwrap_err().0, Code::AuthMalformed);
         let good = user("u", &[]);
         assert_eq!(access.user(b"u", &good.encode_to_vec()), Ok(()));

@@ -68,12 +68,18 @@ fn bucket_header_short(file: &mut File) -> Option<Place> {
     Some(Pages(vec![bucket.page]))
 }
 
-/// The value of the last bucket with pages of its own is a byte longer.
+/// The value of a bucket with pages of its own is a byte longer; what stands behind it moves on.
 fn bucket_header_long(file: &mut File) -> Option<Place> {
     let root = file.meta().root;
-    let last = file.leaves(root).last()?.clone();
-    (!file.is_inline(&last)).then_some(())?;
-    file.put_u32(last.at + 12, 17);
+    let buckets = file.leaves(root);
+    let long = buckets.iter().position(|bucket| !file.is_inline(bucket))?;
+    let (start, end) = (buckets[long].value.end, buckets.last()?.value.end);
+    (end < file.at(root) + file.page_size).then_some(())?;
+    file.bytes.copy_within(start..end, start + 1);
+    file.put_u32(buckets[long].at + 12, 17);
+    for behind in &buckets[long + 1..] {
+        file.put_u32(behind.at + 4, file.u32(behind.at + 4) + 1);
+    }
     Some(Pages(vec![root]))
 }
 

@@ -231,19 +231,20 @@ fn separator_of_a_branch_too_low(file: &mut File) -> Option<Place> {
     branches.into_iter().find_map(|v| lower(file, &v))
 }
 
-/// Takes one from the main revision in the separator of a page, unless that is one that the page before ends with.
+/// The separator of a page becomes the revision behind the last one of the page before, unless that is the page's first.
 fn lower(file: &mut File, visit: &crate::read::Visit) -> Option<Place> {
     let parent = visit.parent?;
     let key = file.branches(parent)[visit.index].1.clone();
-    let main = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
-    let lower = main(&file.bytes[key.clone()]) - 1;
     let mut before = file.branches(parent)[visit.index - 1].2;
     while file.header(before).flags == BRANCH {
         before = file.branches(before).last()?.2;
     }
     let last = file.leaves(before).last()?.key.clone();
-    (main(&file.bytes[last]) < lower).then_some(())?;
-    file.bytes[key.start..key.start + 8].copy_from_slice(&lower.to_be_bytes());
+    let mut next = file.bytes[last.start..last.start + 17].to_vec();
+    let sub = u64::from_be_bytes(next[9..].try_into().expect("eight bytes")) + 1;
+    next[9..].copy_from_slice(&sub.to_be_bytes());
+    (next.as_slice() < &file.bytes[key.start..key.start + 17]).then_some(())?;
+    file.bytes[key.start..key.start + 17].copy_from_slice(&next);
     Some(Pages(vec![visit.page]))
 }
 

@@ -67,24 +67,32 @@ fn codes_by_weight(report: &Report, shown: Shown) -> Vec<Code> {
 pub fn damage(report: &Report) -> String {
     let codes = codes_by_weight(report, Shown::First).into_iter();
     let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != Code::Sha256Mismatch);
-    codes.map(|code| findings(code, report, Shown::First)).collect()
+    codes.map(|code| findings(code, report, Shown::First) + &consequences(code, report)).collect()
 }
 
 fn group(code: Code, report: &Report, shown: Shown) -> String {
     let mut text = findings(code, report, shown);
+    if shown == Shown::First {
+        text.push_str(&consequences(code, report));
+    }
+    text.push_str(&explained(code));
+    text
+}
+
+/// What only follows from the findings of a code.
+fn consequences(code: Code, report: &Report) -> String {
     let followed: Vec<String> = report
         .findings
         .counts()
         .iter()
-        .filter(|(other, _)| **other != code && shown == Shown::First && report.findings.cause(**other) == code)
+        .filter(|(other, _)| **other != code && report.findings.cause(**other) == code)
         .map(|(other, count)| format!("{other} ({})", counted(*count, "time", "times")))
         .collect();
-    if !followed.is_empty() {
-        let text_of = format!("{}. They follow from this; verify --all lists them.", followed.join(", "));
-        text.push_str(&wrap("    so     ", "           ", &text_of));
+    if followed.is_empty() {
+        return String::new();
     }
-    text.push_str(&explained(code));
-    text
+    let text = format!("{}. They follow from this; verify --all lists them.", followed.join(", "));
+    wrap("    so     ", "           ", &text)
 }
 
 /// What a code means, and what to do.
