@@ -52,6 +52,22 @@ fn what_cannot_be_changed_is_refused() {
     assert!(Database::open(&vec![0; 100_000]).is_err());
 }
 
+/// What a page claims is given up with it, so a claim of four billion pages is refused at once.
+#[test]
+fn a_page_that_claims_all_pages_is_refused() {
+    let (root, layout) = random::bolt(3, 300);
+    let good = write(&root, &layout).database;
+    let name = root.entries.keys().next().expect("a bucket").clone();
+    let change = Change { bucket: name, kept: Kept::Nothing, ..Change::default() };
+    let mut refused = 0;
+    for page in 2..good.len() / layout.page_size {
+        let mut bytes = good.clone();
+        bytes[page * layout.page_size + 12..][..4].fill(0xFF);
+        refused += usize::from(Database::open(&bytes).unwrap().edit(std::slice::from_ref(&change)).is_err());
+    }
+    assert!(refused > 0);
+}
+
 fn apply(bytes: &mut Vec<u8>, edited: &Edited) {
     bytes.resize(bytes.len().max(edited.size as usize), 0);
     for (at, page) in &edited.writes {

@@ -122,7 +122,10 @@ pub enum DatabaseError {
 pub(super) fn node<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Result<(Header, Node), DatabaseError> {
     let size = reader.geometry().page_size;
     let broken = |message: String| DatabaseError::Page { page, message };
+    let geometry = reader.geometry();
     let (header, bytes) = reader.unit(page)?.map_err(|fault| broken(fault.message))?;
+    // What a page claims is given up with it, so the claim must hold, although the page can be read without it.
+    geometry.check(page, header.overflow).map_err(|fault| broken(fault.message))?;
     if header.id != page {
         return Err(broken(format!("it carries the number {}", header.id)));
     }
