@@ -54,6 +54,7 @@ pub mod source;
 mod status;
 pub mod store;
 mod trailer;
+mod varint;
 mod watch;
 pub mod words;
 

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::varint::varint;
 use crate::words::printable;
 
 /// Messages in messages are read to this depth.
@@ -59,18 +60,6 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
         _ => return None,
     };
     Some((number, value))
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..70u32).step_by(7) {
-        let byte = *take(rest, 1)?.first()?;
-        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
-        if byte < 0x80 {
-            return (shift < 63 || byte < 2).then_some(value);
-        }
-    }
-    None
 }
 
 fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {

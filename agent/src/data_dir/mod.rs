@@ -13,6 +13,7 @@ use std::time::Duration;
 use etcdsnap_core::data_dir::{
     Database, Log, Parts, PlacedFindings, Role, Segment, SnapFile, judge, read_segment, read_snap,
 };
+use etcdsnap_core::etcd::version;
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Code, Finding, Report, Source, Verdict};
 
@@ -157,12 +158,8 @@ fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
     let mut members = BTreeSet::new();
     if let Ok(OpenedStore::Store(store)) = Store::open(source) {
         for bucket in ["members", "members_removed"] {
-            let take = &mut |key: &[u8], _: &[u8]| {
-                let id = std::str::from_utf8(key).ok().and_then(|key| u64::from_str_radix(key, 16).ok());
-                members.extend(id);
-            };
             // What cannot be read has been told by the scan.
-            let _ = store.bucket(bucket, take);
+            members.extend(store.member_ids(bucket).unwrap_or_default());
         }
     }
     Some(Database {
@@ -174,9 +171,7 @@ fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
 
 /// etcd 3.7 starts from the log's own word on the members.
 fn starts_without_snap(storage_version: &str) -> bool {
-    let mut numbers = storage_version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-    let version = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-    version >= (3, 7)
+    version::parse(storage_version).is_some_and(|version| version >= (3, 7, 0))
 }
 
 fn read_snaps(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>) -> Result<Vec<SnapFile>, Error> {

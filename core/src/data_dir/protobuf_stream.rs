@@ -4,6 +4,7 @@ use crate::crc::{Combiner, Run};
 use crate::data_dir::window::{WINDOW, Window};
 use crate::error::Error;
 use crate::source::Source;
+use crate::varint::varint;
 
 /// Bytes of a tag and a number at most.
 pub(super) const HEAD: usize = 20;
@@ -95,19 +96,6 @@ pub(super) fn field<S: Source + ?Sized>(
         }
         _ => Err(Unreadable::Malformed),
     }
-}
-
-pub(super) fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..70u32).step_by(7) {
-        let (byte, tail) = rest.split_first()?;
-        *rest = tail;
-        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
-        if *byte < 0x80 {
-            return (shift < 63 || *byte < 2).then_some(value);
-        }
-    }
-    None
 }
 
 /// CRC-32C and length of the bytes of a span.

@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 
 use crate::crc::Combiner;
-use crate::data_dir::protobuf_stream::{Span, Unreadable, Value, fields, hash, varint};
+use crate::data_dir::protobuf_stream::{Span, Unreadable, Value, fields, hash};
 use crate::data_dir::window::Window;
 use crate::error::Error;
 use crate::limits::{CONF_STATE_MEMBERS, MAX_SNAP_FILE};
 use crate::source::Source;
+use crate::varint::varint;
 use crate::watch::Watch;
 
 /// What a `.snap` file says.

@@ -3,6 +3,8 @@
 //! A scan decodes millions of these and needs the key's bytes only to hash them, so this reads the message without copying;
 //! the rarer messages go through prost. Source of the fields: etcd's `api/mvccpb/kv.proto`.
 
+use crate::varint::varint;
+
 /// A key at a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyValue<'a> {
@@ -62,28 +64,6 @@ fn unknown(tag: u64, rest: &mut &[u8]) -> Option<()> {
         5 => take(rest, 4).map(drop),
         _ => None,
     }
-}
-
-#[inline]
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let (first, tail) = rest.split_first()?;
-    if *first < 0x80 {
-        *rest = tail;
-        return Some(u64::from(*first));
-    }
-    let mut value = u64::from(first & 0x7f);
-    let mut bytes = tail;
-    for shift in [7u32, 14, 21, 28, 35, 42, 49, 56, 63] {
-        let (byte, tail) = bytes.split_first()?;
-        bytes = tail;
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            *rest = bytes;
-            // The tenth byte holds the topmost bit alone.
-            return (shift < 63 || *byte < 2).then_some(value);
-        }
-    }
-    None
 }
 
 #[inline]

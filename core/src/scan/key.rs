@@ -100,8 +100,6 @@ impl<'a> KeyFold<'a> {
         tally.run = tally.run.then(digest.run, &self.context.combiner);
         tally.entries = tally.entries.saturating_add(u64::from(digest.entries));
         tally.tombstones = tally.tombstones.saturating_add(u64::from(digest.tombstones));
-        let phantoms = u64::from(digest.entries).saturating_sub(digest.records.len() as u64);
-        tally.phantoms = tally.phantoms.saturating_add(phantoms);
         if let Some((first, last)) = digest.ends {
             tally.reach(first, last);
             let compacted = self.context.marks.last_compaction();
@@ -218,9 +216,7 @@ impl KeyFold<'_> {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key) else { continue };
             self.tally.has_compacted |= key.revision.main == marks.last_compaction();
-            if !element.value.is_empty()
-                && let Some(record) = records.next()
-            {
+            if let Some(record) = records.next() {
                 record.set_era(marks.era(key.revision.main));
             }
         }

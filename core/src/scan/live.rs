@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::error::Error;
@@ -13,28 +12,16 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::KeyHash;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Findings;
+use crate::scan::ahead::Ahead;
 use crate::scan::fold::{Fold, LeafPage};
-use crate::scan::memory::Memory;
-use crate::scan::open::{Scan, inline_page};
-use crate::scan::walk::Walk;
+use crate::scan::open::Scan;
 use crate::source::Source;
 use crate::watch::Watch;
 
 /// Counts the keys whose newest revision is a put, by a walk of its own.
 pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
     let mut fold = LiveFold::default();
-    // From where the first walk began, so that this one meets the same pages.
-    let met = scan.used_before.copy()?;
-    let mut memory = Memory::default();
-    let mut walk = Walk::new(scan.source, scan.geometry, &met, &mut memory, watch);
-    for subtree in scan.groups.iter().flatten() {
-        walk.visit(subtree, &mut fold)?;
-    }
-    if let Some(entry) = &scan.key_place
-        && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
-    {
-        walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?;
-    }
+    scan.walk_keys_again(&mut fold, &Ahead::default(), watch)?;
     let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, Newest)>() as u64);
     if fold.exhausted {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });

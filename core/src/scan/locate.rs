@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::bolt::set::PageSet;
@@ -17,15 +16,13 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::{Finding, Findings};
-use crate::scan::ahead::{Ahead, Leaves};
+use crate::scan::ahead::Ahead;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::KeyContext;
 use crate::scan::lost_revisions::LostRevisions;
-use crate::scan::memory::Memory;
-use crate::scan::open::{Scan, inline_page};
+use crate::scan::open::Scan;
 use crate::scan::unreachable::Unreachable;
-use crate::scan::walk::Walk;
 use crate::severity::Verdict;
 use crate::source::Source;
 use crate::watch::Watch;
@@ -42,19 +39,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     let lost = LostRevisions::new(scan.context.marks);
     let marks = scan.context.marks.with_last(last);
     let mut fold = LocateFold { context: &scan.context, marks, suspects, lost, found: Findings::default() };
-    // From where the first walk began, so that this one meets the same pages.
-    let met = scan.used_before.copy()?;
-    let mut memory = Memory::default();
-    let ahead = read_ahead(scan, watch)?;
-    let mut walk = Walk::new(scan.source, scan.geometry, &met, &mut memory, watch).with_ahead(&ahead);
-    for subtree in scan.groups.iter().flatten() {
-        walk.visit(subtree, &mut fold)?;
-    }
-    if let Some(entry) = &scan.key_place
-        && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
-    {
-        walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?;
-    }
+    scan.walk_keys_again(&mut fold, &read_ahead(scan, watch)?, watch)?;
     let (lost, mut located) = fold.finish();
     let unreachable = match lost.any() || outcome.counts.contains_key(&Code::KeyvalueHistory) {
         true => Unreachable::look(scan, used, |revision| lost.lacks(revision), watch)?,
@@ -72,8 +57,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
 
 /// Digests of leaves that lie in no order: with them only those are read again that hold something of interest, and a browser reads no page by itself.
 fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
-    let roots = scan.groups.iter().flatten().map(|subtree| subtree.page);
-    let leaves = Leaves::below(scan.source, scan.geometry, roots, scan.context.marks.complete_above())?;
+    let leaves = scan.scattered_leaves()?;
     let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
     let strips = strips.collect::<Result<Vec<_>, _>>()?;
     Ok(Ahead::new(leaves, strips))

@@ -19,7 +19,7 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
 use crate::report::Report;
 use crate::scan::ahead::{Ahead, Leaves};
 use crate::scan::digest_strip::Strip;
-use crate::scan::fold::LeafPage;
+use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::{KeyContext, KeyFold, Tally};
 use crate::scan::losses::Losses;
 use crate::scan::memory::Memory;
@@ -170,12 +170,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         losses.of_bucket(b"key", &walk.findings);
         findings.append(walk.findings);
         findings.append(other);
-        judge_buckets(&buckets, &facts, root_lost, &mut findings);
-        for missing in findings.list().iter().filter(|finding| finding.code == Code::BucketMissing) {
-            if let Some(name) = &missing.key {
-                losses.add_to(name, missing.clone());
-            }
-        }
+        judge_buckets(&buckets, &facts, root_lost, &mut losses, &mut findings);
         if !incomplete {
             let has = |name: &str| buckets.iter().any(|bucket| *bucket.name == *name.as_bytes());
             completeness::judge(&facts, has).into_iter().for_each(|finding| findings.push(finding));
@@ -210,8 +205,29 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// # Errors
     /// When bytes cannot be read, or there is no memory for one bit a page.
     pub fn look_ahead(&mut self) -> Result<(), Error> {
+        self.leaves = self.scattered_leaves()?;
+        Ok(())
+    }
+
+    /// The leaves of bucket `key` when they lie in no order; none otherwise.
+    pub(crate) fn scattered_leaves(&self) -> Result<Leaves, Error> {
         let roots = self.groups.iter().flatten().map(|subtree| subtree.page);
-        self.leaves = Leaves::below(self.source, self.geometry, roots, self.context.marks.complete_above())?;
+        Leaves::below(self.source, self.geometry, roots, self.context.marks.complete_above())
+    }
+
+    /// Walks all of bucket `key` once more, from where the first walk began, so that this one meets the same pages.
+    pub(crate) fn walk_keys_again(&self, fold: &mut dyn Fold, ahead: &Ahead, watch: &dyn Watch) -> Result<(), Error> {
+        let met = self.used_before.copy()?;
+        let mut memory = Memory::default();
+        let mut walk = Walk::new(self.source, self.geometry, &met, &mut memory, watch).with_ahead(ahead);
+        for subtree in self.groups.iter().flatten() {
+            walk.visit(subtree, fold)?;
+        }
+        if let Some(entry) = &self.key_place
+            && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
+        {
+            walk.inline(&inline_page(entry, header, bytes), 1, fold)?;
+        }
         Ok(())
     }
 
@@ -408,11 +424,19 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
 }
 
 /// `root_lost` is the damage that keeps part of the tree in which the buckets stand from being read.
-fn judge_buckets(buckets: &[Bucket], facts: &Facts, root_lost: Option<Code>, findings: &mut Findings) {
+fn judge_buckets(
+    buckets: &[Bucket],
+    facts: &Facts,
+    root_lost: Option<Code>,
+    losses: &mut Losses,
+    findings: &mut Findings,
+) {
     for name in REQUIRED {
         if !buckets.iter().any(|bucket| *bucket.name == *name.as_bytes()) {
             let finding = Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`"));
-            findings.push(Finding { because: root_lost, ..finding.key(name.as_bytes()) });
+            let finding = Finding { because: root_lost, ..finding.key(name.as_bytes()) };
+            losses.add_to(name, finding.clone());
+            findings.push(finding);
         }
     }
     if let Some(finished) = facts.finished_compact

@@ -170,10 +170,18 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn removed_members(&self) -> Result<Vec<u64>, Error> {
-        let mut removed = Vec::new();
-        self.bucket("members_removed", &mut |key, _| removed.extend(member_id(key)))?;
-        removed.sort_unstable();
-        Ok(removed)
+        self.member_ids("members_removed")
+    }
+
+    /// The ids under which entries of bucket `members` or `members_removed` stand, in order, whatever the entries say.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn member_ids(&self, bucket: &str) -> Result<Vec<u64>, Error> {
+        let mut ids = Vec::new();
+        self.bucket(bucket, &mut |key, _| ids.extend(member_id(key)))?;
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// The leases, in order of their ids.
