@@ -59,6 +59,7 @@ mod watch;
 pub mod words;
 
 pub use block::Block;
+pub use bolt::meta::MetaChoice;
 pub use code::Code;
 pub use error::Error;
 pub use etcd::history::Outcome;

@@ -15,7 +15,8 @@ use crate::scan::key::Tally;
 use crate::scan::memory::Memory;
 use crate::scan::open::{Bucket, Opened, Part, Scan};
 use crate::scan::trailer::{check_trailer, judge, peek_trailer};
-use crate::scan::{live, locate};
+use crate::scan::{live, locate, older_meta};
+use crate::severity::Verdict;
 use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
@@ -27,17 +28,19 @@ const SHARES: usize = 16;
 /// All that a scan found out but for the SHA-256, which may still be running.
 #[derive(Debug)]
 pub struct Conclusion {
-    findings: Findings,
-    status: Status,
+    pub(crate) findings: Findings,
+    pub(crate) status: Status,
+    /// Bytes of the database by its newest meta page.
+    written: u64,
 }
 
 impl Conclusion {
     /// The report, now that the trailer is known.
     #[must_use]
     pub fn report(self, trailer: Trailer) -> Report {
-        let Self { findings: found, status } = self;
+        let Self { findings: found, status, written } = self;
         let mut findings = Findings::default();
-        for finding in judge(status.file_size, status.total_size, status.page_size, &trailer) {
+        for finding in judge(status.file_size, written, status.page_size, &trailer) {
             findings.push(finding);
         }
         findings.append(found);
@@ -143,8 +146,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         if let Some(code) = lost_by.filter(|_| incomplete) {
             findings.explain(code, |finding| is_consequence_of_lost_pages(finding.code));
         }
+        if incomplete || findings.verdict() == Verdict::Damaged {
+            older_meta::finding(self, sum.last_main(), watch)?.into_iter().for_each(|finding| findings.push(finding));
+        }
         let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
-        Ok(Conclusion { findings, status })
+        Ok(Conclusion { findings, status, written: self.written })
     }
 
     /// Looks for the entry of the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34 even a deletion.
@@ -312,9 +318,14 @@ fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> R
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Runs all parts in order and concludes.
     pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        Ok(self.conclude_all(memory, watch)?.report(trailer))
+    }
+
+    /// The same without what the trailer says.
+    pub(crate) fn conclude_all(self, memory: &mut Memory, watch: &dyn Watch) -> Result<Conclusion, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);
-        Ok(self.conclude_with(parts, histories, &self.used, watch)?.report(trailer))
+        self.conclude_with(parts, histories, &self.used, watch)
     }
 }

@@ -13,6 +13,7 @@ pub mod locate;
 pub mod losses;
 pub mod lost_revisions;
 pub mod memory;
+pub mod older_meta;
 pub mod open;
 pub mod peek;
 pub mod small;

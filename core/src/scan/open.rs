@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::freelist;
-use crate::bolt::meta::{MetaFault, Metas, NO_FREELIST};
+use crate::bolt::meta::{MetaChoice, MetaFault, Metas, NO_FREELIST};
 use crate::bolt::page::{Header, Kind};
 use crate::bolt::reader::Geometry;
 use crate::bolt::set::PageSet;
@@ -54,7 +54,13 @@ pub(crate) struct Bucket {
 pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
+    pub(crate) meta: MetaChoice,
+    /// The meta page by which the file is read, and its transaction.
+    pub(crate) meta_page: u64,
+    pub(crate) txid: u64,
     pub(crate) logical: u64,
+    /// Bytes of the database by its newest meta page, whichever it is read by.
+    pub(crate) written: u64,
     pub(crate) synced_freelist: bool,
     pub(crate) facts: Facts,
     pub(crate) context: KeyContext,
@@ -96,15 +102,33 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn open(source: &'s S) -> Result<Opened<'s, S>, Error> {
-        Self::open_with(source, &mut Memory::default(), &Unwatched)
+        Self::open_by(source, MetaChoice::Newest)
     }
 
-    pub(crate) fn open_with(source: &'s S, memory: &mut Memory, watch: &dyn Watch) -> Result<Opened<'s, S>, Error> {
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Scan::open`]; and [`Error::NoOlderMeta`].
+    pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<Opened<'s, S>, Error> {
+        Self::open_with(source, meta, &mut Memory::default(), &Unwatched)
+    }
+
+    pub(crate) fn open_with(
+        source: &'s S,
+        meta: MetaChoice,
+        memory: &mut Memory,
+        watch: &dyn Watch,
+    ) -> Result<Opened<'s, S>, Error> {
         let head = trailer::head(source)?;
         let Some(metas) = Metas::find(&head) else {
             return Ok(Opened::Refused(Box::new(peek::refuse(&head, source.len()))));
         };
-        let (live_id, live) = metas.live();
+        let Some((live_id, live)) = metas.chosen(meta) else {
+            return Err(Error::NoOlderMeta(match metas.slots {
+                [Ok(_), Ok(_)] => "both meta pages lead to the same one",
+                _ => "one of the two meta pages is not valid",
+            }));
+        };
         let mut findings = Findings::default();
         judge_metas(&metas, &head, &mut findings);
         if live.txid == 0 || live.txid >= IMPOSSIBLE {
@@ -179,7 +203,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         Ok(Opened::Scan(Box::new(Scan {
             source,
             geometry,
+            meta,
+            meta_page: live_id,
+            txid: live.txid,
             logical: live.logical_size().unwrap_or(u64::MAX),
+            written: metas.live().1.logical_size().unwrap_or(u64::MAX),
             synced_freelist: live.freelist != NO_FREELIST,
             facts,
             context,
