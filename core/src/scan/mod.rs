@@ -11,6 +11,7 @@ pub mod key;
 pub mod live;
 pub mod locate;
 pub mod losses;
+pub mod lost_ranges;
 pub mod lost_revisions;
 pub mod memory;
 pub mod older_meta;

@@ -25,8 +25,8 @@ use crate::scan::losses::Losses;
 use crate::scan::memory::Memory;
 use crate::scan::small::{Listed, RootFold, SmallFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::walk::Walk;
-use crate::scan::{peek, trailer};
+use crate::scan::walk::{LostKeys, Walk};
+use crate::scan::{lost_ranges, peek, trailer};
 use crate::source::Source;
 use crate::watch::{Unwatched, Watch};
 
@@ -78,6 +78,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
     /// Which answers the findings touch.
     pub(crate) losses: Losses,
     pub(crate) incomplete: bool,
+    /// Where the branch pages of bucket `key` that were read at once cannot be read.
+    pub(crate) lost_keys: Vec<LostKeys>,
     pub(crate) free: PageSet,
     pub(crate) used: PageSet,
     /// `used` before the first part ran.
@@ -94,6 +96,7 @@ pub struct Part {
     pub(crate) pages: u64,
     pub(crate) incomplete: bool,
     pub(crate) conflict: bool,
+    pub(crate) lost: Vec<LostKeys>,
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
@@ -181,6 +184,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let context = KeyContext { marks: facts.marks(), leases: std::mem::take(&mut facts.leases), combiner };
         let mut inline_key = KeyFold::new(&context);
         let before = walk.pages;
+        walk.lost.clear();
         let groups = match &key_place {
             Some(entry) => key_groups(&mut walk, entry, &mut inline_key)?,
             None => Vec::new(),
@@ -190,7 +194,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.pages = walk.pages.saturating_sub(before);
         }
+        let mut lost_keys = std::mem::take(&mut walk.lost);
         let incomplete = walk.incomplete || other.verdict() == crate::severity::Verdict::Damaged;
+        if incomplete && key_place.as_ref().is_none_or(|entry| bucket::parse(&entry.value).is_err()) {
+            lost_keys.push(lost_ranges::all());
+        }
         losses.of_bucket(b"key", &walk.findings);
         findings.append(walk.findings);
         findings.append(other);
@@ -221,6 +229,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             findings,
             losses,
             incomplete,
+            lost_keys,
             free,
             used,
             used_before,
@@ -313,9 +322,9 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         }
         walk.report()?;
         fold.tally.records.deal()?;
-        let (mut findings, pages) = (walk.findings, walk.pages);
+        let (mut findings, pages, lost) = (walk.findings, walk.pages, walk.lost);
         self.keep(part, &mut findings);
-        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
+        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
     }
 }
 
