@@ -143,6 +143,9 @@ impl Error {
                 "The disk or file system failed at that place: look into the kernel's log, and copy the file elsewhere before anything else.".into()
             }
             Self::Scan { cause: etcdsnap_core::Error::Memory { .. }, .. } => "Run this on a machine with more free memory.".into(),
+            Self::Scan { cause: etcdsnap_core::Error::NoOlderMeta(_), .. } => {
+                "Leave out --meta older: only a copy of a member's database (member/snap/db) can have two trees.".into()
+            }
             Self::NoStore { path, .. } => format!("See: etcdsnap verify {}", printable_path(path)),
             Self::Changed { .. } => {
                 "Something still writes to it: wait until the save or copy is complete, or stop the member whose database it is.".into()

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use etcdsnap_core::MetaChoice;
+
 use crate::progress::{NoProgress, Progress};
 
 /// Whether the SHA-256 of the file is computed.
@@ -19,6 +21,8 @@ pub enum Sha256 {
 pub struct VerifyOptions<'p> {
     /// Whether the SHA-256 is computed; for a compressed file it always is.
     pub sha256: Sha256,
+    /// By which of the two meta pages the file is read.
+    pub meta: MetaChoice,
     /// How many threads work; none: as many as there are processors.
     pub threads: Option<NonZeroUsize>,
     /// Who is told how far the work is, and may stop it.
@@ -27,7 +31,7 @@ pub struct VerifyOptions<'p> {
 
 impl Default for VerifyOptions<'_> {
     fn default() -> Self {
-        Self { sha256: Sha256::Check, threads: None, progress: &NoProgress }
+        Self { sha256: Sha256::Check, meta: MetaChoice::Newest, threads: None, progress: &NoProgress }
     }
 }
 

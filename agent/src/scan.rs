@@ -26,7 +26,7 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
         Sha256::Skip => 1,
     };
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
-    let scan = match Scan::open(source).map_err(Fault::Scan)? {
+    let scan = match Scan::open_by(source, options.meta).map_err(Fault::Scan)? {
         Opened::Scan(scan) => scan,
         Opened::Refused(report) if report.wants_trailer() => {
             let trailer = match options.sha256 {

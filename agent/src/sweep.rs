@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sweep, SweepRoom, Swept, Watch};
+use etcdsnap_core::{Consumed, Error as ScanError, MetaChoice, ReadError, Report, Sweep, SweepRoom, Swept, Watch};
 
 use crate::error::{Error, Fault};
 use crate::input::{Packed, Spool};
@@ -25,6 +25,10 @@ const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 /// As [`verify`](crate::verify) for a compressed file.
 pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     let failed = |error| Fault::Scan(error).at(packed.path());
+    // What goes by is remembered for the newest tree.
+    if options.meta == MetaChoice::Older {
+        return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
+    }
     let mut sweep = Sweep::within(LEAST_ROOM);
     let swept = loop {
         let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;

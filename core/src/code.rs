@@ -53,6 +53,9 @@ codes! {
     MetaInvalid "meta-invalid" Warning {
         "One of the two meta pages is broken. The other one is used, as bolt does, but it may describe an older state of the database."
         "Compare the revision with what you expect; take a new snapshot if the cluster still runs." }
+    OlderMetaSound "older-meta-sound" Warning {
+        "The newest state of the database is damaged, but the one before it, to which the older meta page leads, can be read whole."
+        "Look at it with --meta older (`keys FILE --meta older`, `export FILE --meta older`); it lacks what the last transaction wrote." }
     TransactionImpossible "transaction-impossible" Damage {
         "The meta page numbers its transaction as no database ever does: 0, or close to 2^64. etcd does not start, or refuses every write."
         "Use another copy or another snapshot." }

@@ -19,6 +19,9 @@ pub enum Error {
     /// The caller's [`Watch`](crate::Watch) asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The file was to be read by its older meta page, and that one is not valid or leads to the same tree.
+    #[error("there is no older tree: {0}")]
+    NoOlderMeta(&'static str),
     /// Memory for a structure of bounded size could not be had.
     #[error("not enough memory for {what} ({bytes} bytes)")]
     Memory {

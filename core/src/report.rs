@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::code::Code;
 use crate::finding::{Finding, Findings};
+use crate::lost_history::LostHistory;
 use crate::severity::Verdict;
 use crate::status::Status;
 use crate::trailer::Trailer;
@@ -21,6 +22,8 @@ pub struct Report {
     pub trailer: Trailer,
     /// The numbers; none when the file is no bolt database or has no readable root.
     pub status: Option<Status>,
+    /// What of the history of keys is gone; none when nothing is known to be.
+    pub lost: Option<LostHistory>,
 }
 
 impl Report {

@@ -38,7 +38,10 @@ const BROWSE_SECTION: &'static str = BROWSE;
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use etcdsnap_core::{BucketStatus, FileKind, Finding, Findings, Peek, Report, Sha256Hex, Status, Trailer, Verdict};
+    use etcdsnap_core::{
+        BucketStatus, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange, Sha256Hex,
+        Status, Trailer, Verdict,
+    };
     use serde_json::Value;
 
     use super::*;
@@ -153,6 +156,19 @@ pub(crate) mod tests {
             findings,
             trailer: Trailer { present: true, expected: digest.clone(), actual: digest, fits_without_surplus: false },
             status: optional.then(|| status(true)),
+            lost: optional.then(lost_history),
+        }
+    }
+
+    fn lost_history() -> LostHistory {
+        let range = RevisionRange { from: WIDE, to: Some(WIDE) };
+        LostHistory {
+            missing: vec![range],
+            missing_count: WIDE as u64,
+            unreadable: vec![range],
+            keys: vec![String::new()],
+            key_count: WIDE as u64,
+            prefixes: vec![LostPrefix { prefix: String::new(), keys: WIDE as u64 }],
         }
     }
 
@@ -161,6 +177,7 @@ pub(crate) mod tests {
         for optional in [true, false] {
             let checks = [
                 ("Report", serde_json::to_value(report(optional))),
+                ("LostHistory", serde_json::to_value(lost_history())),
                 ("Status", serde_json::to_value(status(optional))),
                 ("Peek", serde_json::to_value(peek(optional))),
                 ("CodeInfo", serde_json::to_value(CodeInfo::from(Code::KeyOrder))),

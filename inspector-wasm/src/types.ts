@@ -12,6 +12,23 @@ export interface Report {
   findingCounts: Record<string, bigint>;
   sha256: Trailer;
   status: Status | null;
+  lost: LostHistory | null;
+}
+
+/** Main revisions, both ends counted; `to` is null when nothing says where the range ends. */
+export interface RevisionRange {
+  from: bigint;
+  to: bigint | null;
+}
+
+/** What of the history of keys is gone. */
+export interface LostHistory {
+  missing: RevisionRange[];
+  missingCount: bigint;
+  unreadable: RevisionRange[];
+  keys: string[];
+  keyCount: bigint;
+  prefixes: { prefix: string; keys: bigint }[];
 }
 
 /** One thing that is wrong, and where. */

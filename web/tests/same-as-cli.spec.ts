@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect, test, type Inspector } from "./support/page.ts";
-import { caseFile, cases, status, verify } from "./support/repo.ts";
+import { caseFile, cases, status, verify, verifyText } from "./support/repo.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "etcdsnap-page-"));
 
@@ -26,6 +26,11 @@ async function compare(inspector: Inspector, file: string): Promise<void> {
     expect(await inspector.text("status-version")).toBe(version);
     expect(await inspector.text("status-total-entries")).toBe(String(totalEntries));
   }
+  // The terminal breaks its lines; the words are the same.
+  const lost = await inspector.page.getByTestId("lost").getByRole("listitem").allTextContents();
+  const said = verifyText(file).replaceAll(/\s+/g, " ").replaceAll(" (verify --all shows more)", "");
+  expect(lost.length > 0).toBe(expected.lost !== null);
+  for (const line of lost) expect(said).toContain(line.replaceAll("\u2009", ","));
   const { expected: inFile, actual } = expected.sha256;
   if (inFile !== null) expect(await inspector.text("sha256-expected")).toBe(inFile);
   if (actual !== null) expect(await inspector.text("sha256-actual")).toBe(actual);

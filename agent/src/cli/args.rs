@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use super::args_common::{EtcdForm, WorkArgs};
+pub use super::args_common::{EtcdForm, MetaArgs, WorkArgs};
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
@@ -125,6 +125,8 @@ pub struct StatusArgs {
     pub sha256: bool,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Arguments of `verify`.
@@ -148,6 +150,8 @@ pub struct VerifyArgs {
     pub all: bool,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Arguments of `snapshot`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args_common::{EtcdForm, WorkArgs, one_or_more};
+use super::args_common::{EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -20,6 +20,8 @@ pub struct LookArgs {
     pub write_out: LookForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Some of the keys in their order, a half-open interval as etcd's `range_end` makes it.
@@ -157,6 +159,9 @@ pub struct DiffArgs {
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: LookForm,
+    /// By which of its two meta pages to read A: `older` shows it as it was one transaction earlier, where that is still in the file
+    #[arg(long, value_name = "WHICH", default_value = "newest", hide_default_value = true)]
+    pub meta: MetaPage,
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]
@@ -198,6 +203,8 @@ pub struct ExportArgs {
     pub show_secrets: bool,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Forms of `export`.
@@ -270,6 +277,8 @@ pub struct HashKvArgs {
     pub write_out: EtcdForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Arguments of the commands that print a small bucket.

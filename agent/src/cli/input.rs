@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap::{Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
 
-use super::args::WorkArgs;
+use super::args::{MetaArgs, WorkArgs};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::progress::Bar;
@@ -27,6 +27,7 @@ pub fn judge_all(
     files: &[PathBuf],
     sha256: Sha256,
     work: WorkArgs,
+    meta: MetaArgs,
     warnings: Exit,
     form: &Form<'_>,
 ) -> Result<Exit, Failure> {
@@ -35,7 +36,7 @@ pub fn judge_all(
     let mut objects = Vec::new();
     let mut between = "";
     for path in files {
-        match judge(path, sha256, work) {
+        match judge(path, sha256, work, meta) {
             Ok(report) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
                 match form {
@@ -85,10 +86,10 @@ pub fn stdin_twice() -> Failure {
 ///
 /// # Errors
 /// Those of [`etcdsnap::verify`].
-pub fn judge(path: &Path, sha256: Sha256, work: WorkArgs) -> Result<Report, Error> {
+pub fn judge(path: &Path, sha256: Sha256, work: WorkArgs, meta: MetaArgs) -> Result<Report, Error> {
     warn_when_in_use(path);
     let bar = Bar::new(path);
-    etcdsnap::verify(path, VerifyOptions { sha256, threads: work.threads, progress: &bar })
+    etcdsnap::verify(path, VerifyOptions { sha256, meta: meta.choice(), threads: work.threads, progress: &bar })
 }
 
 /// Fails when what the command prints would go into one of its inputs, as in `etcdsnap keys FILE >> FILE`.

@@ -2,7 +2,7 @@
 
 use etcdsnap::{Code, Report, Severity, Sha256};
 
-use super::args::{Compat, EtcdForm, SnapshotStatusArgs, WorkArgs};
+use super::args::{Compat, EtcdForm, MetaArgs, SnapshotStatusArgs, WorkArgs};
 use super::exit::{Exit, Failure};
 use super::render::etcdutl::{self, Numbers};
 use super::render::place;
@@ -17,7 +17,7 @@ const FINDINGS_PRINTED: usize = 50;
 /// When the file cannot be read or stdout cannot be written.
 pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     input::check_not_written(&[&args.file])?;
-    let report = input::judge(&args.file, Sha256::Skip, WorkArgs { threads: None })?;
+    let report = input::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default())?;
     let structure = worst_concern(&report);
     if let (Some(status), Concern::None | Concern::Beyond) =
         (report.status.as_ref().filter(|status| status.complete), structure)

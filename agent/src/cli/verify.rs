@@ -32,7 +32,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         VerifyForm::Json => Form::Json(json::verify),
         VerifyForm::Text => Form::Text { gap: "\n", of: &|path, report| Some(text_verify::text(path, report, shown)) },
     };
-    input::judge_all(&args.files, Sha256::Check, args.work, warnings, &form)
+    input::judge_all(&args.files, Sha256::Check, args.work, args.meta, warnings, &form)
 }
 
 /// What came of one argument.
@@ -82,13 +82,14 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: text_verify::Shown) -> 
 
 fn judge(args: &VerifyArgs, path: &Path) -> Judged {
     if !path.is_dir() {
-        return match input::judge(path, Sha256::Check, args.work) {
+        return match input::judge(path, Sha256::Check, args.work, args.meta) {
             Ok(report) => Judged::File(Box::new(report)),
             Err(error) => Judged::Failed(error),
         };
     }
     let bar = Bar::new(path);
-    let options = VerifyOptions { sha256: Sha256::Skip, threads: args.work.threads, progress: &bar };
+    let (threads, meta) = (args.work.threads, args.meta.choice());
+    let options = VerifyOptions { sha256: Sha256::Skip, meta, threads, progress: &bar };
     match etcdsnap::verify_directory(path, args.wal_dir.as_deref(), options) {
         Ok(report) => Judged::Directory(Box::new(report)),
         Err(error) => Judged::Failed(error),

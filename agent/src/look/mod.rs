@@ -13,7 +13,7 @@ use std::thread;
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, Work};
-use etcdsnap_core::{Report, Watch};
+use etcdsnap_core::{MetaChoice, Report, Watch};
 
 use crate::error::{Error, Fault};
 use crate::input::{Body, FileSource, Input, Spool};
@@ -31,6 +31,7 @@ pub struct Snapshot {
     path: PathBuf,
     source: FileSource,
     threads: Option<NonZeroUsize>,
+    meta: MetaChoice,
 }
 
 impl Snapshot {
@@ -70,7 +71,13 @@ impl Snapshot {
                 spool.finish(&input.path)?
             }
         };
-        Ok(Self { path: input.path, source, threads })
+        Ok(Self { path: input.path, source, threads, meta: MetaChoice::Newest })
+    }
+
+    /// The same, read by the meta page that is chosen.
+    #[must_use]
+    pub fn by(self, meta: MetaChoice) -> Self {
+        Self { meta, ..self }
     }
 
     /// Fails when the file was written to since it was opened: what was read of it may then be of no single moment. Ask after reading with a [`Store`] directly;
@@ -89,10 +96,12 @@ impl Snapshot {
     /// # Errors
     /// [`Error::NoStore`] when it is no snapshot; [`Error::Scan`] when it cannot be read.
     pub fn store(&self) -> Result<Store<'_, FileSource>, Error> {
-        self.source.unless_changed(match Store::open(&self.source).map_err(|cause| self.failed(cause))? {
-            OpenedStore::Store(store) => Ok(*store),
-            OpenedStore::Refused(report) => Err(Error::NoStore { path: self.path.clone(), report }),
-        })
+        self.source.unless_changed(
+            match Store::open_by(&self.source, self.meta).map_err(|cause| self.failed(cause))? {
+                OpenedStore::Store(store) => Ok(*store),
+                OpenedStore::Refused(report) => Err(Error::NoStore { path: self.path.clone(), report }),
+            },
+        )
     }
 
     /// The keys that `query` asks for, deleted ones among them; and what could not be read.
@@ -173,7 +182,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
-        let options = VerifyOptions { sha256: Sha256::Skip, threads: self.threads, progress };
+        let options = VerifyOptions { sha256: Sha256::Skip, meta: self.meta, threads: self.threads, progress };
         self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
     }
 

@@ -68,6 +68,17 @@ impl std::fmt::Display for MetaFault {
     }
 }
 
+/// Which of the two meta pages a file is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum MetaChoice {
+    /// The one of the later transaction, as bolt chooses.
+    #[default]
+    Newest,
+    /// The one of the transaction before, where it leads to another tree. A snapshot has none: etcd writes both of its meta pages of one transaction. A copy of
+    /// `member/snap/db` has one, and its pages are whole unless the last transaction has already written over those that it no longer needed.
+    Older,
+}
+
 /// Both metas of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Metas {
@@ -121,6 +132,18 @@ impl Metas {
             [Err(_), Err(_)] => (0, Meta { page_size: 0, root: 0, freelist: NO_FREELIST, high_water: 0, txid: 0 }),
         };
         (id, Meta { page_size: self.page_size, ..meta })
+    }
+
+    /// The meta that is chosen, and its page id; `None` when the older one is wanted, and it is not valid or leads to the same tree.
+    #[must_use]
+    pub fn chosen(&self, choice: MetaChoice) -> Option<(u64, Meta)> {
+        let (live_id, live) = self.live();
+        if choice == MetaChoice::Newest {
+            return Some((live_id, live));
+        }
+        let [Ok(first), Ok(second)] = self.slots else { return None };
+        let (id, older) = if live_id == 0 { (1, second) } else { (0, first) };
+        (older.root != live.root).then_some((id, Meta { page_size: self.page_size, ..older }))
     }
 }
 

@@ -10,12 +10,14 @@ use crate::etcd::record::{Era, Marks, PARTITIONS};
 use crate::etcd::version;
 use crate::finding::{Finding, Findings};
 use crate::limits::EXCERPT;
+use crate::lost_history::LostHistory;
 use crate::report::Report;
 use crate::scan::key::Tally;
 use crate::scan::memory::Memory;
 use crate::scan::open::{Bucket, Opened, Part, Scan};
 use crate::scan::trailer::{check_trailer, judge, peek_trailer};
-use crate::scan::{live, locate};
+use crate::scan::{live, locate, lost_ranges, older_meta};
+use crate::severity::Verdict;
 use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
@@ -27,17 +29,20 @@ const SHARES: usize = 16;
 /// All that a scan found out but for the SHA-256, which may still be running.
 #[derive(Debug)]
 pub struct Conclusion {
-    findings: Findings,
-    status: Status,
+    pub(crate) findings: Findings,
+    pub(crate) status: Status,
+    lost: LostHistory,
+    /// Bytes of the database by its newest meta page.
+    written: u64,
 }
 
 impl Conclusion {
     /// The report, now that the trailer is known.
     #[must_use]
     pub fn report(self, trailer: Trailer) -> Report {
-        let Self { findings: found, status } = self;
+        let Self { findings: found, status, lost, written } = self;
         let mut findings = Findings::default();
-        for finding in judge(status.file_size, status.total_size, status.page_size, &trailer) {
+        for finding in judge(status.file_size, written, status.page_size, &trailer) {
             findings.push(finding);
         }
         findings.append(found);
@@ -46,7 +51,8 @@ impl Conclusion {
         }
         // Damage that leaves not even a bucket leaves nothing to count.
         let readable = status.complete || !status.buckets.is_empty();
-        Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status) }
+        let lost = (!lost.is_empty()).then_some(lost);
+        Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status), lost }
     }
 }
 
@@ -101,6 +107,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     ) -> Result<Conclusion, Error> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
+        let mut lost_keys = self.lost_keys.clone();
         let mut sum = Tally::default();
         let mut pages = 0u64;
         let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
@@ -108,6 +115,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             findings.append(part.findings);
             check_joint(&sum, &part.tally, &mut findings);
             incomplete |= part.incomplete;
+            lost_keys.extend(part.lost);
             pages = pages.saturating_add(part.pages);
             sum = join(sum, part.tally, &self.context.combiner);
         }
@@ -118,10 +126,12 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         if [Code::KeyOrder, Code::KeyBounds, Code::RevisionDuplicate].into_iter().any(|code| findings.has(code)) {
             outcome.live = live::count(self, watch)?;
         }
+        let mut history = LostHistory::default();
+        lost_ranges::note(&mut history, lost_keys.into_iter());
         let lost_by = findings.list().iter().find(|finding| finding.code.loses_pages()).map(|finding| finding.code);
         let lacks_revisions = sum.complete_from > self.context.marks.complete_above() || sum.migrated > 0;
         if lacks_revisions || !outcome.counts.is_empty() {
-            findings.append(locate::locate(self, &outcome, sum.last_main(), used, watch)?);
+            findings.append(locate::locate(self, &outcome, sum.last_main(), used, &mut history, watch)?);
         }
         if !incomplete {
             self.judge_compacted(&sum, &mut findings);
@@ -143,8 +153,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         if let Some(code) = lost_by.filter(|_| incomplete) {
             findings.explain(code, |finding| is_consequence_of_lost_pages(finding.code));
         }
+        if incomplete || findings.verdict() == Verdict::Damaged {
+            older_meta::finding(self, sum.last_main(), watch)?.into_iter().for_each(|finding| findings.push(finding));
+        }
         let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
-        Ok(Conclusion { findings, status })
+        Ok(Conclusion { findings, status, lost: history, written: self.written })
     }
 
     /// Looks for the entry of the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34 even a deletion.
@@ -312,9 +325,14 @@ fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> R
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Runs all parts in order and concludes.
     pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        Ok(self.conclude_all(memory, watch)?.report(trailer))
+    }
+
+    /// The same without what the trailer says.
+    pub(crate) fn conclude_all(self, memory: &mut Memory, watch: &dyn Watch) -> Result<Conclusion, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);
-        Ok(self.conclude_with(parts, histories, &self.used, watch)?.report(trailer))
+        self.conclude_with(parts, histories, &self.used, watch)
     }
 }

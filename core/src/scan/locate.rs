@@ -16,6 +16,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::{Finding, Findings};
+use crate::lost_history::LostHistory;
 use crate::scan::ahead::Ahead;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
@@ -33,6 +34,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     outcome: &Outcome,
     last: Option<i64>,
     used: &PageSet,
+    history: &mut LostHistory,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
     let suspects = outcome.suspects.values().flatten().map(|suspect| (suspect.key, Suspect::default())).collect();
@@ -46,7 +48,8 @@ pub(crate) fn locate<S: Source + ?Sized>(
         false => Unreachable::default(),
     };
     fill_up(&mut located, &outcome.counts);
-    let mut findings = lost.finish(&unreachable);
+    let mut findings = lost.finish(&unreachable, history);
+    note_keys(&located, outcome, history);
     let damaged = [&findings, &located].iter().any(|found| found.verdict() == Verdict::Damaged);
     if let Some(finding) = unreachable.finding().filter(|_| damaged) {
         findings.push(finding);
@@ -146,6 +149,13 @@ impl Fold for LocateFold<'_> {
     fn descends(&self) -> bool {
         false
     }
+}
+
+/// Notes the keys whose entries contradict each other.
+fn note_keys(located: &Findings, outcome: &Outcome, history: &mut LostHistory) {
+    let of_history = located.list().iter().filter(|finding| finding.code == Code::KeyvalueHistory);
+    let keys = of_history.filter_map(|finding| finding.key.clone()).collect();
+    history.set_keys(keys, outcome.counts.get(&Code::KeyvalueHistory).copied().unwrap_or(0));
 }
 
 /// Findings of each code that were located, to be filled up to the number that is known.

@@ -6,6 +6,7 @@ use crate::etcd::record::{Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::{Finding, Findings};
 use crate::limits::FINDINGS_PER_CODE;
+use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::unreachable::Unreachable;
 
 /// Follows the revisions of bucket `key` in order.
@@ -34,11 +35,14 @@ struct Gaps {
     /// Main revisions of which some operations are missing: which, and the first and last operation.
     subs: Vec<(i64, i64, i64)>,
     count: u64,
+    /// How many main revisions are missing whole.
+    revisions: u64,
 }
 
 impl Gaps {
     fn push(&mut self, gap: Gap, finding: Finding) {
         self.count = self.count.saturating_add(1);
+        self.revisions = self.revisions.saturating_add(gap.count());
         if self.count <= FINDINGS_PER_CODE {
             self.list.push((gap, finding));
             self.mains.extend(gap.mains);
@@ -152,14 +156,19 @@ impl LostRevisions {
                 || self.skipped.contains(revision))
     }
 
-    /// The findings, now that it is known what lies in pages that nothing points to.
-    pub(crate) fn finish(self, unreachable: &Unreachable) -> Findings {
+    /// The findings, now that it is known what lies in pages that nothing points to; what is missing goes into `history`, too.
+    pub(crate) fn finish(self, unreachable: &Unreachable, history: &mut LostHistory) -> Findings {
         let Self { mut lost, mut skipped, updates, first_update, impossible, .. } = self;
         // No page ever held what a migration left out.
         if unreachable.revisions().any(|main| skipped.covers(main)) {
             lost.count = lost.count.saturating_add(skipped.count);
-            lost.list.splice(0..0, std::mem::take(&mut skipped).list);
+            let migrated = std::mem::take(&mut skipped);
+            lost.revisions = lost.revisions.saturating_add(migrated.revisions);
+            lost.mains.splice(0..0, migrated.mains);
+            lost.list.splice(0..0, migrated.list);
         }
+        history.missing = lost.mains.iter().map(|(from, to)| RevisionRange { from: *from, to: Some(*to) }).collect();
+        history.missing_count = lost.revisions;
         let mut findings = Findings::default();
         for (_, finding) in lost.list {
             findings.push(finding.with_code(Code::RevisionsMissing));
@@ -198,7 +207,7 @@ mod tests {
             let key = RevisionKey { revision: Revision { main: *main, sub: *sub }, tombstone: false };
             lost.see(key, Some(&Record::new(&message, false)), &Finding::new(Code::KeyvalueHistory, "").page(7));
         }
-        let findings = lost.finish(&Unreachable::default());
+        let findings = lost.finish(&Unreachable::default(), &mut LostHistory::default());
         findings.list().iter().map(|finding| (finding.code, finding.message.clone())).collect()
     }
 
@@ -242,7 +251,9 @@ mod tests {
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(7));
         let lacks = |main, sub| lost.lacks(Revision { main, sub });
         assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));
-        let findings = lost.finish(&Unreachable::of([5]));
+        let mut history = LostHistory::default();
+        let findings = lost.finish(&Unreachable::of([5]), &mut history);
+        assert_eq!((history.missing, history.missing_count), (vec![RevisionRange { from: 2, to: Some(8) }], 7));
         assert!(findings.has(Code::RevisionsMissing) && !findings.has(Code::StoreMigrated));
     }
 }

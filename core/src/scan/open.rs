@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::freelist;
-use crate::bolt::meta::{MetaFault, Metas, NO_FREELIST};
+use crate::bolt::meta::{MetaChoice, MetaFault, Metas, NO_FREELIST};
 use crate::bolt::page::{Header, Kind};
 use crate::bolt::reader::Geometry;
 use crate::bolt::set::PageSet;
@@ -25,8 +25,8 @@ use crate::scan::losses::Losses;
 use crate::scan::memory::Memory;
 use crate::scan::small::{Listed, RootFold, SmallFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::walk::Walk;
-use crate::scan::{peek, trailer};
+use crate::scan::walk::{LostKeys, Walk};
+use crate::scan::{lost_ranges, peek, trailer};
 use crate::source::Source;
 use crate::watch::{Unwatched, Watch};
 
@@ -54,7 +54,13 @@ pub(crate) struct Bucket {
 pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
+    pub(crate) meta: MetaChoice,
+    /// The meta page by which the file is read, and its transaction.
+    pub(crate) meta_page: u64,
+    pub(crate) txid: u64,
     pub(crate) logical: u64,
+    /// Bytes of the database by its newest meta page, whichever it is read by.
+    pub(crate) written: u64,
     pub(crate) synced_freelist: bool,
     pub(crate) facts: Facts,
     pub(crate) context: KeyContext,
@@ -72,6 +78,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
     /// Which answers the findings touch.
     pub(crate) losses: Losses,
     pub(crate) incomplete: bool,
+    /// Where the branch pages of bucket `key` that were read at once cannot be read.
+    pub(crate) lost_keys: Vec<LostKeys>,
     pub(crate) free: PageSet,
     pub(crate) used: PageSet,
     /// `used` before the first part ran.
@@ -88,6 +96,7 @@ pub struct Part {
     pub(crate) pages: u64,
     pub(crate) incomplete: bool,
     pub(crate) conflict: bool,
+    pub(crate) lost: Vec<LostKeys>,
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
@@ -96,15 +105,33 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn open(source: &'s S) -> Result<Opened<'s, S>, Error> {
-        Self::open_with(source, &mut Memory::default(), &Unwatched)
+        Self::open_by(source, MetaChoice::Newest)
     }
 
-    pub(crate) fn open_with(source: &'s S, memory: &mut Memory, watch: &dyn Watch) -> Result<Opened<'s, S>, Error> {
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Scan::open`]; and [`Error::NoOlderMeta`].
+    pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<Opened<'s, S>, Error> {
+        Self::open_with(source, meta, &mut Memory::default(), &Unwatched)
+    }
+
+    pub(crate) fn open_with(
+        source: &'s S,
+        meta: MetaChoice,
+        memory: &mut Memory,
+        watch: &dyn Watch,
+    ) -> Result<Opened<'s, S>, Error> {
         let head = trailer::head(source)?;
         let Some(metas) = Metas::find(&head) else {
             return Ok(Opened::Refused(Box::new(peek::refuse(&head, source.len()))));
         };
-        let (live_id, live) = metas.live();
+        let Some((live_id, live)) = metas.chosen(meta) else {
+            return Err(Error::NoOlderMeta(match metas.slots {
+                [Ok(_), Ok(_)] => "both meta pages lead to the same one",
+                _ => "one of the two meta pages is not valid",
+            }));
+        };
         let mut findings = Findings::default();
         judge_metas(&metas, &head, &mut findings);
         if live.txid == 0 || live.txid >= IMPOSSIBLE {
@@ -157,6 +184,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let context = KeyContext { marks: facts.marks(), leases: std::mem::take(&mut facts.leases), combiner };
         let mut inline_key = KeyFold::new(&context);
         let before = walk.pages;
+        walk.lost.clear();
         let groups = match &key_place {
             Some(entry) => key_groups(&mut walk, entry, &mut inline_key)?,
             None => Vec::new(),
@@ -166,7 +194,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         if let Some(bucket) = key_bucket.and_then(|index| buckets.get_mut(index)) {
             bucket.pages = walk.pages.saturating_sub(before);
         }
+        let mut lost_keys = std::mem::take(&mut walk.lost);
         let incomplete = walk.incomplete || other.verdict() == crate::severity::Verdict::Damaged;
+        if incomplete && key_place.as_ref().is_none_or(|entry| bucket::parse(&entry.value).is_err()) {
+            lost_keys.push(lost_ranges::all());
+        }
         losses.of_bucket(b"key", &walk.findings);
         findings.append(walk.findings);
         findings.append(other);
@@ -179,7 +211,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         Ok(Opened::Scan(Box::new(Scan {
             source,
             geometry,
+            meta,
+            meta_page: live_id,
+            txid: live.txid,
             logical: live.logical_size().unwrap_or(u64::MAX),
+            written: metas.live().1.logical_size().unwrap_or(u64::MAX),
             synced_freelist: live.freelist != NO_FREELIST,
             facts,
             context,
@@ -193,6 +229,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             findings,
             losses,
             incomplete,
+            lost_keys,
             free,
             used,
             used_before,
@@ -285,9 +322,9 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         }
         walk.report()?;
         fold.tally.records.deal()?;
-        let (mut findings, pages) = (walk.findings, walk.pages);
+        let (mut findings, pages, lost) = (walk.findings, walk.pages, walk.lost);
         self.keep(part, &mut findings);
-        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict })
+        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::meta::{Meta, NO_FREELIST};
+use crate::bolt::meta::{Meta, MetaChoice, NO_FREELIST};
 use crate::bolt::page::{Branch, Header, Kind};
 use crate::bolt::set::PageSet;
 use crate::error::Error;
@@ -348,7 +348,7 @@ impl Swept {
     pub fn verify<S: Source + ?Sized>(mut self, source: &S, watch: &dyn Watch) -> Result<Report, Error> {
         let mut memory = std::mem::take(&mut self.memory);
         let layered = Layered { source, head: &self.head, freelist: self.freelist.as_ref() };
-        match Scan::open_with(&layered, &mut memory, watch)? {
+        match Scan::open_with(&layered, MetaChoice::Newest, &mut memory, watch)? {
             Opened::Refused(report) => Ok(report.with_trailer(self.trailer)),
             Opened::Scan(scan) => scan.run_all(&mut memory, self.trailer, watch),
         }

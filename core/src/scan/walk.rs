@@ -1,5 +1,7 @@
 //! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
 
+use std::sync::Arc;
+
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::{Branch, Fault, Kind};
@@ -8,7 +10,7 @@ use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
-use crate::limits::MAX_DEPTH;
+use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::scan::ahead::{Ahead, WARMED};
 use crate::scan::digest::LeafDigest;
 use crate::scan::fold::{Fold, Ignore, LeafPage};
@@ -37,6 +39,15 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     pub incomplete: bool,
     /// Whether a page was met that had been met before.
     pub conflict: bool,
+    /// Where the tree cannot be read, or not whole: between which keys, in the order of the walk.
+    pub lost: Vec<LostKeys>,
+}
+
+/// Keys from the first up to, but not with, the last; none where the tree has no bound there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostKeys {
+    pub low: Option<Arc<[u8]>>,
+    pub high: Option<Arc<[u8]>>,
 }
 
 enum Visit {
@@ -66,6 +77,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             pages: 0,
             incomplete: false,
             conflict: false,
+            lost: Vec::new(),
         }
     }
 
@@ -89,7 +101,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(());
         }
         match self.open(subtree)? {
-            Visit::Lost => Ok(()),
+            Visit::Lost => {
+                self.lose_keys(subtree);
+                Ok(())
+            }
             Visit::Leaf => self.leaf(subtree, fold),
             Visit::Branch(children) => {
                 let mut runs = runs(&children).into_iter();
@@ -125,7 +140,8 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                             grew = true;
                             next.extend(children);
                         }
-                        Visit::Leaf | Visit::Lost => {}
+                        Visit::Lost => self.lose_keys(&subtree),
+                        Visit::Leaf => {}
                     },
                 }
             }
@@ -263,11 +279,15 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         };
         let branch = Branch::parse(header, bytes, geometry.page_size);
         self.incomplete |= !branch.is_readable();
+        let is_broken = branch.children.len() < usize::from(header.count) || hides_pairs(&branch.faults);
         for fault in &branch.faults {
             let at = offset.saturating_add(fault.at as u64);
             self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
         }
         let children = subtree.children(&branch, bytes, offset, &mut self.findings);
+        if is_broken {
+            self.lose_keys(subtree);
+        }
         self.advance(own.saturating_mul(u64::from(geometry.page_size)))?;
         Ok(Visit::Branch(children))
     }
@@ -288,10 +308,13 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         };
         subtree.check(&leaf, &mut self.findings);
         let len = bytes.len() as u64;
-        let mut nested = None;
+        let (mut nested, mut is_broken) = (None, false);
         if !fold.quick(&leaf) {
             let faults = leaf.leaf().faults(header, leaf.page_size);
-            self.incomplete |= faults.iter().any(|fault| !matches!(fault.code, Code::KeyOrder | Code::KeySize));
+            if faults.iter().any(|fault| !matches!(fault.code, Code::KeyOrder | Code::KeySize)) {
+                self.incomplete = true;
+                is_broken = leaf.leaf().elements().any(|element| element.is_err()) || hides_pairs(&faults);
+            }
             for fault in &faults {
                 self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
             }
@@ -305,6 +328,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let place = LeafPage { bytes: &bytes, ..leaf };
             let above: Vec<u64> = subtree.above.iter().copied().chain([subtree.page]).collect();
             self.nested(&place, &above)?;
+        }
+        if is_broken {
+            self.lose_keys(subtree);
         }
         self.advance(len)
     }
@@ -356,6 +382,17 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.lose(subtree, Code::PageShared, format!("page {page} is used in two places; this is the second one met"))
     }
 
+    /// Notes that keys of a subtree are gone. Of what touches a range that was noted last, that one grows.
+    fn lose_keys(&mut self, subtree: &Subtree) {
+        let (low, high) = (subtree.low.clone(), subtree.high.clone());
+        let has_room = (self.lost.len() as u64) < FINDINGS_PER_CODE;
+        match self.lost.last_mut() {
+            Some(last) if last.high.is_some() && last.high == low => last.high = high,
+            _ if has_room => self.lost.push(LostKeys { low, high }),
+            _ => {}
+        }
+    }
+
     fn lose(&mut self, subtree: &Subtree, code: Code, message: String) -> Visit {
         self.lose_to(subtree, Fault::new(code, 0, message))
     }
@@ -384,4 +421,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.watch.advance(std::mem::take(&mut self.unreported));
         if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
+}
+
+/// Whether a page may hold more than its count says.
+fn hides_pairs(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| matches!(fault.code, Code::PageCount | Code::PageLayout))
 }

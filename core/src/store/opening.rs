@@ -1,5 +1,6 @@
 //! Opening a store: at once, or in steps, for whoever has to fetch the bytes of a file before they can be read.
 
+use crate::bolt::meta::MetaChoice;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::Finding;
@@ -31,7 +32,15 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// # Errors
     /// When bytes cannot be read, or there is no memory for a few words a page.
     pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
-        match Opening::begin(source)? {
+        Self::open_by(source, MetaChoice::Newest)
+    }
+
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; and [`Error::NoOlderMeta`].
+    pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<OpenedStore<'s, S>, Error> {
+        match Opening::begin_by(source, meta)? {
             Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
             Begun::Refused(report) => Ok(OpenedStore::Refused(report)),
         }
@@ -50,7 +59,15 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     /// # Errors
     /// When bytes cannot be read, or there is no memory for a few words a page.
     pub fn begin(source: &'s S) -> Result<Begun<'s, S>, Error> {
-        let scan = match Scan::open(source)? {
+        Self::begin_by(source, MetaChoice::Newest)
+    }
+
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`]; and [`Error::NoOlderMeta`].
+    pub fn begin_by(source: &'s S, meta: MetaChoice) -> Result<Begun<'s, S>, Error> {
+        let scan = match Scan::open_by(source, meta)? {
             Opened::Scan(scan) => *scan,
             Opened::Refused(report) => return Ok(Begun::Refused(report)),
         };

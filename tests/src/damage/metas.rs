@@ -50,6 +50,7 @@ pub const ALL: &[Damage] = &[
         both_u64(f, meta::FREELIST, f.meta().pages + 9)
     }),
     Damage::pages("freelist_is_a_meta_page", &["freelist-invalid"], |file| both_u64(file, meta::FREELIST, 1)),
+    Damage::pages("newest_root_lost_above_an_older_tree", &["older-meta-sound"], newest_root_lost),
     Damage::pages("freelist_is_the_root", &["freelist-invalid"], |f| both_u64(f, meta::FREELIST, f.meta().root)),
 ];
 
@@ -75,6 +76,16 @@ fn both_metas_zeroed(file: &mut File) -> Option<Place> {
     meta_zeroed(file, 0);
     meta_zeroed(file, 1);
     Some(Nowhere)
+}
+
+/// The newest meta page leads to a new root that was never written, and the older one still to the tree as it was.
+fn newest_root_lost(file: &mut File) -> Option<Place> {
+    let (live, new) = (file.live_meta(), file.meta().pages);
+    file.bytes.resize(file.at(new + 1), 0);
+    file.put_u64(file.at(live) + meta::ROOT, new);
+    file.put_u64(file.at(live) + meta::PAGES, new + 1);
+    file.seal_meta(live);
+    Some(Pages(vec![1 - live]))
 }
 
 fn both_u32(file: &mut File, field: usize, value: u32) -> Option<Place> {

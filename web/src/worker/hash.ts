@@ -19,6 +19,6 @@ export async function hashOnly(file: File, post: (message: Message) => void): Pr
   const digest = Array.from(hasher.finish(), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const seconds = (performance.now() - started) / 1000;
   const sha256 = { present: false, expected: null, actual: digest };
-  const report = { verdict: "sound" as const, findings: [], findingCounts: {}, sha256, status: null };
+  const report = { verdict: "sound" as const, findings: [], findingCounts: {}, sha256, status: null, lost: null };
   post({ kind: "report", report, bytes: file.size, seconds });
 }

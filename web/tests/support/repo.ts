@@ -41,6 +41,7 @@ export interface CliReport {
   findings: { code: string; because?: string }[];
   sha256: { present: boolean; expected: string | null; actual: string | null };
   status: CliStatus | null;
+  lost: object | null;
 }
 
 export function status(file: string): CliStatus {
@@ -49,6 +50,11 @@ export function status(file: string): CliStatus {
 
 export function verify(file: string): CliReport {
   return JSON.parse(cli(["verify", file, "-w", "json"])) as CliReport;
+}
+
+/** The same as a person reads it. */
+export function verifyText(file: string): string {
+  return cli(["verify", file]);
 }
 
 /** Runs etcdsnap; 1 is the exit code of a damaged file, not of a failure. */

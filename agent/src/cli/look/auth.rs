@@ -15,7 +15,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     drop(bar);
     let auth = store.auth().map_err(|cause| snapshot.failed(cause))?;

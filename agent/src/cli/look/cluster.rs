@@ -44,7 +44,7 @@ fn print(
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     drop(bar);
     let members = store.members().map_err(|cause| snapshot.failed(cause))?;
@@ -89,7 +89,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`members`].
 pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let leases = store.leases().map_err(|cause| snapshot.failed(cause))?;
     let query = store.query(KeyRange::all(), store.current());
@@ -139,7 +139,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`members`].
 pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     drop(bar);
     let alarms = store.alarms().map_err(|cause| snapshot.failed(cause))?;
@@ -163,7 +163,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`members`].
 pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     drop(bar);
     print(args.look.write_out, &[("bucket", false), ("key", false), ("value", false)], |take| {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{bytes, keys, live, open, range, revision, table, told};
 use crate::cli::args::DiffArgs;
+use crate::cli::args_common::{MetaArgs, MetaPage};
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
@@ -41,7 +42,8 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
             advice,
         ));
     }
-    if args.b.is_none() && args.live.0.is_none() && args.rev_a == args.rev_b {
+    let is_of_one_file = args.b.is_none() && args.live.0.is_none();
+    if is_of_one_file && args.rev_a == args.rev_b && args.meta == MetaPage::Newest {
         let advice = "Give a second file, two revisions of this one (--rev-a N and --rev-b M), or the running cluster (--endpoints).";
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));
     }
@@ -50,6 +52,12 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         return Err(Failure::new("--values is nothing for -w table: values do not fit into its cells", advice));
     }
     let stdin = Path::new("-");
+    if args.a == stdin && is_of_one_file && args.meta == MetaPage::Older {
+        return Err(Failure::new(
+            "both trees of what comes through a pipe cannot be compared, because it can be read once",
+            "Save what comes through the pipe to a file.",
+        ));
+    }
     if args.a == stdin && args.b.as_deref() == Some(stdin) {
         return Err(input::stdin_twice());
     }
@@ -64,14 +72,17 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let query = |store: &Store<'_, FileSource>, asked| {
         revision(store, asked).map(|revision| store.query(range.clone(), revision))
     };
-    let (snapshot_a, bar) = open(&args.a, args.work)?;
+    let (snapshot_a, bar) = open(&args.a, args.work, MetaArgs { meta: args.meta })?;
     let store_a = snapshot_a.store()?;
     let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
     drop(bar);
     // Two revisions of one file: it is open already, and standard input cannot be read again.
     let (second, bar) = match (&args.b, &args.live.0) {
-        (Some(path), _) => open(path, args.work).map(|(snapshot, bar)| (Some(snapshot), bar))?,
+        (Some(path), _) => open(path, args.work, MetaArgs::default()).map(|(snapshot, bar)| (Some(snapshot), bar))?,
         (None, Some(server)) => (Some(live::snapshot(server, args.work)?), Bar::new(other)),
+        (None, None) if args.meta == MetaPage::Older => {
+            open(&args.a, args.work, MetaArgs::default()).map(|(snapshot, bar)| (Some(snapshot), bar))?
+        }
         (None, None) => (None, Bar::new(&args.a)),
     };
     let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);

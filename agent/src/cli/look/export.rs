@@ -32,7 +32,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
-    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?;
+    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
     let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };

@@ -20,7 +20,7 @@ use crate::cli::output::Lines;
 pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     check_form(args)?;
     let key = bytes::typed(&args.key)?;
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let at = revision(&store, args.rev)?;
     let query = store.query(KeyRange::one(&key), at);

@@ -16,7 +16,7 @@ use crate::cli::render::etcdutl;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = open(&args.file, args.work)?;
+    let (snapshot, bar) = open(&args.file, args.work, args.meta)?;
     let store = snapshot.store()?;
     let (hash, lost) = snapshot.hashkv(&store, revision(&store, args.rev)?, &bar)?;
     drop(bar);

@@ -16,7 +16,7 @@ use crate::cli::output::Lines;
 /// When there is no such key, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let key = bytes::typed(&args.key)?;
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let (events, lost) = snapshot.history(&store, &key, &bar)?;
     drop(bar);

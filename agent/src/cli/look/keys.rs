@@ -28,7 +28,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
         return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
     }
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let query = store.query(range, revision(&store, args.rev)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;

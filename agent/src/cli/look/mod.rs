@@ -21,18 +21,18 @@ use std::path::Path;
 use etcdsnap::core::store::{KeyRange, Lost, Store, Unavailable};
 use etcdsnap::{FileSource, Snapshot, printable, printable_path};
 
-use super::args::WorkArgs;
+use super::args::{MetaArgs, WorkArgs};
 use super::args_look::IntervalArgs;
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::{input, output};
 
 /// Opens a snapshot, with the bar that shows how far its reading came.
-fn open(path: &Path, work: WorkArgs) -> Result<(Snapshot, Bar), Failure> {
+fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
     input::check_not_written(&[path])?;
     input::warn_when_in_use(path);
     let bar = Bar::new(path);
-    let snapshot = Snapshot::open(path, work.threads, &bar)?;
+    let snapshot = Snapshot::open(path, work.threads, &bar)?.by(meta.choice());
     Ok((snapshot, bar))
 }
 

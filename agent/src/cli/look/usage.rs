@@ -27,7 +27,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let range = range(&args.prefix, &args.interval)?;
     // What a compaction of the whole database would leave cannot be told from a part of its keys, nor when some are lost.
     let mut whole = range == KeyRange::all();
-    let (snapshot, bar) = open(&args.look.file, args.look.work)?;
+    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
     let query = store.query(range, revision);

@@ -4,6 +4,7 @@ pub mod etcdutl;
 pub mod json;
 pub mod style;
 pub mod text_directory;
+pub mod text_lost;
 pub mod text_status;
 pub mod text_verify;
 

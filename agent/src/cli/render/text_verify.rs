@@ -6,7 +6,7 @@ use etcdsnap::{Code, Report, Severity, Status, Trailer, Verdict, printable, prin
 
 use super::number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
-use super::{reason, wrap};
+use super::{reason, text_lost, wrap};
 
 /// Findings of one code that are shown unasked.
 const FIRST: usize = 5;
@@ -26,6 +26,10 @@ pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
     for code in codes_by_weight(report, shown) {
         text.push('\n');
         text.push_str(&group(code, report, shown));
+    }
+    if let Some(lost) = &report.lost {
+        text.push('\n');
+        text.push_str(&text_lost::text(lost, shown));
     }
     text.push('\n');
     text.push_str(&format!("  {LABEL}sha256  {LABEL:#}  {}\n", sha256(&report.trailer)));

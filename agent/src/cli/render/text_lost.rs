@@ -1,0 +1,68 @@
+//! What of the history of keys is gone, for a person.
+
+use etcdsnap::core::{LostHistory, RevisionRange};
+use etcdsnap::printable;
+
+use super::number::{counted, grouped};
+use super::style::{BAD, BOLD};
+use super::text_verify::Shown;
+use super::wrap;
+
+/// Ranges, prefixes or keys of a line that are shown unasked.
+const FIRST: usize = 5;
+
+/// The lines under the findings; empty when nothing is known to be gone.
+pub fn text(lost: &LostHistory, shown: Shown) -> String {
+    let most = match shown {
+        Shown::First => FIRST,
+        Shown::All => usize::MAX,
+    };
+    let mut lines = Vec::new();
+    if lost.missing_count > 0 {
+        let count = counted(lost.missing_count, "revision is", "revisions are");
+        lines.push(format!("{count} missing: {}.", ranges(&lost.missing, most)));
+    }
+    if !lost.unreadable.is_empty() {
+        lines.push(format!(
+            "Pages that cannot be read held what was kept of revisions {}.",
+            ranges(&lost.unreadable, most)
+        ));
+    }
+    if lost.key_count > 0 {
+        let count = counted(lost.key_count, "key shows", "keys show");
+        let prefixes = lost.prefixes.iter().map(|prefix| {
+            let name = if prefix.prefix.is_empty() { "other keys".to_owned() } else { printable(&prefix.prefix) };
+            format!("{name} ({})", grouped(prefix.keys))
+        });
+        lines.push(format!("{count} that entries are gone: {}.", listed(prefixes.collect(), most)));
+        if shown == Shown::All {
+            lines.extend(lost.keys.iter().map(|key| printable(key)));
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.push("A key of which every entry is gone cannot be named.".into());
+    let bullets: String = lines.iter().map(|line| wrap("    - ", "      ", line)).collect();
+    format!("  {BAD}lost{BAD:#}    {BOLD}history of keys{BOLD:#}\n{bullets}")
+}
+
+fn ranges(ranges: &[RevisionRange], most: usize) -> String {
+    let one = |range: &RevisionRange| match range.to {
+        Some(to) if to == range.from => to.to_string(),
+        Some(to) => format!("{} to {to}", range.from),
+        None if range.from <= 1 => "up to the last".into(),
+        None => format!("{} up to the last", range.from),
+    };
+    listed(ranges.iter().map(one).collect(), most)
+}
+
+fn listed(mut items: Vec<String>, most: usize) -> String {
+    let more = items.len().saturating_sub(most);
+    items.truncate(most);
+    let mut text = items.join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {} more (verify --all shows more)", grouped(more as u64)));
+    }
+    text
+}

@@ -1,0 +1,36 @@
+import { plural } from "./format.ts";
+import type { LostHistory, RevisionRange } from "./generated/etcdsnap_inspector.js";
+
+/** So many ranges or prefixes stand in a sentence. */
+const FIRST = 5;
+
+/** What of the history of keys is gone, in the sentences of the terminal. */
+export function lostSentences(lost: LostHistory): string[] {
+  const out: string[] = [];
+  if (lost.missingCount > 0n) {
+    out.push(`${plural(lost.missingCount, "revision is", "revisions are")} missing: ${ranges(lost.missing)}.`);
+  }
+  if (lost.unreadable.length > 0) {
+    out.push(`Pages that cannot be read held what was kept of revisions ${ranges(lost.unreadable)}.`);
+  }
+  if (lost.keyCount > 0n) {
+    const prefixes = lost.prefixes.map(({ prefix, keys }) => `${prefix || "other keys"} (${keys})`);
+    out.push(`${plural(lost.keyCount, "key shows", "keys show")} that entries are gone: ${first(prefixes)}.`);
+  }
+  out.push("A key of which every entry is gone cannot be named.");
+  return out;
+}
+
+function ranges(ranges: RevisionRange[]): string {
+  return first(
+    ranges.map(({ from, to }) => {
+      if (to === null) return from > 1n ? `${from} up to the last` : "up to the last";
+      return to === from ? `${to}` : `${from} to ${to}`;
+    }),
+  );
+}
+
+function first(items: string[]): string {
+  const more = items.length - FIRST;
+  return more > 0 ? `${items.slice(0, FIRST).join(", ")} and ${plural(more, "more", "more")}` : items.join(", ");
+}
