@@ -25,6 +25,7 @@ use crate::scan;
 
 use directory_report::Reading;
 pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
+pub use in_use::is_locked;
 pub use member_files::is_data_dir;
 use member_files::{Listing, MemberFiles};
 
