@@ -123,3 +123,31 @@ fn said(file: Option<&str>, finding: &Finding) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lost page in the database of a directory, and what seems to be missing for it.
+    fn text(file: Option<&str>, shown: Shown) -> String {
+        let lost = Finding::new(Code::PageOutOfRange, "a page is gone");
+        let seems = Finding { because: Some(Code::PageOutOfRange), ..Finding::new(Code::RevisionsMissing, "a gap") };
+        let counts = [(Code::PageOutOfRange, 1), (Code::RevisionsMissing, 3)].into();
+        let cause = |code| if code == Code::RevisionsMissing { Code::PageOutOfRange } else { code };
+        let kept = vec![(file, &lost), (file, &seems)];
+        FindingGroups { counts: &counts, kept, cause: Box::new(cause) }.text(shown)
+    }
+
+    #[test]
+    fn what_follows_from_other_damage_stands_with_it() {
+        for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
+            let first = text(file, Shown::First);
+            assert!(first.contains(&format!("    - {before}a page is gone\n")), "{first}");
+            assert!(first.contains("    so     revisions-missing (3 times). They follow"), "{first}");
+            assert!(!first.contains("a gap"), "{first}");
+            let all = text(file, Shown::All);
+            assert!(all.contains(&format!("    - {before}a gap (follows from page-out-of-range)\n")), "{all}");
+            assert!(!all.contains("    so     "), "{all}");
+        }
+    }
+}
