@@ -232,8 +232,9 @@ fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement
 fn judge_identity(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
     let Some(identity) = parts.log.identity else { return };
     let snapshots = || parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok());
-    let own = parts.log.conf_changes.iter().filter(|change| change.member == identity.member && change.index <= commit);
-    let is_removed = match own.filter(|change| change.index > start.index).last() {
+    let mut own =
+        parts.log.conf_changes.iter().filter(|change| change.member == identity.member && change.index <= commit);
+    let is_removed = match own.rfind(|change| change.index > start.index) {
         Some(last) => last.removes,
         None if snapshots().any(|held| held.index == start.index && held.members.contains(&identity.member)) => false,
         None => parts.database.is_some_and(|database| database.removed.contains(&identity.member)),

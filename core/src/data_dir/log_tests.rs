@@ -323,7 +323,7 @@ fn a_snap_file_that_cannot_be_read_is_damage_only_when_there_is_none_to_start_fr
     let log = read_one(&with_room(&one_segment().bytes));
     let broken = SnapFile { contents: Err("cut off".into()), ..snap(10, 2) };
     assert_eq!(Code::SnapBroken.severity(), Severity::Warning);
-    assert_eq!(codes(&log, &database(18), &[broken.clone()]), [Code::SnapBroken]);
+    assert_eq!(codes(&log, &database(18), std::slice::from_ref(&broken)), [Code::SnapBroken]);
     let mut later = Writer::default();
     later.head();
     later.mark(10, 2);

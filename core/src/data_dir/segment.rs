@@ -284,10 +284,11 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             ENTRY => {
                 let entry = EntryHead::read(&mut self.window, record.data)?;
                 let outcome = self.log.entry(entry, &self.segment.file, at);
-                if entry.kind == CONF_CHANGE && outcome.is_ok() {
-                    if let Some(change) = conf_change(&mut self.window, entry)? {
-                        self.log.conf_change(change);
-                    }
+                if entry.kind == CONF_CHANGE
+                    && outcome.is_ok()
+                    && let Some(change) = conf_change(&mut self.window, entry)?
+                {
+                    self.log.conf_change(change);
                 }
                 Ok(outcome)
             }
