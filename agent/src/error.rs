@@ -133,7 +133,7 @@ impl Error {
             Self::Open { cause, .. } => match cause.kind() {
                 io::ErrorKind::NotFound => "Check the path; nothing was read.".into(),
                 io::ErrorKind::PermissionDenied => {
-                    "Snapshots are saved readable by their owner only (mode 0600): run this as that user or as root.".into()
+                    "Only its owner may read it, as it is with snapshots (mode 0600) and etcd's data directories (mode 0700): run this as that user (`ls -ld` on it or on the directory above names it) or as root.".into()
                 }
                 _ => "Nothing was read.".into(),
             },

@@ -37,7 +37,9 @@ use std::fs::File;
 use std::path::Path;
 
 pub use bytes::{put_bytes, put_path};
-pub use data_dir::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, verify_directory};
+pub use data_dir::{
+    DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, is_locked, verify_directory,
+};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{

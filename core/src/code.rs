@@ -213,7 +213,7 @@ codes! {
         "A segment of the write-ahead log does not continue the one before it: it is of another log or of another time."
         "Look for the right file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
     WalSegmentMissing "wal-segment-missing" Damage {
-        "A segment of the write-ahead log is missing, and with it entries that the cluster had agreed on. etcd does not start."
+        "A segment of the write-ahead log is missing, and with it entries that the cluster had agreed on. etcd does not start; where the whole log is missing it begins a new cluster, in which writes that the old database seems to have already are ignored."
         "Look for the file where this directory was copied from (etcd --wal-dir has the log elsewhere: use `verify --wal-dir`). Otherwise remove this member and add it anew, or restore a snapshot." }
     WalEntriesMissing "wal-entries-missing" Damage {
         "The write-ahead log lacks entries that etcd needs to start, or those that the cluster had agreed on."
@@ -221,9 +221,6 @@ codes! {
     WalBehindDatabase "wal-behind-database" Damage {
         "The database is ahead of the write-ahead log: the two are of different times, or the log lost its end. etcd starts, and ignores new writes until the log has caught up, so this member silently loses them."
         "Do not start etcd here. Remove this member and add it anew, or restore the database (member/snap/db) as a snapshot with --skip-hash-check." }
-    SnapBroken "snap-broken" Damage {
-        "A .snap file cannot be read although the log names it. etcd 3.4 to 3.6 rename it to .snap.broken, and start from an older one if the log goes back that far."
-        "If etcd does not start, remove this member and add it anew, or restore a snapshot." }
     SnapMissing "snap-missing" Damage {
         "The write-ahead log begins behind the newest .snap file that can be used, so nothing says who the members are. etcd does not start."
         "Look for the .snap files where this directory was copied from. Otherwise remove this member and add it anew, or restore the database (member/snap/db) as a snapshot." }
@@ -231,8 +228,11 @@ codes! {
         "The log has a snapshot that is newer than the database, and the database that came with it (.snap.db) is not there. etcd does not start."
         "Look for the file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
     DatabaseMissing "database-missing" Damage {
-        "There is no database (member/snap/db). etcd does not start, or begins with an empty store."
+        "There is no database (member/snap/db), or the file is empty, and the log does not have all that was in it. etcd does not start, or begins with an empty store."
         "Look for the file where this directory was copied from. Otherwise remove this member and add it anew, or restore a snapshot." }
+    DirectoryMemberRemoved "directory-member-removed" Damage {
+        "The member that this directory belongs to was removed from its cluster: etcd starts, sees that, and stops."
+        "Take no directory of a removed member for a new one: add the member anew with an empty directory. If the cluster is gone, restore the database (member/snap/db) as a snapshot with --skip-hash-check." }
     DirectoryIdentity "directory-identity" Damage {
         "Files of different members or clusters lie in one directory."
         "Look which of them was copied here. Remove this member and add it anew, or restore a snapshot." }
@@ -287,6 +287,12 @@ codes! {
     WalRecordOdd "wal-record-odd" Warning {
         "Bits of the write-ahead log that etcd does not read are not as it writes them: a disk or memory changed them, or a write was not finished."
         "By itself it hinders nothing: etcd starts and loses nothing by it. Look into the kernel's log for failures of the disk." }
+    SnapBroken "snap-broken" Warning {
+        "A .snap file that the log names cannot be read, or holds another snapshot than its name says. etcd 3.4 to 3.6 start from an older one; 3.7 does not need it. If there is none to start from, that is a finding of its own."
+        "Look for the file where this directory was copied from, and into the kernel's log for failures of the disk." }
+    DatabaseRebuilt "database-rebuilt" Warning {
+        "There is no database (member/snap/db), and the log has every entry from the first: etcd makes the database anew from it when it starts."
+        "Start etcd here if that is what you want; nothing can be restored from this directory before. If the database was there, look why it is gone." }
     SnapUnfinished "snap-unfinished" Warning {
         "A .snap file cannot be read, and the log does not name it: a crash left it while it was written. etcd renames it to .snap.broken, or ignores it."
         "Nothing needs to be done." }
@@ -335,7 +341,9 @@ impl Code {
                 | Self::SnapUnfinished
                 | Self::SnapFileMissing
                 | Self::DatabaseMissing
+                | Self::DatabaseRebuilt
                 | Self::DirectoryIdentity
+                | Self::DirectoryMemberRemoved
         )
     }
 

@@ -144,18 +144,7 @@ impl Findings {
     /// The damage of which all findings of a code are mere consequences, as far back as it goes; the code itself when they are of none.
     #[must_use]
     pub fn cause(&self, code: Code) -> Code {
-        let mut cause = code;
-        // Each code is met once, so a circle ends.
-        for _ in Code::ALL {
-            let mut of_code = self.list.iter().filter(|finding| finding.code == cause).map(|finding| finding.because);
-            match of_code.next() {
-                Some(Some(because)) if of_code.all(|other| other == Some(because)) && self.has(because) => {
-                    cause = because
-                }
-                _ => break,
-            }
-        }
-        cause
+        cause_among(|| self.list.iter(), &self.counts, code)
     }
 
     /// How many findings of each code there were.
@@ -185,6 +174,26 @@ impl Findings {
             Some(Severity::Damage) => Verdict::Damaged,
         }
     }
+}
+
+/// The damage of which all findings of a code are mere consequences, among all that were found.
+pub(crate) fn cause_among<'f, I: Iterator<Item = &'f Finding>>(
+    findings: impl Fn() -> I,
+    counts: &BTreeMap<Code, u64>,
+    code: Code,
+) -> Code {
+    let mut cause = code;
+    // Each code is met once, so a circle ends.
+    for _ in Code::ALL {
+        let mut of_code = findings().filter(|finding| finding.code == cause).map(|finding| finding.because);
+        match of_code.next() {
+            Some(Some(because)) if of_code.all(|other| other == Some(because)) && counts.contains_key(&because) => {
+                cause = because;
+            }
+            _ => break,
+        }
+    }
+    cause
 }
 
 #[cfg(test)]

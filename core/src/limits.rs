@@ -127,5 +127,8 @@ pub const MAX_RESYNC: u64 = 256 << 20;
 /// Gaps between the entries of a log that are remembered; a sound log has one for each snapshot that its member was sent.
 pub const MAX_LOG_GAPS: usize = 1000;
 
+/// Changes of members in a log that are remembered, the last ones; a cluster has a few a year.
+pub const MAX_LOG_CONF_CHANGES: usize = 1000;
+
 /// Bytes of a bucket that an edit writes anew at most, where its pages would become too few: the buckets that a restore takes entries out of have a few kilobytes.
 pub const REWRITTEN_BYTES: usize = 16 << 20;

@@ -222,6 +222,106 @@ fn of_several_members_the_newest_is_named() {
 }
 
 #[test]
+fn a_removed_member_is_told_and_etcd_does_not_serve_there() {
+    for version in VERSIONS {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = seats(folder.path(), &["a", "b", "c"]);
+        let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { continue };
+        put(&servers, 0..5, 100);
+        let list: Value =
+            serde_json::from_str(&said(&servers.etcdctl(None, &["member", "list", "-w", "json"]))).unwrap();
+        let member = list["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
+        let id = format!("{:x}", number(&member["ID"]));
+        let since = Instant::now();
+        // etcd removes members only when the others have been connected for five seconds.
+        while !servers.etcdctl(None, &["member", "remove", &id]).status.success() {
+            assert!(since.elapsed() < Duration::from_secs(60), "{version}: the member stays");
+            sleep(Duration::from_millis(250));
+        }
+        // It hears of it, writes it down, and stops.
+        let removed = || found(&verify(&[&seats[2].data]).1).contains("directory-member-removed");
+        while !removed() {
+            assert!(since.elapsed() < Duration::from_secs(90), "{version}: {}", verify(&[&seats[2].data]).1);
+            sleep(Duration::from_millis(250));
+        }
+        servers.kill(2);
+        let (exit, report) = verify(&[&seats[2].data]);
+        assert_eq!((exit, found(&report)), (Some(1), ["directory-member-removed".to_owned()].into()), "{version}");
+        let (exit, report) = verify(&[&seats[0].data]);
+        assert_eq!(exit, Some(0), "{version}: {report}");
+        let attempt = Servers::attempt(version, &seats[2], folder.path()).unwrap();
+        assert!(attempt.is_err(), "{version} serves a removed member");
+    }
+}
+
+#[test]
+fn what_etcd_makes_up_for_is_a_warning() {
+    for version in VERSIONS {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = seats(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(10_000)) else { continue };
+        put(&servers, 0..5, 100);
+        servers.kill(0);
+        // The database has nothing yet, and the log has all.
+        let (exit, report) = verify(&[&seat.data]);
+        assert_eq!((exit, report["verdict"].as_str()), (Some(0), Some("sound")), "{version}: {report}");
+        assert!(number(&report["lackingEntries"]) > 5, "{version}: the test shows nothing");
+        let database = |data: &Path| data.join("member/snap/db");
+        for empty in [false, true] {
+            let data = folder.path().join("copy");
+            copy(&seat.data, &data);
+            fs::remove_file(database(&data)).unwrap();
+            if empty {
+                fs::write(database(&data), "").unwrap();
+            }
+            let (exit, report) = verify(&[&data]);
+            assert_eq!(
+                (exit, found(&report)),
+                (Some(0), ["database-rebuilt".to_owned()].into()),
+                "{version}: {report}"
+            );
+            let servers = Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path());
+            let servers = servers.unwrap().unwrap_or_else(|log| panic!("{version}: {log}"));
+            assert!(said(&servers.etcdctl(None, &["get", "name-000004"])).contains("value-000004"), "{version}");
+            servers.stop();
+            fs::remove_dir_all(&data).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_snap_file_is_what_it_holds_and_etcd_does_with_an_older_one() {
+    for version in ["3.4", "3.5", "3.6"] {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = seats(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &seat, folder.path(), &["--snapshot-count=10".to_owned()]) else {
+            continue;
+        };
+        put(&servers, 0..40, 20);
+        sleep(Duration::from_millis(500));
+        servers.kill(0);
+        for rename in [false, true] {
+            let data = folder.path().join("copy");
+            copy(&seat.data, &data);
+            let names = fs::read_dir(data.join("member/snap")).unwrap().map(|entry| entry.unwrap().path());
+            let newest = names.filter(|path| path.extension().is_some_and(|end| end == "snap")).max().unwrap();
+            if rename {
+                fs::rename(&newest, newest.with_file_name("00000000000000ff-00000000000000ff.snap")).unwrap();
+            } else {
+                fs::write(&newest, "").unwrap();
+            }
+            let (exit, report) = verify(&[&data]);
+            assert_eq!((exit, found(&report)), (Some(0), ["snap-broken".to_owned()].into()), "{version}: {report}");
+            let servers = Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path());
+            let servers = servers.unwrap().unwrap_or_else(|log| panic!("{version}: {log}"));
+            assert!(said(&servers.etcdctl(None, &["get", "name-000039"])).contains("value-000039"), "{version}");
+            servers.stop();
+            fs::remove_dir_all(&data).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_server_under_load_is_never_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let seat = seats(folder.path(), &["m"]).remove(0);
@@ -285,7 +385,7 @@ fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
     let mut log = Log::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
     read_segment(&mut log, &segment, bytes, &Unwatched).unwrap();
-    let database = Database { consistent_index, starts_without_snap: true, members: BTreeSet::new() };
+    let database = Database { consistent_index, starts_without_snap: true, ..Database::default() };
     let parts = Parts {
         database: Some(&database),
         log: &log,

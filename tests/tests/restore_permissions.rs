@@ -34,6 +34,33 @@ fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// etcd's directories are for its own user alone: another one is told whose it is and what to run, and nothing is written.
+#[test]
+fn a_directory_that_cannot_be_read_is_said_with_its_owner() {
+    if !is_root() {
+        return;
+    }
+    let (folder, source) = open_folder(&snapshot());
+    for (owner, names_it, advice) in [(0, "root", "as root "), (1234, "user 1234", "as root or user 1234 ")] {
+        let target = folder.path().join(format!("data-{owner}"));
+        make(&target, 0o700, (owner, owner));
+        let flags = [format!("--data-dir={}", target.display())];
+        let Some(output) = restore_as_user(&source, &flags) else { return };
+        assert_eq!(output.status.code(), Some(2));
+        let said = complaint(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{said}");
+        assert!(
+            said.contains(advice) && said.contains("sudo etcdsnap restore") && !said.contains("Move it away"),
+            "{said}"
+        );
+        assert_eq!(names(&target), [""; 0]);
+        // The same of verify, in words that fit a directory.
+        let output = program().unwrap().arg("verify").arg(&target).output().unwrap();
+        let said = complaint(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.status.code() == Some(2) && said.contains("mode 0700"), "{said}");
+    }
+}
+
 /// Kubernetes' `fsGroup`, OpenShift's random user, a directory for all: what the user may write to is restored into, and its own ids are kept. A dry run says the same.
 #[test]
 fn a_plain_user_in_a_directory_of_root() {

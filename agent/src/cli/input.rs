@@ -1,6 +1,5 @@
 //! The files of a command line through the library.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use etcdsnap::{Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
@@ -111,13 +110,9 @@ impl From<OutputError> for Failure {
     }
 }
 
-/// bolt locks the file that it has open. The lock is let go at once: it must not keep an etcd from starting.
+/// bolt locks the file that it has open.
 pub fn warn_when_in_use(path: &Path) {
-    if !path.is_file() {
-        return;
-    }
-    let Ok(file) = File::open(path) else { return };
-    if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+    if path.is_file() && etcdsnap::is_locked(path) {
         output::warn(&format!(
             "{} is open in a running etcd: what is read may be of no single moment. Take a snapshot instead.",
             printable_path(path)

@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::input::{self, Form};
 use super::output;
 use super::progress::Bar;
+use super::render::finding_groups::Shown;
 use super::render::{json, text_directory, text_verify};
 
 /// Runs the command; the exit code is that of the worst file or directory.
@@ -24,7 +25,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         ));
     }
     let warnings = if args.strict { Exit::Damage } else { Exit::Done };
-    let shown = if args.all { text_verify::Shown::All } else { text_verify::Shown::First };
+    let shown = if args.all { Shown::All } else { Shown::First };
     if directories > 0 {
         return judge_mixed(args, warnings, shown);
     }
@@ -43,7 +44,7 @@ enum Judged {
 }
 
 /// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
-fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: text_verify::Shown) -> Result<Exit, Failure> {
+fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     input::check_inputs(&args.files)?;
     let mut worst = Exit::Done;
     let mut all = Vec::new();
@@ -105,7 +106,7 @@ fn exit_of(judged: &Judged, warnings: Exit) -> Exit {
     }
 }
 
-fn text(path: &Path, judged: &Judged, shown: text_verify::Shown) -> String {
+fn text(path: &Path, judged: &Judged, shown: Shown) -> String {
     match judged {
         Judged::File(report) => text_verify::text(path, report, shown),
         Judged::Directory(report) => text_directory::text(path, report, shown),

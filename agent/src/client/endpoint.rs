@@ -200,6 +200,8 @@ mod tests {
         assert_eq!(parse("https://etcd.example:2379/v3/kv?x=1#y"), tcp("etcd.example", 2379, true));
         assert_eq!(parse("https://etcd.example:2379?x=1"), tcp("etcd.example", 2379, true));
         assert_eq!(parse("https://me:s3:cret@etcd.example:2379"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("https://etcd.example:2379/?mail=me@other.example"), tcp("etcd.example", 2379, true));
+        assert_eq!(parse("https://me:secret@etcd.example:2379?a@b"), tcp("etcd.example", 2379, true));
         assert_eq!(parse("https://[::1]:2379"), tcp("::1", 2379, true));
         assert_eq!(parse("[::1]:2379"), tcp("::1", 2379, false));
         assert_eq!(parse("https://[127.0.0.1]:2379"), tcp("127.0.0.1", 2379, true));

@@ -1,4 +1,4 @@
-//! Whether a server runs on a data directory, found out without taking a lock: that could keep etcd from starting.
+//! Whether a server has a database or a data directory open, found out without taking a lock: that could keep etcd from starting.
 //!
 //! bolt takes `flock` on the database, and etcd an open file description lock on each segment that it may write to. Both stand in `/proc/locks`; those of the
 //! second kind also where the server runs in another container.
@@ -14,6 +14,18 @@ use super::member_files::{Listing, MemberFiles};
 
 /// Bytes of `/proc/locks` that are read.
 const MAX_LOCKS: u64 = 16 << 20;
+
+/// Whether another program has locked a file for writing, as etcd does with its database. False where the system does not say.
+#[must_use]
+pub fn is_locked(path: &Path) -> bool {
+    let (Some(place), Ok(locks)) = (Place::of(path), read_locks()) else { return false };
+    if locks.contains(&place) {
+        return true;
+    }
+    // btrfs and overlays tell programs a device that no mount has, and the kernel's list has another, without a number for its kind (0), too.
+    let is_mounted = || read_mounts().map_or(true, |mounts| mounts.contains(&(place.major, place.minor)));
+    locks.iter().any(|lock| lock.inode == place.inode && lock.major == 0) && place.major == 0 && !is_mounted()
+}
 
 /// Whether a server holds the database or a segment of the log. False where the system does not say.
 pub(super) fn is_in_use(files: &MemberFiles, listing: &Listing) -> bool {
@@ -56,6 +68,17 @@ fn read_locks() -> io::Result<Vec<Place>> {
     Ok(list.lines().filter_map(lock).collect())
 }
 
+/// The devices of what is mounted: the third word of each line, `36 35 98:0 /mnt1 /mnt2 …`, in decimal numbers.
+fn read_mounts() -> io::Result<Vec<(u32, u32)>> {
+    let mut list = String::new();
+    File::open("/proc/self/mountinfo")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    let device = |line: &str| {
+        let (major, minor) = line.split_whitespace().nth(2)?.split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    Ok(list.lines().filter_map(device).collect())
+}
+
 /// `1: FLOCK  ADVISORY  WRITE 10018 fe:00:5663029 0 EOF`. A lock that is only waited for has `->` behind its number.
 fn lock(line: &str) -> Option<Place> {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -84,10 +107,18 @@ mod tests {
             let place = Place::of(kept.path()).unwrap();
             read_locks().unwrap().iter().any(|lock| lock.inode == place.inode)
         };
-        assert!(!is_listed());
+        assert!(!is_listed() && !is_locked(kept.path()));
         kept.as_file().lock().unwrap();
-        assert!(is_listed());
+        assert!(is_listed() && is_locked(kept.path()));
         kept.as_file().unlock().unwrap();
-        assert!(!is_listed());
+        assert!(!is_listed() && !is_locked(kept.path()));
+        // Asking takes no lock, and one to read is none of a server's.
+        kept.as_file().lock_shared().unwrap();
+        assert!(!is_locked(kept.path()));
+    }
+
+    #[test]
+    fn mounts_are_read() {
+        assert!(!read_mounts().unwrap().is_empty());
     }
 }

@@ -25,6 +25,7 @@ use crate::scan;
 
 use directory_report::Reading;
 pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
+pub use in_use::is_locked;
 pub use member_files::is_data_dir;
 use member_files::{Listing, MemberFiles};
 
@@ -36,6 +37,10 @@ const PAUSE: Duration = Duration::from_millis(150);
 
 /// Entries of the database that no database of a running member has, so that their lack is no finding.
 const NOT_OF_A_MEMBER: &[Code] = &[Code::TrailerMissing];
+
+/// The same, and what the first entries of the log bring, when the database lacks entries and the log has all: a member that was killed soon after its first start.
+const NOT_OF_A_YOUNG_MEMBER: &[Code] =
+    &[Code::TrailerMissing, Code::EntryMissing, Code::MembersMissing, Code::StoreEmpty];
 
 /// Judges a member's data directory: the database, the `.snap` files, the write-ahead log, and what they say together. Nothing is written and no lock is taken.
 /// `wal_dir` is where the log is, if it is not in the directory. The SHA-256 in `options` means nothing: a member's database has none.
@@ -72,23 +77,14 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
     let listing = files.list()?;
     let is_in_use = in_use::is_in_use(files, &listing);
     let snaps = read_snaps(files, &listing, options)?;
-    let database = read_database(files, options)?;
+    let found = read_database(files, options)?;
     let (log, log_changed) = read_log(files, &listing, options)?;
-    let changed = log_changed || database.as_ref().is_some_and(|database| database.changed);
+    let database = found.as_ref().ok();
+    let changed = log_changed || database.is_some_and(|database| database.changed);
     let is_moving = is_in_use || changed || in_use::is_in_use(files, &listing);
-    let is_judged = database.as_ref().is_none_or(|database| !database.is_doubtful());
+    let is_judged = database.is_none_or(|database| !database.is_doubtful());
     let mut findings = PlacedFindings::default();
-    let facts = database.as_ref().filter(|_| is_judged).and_then(|database| database.facts.as_ref());
-    match &database {
-        None => {
-            let text = "the file is missing";
-            findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseMissing, text));
-        }
-        Some(database) if is_judged => {
-            findings.append(MemberFiles::DATABASE, &database.report.findings, NOT_OF_A_MEMBER);
-        }
-        Some(_) => {}
-    }
+    let facts = database.filter(|_| is_judged).and_then(|database| database.facts.as_ref());
     let judgement = judge(&Parts {
         database: facts,
         log: &log,
@@ -97,9 +93,21 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
         snap_databases: &listing.snap_databases,
         is_moving,
     });
+    match &found {
+        Err(why) if judgement.holds_all => {
+            findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseRebuilt, *why));
+        }
+        Err(why) => findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseMissing, *why)),
+        Ok(database) if is_judged => {
+            let lacks = judgement.uncommitted > 0 || judgement.lacking.is_some_and(|lacking| lacking > 0);
+            let but = if judgement.holds_all && lacks { NOT_OF_A_YOUNG_MEMBER } else { NOT_OF_A_MEMBER };
+            findings.append(MemberFiles::DATABASE, &database.report.findings, but);
+        }
+        Ok(_) => {}
+    }
     findings.extend(log.findings.clone());
     findings.extend(judgement.findings.clone());
-    let status = database.filter(|_| is_judged).and_then(|database| database.report.status);
+    let status = found.ok().filter(|_| is_judged).and_then(|database| database.report.status);
     let reading = Reading {
         snap_files: snaps.len(),
         database_judged: is_judged,
@@ -124,13 +132,22 @@ impl ReadDatabase {
     }
 }
 
-fn read_database(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Option<ReadDatabase>, Error> {
+/// The database, or why there is none.
+fn read_database(
+    files: &MemberFiles,
+    options: &VerifyOptions<'_>,
+) -> Result<Result<ReadDatabase, &'static str>, Error> {
     let path = files.database();
-    let Some(file) = member_files::open_if_there(&path)? else { return Ok(None) };
+    let Some(file) = member_files::open_if_there(&path)? else { return Ok(Err("the file is missing")) };
+    let facts = file.metadata().map_err(|cause| Error::Open { path: path.clone(), cause })?;
+    if facts.len() == 0 {
+        // bolt takes it for a database to be made.
+        return Ok(Err("the file is empty"));
+    }
     let input = Input::of_file(file, &path)?;
     let without_hash = VerifyOptions { sha256: Sha256::Skip, ..*options };
     let source = match (&input.body, input.foreign()) {
-        (_, Some(report)) => return Ok(Some(ReadDatabase { report, facts: None, changed: false })),
+        (_, Some(report)) => return Ok(Ok(ReadDatabase { report, facts: None, changed: false })),
         (Body::Plain(source), None) => source,
         (Body::Packed(_), None) => {
             let mut report = crate::verify_input(&input, &without_hash)?;
@@ -138,7 +155,7 @@ fn read_database(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Opt
                 .findings
                 .push(Finding::new(Code::NotASnapshot, "the file is compressed, and etcd reads none that is"));
             report.verdict = report.findings.verdict();
-            return Ok(Some(ReadDatabase { report, facts: None, changed: false }));
+            return Ok(Ok(ReadDatabase { report, facts: None, changed: false }));
         }
     };
     let report = match scan::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
@@ -150,22 +167,24 @@ fn read_database(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Opt
     };
     let facts = database_facts(source, &report);
     let changed = source.assert_unchanged().is_err();
-    Ok(Some(ReadDatabase { report, facts, changed }))
+    Ok(Ok(ReadDatabase { report, facts, changed }))
 }
 
 fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
     let status = report.status.as_ref()?;
-    let mut members = BTreeSet::new();
+    let (mut members, mut removed) = (BTreeSet::new(), BTreeSet::new());
     if let Ok(OpenedStore::Store(store)) = Store::open(source) {
-        for bucket in ["members", "members_removed"] {
-            // What cannot be read has been told by the scan.
-            members.extend(store.member_ids(bucket).unwrap_or_default());
-        }
+        // What cannot be read has been told by the scan.
+        members.extend(store.member_ids("members").unwrap_or_default());
+        removed.extend(store.member_ids("members_removed").unwrap_or_default());
     }
     Some(Database {
         consistent_index: status.consistent_index.unwrap_or_default(),
         starts_without_snap: starts_without_snap(&status.version),
         members,
+        removed,
+        // etcd 3.4 writes no term.
+        names_members: status.term.is_some(),
     })
 }
 

@@ -89,6 +89,18 @@ pub enum RestoreError {
         /// What is the matter with it.
         reason: String,
     },
+    /// Whether the data directory that is there is empty cannot be seen.
+    #[error("--data-dir: {} is there and cannot be read: {} (it belongs to {}, mode {mode:04o})", printable_path(path), plain(cause), user(*uid))]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// The user whom it belongs to.
+        uid: u32,
+        /// Its permissions.
+        mode: u32,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Something is where the directory of all members is to be.
     #[error("--all-members: {} {reason}", printable_path(path))]
     AllMembers {
@@ -215,6 +227,10 @@ impl RestoreError {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
             }
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
+            Self::Unreadable { uid, .. } => format!(
+                "Nothing was written: whether it is empty, as it must be, cannot be seen. Run this as {} (as in `sudo etcdsnap restore …`), or name another place.",
+                if *uid == 0 { "root".to_owned() } else { format!("root or {}", user(*uid)) }
+            ),
             Self::Owner { name, .. } if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
                 "The highest number is 4294967294: the next one means to the system that the owner stays as it is.".into()
             }
@@ -243,6 +259,10 @@ impl RestoreError {
             _ => false,
         }
     }
+}
+
+fn user(uid: u32) -> String {
+    if uid == 0 { "root".into() } else { format!("user {uid}") }
 }
 
 fn of_plan(error: &PlanError) -> String {

@@ -106,11 +106,19 @@ impl Targets {
             return Ok(false);
         }
         let refuse = |reason: String| RestoreError::DataDir { path: self.data_dir.clone(), reason };
-        let unreadable = |cause: &io::Error| refuse(format!("cannot be read: {}", crate::error::plain(cause)));
+        let unreadable = |cause: io::Error| match self.data.base.facts() {
+            Ok(facts) if cause.kind() == io::ErrorKind::PermissionDenied => RestoreError::Unreadable {
+                path: self.data_dir.clone(),
+                uid: facts.uid(),
+                mode: facts.mode() & 0o7777,
+                cause,
+            },
+            _ => refuse(format!("cannot be read: {}", crate::error::plain(&cause))),
+        };
         let entries = self.data.base.readable().and_then(|opened| Ok(Dir::read_from(opened)?));
         let mut stays = false;
-        for entry in entries.map_err(|cause| unreadable(&cause))? {
-            let entry = entry.map_err(|cause| unreadable(&cause.into()))?;
+        for entry in entries.map_err(unreadable)? {
+            let entry = entry.map_err(|cause| unreadable(cause.into()))?;
             let name = std::os::unix::ffi::OsStrExt::from_bytes(entry.file_name().to_bytes());
             if name == OsStr::new(".") || name == OsStr::new("..") {
                 continue;

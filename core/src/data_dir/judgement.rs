@@ -11,6 +11,7 @@ use crate::data_dir::log::{Log, Mark};
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::snap_file::RaftSnapshot;
 use crate::finding::Finding;
+use crate::severity::Verdict;
 
 /// The database of a directory, as far as the log and the `.snap` files matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,8 +20,12 @@ pub struct Database {
     pub consistent_index: u64,
     /// Whether an etcd wrote it that starts without `.snap` files: 3.7 and later.
     pub starts_without_snap: bool,
-    /// Ids of the cluster's members, those that were removed among them.
+    /// Ids of the cluster's members.
     pub members: BTreeSet<u64>,
+    /// Ids of members that were removed.
+    pub removed: BTreeSet<u64>,
+    /// Whether etcd 3.5 or later wrote to it: such a one puts the members of the cluster into it when it starts.
+    pub names_members: bool,
 }
 
 /// A `.snap` file.
@@ -28,10 +33,22 @@ pub struct Database {
 pub struct SnapFile {
     /// The file, from the data directory on.
     pub file: String,
-    /// Index and term by its name.
+    /// Index and term by its name, which etcd takes for its order only.
     pub name: Mark,
     /// What it holds, or what is wrong with it.
     pub contents: Result<RaftSnapshot, String>,
+}
+
+impl SnapFile {
+    /// The snapshot that it holds, if it can be read.
+    fn holds(&self) -> Option<Mark> {
+        self.contents.as_ref().ok().map(|held| Mark { index: held.index, term: held.term })
+    }
+
+    /// etcd tries the files in the order of their names, the last first; the term comes first in a name.
+    fn order(&self) -> (u64, u64) {
+        (self.name.term, self.name.index)
+    }
 }
 
 /// All that a directory holds.
@@ -64,6 +81,8 @@ pub struct Judgement {
     pub uncommitted: u64,
     /// Whether etcd replaces the database by a `.snap.db` that lies beside it.
     pub takes_snap_database: bool,
+    /// Whether the log has every entry from the first, and no snapshot: all that a database lacks comes from it, also when there is none.
+    pub holds_all: bool,
 }
 
 /// Judges a directory by its parts.
@@ -72,7 +91,12 @@ pub fn judge(parts: &Parts<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let log = parts.log;
     if log.segments == 0 {
-        let text = "there is no segment of the log";
+        let text = match parts.database {
+            Some(_) => {
+                "there is no segment of the log; etcd would begin a new log, and with it a new cluster, beside the old database"
+            }
+            None => "there is no segment of the log",
+        };
         judgement.findings.push(parts.log_folder, Finding::new(Code::WalSegmentMissing, text));
         return judgement;
     }
@@ -87,7 +111,9 @@ pub fn judge(parts: &Parts<'_>) -> Judgement {
         judge_database(parts, database, start, &mut judgement);
         judgement.lacking = Some(commit.saturating_sub(database.consistent_index));
     }
-    judge_identity(parts, &mut judgement);
+    judge_identity(parts, start, commit, &mut judgement);
+    let is_damaged = log.findings.verdict() == Verdict::Damaged || judgement.findings.verdict() == Verdict::Damaged;
+    judgement.holds_all = !is_damaged && marks.iter().all(|mark| mark.index == 0) && log.contiguous_from() == Some(1);
     let last = log.last_index.unwrap_or_default();
     judgement.uncommitted = last.saturating_sub(commit.max(start.index));
     judgement
@@ -126,11 +152,8 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
     if parts.database.is_some_and(|database| database.starts_without_snap) {
         return newest;
     }
-    let readable = |snap: &&SnapFile| {
-        let mark = snap.contents.as_ref().map(|held| Mark { index: held.index, term: held.term });
-        mark.is_ok_and(|mark| marks.contains(&mark))
-    };
-    let start = parts.snaps.iter().filter(readable).map(|snap| snap.name).max();
+    let known = |snap: &SnapFile| snap.holds().filter(|mark| marks.contains(mark)).map(|mark| (snap.order(), mark));
+    let start = parts.snaps.iter().filter_map(known).max().map(|(_, mark)| mark);
     let start = start.unwrap_or(Mark { index: 0, term: 0 });
     let begins_at = parts.log.opened_at;
     if start.index < begins_at {
@@ -141,7 +164,10 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
             }
         };
         judgement.findings.push("member/snap", Finding::new(Code::SnapMissing, text));
-    } else if start != newest && !parts.is_moving && !parts.snaps.iter().any(|snap| snap.name == newest) {
+    } else if start != newest
+        && !parts.is_moving
+        && !parts.snaps.iter().any(|snap| snap.name == newest || snap.holds() == Some(newest))
+    {
         let file = format!("member/snap/{:016x}-{:016x}.snap", newest.term, newest.index);
         let text = format!("the file is missing; etcd starts from index {} instead of {}", start.index, newest.index);
         judgement.findings.push(&file, Finding::new(Code::SnapFileMissing, text));
@@ -201,20 +227,33 @@ fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement
     }
 }
 
-/// Whether the member that wrote the log is one that database or snapshot know. Either may be behind: a restore by etcd 3.4 leaves the
-/// members of the old cluster in the database, and a snapshot may be older than the member.
-fn judge_identity(parts: &Parts<'_>, judgement: &mut Judgement) {
+/// Whether the member that wrote the log is one that database, snapshot or log know, and is still one. The database may be behind: a restore by etcd 3.4
+/// leaves the members of the old cluster in it, until an etcd 3.5 starts there; entries that it lacks may have added the member.
+fn judge_identity(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
     let Some(identity) = parts.log.identity else { return };
-    let mut known = parts.database.map(|database| database.members.clone()).unwrap_or_default();
-    if known.is_empty() {
+    let snapshots = || parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok());
+    let mut own =
+        parts.log.conf_changes.iter().filter(|change| change.member == identity.member && change.index <= commit);
+    let is_removed = match own.rfind(|change| change.index > start.index) {
+        Some(last) => last.removes,
+        None if snapshots().any(|held| held.index == start.index && held.members.contains(&identity.member)) => false,
+        None => parts.database.is_some_and(|database| database.removed.contains(&identity.member)),
+    };
+    if is_removed {
+        let text = format!("member {:x} was removed from cluster {:x}", identity.member, identity.cluster);
+        judgement.findings.push(parts.log_folder, Finding::new(Code::DirectoryMemberRemoved, text));
         return;
     }
-    for snapshot in parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok()) {
-        known.extend(&snapshot.members);
-    }
-    if !known.contains(&identity.member) {
+    let database = parts.database.filter(|database| !database.members.is_empty() && !judgement.takes_snap_database);
+    let Some(database) = database else { return };
+    let lacking = parts.log.conf_changes.iter().filter(|change| change.index > database.consistent_index);
+    let is_known = database.members.contains(&identity.member)
+        || database.removed.contains(&identity.member)
+        || (!database.names_members && snapshots().any(|held| held.members.contains(&identity.member)))
+        || lacking.map(|change| change.member).any(|member| member == identity.member);
+    if !is_known {
         let text = format!(
-            "the log was written by member {:x} of cluster {:x}, which neither the database nor a .snap file knows",
+            "the log was written by member {:x} of cluster {:x}, which the database does not know",
             identity.member, identity.cluster
         );
         judgement.findings.push(parts.log_folder, Finding::new(Code::DirectoryIdentity, text));

@@ -7,7 +7,7 @@ use crate::crc::Combiner;
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::wal_record::EntryHead;
 use crate::finding::Finding;
-use crate::limits::{MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
+use crate::limits::{MAX_LOG_CONF_CHANGES, MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
 
 /// A snapshot of raft that the log names: etcd starts from one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,16 @@ pub(super) struct Gap {
     pub to: u64,
 }
 
+/// An entry that changes the cluster's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConfChange {
+    pub index: u64,
+    /// The member it is about.
+    pub member: u64,
+    /// Whether it removes that; it adds or changes it otherwise.
+    pub removes: bool,
+}
+
 /// The log as far as it has been read.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
@@ -69,6 +79,8 @@ pub struct Log {
     pub findings: PlacedFindings,
     /// Gaps in the entries that count, the last of them when there are very many.
     pub(super) gaps: VecDeque<Gap>,
+    /// Changes of members, the last of them when there are very many.
+    pub(super) conf_changes: VecDeque<ConfChange>,
     /// Whether a record could not be read, so that entries may be missing that the log had.
     pub(super) is_broken: bool,
     /// The CRC that the next record continues; none when it is not known.
@@ -111,9 +123,12 @@ impl Log {
 
     /// Takes in an entry. One with an index that is there already replaces it and all behind it.
     pub(super) fn entry(&mut self, entry: EntryHead, file: &str, offset: u64) -> Result<(), Finding> {
-        let EntryHead { kind, term, index } = entry;
+        let EntryHead { kind, term, index, .. } = entry;
         if kind > 2 || term == 0 || term > MAX_TERM || index == 0 {
             return Err(broken(format!("entry {index} of term {term} and type {kind} is none that raft writes")));
+        }
+        while self.conf_changes.back().is_some_and(|change| change.index >= index) {
+            self.conf_changes.pop_back();
         }
         // Those behind an entry that is written anew go with what was behind it.
         while let Some(gap) = self.gaps.pop_back() {
@@ -138,6 +153,14 @@ impl Log {
         self.last_term = term;
         self.highest_entry_term = self.highest_entry_term.max(term);
         Ok(())
+    }
+
+    /// Takes in the change of members that an entry holds.
+    pub(super) fn conf_change(&mut self, change: ConfChange) {
+        if self.conf_changes.len() >= MAX_LOG_CONF_CHANGES {
+            self.conf_changes.pop_front();
+        }
+        self.conf_changes.push_back(change);
     }
 
     /// Takes in what the member must not forget: the term, its vote, and how far the cluster has agreed.

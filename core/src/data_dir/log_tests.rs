@@ -8,7 +8,7 @@ use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
 use super::{Log, Mark, RaftSnapshot, Role, Segment, read_segment};
 use crate::code::Code;
 use crate::crc::crc32c;
-use crate::severity::Verdict;
+use crate::severity::{Severity, Verdict};
 use crate::watch::Unwatched;
 
 const MEMBER: u64 = 0x8e9e_05c5_2164_694d;
@@ -50,6 +50,12 @@ impl Writer {
         }
     }
 
+    fn conf_change(&mut self, index: u64, term: u64, removes: bool) {
+        let change = [&[8, 1, 16, u8::from(removes), 24][..], &varint_of(MEMBER), &[34, 2, b'{', b'}']].concat();
+        let entry = raftpb::Entry { r#type: Some(1), term: Some(term), index: Some(index), data: Some(change) };
+        self.record(ENTRY, Some(entry.encode_to_vec()));
+    }
+
     fn state(&mut self, term: u64, commit: u64) {
         let state = raftpb::HardState { term: Some(term), vote: Some(MEMBER), commit: Some(commit) };
         self.record(STATE, Some(state.encode_to_vec()));
@@ -65,6 +71,12 @@ impl Writer {
         self.starts.clear();
         std::mem::take(&mut self.bytes)
     }
+}
+
+fn varint_of(value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prost::encoding::encode_varint(value, &mut bytes);
+    bytes
 }
 
 /// Entries 1 to 20 of term 2, agreed on up to 18, with a snapshot at 10.
@@ -298,11 +310,106 @@ fn parts_that_do_not_belong_together_are_told() {
     assert_eq!(codes(&log, &newer, &[]), []);
     let foreign = Database { members: [1, 2].into(), ..database(18) };
     assert_eq!(codes(&log, &foreign, &[]), [Code::DirectoryIdentity, Code::SnapFileMissing]);
+    // A restore by etcd 3.4 leaves the old members in the database, and a later etcd does not.
+    assert_eq!(codes(&log, &foreign, &sound), []);
+    let newer_foreign = Database { names_members: true, ..foreign };
+    assert_eq!(codes(&log, &newer_foreign, &sound), [Code::DirectoryIdentity]);
     let broken = |index| SnapFile { contents: Err("cut off".into()), ..snap(index, 2) };
-    assert_eq!(codes(&log, &database(18), &[broken(10)]), [Code::SnapBroken]);
     assert_eq!(codes(&log, &database(18), &[snap(10, 2), broken(17)]), [Code::SnapUnfinished]);
-    let misnamed = SnapFile { name: Mark { index: 11, term: 2 }, ..snap(10, 2) };
-    assert!(codes(&log, &database(18), &[misnamed]).contains(&Code::SnapBroken));
+}
+
+#[test]
+fn a_snap_file_that_cannot_be_read_is_damage_only_when_there_is_none_to_start_from() {
+    let log = read_one(&with_room(&one_segment().bytes));
+    let broken = SnapFile { contents: Err("cut off".into()), ..snap(10, 2) };
+    assert_eq!(Code::SnapBroken.severity(), Severity::Warning);
+    assert_eq!(codes(&log, &database(18), std::slice::from_ref(&broken)), [Code::SnapBroken]);
+    let mut later = Writer::default();
+    later.head();
+    later.mark(10, 2);
+    later.entries(11..=18, 2);
+    later.state(2, 18);
+    let later = read(&[(1, 8, &with_room(&later.bytes))]);
+    assert_eq!(codes(&later, &database(18), &[broken]), [Code::SnapMissing, Code::SnapBroken]);
+}
+
+#[test]
+fn what_a_snap_file_holds_counts_and_not_its_name() {
+    let log = read_one(&with_room(&one_segment().bytes));
+    let misnamed = SnapFile { name: Mark { index: 255, term: 255 }, ..snap(10, 2) };
+    let parts = Parts {
+        database: Some(&database(18)),
+        log: &log,
+        log_folder: "member/wal",
+        snaps: &[misnamed],
+        snap_databases: &[],
+        is_moving: false,
+    };
+    let judgement = judge(&parts);
+    assert_eq!(judgement.start, Some(Mark { index: 10, term: 2 }));
+    assert_eq!(judgement.findings.counts().keys().copied().collect::<Vec<_>>(), [Code::SnapBroken]);
+}
+
+#[test]
+fn entries_that_the_database_lacks_may_add_or_remove_the_member() {
+    let with_change = |removes, behind: u64| {
+        let mut log = Writer::default();
+        log.head();
+        log.mark(0, 0);
+        log.entries(1..=12, 2);
+        log.conf_change(13, 2, removes);
+        log.entries(14..=18, 2);
+        log.state(2, behind);
+        read_one(&with_room(&log.bytes))
+    };
+    let others = |index| Database { members: [1, 2].into(), names_members: true, ..database(index) };
+    assert_eq!(codes(&with_change(false, 18), &others(12), &[]), []);
+    assert_eq!(codes(&with_change(false, 18), &others(13), &[]), [Code::DirectoryIdentity]);
+    assert_eq!(codes(&with_change(true, 18), &database(12), &[]), [Code::DirectoryMemberRemoved]);
+    // Not agreed on.
+    assert_eq!(codes(&with_change(true, 12), &database(12), &[]), []);
+    let removed = Database { removed: [MEMBER].into(), members: [1, 2].into(), ..database(18) };
+    let mut log = one_segment();
+    log.state(2, 20);
+    let log = read_one(&with_room(&log.bytes));
+    assert_eq!(codes(&log, &removed, &[]), [Code::DirectoryMemberRemoved, Code::SnapFileMissing]);
+    // A restore by etcd 3.4 leaves those that were removed, too, and its snapshot says who the members are.
+    assert_eq!(codes(&log, &removed, &[snap(10, 2)]), []);
+}
+
+#[test]
+fn a_log_from_the_first_entry_makes_up_for_the_database() {
+    let holds_all = |log: &Log, snaps: &[SnapFile]| {
+        let parts = Parts { database: None, log, log_folder: "wal", snaps, snap_databases: &[], is_moving: false };
+        judge(&parts).holds_all
+    };
+    let mut log = Writer::default();
+    log.head();
+    log.mark(0, 0);
+    log.entries(1..=12, 2);
+    log.state(2, 12);
+    let whole = with_room(&log.bytes);
+    assert!(holds_all(&read_one(&whole), &[]));
+    let mut hurt = whole.clone();
+    hurt[log.starts[6] + 20] ^= 1;
+    assert!(!holds_all(&read_one(&hurt), &[]));
+    // etcd needs the database of a snapshot.
+    assert!(!holds_all(&read_one(&with_room(&one_segment().bytes)), &[snap(10, 2)]));
+    let mut log = Writer::default();
+    log.head();
+    log.mark(0, 0);
+    log.entries(2..=12, 2);
+    log.state(2, 12);
+    assert!(!holds_all(&read_one(&with_room(&log.bytes)), &[]));
+}
+
+#[test]
+fn two_segments_of_one_number_are_told_as_such() {
+    let segment = one_segment().bytes;
+    let log = read(&[(0, 0, &segment), (0, 1, &with_room(&segment))]);
+    let first = &log.findings.list()[0];
+    assert_eq!(first.finding.code, Code::WalChainBroken);
+    assert!(!log.findings.has(Code::WalSegmentMissing), "{:?}", log.findings);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, cause_among};
 use crate::limits::DIRECTORY_FINDINGS;
 use crate::severity::{Severity, Verdict};
 
@@ -77,6 +77,12 @@ impl PlacedFindings {
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<Code, u64> {
         &self.counts
+    }
+
+    /// The damage of which all findings of a code are mere consequences, as far back as it goes; the code itself when they are of none.
+    #[must_use]
+    pub fn cause(&self, code: Code) -> Code {
+        cause_among(|| self.list.iter().map(|placed| &placed.finding), &self.counts, code)
     }
 
     /// Whether one of this code was found.

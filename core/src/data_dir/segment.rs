@@ -8,7 +8,8 @@ use crate::code::Code;
 use crate::data_dir::log::{Log, Torn};
 use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
 use crate::data_dir::wal_record::{
-    CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, Record, SNAPSHOT, STATE, numbers, own_length,
+    CONF_CHANGE, CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, Record, SNAPSHOT, STATE, conf_change,
+    numbers, own_length,
 };
 use crate::data_dir::window::{WINDOW, Window};
 use crate::error::Error;
@@ -85,6 +86,11 @@ impl<S: Source + ?Sized> Reader<'_, S> {
         match self.log.sequence {
             None => self.log.opened_at = index,
             Some(before) if before.checked_add(1) == Some(sequence) => {}
+            Some(before) if before == sequence => {
+                let text = format!("another segment has the number {sequence:x}, too; etcd does not start");
+                self.report(Finding::new(Code::WalChainBroken, text));
+                self.log.chain = None;
+            }
             Some(before) => {
                 let text = format!(
                     "segment {:x} is missing before this one: entries are lost, and etcd does not start",
@@ -184,7 +190,10 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     fn settle(&mut self, at: u64, trouble: &Trouble) -> Result<Option<u64>, Error> {
         let next = trouble.frame.filter(|_| trouble.record.is_some()).map(|frame| frame.end);
         let is_last = self.segment.role == Role::Last;
-        let mut consequence = "etcd does not start";
+        let mut consequence = match trouble.record {
+            None if is_last => "etcd does not start, or cuts off the log here",
+            _ => "etcd does not start",
+        };
         if is_last && trouble.torn_to_etcd && !self.has_looked_behind {
             self.has_looked_behind = true;
             let kind = trouble.record.map(|record| record.kind);
@@ -274,7 +283,14 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             }
             ENTRY => {
                 let entry = EntryHead::read(&mut self.window, record.data)?;
-                Ok(self.log.entry(entry, &self.segment.file, at))
+                let outcome = self.log.entry(entry, &self.segment.file, at);
+                if entry.kind == CONF_CHANGE
+                    && outcome.is_ok()
+                    && let Some(change) = conf_change(&mut self.window, entry)?
+                {
+                    self.log.conf_change(change);
+                }
+                Ok(outcome)
             }
             STATE => numbers(&mut self.window, record.data).map(|state| self.log.state(state)),
             SNAPSHOT => numbers(&mut self.window, record.data).map(|mark| self.log.mark(mark)),

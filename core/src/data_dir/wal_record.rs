@@ -5,6 +5,7 @@
 //! ```
 //! A length of 0 is the end: behind it lies room that etcd preallocated. The CRC covers the data of all records so far, not the type.
 
+use crate::data_dir::log::ConfChange;
 use crate::data_dir::protobuf_stream::{HEAD, Span, Unreadable, Value, field, fields};
 use crate::data_dir::window::Window;
 use crate::error::Error;
@@ -146,7 +147,11 @@ pub(super) struct EntryHead {
     pub kind: u64,
     pub term: u64,
     pub index: u64,
+    pub data: Span,
 }
+
+/// The type of an entry that adds or removes a member.
+pub(super) const CONF_CHANGE: u64 = 1;
 
 impl EntryHead {
     pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, data: Span) -> Result<Self, Unreadable> {
@@ -156,12 +161,35 @@ impl EntryHead {
                 (1, Value::Varint(kind)) => entry.kind = kind,
                 (2, Value::Varint(term)) => entry.term = term,
                 (3, Value::Varint(index)) => entry.index = index,
-                (4, Value::Bytes(_)) => {}
+                (4, Value::Bytes(data)) => entry.data = data,
                 _ => return Err(Unreadable::Malformed),
             }
             Ok(())
         })?;
         Ok(entry)
+    }
+}
+
+/// A change of members: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. None when the bytes are none, which nobody but etcd judges.
+pub(super) fn conf_change<S: Source + ?Sized>(
+    window: &mut Window<'_, S>,
+    entry: EntryHead,
+) -> Result<Option<ConfChange>, Error> {
+    /// Type 1 of 0 to 3.
+    const REMOVES: u64 = 1;
+    let (mut kind, mut member) = (0, 0);
+    let read = fields(window, entry.data, |_, number, value| {
+        match (number, value) {
+            (2, Value::Varint(value)) => kind = value,
+            (3, Value::Varint(value)) => member = value,
+            _ => {}
+        }
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(Some(ConfChange { index: entry.index, member, removes: kind == REMOVES })),
+        Err(Unreadable::Malformed) => Ok(None),
+        Err(Unreadable::Failed(error)) => Err(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reports as text and JSON.
 
 pub mod etcdutl;
+pub mod finding_groups;
 pub mod json;
 pub mod style;
 pub mod text_directory;

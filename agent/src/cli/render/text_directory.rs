@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use etcdsnap::{Code, DirectoryReport, Verdict, printable, printable_path};
+use etcdsnap::{DirectoryReport, Verdict, printable_path};
 
+use super::finding_groups::{FindingGroups, Shown};
 use super::number::{counted, grouped};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
-use super::text_verify::{Shown, contents, explained, listed};
-use super::{reason, wrap};
+
+use super::text_verify::contents;
+use super::wrap;
 
 /// Where the lines of the numbers begin.
 const INDENT: &str = "             ";
@@ -18,16 +20,7 @@ pub fn text(path: &Path, report: &DirectoryReport, shown: Shown) -> String {
     if let Some(note) = moving(report) {
         text.push_str(&wrap("  note  ", "        ", note));
     }
-    let mut codes: Vec<Code> = report.findings.counts().keys().copied().collect();
-    codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
-    for code in codes {
-        let count = report.findings.counts().get(&code).copied().unwrap_or_default();
-        let placed = report.findings.list().iter().filter(|placed| placed.finding.code == code);
-        let reasons = placed.map(|placed| format!("{}: {}", printable(&placed.in_file), reason(&placed.finding)));
-        text.push('\n');
-        text.push_str(&listed(code, count, reasons, shown));
-        text.push_str(&explained(code));
-    }
+    text.push_str(&FindingGroups::of_directory(report).text(shown));
     text.push('\n');
     for (label, line) in numbers(report) {
         // Colours take no room on the line.

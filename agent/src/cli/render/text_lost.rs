@@ -3,9 +3,9 @@
 use etcdsnap::core::{LostHistory, RevisionRange};
 use etcdsnap::printable;
 
+use super::finding_groups::Shown;
 use super::number::{counted, grouped};
 use super::style::{BAD, BOLD};
-use super::text_verify::Shown;
 use super::wrap;
 
 /// Ranges, prefixes or keys of a line that are shown unasked.

@@ -1,0 +1,153 @@
+//! Findings of a file or a directory for a person: grouped by their code, each with what it means and what to do.
+
+use std::collections::BTreeMap;
+
+use etcdsnap::{Code, DirectoryReport, Finding, Report, Severity, printable};
+
+use super::number::{counted, grouped};
+use super::style::{BAD, BOLD, WARN};
+use super::{reason, wrap};
+
+/// Findings of one code that are shown unasked.
+const FIRST: usize = 5;
+
+/// How many findings of a code are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The first few, then a count. What only follows from other damage is named with that.
+    First,
+    /// All that the scan kept.
+    All,
+}
+
+/// What was found, in groups.
+pub struct FindingGroups<'r> {
+    counts: &'r BTreeMap<Code, u64>,
+    /// The findings that were kept, with the file of each in a directory.
+    kept: Vec<(Option<&'r str>, &'r Finding)>,
+    cause: Box<dyn Fn(Code) -> Code + 'r>,
+}
+
+impl<'r> FindingGroups<'r> {
+    /// Those of a file.
+    pub fn of(report: &'r Report) -> Self {
+        let findings = &report.findings;
+        let kept = findings.list().iter().map(|finding| (None, finding)).collect();
+        Self { counts: findings.counts(), kept, cause: Box::new(|code| findings.cause(code)) }
+    }
+
+    /// Those of a data directory.
+    pub fn of_directory(report: &'r DirectoryReport) -> Self {
+        let findings = &report.findings;
+        let kept = findings.list().iter().map(|placed| (Some(placed.in_file.as_str()), &placed.finding)).collect();
+        Self { counts: findings.counts(), kept, cause: Box::new(|code| findings.cause(code)) }
+    }
+
+    /// All groups, an empty line before each.
+    pub fn text(&self, shown: Shown) -> String {
+        self.codes_by_weight(shown).into_iter().map(|code| format!("\n{}", self.group(code, shown))).collect()
+    }
+
+    /// The damage without what it means, and without that of one code.
+    pub fn damage_but(&self, but: Code) -> String {
+        let codes = self.codes_by_weight(Shown::First).into_iter();
+        let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != but);
+        codes.map(|code| self.findings(code, Shown::First) + &self.consequences(code)).collect()
+    }
+
+    /// Damage before warnings, otherwise in the order of the documentation. What only follows from other damage stands with that, unless all is shown.
+    fn codes_by_weight(&self, shown: Shown) -> Vec<Code> {
+        let codes = self.counts.keys().copied();
+        let mut codes: Vec<Code> = codes.filter(|code| shown == Shown::All || (self.cause)(*code) == *code).collect();
+        codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
+        codes
+    }
+
+    fn group(&self, code: Code, shown: Shown) -> String {
+        let mut text = self.findings(code, shown);
+        if shown == Shown::First {
+            text.push_str(&self.consequences(code));
+        }
+        text.push_str(&wrap("    means  ", "           ", code.meaning()));
+        text.push_str(&wrap("    do     ", "           ", code.action()));
+        text
+    }
+
+    /// What only follows from the findings of a code.
+    fn consequences(&self, code: Code) -> String {
+        let counts = self.counts.iter().filter(|(other, _)| **other != code && (self.cause)(**other) == code);
+        let followed: Vec<String> =
+            counts.map(|(other, count)| format!("{other} ({})", counted(*count, "time", "times"))).collect();
+        if followed.is_empty() {
+            return String::new();
+        }
+        let text = format!("{}. They follow from this; verify --all lists them.", followed.join(", "));
+        wrap("    so     ", "           ", &text)
+    }
+
+    /// The findings of one code.
+    fn findings(&self, code: Code, shown: Shown) -> String {
+        let count = self.counts.get(&code).copied().unwrap_or(0);
+        let weight = match code.severity() {
+            Severity::Damage => format!("{BAD}damage{BAD:#}"),
+            Severity::Warning => format!("{WARN}warning{WARN:#}"),
+        };
+        let times = if count > 1 { format!("  ({} times)", grouped(count)) } else { String::new() };
+        let mut text = format!("  {weight}  {BOLD}{code}{BOLD:#}{times}\n");
+        let limit = match shown {
+            Shown::First => FIRST,
+            Shown::All => usize::MAX,
+        };
+        let mut printed = 0_u64;
+        for (file, finding) in self.kept.iter().filter(|(_, finding)| finding.code == code).take(limit) {
+            text.push_str(&wrap("    - ", "      ", &said(*file, finding)));
+            printed = printed.saturating_add(1);
+        }
+        let unprinted = count.saturating_sub(printed);
+        if unprinted > 0 {
+            let hint = match shown {
+                Shown::First => " (verify --all shows more)",
+                Shown::All => " (only the first of a code are kept)",
+            };
+            text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
+        }
+        text
+    }
+}
+
+fn said(file: Option<&str>, finding: &Finding) -> String {
+    let mut text = file.map_or(String::new(), |file| format!("{}: ", printable(file)));
+    text.push_str(&reason(finding));
+    if let Some(cause) = finding.because {
+        text.push_str(&format!(" (follows from {cause})"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lost page in the database of a directory, and what seems to be missing for it.
+    fn text(file: Option<&str>, shown: Shown) -> String {
+        let lost = Finding::new(Code::PageOutOfRange, "a page is gone");
+        let seems = Finding { because: Some(Code::PageOutOfRange), ..Finding::new(Code::RevisionsMissing, "a gap") };
+        let counts = [(Code::PageOutOfRange, 1), (Code::RevisionsMissing, 3)].into();
+        let cause = |code| if code == Code::RevisionsMissing { Code::PageOutOfRange } else { code };
+        let kept = vec![(file, &lost), (file, &seems)];
+        FindingGroups { counts: &counts, kept, cause: Box::new(cause) }.text(shown)
+    }
+
+    #[test]
+    fn what_follows_from_other_damage_stands_with_it() {
+        for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
+            let first = text(file, Shown::First);
+            assert!(first.contains(&format!("    - {before}a page is gone\n")), "{first}");
+            assert!(first.contains("    so     revisions-missing (3 times). They follow"), "{first}");
+            assert!(!first.contains("a gap"), "{first}");
+            let all = text(file, Shown::All);
+            assert!(all.contains(&format!("    - {before}a gap (follows from page-out-of-range)\n")), "{all}");
+            assert!(!all.contains("    so     "), "{all}");
+        }
+    }
+}
