@@ -1,6 +1,6 @@
 //! A scan over random access on all processors.
 //!
-//! Threads take job numbers from one counter: first the strips that are read ahead, then the parts of the walk. The calling thread is one of them, and does all of it
+//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the walk. The calling thread is one of them, and does all of it
 //! where the system gives no other. SHA-256 is a single stream and the longest job, so a thread of its own does nothing else; with two processors the scan runs beside it.
 
 use std::panic::{self, AssertUnwindSafe};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::{iter, thread};
 
+use etcdsnap_core::pass::Pass;
 use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
 
 use crate::error::Fault;
@@ -73,14 +74,11 @@ fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: 
     })
 }
 
-fn walk<S: Source + Sync + ?Sized>(mut scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
-    team.note(scan.look_ahead())?;
-    let strips = team.share(threads, scan.strips(), |strip| scan.read_strip(strip, team))?;
-    let ahead = scan.join_strips(strips);
-    let parts = team.share(threads, scan.parts(), |part| scan.run(part, &ahead, team))?;
-    drop(ahead);
-    let histories = team.share(threads, scan.shares(), |share| Ok(scan.histories(share, &parts)))?;
-    team.note(scan.conclude(parts, histories, team))
+fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+    let reading_ahead = team.note(scan.read_ahead())?;
+    let walking = team.run(threads, reading_ahead)?;
+    let resolving = team.run(threads, walking)?;
+    team.run(threads, resolving)
 }
 
 /// What the workers of one scan share.
@@ -93,6 +91,26 @@ pub(crate) struct Team<'p> {
 impl<'p> Team<'p> {
     pub(crate) fn new(progress: &'p dyn Progress) -> Self {
         Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
+    }
+
+    /// Has so many threads take the pieces of a pass, the calling one counted; none when the team stopped before its end.
+    pub(crate) fn run<P: Pass + Sync>(&self, threads: usize, pass: P) -> Option<P::Outcome> {
+        let (next, pieces) = (AtomicUsize::new(0), pass.pieces());
+        let threads = threads.min(pieces).max(1);
+        let gathered = self.share(threads, threads, |_| {
+            let mut gathered = pass.begin();
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= pieces {
+                    return Ok(gathered);
+                }
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                pass.take(piece, &mut gathered, self)?;
+            }
+        })?;
+        self.note(pass.finish(gathered, self))
     }
 
     /// Has jobs done by so many threads, the calling one counted; their results in the order of the jobs, or none when the team stopped.

@@ -13,7 +13,7 @@
 //! # Ok::<(), etcdsnap_core::Error>(())
 //! ```
 //!
-//! A scan can be cut into parts for threads ([`Scan`]), or run over a stream that is read once ([`Sweep`]); the report is the same.
+//! A scan runs in passes whose pieces threads take ([`pass`]), or run over a stream that is read once ([`Sweep`]); the report is the same.
 
 #![cfg_attr(
     not(test),
@@ -46,6 +46,7 @@ pub mod limits;
 mod lost;
 mod lost_history;
 pub mod message;
+pub mod pass;
 mod report;
 pub mod restore;
 mod scan;
@@ -63,17 +64,14 @@ pub use block::Block;
 pub use bolt::meta::MetaChoice;
 pub use code::Code;
 pub use error::Error;
-pub use etcd::history::Outcome;
 pub use etcdsnap_proto as proto;
 pub use finding::{Finding, Findings, excerpt};
 pub use lost_history::{LostHistory, LostPrefix, RevisionRange};
 pub use report::Report;
-pub use scan::ahead::Ahead;
-pub use scan::digest_strip::Strip;
 pub use scan::extent::{Extent, PageWatch};
 pub use scan::finish::{Conclusion, status, verify};
 pub use scan::memory::SweepRoom;
-pub use scan::open::{Opened, Part, Scan};
+pub use scan::open::{Opened, Scan};
 pub use scan::peek::{Peek, peek, refuse};
 pub use scan::sniff::{FileKind, sniff};
 pub use scan::sweep::{Sweep, Swept};

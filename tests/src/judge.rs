@@ -1,5 +1,6 @@
 //! The judgement of core over bytes, in each of the ways in which it can be reached.
 
+use etcdsnap_core::pass::Pass;
 use etcdsnap_core::{
     Consumed, Error, Opened, ReadError, Report, Scan, Sweep, SweepRoom, Unwatched, check_trailer, verify,
 };
@@ -22,7 +23,7 @@ pub fn walk(bytes: &[u8]) -> Report {
 /// When core gives an error.
 #[must_use]
 pub fn parts(bytes: &[u8]) -> Report {
-    let mut scan = match Scan::open(bytes).expect("bytes in memory can be read") {
+    let scan = match Scan::open(bytes).expect("bytes in memory can be read") {
         Opened::Refused(report) => {
             // What is no database has no parts; the trailer is looked at all the same.
             assert!(report.status.is_none());
@@ -31,16 +32,18 @@ pub fn parts(bytes: &[u8]) -> Report {
         Opened::Scan(scan) => scan,
     };
     let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
-    scan.look_ahead().expect("there is memory");
-    let mut strips: Vec<_> =
-        (0..scan.strips()).rev().map(|strip| scan.read_strip(strip, &Unwatched).expect("a strip")).collect();
-    strips.reverse();
-    let ahead = scan.join_strips(strips);
-    let mut parts: Vec<_> =
-        (0..scan.parts()).rev().map(|part| scan.run(part, &ahead, &Unwatched).expect("a part")).collect();
-    parts.reverse();
-    let histories = (0..scan.shares()).map(|share| scan.histories(share, &parts)).collect();
-    scan.conclude(parts, histories, &Unwatched).expect("all parts are there").report(trailer)
+    let walking = backwards(scan.read_ahead().expect("there is memory"));
+    let resolving = backwards(walking);
+    backwards(resolving).report(trailer)
+}
+
+/// Runs a pass with two gatherers that take turns, the last piece first.
+fn backwards<P: Pass>(pass: P) -> P::Outcome {
+    let mut gathered = vec![pass.begin(), pass.begin()];
+    for piece in (0..pass.pieces()).rev() {
+        pass.take(piece, &mut gathered[piece % 2], &Unwatched).expect("bytes in memory can be read");
+    }
+    pass.finish(gathered, &Unwatched).expect("all pieces are there")
 }
 
 /// From front to back in pieces of random sizes up to `longest`; what is lacking then is read from the bytes.
@@ -159,9 +162,6 @@ pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 pub fn strips(bytes: &[u8]) -> usize {
     match Scan::open(bytes).expect("bytes in memory can be read") {
         Opened::Refused(_) => 0,
-        Opened::Scan(mut scan) => {
-            scan.look_ahead().expect("there is memory");
-            scan.strips()
-        }
+        Opened::Scan(scan) => scan.read_ahead().expect("there is memory").pieces(),
     }
 }

@@ -1,6 +1,7 @@
 //! Asks a store everything that there is to ask.
 
 use etcdsnap_core::Unwatched;
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::plan::plan;
 use etcdsnap_core::store::usage::group;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
 use etcdsnap_core::{Code, Unwatched};
 use etcdsnap_tests::dice::Dice;

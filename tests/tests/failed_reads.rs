@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
     Contents, Hashing, History, Index, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Work,
 };

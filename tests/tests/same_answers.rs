@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies, Tally};
 use etcdsnap_core::{Code, Status, Unwatched, status};
 use etcdsnap_tests::damage::Trailer;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use etcdsnap_core::Unwatched;
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
     Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
 };

@@ -1,6 +1,7 @@
 //! What the page looks at: the tree of keys, the order of keys, and pages taken apart; of any store, sound or not.
 
 use etcdsnap_core::Unwatched;
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use etcdsnap_core::Unwatched;
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
     Contents, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Unlike, Usage, Work, compare,

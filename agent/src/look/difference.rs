@@ -22,8 +22,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn side(&self, store: &Store<'_, FileSource>, query: Query, progress: &dyn Progress) -> Result<Side, Error> {
-        let read = |part: &mut Contents, work, watch: &dyn etcdsnap_core::Watch| part.read(store, work, watch);
-        let (contents, lost) = self.parts(store, progress, || Contents::new(query.clone()), read)?;
+        let (contents, lost) = self.read(store, progress, || Contents::new(query.clone()))?;
         Ok(Side { query, contents, lost })
     }
 

@@ -7,13 +7,14 @@ mod usage;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, Work};
-use etcdsnap_core::{MetaChoice, Report, Watch};
+use etcdsnap_core::pass::Pass;
+use etcdsnap_core::pass::merging::Merging;
+use etcdsnap_core::pass::reading::{Accumulator, Reading};
+use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store};
+use etcdsnap_core::{MetaChoice, Report};
 
 use crate::error::{Error, Fault};
 use crate::input::{Body, FileSource, Input, Spool};
@@ -114,27 +115,9 @@ impl Snapshot {
         query: &Query,
         progress: &dyn Progress,
     ) -> Result<(Index, Lost), Error> {
-        let take = |index: &mut Index, work, watch: &dyn Watch| index.read(store, work, watch);
-        let (parts, lost) = self.parts(store, progress, || Index::new(query.clone()), take)?;
-        // Each thread has met most keys: they merge shard by shard.
-        let team = Team::new(progress);
-        let parts: Vec<Mutex<Index>> = parts.into_iter().map(Mutex::new).collect();
-        let shards = team.share(self.threads(), Index::shards(), |number| {
-            let take = |part: &Mutex<Index>| part.lock().unwrap_or_else(PoisonError::into_inner).take_shard(number);
-            let merged = parts.iter().map(take).reduce(|mut whole, part| {
-                whole.merge(part);
-                whole
-            });
-            Ok(merged.unwrap_or_default())
-        });
-        match (team.into_fault(), shards) {
-            (None, Some(shards)) => {
-                let index = Index::of_shards(query.clone(), shards).map_err(|cause| self.failed(cause))?;
-                Ok((index, lost))
-            }
-            (Some(fault), _) => Err(fault.at(&self.path)),
-            (None, None) => Err(Error::Defect("the shards were not merged".into())),
-        }
+        let (parts, lost) = self.read(store, progress, || Index::new(query.clone()))?;
+        let index = self.run(Merging::new(query.clone(), parts), progress)?;
+        Ok((index, lost))
     }
 
     /// Every event of one key that is retained, in order.
@@ -147,13 +130,8 @@ impl Snapshot {
         key: &[u8],
         progress: &dyn Progress,
     ) -> Result<(Vec<Event>, Lost), Error> {
-        let (history, lost) = self.fold(
-            store,
-            progress,
-            || History::of(key),
-            |history, work, watch| store.entries(work, watch, &mut |entry, lost| history.take(entry, lost)),
-            History::merge,
-        )?;
+        let (parts, lost) = self.read(store, progress, || History::of(key))?;
+        let history = merged(parts, History::merge).unwrap_or_else(|| History::of(key));
         Ok((history.into_events(), lost))
     }
 
@@ -167,13 +145,8 @@ impl Snapshot {
         revision: i64,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
-        let (hashing, lost) = self.fold(
-            store,
-            progress,
-            || Hashing::new(store, revision),
-            |hashing, work, watch| hashing.read(store, work, watch),
-            Hashing::merge,
-        )?;
+        let (parts, lost) = self.read(store, progress, || Hashing::new(store, revision))?;
+        let hashing = merged(parts, Hashing::merge).unwrap_or_else(|| Hashing::new(store, revision));
         Ok((hashing.finish(), lost))
     }
 
@@ -216,35 +189,27 @@ impl Snapshot {
         self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
 
-    /// Has each thread take pieces of work until none are left: what each has, and what could not be read.
-    fn parts<T: Send>(
+    /// Has all leaves read into accumulators, one a thread; what they lack, too.
+    fn read<A: Accumulator>(
         &self,
         store: &Store<'_, FileSource>,
         progress: &dyn Progress,
-        new: impl Fn() -> T + Sync,
-        take: impl Fn(&mut T, Work, &dyn Watch) -> Result<Lost, etcdsnap_core::Error> + Sync,
-    ) -> Result<(Vec<T>, Lost), Error> {
+        new: impl Fn() -> A + Sync,
+    ) -> Result<(Vec<A>, Lost), Error> {
         progress.begin(Stage::Read, Some(store.bytes()));
+        let read = self.run(Reading::new(store, new), progress);
+        self.source.unless_changed(read)
+    }
+
+    /// Runs a pass on all threads.
+    fn run<P: Pass + Sync>(&self, pass: P, progress: &dyn Progress) -> Result<P::Outcome, Error> {
         let team = Team::new(progress);
-        let work: Vec<Work> = store.work().collect();
-        let next = AtomicUsize::new(0);
-        let threads = self.threads().min(work.len()).max(1);
-        let done = team.share(threads, threads, |_| {
-            let (mut whole, mut lost) = (new(), Lost::default());
-            while let Some(work) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                lost.append(take(&mut whole, *work, &team)?);
-            }
-            Ok((whole, lost))
-        });
-        let fault = team.into_fault().map_or(Ok(()), |fault| Err(fault.at(&self.path)));
-        self.source.unless_changed(fault)?;
-        let mut lost = store.lost();
-        let mut parts = Vec::new();
-        for (part, part_lost) in done.unwrap_or_default() {
-            parts.push(part);
-            lost.append(part_lost);
+        let done = team.run(self.threads(), pass);
+        match (team.into_fault(), done) {
+            (None, Some(done)) => Ok(done),
+            (Some(fault), _) => Err(fault.at(&self.path)),
+            (None, None) => Err(Error::Defect("a worker ended without its result".into())),
         }
-        Ok((parts, lost))
     }
 
     /// Has each of so many threads make something of its share of so many pieces of what was read.
@@ -263,21 +228,12 @@ impl Snapshot {
         });
         team.into_fault().map_or_else(|| Ok(done.unwrap_or_default()), |fault| Err(fault.at(&self.path)))
     }
+}
 
-    /// The parts of [`Snapshot::parts`], merged.
-    fn fold<T: Send>(
-        &self,
-        store: &Store<'_, FileSource>,
-        progress: &dyn Progress,
-        new: impl Fn() -> T + Sync,
-        take: impl Fn(&mut T, Work, &dyn Watch) -> Result<Lost, etcdsnap_core::Error> + Sync,
-        merge: impl Fn(&mut T, T),
-    ) -> Result<(T, Lost), Error> {
-        let (parts, lost) = self.parts(store, progress, &new, take)?;
-        let whole = parts.into_iter().reduce(|mut whole, part| {
-            merge(&mut whole, part);
-            whole
-        });
-        Ok((whole.unwrap_or_else(new), lost))
-    }
+/// What several threads gathered, together.
+fn merged<T>(parts: Vec<T>, merge: impl Fn(&mut T, T)) -> Option<T> {
+    parts.into_iter().reduce(|mut whole, part| {
+        merge(&mut whole, part);
+        whole
+    })
 }

@@ -47,8 +47,7 @@ impl Snapshot {
         top: usize,
         progress: &dyn Progress,
     ) -> Result<(UsageReport, Lost), Error> {
-        let read = |tally: &mut Tally<'_>, work, watch: &dyn etcdsnap_core::Watch| tally.read(store, work, watch);
-        let (tallies, lost) = self.parts(store, progress, || Tally::new(query.clone(), grouping), read)?;
+        let (tallies, lost) = self.read(store, progress, || Tally::new(query.clone(), grouping))?;
         let tallies = Tallies::of(tallies);
         let threads = self.threads().min(tallies.most_sums());
         let sums = self.pieces(Tallies::pieces(), threads, progress, |sums, piece| tallies.sum(piece, top, sums))?;

@@ -24,7 +24,7 @@ use crate::trailer::Trailer;
 use crate::watch::Watch;
 
 /// Shares into which the history of the keys is cut: enough for the threads of a large machine to end together.
-const SHARES: usize = 16;
+pub(crate) const SHARES: usize = 16;
 
 /// All that a scan found out but for the SHA-256, which may still be running.
 #[derive(Debug)]
@@ -57,15 +57,8 @@ impl Conclusion {
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Into how many shares the history of the keys is cut.
-    #[must_use]
-    pub fn shares(&self) -> usize {
-        SHARES
-    }
-
     /// Goes through the history of a share of the keys, from all parts in the order of their numbers. Any thread may take any share, in any order, each once.
-    #[must_use]
-    pub fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
+    pub(crate) fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
         let size = PARTITIONS.div_ceil(SHARES);
         let start = share.saturating_mul(size).min(PARTITIONS);
         let end = start.saturating_add(size).min(PARTITIONS);
@@ -82,7 +75,12 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
-    pub fn conclude(&self, parts: Vec<Part>, histories: Vec<Outcome>, watch: &dyn Watch) -> Result<Conclusion, Error> {
+    pub(crate) fn conclude(
+        &self,
+        parts: Vec<Part>,
+        histories: Vec<Outcome>,
+        watch: &dyn Watch,
+    ) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
             drop(parts);
             let used = self.used_before.copy()?;

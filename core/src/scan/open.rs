@@ -18,7 +18,6 @@ use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
 use crate::report::Report;
 use crate::scan::ahead::{Ahead, Leaves};
-use crate::scan::digest_strip::Strip;
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::key::{KeyContext, KeyFold, Tally};
 use crate::scan::losses::Losses;
@@ -71,7 +70,6 @@ pub struct Scan<'s, S: Source + ?Sized> {
     /// All top-level buckets.
     pub(crate) listed: Vec<Listed>,
     pub(crate) groups: Vec<Vec<Subtree>>,
-    pub(crate) leaves: Leaves,
     /// What an inline bucket `key` holds.
     pub(crate) inline_key: Tally,
     pub(crate) findings: Findings,
@@ -224,7 +222,6 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             key_place,
             listed,
             groups,
-            leaves: Leaves::default(),
             inline_key,
             findings,
             losses,
@@ -235,15 +232,6 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
             used_before,
             kept: Mutex::default(),
         })))
-    }
-
-    /// Looks for leaves that should be read ahead in strips, in the order of the file: with threads at hand, that is faster than to read them page by page.
-    ///
-    /// # Errors
-    /// When bytes cannot be read, or there is no memory for one bit a page.
-    pub fn look_ahead(&mut self) -> Result<(), Error> {
-        self.leaves = self.scattered_leaves()?;
-        Ok(())
     }
 
     /// The leaves of bucket `key` when they lie in no order; none otherwise.
@@ -268,29 +256,8 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         Ok(())
     }
 
-    /// How many strips there are to be read ahead: none when the leaves lie in order, or nobody asked.
-    #[must_use]
-    pub fn strips(&self) -> usize {
-        self.leaves.strips()
-    }
-
-    /// Reads one strip. Any thread may read any strip, in any order, before the first part is run.
-    ///
-    /// # Errors
-    /// When the watch asks to stop.
-    pub fn read_strip(&self, strip: usize, watch: &dyn Watch) -> Result<Strip, Error> {
-        self.leaves.digest(strip, self.source, self.geometry, watch)
-    }
-
-    /// Puts together what was read ahead: all strips in the order of their numbers.
-    #[must_use]
-    pub fn join_strips(&mut self, strips: Vec<Strip>) -> Ahead {
-        Ahead::new(std::mem::take(&mut self.leaves), strips)
-    }
-
     /// How many parts there are: at least one, at most a few hundred.
-    #[must_use]
-    pub fn parts(&self) -> usize {
+    pub(crate) fn parts(&self) -> usize {
         self.groups.len().max(1)
     }
 
@@ -298,7 +265,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
-    pub fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<Part, Error> {
+    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<Part, Error> {
         let mut memory = Memory::default();
         let walk = Walk::new(self.source, self.geometry, &self.used, &mut memory, watch).with_ahead(ahead);
         self.run_walk(part, walk)

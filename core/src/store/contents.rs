@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::fingerprint::fingerprint_of_both;
 use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
 use crate::source::Source;
 use crate::store::entry::Place;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
@@ -60,32 +61,6 @@ impl Contents {
     pub fn new(query: Query) -> Self {
         Self { query, rows: Rows::new() }
     }
-
-    /// Takes in the entries of one piece of work.
-    ///
-    /// # Errors
-    /// As [`Store::entries`].
-    pub fn read<S: Source + ?Sized>(
-        &mut self,
-        store: &Store<'_, S>,
-        work: Work,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        let lost = store.entries(work, watch, &mut |entry, lost| {
-            let Some(message) = self.query.message(entry, lost) else { return };
-            let deleted = entry.key.tombstone;
-            let content = if deleted { 0 } else { fingerprint_of_both(message.lease, message.value) };
-            self.rows.push(KeyContent {
-                hash: short(message.key),
-                deleted,
-                revision: entry.key.revision,
-                place: entry.place,
-                // Truncation is meant.
-                content: ((content >> 64) as u64, content as u64),
-            });
-        })?;
-        self.rows.check().map(|()| lost)
-    }
 }
 
 impl Unlike {
@@ -120,5 +95,24 @@ impl Unlike {
     pub fn append(&mut self, other: Self) {
         self.a.extend(other.a);
         self.b.extend(other.b);
+    }
+}
+
+impl Accumulator for Contents {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        let lost = store.entries(work, watch, &mut |entry, lost| {
+            let Some(message) = self.query.message(entry, lost) else { return };
+            let deleted = entry.key.tombstone;
+            let content = if deleted { 0 } else { fingerprint_of_both(message.lease, message.value) };
+            self.rows.push(KeyContent {
+                hash: short(message.key),
+                deleted,
+                revision: entry.key.revision,
+                place: entry.place,
+                // Truncation is meant.
+                content: ((content >> 64) as u64, content as u64),
+            });
+        })?;
+        self.rows.check().map(|()| lost)
     }
 }

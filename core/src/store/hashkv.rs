@@ -13,6 +13,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Finding;
 use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
 use crate::source::Source;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::hash::{Short, short};
@@ -132,23 +133,6 @@ impl Hashing {
         Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
     }
 
-    /// Takes in the leaves of one piece of work.
-    ///
-    /// # Errors
-    /// As [`Store::entries`].
-    pub fn read<S: Source + ?Sized>(
-        &mut self,
-        store: &Store<'_, S>,
-        work: Work,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
-        lost.append(unread);
-        self.newest.iter().try_for_each(Rows::check)?;
-        Ok(lost)
-    }
-
     fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
         let (mut above, mut others) = (false, false);
@@ -246,4 +230,14 @@ impl Hashing {
 fn run_of(key: RevisionKey, value: &[u8], combiner: &Combiner) -> Run {
     let (bytes, len) = key.to_bytes();
     Run::of(bytes.get(..len).unwrap_or_default()).then(Run::of(value), combiner)
+}
+
+impl Accumulator for Hashing {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
+        lost.append(unread);
+        self.newest.iter().try_for_each(Rows::check)?;
+        Ok(lost)
+    }
 }

@@ -1,10 +1,15 @@
 //! What became of one key.
 
+use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
+use crate::source::Source;
 use crate::store::entry::{Entry, Place};
+use crate::store::open::{Store, Work};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
+use crate::watch::Watch;
 
 /// One event of a key's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,5 +69,11 @@ impl History {
     pub fn into_events(mut self) -> Vec<Event> {
         self.events.sort_unstable_by_key(|event| event.revision);
         self.events
+    }
+}
+
+impl Accumulator for History {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| self.take(entry, lost))
     }
 }

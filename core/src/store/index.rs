@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::fingerprint::fingerprint;
 use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
 use crate::source::Source;
 use crate::store::entry::{Entry, Place};
 use crate::store::hash::{ByHash, Short, short};
@@ -84,22 +85,6 @@ impl Index {
 
     fn shard(&self, hash: Short) -> Option<&Shard> {
         self.shards.get(shard_of(hash))
-    }
-
-    /// Takes in the entries of one piece of work.
-    ///
-    /// # Errors
-    /// As [`Store::entries`].
-    pub fn read<S: Source + ?Sized>(
-        &mut self,
-        store: &Store<'_, S>,
-        work: Work,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        let mut odd = Lost::default();
-        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd))?;
-        lost.append(odd);
-        self.check().map(|()| lost)
     }
 
     /// Takes in the entries at some places. What their keys take is then told for these alone.
@@ -334,5 +319,14 @@ impl Shard {
     fn name(&self, state: &KeyState) -> &[u8] {
         let start = state.name.at as usize;
         self.names.get(start..start.saturating_add(state.name.len as usize)).unwrap_or_default()
+    }
+}
+
+impl Accumulator for Index {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        let mut odd = Lost::default();
+        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd))?;
+        lost.append(odd);
+        self.check().map(|()| lost)
     }
 }

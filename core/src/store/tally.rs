@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::limits::SUMS_BYTES;
 use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
 use crate::source::Source;
 use crate::store::entry::Place;
 use crate::store::fold::{PARTITIONS, Row, Rows, folded};
@@ -79,40 +80,6 @@ impl<'g> Tally<'g> {
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
         Self { query, grouping, groups: Names::default(), name: Vec::new(), rows: Rows::new(), page_size: 0 }
-    }
-
-    /// Takes in the entries of one piece of work.
-    ///
-    /// # Errors
-    /// As [`Store::entries`].
-    pub fn read<S: Source + ?Sized>(
-        &mut self,
-        store: &Store<'_, S>,
-        work: Work,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        self.page_size = store.geometry.page_size;
-        let lost = store.entries(work, watch, &mut |entry, lost| {
-            let Some(message) = self.query.message(entry, lost) else { return };
-            let bytes = entry_bytes(entry);
-            self.name.clear();
-            (self.grouping)(message.key, &mut self.name);
-            self.rows.push(KeyTally {
-                hash: short(message.key),
-                group: self.groups.number(&self.name),
-                revision: entry.key.revision,
-                page: entry.place.page,
-                index: entry.place.index,
-                deleted: entry.key.tombstone,
-                // Bolt's own lengths have 32 bits.
-                value_len: u32::try_from(message.value.len()).unwrap_or(u32::MAX),
-                newest_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-                revisions: 1,
-                tombstones: u32::from(entry.key.tombstone),
-                bytes,
-            });
-        })?;
-        self.rows.check().map(|()| lost)
     }
 }
 
@@ -287,4 +254,31 @@ fn cut(list: &mut Vec<Heavy>, top: usize) {
         list.truncate(top);
     }
     list.sort_unstable_by(order);
+}
+
+impl Accumulator for Tally<'_> {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        self.page_size = store.geometry.page_size;
+        let lost = store.entries(work, watch, &mut |entry, lost| {
+            let Some(message) = self.query.message(entry, lost) else { return };
+            let bytes = entry_bytes(entry);
+            self.name.clear();
+            (self.grouping)(message.key, &mut self.name);
+            self.rows.push(KeyTally {
+                hash: short(message.key),
+                group: self.groups.number(&self.name),
+                revision: entry.key.revision,
+                page: entry.place.page,
+                index: entry.place.index,
+                deleted: entry.key.tombstone,
+                // Bolt's own lengths have 32 bits.
+                value_len: u32::try_from(message.value.len()).unwrap_or(u32::MAX),
+                newest_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                revisions: 1,
+                tombstones: u32::from(entry.key.tombstone),
+                bytes,
+            });
+        })?;
+        self.rows.check().map(|()| lost)
+    }
 }

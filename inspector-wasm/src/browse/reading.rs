@@ -1,5 +1,6 @@
 //! A question that all leaves of a file are read for: begun, taken on piece by piece while the worker has the next bytes fetched, and finished.
 
+use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Lost, Store, Work};
 use etcdsnap_core::{Source, Unwatched};
 
@@ -34,9 +35,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             Purpose::Keys(index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
             Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
             Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
-            Purpose::History(history) => piece(&self.store, number, |work| {
-                self.store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost))
-            }),
+            Purpose::History(history) => piece(&self.store, number, |work| history.read(&self.store, work, &Unwatched)),
             Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
         };
         reading.lost.append(lost?);

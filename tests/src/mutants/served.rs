@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::pass;
+use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::store::{Hashing, Index, KeyRange, OpenedStore, Query, Store};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -70,9 +72,7 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     let mut lines = Lines::new();
     for at in [Some(revision), older].into_iter().flatten() {
         keys(&store, at, &mut lines);
-        let mut hashing = Hashing::new(&store, at);
-        store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).expect("readable bytes")));
-        let hash = hashing.finish();
+        let hash = read(&store, || Hashing::new(&store, at)).finish();
         lines.insert(format!("hash at {at}: {}, compacted {}", hash.hash, hash.compact_revision));
     }
     small(&store, &mut lines);
@@ -82,9 +82,14 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     Some(Ours { revision, older, auth, shortest_lease, lines })
 }
 
+/// What one accumulator makes of all leaves.
+fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) -> A {
+    let (mut all, _) = pass::run(Reading::new(store, new), &Unwatched).expect("readable bytes");
+    all.pop().expect("one accumulator on one thread")
+}
+
 fn keys(store: &Store<'_, Vec<u8>>, revision: i64, lines: &mut Lines) {
-    let mut index = Index::new(Query { range: KeyRange::all(), revision, hash_values: false });
-    store.work().for_each(|work| drop(index.read(store, work, &Unwatched).expect("readable bytes")));
+    let index = read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false }));
     for key in index.sorted(|key| !key.deleted) {
         // Nobody can ask for the key "", which a bumped restore writes.
         if key.key.is_empty() {

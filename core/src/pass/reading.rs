@@ -1,0 +1,61 @@
+//! The leaves of bucket `key`, read for a question in the order of the file.
+
+use crate::error::Error;
+use crate::lost::Lost;
+use crate::pass::Pass;
+use crate::source::Source;
+use crate::store::open::{Store, Work};
+use crate::watch::Watch;
+
+/// An answer in the making: takes in leaves that come in any order.
+pub trait Accumulator: Send {
+    /// Takes in the leaves of one piece of work; what it lacks of them is returned.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error>;
+}
+
+/// Reads all leaves into accumulators, one a thread, which `new` makes.
+pub struct Reading<'a, 's, S: Source + ?Sized, F> {
+    store: &'a Store<'s, S>,
+    work: Vec<Work>,
+    new: F,
+}
+
+impl<'a, 's, S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Reading<'a, 's, S, F> {
+    /// Of which nothing was read yet.
+    pub fn new(store: &'a Store<'s, S>, new: F) -> Self {
+        Self { store, work: store.work().collect(), new }
+    }
+}
+
+impl<S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Pass for Reading<'_, '_, S, F> {
+    type Gathered = (A, Lost);
+    /// The accumulators, and what they lack together.
+    type Outcome = (Vec<A>, Lost);
+
+    fn pieces(&self) -> usize {
+        self.work.len()
+    }
+
+    fn begin(&self) -> Self::Gathered {
+        ((self.new)(), Lost::default())
+    }
+
+    fn take(&self, piece: usize, (part, lost): &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
+        let Some(work) = self.work.get(piece) else { return Ok(()) };
+        lost.append(part.read(self.store, *work, watch)?);
+        Ok(())
+    }
+
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+        let mut lost = self.store.lost();
+        let mut parts = Vec::with_capacity(gathered.len());
+        for (part, part_lost) in gathered {
+            parts.push(part);
+            lost.append(part_lost);
+        }
+        Ok((parts, lost))
+    }
+}

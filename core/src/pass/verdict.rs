@@ -1,0 +1,107 @@
+//! The passes of a verdict: strips of the file, subtrees of bucket `key`, the history of its keys.
+
+use crate::error::Error;
+use crate::etcd::history::Outcome;
+use crate::pass::{Pass, in_order};
+use crate::scan::ahead::{Ahead, Leaves};
+use crate::scan::digest_strip::Strip;
+use crate::scan::finish::{Conclusion, SHARES};
+use crate::scan::open::{Part, Scan};
+use crate::source::Source;
+use crate::watch::Watch;
+
+/// Reads leaves that lie in no order ahead, in strips of the file: there are none when they lie in order.
+pub struct ReadingAhead<'s, S: Source + ?Sized> {
+    scan: Scan<'s, S>,
+    leaves: Leaves,
+}
+
+impl<'s, S: Source + ?Sized> Scan<'s, S> {
+    /// Begins the verdict: looks for the leaves that lie scattered.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for one bit a page.
+    pub fn read_ahead(self) -> Result<ReadingAhead<'s, S>, Error> {
+        let leaves = self.scattered_leaves()?;
+        Ok(ReadingAhead { scan: self, leaves })
+    }
+}
+
+impl<'s, S: Source + ?Sized> Pass for ReadingAhead<'s, S> {
+    type Gathered = Vec<(usize, Strip)>;
+    type Outcome = Walking<'s, S>;
+
+    fn pieces(&self) -> usize {
+        self.leaves.strips()
+    }
+
+    fn begin(&self) -> Self::Gathered {
+        Vec::new()
+    }
+
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
+        gathered.push((piece, self.leaves.digest(piece, self.scan.source, self.scan.geometry, watch)?));
+        Ok(())
+    }
+
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+        let ahead = Ahead::new(self.leaves, in_order(gathered));
+        Ok(Walking { scan: self.scan, ahead })
+    }
+}
+
+/// Walks the subtrees of bucket `key`.
+pub struct Walking<'s, S: Source + ?Sized> {
+    scan: Scan<'s, S>,
+    ahead: Ahead,
+}
+
+impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
+    type Gathered = Vec<(usize, Part)>;
+    type Outcome = Resolving<'s, S>;
+
+    fn pieces(&self) -> usize {
+        self.scan.parts()
+    }
+
+    fn begin(&self) -> Self::Gathered {
+        Vec::new()
+    }
+
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
+        gathered.push((piece, self.scan.run(piece, &self.ahead, watch)?));
+        Ok(())
+    }
+
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+        Ok(Resolving { scan: self.scan, parts: in_order(gathered) })
+    }
+}
+
+/// Goes through the history of each key, by shares of the keys.
+pub struct Resolving<'s, S: Source + ?Sized> {
+    scan: Scan<'s, S>,
+    parts: Vec<Part>,
+}
+
+impl<S: Source + ?Sized> Pass for Resolving<'_, S> {
+    type Gathered = Vec<(usize, Outcome)>;
+    type Outcome = Conclusion;
+
+    fn pieces(&self) -> usize {
+        SHARES
+    }
+
+    fn begin(&self) -> Self::Gathered {
+        Vec::new()
+    }
+
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, _watch: &dyn Watch) -> Result<(), Error> {
+        gathered.push((piece, self.scan.histories(piece, &self.parts)));
+        Ok(())
+    }
+
+    fn finish(self, gathered: Vec<Self::Gathered>, watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+        self.scan.conclude(self.parts, in_order(gathered), watch)
+    }
+}
