@@ -47,6 +47,7 @@ mod lost;
 pub mod message;
 mod report;
 pub mod restore;
+pub mod rewrite;
 mod scan;
 mod secret_keys;
 mod severity;
