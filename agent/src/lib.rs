@@ -58,7 +58,7 @@ pub use restore::{
     AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
     restore_all_members,
 };
-pub use rewrite::{NewFile, Rewrite, RewriteError, Rewritten, rewrite};
+pub use rewrite::{NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, rewrite, salvage};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 

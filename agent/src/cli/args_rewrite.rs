@@ -41,6 +41,35 @@ pub struct NewFileArgs {
     pub work: WorkArgs,
 }
 
+/// Arguments of `salvage`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_SALVAGE)]
+pub struct SalvageArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The file to make; one that is there is replaced
+    #[arg(short, long, value_name = "OUT", required_unless_present = "dry_run")]
+    pub output: Option<PathBuf>,
+    /// Say what would be in it, and write nothing
+    #[arg(long, conflicts_with = "output")]
+    pub dry_run: bool,
+    /// Take pages in their place in the newest tree alone, and not what an older state of the database or a wrong place still holds
+    #[arg(long)]
+    pub only_tree: bool,
+    /// Leave out what an older state of the database holds at or below the last compaction: a key that was deleted since may be among it
+    #[arg(long)]
+    pub proven_only: bool,
+    /// Where users and roles cannot be read whole, write a file without any, open to everybody
+    #[arg(long)]
+    pub reset_auth: bool,
+    /// In which form to print what was found
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
 /// A revision; `latest` and 0 stand for the latest.
 fn revision(text: &str) -> Result<i64, &'static str> {
     if text == "latest" {

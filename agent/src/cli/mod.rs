@@ -25,6 +25,7 @@ mod render;
 mod restore;
 mod restore_notes;
 mod rewrite;
+mod salvage;
 mod save;
 mod save_run;
 mod service;
@@ -72,6 +73,7 @@ pub fn run() -> Exit {
         Command::Restore(args) => restore::run(&args),
         Command::Compact(args) => rewrite::compact(&args),
         Command::Defrag(args) => rewrite::defrag(&args),
+        Command::Salvage(args) => salvage::run(&args),
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),
         Command::History(args) => look::history::run(&args),

@@ -122,7 +122,7 @@ fn object(path: &Path, done: &Rewritten) -> String {
         sha256: sha256(&done.report),
         verdict: done.report.verdict,
     };
-    json::line(&object)
+    format!("{}\n", json::line(&object))
 }
 
 impl From<RewriteError> for Failure {

@@ -194,6 +194,11 @@ impl Snapshot {
         &self.path
     }
 
+    /// Its bytes.
+    pub(crate) fn source(&self) -> &FileSource {
+        &self.source
+    }
+
     /// How many threads work, when the caller said so.
     pub(crate) fn chosen_threads(&self) -> Option<NonZeroUsize> {
         self.threads

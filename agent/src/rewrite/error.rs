@@ -36,6 +36,26 @@ pub enum RewriteError {
         /// The first damage that was found.
         finding: Option<Box<Finding>>,
     },
+    /// Nothing of the keys can be read.
+    #[error("nothing of the keys in {} can be read", printable_path(path))]
+    Nothing {
+        /// As the caller named it.
+        path: PathBuf,
+    },
+    /// Users and roles are damaged.
+    #[error("users and roles in {} cannot be read whole", printable_path(path))]
+    Auth {
+        /// As the caller named it.
+        path: PathBuf,
+    },
+    /// What can be read makes no sound store.
+    #[error("what can be read of {} makes no sound store{}", printable_path(path), told(finding.as_deref()))]
+    Contradiction {
+        /// As the caller named it.
+        path: PathBuf,
+        /// What would be wrong with it.
+        finding: Option<Box<Finding>>,
+    },
     /// The old file holds what a new one cannot.
     #[error("{} cannot be written anew: {reason}", printable_path(path))]
     Contents {
@@ -73,8 +93,13 @@ impl RewriteError {
             }
             Self::Revision(Unavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
             Self::Damaged { path, .. } => {
-                format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup.", printable_path(path))
+                format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup; if there is none, get out what can be read: etcdsnap salvage {0} -o OUT", printable_path(path))
             }
+            Self::Nothing { .. } => "Nothing was written. Use another copy or backup.".into(),
+            Self::Auth { .. } => {
+                "Nothing was written: with some of them missing, others might read and write what they may not. To get the keys without users and roles, open to everybody: --reset-auth".into()
+            }
+            Self::Contradiction { .. } => "Nothing was written. Use another copy or backup.".into(),
             Self::Contents { path, .. } => format!("See what is in it: etcdsnap status {}", printable_path(path)),
         }
     }

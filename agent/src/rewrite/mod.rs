@@ -1,9 +1,10 @@
-//! A new snapshot out of an old one: compacted, or without the room that free pages take.
+//! A new snapshot out of an old one: compacted, without the room that free pages take, or with what a damaged one still holds.
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
 mod error;
 mod new_file;
+mod salvage;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use crate::threads;
 
 pub use error::RewriteError;
 pub use new_file::NewFile;
+pub use salvage::{SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +86,8 @@ pub fn rewrite(
     }
     let (built, counts) = written?;
     snapshot.assert_unchanged()?;
-    let report = target.complete(&built, snapshot.chosen_threads(), progress)?;
+    let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
+    target.complete(&built, &report)?;
     Ok(Rewritten {
         compacted,
         entries_before: counts.read,

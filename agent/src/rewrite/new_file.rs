@@ -67,9 +67,9 @@ impl NewFile {
         Ok(FileSink { part: &self.part, file: self.part.handle()?, at, waiting: Vec::with_capacity(BLOCK) })
     }
 
-    /// Writes the meta pages, reads the whole file back, and gives it its SHA-256 and its name: the judgement of it.
-    pub(super) fn complete(
-        self,
+    /// Writes the meta pages, and judges the whole file by reading it back; its SHA-256 is in the judgement.
+    pub(super) fn judge(
+        &self,
         built: &Built,
         threads: Option<NonZeroUsize>,
         progress: &dyn Progress,
@@ -82,16 +82,25 @@ impl NewFile {
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { sha256: Sha256::Check, threads, progress };
         let judged = scan::run_unsealed(&source, &options).map_err(|fault| fault.at(&self.path));
-        let report = source.unless_changed(judged)?;
+        Ok(source.unless_changed(judged)?)
+    }
+
+    /// Gives the file that was judged its SHA-256 and its name. One that is damaged is removed.
+    pub(super) fn complete(self, built: &Built, report: &Report) -> Result<(), RewriteError> {
+        let failed = |cause| self.part.failed(cause);
         let sha256 = report.trailer.actual.as_ref().and_then(|hex| bytes(&hex.0));
         let (Some(sha256), false) = (sha256, report.verdict == Verdict::Damaged) else {
-            let finding = super::first(&report).map(|finding| finding.message).unwrap_or_default();
+            let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
             return Err(Error::Defect(format!("the new file is not sound and was removed: {finding}")).into());
         };
-        file.write_all_at(&sha256, built.len).map_err(failed)?;
+        self.part.handle()?.write_all_at(&sha256, built.len).map_err(failed)?;
         self.part.sync()?;
-        self.publish()?;
-        Ok(report)
+        self.publish()
+    }
+
+    /// Forgets what was written.
+    pub(super) fn clear(&self) -> Result<(), PartFileError> {
+        self.part.handle()?.set_len(0).map_err(|cause| self.part.failed(cause))
     }
 
     fn publish(self) -> Result<(), RewriteError> {
