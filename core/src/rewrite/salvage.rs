@@ -16,15 +16,17 @@ use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::meta::{Meta, Metas};
 use crate::bolt::page::Header;
 use crate::bolt::reader::Geometry;
-use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
+use crate::bolt::write::file_builder::{Built, FileBuilder, Form, MAX_KEY, PageSink};
 use crate::code::Code;
 use crate::error::Error;
+use crate::etcd::completeness::{self, IMPOSSIBLE};
 use crate::etcd::gap::{Gap, complete_from};
 use crate::etcd::history::contradiction;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::etcd::schema::{Facts, REQUIRED};
+use crate::etcd::version;
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::limits::{HEAD_LEN, MAX_BUCKETS};
@@ -108,6 +110,8 @@ pub struct Salvage<'s, S: Source + ?Sized> {
     left: Left,
     marks: Marks,
     auth_is_damaged: bool,
+    /// Settings that contradict others, or that no etcd writes, and are left out.
+    impossible: Vec<String>,
     report: SalvageReport,
 }
 
@@ -138,11 +142,13 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             left: Left { unproven: -1, ..Left::default() },
             marks: Marks { finished: -1, scheduled: -1 },
             auth_is_damaged: false,
+            impossible: Vec::new(),
             report: SalvageReport::default(),
         };
         salvage.list_buckets()?;
         salvage.look_at_small_buckets()?;
         salvage.find_runs(limits)?;
+        salvage.mend_marks();
         if limits.proven_only {
             salvage.left.unproven = salvage.marks.last_compaction();
         }
@@ -258,6 +264,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     fn names(&self) -> Vec<Vec<u8>> {
         let required = REQUIRED.iter().map(|name| name.as_bytes().to_vec());
         let mut names: Vec<Vec<u8>> = self.buckets.keys().cloned().chain(required).collect();
+        names.retain(|name| (1..=MAX_KEY).contains(&name.len()));
         names.sort_unstable();
         names.dedup();
         names
@@ -281,7 +288,41 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             self.report.buckets.push(BucketOrigin { name: excerpt(name), origin, malformed });
         }
         self.marks = facts.marks();
+        let versions = version::contradiction(facts.cluster_version.as_deref(), facts.storage_version.as_deref());
+        let versions = versions.map(|(code, name, text)| Finding::new(code, text).key(name.as_bytes()));
+        let settings = completeness::judge(&facts, |_| true).into_iter().chain(versions);
+        let wrong = settings
+            .filter(|finding| finding.severity == Severity::Damage && !finding.code.as_str().starts_with("auth-"));
+        self.impossible = wrong.filter_map(|finding| finding.key).collect();
+        self.impossible.iter().for_each(|name| {
+            let bucket = if ["clusterVersion", "downgrade"].contains(&name.as_str()) { "cluster" } else { "meta" };
+            let of_name = self.report.buckets.iter_mut().filter(|of| of.name == bucket);
+            of_name.for_each(|of| of.malformed = of.malformed.saturating_add(1));
+        });
         Ok(())
+    }
+
+    fn add_malformed(&mut self, name: &str) {
+        let of_name = self.report.buckets.iter_mut().filter(|bucket| bucket.name == name);
+        of_name.for_each(|bucket| bucket.malformed = bucket.malformed.saturating_add(1));
+    }
+
+    /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
+    /// above the last revision.
+    fn mend_marks(&mut self) {
+        for mark in [&mut self.marks.finished, &mut self.marks.scheduled] {
+            if !completeness::leaves_revisions(*mark) {
+                *mark = -1;
+            }
+        }
+        let Marks { finished, scheduled } = self.marks;
+        let last = self.runs.last().map_or(0, |run| run.last.revision.main);
+        let possible = if scheduled > finished && scheduled > last { last.max(finished) } else { scheduled };
+        let mended = possible.max(finished);
+        if mended != scheduled {
+            self.marks.scheduled = mended;
+            self.add_malformed("meta");
+        }
     }
 
     /// The leaves of bucket `key`.
@@ -374,6 +415,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             };
             for element in leaf.into_iter().flat_map(Leaf::pairs) {
                 let key = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0);
+                let key = key.filter(|key| completeness::leaves_revisions(key.revision.main));
                 let inspected = key.map(|key| (key, inspect(key, element.value)));
                 match inspected {
                     Some((key, Ok(record))) => {
@@ -394,13 +436,14 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
 
     /// Follows the history of each key, and finds out what is missing and what has to be left out.
     fn follow_chains(&mut self, watch: &dyn Watch) -> Result<(), Error> {
-        let marks = self.marks.with_last(self.runs.last().map(|run| run.last.revision.main));
+        let marks = self.marks;
         let complete_above = marks.complete_above();
         let mut chains: HashMap<KeyHash, (Record, i64)> = HashMap::new();
         let mut left = std::mem::take(&mut self.left);
         let mut report = std::mem::take(&mut self.report);
         let mut raised = 0_i64;
         let mut gap_end = 0_i64;
+        let mut may_be_migrated = true;
         let mut last: Option<Revision> = None;
         let mut emptied: Option<(Revision, Option<Revision>)> = None;
         let unproven_below = marks.last_compaction();
@@ -431,6 +474,12 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
                 }
                 return true;
             };
+            // What `etcdctl migrate` wrote begins the history, if anywhere.
+            if record.is_migrated(here.main) && !may_be_migrated {
+                left.unusable.insert(key);
+                return true;
+            }
+            may_be_migrated &= record.is_creation() && here.sub == 0;
             see_gap(last, here, complete_above, &mut report, &mut raised, &mut gap_end);
             last = Some(here);
             record.set_era(marks.era(here.main));
@@ -496,7 +545,9 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         sink: K,
         watch: &dyn Watch,
     ) -> Result<(Built, K), RewriteError<K::Error>> {
-        let form = Form { page_size: self.live.page_size, txid: self.live.txid.saturating_add(1), sequence: 0 };
+        // A number that bolt never reaches is damage, too.
+        let txid = if self.live.txid < IMPOSSIBLE >> 1 { self.live.txid.saturating_add(1) } else { 2 };
+        let form = Form { page_size: self.live.page_size, txid, sequence: 0 };
         let mut builder = FileBuilder::new(form, sink);
         let mut facts = Facts::default();
         for name in self.names() {
@@ -533,12 +584,14 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         facts: &mut Facts,
         builder: &mut FileBuilder<K>,
     ) -> Result<(), RewriteError<K::Error>> {
-        let mark = self.report.raised_to.filter(|_| name == b"meta");
+        let scheduled = self.marks.scheduled.max(self.report.raised_to.unwrap_or(-1));
+        let mark = (name == b"meta" && scheduled >= 0).then_some(scheduled);
         let mut mark = mark.map(|main| bytes(RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }));
         let mut outcome = Ok(());
         if let (_, Some((meta, value)), _) = self.best(name)? {
             self.pairs(meta, &value, &mut |flags, key, value| {
-                if outcome.is_err() || !is_good(facts, name, flags, key, value) {
+                let impossible = self.impossible.iter().any(|name| name.as_bytes() == key);
+                if outcome.is_err() || !is_good(facts, name, flags, key, value) || impossible {
                     return;
                 }
                 if key >= SCHEDULED
@@ -586,7 +639,7 @@ fn see_gap(
 fn is_good(facts: &mut Facts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
     let wrong = facts.take(name, key, value).err();
     let harmless = wrong.is_none_or(|(code, _)| code.severity() != Severity::Damage);
-    flags & BUCKET == 0 && !key.is_empty() && harmless
+    flags & BUCKET == 0 && (1..=MAX_KEY).contains(&key.len()) && harmless
 }
 
 /// The run of a leaf; none when it holds no revision.
