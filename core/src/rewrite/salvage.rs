@@ -63,6 +63,18 @@ struct Bucket {
     older: bool,
 }
 
+/// The buckets that a root page lists, by name.
+type Listed = BTreeMap<Vec<u8>, Bucket>;
+
+/// The element of a bucket, and the meta page of the tree that it belongs to.
+type Element = (Meta, Vec<u8>);
+
+/// Takes the flags, key and value of an element.
+type TakePair<'t> = dyn FnMut(u32, &[u8], &[u8]) + 't;
+
+/// Takes an entry of bucket `key`: its key, value and record, and whether it comes from the older tree; says whether to go on.
+type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<Record>, bool) -> bool + 't;
+
 /// Where a run of entries of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spot {
@@ -202,7 +214,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         Ok(())
     }
 
-    fn roots(&self, meta: Meta) -> Result<(BTreeMap<Vec<u8>, Bucket>, Vec<Finding>), Error> {
+    fn roots(&self, meta: Meta) -> Result<(Listed, Vec<Finding>), Error> {
         let (mut found, mut damage) = (BTreeMap::new(), Vec::new());
         self.trees(meta)?.walk(meta.root, &mut |met| match met {
             Met::Leaf(_, leaf) => {
@@ -220,7 +232,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 
     /// Goes through the entries of a bucket as its element has it: what is wrong.
-    fn pairs(&self, meta: Meta, value: &[u8], take: &mut dyn FnMut(u32, &[u8], &[u8])) -> Result<Vec<Finding>, Error> {
+    fn pairs(&self, meta: Meta, value: &[u8], take: &mut TakePair<'_>) -> Result<Vec<Finding>, Error> {
         let mut damage = Vec::new();
         match bucket::parse(value) {
             Ok(Place::Tree(root)) => self.trees(meta)?.walk(root, &mut |met| match met {
@@ -239,7 +251,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 
     /// From where the entries of a small bucket come: its element, and the meta page of its tree.
-    fn best(&self, name: &[u8]) -> Result<(Origin, Option<(Meta, Vec<u8>)>, Vec<Finding>), Error> {
+    fn best(&self, name: &[u8]) -> Result<(Origin, Option<Element>, Vec<Finding>), Error> {
         let mut damage = Vec::new();
         let live = self.buckets.get(name).filter(|bucket| !bucket.older);
         if let Some(bucket) = live {
@@ -400,11 +412,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 
     /// Hands out the entries that etcd could have written, in order, with whether they come from the older tree; `take` says whether to go on. How many it could not have written.
-    fn entries(
-        &self,
-        watch: &dyn Watch,
-        take: &mut dyn FnMut(RevisionKey, &[u8], Option<Record>, bool) -> bool,
-    ) -> Result<u64, Error> {
+    fn entries(&self, watch: &dyn Watch, take: &mut TakeEntry<'_>) -> Result<u64, Error> {
         let mut malformed = 0_u64;
         let (mut live, mut older) = (self.trees(self.live)?, self.trees(self.older.unwrap_or(self.live))?);
         let inline = self.buckets.get(&b"key"[..]).map(|bucket| bucket.value.get(BUCKET_HEADER..).unwrap_or_default());
