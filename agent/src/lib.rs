@@ -26,6 +26,7 @@ mod options;
 mod printable;
 mod progress;
 mod restore;
+mod rewrite;
 pub mod save;
 mod scan;
 mod space;
@@ -59,6 +60,7 @@ pub use restore::{
     AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
     restore_all_members,
 };
+pub use rewrite::{NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, rewrite, salvage};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 

@@ -49,6 +49,7 @@ pub mod message;
 pub mod pass;
 mod report;
 pub mod restore;
+pub mod rewrite;
 mod scan;
 mod secret_keys;
 mod severity;

@@ -4,6 +4,7 @@ mod look;
 mod measure;
 mod page;
 mod restore;
+mod rewrite;
 mod save;
 
 use std::fs;
@@ -60,6 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let etcdutl = reference::program(COMPARED, "etcdutl");
         look::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
         restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
+        rewrite::measure(&input, arguments.runs, entries(&input)?, &etcdsnap, &etcdutl)?;
         save::measure(&input, arguments.runs, &etcdsnap)?;
         if arguments.page {
             page::measure(&input, arguments.runs)?;

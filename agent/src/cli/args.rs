@@ -9,6 +9,7 @@ pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
 pub use super::args_restore::{Bump, RestoreArgs, RestoreForm, VerifyLevel};
+pub use super::args_rewrite::{CompactArgs, DefragArgs, SalvageArgs};
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
@@ -50,6 +51,20 @@ pub enum Command {
     /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all; what a
     /// killed run left beside it is removed by the next.
     Restore(Box<RestoreArgs>),
+    /// Write a snapshot anew as a compaction at a revision leaves it
+    ///
+    /// What older revisions alone hold is gone then, as after `etcdctl compact`, and so is the room that free pages take. Keys and leases stay as they are at the latest
+    /// revision. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    Compact(CompactArgs),
+    /// Write a snapshot anew without the room that free pages take
+    ///
+    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    Defrag(DefragArgs),
+    /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
+    ///
+    /// Taken is every entry of every page that is intact and hangs in its place; nothing is guessed. Where revisions are missing, the compaction revision is raised to the
+    /// first one behind them, so that the new file is sound. It says what is missing and what to distrust: a key that was changed or deleted in a gap is as it was before.
+    Salvage(SalvageArgs),
     /// List the keys
     Keys(KeysArgs),
     /// Print the value of a key

@@ -45,6 +45,11 @@ pub const HELP_FIND: &str =
 /// Of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
+/// Of `compact` and `defrag`.
+pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
+/// Of `salvage`.
+pub const HELP_SALVAGE: &str =
+    help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is no snapshot");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(

@@ -4,6 +4,7 @@ mod args;
 mod args_common;
 mod args_look;
 mod args_restore;
+mod args_rewrite;
 mod args_save;
 mod client;
 mod codes;
@@ -23,6 +24,8 @@ mod progress;
 mod render;
 mod restore;
 mod restore_notes;
+mod rewrite;
+mod salvage;
 mod save;
 mod save_run;
 mod service;
@@ -68,6 +71,9 @@ pub fn run() -> Exit {
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Compact(args) => rewrite::compact(&args),
+        Command::Defrag(args) => rewrite::defrag(&args),
+        Command::Salvage(args) => salvage::run(&args),
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),
         Command::History(args) => look::history::run(&args),

@@ -13,7 +13,9 @@ use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::merging::Merging;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
-use etcdsnap_core::store::{Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store};
+use etcdsnap_core::store::{
+    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, SurvivorSearch, Survivors,
+};
 use etcdsnap_core::{MetaChoice, Report};
 
 use crate::error::{Error, Fault};
@@ -157,6 +159,46 @@ impl Snapshot {
     pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
         let options = VerifyOptions { sha256: Sha256::Skip, meta: self.meta, threads: self.threads, progress };
         self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+    }
+
+    /// The judgement of the whole file, its SHA-256 included, as [`verify`](crate::verify) has it of the file itself.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn judge(&self, progress: &dyn Progress) -> Result<Report, Error> {
+        let options = VerifyOptions { sha256: Sha256::Check, meta: self.meta, threads: self.threads, progress };
+        self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+    }
+
+    /// As the caller named it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes.
+    pub(crate) fn source(&self) -> &FileSource {
+        &self.source
+    }
+
+    /// How many threads work, when the caller said so.
+    pub(crate) fn chosen_threads(&self) -> Option<NonZeroUsize> {
+        self.threads
+    }
+
+    /// Which entries a compaction at a revision leaves; and what could not be read.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub(crate) fn survivors(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(Survivors, Lost), Error> {
+        let (parts, lost) = self.read(store, progress, || SurvivorSearch::new(revision))?;
+        let search = merged(parts, SurvivorSearch::merge).unwrap_or_else(|| SurvivorSearch::new(revision));
+        Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 
     /// The value of an entry.

@@ -16,3 +16,4 @@ pub(crate) mod room;
 pub mod set;
 pub mod sizes;
 mod tree;
+pub mod write;

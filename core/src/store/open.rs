@@ -185,6 +185,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         self.losses.is_empty()
     }
 
+    /// Bytes of a page.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.geometry.page_size
+    }
+
     /// Bytes of the database, free pages included, without what stands behind it.
     #[must_use]
     pub fn database_bytes(&self) -> u64 {

@@ -20,6 +20,7 @@ use crate::limits::{LIST_BYTES, MARK_TEXT};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::memory::Memory;
 use crate::scan::open::inline_page;
+use crate::scan::small::Listed;
 use crate::scan::subtree::Subtree;
 use crate::scan::walk::Walk;
 use crate::source::Source;
@@ -117,13 +118,17 @@ fn held(len: usize) -> usize {
     size_of::<String>().saturating_add(len).saturating_add(16)
 }
 
-/// Hands pairs on.
-struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]));
+/// Hands pairs on, and counts the buckets among them, which it does not.
+struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
 impl Fold for Each<'_> {
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
-        for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET == 0) {
-            (self.0)(element.key, element.value);
+        for element in leaf.leaf().pairs() {
+            if element.flags & BUCKET == 0 {
+                (self.0)(element.key, element.value);
+            } else {
+                self.1 = self.1.saturating_add(1);
+            }
         }
     }
 
@@ -138,15 +143,25 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn bucket(&self, name: &str, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Error> {
-        let Some(entry) = self.listed.iter().find(|entry| *entry.name == *name.as_bytes()) else { return Ok(()) };
+        let entry = self.listed.iter().find(|entry| *entry.name == *name.as_bytes());
+        entry.map_or(Ok(()), |entry| self.pairs_of(entry, take).map(drop))
+    }
+
+    /// Hands out the pairs of a bucket in order: how many buckets are among them, which are passed over.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub(crate) fn pairs_of(&self, entry: &Listed, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
+        let mut each = Each(take, 0);
         let used = PageSet::new(self.geometry.present)?;
         let mut memory = Memory::default();
         let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
         match bucket::parse(&entry.value) {
-            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut Each(take)),
-            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut Each(take)),
-            Err(_) => Ok(()),
+            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
+            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?,
+            Err(_) => {}
         }
+        Ok(each.1)
     }
 
     /// The members, in order of their ids.

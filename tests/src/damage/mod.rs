@@ -120,6 +120,12 @@ impl Damage {
         self
     }
 
+    /// Whether it changes what the file holds, so that entries of the damaged file are none of the good one.
+    #[must_use]
+    pub fn changes_contents(&self) -> bool {
+        matches!(self.how, How::Content(_))
+    }
+
     /// The damaged files made from a good snapshot: with the old trailer and with a right one. None when the snapshot has
     /// nothing that could be damaged in this way.
     #[must_use]

@@ -94,7 +94,8 @@ fn name(path: &Path) -> Map<String, Value> {
     object
 }
 
-fn line(value: &impl Serialize) -> String {
+/// One line of JSON.
+pub fn line(value: &impl Serialize) -> String {
     // Plain data with text keys: there is nothing that could fail.
     etcdsnap::to_json(value).unwrap_or_default()
 }

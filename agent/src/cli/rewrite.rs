@@ -1,0 +1,139 @@
+//! `etcdsnap compact FILE -o OUT`, `etcdsnap defrag FILE -o OUT`
+
+use std::path::Path;
+
+use etcdsnap::{NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path, put_path};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::args::{CompactArgs, DefragArgs};
+use super::args_restore::RestoreForm;
+use super::args_rewrite::NewFileArgs;
+use super::exit::{Exit, Failure};
+use super::progress::Bar;
+use super::render::json;
+use super::render::number::{counted, exact_bytes, grouped};
+use super::{input, output, signals};
+
+/// Runs `compact`.
+///
+/// # Errors
+/// When the file cannot be read or is damaged, or the new one cannot be written.
+pub fn compact(args: &CompactArgs) -> Result<Exit, Failure> {
+    run(&args.new, Rewrite::Compact { revision: args.rev })
+}
+
+/// Runs `defrag`.
+///
+/// # Errors
+/// As [`compact`].
+pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
+    run(&args.new, Rewrite::Defragment)
+}
+
+fn run(args: &NewFileArgs, what: Rewrite) -> Result<Exit, Failure> {
+    input::check_not_written(&[&args.file])?;
+    let target = NewFile::open(&args.output, &args.file)?;
+    if let Some(warning) = target.warning() {
+        output::warn(&warning);
+    }
+    input::warn_when_in_use(&args.file);
+    // A signal ends it in good order: what is half written is removed.
+    let bar = signals::Cancellable::new(Bar::new(&args.file));
+    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
+    let done = etcdsnap::rewrite(&snapshot, what, target, &bar);
+    drop(bar);
+    let done = done?;
+    let said = match args.write_out {
+        RestoreForm::Text => text(&args.output, &done),
+        RestoreForm::Json => object(&args.output, &done),
+    };
+    output::print_of(&format!("{} is complete and in place", printable_path(&args.output)), &said)?;
+    Ok(Exit::Done)
+}
+
+fn text(path: &Path, done: &Rewritten) -> String {
+    let gone = done.entries_before.saturating_sub(done.entries);
+    let first = match done.compacted {
+        Some(revision) => format!(
+            "compacted at revision {}: {} kept, {} gone",
+            grouped(u64::try_from(revision).unwrap_or(0)),
+            counted(done.entries, "entry", "entries"),
+            grouped(gone)
+        ),
+        None => format!("defragmented: {}, all kept", counted(done.entries, "entry", "entries")),
+    };
+    format!(
+        "{first}\n{} is complete, verified and in place: {} instead of {}; SHA-256 {}{}\n",
+        printable_path(path),
+        exact_bytes(bytes(&done.report)),
+        exact_bytes(done.bytes_before),
+        sha256(&done.report).unwrap_or_default(),
+        warnings(&done.report)
+    )
+}
+
+/// What a sound file that has warnings, as the old one had, should say.
+fn warnings(report: &Report) -> String {
+    let codes: Vec<String> = report.findings.counts().keys().map(ToString::to_string).collect();
+    match report.verdict {
+        Verdict::Sound => String::new(),
+        _ => format!("\nwarnings, as of the old file: {}", codes.join(", ")),
+    }
+}
+
+fn bytes(report: &Report) -> u64 {
+    report.status.as_ref().map_or(0, |status| status.total_size)
+}
+
+fn sha256(report: &Report) -> Option<&str> {
+    report.trailer.actual.as_ref().map(|hex| hex.0.as_str())
+}
+
+/// `-w json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'r> {
+    #[serde(flatten)]
+    file: Map<String, Value>,
+    /// Only of a compaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compact_revision: Option<i64>,
+    revision: i64,
+    entries_before: u64,
+    entries: u64,
+    bytes_before: u64,
+    bytes: u64,
+    sha256: Option<&'r str>,
+    verdict: Verdict,
+}
+
+fn object(path: &Path, done: &Rewritten) -> String {
+    let mut file = Map::new();
+    put_path(&mut file, "file", path);
+    let object = Object {
+        file,
+        compact_revision: done.compacted,
+        revision: done.report.status.as_ref().map_or(0, |status| status.revision),
+        entries_before: done.entries_before,
+        entries: done.entries,
+        bytes_before: done.bytes_before,
+        bytes: bytes(&done.report),
+        sha256: sha256(&done.report),
+        verdict: done.report.verdict,
+    };
+    format!("{}\n", json::line(&object))
+}
+
+impl From<RewriteError> for Failure {
+    fn from(error: RewriteError) -> Self {
+        match error {
+            RewriteError::Read(error) => error.into(),
+            RewriteError::Target(error) => error.into(),
+            error @ RewriteError::Damaged { .. } => {
+                Self { what: error.to_string(), advice: error.advice(), exit: Exit::Damage }
+            }
+            error => Self::new(error.to_string(), error.advice()),
+        }
+    }
+}

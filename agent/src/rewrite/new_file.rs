@@ -1,0 +1,161 @@
+//! The file that a rewrite makes: pages first, then the meta pages before them, then the SHA-256 behind them, then its name.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use etcdsnap_core::bolt::write::file_builder::{Built, PageSink};
+use etcdsnap_core::{Report, Verdict};
+use rustix::fs::{AtFlags, statat};
+
+use super::RewriteError;
+use crate::error::Error;
+use crate::fsx::file_identity::FileIdentity;
+use crate::fsx::output_error::OutputError;
+use crate::fsx::output_target::OutputTarget;
+use crate::fsx::part_file::{self, PartFile};
+use crate::fsx::part_file_error::PartFileError;
+use crate::hasher::TRAILER;
+use crate::input::FileSource;
+use crate::options::VerifyOptions;
+use crate::progress::Progress;
+use crate::scan;
+
+/// Bytes that are written at once.
+const BLOCK: usize = 1 << 20;
+
+/// A file that is to be made, judged and open: nothing but a full disk or a failing one can keep it from being written.
+pub struct NewFile {
+    part: PartFile,
+    /// Its name in the directory of `part`.
+    name: OsString,
+    path: PathBuf,
+    input: Option<FileIdentity>,
+}
+
+impl NewFile {
+    /// Judges and opens `path`, which may exist: it is replaced when the new file is complete. `input` is the snapshot that it is made of. Call this before that is
+    /// opened, which may take long.
+    ///
+    /// # Errors
+    /// [`RewriteError::Target`] when no file can be made there or it is the snapshot itself, under whichever name; [`RewriteError::File`].
+    pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
+        let _kept = part_file::kept(input);
+        let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason }.into());
+        match OutputTarget::judge(path, &[input])? {
+            OutputTarget::Stdout => refuse("cannot take a new snapshot: its first page is written last"),
+            OutputTarget::Stream(_) => refuse("cannot take a new snapshot: its first page is written last"),
+            OutputTarget::File { directory, name, path } => {
+                let part = PartFile::new(&directory)?;
+                Ok(Self { part, name, path, input: FileIdentity::of_input(input) })
+            }
+        }
+    }
+
+    /// What a person should know of unfinished files beside it, which killed runs seem to have left.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.part.leftover_warning()
+    }
+
+    /// Takes its pages.
+    pub(super) fn sink(&self, page_size: u32) -> Result<FileSink<'_>, PartFileError> {
+        let at = u64::from(page_size).saturating_mul(2);
+        Ok(FileSink { part: &self.part, file: self.part.handle()?, at, waiting: Vec::with_capacity(BLOCK) })
+    }
+
+    /// Writes the meta pages, and judges the whole file by reading it back; its SHA-256 is in the judgement.
+    pub(super) fn judge(
+        &self,
+        built: &Built,
+        threads: Option<NonZeroUsize>,
+        progress: &dyn Progress,
+    ) -> Result<Report, RewriteError> {
+        let file = self.part.handle()?;
+        let failed = |cause| self.part.failed(cause);
+        file.write_all_at(&built.metas, 0).map_err(failed)?;
+        // The SHA-256 comes when all is read; until then zeros hold its place.
+        file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
+        let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
+        let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };
+        let judged = scan::run_unsealed(&source, &options).map_err(|fault| fault.at(&self.path));
+        Ok(source.unless_changed(judged)?)
+    }
+
+    /// Gives the file that was judged its SHA-256 and its name. One that is damaged is removed.
+    pub(super) fn complete(self, built: &Built, report: &Report) -> Result<(), RewriteError> {
+        let failed = |cause| self.part.failed(cause);
+        let sha256 = report.trailer.actual.as_ref().and_then(|hex| bytes(&hex.0));
+        let (Some(sha256), false) = (sha256, report.verdict == Verdict::Damaged) else {
+            let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
+            return Err(Error::Defect(format!("the new file is not sound and was removed: {finding}")).into());
+        };
+        self.part.handle()?.write_all_at(&sha256, built.len).map_err(failed)?;
+        self.part.sync()?;
+        self.publish()
+    }
+
+    /// Forgets what was written.
+    pub(super) fn clear(&self) -> Result<(), PartFileError> {
+        self.part.handle()?.set_len(0).map_err(|cause| self.part.failed(cause))
+    }
+
+    fn publish(self) -> Result<(), RewriteError> {
+        // The name may have come to lead to the snapshot while it was read.
+        let name = Path::new(&self.name);
+        let named = statat(self.part.directory(), name, AtFlags::empty()).ok();
+        if self.input.is_some() && named.as_ref().map(FileIdentity::of_stat) == self.input {
+            return Err(OutputError::Input { input: self.path.clone(), path: self.path }.into());
+        }
+        Ok(self.part.publish(name, &self.path)?)
+    }
+}
+
+/// The bytes of a SHA-256 in hex.
+fn bytes(hex: &str) -> Option<[u8; TRAILER]> {
+    let mut bytes = [0; TRAILER];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let at = index.saturating_mul(2);
+        *byte = u8::from_str_radix(hex.get(at..at.saturating_add(2))?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Writes pages behind the place of the meta pages, in large blocks.
+pub(super) struct FileSink<'f> {
+    part: &'f PartFile,
+    file: File,
+    /// Where the next block goes.
+    at: u64,
+    waiting: Vec<u8>,
+}
+
+impl FileSink<'_> {
+    /// Writes what waits.
+    pub fn finish(mut self) -> Result<(), PartFileError> {
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), PartFileError> {
+        let written: io::Result<()> = self.file.write_all_at(&self.waiting, self.at);
+        written.map_err(|cause| self.part.failed(cause))?;
+        self.at = self.at.saturating_add(self.waiting.len() as u64);
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+impl PageSink for FileSink<'_> {
+    type Error = PartFileError;
+
+    fn append(&mut self, pages: &[u8]) -> Result<(), PartFileError> {
+        if self.waiting.len().saturating_add(pages.len()) > BLOCK {
+            self.write()?;
+        }
+        self.waiting.extend_from_slice(pages);
+        Ok(())
+    }
+}

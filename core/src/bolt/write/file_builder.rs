@@ -1,0 +1,202 @@
+//! A bolt file from sorted entries, in one pass over its bytes.
+//!
+//! ```text
+//! ├ meta 0 ┼ meta 1 ┼ leaves of the first bucket, each branch page behind the pages that it names ┼ … next buckets … ┼ root ┤
+//! ```
+//! Pages are filled as etcd's defragmentation fills them, small buckets lie in their elements, and there is no freelist, because no page is free (etcd runs bolt with
+//! `NoFreelistSync`, and reads such files). Both meta pages describe this file; the one with the higher transaction stands where bolt would have written it.
+//! Nothing is written here: pages are handed out in the order of the file, the meta pages last. The same entries give the same bytes.
+//! Memory: the pages under construction on the way from the root to the current leaf.
+
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION, checksum};
+use crate::bolt::write::tree_builder::{Pages, TreeBuilder};
+use crate::limits::MAX_DEPTH;
+
+/// Longest key that bolt takes, in bytes (`MaxKeySize`).
+pub const MAX_KEY: usize = 32_768;
+/// Longest value that bolt takes, in bytes (`MaxValueSize`).
+pub const MAX_VALUE: usize = (1 << 31) - 2;
+
+/// Where the pages go that [`FileBuilder`] makes: behind the place of the two meta pages, one after the other.
+pub trait PageSink {
+    /// Why it takes no more.
+    type Error;
+
+    /// Takes the next pages: a whole number of them.
+    ///
+    /// # Errors
+    /// When they cannot be taken; the builder then passes the error on, and its file is not complete.
+    fn append(&mut self, pages: &[u8]) -> Result<(), Self::Error>;
+}
+
+impl PageSink for Vec<u8> {
+    type Error = std::convert::Infallible;
+
+    fn append(&mut self, pages: &[u8]) -> Result<(), Self::Error> {
+        self.extend_from_slice(pages);
+        Ok(())
+    }
+}
+
+/// What the entries of a file leave open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Page size in bytes, a power of two.
+    pub page_size: u32,
+    /// The transaction of the live meta page; the other one gets the number before it.
+    pub txid: u64,
+    /// The counter of the root bucket.
+    pub sequence: u64,
+}
+
+/// A file that is complete but for its meta pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The first two pages of the file.
+    pub metas: Vec<u8>,
+    /// Pages of the file, the meta pages included.
+    pub pages: u64,
+    /// Bytes of the file.
+    pub len: u64,
+}
+
+/// Why an entry was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError<E> {
+    /// A key does not come behind the one before it.
+    #[error("a key is not greater than the one before it")]
+    Order,
+    /// A key is empty or longer than [`MAX_KEY`].
+    #[error("a key of {0} bytes, which bolt does not take")]
+    KeySize(usize),
+    /// A value is longer than [`MAX_VALUE`].
+    #[error("a value of {0} bytes, which bolt does not take")]
+    ValueSize(usize),
+    /// An entry or the end of a bucket where none is open, or buckets too deep in each other.
+    #[error("a bucket begins or ends where it cannot")]
+    Nesting,
+    /// The sink failed.
+    #[error("{0}")]
+    Sink(E),
+}
+
+/// Takes buckets and entries in the order of their keys and hands out pages.
+#[derive(Debug)]
+pub struct FileBuilder<S> {
+    form: Form,
+    sink: S,
+    /// The root bucket, and the buckets that are open below it.
+    open: Vec<(Vec<u8>, TreeBuilder)>,
+    next: u64,
+    out: Vec<u8>,
+}
+
+impl<S: PageSink> FileBuilder<S> {
+    /// An empty file.
+    pub fn new(form: Form, sink: S) -> Self {
+        let root = (Vec::new(), TreeBuilder::new(form.page_size, form.sequence));
+        Self { form, sink, open: vec![root], next: 2, out: Vec::new() }
+    }
+
+    /// Begins a bucket in the one that is open, or at the top.
+    ///
+    /// # Errors
+    /// When its name does not come behind what the bucket around it has, is no key, or the buckets lie too deep in each other.
+    pub fn begin_bucket(&mut self, name: &[u8], sequence: u64) -> Result<(), BuildError<S::Error>> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(BuildError::Nesting);
+        }
+        self.check(name, 0)?;
+        self.open.push((name.to_vec(), TreeBuilder::new(self.form.page_size, sequence)));
+        Ok(())
+    }
+
+    /// Adds an entry to the bucket that is open.
+    ///
+    /// # Errors
+    /// When its key does not come behind the last one, a length is none that bolt takes, no bucket is open, or the sink fails.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), BuildError<S::Error>> {
+        if self.open.len() < 2 {
+            return Err(BuildError::Nesting);
+        }
+        self.check(key, value.len())?;
+        self.push(0, key, value)
+    }
+
+    /// Ends the bucket that is open.
+    ///
+    /// # Errors
+    /// When none is open, or the sink fails.
+    pub fn end_bucket(&mut self) -> Result<(), BuildError<S::Error>> {
+        if self.open.len() < 2 {
+            return Err(BuildError::Nesting);
+        }
+        let (name, tree) = self.open.pop().ok_or(BuildError::Nesting)?;
+        let value = tree.finish(&mut Pages { next: &mut self.next, out: &mut self.out });
+        self.push(BUCKET, &name, &value)
+    }
+
+    /// Ends the file: the meta pages, which belong before all pages that were handed out; and the sink.
+    ///
+    /// # Errors
+    /// When a bucket is open, or the sink fails.
+    pub fn finish(mut self) -> Result<(Built, S), BuildError<S::Error>> {
+        if self.open.len() != 1 {
+            return Err(BuildError::Nesting);
+        }
+        let (_, mut tree) = self.open.pop().ok_or(BuildError::Nesting)?;
+        let root = tree.root(&mut Pages { next: &mut self.next, out: &mut self.out });
+        self.flush()?;
+        let page_size = u64::from(self.form.page_size);
+        let metas = metas(self.form, root, self.next);
+        Ok((Built { metas, pages: self.next, len: self.next.saturating_mul(page_size) }, self.sink))
+    }
+
+    fn check(&self, key: &[u8], value: usize) -> Result<(), BuildError<S::Error>> {
+        if key.is_empty() || key.len() > MAX_KEY {
+            return Err(BuildError::KeySize(key.len()));
+        }
+        if value > MAX_VALUE {
+            return Err(BuildError::ValueSize(value));
+        }
+        let (_, tree) = self.open.last().ok_or(BuildError::Nesting)?;
+        if tree.takes(key) { Ok(()) } else { Err(BuildError::Order) }
+    }
+
+    fn push(&mut self, flags: u32, key: &[u8], value: &[u8]) -> Result<(), BuildError<S::Error>> {
+        let (_, tree) = self.open.last_mut().ok_or(BuildError::Nesting)?;
+        tree.push(flags, key, value, &mut Pages { next: &mut self.next, out: &mut self.out });
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), BuildError<S::Error>> {
+        if !self.out.is_empty() {
+            self.sink.append(&self.out).map_err(BuildError::Sink)?;
+            self.out.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Both meta pages.
+fn metas(form: Form, root: u64, high_water: u64) -> Vec<u8> {
+    // bolt writes transaction n to page n % 2.
+    let (before, live) = (form.txid.saturating_sub(1), form.txid.max(1));
+    let txids = if live & 1 == 0 { [live, before] } else { [before, live] };
+    let size = form.page_size as usize;
+    let mut pages = Vec::with_capacity(size.saturating_mul(2));
+    for (id, txid) in (0_u64..).zip(txids) {
+        let mut page = Vec::with_capacity(size.max(META_END));
+        page.extend_from_slice(&id.to_le_bytes());
+        page.extend_from_slice(&[4, 0, 0, 0, 0, 0, 0, 0]);
+        [MAGIC, VERSION, form.page_size, 0].iter().for_each(|word| page.extend_from_slice(&word.to_le_bytes()));
+        let words = [root, form.sequence, NO_FREELIST, high_water, txid];
+        words.iter().for_each(|word| page.extend_from_slice(&word.to_le_bytes()));
+        let sum = checksum(page.get(16..).unwrap_or_default());
+        page.extend_from_slice(&sum.to_le_bytes());
+        page.resize(size.max(META_END), 0);
+        pages.extend_from_slice(&page);
+    }
+    pages
+}

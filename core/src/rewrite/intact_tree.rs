@@ -1,0 +1,180 @@
+//! A tree read with distrust: leaves that are intact and in their place, and the intervals of keys that are lost.
+//!
+//! A page counts when it carries its own number, is whole by its own structure, was not met before (with its overflow), and has keys between its separator and the next.
+
+use crate::bolt::leaf::Leaf;
+use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::set::PageSet;
+use crate::code::Code;
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::limits::MAX_DEPTH;
+use crate::source::Source;
+
+/// Keys from one on, up to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Interval {
+    /// The first key that may be in it; empty for the start of the bucket.
+    pub low: Vec<u8>,
+    /// The first key behind it; none for the end of the bucket.
+    pub high: Option<Vec<u8>>,
+}
+
+impl Interval {
+    /// All keys.
+    pub fn all() -> Self {
+        Self { low: Vec::new(), high: None }
+    }
+
+    /// Whether keys from `first` to `last` lie in it.
+    pub fn holds(&self, first: &[u8], last: &[u8]) -> bool {
+        self.low.as_slice() <= first && self.high.as_deref().is_none_or(|high| last < high)
+    }
+}
+
+/// What is met on the way through a tree, in the order of keys.
+pub(super) enum Met<'a> {
+    /// An intact leaf in its place.
+    Leaf(u64, Leaf<'a>),
+    /// An intact leaf whose keys belong elsewhere.
+    Displaced(u64),
+    /// A place that cannot be read, and what is wrong there.
+    Missing(Interval, Finding),
+}
+
+/// Reads trees of a file; no page is handed out twice.
+pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
+    reader: Reader<'s, S>,
+    /// Pages that were met.
+    heads: PageSet,
+    /// Overflow pages of those.
+    tails: PageSet,
+}
+
+impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
+    pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
+        let (heads, tails) = (PageSet::new(geometry.present)?, PageSet::new(geometry.present)?);
+        Ok(Self { reader: Reader::new(source, geometry), heads, tails })
+    }
+
+    /// Goes through the tree below `root`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn walk(&mut self, root: u64, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
+        self.page(root, Interval::all(), 0, take)
+    }
+
+    fn page(&mut self, page: u64, bounds: Interval, depth: usize, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
+        let geometry = self.reader.geometry();
+        let missing = |code, text: String| {
+            let finding = Finding::new(code, text).page(page).offset(geometry.offset(page));
+            Met::Missing(bounds.clone(), finding)
+        };
+        if depth > MAX_DEPTH {
+            take(missing(Code::TreeDepth, format!("the tree is deeper than {MAX_DEPTH} pages")));
+            return Ok(());
+        }
+        let overflow = match self.reader.extent(page)? {
+            Ok((header, _)) if header.id != page => {
+                let text = format!("the page at number {page} carries the number {}", header.id);
+                take(missing(Code::PageIdMismatch, text));
+                return Ok(());
+            }
+            Ok((_, overflow)) => overflow,
+            Err(fault) => {
+                take(missing(fault.code, fault.message));
+                return Ok(());
+            }
+        };
+        let last = page.saturating_add(u64::from(overflow));
+        let fresh = !self.tails.contains(page) && self.heads.insert(page);
+        // A page that was met within them stands in a value of this one: `is_overflow` says so at the end.
+        if !fresh || !(page.saturating_add(1)..=last).all(|page| self.tails.insert(page)) {
+            take(missing(Code::PageShared, format!("page {page} is pointed to from several places")));
+            return Ok(());
+        }
+        let (header, bytes) = match self.reader.unit(page)? {
+            Ok(unit) => unit,
+            Err(fault) => {
+                take(missing(fault.code, fault.message));
+                return Ok(());
+            }
+        };
+        match header.kind() {
+            Some(Kind::Leaf) => {
+                let leaf = Leaf::new(header, bytes);
+                if let Some(fault) = harmful(leaf.faults(header, Some(geometry.page_size))) {
+                    take(missing(fault.code, fault.message));
+                } else if in_bounds(leaf, &bounds) {
+                    take(Met::Leaf(page, leaf));
+                } else {
+                    take(missing(Code::KeyBounds, format!("the keys of page {page} belong to another place")));
+                    take(Met::Displaced(page));
+                }
+                Ok(())
+            }
+            Some(Kind::Branch) => {
+                let branch = Branch::parse(header, bytes, geometry.page_size);
+                let mut children: Vec<(u64, Vec<u8>)> = branch
+                    .children
+                    .iter()
+                    .map(|child| (child.page, bytes.get(child.key.clone()).unwrap_or_default().to_vec()))
+                    .collect();
+                let fault = harmful(branch.faults).or_else(|| {
+                    let outside = children.iter().any(|(_, key)| !bounds.holds(key, key));
+                    outside.then(|| Fault::new(Code::KeyBounds, 0, "its separators belong to another place"))
+                });
+                if let Some(fault) = fault {
+                    take(missing(fault.code, fault.message));
+                    return Ok(());
+                }
+                // Keys before the first separator belong to the first child.
+                if let Some((_, first)) = children.first_mut() {
+                    first.clone_from(&bounds.low);
+                }
+                let mut next = children.iter().skip(1).map(|(_, key)| key.clone()).collect::<Vec<_>>().into_iter();
+                for (child, low) in children {
+                    let high = next.next().or_else(|| bounds.high.clone());
+                    self.page(child, Interval { low, high }, depth.saturating_add(1), take)?;
+                }
+                Ok(())
+            }
+            _ => {
+                take(missing(Code::PageType, format!("the tree points here, but this is {}", header.describe())));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a page is an overflow page of one that was met.
+    pub fn is_overflow(&self, page: u64) -> bool {
+        self.tails.contains(page)
+    }
+
+    /// Whether a page was met, or is an overflow page of one.
+    pub fn was_met(&self, page: u64) -> bool {
+        self.heads.contains(page) || self.tails.contains(page)
+    }
+
+    /// A leaf that was handed out before.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn leaf(&mut self, page: u64) -> Result<Option<Leaf<'_>>, Error> {
+        Ok(self.reader.unit(page)?.ok().map(|(header, bytes)| Leaf::new(header, bytes)))
+    }
+}
+
+/// The first fault that puts what the page holds in doubt.
+fn harmful(faults: Vec<Fault>) -> Option<Fault> {
+    let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
+    faults.into_iter().find(|fault| !harmless.contains(&fault.code))
+}
+
+fn in_bounds(leaf: Leaf<'_>, bounds: &Interval) -> bool {
+    let first = leaf.pairs().next().map(|element| element.key);
+    let last = leaf.pairs().last().map(|element| element.key);
+    first.zip(last).is_none_or(|(first, last)| bounds.holds(first, last))
+}

@@ -1,0 +1,16 @@
+//! A new file out of an old one: which entries it gets is the caller's, that it is a whole etcd store is this module's.
+//!
+//! ```text
+//! Store (entries in order) ── which to keep ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
+//! Salvage (intact leaves of a damaged file) ───▶
+//! ```
+//! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
+
+mod intact_tree;
+pub mod new_file;
+pub mod salvage;
+pub mod salvage_report;
+
+pub use new_file::{Counts, Plan, RewriteError, write};
+pub use salvage::{AuthPolicy, Limits, Salvage};
+pub use salvage_report::{BucketOrigin, Origin, SalvageReport};

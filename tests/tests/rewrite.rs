@@ -1,0 +1,257 @@
+//! New files out of old ones: what a compaction and a defragmentation leave, in any file; and the commands that write them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use etcdsnap_core::pass::reading::Accumulator;
+use etcdsnap_core::rewrite::{Plan, RewriteError, write};
+use etcdsnap_core::store::{Hashing, OpenedStore, Store, SurvivorSearch, Unavailable};
+use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_tests::build::message::KeyValue;
+use etcdsnap_tests::build::random::any_member;
+use etcdsnap_tests::build::{Bucket, Node, with_trailer};
+use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::programs::{bbolt_check, reference};
+use etcdsnap_tests::read::File;
+use etcdsnap_tests::{case, cli};
+use prost::Message;
+
+const SEEDS: u64 = 60;
+
+fn store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
+    match Store::open(file).unwrap() {
+        OpenedStore::Store(store) => store,
+        OpenedStore::Refused(report) => panic!("{report:?}"),
+    }
+}
+
+/// The database that is left, read by any number of hands in any order.
+fn rewritten(file: &Vec<u8>, compacted: Option<i64>, dice: &mut Dice) -> Vec<u8> {
+    let store = store(file);
+    let survivors = compacted.map(|revision| {
+        let mut hands: Vec<_> = (0..dice.between(1, 3)).map(|_| SurvivorSearch::new(revision)).collect();
+        let mut work: Vec<_> = store.work().collect();
+        while !work.is_empty() {
+            let next = work.swap_remove(dice.below(work.len()));
+            let hand = dice.below(hands.len());
+            assert_eq!(hands[hand].read(&store, next, &Unwatched).unwrap().places, 0);
+        }
+        let mut whole = hands.pop().unwrap();
+        hands.into_iter().for_each(|hand| whole.merge(hand));
+        whole.finish().unwrap()
+    });
+    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
+    let (built, pages, _) = write(&store, plan, Vec::new(), &Unwatched).unwrap();
+    [built.metas, pages].concat()
+}
+
+fn hash(file: &Vec<u8>) -> u32 {
+    let store = store(file);
+    let mut hashing = Hashing::new(&store, store.current());
+    store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
+    hashing.finish().hash
+}
+
+fn main_of(key: &[u8]) -> i64 {
+    i64::from_be_bytes(key[..8].try_into().unwrap())
+}
+
+/// What a compaction leaves, by the words of the rule and nothing else.
+fn model(root: &Bucket, revision: i64) -> Bucket {
+    let mut root = root.clone();
+    let bucket = root.bucket("key");
+    let mut newest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for (key, node) in &bucket.entries {
+        let Node::Value(value) = node else { panic!("a bucket in bucket `key`") };
+        if main_of(key) <= revision {
+            newest.insert(KeyValue::decode(value.as_slice()).unwrap().key, key.clone());
+        }
+    }
+    newest.retain(|_, key| key.len() == 17 || main_of(key) == revision);
+    let kept: Vec<&Vec<u8>> = newest.values().collect();
+    bucket.entries.retain(|key, _| main_of(key) > revision || kept.contains(&key));
+    let mark = [&revision.to_be_bytes()[..], b"_", &[0; 8]].concat();
+    ["finishedCompactRev", "scheduledCompactRev"].iter().for_each(|name| root.bucket("meta").put(*name, mark.clone()));
+    root
+}
+
+#[test]
+fn a_defragmentation_keeps_every_entry_of_any_file() {
+    let bbolt = reference("3.7", "bbolt");
+    for seed in 0..SEEDS {
+        let member = any_member(seed, 150);
+        let file = with_trailer(&member.built.database);
+        let new = rewritten(&file, None, &mut Dice::new(seed));
+        assert_eq!(File::new(new.clone()).tree(), member.root, "seed {seed}");
+        assert_eq!(hash(&file), hash(&new), "seed {seed}");
+        assert_eq!(rewritten(&with_trailer(&new), None, &mut Dice::new(seed)).len(), new.len(), "seed {seed}");
+        let (old, judged) = (verify(&file, &Unwatched).unwrap(), verify(&with_trailer(&new), &Unwatched).unwrap());
+        assert_eq!(judged.verdict, old.verdict, "seed {seed}: {:?}", judged.findings);
+        assert!(new.len() <= member.built.database.len() || member.built.database.len() < 64 << 10, "seed {seed}");
+        if let Some(bbolt) = bbolt.as_ref().filter(|_| new.len() >= 16 << 10) {
+            let (passed, said) = bbolt_check(bbolt, &new);
+            assert!(passed, "seed {seed}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_compaction_of_any_file_leaves_what_the_rule_says() {
+    let mut gone = 0;
+    for seed in 0..SEEDS {
+        let member = any_member(seed, 150);
+        let file = with_trailer(&member.built.database);
+        let mut dice = Dice::new(seed);
+        let (oldest, latest) = {
+            let store = store(&file);
+            (store.compacted().max(1), store.current())
+        };
+        for revision in [oldest, oldest + dice.below((latest - oldest + 1) as usize) as i64, latest] {
+            let expected = model(&member.root, revision);
+            let new = rewritten(&file, Some(revision), &mut dice);
+            assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
+            assert_eq!(new, rewritten(&file, Some(revision), &mut dice), "seed {seed}: other bytes");
+            let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+            assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
+            gone += usize::from(new.len() < member.built.database.len());
+            // Compacted twice at the same revision it is the same store.
+            let again = rewritten(&with_trailer(&new), Some(revision), &mut dice);
+            assert_eq!(File::new(again).tree(), expected, "seed {seed}, revision {revision}");
+        }
+    }
+    assert!(gone > SEEDS as usize);
+}
+
+/// The revision that a bump wrote is the store's latest, and stays.
+#[test]
+fn the_empty_entry_of_a_bump_stays() {
+    for name in ["3.6-bumped", "3.7-bumped"] {
+        let file = case::named(name).bytes();
+        let latest = store(&file).current();
+        let new = with_trailer(&rewritten(&file, Some(latest), &mut Dice::new(1)));
+        assert_eq!(store(&new).current(), latest);
+        let status = verify(&new, &Unwatched).unwrap().status.unwrap();
+        assert_eq!((status.revision, status.phantoms), (latest, 1), "{name}");
+    }
+}
+
+#[test]
+fn what_is_damaged_is_not_written_anew() {
+    let good = case::named("3.7-history").bytes();
+    let page_size = 4096;
+    let mut refused = 0;
+    for page in 2..good.len() / page_size {
+        let mut file = good.clone();
+        file[page * page_size + 8] ^= 0x10;
+        if verify(&file, &Unwatched).unwrap().findings.has(etcdsnap_core::Code::PageType) {
+            let OpenedStore::Store(store) = Store::open(&file).unwrap() else { continue };
+            let outcome = write(&store, Plan::Everything, Vec::new(), &Unwatched);
+            assert!(matches!(outcome, Err(RewriteError::Damaged(_))), "page {page}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 3);
+}
+
+#[test]
+fn revisions_that_were_compacted_or_are_none_yet_are_refused() {
+    let file = case::named("3.7-history").bytes();
+    let store = store(&file);
+    assert!(store.compacted() > 1);
+    assert!(matches!(store.at(store.compacted() - 1), Err(Unavailable::Compacted { .. })));
+    assert!(matches!(store.at(store.current() + 1), Err(Unavailable::Future { .. })));
+}
+
+fn said(output: &Output) -> String {
+    let parts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    parts.concat()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_commands_write_sound_files_and_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let old = case::named("3.7-history");
+    let out = at("out.db");
+    fs::write(&out, "old").unwrap();
+    let output = cli::run(&["compact", text(&old.path()), "-o", text(&out)]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("compacted at revision") && said(&output).contains("complete, verified"));
+    let report = etcdsnap::verify(&out, etcdsnap::VerifyOptions::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Sound);
+    let status = report.status.unwrap();
+    assert_eq!(status.compacted_revision, Some(status.revision));
+    assert_eq!(fs::metadata(&out).unwrap().len(), status.total_size + 32);
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    // The same again is the same file, from a packed one and a pipe too.
+    let packed = at("old.db.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &old.bytes()).unwrap();
+    fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    for (name, input) in [("again.db", None), ("piped.db", Some(old.bytes()))] {
+        let output = match input {
+            None => cli::run(&["compact", text(&packed), "-o", text(&at(name)), "--rev", "latest", "-w", "json"]),
+            Some(bytes) => cli::run_with_input(&["compact", "-", "-o", text(&at(name)), "-w", "json"], &bytes),
+        };
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let object = cli::json(&output);
+        assert_eq!(object["compactRevision"], status.revision);
+        assert_eq!(object["bytes"], status.total_size);
+        assert_eq!(object["verdict"], "sound");
+        assert_eq!(object["entries"], status.revisions);
+        assert_eq!(fs::read(at(name)).unwrap(), fs::read(&out).unwrap(), "{name}");
+    }
+    let output = cli::run(&["defrag", text(&old.path()), "-o", text(&at("defrag.db")), "-w", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let (before, object) = (etcdsnap::status(old.path()).unwrap().status.unwrap(), cli::json(&output));
+    let after = etcdsnap::status(at("defrag.db")).unwrap().status.unwrap();
+    assert_eq!((after.hash, after.revisions, after.free_pages), (before.hash, before.revisions, 0));
+    assert_eq!((&object["entries"], &object["compactRevision"]), (&before.revisions.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn the_commands_refuse_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let old = at("old.db");
+    let good = case::named("3.7-history").bytes();
+    fs::write(&old, &good).unwrap();
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(at("flipped.db"), &flipped).unwrap();
+    let run = |args: &[&str]| cli::run(args);
+    let (file, out) = (text(&old).to_owned(), text(&at("out.db")).to_owned());
+    let flipped = text(&at("flipped.db")).to_owned();
+    let status = etcdsnap::status(&old).unwrap().status.unwrap();
+    let below = (status.compacted_revision.unwrap() - 1).to_string();
+    let above = (status.revision + 1).to_string();
+    for (args, code, words) in [
+        (&["compact", &flipped, "-o", &out][..], 1, "is damaged, and nothing was written"),
+        (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
+        (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
+        (&["compact", &file, "-o", &out, "--rev", &above], 2, "its latest is"),
+        (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest` is wanted"),
+        (&["compact", &file, "-o", &file], 2, "is the same file as"),
+        (&["defrag", &file, "-o", "-"], 2, "its first page is written last"),
+        (&["defrag", &file, "-o", "/dev/null"], 2, "its first page"),
+        (&["defrag", &file], 2, "--output"),
+        (&["defrag", &file, "-o", text(folder.path())], 2, "is a directory"),
+    ] {
+        let output = run(args);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["flipped.db", "old.db"]);
+    assert_eq!(fs::read(&old).unwrap(), good);
+}
