@@ -14,7 +14,6 @@ pub mod hashkv;
 pub mod history;
 pub mod index;
 pub mod key;
-pub mod kubernetes;
 pub mod mask;
 pub mod open;
 pub mod opening;
