@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"go/ast"
+	"maps"
+	"os"
 	"slices"
 )
 
@@ -79,6 +81,34 @@ func (t *types) facts(key string) ([]fact, error) {
 		facts = append(facts, resolved)
 	}
 	return facts, nil
+}
+
+// Gives a type the fields of another that stood in its place in an older version: for some minors a PersistentVolumeClaim had a container's ResourceRequirements.
+func (t *types) replacements() {
+	older := map[string][]string{}
+	for _, versions := range t.defined {
+		newest := map[int]string{}
+		for i := len(versions) - 1; i >= 0; i-- {
+			for _, f := range versions[i].fields {
+				resolved, err := t.resolve(f)
+				if err != nil || resolved.base != baseMessage {
+					continue
+				}
+				if now, ok := newest[f.number]; !ok {
+					newest[f.number] = resolved.target
+				} else if now != resolved.target && !slices.Contains(older[now], resolved.target) {
+					older[now] = append(older[now], resolved.target)
+				}
+			}
+		}
+	}
+	for _, now := range slices.Sorted(maps.Keys(older)) {
+		slices.Sort(older[now])
+		for _, before := range older[now] {
+			fmt.Fprintf(os.Stderr, "%s has the fields of %s, too\n", now, before)
+			t.defined[now] = append(slices.Clone(t.defined[before]), t.defined[now]...)
+		}
+	}
 }
 
 // Adds the fields that only the older version has, each behind the one that it stood behind.

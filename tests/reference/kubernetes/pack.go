@@ -17,6 +17,7 @@ import (
 //	messages: count, then each: count of fields, then each: number, name, base<<4|shape<<2|omitempty<<1|inline, and a message where base is one
 //	kinds:    count, then each: group, version, kind, 1 if cluster-wide, message
 func (t *types) table(newest string) ([]byte, error) {
+	t.replacements()
 	facts, order, err := t.reachable()
 	if err != nil {
 		return nil, err

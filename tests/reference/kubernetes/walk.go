@@ -223,6 +223,8 @@ func define(spec *ast.TypeSpec, from *source) definition {
 			f.omitempty = f.omitempty || option == "omitempty"
 			f.omitzero = f.omitzero || option == "omitzero"
 		}
+		// An embedded struct without a name is inline whether its tag says so or not.
+		f.inline = f.name == "" && (f.inline || len(line.Names) == 0)
 		if f.name == "" && !f.inline {
 			f.name = goName
 		}
