@@ -19,8 +19,11 @@ fn folders(cache: &Path) -> Vec<PathBuf> {
     let modules = modules.expect("the list of modules");
     let versions = modules.lines().filter_map(|line| line.strip_prefix("k8s.io/api "));
     let data = versions.map(|version| cache.join(format!("k8s.io/api@{version}/testdata")));
-    let mut folders: Vec<PathBuf> =
-        data.filter_map(|data| fs::read_dir(data).ok()).flatten().map(|entry| entry.expect("an entry").path()).collect();
+    let mut folders: Vec<PathBuf> = data
+        .filter_map(|data| fs::read_dir(data).ok())
+        .flatten()
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     folders.retain(|folder| folder.is_dir());
     folders.sort();
     folders
@@ -80,7 +83,27 @@ fn fixtures_come_out_as_kubernetes_prints_them() {
             }
         }
     }
-    println!("{objects} objects");
-    let unexpected: Vec<_> = differing.iter().collect();
+    assert!(objects > 6000, "only {objects} fixtures");
+    let unexpected: Vec<_> = differing.iter().filter(|(name, folders)| !is_known(name, folders)).collect();
     assert!(unexpected.is_empty(), "{} of {objects}: {unexpected:#?}", unexpected.len());
+}
+
+/// Where fixtures and our output differ, and why.
+fn is_known(name: &str, folders: &[String]) -> bool {
+    // 1.15 had an alpha field `managedFields[].fields`, a type without a place in the newer modules: it is shown by its number, and counted.
+    let others: Vec<&str> = folders.iter().map(String::as_str).filter(|at| *at != "api@v0.17.5/v1.15.0").collect();
+    let Some((kind, what)) = name.split_once(' ') else { return false };
+    // A field that may be null and has no `omitempty` came later: a null one of its own servers and none of older ones are the same on the wire.
+    let null: &[&str] = match kind {
+        "core.v1.Pod" => &["api@v0.37.2/HEAD"],
+        "certificates.k8s.io.v1beta1.PodCertificateRequest" => &["v1.35.0", "api@v0.35.10/HEAD"],
+        "resource.k8s.io.v1alpha3.ResourceClaim" => &["v1.31.0", "api@v0.31.14/HEAD"],
+        "networking.k8s.io.v1.IngressClass" | "networking.k8s.io.v1beta1.IngressClass" => {
+            &["v1.18.0", "v1.19.0", "v1.20.0", "api@v0.20.6/HEAD"]
+        }
+        // The fixture's own envelope says v2beta2.
+        "autoscaling.v2.HorizontalPodAutoscaler" => &["api@v0.23.16/HEAD"],
+        _ => &[],
+    };
+    others.is_empty() || what != "remarks" && others.iter().all(|at| null.iter().any(|known| at.ends_with(known)))
 }

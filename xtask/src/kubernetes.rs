@@ -14,7 +14,7 @@ use crate::repo;
 pub struct Arguments {
     /// Compare instead of writing: fails when the table is not what the modules say
     #[arg(long)]
-    check: bool,
+    pub check: bool,
 }
 
 /// The chore.
