@@ -29,6 +29,8 @@ pub struct Options<'o> {
     pub resource_version: Option<&'o str>,
     /// Whether a zero `creationTimestamp`, which templates have, is `null`, as servers up to 1.33 print it; later ones leave it out.
     pub null_creation_timestamp: bool,
+    /// Whether only kind, version and metadata are wanted, for lists of names.
+    pub only_metadata: bool,
 }
 
 /// What was not as it should be.
@@ -120,6 +122,9 @@ impl<'a> Decoder<'_, 'a> {
         self.scan(raw, message, slots);
         for (place, field) in message.fields.iter().enumerate() {
             let Some(slot) = self.slots.get(slots.saturating_add(place)).copied() else { break };
+            if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
+                continue;
+            }
             self.trail.push(field.name);
             self.field(field, slot, sink);
             self.trail.pop();

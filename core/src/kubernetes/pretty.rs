@@ -12,6 +12,11 @@ pub fn to_json(node: &Node<'_>) -> Vec<u8> {
     out
 }
 
+/// Appends a sorted tree within so many other values, without a line break at its end.
+pub fn append(node: &Node<'_>, depth: usize, out: &mut Vec<u8>) {
+    put(node, depth, out);
+}
+
 fn put(node: &Node<'_>, depth: usize, out: &mut Vec<u8>) {
     let deeper = depth.saturating_add(1);
     match node {

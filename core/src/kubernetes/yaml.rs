@@ -1,14 +1,15 @@
 //! YAML as `kubectl get -o yaml` prints it.
 //!
 //! Keys in natural order, lists not indented below their key, texts of several lines behind `|`, long lines folded at the first blank behind column 80, quotes where YAML 1.1 would
-//! take a text for another type. Two faults of kubectl's library are not copied: U+2028 and U+2029 are escaped, where it writes them so that readers fold them.
+//! take a text for another type. Unlike kubectl's, the output has escapes for what does something to a terminal that nobody sees, such as U+202E, and for U+2028 and U+2029, which readers would fold; it
+//! reads back as the same texts.
 
 use std::borrow::Cow;
 
 use super::go_numbers;
 use super::natural_order;
 use super::tree::Node;
-use super::yaml_plain::{Style, is_printable, style};
+use super::yaml_plain::{Style, is_escaped, style};
 
 /// Lines are folded at the first blank behind this column.
 const WIDTH: usize = 80;
@@ -189,7 +190,7 @@ impl Writer {
                 continue;
             }
             after_blank = false;
-            let odd = matches!(sign, '"' | '\\' | '\n' | '\u{2028}' | '\u{2029}') || !is_printable(sign);
+            let odd = matches!(sign, '"' | '\\') || is_escaped(sign);
             if odd { self.put(&escape(sign)) } else { self.sign(sign) }
         }
         self.put("\"");

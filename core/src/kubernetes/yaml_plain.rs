@@ -3,6 +3,8 @@
 //! Readers of YAML 1.1 take `y`, `off`, `1:30`, `0o7`, `1e3` or `~` for something other than text, and kubectl quotes them. Source of the rules: `resolve` and `yaml_emitter_analyze_scalar` of
 //! `sigs.k8s.io/yaml/goyaml.v2`.
 
+use crate::words::is_unprintable;
+
 /// How a text may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -56,7 +58,7 @@ impl Form {
                 ':' => before_blank,
                 _ => false,
             };
-            special |= !is_printable(sign);
+            special |= is_escaped(sign) && sign != '\n';
             let at_edge = first || following.is_none();
             if sign == ' ' {
                 edge |= at_edge;
@@ -70,9 +72,7 @@ impl Form {
             after_blank = is_blank(sign) || is_break(sign);
             first = false;
         }
-        // Unicode's own line breaks are escaped: within quotes readers would fold them.
-        let odd_break = text.contains(['\u{2028}', '\u{2029}']);
-        let none = space_break || special || odd_break;
+        let none = space_break || special;
         Self {
             plain: !(indicator || edge || break_space || breaks || none),
             single: !(break_space || none),
@@ -89,9 +89,14 @@ fn is_break(sign: char) -> bool {
     matches!(sign, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether YAML has a character as it is; characters above U+FFFF are escaped as kubectl escapes them.
-pub(super) fn is_printable(sign: char) -> bool {
-    matches!(sign, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
+/// Whether a character is escaped: what YAML does not print, which for kubectl's library is all above U+FFFF, too; and what nobody sees, or what turns text round on a terminal, which
+/// kubectl writes as it is.
+pub(super) fn is_escaped(sign: char) -> bool {
+    !is_printable(sign) || is_unprintable(sign)
+}
+
+fn is_printable(sign: char) -> bool {
+    matches!(sign, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
 
 /// Whether a reader would take a text for a number, a time, `true`, `false` or `null`.
