@@ -30,7 +30,8 @@ fn folders(cache: &Path) -> Vec<PathBuf> {
 }
 
 /// Older fixtures are of servers that printed a zero time as `null`.
-const OPTIONS: Options<'static> = Options { resource_version: None, null_creation_timestamp: true, only_metadata: false };
+const OPTIONS: Options<'static> =
+    Options { resource_version: None, null_creation_timestamp: true, only_metadata: false };
 
 /// JSON without the blanks between its values.
 fn compact(json: &str) -> String {
