@@ -15,10 +15,18 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [head, bytes.to_vec()].concat()
 }
 
+/// 2026-01-02T03:04:05Z
+const CREATED: u64 = 1_767_323_045;
+
+/// A `metav1.Time`.
+fn time(seconds: u64) -> Vec<u8> {
+    let bytes = (0..5).map(|at| (seconds >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 });
+    [0x08].into_iter().chain(bytes).collect()
+}
+
 /// An object in its envelope, with what follows its metadata.
 fn stored(api_version: &str, kind: &str, name: &str, namespace: &str, rest: &[u8]) -> Vec<u8> {
-    // 2026-01-02T03:04:05Z
-    let created = [0x08, 0xd5, 0xfc, 0xdc, 0xca, 0x06, 0x10, 0];
+    let created = time(CREATED);
     let metadata =
         [field(1, name.as_bytes()), field(3, namespace.as_bytes()), field(6, b""), field(8, &created)].concat();
     let raw = [field(1, &metadata), rest.to_vec()].concat();
@@ -46,8 +54,8 @@ impl Cluster {
         // data {password: hunter2}
         let data = field(2, &[field(1, b"password"), field(2, b"hunter2")].concat());
         let secret = stored("v1", "Secret", "login", "shop", &data);
-        // spec {renewTime: 2026-01-02T05:04:05Z}
-        let renewed = [0x22, 6, 0x08, 0xf5, 0xb4, 0xdd, 0xca, 0x06];
+        // spec {renewTime: two hours later}
+        let renewed = field(4, &time(CREATED + 7200));
         let lease = stored("coordination.k8s.io/v1", "Lease", "node-1", "kube-node-lease", &field(2, &renewed));
         let definition = br#"{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","version":"v1","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget","shortNames":["wd"]},"versions":[{"name":"v1","served":true,"storage":true}],"preserveUnknownFields":false}}"#;
         let widget = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"creationTimestamp":"2026-01-02T03:04:05Z","managedFields":[{"manager":"kubectl"}],"name":"big","namespace":"shop"},"spec":{"on":"yes","size":1e21}}"#;
@@ -98,7 +106,7 @@ fn tables_count_ages_to_the_time_of_the_snapshot() {
 #[test]
 fn objects_are_printed_as_kubectl_prints_them() {
     let cluster = Cluster::new();
-    let yaml = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  creationTimestamp: \"2026-01-02T03:04:05Z\"\n  name: web\n  namespace: shop\n  resourceVersion: \"2\"\nspec:\n  replicas: 3\n";
+    let yaml = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  creationTimestamp: \"2026-01-02T03:04:05Z\"\n  name: web\n  namespace: shop\n  resourceVersion: \"2\"\nspec:\n  replicas: 3\n  selector: null\n";
     assert_eq!(cluster.says(&["deployments.apps/web", "-n", "shop", "-o", "yaml", "--rev", "8"], 0, ""), yaml);
     let deleted = cluster.says(&["deploy", "web", "-n", "shop", "-o", "yaml", "--deleted"], 0, "");
     assert_eq!(deleted, yaml.replace("\"2\"", "\"9\"").replace("replicas: 3", "replicas: 5"));
@@ -114,7 +122,7 @@ fn objects_are_printed_as_kubectl_prints_them() {
     let raw = cluster.says(&["deploy", "web", "-n", "shop", "-o", "raw", "--rev", "8"], 0, "");
     assert_eq!(
         raw,
-        "{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"resourceVersion\":\"2\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"spec\":{\"replicas\":3}}\n"
+        "{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"resourceVersion\":\"2\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"spec\":{\"replicas\":3,\"selector\":null}}\n"
     );
     let definition = cluster.says(&["crd", "widgets.example.com", "-o", "yaml"], 0, "");
     assert!(definition.starts_with("apiVersion: apiextensions.k8s.io/v1\n"), "{definition}");
@@ -124,7 +132,7 @@ fn objects_are_printed_as_kubectl_prints_them() {
 #[test]
 fn what_cannot_be_shown_whole_is_said() {
     let cluster = Cluster::new();
-    let yaml = cluster.says(&["deploy", "api", "-o", "yaml"], 0, "do not know");
+    let yaml = cluster.says(&["deploy", "api", "-o", "yaml"], 0, "does not know");
     assert!(yaml.contains("field 200 (unknown): 7\n"), "{yaml}");
     let yaml = cluster.says(&["cm", "cut", "-o", "yaml"], 1, "what could be read is shown");
     assert!(yaml.contains("name: cut\n"), "{yaml}");
@@ -156,7 +164,7 @@ fn get_prints_an_object_as_yaml() {
         said.starts_with("# /registry/example.com/widgets/shop/big\napiVersion: example.com/v1\nkind: Widget\n"),
         "{said}"
     );
-    assert!(said.contains("  on: \"yes\"\n"), "{said}");
+    assert!(said.contains("  \"on\": \"yes\"\n"), "{said}");
     let raw = cli::run(&["get", file, "/registry/deployments/shop/web", "--rev", "8", "--raw"]).stdout;
     assert!(raw.starts_with(b"k8s\0"));
     let secret = cli::run(&["get", file, "/registry/secrets/shop/login"]);

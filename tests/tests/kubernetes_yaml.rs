@@ -231,9 +231,9 @@ fn is_ours_alone(value: &Value) -> bool {
     match value {
         Value::String(value) => text(value),
         Value::Array(items) => items.iter().any(is_ours_alone),
-        Value::Object(members) => {
-            members.iter().any(|(key, value)| key.contains('\n') || text(key) || is_ours_alone(value))
-        }
+        Value::Object(members) => members.iter().any(|(key, value)| {
+            key.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) || text(key) || is_ours_alone(value)
+        }),
         _ => false,
     }
 }
