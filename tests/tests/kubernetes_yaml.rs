@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use etcdsnap_core::kubernetes::json::JsonText;
 use etcdsnap_core::kubernetes::raw_json;
 use etcdsnap_core::kubernetes::tree::Builder;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
@@ -154,7 +155,9 @@ fn text(dice: &mut Dice) -> String {
         8 => (0..dice.below(30))
             .map(|_| *dice.pick(&['a', 'Z', '0', '9', '.', '-', '_', ' ', '\n', ':', '#', '\'', '"', 'é', '/']))
             .collect(),
-        _ => (0..dice.below(12)).map(|_| char::from_u32(dice.below(0x3000) as u32).unwrap_or('x')).collect(),
+        _ => (0..dice.below(12))
+            .map(|_| *dice.pick(&['é', 'Ж', 'λ', 'ß', '日', '本', '\u{1}', '\u{9f}', '€', '\u{fffe}']))
+            .collect(),
     }
 }
 
@@ -187,6 +190,15 @@ fn ours(json: &str) -> String {
     let mut builder = Builder::default();
     raw_json::read(json.as_bytes(), &mut builder).expect("JSON");
     to_yaml(&builder.finish())
+}
+
+/// A value as the API server answers kubectl: floats without a fraction are printed as integers.
+fn served(json: &str) -> String {
+    let mut builder = Builder::default();
+    raw_json::read(json.as_bytes(), &mut builder).expect("JSON");
+    let mut text = JsonText::default();
+    builder.finish().print(&mut text);
+    String::from_utf8(text.finish()).expect("JSON is text")
 }
 
 /// What a program answers to lines.
@@ -246,7 +258,7 @@ fn yaml_is_that_of_kubectl_and_reads_back() {
     let lines: Vec<String> = values
         .iter()
         .zip(&yaml)
-        .map(|(value, yaml)| json!({ "json": value.to_string(), "yaml": yaml }).to_string())
+        .map(|(value, yaml)| json!({ "json": served(&value.to_string()), "yaml": yaml }).to_string())
         .collect();
     let answers = answers(&mut Command::new(program), &lines);
     assert_eq!(answers.len(), values.len());

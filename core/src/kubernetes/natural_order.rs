@@ -1,6 +1,7 @@
 //! The order of keys in YAML as kubectl prints it: letters before other signs, numbers by their value, so that `a2` comes before `a10`.
 //!
 //! Source: `keyList.Less` of `sigs.k8s.io/yaml/goyaml.v2`. It is no order in the strict sense for all texts, so that the sorting here does not rely on one.
+//! Marks that combine with letters count as letters here, which only shows in keys that Kubernetes does not have.
 
 /// Whether `a` comes before `b`.
 #[must_use]

@@ -208,9 +208,29 @@ fn is_timestamp(text: &str) -> bool {
     let time = time.is_none_or(|time| {
         let mut parts = time.trim_start().splitn(3, ':');
         let [hour, minute] = [(); 2].map(|()| parts.next().is_some_and(|part| part.len() <= 2 && is_number(part)));
-        hour && minute && parts.next().is_some_and(|part| part.starts_with(|sign: char| sign.is_ascii_digit()))
+        hour && minute && parts.next().is_some_and(is_second_with_zone)
     });
     year && month && day && parts.next().is_none() && time
+}
+
+/// The seconds of a time, perhaps with a fraction, and a zone: `5`, `05.25Z`, `05 +1:00`.
+fn is_second_with_zone(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let is_number = |text: &str| (1..=2).contains(&text.len()) && digits(text) == text.len();
+    let Some((second, rest)) = text.split_at_checked(digits(text)) else { return false };
+    let rest = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|sign: char| sign.is_ascii_digit()),
+        None => rest,
+    };
+    let zone = rest.trim_start();
+    let good_zone = match zone.strip_prefix(['+', '-']) {
+        Some(offset) => match offset.split_once(':') {
+            Some((hours, minutes)) => is_number(hours) && is_number(minutes),
+            None => is_number(offset),
+        },
+        None => matches!(zone, "" | "Z"),
+    };
+    is_number(second) && good_zone
 }
 
 #[cfg(test)]
