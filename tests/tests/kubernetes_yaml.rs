@@ -168,7 +168,7 @@ fn value(dice: &mut Dice, depth: usize) -> Value {
         2 => (dice.bits() as i64 >> dice.below(64)).into(),
         3 => json!(
             f64::from(dice.below(2_000_000) as u32) / f64::from([1, 3, 8, 1000][dice.below(4)])
-                * 10f64.powi(dice.between(0, 40) as i32 - 20)
+                * 10f64.powi(dice.between(0, 25) as i32 - 20)
         ),
         4 | 5 => text(dice).into(),
         6 | 7 => (0..dice.below(5)).map(|_| value(dice, depth - 1)).collect::<Vec<_>>().into(),
@@ -267,7 +267,8 @@ fn yaml_is_that_of_kubectl_and_reads_back() {
         let answer: Value = serde_json::from_str(answer).expect("an answer");
         let read: Value = serde_json::from_str(answer["json"].as_str().unwrap_or_default()).unwrap_or_default();
         assert!(same(&read, value), "{value}\nreads back as {read}: {answer}\nfrom\n{yaml}");
-        if !is_ours_alone(value) {
+        // The library fails to write some characters that it reads.
+        if !is_ours_alone(value) && answer["yaml"] != "" {
             compared += 1;
             assert_eq!(Some(yaml.as_str()), answer["yaml"].as_str(), "{value}");
         }
