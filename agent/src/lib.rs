@@ -52,7 +52,7 @@ pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{Answer, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
+pub use look::{Answer, Cluster, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};

@@ -42,6 +42,7 @@ pub mod etcd;
 mod fields;
 mod finding;
 pub mod fingerprint;
+pub mod kubernetes;
 pub mod limits;
 mod lost;
 mod lost_history;

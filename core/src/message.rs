@@ -38,7 +38,9 @@ pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
     Some(fields)
 }
 
-enum Value<'a> {
+/// A field's value as its wire type has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
     Varint(u64),
     Fixed64(&'a [u8]),
     Fixed32(&'a [u8]),
@@ -46,7 +48,8 @@ enum Value<'a> {
 }
 
 /// The next field; none at the end, and where the bytes are no message.
-fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
+#[inline]
+pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
     let tag = varint(rest)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
     let value = match tag & 7 {
@@ -68,7 +71,7 @@ fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-fn is_message(bytes: &[u8], depth: u32) -> bool {
+pub(crate) fn is_message(bytes: &[u8], depth: u32) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
         if next(&mut rest).is_none() {

@@ -25,6 +25,25 @@ pub fn reference(version: &str, name: &str) -> Option<PathBuf> {
     None
 }
 
+/// Go's module cache with Kubernetes' modules of `tests/reference/kubernetes/modules.txt` in it, or none when they are not there.
+///
+/// # Panics
+/// As [`reference`].
+#[must_use]
+pub fn kubernetes_modules() -> Option<PathBuf> {
+    let output = Command::new("go").args(["env", "GOMODCACHE"]).output().ok()?;
+    let cache = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let list = std::fs::read_to_string(tests_dir().join("reference/kubernetes/modules.txt")).ok()?;
+    let newest = list.lines().filter_map(|line| line.strip_prefix("k8s.io/api ")).next_back()?;
+    if cache.join(format!("k8s.io/api@{newest}")).is_dir() {
+        return Some(cache);
+    }
+    let missing = "Kubernetes' Go modules are not in the module cache (cargo xtask kubernetes --check)";
+    assert!(std::env::var("ETCDSNAP_REQUIRE_REFERENCE").as_deref() != Ok("1"), "{missing}");
+    eprintln!("\n*** SKIPPED: {missing} ***\n");
+    None
+}
+
 /// What a program says; it gets no input.
 ///
 /// # Panics

@@ -7,6 +7,7 @@ mod findings;
 mod fuzz;
 mod imports;
 mod install;
+mod kubernetes;
 mod lint;
 mod mutants;
 mod page;
@@ -43,6 +44,8 @@ enum Chore {
     Proto(proto::Arguments),
     /// Write docs/findings.md from core's table of codes
     Findings,
+    /// Make core's table of Kubernetes' types from Kubernetes' Go modules (needs Go and a network)
+    Kubernetes(kubernetes::Arguments),
     /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go), and install DuckDB (needs Python)
     Reference(reference::Arguments),
     /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Chore::Lint => lint::run(),
         Chore::Proto(arguments) => proto::run(&arguments),
         Chore::Findings => findings::write(),
+        Chore::Kubernetes(arguments) => kubernetes::run(&arguments),
         Chore::Reference(arguments) => reference::run(&arguments),
         Chore::Record(arguments) => record::run(&arguments),
         Chore::Mutants(arguments) => mutants::run(&arguments),

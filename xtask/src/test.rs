@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::install::installed;
-use crate::{lint, page, proto, reference, repo};
+use crate::{kubernetes, lint, page, proto, reference, repo};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -34,6 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     reference::ensure_own("history")?;
     reference::ensure_own("manifest")?;
     reference::ensure_own("gensnap")?;
+    reference::ensure_own("yaml")?;
+    kubernetes::run(&kubernetes::Arguments { check: true })?;
     step("page");
     page::build(false)?;
     if !arguments.no_lint {

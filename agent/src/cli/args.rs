@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::args_common::{EtcdForm, MetaArgs, WorkArgs};
+pub use super::args_kube::{KubeArgs, KubeCommand};
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
@@ -67,7 +68,7 @@ pub enum Command {
     Salvage(SalvageArgs),
     /// List the keys
     Keys(KeysArgs),
-    /// Print the value of a key
+    /// Print the value of a key; an object of Kubernetes as YAML
     Get(GetArgs),
     /// List what became of a key
     History(HistoryArgs),
@@ -101,6 +102,8 @@ pub enum Command {
     Alarms(ListArgs),
     /// List the marks that the server keeps of itself: raft's index and term, compactions, versions
     Meta(ListArgs),
+    /// Print Kubernetes' objects in kubectl's words
+    Kube(KubeArgs),
     /// The same words and output as `etcdctl snapshot` and `etcdutl snapshot`, for scripts
     Snapshot(SnapshotArgs),
     /// Explain the codes of findings

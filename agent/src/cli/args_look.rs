@@ -81,7 +81,7 @@ pub struct GetArgs {
     /// Key and value in hexadecimal
     #[arg(long, conflicts_with = "raw")]
     pub hex: bool,
-    /// The value's bytes and nothing else
+    /// The value's bytes and nothing else, of a Kubernetes object too
     #[arg(long)]
     pub raw: bool,
     /// The value without the key
@@ -312,6 +312,6 @@ pub enum LookForm {
 }
 
 /// A revision; 0 stands for the latest, as for etcdctl.
-fn revision(text: &str) -> Result<i64, &'static str> {
+pub fn revision(text: &str) -> Result<i64, &'static str> {
     text.parse().ok().filter(|revision| *revision >= 0).ok_or("a whole number is wanted; revisions begin at 1")
 }

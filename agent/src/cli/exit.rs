@@ -39,6 +39,11 @@ pub const HELP_ALL: &str = help!(
 );
 /// Of `get` and `history`.
 pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+/// Of `kube get`.
+pub const HELP_KUBE: &str = help!(
+    "done",
+    "an object that was named is not there, one cannot be read whole, damage was found, or the file is no snapshot"
+);
 /// Of `find`.
 pub const HELP_FIND: &str =
     help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");

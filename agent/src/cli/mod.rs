@@ -2,6 +2,7 @@
 
 mod args;
 mod args_common;
+mod args_kube;
 mod args_look;
 mod args_restore;
 mod args_rewrite;
@@ -13,6 +14,7 @@ mod completions;
 pub mod exit;
 mod http_server;
 mod input;
+mod kube;
 mod leading;
 mod log;
 mod look;
@@ -39,7 +41,7 @@ use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
 use etcdsnap::core::credentials::quotable;
 
-use args::{Args, Command, SnapshotCommand};
+use args::{Args, Command, KubeCommand, SnapshotCommand};
 use exit::Exit;
 
 /// An error about the command line that quotes no user and password of a URL.
@@ -87,6 +89,9 @@ pub fn run() -> Exit {
         Command::Auth(args) => look::auth::run(&args),
         Command::Alarms(args) => look::cluster::alarms(&args),
         Command::Meta(args) => look::cluster::meta(&args),
+        Command::Kube(args) => match args.command {
+            KubeCommand::Get(args) => kube::get::run(&args),
+        },
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),
             SnapshotCommand::Status(args) => snapshot::status(&args),

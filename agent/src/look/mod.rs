@@ -1,5 +1,6 @@
 //! What is in a snapshot, read on all processors.
 
+mod cluster;
 mod difference;
 mod find;
 mod usage;
@@ -24,6 +25,7 @@ use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::scan::{self, Team};
 
+pub use cluster::Cluster;
 pub use difference::{Side, compare};
 pub use find::{Answer, Found, find};
 pub use usage::{HeavyKey, UsageReport};

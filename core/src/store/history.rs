@@ -1,6 +1,7 @@
 //! What became of one key.
 
 use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
@@ -30,6 +31,21 @@ pub struct Event {
     pub place: Place,
 }
 
+impl Event {
+    /// That of an entry.
+    pub(crate) fn of(entry: &Entry<'_>, message: &KeyValue<'_>) -> Self {
+        Self {
+            revision: entry.key.revision,
+            deletion: entry.key.tombstone,
+            create_revision: message.create_revision,
+            version: message.version,
+            lease: message.lease,
+            value_len: message.value.len() as u64,
+            place: entry.place,
+        }
+    }
+}
+
 /// All events of one key that are retained. Entries may come in any order.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -48,15 +64,7 @@ impl History {
     /// Takes in an entry, if it is of this key; one that does not parse may be, and goes into `lost`.
     pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
         let Some(message) = self.query.message(entry, lost) else { return };
-        self.events.push(Event {
-            revision: entry.key.revision,
-            deletion: entry.key.tombstone,
-            create_revision: message.create_revision,
-            version: message.version,
-            lease: message.lease,
-            value_len: message.value.len() as u64,
-            place: entry.place,
-        });
+        self.events.push(Event::of(entry, &message));
     }
 
     /// Both together.

@@ -17,7 +17,7 @@ use crate::store::usage::Usage;
 use crate::watch::Watch;
 
 /// Writes the name of the group that a key belongs to behind what is there, which is nothing: [`group`](crate::store::usage::group) of some depth, or
-/// [`objects`](crate::store::kubernetes::objects).
+/// [`objects`](crate::kubernetes::names::objects).
 pub type Grouping<'g> = &'g (dyn Fn(&[u8], &mut Vec<u8>) + Sync);
 
 /// What the entries of a key take.

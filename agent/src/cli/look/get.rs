@@ -3,6 +3,10 @@
 use std::io::{self, IsTerminal};
 
 use crate::cli::render::number::counted;
+use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::object;
+use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::core::store::{Key, KeyRange, Lost};
 use etcdsnap::printable_path;
 
@@ -11,7 +15,7 @@ use super::{bytes, keys, open, revision, table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::Lines;
+use crate::cli::output::{self, Lines};
 
 /// Runs the command.
 ///
@@ -68,6 +72,9 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
             "Send it to a file or another program (--raw > FILE), or leave --raw out.",
         ));
     }
+    if !args.raw && !args.hex && print_object(args, &key, state.revision.main, &value)? {
+        return Ok(exit);
+    }
     let mut lines = Lines::new();
     if args.raw {
         lines.write(&value)?;
@@ -81,6 +88,27 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     }
     lines.finish()?;
     Ok(exit)
+}
+
+/// Prints an object of Kubernetes as YAML, its key as a comment; false for a value that is none, or cannot be read as one, which is printed as it is.
+fn print_object(args: &GetArgs, key: &[u8], revision: i64, value: &[u8]) -> Result<bool, Failure> {
+    let version = revision.to_string();
+    let options = Options { resource_version: Some(&version), ..Options::default() };
+    let Ok((node, remarks)) = object::tree(value, options) else { return Ok(false) };
+    let names_itself = |name| node.get(name).and_then(Node::text).is_some_and(|text| !text.is_empty());
+    if !names_itself("kind") || !names_itself("apiVersion") {
+        return Ok(false);
+    }
+    for sentence in remarks.sentences() {
+        output::warn(&format!("{}: {sentence}", bytes::key(key)));
+    }
+    let mut lines = Lines::new();
+    if !args.print_value_only {
+        lines.write(format!("# {}\n", bytes::key(key)).as_bytes())?;
+    }
+    lines.write(to_yaml(&node).as_bytes())?;
+    lines.finish()?;
+    Ok(true)
 }
 
 /// Flags that say what of the plain form is printed have no meaning in another.

@@ -1,7 +1,7 @@
 //! Commands that look into a snapshot.
 
 pub mod auth;
-mod bytes;
+pub mod bytes;
 pub mod cluster;
 pub mod diff;
 pub mod export;
@@ -12,7 +12,7 @@ pub mod hashkv;
 pub mod history;
 pub mod keys;
 mod live;
-mod table;
+pub mod table;
 pub mod usage;
 mod usage_group;
 
@@ -28,7 +28,7 @@ use super::progress::Bar;
 use super::{input, output};
 
 /// Opens a snapshot, with the bar that shows how far its reading came.
-fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
+pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
     input::check_not_written(&[path])?;
     input::warn_when_in_use(path);
     let bar = Bar::new(path);
@@ -37,7 +37,7 @@ fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), 
 }
 
 /// The revision that was asked for.
-fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
+pub fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
     store.at(asked).map_err(|cause| {
         let advice = match cause {
             Unavailable::Compacted { .. } => "What is older may be in an older snapshot.",
@@ -86,7 +86,7 @@ fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
 }
 
 /// Says what an answer may lack; the exit code. Damage that takes nothing from the answer is said, too, and is no reason for another exit code.
-fn told(path: &Path, lost: &Lost) -> Exit {
+pub fn told(path: &Path, lost: &Lost) -> Exit {
     if lost.first.is_none() {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use etcdsnap::core::store::kubernetes::{By, Objects, objects};
+use etcdsnap::core::kubernetes::names::{By, Objects, objects};
 use etcdsnap::core::store::usage::group;
 use serde_json::{Map, Value};
 

@@ -1,0 +1,99 @@
+//! What `kube` and the commands below it take.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::args_common::{MetaArgs, WorkArgs};
+use super::args_look::revision;
+use super::exit;
+
+/// Arguments of `kube`.
+#[derive(Debug, clap::Args)]
+pub struct KubeArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KubeCommand,
+}
+
+/// The commands below `kube`.
+#[derive(Debug, Subcommand)]
+pub enum KubeCommand {
+    /// Print objects, as `kubectl get` does
+    ///
+    /// TYPE is what kubectl takes: plural, singular or short name, or kind, with a group behind a point where it is not clear, several with commas between, `all`, or
+    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`.
+    ///
+    /// A snapshot remembers what has not been compacted away, which in Kubernetes is five to ten minutes: --rev and --deleted reach back so far. What is older
+    /// is in an older snapshot.
+    ///
+    /// Values of secrets are hidden unless --show-secrets is given. AGE counts to about the time at which the snapshot was taken.
+    Get(KubeGetArgs),
+}
+
+/// Which objects, of which file.
+#[derive(Debug, clap::Args)]
+pub struct KubeFileArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// As it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
+    pub rev: i64,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
+}
+
+/// Arguments of `kube get`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_KUBE)]
+pub struct KubeGetArgs {
+    #[command(flatten)]
+    pub file: KubeFileArgs,
+    /// Types of objects, or TYPE/NAME
+    #[arg(value_name = "TYPE", required = true)]
+    pub types: String,
+    /// Names of objects, or more of TYPE/NAME
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// In this namespace
+    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
+    pub namespace: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "table")]
+    pub output: KubeForm,
+    /// Objects that are deleted and still in the history, with their last state
+    #[arg(long)]
+    pub deleted: bool,
+    /// In YAML and JSON who set which field, too
+    #[arg(long)]
+    pub show_managed_fields: bool,
+    /// Values of secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// Forms of `kube get`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KubeForm {
+    /// Columns
+    Table,
+    /// YAML, as kubectl prints it; several objects as a List
+    Yaml,
+    /// JSON, as kubectl prints it; several objects as a List
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// The JSON of the API server itself, one object a line
+    Raw,
+    /// TYPE/NAME
+    Name,
+}

@@ -1,0 +1,75 @@
+//! Objects out of values, as they are shown.
+
+use etcdsnap::core::kubernetes::conceal::conceal;
+use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
+use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::is_secret;
+
+use crate::cli::exit::Exit;
+use crate::cli::look::bytes;
+use crate::cli::output;
+
+/// Remarks that are printed; more are only counted.
+const MAX_REMARKS: u64 = 10;
+
+/// Reads objects, and says on stderr what of them cannot be read.
+pub struct ValueReader {
+    /// Whether secrets are shown.
+    pub show_secrets: bool,
+    remarks: u64,
+    /// Objects that are not shown whole.
+    damaged: u64,
+}
+
+impl ValueReader {
+    /// Nothing read yet.
+    pub fn new(show_secrets: bool) -> Self {
+        Self { show_secrets, remarks: 0, damaged: 0 }
+    }
+
+    /// The object in the value of a key at a revision; none where it cannot be read, which is said.
+    pub fn tree<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
+        match object::tree(value, options) {
+            Ok((mut node, remarks)) => {
+                self.remark(key, &remarks);
+                if !self.show_secrets && is_secret(key) {
+                    conceal(&mut node);
+                }
+                Some(node)
+            }
+            Err(cause) => {
+                self.unreadable(key, &cause);
+                None
+            }
+        }
+    }
+
+    fn unreadable(&mut self, key: &[u8], cause: &Unreadable) {
+        self.damaged = self.damaged.saturating_add(1);
+        self.say(key, &cause.to_string());
+    }
+
+    fn remark(&mut self, key: &[u8], remarks: &Remarks) {
+        self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_some()));
+        for sentence in remarks.sentences() {
+            self.say(key, &sentence);
+        }
+    }
+
+    fn say(&mut self, key: &[u8], what: &str) {
+        self.remarks = self.remarks.saturating_add(1);
+        if self.remarks <= MAX_REMARKS {
+            output::warn(&format!("{}: {what}", bytes::key(key)));
+        }
+    }
+
+    /// Says how much more there was to say; the exit code.
+    pub fn finish(self) -> Exit {
+        let more = self.remarks.saturating_sub(MAX_REMARKS);
+        if more > 0 {
+            output::warn(&format!("and {more} more such remarks"));
+        }
+        if self.damaged > 0 { Exit::Damage } else { Exit::Done }
+    }
+}

@@ -1,0 +1,121 @@
+//! The Kubernetes objects of a snapshot.
+
+use std::collections::{HashMap, HashSet};
+
+use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::names::{Object, object};
+use etcdsnap_core::kubernetes::resources::Resources;
+use etcdsnap_core::kubernetes::{age, object as objects};
+use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
+
+use super::{Snapshot, merged};
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// Where API servers keep their objects unless --etcd-prefix says otherwise; the others are OpenShift's.
+const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
+
+/// Leases that say when the snapshot was taken: the newest ones, more than the clocks of a few nodes can mislead.
+const CLOCKS: usize = 15;
+
+/// All that is under the prefixes of API servers at a revision.
+#[derive(Debug)]
+pub struct Cluster {
+    index: Index,
+    prefixes: Vec<Vec<u8>>,
+    /// The types of its objects.
+    pub resources: Resources,
+    /// About when the snapshot was taken, in seconds since 1970.
+    pub taken: Option<i64>,
+    /// What could not be read.
+    pub lost: Lost,
+}
+
+impl Cluster {
+    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    ///
+    /// # Errors
+    /// When there are too many to be held.
+    pub fn objects(
+        &self,
+        wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
+    ) -> Result<Vec<(Key<'_>, Object<'_>)>, etcdsnap_core::Error> {
+        let keys = self.index.try_sorted(|key| self.object(key.key).is_some_and(|object| wanted(key, &object)))?;
+        Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
+    }
+
+    fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
+        self.prefixes.iter().find_map(|prefix| object(key, prefix))
+    }
+}
+
+impl Snapshot {
+    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn cluster(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        prefix: Option<&[u8]>,
+        progress: &dyn Progress,
+    ) -> Result<Cluster, Error> {
+        let prefixes: Vec<Vec<u8>> = match prefix {
+            Some(prefix) => vec![prefix.to_vec()],
+            None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
+        };
+        let range = match prefixes.as_slice() {
+            [one] => KeyRange::prefix(one),
+            _ => KeyRange::all(),
+        };
+        let (index, lost) = self.keys(store, &store.query(range, revision), progress)?;
+        let mut cluster = Cluster { index, prefixes, resources: Resources::builtin(), taken: None, lost };
+        let mut resources = Resources::builtin();
+        let definitions =
+            cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
+        for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
+            if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
+                resources.define(&definition);
+            }
+        }
+        let others = cluster.objects(|_, object| resources.of(object).is_none());
+        for (_, object) in others.map_err(|cause| self.failed(cause))? {
+            resources.see(&object);
+        }
+        cluster.taken = self.taken(store, &cluster)?;
+        cluster.resources = resources;
+        Ok(cluster)
+    }
+
+    /// About when a snapshot was taken, by its newest Leases.
+    fn taken(&self, store: &Store<'_, FileSource>, cluster: &Cluster) -> Result<Option<i64>, Error> {
+        let leases = cluster.objects(|key, object| !key.deleted && object.resource == b"leases");
+        let mut leases = leases.map_err(|cause| self.failed(cause))?;
+        leases.sort_by_key(|(key, _)| std::cmp::Reverse(key.revision));
+        leases.truncate(CLOCKS);
+        let mut renewals = Vec::new();
+        for (key, _) in leases {
+            let value = self.value(store, key.place)?;
+            renewals.extend(objects::tree(&value, Options::default()).ok().and_then(|(lease, _)| age::renewed(&lease)));
+        }
+        Ok(age::taken(renewals))
+    }
+
+    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn last_puts(
+        &self,
+        store: &Store<'_, FileSource>,
+        keys: &HashSet<&[u8]>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
+        let query = store.query(KeyRange::all(), revision);
+        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys))?;
+        Ok((merged(parts, LastPuts::merge).map(LastPuts::into_puts).unwrap_or_default(), lost))
+    }
+}

@@ -1,0 +1,416 @@
+//! One decoder for every kind of object: a protobuf message, walked with the table of [`schema`](super::schema), becomes JSON values in the order of the API.
+//!
+//! What makes them those of the server that wrote the object: a field that is absent on the wire and no pointer, list, map or bytes is not printed, because the writers put every
+//! such field there, even zero, and its absence means that the writer's version had no such field. An absent one that may be null is left out if `omitempty` says so, else `null`.
+//! A zero is left out if `omitempty` says so; a struct that is no pointer always prints.
+//!
+//! Fields that the table does not know are shown by number and counted. A message that ends within a field is shown as far as it goes.
+
+use std::borrow::Cow;
+
+use super::schema::{Base, Field, Message, Schema, Shape};
+use super::sink::Sink;
+use super::special::{self, IntOrString};
+use super::{raw_json, unknown};
+use crate::message::{Value, next};
+use crate::varint::varint;
+
+/// Messages in messages are read to this depth; those of the table are not half as deep.
+pub const MAX_DEPTH: u32 = 64;
+
+/// Values of one object that are shown. An object of 1.5 MiB, which is the most that etcd takes unless it is told otherwise, has some 100,000; a forged one could hold
+/// millions of empty messages, each of which prints as a hundred bytes.
+pub const MAX_VALUES: u32 = 2_000_000;
+
+/// How objects are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'o> {
+    /// What `metadata.resourceVersion` is: the revision that wrote the object. Stored objects have none.
+    pub resource_version: Option<&'o str>,
+    /// Whether a zero `creationTimestamp`, which templates have, is `null`, as servers up to 1.33 print it; later ones leave it out.
+    pub null_creation_timestamp: bool,
+    /// Whether only kind, version and metadata are wanted, for lists of names.
+    pub only_metadata: bool,
+}
+
+/// What was not as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// Fields that the table does not know, or whose type on the wire is another; each is shown by its number.
+    pub unknown_fields: u64,
+    /// The first thing that could not be read; the object is shown without it.
+    pub problem: Option<Problem>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: names of fields with dots between; empty for the object itself.
+    pub path: String,
+    /// What is wrong, as the end of a sentence that begins with the path.
+    pub what: &'static str,
+}
+
+/// Decodes the message `number` of the table into `sink`; `api_version` and `kind` come first, unless they are empty.
+pub fn object<'a>(
+    schema: &Schema,
+    number: u16,
+    (api_version, kind): (&'a str, &'a str),
+    raw: &'a [u8],
+    options: Options<'a>,
+    sink: &mut impl Sink<'a>,
+) -> Decoded {
+    let mut decoder = Decoder {
+        schema,
+        options,
+        entries: Vec::new(),
+        slots: Vec::new(),
+        trail: Vec::new(),
+        values: 0,
+        decoded: Decoded::default(),
+    };
+    sink.begin_object();
+    for (name, text) in [("kind", kind), ("apiVersion", api_version)] {
+        if !text.is_empty() {
+            sink.key(Cow::Borrowed(name));
+            sink.string(Cow::Borrowed(text));
+        }
+    }
+    decoder.fields(raw, number, sink);
+    sink.end_object();
+    decoder.decoded
+}
+
+/// A field on the wire, in the list of those of the same message with the same place.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    value: Value<'a>,
+    number: u32,
+    next: u32,
+}
+
+/// First and last entry of a place.
+#[derive(Clone, Copy)]
+struct Slot {
+    first: u32,
+    last: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+struct Decoder<'s, 'a> {
+    schema: &'s Schema,
+    options: Options<'a>,
+    /// A stack: entries of the messages around the present one come first. So do slots.
+    entries: Vec<Entry<'a>>,
+    slots: Vec<Slot>,
+    /// The fields around the present one.
+    trail: Vec<&'static str>,
+    values: u32,
+    decoded: Decoded,
+}
+
+impl<'a> Decoder<'_, 'a> {
+    /// Hands over the fields of a message, each with its key.
+    fn fields(&mut self, raw: &'a [u8], number: u16, sink: &mut impl Sink<'a>) {
+        let schema = self.schema;
+        let Some(message) = schema.message(number) else { return };
+        if self.trail.len() >= MAX_DEPTH as usize {
+            return self.fail("is nested too deeply to be an object of Kubernetes");
+        }
+        let (slots, entries) = (self.slots.len(), self.entries.len());
+        self.scan(raw, message, slots);
+        for (place, field) in message.fields.iter().enumerate() {
+            let Some(slot) = self.slots.get(slots.saturating_add(place)).copied() else { break };
+            if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
+                continue;
+            }
+            self.trail.push(field.name);
+            self.field(field, slot, sink);
+            self.trail.pop();
+        }
+        if let Some(slot) = self.slots.last().copied().filter(|slot| slot.first != NONE) {
+            self.unknown(slot, sink);
+        }
+        self.slots.truncate(slots);
+        self.entries.truncate(entries);
+    }
+
+    /// Sorts the fields of a message by their places; what has no place goes to the one behind them all.
+    fn scan(&mut self, raw: &'a [u8], message: &Message, base: usize) {
+        let unknown = message.fields.len();
+        self.slots.resize(base.saturating_add(unknown).saturating_add(1), Slot { first: NONE, last: NONE });
+        let mut rest = raw;
+        while !rest.is_empty() {
+            let Some((number, value)) = next(&mut rest) else {
+                return self.fail("ends within a field");
+            };
+            let place = message
+                .place(number)
+                .filter(|place| message.fields.get(*place).is_some_and(|field| fits(field, value)))
+                .unwrap_or(unknown);
+            let at = u32::try_from(self.entries.len()).unwrap_or(NONE);
+            if at >= MAX_VALUES {
+                return self.fail("has more fields than any object of Kubernetes");
+            }
+            self.entries.push(Entry { value, number, next: NONE });
+            let Some(slot) = self.slots.get_mut(base.saturating_add(place)) else { return };
+            if slot.first == NONE {
+                slot.first = at;
+            } else if let Some(last) = self.entries.get_mut(slot.last as usize) {
+                last.next = at;
+            }
+            slot.last = at;
+        }
+    }
+
+    fn field(&mut self, field: &Field, slot: Slot, sink: &mut impl Sink<'a>) {
+        let last = self.entries.get(slot.last as usize).copied();
+        if field.name == "resourceVersion"
+            && self.trail.len() == 2
+            && self.trail.first() == Some(&"metadata")
+            && let Some(version) = self.options.resource_version
+        {
+            sink.key(Cow::Borrowed(field.name));
+            return sink.string(Cow::Borrowed(version));
+        }
+        let Some(entry) = last else {
+            let nullable = field.shape != Shape::One || field.base == Base::Bytes;
+            if nullable && !field.omitempty && !field.inline && self.room() {
+                sink.key(Cow::Borrowed(field.name));
+                sink.null();
+            }
+            return;
+        };
+        if field.inline {
+            if let Value::Delimited(bytes) = entry.value {
+                self.fields(bytes, field.message, sink);
+            }
+            return;
+        }
+        if field.shape == Shape::One && field.omitempty && self.is_zero(field, entry.value) {
+            return;
+        }
+        if !self.room() {
+            return;
+        }
+        sink.key(Cow::Borrowed(field.name));
+        match field.shape {
+            Shape::One | Shape::Pointer => self.value(field, entry.value, sink),
+            Shape::List => self.list(field, slot, sink),
+            Shape::Map => self.map(field, slot, sink),
+        }
+    }
+
+    /// Whether `omitempty`, or `omitzero` of a struct, leaves a value out.
+    fn is_zero(&self, field: &Field, value: Value<'a>) -> bool {
+        match (field.base, value) {
+            (Base::Time | Base::MicroTime, Value::Delimited(bytes)) => {
+                special::timestamp(bytes).is_none()
+                    && !(self.options.null_creation_timestamp && field.name == "creationTimestamp")
+            }
+            (_, Value::Delimited(bytes) | Value::Fixed64(bytes) | Value::Fixed32(bytes)) => {
+                bytes.iter().all(|byte| *byte == 0)
+                    && (matches!(value, Value::Fixed64(_) | Value::Fixed32(_)) || bytes.is_empty())
+            }
+            (_, Value::Varint(number)) => number == 0,
+        }
+    }
+
+    fn list(&mut self, field: &Field, slot: Slot, sink: &mut impl Sink<'a>) {
+        sink.begin_array();
+        let mut at = slot.first;
+        while let Some(entry) = self.entries.get(at as usize).copied() {
+            at = entry.next;
+            match (field.base, entry.value) {
+                (Base::Bool | Base::Int | Base::Uint, Value::Delimited(mut packed)) => {
+                    while !packed.is_empty() && self.room() {
+                        let Some(number) = varint(&mut packed) else {
+                            self.fail("ends within a number");
+                            break;
+                        };
+                        self.value(field, Value::Varint(number), sink);
+                    }
+                }
+                _ if self.room() => self.value(field, entry.value, sink),
+                _ => break,
+            }
+        }
+        sink.end_array();
+    }
+
+    /// Maps are messages `{1 key, 2 value}`; JSON has their keys in order, and the last of equal ones.
+    fn map(&mut self, field: &Field, slot: Slot, sink: &mut impl Sink<'a>) {
+        let mut pairs: Vec<(&'a [u8], Value<'a>)> = Vec::new();
+        let mut at = slot.first;
+        while let Some(entry) = self.entries.get(at as usize).copied() {
+            at = entry.next;
+            let Value::Delimited(mut rest) = entry.value else { continue };
+            let empty = if matches!(field.base, Base::Bool | Base::Int | Base::Uint) {
+                Value::Varint(0)
+            } else {
+                Value::Delimited(&[])
+            };
+            let (mut key, mut value): (&[u8], _) = (&[], empty);
+            while !rest.is_empty() {
+                match next(&mut rest) {
+                    Some((1, Value::Delimited(bytes))) => key = bytes,
+                    Some((2, found)) if fits_base(field.base, found) => value = found,
+                    Some(_) => self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(1),
+                    None => {
+                        self.fail("ends within an entry");
+                        break;
+                    }
+                }
+            }
+            pairs.push((key, value));
+        }
+        pairs.sort_by(|a, b| a.0.cmp(b.0));
+        sink.begin_object();
+        for (at, (key, value)) in pairs.iter().enumerate() {
+            if pairs.get(at.saturating_add(1)).is_some_and(|following| following.0 == *key) {
+                continue;
+            }
+            if !self.room() {
+                break;
+            }
+            sink.key(String::from_utf8_lossy(key));
+            self.value(field, *value, sink);
+        }
+        sink.end_object();
+    }
+
+    /// One value, whose wire type fits.
+    fn value(&mut self, field: &Field, value: Value<'a>, sink: &mut impl Sink<'a>) {
+        match value {
+            Value::Varint(number) => match field.base {
+                Base::Bool => sink.bool(number != 0),
+                Base::Uint => sink.uint(number),
+                _ => sink.int(number.cast_signed()),
+            },
+            Value::Fixed64(bytes) => {
+                let bytes = bytes.first_chunk::<8>().copied().unwrap_or_default();
+                sink.float(f64::from_le_bytes(bytes));
+            }
+            Value::Fixed32(_) => sink.null(),
+            Value::Delimited(bytes) => self.delimited(field, bytes, sink),
+        }
+    }
+
+    fn delimited(&mut self, field: &Field, bytes: &'a [u8], sink: &mut impl Sink<'a>) {
+        match field.base {
+            Base::Message => {
+                sink.begin_object();
+                self.fields(bytes, field.message, sink);
+                sink.end_object();
+            }
+            Base::Wrapped => self.wrapped(field, bytes, sink),
+            Base::Time => match special::timestamp(bytes) {
+                Some((seconds, _)) => sink.string(special::rfc3339(seconds, None).into()),
+                None => sink.null(),
+            },
+            Base::MicroTime => match special::timestamp(bytes) {
+                Some((seconds, nanos)) => {
+                    let micros = nanos.clamp(0, 999_999_999).div_euclid(1000);
+                    sink.string(special::rfc3339(seconds, Some(micros)).into());
+                }
+                None => sink.null(),
+            },
+            Base::Duration => sink.string(special::go_duration(special::duration(bytes)).into()),
+            Base::Quantity => match special::inner(bytes) {
+                [] => sink.string(Cow::Borrowed("0")),
+                text => sink.string(String::from_utf8_lossy(text)),
+            },
+            Base::IntOrString => match special::int_or_string(bytes) {
+                IntOrString::Int(number) => sink.int(number),
+                IntOrString::Text(text) => sink.string(String::from_utf8_lossy(text)),
+            },
+            Base::RawJson => match special::inner(bytes) {
+                [] => sink.null(),
+                json if raw_json::is_json(json) => sink.raw(json),
+                other => {
+                    self.fail("is no JSON");
+                    sink.string(String::from_utf8_lossy(other));
+                }
+            },
+            Base::Bytes => sink.bytes(bytes),
+            _ => sink.string(String::from_utf8_lossy(bytes)),
+        }
+    }
+
+    /// The list that a message with one field stands for.
+    fn wrapped(&mut self, field: &Field, bytes: &'a [u8], sink: &mut impl Sink<'a>) {
+        let schema = self.schema;
+        let inner = schema.message(field.message).and_then(|message| message.fields.first());
+        sink.begin_array();
+        let mut rest = bytes;
+        while !rest.is_empty() && self.room() {
+            match next(&mut rest) {
+                Some((1, value)) if inner.is_some_and(|inner| fits(inner, value)) => {
+                    if let Some(inner) = inner {
+                        self.value(inner, value, sink);
+                    }
+                }
+                Some(_) => self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(1),
+                None => {
+                    self.fail("ends within a list");
+                    break;
+                }
+            }
+        }
+        sink.end_array();
+    }
+
+    /// Shows fields without a place by their numbers.
+    fn unknown(&mut self, slot: Slot, sink: &mut impl Sink<'a>) {
+        let mut found = Vec::new();
+        let mut at = slot.first;
+        while let Some(entry) = self.entries.get(at as usize).copied() {
+            at = entry.next;
+            found.push((entry.number, entry.value));
+        }
+        self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(found.len() as u64);
+        if self.room() {
+            let mut left = MAX_VALUES.saturating_sub(self.values);
+            unknown::fields(&mut found, 0, &mut left, sink);
+            self.values = MAX_VALUES.saturating_sub(left);
+        }
+    }
+
+    /// Whether one more value is shown.
+    fn room(&mut self) -> bool {
+        self.values = self.values.saturating_add(1);
+        if self.values > MAX_VALUES {
+            self.fail("has more values than any object of Kubernetes; the others are left out");
+        }
+        self.values <= MAX_VALUES
+    }
+
+    fn fail(&mut self, what: &'static str) {
+        if self.decoded.problem.is_none() {
+            let names: Vec<&str> = self.trail.iter().copied().filter(|name| !name.is_empty()).collect();
+            self.decoded.problem = Some(Problem { path: names.join("."), what });
+        }
+    }
+}
+
+/// Whether a value has the wire type of a field. Lists of numbers may be packed.
+#[inline]
+fn fits(field: &Field, value: Value<'_>) -> bool {
+    match field.shape {
+        Shape::Map => matches!(value, Value::Delimited(_)),
+        Shape::List if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {
+            matches!(value, Value::Varint(_) | Value::Delimited(_))
+        }
+        _ => fits_base(field.base, value),
+    }
+}
+
+#[inline]
+fn fits_base(base: Base, value: Value<'_>) -> bool {
+    match base {
+        Base::Bool | Base::Int | Base::Uint => matches!(value, Value::Varint(_)),
+        Base::Double => matches!(value, Value::Fixed64(_)),
+        _ => matches!(value, Value::Delimited(_)),
+    }
+}

@@ -1,0 +1,25 @@
+//! Kubernetes' objects: what the values under `/registry` say.
+//!
+//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](sink::Sink), and
+//! the sinks are JSON as the API prints it ([`json`]) and a [`tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
+
+pub mod age;
+pub mod conceal;
+pub mod decode;
+pub mod definition;
+pub mod envelope;
+pub mod go_numbers;
+pub mod json;
+pub mod names;
+pub mod natural_order;
+pub mod object;
+pub mod pretty;
+pub mod raw_json;
+pub mod resources;
+pub mod schema;
+pub mod sink;
+pub mod special;
+pub mod tree;
+pub mod unknown;
+pub mod yaml;
+mod yaml_plain;

@@ -1,0 +1,162 @@
+//! An object out of a value, as far as it can be read.
+
+use super::decode::{self, Options, Problem};
+use super::envelope::{Envelope, envelope, provider};
+use super::json::JsonText;
+use super::schema::Schema;
+use super::sink::Sink;
+use super::tree::{Builder, Node};
+use super::{definition, raw_json, unknown};
+
+/// Bytes of a value that are decoded. etcd takes requests of 1.5 MiB unless it is told otherwise, and nobody has reported one of more than 16 MiB; a tree takes some forty times its bytes at worst.
+pub const MAX_VALUE: usize = 32 << 20;
+
+/// Why a value is not shown as an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is encrypted; by whom, such as `aescbc:v1`.
+    Encrypted(String),
+    /// It is CBOR.
+    Cbor,
+    /// It begins as JSON and is none.
+    Json(String),
+    /// It is longer than [`MAX_VALUE`].
+    TooLong(usize),
+    /// It is no object of Kubernetes.
+    NoObject,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Encrypted(by) => write!(f, "the value is encrypted ({by})"),
+            Self::Cbor => f.write_str("the value is CBOR, which this program does not read"),
+            Self::Json(cause) => write!(f, "the value begins as JSON and is none: {cause}"),
+            Self::TooLong(len) => write!(f, "the value has {len} bytes, more than any object of Kubernetes"),
+            Self::NoObject => f.write_str("the value is no object of Kubernetes"),
+        }
+    }
+}
+
+/// What is to be said of an object beside what it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// The kind, when the table does not know it: all its fields are then shown by number.
+    pub unknown_kind: Option<String>,
+    /// Fields that the table does not know.
+    pub unknown_fields: u64,
+    /// The first thing that could not be read.
+    pub problem: Option<Problem>,
+}
+
+impl Remarks {
+    /// Whether the object is shown whole.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What there is to say, one sentence each.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let newest = Schema::builtin().newest();
+        let mut out = Vec::new();
+        if let Some(kind) = &self.unknown_kind {
+            out.push(format!(
+                "{kind} is not among the kinds of Kubernetes up to {newest} that this program knows: its fields are shown by their numbers"
+            ));
+        } else if self.unknown_fields > 0 {
+            out.push(format!(
+                "fields that this program does not know (it knows Kubernetes up to {newest}) are shown by their numbers: {}",
+                self.unknown_fields
+            ));
+        }
+        if let Some(Problem { path, what }) = &self.problem {
+            let place = if path.is_empty() { "the object" } else { path };
+            out.push(format!("{place} {what}; what could be read is shown"));
+        }
+        out
+    }
+}
+
+/// Reads a value as a tree.
+///
+/// # Errors
+/// When it is no object that can be read.
+pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Remarks), Unreadable> {
+    check_len(value)?;
+    let mut builder = Builder::default();
+    match envelope(value) {
+        Envelope::Json(json) => {
+            raw_json::read(json, &mut builder).map_err(|cause| Unreadable::Json(cause.to_string()))?;
+            let mut node = builder.finish();
+            if let Some(version) = options.resource_version
+                && let Some(metadata) = node.get_mut("metadata")
+            {
+                metadata.set("resourceVersion", Node::Text(version.into()));
+            }
+            definition::to_v1(&mut node);
+            Ok((node, Remarks::default()))
+        }
+        other => {
+            let remarks = protobuf(other, options, &mut builder)?;
+            Ok((builder.finish(), remarks))
+        }
+    }
+}
+
+/// Writes a value as the API prints it, behind what `out` holds: protobuf objects in the order of the API, JSON ones sorted, as their server does.
+///
+/// # Errors
+/// As [`tree`]; `out` is then as it was.
+pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) -> Result<Remarks, Unreadable> {
+    check_len(value)?;
+    let found = envelope(value);
+    if let Envelope::Json(_) = found {
+        let (mut node, remarks) = tree(value, options)?;
+        node.sort();
+        let mut text = JsonText::into(std::mem::take(out));
+        node.print(&mut text);
+        *out = text.finish();
+        return Ok(remarks);
+    }
+    let mut text = JsonText::into(std::mem::take(out));
+    let read = protobuf(found, options, &mut text);
+    *out = text.finish();
+    read
+}
+
+fn check_len(value: &[u8]) -> Result<(), Unreadable> {
+    if value.len() > MAX_VALUE { Err(Unreadable::TooLong(value.len())) } else { Ok(()) }
+}
+
+fn protobuf<'a>(found: Envelope<'a>, options: Options<'a>, sink: &mut impl Sink<'a>) -> Result<Remarks, Unreadable> {
+    let message = match found {
+        Envelope::Protobuf(message) if message.content_encoding.is_empty() => message,
+        Envelope::Protobuf(_) | Envelope::Other(_) | Envelope::Json(_) => return Err(Unreadable::NoObject),
+        Envelope::Cbor(_) => return Err(Unreadable::Cbor),
+        Envelope::Encrypted(rest) => {
+            let by = provider(rest).map_or("an unknown provider", |(name, _)| name);
+            return Err(Unreadable::Encrypted(by.to_owned()));
+        }
+    };
+    let schema = Schema::builtin();
+    let types = (message.api_version, message.kind);
+    let mut remarks = match schema.kind(message.api_version, message.kind) {
+        Some(kind) => {
+            let decoded = decode::object(schema, kind.message, types, message.raw, options, sink);
+            Remarks { unknown_kind: None, unknown_fields: decoded.unknown_fields, problem: decoded.problem }
+        }
+        None => {
+            unknown::object(types, message.raw, sink);
+            Remarks {
+                unknown_kind: Some(format!("{}, kind {}", message.api_version, message.kind)),
+                ..Remarks::default()
+            }
+        }
+    };
+    if message.cut && remarks.problem.is_none() {
+        remarks.problem = Some(Problem { path: String::new(), what: "ends too early" });
+    }
+    Ok(remarks)
+}

@@ -1,0 +1,281 @@
+//! The table of Kubernetes' types: of each message the fields in the order of the Go struct, of each kind its message.
+//!
+//! `schema.bin` is made from Kubernetes' own Go modules, of 1.8 up to [`Schema::newest`], and OpenShift's, by `cargo xtask kubernetes`: equal messages are merged, and a message has the fields of all versions.
+//! No field number was ever used again for another meaning. The layout of the file is drawn in `tests/reference/kubernetes/pack.go`, which writes it.
+
+use std::sync::OnceLock;
+
+use crate::varint::varint;
+
+const TABLE: &[u8] = include_bytes!("schema.bin");
+const MAGIC: &[u8] = b"k8sfacts\x01";
+
+/// What a field holds, or each element of a list or map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// Text.
+    String,
+    /// Bytes, in JSON as base64.
+    Bytes,
+    /// `true` or `false`.
+    Bool,
+    /// A signed integer.
+    Int,
+    /// An unsigned integer.
+    Uint,
+    /// A `float64`.
+    Double,
+    /// A message of the table.
+    Message,
+    /// `metav1.Time`.
+    Time,
+    /// `metav1.MicroTime`.
+    MicroTime,
+    /// `metav1.Duration`.
+    Duration,
+    /// `resource.Quantity`.
+    Quantity,
+    /// `intstr.IntOrString`.
+    IntOrString,
+    /// JSON in a message: `metav1.FieldsV1`, `runtime.RawExtension`.
+    RawJson,
+    /// A named slice: a message with a list as its only field, in JSON the list.
+    Wrapped,
+}
+
+/// How often a field holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Once, always.
+    One,
+    /// Once or not at all.
+    Pointer,
+    /// In a list.
+    List,
+    /// In a map whose keys are text.
+    Map,
+}
+
+/// A field of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Its number on the wire.
+    pub number: u32,
+    /// Its name in JSON; empty when it is inline.
+    pub name: &'static str,
+    /// What it holds.
+    pub base: Base,
+    /// How often.
+    pub shape: Shape,
+    /// Whether JSON leaves it out when it is zero; for a struct that is no pointer, whether `omitzero` says so.
+    pub omitempty: bool,
+    /// Whether its own fields stand in its place.
+    pub inline: bool,
+    /// The message of [`Base::Message`] and [`Base::Wrapped`].
+    pub message: u16,
+}
+
+/// The fields of a message, in the order in which JSON has them.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// For each number on the wire the place of its field plus one; 0 for none.
+    places: Vec<u8>,
+}
+
+/// A kind of object that the API server stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Its group; empty for the core group.
+    pub group: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its name.
+    pub kind: &'static str,
+    /// Whether its objects are in no namespace.
+    pub cluster_wide: bool,
+    /// Its message.
+    pub message: u16,
+}
+
+/// The whole table.
+#[derive(Debug, Default)]
+pub struct Schema {
+    newest: &'static str,
+    messages: Vec<Message>,
+    kinds: Vec<Kind>,
+}
+
+impl Schema {
+    /// The table that this program knows.
+    #[must_use]
+    pub fn builtin() -> &'static Self {
+        static SCHEMA: OnceLock<Schema> = OnceLock::new();
+        // The table is a part of the program; a test reads it.
+        SCHEMA.get_or_init(|| Self::parse(TABLE).unwrap_or_default())
+    }
+
+    /// The newest minor version of Kubernetes whose types it has, such as `1.37`.
+    #[must_use]
+    pub fn newest(&self) -> &'static str {
+        self.newest
+    }
+
+    /// All kinds, ordered by group, version and name.
+    #[must_use]
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The kind of an object that says `api_version` (`apps/v1`, `v1`) and `kind`.
+    ///
+    /// OpenShift up to 3.6 stored its objects in the core group; they are found in the groups that they have had since.
+    #[must_use]
+    pub fn kind(&self, api_version: &str, kind: &str) -> Option<&Kind> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let key = (group, version, kind);
+        if let Ok(at) = self.kinds.binary_search_by(|known| (known.group, known.version, known.kind).cmp(&key)) {
+            return self.kinds.get(at);
+        }
+        let moved =
+            |known: &&Kind| known.kind == kind && known.version == version && known.group.ends_with(".openshift.io");
+        self.kinds.iter().find(moved).filter(|_| group.is_empty())
+    }
+
+    /// A message by its number.
+    #[must_use]
+    #[inline]
+    pub fn message(&self, number: u16) -> Option<&Message> {
+        self.messages.get(usize::from(number))
+    }
+
+    fn parse(table: &'static [u8]) -> Option<Self> {
+        let mut rest = table.strip_prefix(MAGIC)?;
+        let newest = text(&mut rest)?;
+        let names = (0..varint(&mut rest)?).map(|_| text(&mut rest)).collect::<Option<Vec<_>>>()?;
+        let name = |rest: &mut &'static [u8]| names.get(usize::try_from(varint(rest)?).ok()?).copied();
+        let mut messages = Vec::new();
+        for _ in 0..varint(&mut rest)? {
+            let count = varint(&mut rest)?;
+            let fields = (0..count).map(|_| field(&mut rest, name)).collect::<Option<Vec<_>>>()?;
+            messages.push(Message::new(fields));
+        }
+        let mut kinds = Vec::new();
+        for _ in 0..varint(&mut rest)? {
+            let [group, version, kind] = [name(&mut rest)?, name(&mut rest)?, name(&mut rest)?];
+            let cluster_wide = varint(&mut rest)? == 1;
+            kinds.push(Kind { group, version, kind, cluster_wide, message: short(&mut rest)? });
+        }
+        rest.is_empty().then_some(Self { newest, messages, kinds })
+    }
+}
+
+impl Message {
+    fn new(fields: Vec<Field>) -> Self {
+        let mut places = Vec::new();
+        for (place, field) in (1_u8..).zip(&fields) {
+            let number = field.number as usize;
+            if places.len() <= number {
+                places.resize(number.saturating_add(1), 0);
+            }
+            if let Some(slot) = places.get_mut(number) {
+                *slot = place;
+            }
+        }
+        Self { fields, places }
+    }
+
+    /// Where the field of a number is among [`fields`](Self::fields).
+    #[must_use]
+    #[inline]
+    pub fn place(&self, number: u32) -> Option<usize> {
+        usize::from(*self.places.get(number as usize)?).checked_sub(1)
+    }
+}
+
+fn text(rest: &mut &'static [u8]) -> Option<&'static str> {
+    let len = usize::try_from(varint(rest)?).ok()?;
+    let (text, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    std::str::from_utf8(text).ok()
+}
+
+fn short(rest: &mut &'static [u8]) -> Option<u16> {
+    u16::try_from(varint(rest)?).ok()
+}
+
+fn field(rest: &mut &'static [u8], name: impl Fn(&mut &'static [u8]) -> Option<&'static str>) -> Option<Field> {
+    const BASES: [Base; 14] = [
+        Base::String,
+        Base::Bytes,
+        Base::Bool,
+        Base::Int,
+        Base::Uint,
+        Base::Double,
+        Base::Message,
+        Base::Time,
+        Base::MicroTime,
+        Base::Duration,
+        Base::Quantity,
+        Base::IntOrString,
+        Base::RawJson,
+        Base::Wrapped,
+    ];
+    let number = u32::try_from(varint(rest)?).ok()?;
+    let name = name(rest)?;
+    let (packed, tail) = rest.split_first()?;
+    *rest = tail;
+    let base = *BASES.get(usize::from(packed >> 4))?;
+    let shape = match packed >> 2 & 3 {
+        0 => Shape::One,
+        1 => Shape::Pointer,
+        2 => Shape::List,
+        _ => Shape::Map,
+    };
+    let message = if matches!(base, Base::Message | Base::Wrapped) { short(rest)? } else { 0 };
+    Some(Field { number, name, base, shape, omitempty: packed & 2 != 0, inline: packed & 1 != 0, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole() {
+        let schema = Schema::parse(TABLE).expect("a table");
+        assert!(schema.kinds.len() > 200, "{}", schema.kinds.len());
+        assert!(schema.newest.starts_with("1."));
+        for message in &schema.messages {
+            assert!(message.fields.len() < 255);
+            for (place, field) in message.fields.iter().enumerate() {
+                assert_eq!(message.place(field.number), Some(place), "{field:?}");
+                assert!(schema.message(field.message).is_some());
+                assert_eq!(field.name.is_empty(), field.inline, "{field:?}");
+            }
+        }
+        assert!(schema.kinds.iter().all(|kind| schema.message(kind.message).is_some()));
+    }
+
+    #[test]
+    fn kinds_are_found_by_what_objects_say() {
+        let schema = Schema::builtin();
+        for (api_version, kind, group, cluster_wide) in [
+            ("v1", "Pod", "", false),
+            ("v1", "Node", "", true),
+            ("v1", "RangeAllocation", "", true),
+            ("apps/v1", "Deployment", "apps", false),
+            ("extensions/v1beta1", "Deployment", "extensions", false),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", "rbac.authorization.k8s.io", true),
+            ("policy/v1beta1", "PodSecurityPolicy", "policy", true),
+            ("apiregistration.k8s.io/v1", "APIService", "apiregistration.k8s.io", true),
+            ("route.openshift.io/v1", "Route", "route.openshift.io", false),
+            ("v1", "DeploymentConfig", "apps.openshift.io", false),
+        ] {
+            let found = schema.kind(api_version, kind);
+            let found = found.map(|kind| (kind.group, kind.cluster_wide || kind.kind == "RangeAllocation"));
+            assert_eq!(found, Some((group, cluster_wide)), "{api_version} {kind}");
+        }
+        assert_eq!(schema.kind("example.com/v1", "Widget"), None);
+    }
+}

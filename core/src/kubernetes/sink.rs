@@ -1,0 +1,33 @@
+//! What takes in an object as it is decoded, field by field in the order of the API.
+
+use std::borrow::Cow;
+
+/// Takes in JSON values; within an object each comes behind its key.
+pub trait Sink<'a> {
+    /// An object begins.
+    fn begin_object(&mut self);
+    /// The innermost object ends.
+    fn end_object(&mut self);
+    /// A list begins.
+    fn begin_array(&mut self);
+    /// The innermost list ends.
+    fn end_array(&mut self);
+    /// The name of the value that follows.
+    fn key(&mut self, key: Cow<'a, str>);
+    /// `null`.
+    fn null(&mut self);
+    /// `true` or `false`.
+    fn bool(&mut self, value: bool);
+    /// An integer.
+    fn int(&mut self, value: i64);
+    /// An integer above those of [`int`](Self::int).
+    fn uint(&mut self, value: u64);
+    /// A number with a fraction or an exponent.
+    fn float(&mut self, value: f64);
+    /// A text.
+    fn string(&mut self, value: Cow<'a, str>);
+    /// Bytes, which JSON has in base64.
+    fn bytes(&mut self, value: &'a [u8]);
+    /// A value that is JSON already, as [`raw_json::is_json`](super::raw_json::is_json) says.
+    fn raw(&mut self, json: &'a [u8]);
+}

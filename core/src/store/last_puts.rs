@@ -1,0 +1,59 @@
+//! The last put of each of some keys: what was there before it was deleted.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::Error;
+use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
+use crate::source::Source;
+use crate::store::history::Event;
+use crate::store::open::{Store, Work};
+use crate::store::query::Query;
+use crate::watch::Watch;
+
+/// The last puts of some keys. Entries may come in any order, and parts be merged in any order.
+#[derive(Debug)]
+pub struct LastPuts<'k> {
+    query: Query,
+    keys: &'k HashSet<&'k [u8]>,
+    puts: HashMap<Vec<u8>, Event>,
+}
+
+impl<'k> LastPuts<'k> {
+    /// None yet, of these keys, as far as `query` reaches.
+    #[must_use]
+    pub fn new(query: Query, keys: &'k HashSet<&'k [u8]>) -> Self {
+        Self { query, keys, puts: HashMap::new() }
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        other.puts.into_iter().for_each(|(key, event)| self.add(&key, event));
+    }
+
+    /// The puts, by key. A key without one was put before the compaction.
+    #[must_use]
+    pub fn into_puts(self) -> HashMap<Vec<u8>, Event> {
+        self.puts
+    }
+
+    fn add(&mut self, key: &[u8], event: Event) {
+        match self.puts.get_mut(key) {
+            Some(known) if known.revision >= event.revision => {}
+            Some(known) => *known = event,
+            None => drop(self.puts.insert(key.to_vec(), event)),
+        }
+    }
+}
+
+impl Accumulator for LastPuts<'_> {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| {
+            let Some(message) = self.query.message(entry, lost) else { return };
+            if !entry.key.tombstone && self.keys.contains(message.key) {
+                let event = Event::of(entry, &message);
+                self.add(message.key, event);
+            }
+        })
+    }
+}

@@ -1,0 +1,3 @@
+module etcdsnap.example/reference/kubernetes
+
+go 1.26.0
