@@ -8,7 +8,7 @@ use etcdsnap_core::{Extent, ReadError};
 use etcdsnap_unpack::Format;
 
 use crate::number::{exact_bytes, grouped};
-use crate::printable::printable_path;
+use crate::printable::{printable_path, typed_path};
 
 /// No judgement about a file could be reached. Its text says what is wrong; [`Error::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,7 @@ impl Error {
             Self::Scan { cause: etcdsnap_core::Error::NoOlderMeta(_), .. } => {
                 "Leave out --meta older: only a copy of a member's database (member/snap/db) can have two trees.".into()
             }
-            Self::NoStore { path, .. } => format!("See: etcdsnap verify {}", printable_path(path)),
+            Self::NoStore { path, .. } => format!("See: etcdsnap verify {}", typed_path(path)),
             Self::Changed { .. } => {
                 "Something still writes to it: wait until the save or copy is complete, or stop the member whose database it is.".into()
             }
@@ -175,11 +175,8 @@ impl Error {
 }
 
 fn directory_advice(path: &Path, database: Option<&Path>, is_data_dir: bool) -> String {
-    let check = if is_data_dir {
-        format!(" Whether it is sound: etcdsnap verify {}", printable_path(path))
-    } else {
-        String::new()
-    };
+    let check =
+        if is_data_dir { format!(" Whether it is sound: etcdsnap verify {}", typed_path(path)) } else { String::new() };
     match database {
         Some(database) => format!(
             "Its database is {}. Take a snapshot from the running member (etcdctl snapshot save FILE), or stop the member first and give that file.{check}",

@@ -54,7 +54,7 @@ pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{Answer, Cluster, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
 pub use options::{Sha256, VerifyOptions};
-pub use printable::printable_path;
+pub use printable::{printable_path, shell_word, typed_path};
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{
     AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,

@@ -239,6 +239,7 @@ fn the_commands_refuse_and_leave_nothing() {
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
         (&["compact", &file, "-o", &out, "--rev", &above], 2, "its latest is"),
         (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest` is wanted"),
+        (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest` is wanted"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),
         (&["defrag", &file, "-o", "-"], 2, "its first page is written last"),
         (&["defrag", &file, "-o", "/dev/null"], 2, "its first page"),
@@ -254,4 +255,61 @@ fn the_commands_refuse_and_leave_nothing() {
     names.sort();
     assert_eq!(names, ["flipped.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
+}
+
+/// A new SHA-256 must not make a file more trustworthy than the one that it was made of.
+#[test]
+fn what_was_not_proven_of_the_old_file_is_said_of_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.db");
+    let old = case::named("3.7-raw").path();
+    for command in ["compact", "defrag"] {
+        let output = cli::run(&[command, text(&old), "-o", text(&out)]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        for words in ["trailer-missing", "It had no SHA-256"] {
+            assert!(said(&output).contains(words), "{words:?} is not in {}", said(&output));
+        }
+        let output = cli::run(&[command, text(&old), "-o", text(&out), "-w", "json"]);
+        let object = cli::json(&output);
+        assert_eq!((&object["verdict"], &object["inputVerdict"]), (&"sound".into(), &"warnings".into()));
+        assert_eq!(object["inputFindingCounts"]["trailer-missing"], 1);
+    }
+}
+
+#[test]
+fn the_database_of_a_running_member_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, out) = (folder.path().join("db"), folder.path().join("out.db"));
+    fs::copy(case::named("3.7-raw").path(), &old).unwrap();
+    let server = fs::File::options().read(true).write(true).open(&old).unwrap();
+    server.lock().unwrap();
+    let output = cli::run(&["defrag", text(&old), "-o", text(&out)]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("open in a running etcd"), "{}", said(&output));
+    assert!(!out.exists());
+    drop(server);
+    assert_eq!(cli::run(&["defrag", text(&old), "-o", text(&out)]).status.code(), Some(0));
+}
+
+/// Whether the judgement or the writing meets the damage first, the answer is the same.
+#[test]
+fn damage_has_one_answer_whoever_meets_it_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, out) = (folder.path().join("old file.db"), folder.path().join("out.db"));
+    let bases = etcdsnap_tests::damage::bases();
+    let order = etcdsnap_tests::damage::all().into_iter().filter(|damage| damage.expect == ["key-order"]);
+    let mut tried = 0;
+    for damage in order {
+        let damaged = bases.iter().flat_map(|base| damage.apply(&base.snapshot));
+        for damaged in damaged.filter(|damaged| damaged.trailer != etcdsnap_tests::damage::Trailer::Old).take(2) {
+            fs::write(&old, &damaged.file).unwrap();
+            for command in ["defrag", "compact"] {
+                let output = cli::run(&[command, text(&old), "-o", text(&out)]);
+                assert_eq!(output.status.code(), Some(1), "{command} {}: {}", damage.name, said(&output));
+                assert!(said(&output).contains("etcdsnap salvage '"), "{}", said(&output));
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 3 && !out.exists());
 }

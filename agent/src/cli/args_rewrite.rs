@@ -72,13 +72,13 @@ pub struct SalvageArgs {
     pub work: WorkArgs,
 }
 
-/// A revision; `latest` and 0 stand for the latest.
+/// A revision, or `latest`, which is 0.
 fn revision(text: &str) -> Result<i64, &'static str> {
     if text == "latest" {
         return Ok(0);
     }
     text.parse()
         .ok()
-        .filter(|revision| *revision >= 0)
+        .filter(|revision| *revision >= 1)
         .ok_or("a whole number or `latest` is wanted; revisions begin at 1")
 }

@@ -110,6 +110,19 @@ impl From<OutputError> for Failure {
     }
 }
 
+/// Fails where a new file that counts as proven would be made of one that a server writes to.
+///
+/// # Errors
+/// What is wrong, and what to do instead.
+pub fn refuse_when_in_use(path: &Path) -> Result<(), Failure> {
+    if path.is_file() && etcdsnap::is_locked(path) {
+        let what =
+            format!("{} is open in a running etcd, so what is read may be of no single moment", printable_path(path));
+        return Err(Failure::new(what, "Take a snapshot instead (etcdsnap save), or stop the member first."));
+    }
+    Ok(())
+}
+
 /// bolt locks the file that it has open.
 pub fn warn_when_in_use(path: &Path) {
     if path.is_file() && etcdsnap::is_locked(path) {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use etcdsnap::number::{counted, exact_bytes, si_bytes};
-use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path};
+use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path, shell_word};
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::exit::{Exit, Failure};
@@ -151,16 +151,8 @@ fn text(restored: &Restored) -> String {
 /// The flags with which etcd starts from it, as a shell reads them.
 fn shell(restored: &Restored) -> String {
     let words = restored.start_settings();
-    let words = words.iter().map(|(flag, value)| format!("--{flag}={}", quoted(value)));
+    let words = words.iter().map(|(flag, value)| format!("--{flag}={}", shell_word(value)));
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// A word in a shell's quotes; with escapes (`$'…'`, of POSIX 2024) where it is no text, or would do something to the terminal.
-fn quoted(word: &OsStr) -> String {
-    match word.to_str() {
-        Some(text) if printable(text) == text => format!("'{}'", text.replace('\'', "'\\''")),
-        _ => format!("$'{}'", word.as_bytes().escape_ascii()),
-    }
 }
 
 impl From<RestoreError> for Failure {

@@ -1,8 +1,9 @@
 //! `etcdsnap compact FILE -o OUT`, `etcdsnap defrag FILE -o OUT`
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap::{NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path, put_path};
+use etcdsnap::{Code, NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path, put_path};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -33,11 +34,11 @@ pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
 
 fn run(args: &NewFileArgs, what: Rewrite) -> Result<Exit, Failure> {
     input::check_not_written(&[&args.file])?;
+    input::refuse_when_in_use(&args.file)?;
     let target = NewFile::open(&args.output, &args.file)?;
     if let Some(warning) = target.warning() {
         output::warn(&warning);
     }
-    input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
@@ -45,14 +46,14 @@ fn run(args: &NewFileArgs, what: Rewrite) -> Result<Exit, Failure> {
     drop(bar);
     let done = done?;
     let said = match args.write_out {
-        RestoreForm::Text => text(&args.output, &done),
+        RestoreForm::Text => text(&args.file, &args.output, &done),
         RestoreForm::Json => object(&args.output, &done),
     };
     output::print_of(&format!("{} is complete and in place", printable_path(&args.output)), &said)?;
     Ok(Exit::Done)
 }
 
-fn text(path: &Path, done: &Rewritten) -> String {
+fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
     let gone = done.entries_before.saturating_sub(done.entries);
     let first = match done.compacted {
         Some(revision) => format!(
@@ -69,17 +70,21 @@ fn text(path: &Path, done: &Rewritten) -> String {
         exact_bytes(bytes(&done.report)),
         exact_bytes(done.bytes_before),
         sha256(&done.report).unwrap_or_default(),
-        warnings(&done.report)
+        warnings(old, done)
     )
 }
 
-/// What a sound file that has warnings, as the old one had, should say.
-fn warnings(report: &Report) -> String {
-    let codes: Vec<String> = report.findings.counts().keys().map(ToString::to_string).collect();
-    match report.verdict {
-        Verdict::Sound => String::new(),
-        _ => format!("\nwarnings, as of the old file: {}", codes.join(", ")),
+/// What is known of the old file and holds for the new one, too, although that may not show it: a SHA-256 that was never there is made now.
+fn warnings(old: &Path, done: &Rewritten) -> String {
+    let codes: Vec<String> = done.old.findings.counts().keys().map(ToString::to_string).collect();
+    if codes.is_empty() {
+        return String::new();
     }
+    let mut text = format!("\nwarnings about {}: {}", printable_path(old), codes.join(", "));
+    if done.old.findings.has(Code::TrailerMissing) {
+        text.push_str(". It had no SHA-256, so nothing proves that its bytes are those that etcd wrote; that of the new file proves only that it holds what was read");
+    }
+    text
 }
 
 fn bytes(report: &Report) -> u64 {
@@ -106,6 +111,9 @@ struct Object<'r> {
     bytes: u64,
     sha256: Option<&'r str>,
     verdict: Verdict,
+    /// What was found in the old file, which holds for the new one, too.
+    input_verdict: Verdict,
+    input_finding_counts: &'r BTreeMap<Code, u64>,
 }
 
 fn object(path: &Path, done: &Rewritten) -> String {
@@ -121,6 +129,8 @@ fn object(path: &Path, done: &Rewritten) -> String {
         bytes: bytes(&done.report),
         sha256: sha256(&done.report),
         verdict: done.report.verdict,
+        input_verdict: done.old.verdict,
+        input_finding_counts: done.old.findings.counts(),
     };
     format!("{}\n", json::line(&object))
 }

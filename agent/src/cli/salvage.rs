@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use etcdsnap::core::rewrite::{Limits, Origin, SalvageReport};
-use etcdsnap::{NewFile, SalvageOptions, Salvaged, Snapshot, Verdict, printable, printable_path, put_path};
+use etcdsnap::{NewFile, SalvageOptions, Salvaged, Snapshot, Verdict, printable, printable_path, put_path, typed_path};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -71,7 +71,7 @@ fn text(output: Option<&Path>, done: &Salvaged) -> String {
             let path = printable_path(output);
             lines.push(format!("{path} is complete, verified and in place: {}; SHA-256 {sha256}", exact_bytes(bytes)));
             if report.verdict == Verdict::Warnings {
-                lines.push(format!("It has warnings: etcdsnap verify {path}"));
+                lines.push(format!("It has warnings: etcdsnap verify {}", typed_path(output)));
             }
         }
         _ => lines.push("Nothing was written.".into()),

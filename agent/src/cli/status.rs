@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap::{Report, Sha256, printable_path};
+use etcdsnap::{Report, Sha256, printable_path, typed_path};
 
 use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
@@ -46,13 +46,13 @@ fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
 }
 
 fn complain(path: &Path, report: &Report) {
-    let name = printable_path(path);
+    let (name, typed) = (printable_path(path), typed_path(path));
     let first = report.findings.list().first().map(reason).unwrap_or_default();
     if report.status.is_some() {
         let what = format!("{name} is damaged, and part of it cannot be read: {first}");
         output::complain(
             &what,
-            &format!("The numbers of the rest: etcdsnap status {name}. What is damaged: etcdsnap verify {name}"),
+            &format!("The numbers of the rest: etcdsnap status {typed}. What is damaged: etcdsnap verify {typed}"),
         );
     } else {
         output::complain(&format!("{name} is no snapshot that can be read"), &first);

@@ -10,7 +10,7 @@ use etcdsnap_core::store::Unavailable;
 use crate::error::{Error, Fault};
 use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file_error::PartFileError;
-use crate::printable::printable_path;
+use crate::printable::{printable_path, typed_path};
 
 /// Why there is no new file. Nothing is left of it.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,11 @@ impl RewriteError {
         }
     }
 
+    /// Whether what the old file holds is the reason.
+    pub(super) fn is_about_contents(&self) -> bool {
+        matches!(self, Self::Contents { .. } | Self::Damaged { .. })
+    }
+
     /// What to do about it, in a sentence or two; empty where nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -93,14 +98,14 @@ impl RewriteError {
             }
             Self::Revision(Unavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
             Self::Damaged { path, .. } => {
-                format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup; if there is none, get out what can be read: etcdsnap salvage {0} -o OUT", printable_path(path))
+                format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup; if there is none, get out what can be read: etcdsnap salvage {0} -o OUT", typed_path(path))
             }
             Self::Nothing { .. } => "Nothing was written. Use another copy or backup.".into(),
             Self::Auth { .. } => {
                 "Nothing was written: with some of them missing, others might read and write what they may not. To get the keys without users and roles, open to everybody: --reset-auth".into()
             }
             Self::Contradiction { .. } => "Nothing was written. Use another copy or backup.".into(),
-            Self::Contents { path, .. } => format!("See what is in it: etcdsnap status {}", printable_path(path)),
+            Self::Contents { path, .. } => format!("See what is in it: etcdsnap status {}", typed_path(path)),
         }
     }
 }

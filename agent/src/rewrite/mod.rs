@@ -47,6 +47,8 @@ pub struct Rewritten {
     pub entries: u64,
     /// Bytes of the old database, without what stands behind it.
     pub bytes_before: u64,
+    /// The judgement of the old file.
+    pub old: Report,
     /// The judgement of the new file, with its SHA-256 and numbers.
     pub report: Report,
 }
@@ -72,7 +74,9 @@ pub fn rewrite(
         || snapshot.judge(&aside),
         || {
             let written = pages(snapshot, &store, compacted, &target, progress);
-            aside.stop.store(written.is_err(), Ordering::Relaxed);
+            // What the old file holds may be why: its judgement says so then.
+            let is_about_input = matches!(&written, Err(error) if error.is_about_contents());
+            aside.stop.store(written.is_err() && !is_about_input, Ordering::Relaxed);
             written
         },
     );
@@ -93,6 +97,7 @@ pub fn rewrite(
         entries_before: counts.read,
         entries: counts.kept,
         bytes_before: store.database_bytes(),
+        old: judged,
         report,
     })
 }

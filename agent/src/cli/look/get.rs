@@ -8,7 +8,7 @@ use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::core::store::{Key, KeyRange, Lost};
-use etcdsnap::printable_path;
+use etcdsnap::typed_path;
 
 use super::bytes::{Hex, Shown};
 use super::{bytes, keys, open, revision, table, told};
@@ -134,7 +134,7 @@ fn check_form(args: &GetArgs) -> Result<(), Failure> {
 
 /// Why there is nothing to print; the exit code is 1, as for a difference.
 fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
-    let (name, file) = (bytes::key(key), printable_path(&args.look.file));
+    let (name, file) = (bytes::key(key), typed_path(&args.look.file));
     let (what, advice) = match state {
         Some(state) => (
             format!("{name} was deleted at revision {}", state.revision.main),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use etcdsnap::core::store::Lost;
-use etcdsnap::printable_path;
+use etcdsnap::{printable_path, typed_path};
 
 use super::{open, places, revision, told};
 use crate::cli::args::HashKvArgs;
@@ -29,11 +29,11 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
 
 /// Why there is no hash.
 fn unknown(path: &Path, lost: &Lost) -> Failure {
-    let path = printable_path(path);
+    let (path, typed) = (printable_path(path), typed_path(path));
     Failure {
         what: format!("no hash of {path}: it is damaged, and {}", places(lost)),
         advice: format!(
-            "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {path}; then take the hash of another copy, or of another snapshot."
+            "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {typed}; then take the hash of another copy, or of another snapshot."
         ),
         exit: Exit::Damage,
     }

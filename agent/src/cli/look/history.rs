@@ -1,7 +1,7 @@
 //! `etcdsnap history FILE KEY`
 
 use etcdsnap::core::store::Event;
-use etcdsnap::printable_path;
+use etcdsnap::typed_path;
 use serde_json::{Map, Value};
 
 use super::{bytes, keys, open, table, told};
@@ -27,7 +27,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             let what = format!("nothing can be found of a key {name}; it may be among what is lost");
             (what, "Look into another copy, or into another snapshot.".to_owned())
         } else {
-            let file = printable_path(&args.look.file);
+            let file = typed_path(&args.look.file);
             let advice = format!(
                 "See what there is: etcdsnap keys {file}, and what was deleted: etcdsnap keys {file} --deleted"
             );

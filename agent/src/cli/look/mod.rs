@@ -19,7 +19,7 @@ mod usage_group;
 use std::path::Path;
 
 use etcdsnap::core::store::{KeyRange, Lost, Store, Unavailable};
-use etcdsnap::{FileSource, Snapshot, printable, printable_path};
+use etcdsnap::{FileSource, Snapshot, printable, printable_path, typed_path};
 
 use super::args::{MetaArgs, WorkArgs};
 use super::args_look::IntervalArgs;
@@ -91,11 +91,11 @@ pub fn told(path: &Path, lost: &Lost) -> Exit {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);
             let what = format!("{} is damaged, but all of this answer could be read: {found}", printable_path(path));
-            output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
+            output::complain(&what, &format!("See: etcdsnap verify {}", typed_path(path)));
         }
         return Exit::Done;
     }
     let what = format!("{} is damaged, and this may not be all: {}", printable_path(path), places(lost));
-    output::complain(&what, &format!("See: etcdsnap verify {}", printable_path(path)));
+    output::complain(&what, &format!("See: etcdsnap verify {}", typed_path(path)));
     Exit::Damage
 }
