@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use etcdsnap_core::kubernetes::decode::{MAX_VALUES, Options};
+use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::object;
 use etcdsnap_core::kubernetes::schema::Schema;
+use etcdsnap_core::kubernetes::sink::MAX_VALUES;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::kubernetes_modules;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::code::Code;
 use crate::crc::Combiner;
 use crate::data_dir::placed_findings::PlacedFindings;
-use crate::data_dir::wal_record::EntryHead;
+use crate::data_dir::wal_record::{ConfChange, EntryHead};
 use crate::finding::Finding;
 use crate::limits::{MAX_LOG_CONF_CHANGES, MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
 
@@ -38,16 +38,6 @@ pub(super) struct Gap {
     pub from: u64,
     /// The last that is missing.
     pub to: u64,
-}
-
-/// An entry that changes the cluster's members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ConfChange {
-    pub index: u64,
-    /// The member it is about.
-    pub member: u64,
-    /// Whether it removes that; it adds or changes it otherwise.
-    pub removes: bool,
 }
 
 /// The log as far as it has been read.

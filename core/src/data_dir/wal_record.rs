@@ -5,7 +5,6 @@
 //! ```
 //! A length of 0 is the end: behind it lies room that etcd preallocated. The CRC covers the data of all records so far, not the type.
 
-use crate::data_dir::log::ConfChange;
 use crate::data_dir::protobuf_stream::{HEAD, Span, Unreadable, Value, field, fields};
 use crate::data_dir::window::Window;
 use crate::error::Error;
@@ -168,6 +167,16 @@ impl EntryHead {
         })?;
         Ok(entry)
     }
+}
+
+/// An entry that changes the cluster's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConfChange {
+    pub index: u64,
+    /// The member it is about.
+    pub member: u64,
+    /// Whether it removes that; it adds or changes it otherwise.
+    pub removes: bool,
 }
 
 /// A change of members: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. None when the bytes are none, which nobody but etcd judges.

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use super::schema::{Base, Field, Message, Schema, Shape};
-use super::sink::Sink;
+use super::sink::{MAX_VALUES, Sink};
 use super::special::{self, IntOrString};
 use super::{raw_json, unknown};
 use crate::message::{Value, next};
@@ -17,10 +17,6 @@ use crate::varint::varint;
 
 /// Messages in messages are read to this depth; those of the table are not half as deep.
 pub const MAX_DEPTH: u32 = 64;
-
-/// Values of one object that are shown. An object of 1.5 MiB, which is the most that etcd takes unless it is told otherwise, has some 100,000; a forged one could hold
-/// millions of empty messages, each of which prints as a hundred bytes.
-pub const MAX_VALUES: u32 = 2_000_000;
 
 /// How objects are shown.
 #[derive(Debug, Clone, Copy, Default)]

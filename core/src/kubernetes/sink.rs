@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// Values of one object that are shown. An object of 1.5 MiB, which is the most that etcd takes unless it is told otherwise, has some 100,000; a forged one could hold
+/// millions of empty messages, each of which prints as a hundred bytes.
+pub const MAX_VALUES: u32 = 2_000_000;
+
 /// Takes in JSON values; within an object each comes behind its key.
 pub trait Sink<'a> {
     /// An object begins.

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::decode::MAX_VALUES;
 use super::raw_json;
-use super::sink::Sink;
+use super::sink::{MAX_VALUES, Sink};
 
 /// A JSON value. Text is borrowed from what was decoded where it stands there as it is.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::decode::MAX_VALUES;
-use super::sink::Sink;
+use super::sink::{MAX_VALUES, Sink};
 use crate::message::{Value, is_message, next};
 use crate::words::is_unprintable;
 
