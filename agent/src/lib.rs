@@ -44,6 +44,7 @@ pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
 pub use export::{Export, ExportError, ExportFormat, ExportTarget, export, export_to};
+pub use fsx::new_directory::NewDirectory;
 pub use fsx::output_error::OutputError;
 pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;

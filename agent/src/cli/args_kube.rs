@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::args_common::WorkArgs;
 use super::args_look::revision;
+use super::args_manifests::ManifestsArgs;
 use super::exit;
 
 /// Arguments of `kube`.
@@ -29,6 +30,15 @@ pub enum KubeCommand {
     ///
     /// Values of secrets are hidden unless --show-secrets is given. AGE counts to about the time at which the snapshot was taken.
     Get(KubeGetArgs),
+    /// Write objects as manifests that can be applied again, such as those of a namespace that was deleted
+    ///
+    /// Taken out is what servers and controllers set: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. Left out are objects that a
+    /// controller owns, that every cluster makes itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
+    /// --show-secrets is given. What was left out is said on stderr. A directory appears when it is complete, and nothing is ever overwritten.
+    ///
+    /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
+    /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
+    Manifests(ManifestsArgs),
 }
 
 /// Which objects, of which file.

@@ -4,6 +4,7 @@ mod args;
 mod args_common;
 mod args_kube;
 mod args_look;
+mod args_manifests;
 mod args_restore;
 mod args_save;
 mod client;
@@ -85,6 +86,7 @@ pub fn run() -> Exit {
         Command::Meta(args) => look::cluster::meta(&args),
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
+            KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),

@@ -1,6 +1,9 @@
 //! Commands that speak of Kubernetes' objects.
 
 pub mod get;
+mod manifest_report;
+mod manifest_writer;
+pub mod manifests;
 mod object_writer;
 mod selection;
 mod value_reader;
