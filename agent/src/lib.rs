@@ -50,7 +50,10 @@ pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{Answer, Cluster, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
+pub use look::{
+    Answer, Cluster, Found, HeavyKey, ObjectAnswer, ObjectName, ObjectState, Side, Snapshot,
+    UsageReport, compare, find, find_object,
+};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::printable_path;
 pub use progress::{NoProgress, Progress, Stage};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::args_common::WorkArgs;
+use super::args_kube_find::KubeFindArgs;
 use super::args_look::revision;
 use super::args_manifests::ManifestsArgs;
 use super::exit;
@@ -39,6 +40,12 @@ pub enum KubeCommand {
     /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
     /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
     Manifests(ManifestsArgs),
+    /// Tell of each of many snapshots whether it has an object, the newest first
+    ///
+    /// An API server compacts its history every five minutes, so one file remembers five to ten minutes: what was lost yesterday is in the file of yesterday. A PATH is a snapshot or a
+    /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
+    /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
+    Find(KubeFindArgs),
 }
 
 /// Which objects, of which file.

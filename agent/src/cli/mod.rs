@@ -3,6 +3,7 @@
 mod args;
 mod args_common;
 mod args_kube;
+mod args_kube_find;
 mod args_look;
 mod args_manifests;
 mod args_restore;
@@ -86,6 +87,7 @@ pub fn run() -> Exit {
         Command::Meta(args) => look::cluster::meta(&args),
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
+            KubeCommand::Find(args) => kube::find::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {

@@ -1,5 +1,6 @@
 //! Commands that speak of Kubernetes' objects.
 
+pub mod find;
 pub mod get;
 mod manifest_report;
 mod manifest_writer;
