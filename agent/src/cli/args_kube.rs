@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::args_common::WorkArgs;
+use super::args_kinds::KindsArgs;
 use super::args_kube_find::KubeFindArgs;
 use super::args_look::revision;
 use super::args_manifests::ManifestsArgs;
@@ -46,6 +47,11 @@ pub enum KubeCommand {
     /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
     /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
     Find(KubeFindArgs),
+    /// List the kinds of objects: how they are stored, how many there are, and what they take
+    ///
+    /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to
+    /// their end. Of encrypted objects the provider is told.
+    Kinds(KindsArgs),
 }
 
 /// Which objects, of which file.

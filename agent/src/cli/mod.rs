@@ -2,6 +2,7 @@
 
 mod args;
 mod args_common;
+mod args_kinds;
 mod args_kube;
 mod args_kube_find;
 mod args_look;
@@ -88,6 +89,7 @@ pub fn run() -> Exit {
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
             KubeCommand::Find(args) => kube::find::run(&args),
+            KubeCommand::Kinds(args) => kube::kinds::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {

@@ -23,6 +23,7 @@ pub mod resources;
 pub mod schema;
 pub mod sink;
 pub mod special;
+pub mod stored;
 pub mod tree;
 pub mod unknown;
 pub mod yaml;

@@ -2,6 +2,7 @@
 
 pub mod find;
 pub mod get;
+pub mod kinds;
 mod manifest_report;
 mod manifest_writer;
 pub mod manifests;
