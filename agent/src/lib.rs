@@ -51,7 +51,7 @@ pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
-    Answer, Cluster, Found, HeavyKey, Kind, KindUsage, ObjectAnswer, ObjectName, ObjectState, Side, Snapshot,
+    Answer, Cluster, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
     UsageReport, compare, find, find_object,
 };
 pub use options::{Sha256, VerifyOptions};

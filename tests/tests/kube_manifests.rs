@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use etcdsnap_tests::build::kubernetes::{cluster, deployment};
 use etcdsnap_tests::cli;
@@ -257,4 +258,54 @@ fn what_cannot_be_read_whole_is_left_out_and_told() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("configmaps 1, deployments 1: they cannot be read whole"), "{said}");
     assert!(said.contains("the value is encrypted (aescbc:v1)"), "{said}");
+}
+
+#[test]
+fn a_claim_whose_volume_is_not_written_is_told() {
+    let claim = r#"{"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":"data","namespace":"shop"},"spec":{"volumeName":"pv-1"}}"#;
+    let volume = r#"{"kind":"PersistentVolume","apiVersion":"v1","metadata":{"name":"pv-1"},"spec":{"claimRef":{"name":"data","namespace":"shop","uid":"u"}}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    let writes = [
+        ("/registry/persistentvolumeclaims/shop/data", Some(claim.as_bytes().to_vec())),
+        ("/registry/persistentvolumes/pv-1", Some(volume.as_bytes().to_vec())),
+    ];
+    fs::write(&file, cluster(&writes)).unwrap();
+    let run =
+        |words: &[&str]| cli::run(&[&["kube", "manifests", file.to_str().unwrap(), "-n", "shop"], words].concat());
+    let alone = run(&[]);
+    assert!(
+        String::from_utf8_lossy(&alone.stderr)
+            .contains("1 claim names a volume that is not written here, such as pv-1")
+    );
+    let both = run(&["--cluster-scoped"]);
+    assert!(!String::from_utf8_lossy(&both.stderr).contains("not written here"), "{both:?}");
+    let stream = String::from_utf8(both.stdout).unwrap();
+    assert_eq!(names(&stream), ["PersistentVolume/pv-1", "PersistentVolumeClaim/data"]);
+    assert!(!stream.contains("uid:"), "{stream}");
+}
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut child = Command::new(cli::program())
+        .args(["kube", "manifests", "-", "-o"])
+        .arg(&out)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It waits for its input once the directory is begun.
+    let begun = Instant::now();
+    while files(folder.path()).is_empty() && begun.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(files(folder.path()).len(), 1);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(files(folder.path()).is_empty());
 }

@@ -17,7 +17,7 @@ const PIECE: usize = 256;
 
 /// Objects of one kind that are stored in one form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kind {
+pub struct ObjectKind {
     /// The group; empty for the core group.
     pub group: String,
     /// The version in which they are stored; empty when it cannot be read, as of encrypted objects.
@@ -43,7 +43,7 @@ pub struct KindUsage {
 
 #[derive(Default)]
 struct Part {
-    kinds: BTreeMap<Kind, KindUsage>,
+    kinds: BTreeMap<ObjectKind, KindUsage>,
     fault: Option<Error>,
 }
 
@@ -57,7 +57,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         cluster: &Cluster,
         progress: &dyn Progress,
-    ) -> Result<Vec<(Kind, KindUsage)>, Error> {
+    ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
         let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
         objects.sort_by_key(|(key, _)| key.place);
         let pieces = objects.len().div_ceil(PIECE);
@@ -68,7 +68,7 @@ impl Snapshot {
                 part.fault = self.count(store, cluster, objects, progress, &mut part.kinds).err();
             }
         })?;
-        let mut kinds: BTreeMap<Kind, KindUsage> = BTreeMap::new();
+        let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
         for part in parts {
             if let Some(fault) = part.fault {
                 return Err(fault);
@@ -88,7 +88,7 @@ impl Snapshot {
         cluster: &Cluster,
         objects: &[(Key<'_>, Object<'_>)],
         progress: &dyn Progress,
-        kinds: &mut BTreeMap<Kind, KindUsage>,
+        kinds: &mut BTreeMap<ObjectKind, KindUsage>,
     ) -> Result<(), Error> {
         let mut buffer = Vec::new();
         for (key, object) in objects {
@@ -110,17 +110,17 @@ impl Snapshot {
 }
 
 /// What an object is: as its value says, or as its key does.
-fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> Kind {
+fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> ObjectKind {
     if !found.kind.is_empty() {
         let (group, version) = found.api_version.split_once('/').unwrap_or(("", &found.api_version));
-        return Kind { group: group.into(), version: version.into(), kind: found.kind, form: found.form };
+        return ObjectKind { group: group.into(), version: version.into(), kind: found.kind, form: found.form };
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (group, kind) = match cluster.resources.of(object) {
         Some(resource) if !resource.kind.is_empty() => (resource.group.clone(), resource.kind.clone()),
         _ => (text(object.group), text(object.resource)),
     };
-    Kind { group, version: String::new(), kind, form: found.form }
+    ObjectKind { group, version: String::new(), kind, form: found.form }
 }
 
 impl KindUsage {

@@ -28,7 +28,7 @@ pub use cluster::Cluster;
 pub use difference::{Side, compare};
 pub use find::{Answer, Found, find};
 pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
-pub use kinds::{Kind, KindUsage};
+pub use kinds::{KindUsage, ObjectKind};
 pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.

@@ -1,7 +1,7 @@
 //! `etcdsnap kube kinds FILE`
 
 use etcdsnap::number::grouped;
-use etcdsnap::{Kind, KindUsage, printable};
+use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
 use crate::cli::args_kinds::KindsArgs;
@@ -46,7 +46,7 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     Ok(exit.max(if undecodable { Exit::Damage } else { Exit::Done }))
 }
 
-fn row((kind, usage): &(Kind, KindUsage)) -> Vec<String> {
+fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
     let text = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
     vec![
         text(&kind.group),
@@ -67,7 +67,7 @@ fn share(usage: &KindUsage) -> String {
     format!("{percent} %")
 }
 
-fn json(kinds: &[(Kind, KindUsage)]) -> Result<(), Failure> {
+fn json(kinds: &[(ObjectKind, KindUsage)]) -> Result<(), Failure> {
     let mut lines = Lines::new();
     for (kind, usage) in kinds {
         let mut object = Map::new();

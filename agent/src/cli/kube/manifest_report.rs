@@ -26,6 +26,8 @@ pub struct Report {
     /// By reason.
     left_out: BTreeMap<&'static str, Counts>,
     undefined: Vec<String>,
+    /// Claims whose volume is not written, and the first of these volumes.
+    volumes: (u64, Option<String>),
 }
 
 impl Report {
@@ -42,6 +44,12 @@ impl Report {
     /// Types of which there are objects and no definitions.
     pub fn undefined(&mut self, names: Vec<String>) {
         self.undefined = names;
+    }
+
+    /// Counts a claim that names this volume, which is not written.
+    pub fn lacks_volume(&mut self, volume: &str) {
+        self.volumes.0 = self.volumes.0.saturating_add(1);
+        self.volumes.1.get_or_insert_with(|| volume.to_owned());
     }
 
     /// How many objects were written.
@@ -62,6 +70,13 @@ impl Report {
             lines.push(format!(
                 "No definition is in the snapshot for {}: the cluster must have one before their objects can be applied.",
                 printable(&self.undefined.join(", "))
+            ));
+        }
+        if let (count, Some(volume)) = &self.volumes {
+            lines.push(format!(
+                "{} a volume that is not written here, such as {}: it binds only if the cluster has that volume and nothing else uses it. Without spec.volumeName it gets a new, empty one.",
+                counted(*count, "claim names", "claims name"),
+                printable(volume)
             ));
         }
         lines

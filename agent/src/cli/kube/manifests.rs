@@ -9,6 +9,7 @@ use etcdsnap::core::kubernetes::manifest::{self, Keep};
 use etcdsnap::core::kubernetes::manifest_selection::{is_passing, left_out};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::store::{Event, Key, Place, Store};
 use etcdsnap::{Cluster, Error, FileSource, Snapshot, is_secret};
 
@@ -30,10 +31,10 @@ use crate::cli::{input, output};
 pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let file = &args.file.file;
     input::check_not_written(&[file])?;
+    // A signal ends it in good order: what is half written is removed, before the bar goes.
+    let bar = Cancellable::new(Bar::new(file));
     let mut writer = ManifestWriter::begin(&args.output)?;
     input::warn_when_in_use(file);
-    // A signal ends it in good order: what is half written is removed.
-    let bar = Cancellable::new(Bar::new(file));
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?;
     let store = snapshot.store()?;
     let revision = look::revision(&store, args.file.rev)?;
@@ -78,11 +79,13 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         manifest::clean(&mut node, &keep);
         writer.object(item.is_definition, &item.resource.singular, (item.object.namespace, item.object.name), &node)?;
         report.wrote(item.resource);
+        if let Some(volume) = volume_of(&node).filter(|volume| !has_volume(&items, volume)) {
+            report.lacks_volume(volume);
+        }
         if !writer.wanted() {
             break;
         }
     }
-    drop(bar);
     report.undefined(undefined(&items));
     exit = exit.max(values.finish()).max(scope.missing(&items));
     if report.written() == 0 {
@@ -95,6 +98,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         });
     }
     let said = writer.finish(file, revision, args.deleted, &report)?;
+    drop(bar);
     output::tell(&said);
     report.tell_left_out();
     Ok(exit)
@@ -222,6 +226,16 @@ fn undefined(items: &[Item<'_>]) -> Vec<String> {
     names.dedup();
     names.retain(|name| !is_there(name));
     names
+}
+
+/// The volume that a claim names.
+fn volume_of<'n>(object: &'n Node<'_>) -> Option<&'n str> {
+    let is_claim = object.get("kind").and_then(Node::text) == Some("PersistentVolumeClaim");
+    object.at(&["spec", "volumeName"]).and_then(Node::text).filter(|volume| is_claim && !volume.is_empty())
+}
+
+fn has_volume(items: &[Item<'_>], volume: &str) -> bool {
+    items.iter().any(|item| item.resource.plural == "persistentvolumes" && item.object.name == volume.as_bytes())
 }
 
 /// The last states of the objects that are deleted, by key.
