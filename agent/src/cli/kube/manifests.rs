@@ -155,7 +155,8 @@ impl<'a> Scope<'a> {
         let mut exit = Exit::Done;
         for wanted in self.wanted.iter().flatten() {
             for name in &wanted.names {
-                if !items.iter().any(|item| *item.resource == wanted.resource && item.object.name == name.as_bytes()) {
+                if !items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
+                {
                     let what = format!("there is no {}", etcdsnap::printable(&wanted.resource.full_name(name)));
                     output::complain(
                         &what,
