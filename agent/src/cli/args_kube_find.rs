@@ -19,7 +19,7 @@ pub struct KubeFindArgs {
     /// Its namespace
     #[arg(short, long, value_name = "NS", default_value = "default")]
     pub namespace: String,
-    /// Print it as YAML, from the newest file that has it, instead of the list
+    /// Print it as YAML, from the newest file that has it, instead of the list; where it is deleted and that file still knows its last state, as it was before
     #[arg(long)]
     pub last: bool,
     /// In YAML who set which field, too
