@@ -1,25 +1,24 @@
-//! The order of keys in YAML as kubectl prints it: letters before other signs, numbers by their value, so that `a2` comes before `a10`.
+//! The order of keys in YAML as kubectl prints it: letters behind other signs, numbers by their value, so that `a2` comes before `a10`.
 //!
-//! Source: `keyList.Less` of `sigs.k8s.io/yaml/goyaml.v2`. It is no order in the strict sense for all texts, so that the sorting here does not rely on one.
+//! Source: `keyList.Less` of `go.yaml.in/yaml/v2`, which `sigs.k8s.io/yaml` writes with. It is no order in the strict sense for all texts, so that the sorting here does not rely on one.
+//! Marks that combine with letters count as letters here, which only shows in keys that Kubernetes does not have.
 
 /// Whether `a` comes before `b`.
 #[must_use]
 pub fn is_before(a: &str, b: &str) -> bool {
     // Most keys differ in a letter.
     let (mut left, mut right) = (a.chars(), b.chars());
-    let mut digits = false;
     let mut nonzero_digit = false;
     loop {
         let (before_left, before_right) = (left.as_str(), right.as_str());
         match (left.next(), right.next()) {
             (Some(x), Some(y)) if x == y => {
-                digits = x.is_numeric();
-                nonzero_digit = digits && (nonzero_digit || x != '0');
+                nonzero_digit = x.is_numeric() && (nonzero_digit || x != '0');
             }
             (Some(x), Some(y)) => match (x.is_alphabetic(), y.is_alphabetic()) {
                 (true, true) => return x < y,
-                (true, false) => return digits,
-                (false, true) => return !digits,
+                (true, false) => return false,
+                (false, true) => return true,
                 (false, false) => {
                     // Within a number a zero counts as a digit of it.
                     let start = u64::from((x == '0' || y == '0') && nonzero_digit);

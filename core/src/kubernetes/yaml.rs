@@ -1,7 +1,8 @@
 //! YAML as `kubectl get -o yaml` prints it.
 //!
 //! Keys in natural order, lists not indented below their key, texts of several lines behind `|`, long lines folded at the first blank behind column 80, quotes where YAML 1.1 would
-//! take a text for another type. Unlike kubectl's, the output has escapes for what does something to a terminal that nobody sees, such as U+202E, and for U+2028 and U+2029, which readers would fold; it
+//! take a text for another type. Unlike kubectl's, the output has escapes for what does something to a terminal that nobody sees, such as U+202E, and for U+2028 and U+2029, which readers would fold, and quotes `<<`, `=` and dates that
+//! no calendar has; it
 //! reads back as the same texts.
 
 use std::borrow::Cow;

@@ -106,7 +106,7 @@ fn is_other_type(text: &str) -> bool {
             is_word(text) || is_timestamp(text) || is_base_60(text) || is_number(&text.replace('_', ""))
         }
         Some(b'.') => is_word(text) || is_go_float(text),
-        Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' | b'<') => is_word(text),
+        Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' | b'<' | b'=') => is_word(text),
         _ => false,
     }
 }
@@ -115,7 +115,7 @@ fn is_word(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "n", "N", "no", "No", "NO", "false",
         "False", "FALSE", "off", "Off", "OFF", "~", "null", "Null", "NULL", ".nan", ".NaN", ".NAN", ".inf", ".Inf",
-        ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", "<<",
+        ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", "<<", "=",
     ];
     WORDS.contains(&text)
 }
@@ -194,40 +194,43 @@ fn is_base_60(text: &str) -> bool {
         && fraction.bytes().all(digit_or_line)
 }
 
-/// Dates and times: `2006-1-2`, with a time behind `T`, `t` or a blank.
+/// Dates and times: `2006-1-2`, with or without a time behind `T`, `t` or a blank. Only the form counts: kubectl's library leaves a date that no calendar has without quotes,
+/// and Python's reader fails on it.
 fn is_timestamp(text: &str) -> bool {
     let (date, time) = match text.split_once(['T', 't', ' ']) {
         Some((date, time)) => (date, Some(time)),
         None => (text, None),
     };
-    let number = |text: &str, most: usize| {
-        let digits = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse::<u32>().ok()).flatten()
-    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = date.split('-');
-    let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let (Some(years), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2)) else {
-        return false;
-    };
-    let is_leap = years.is_multiple_of(4) && (!years.is_multiple_of(100) || years.is_multiple_of(400));
-    let days = match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    let good_date = year.len() == 4 && (1..=12).contains(&month) && (1..=days).contains(&day);
-    // Only the hour, the minute and the second are looked at: a text that merely begins as a time is quoted too, which no reader minds.
-    let good_time = time.is_none_or(|time| {
-        let mut parts = time.splitn(3, ':');
-        let hour = parts.next().and_then(|part| number(part, 2)).is_some_and(|hour| hour < 24);
-        let minute = parts.next().and_then(|part| number(part, 2)).is_some_and(|minute| minute < 60);
-        let second = parts.next().is_some_and(|part| part.starts_with(|sign: char| sign.is_ascii_digit()));
-        hour && minute && second
+    let year = parts.next().is_some_and(|year| year.len() == 4 && is_number(year));
+    let [month, day] = [(); 2].map(|()| parts.next().is_some_and(|part| part.len() <= 2 && is_number(part)));
+    let time = time.is_none_or(|time| {
+        let mut parts = time.trim_start().splitn(3, ':');
+        let [hour, minute] = [(); 2].map(|()| parts.next().is_some_and(|part| part.len() <= 2 && is_number(part)));
+        hour && minute && parts.next().is_some_and(is_second_with_zone)
     });
-    good_date && good_time
+    year && month && day && parts.next().is_none() && time
+}
+
+/// The seconds of a time, perhaps with a fraction, and a zone: `5`, `05.25Z`, `05 +1:00`.
+fn is_second_with_zone(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let is_number = |text: &str| (1..=2).contains(&text.len()) && digits(text) == text.len();
+    let Some((second, rest)) = text.split_at_checked(digits(text)) else { return false };
+    let rest = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|sign: char| sign.is_ascii_digit()),
+        None => rest,
+    };
+    let zone = rest.trim_start();
+    let good_zone = match zone.strip_prefix(['+', '-']) {
+        Some(offset) => match offset.split_once(':') {
+            Some((hours, minutes)) => is_number(hours) && is_number(minutes),
+            None => is_number(offset),
+        },
+        None => matches!(zone, "" | "Z"),
+    };
+    is_number(second) && good_zone
 }
 
 #[cfg(test)]
@@ -259,6 +262,7 @@ mod tests {
             "1:30",
             "190:20:30.15",
             "2001-01-01",
+            "2001-02-30",
             "2001-1-1",
             "2001-12-14t21:59:43.10-05:00",
             "2001-12-14 21:59:43.10",
@@ -277,25 +281,7 @@ mod tests {
             assert_eq!(style(text, false), Style::Double, "{text:?}");
         }
         for text in [
-            "a",
-            "ye",
-            "1a",
-            "0o8",
-            "0x",
-            "1e400",
-            "1:60",
-            "2001-13-01",
-            "2001-02-29",
-            "a:b",
-            "a#b",
-            "-a",
-            "é",
-            "a b",
-            "1.2.3",
-            "-",
-            "+",
-            "<",
-            "=",
+            "a", "ye", "1a", "0o8", "0x", "1e400", "1:60", "a:b", "a#b", "-a", "é", "a b", "1.2.3", "-", "+", "<",
             "8Gi",
         ] {
             let want = if text == "-" { Style::Single } else { Style::Plain };
