@@ -47,12 +47,16 @@ pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
 pub use export::{Export, ExportError, ExportFormat, ExportTarget, export, export_to};
+pub use fsx::new_directory::NewDirectory;
 pub use fsx::output_error::OutputError;
 pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{Answer, Cluster, Found, HeavyKey, Side, Snapshot, UsageReport, compare, find};
+pub use look::{
+    Answer, Cluster, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
+    UsageReport, compare, find, find_object,
+};
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};
 pub use progress::{NoProgress, Progress, Stage};

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::args_common::{MetaArgs, WorkArgs};
+use super::args_kinds::KindsArgs;
+use super::args_kube_find::KubeFindArgs;
 use super::args_look::revision;
+use super::args_manifests::ManifestsArgs;
 use super::exit;
 
 /// Arguments of `kube`.
@@ -29,6 +32,26 @@ pub enum KubeCommand {
     ///
     /// Values of secrets are hidden unless --show-secrets is given. AGE counts to about the time at which the snapshot was taken.
     Get(KubeGetArgs),
+    /// Write objects as manifests that can be applied again, such as those of a namespace that was deleted
+    ///
+    /// Taken out is what servers and controllers set: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. Left out are objects that a
+    /// controller owns, that every cluster makes itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
+    /// --show-secrets is given. What was left out is said on stderr. A directory appears when it is complete, and nothing is ever overwritten.
+    ///
+    /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
+    /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
+    Manifests(ManifestsArgs),
+    /// Tell of each of many snapshots whether it has an object, the newest first
+    ///
+    /// An API server compacts its history every five minutes, so one file remembers five to ten minutes: what was lost yesterday is in the file of yesterday. A PATH is a snapshot or a
+    /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
+    /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
+    Find(KubeFindArgs),
+    /// List the kinds of objects: how they are stored, how many there are, and what they take
+    ///
+    /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to
+    /// their end. Of encrypted objects the provider is told.
+    Kinds(KindsArgs),
 }
 
 /// Which objects, of which file.

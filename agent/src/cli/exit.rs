@@ -47,6 +47,11 @@ pub const HELP_KUBE: &str = help!(
 /// Of `find`.
 pub const HELP_FIND: &str =
     help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");
+/// Of `kube find`.
+pub const HELP_KUBE_FIND: &str = help!(
+    "done; a snapshot holds the object",
+    "no snapshot holds the object, damage was found, or a file is no snapshot"
+);
 /// Of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");

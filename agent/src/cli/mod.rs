@@ -2,8 +2,11 @@
 
 mod args;
 mod args_common;
+mod args_kinds;
 mod args_kube;
+mod args_kube_find;
 mod args_look;
+mod args_manifests;
 mod args_restore;
 mod args_rewrite;
 mod args_save;
@@ -91,6 +94,9 @@ pub fn run() -> Exit {
         Command::Meta(args) => look::cluster::meta(&args),
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
+            KubeCommand::Find(args) => kube::find::run(&args),
+            KubeCommand::Kinds(args) => kube::kinds::run(&args),
+            KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),

@@ -7,6 +7,7 @@ pub(crate) mod directory_sync;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
 mod named_stream;
+pub(crate) mod new_directory;
 mod not_an_input;
 pub(crate) mod other_users;
 pub(crate) mod output_directory;

@@ -29,6 +29,12 @@ pub enum OutputError {
         /// The output.
         path: PathBuf,
     },
+    /// It is there already, and what is made may not take its place.
+    #[error("{} exists already, and nothing is overwritten", printable_output(path))]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
     /// It is something that takes no file and cannot be replaced by one.
     #[error("{} {reason}", printable_output(path))]
     Kind {
@@ -60,6 +66,7 @@ impl OutputError {
         match self {
             Self::Input { .. } | Self::Kind { .. } => "Name another file.".into(),
             Self::Terminal { .. } => "Redirect it (`> FILE`), pipe it into a program, or name a file.".into(),
+            Self::Exists { .. } => "Name a directory that does not exist yet.".into(),
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
             Self::Write { cause, .. } => write_advice(cause).into(),

@@ -18,13 +18,13 @@ use crate::threads;
 
 /// What one file says.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<T = Answer> {
     /// The file.
     pub path: PathBuf,
     /// Whether the caller named it, instead of a directory that it lies in.
     pub named: bool,
     /// What was found, or why nothing can be.
-    pub answer: Result<Answer, Error>,
+    pub answer: Result<T, Error>,
 }
 
 /// What is in a snapshot.
@@ -38,7 +38,7 @@ pub struct Answer {
     pub lost: Lost,
 }
 
-impl Found {
+impl<T> Found<T> {
     /// Whether it is another file that happens to lie in a directory, such as a note beside the snapshots. An empty file is a save that failed.
     #[must_use]
     pub fn is_other_file(&self) -> bool {
@@ -113,7 +113,7 @@ fn look(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<
 }
 
 /// The files that are meant, and whether each was named itself.
-fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
+pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {

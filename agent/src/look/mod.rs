@@ -3,6 +3,8 @@
 mod cluster;
 mod difference;
 mod find;
+mod find_object;
+mod kinds;
 mod usage;
 
 use std::fs::File;
@@ -28,6 +30,8 @@ use crate::scan::{self, Team};
 pub use cluster::Cluster;
 pub use difference::{Side, compare};
 pub use find::{Answer, Found, find};
+pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
+pub use kinds::{KindUsage, ObjectKind};
 pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.

@@ -4,12 +4,16 @@
 //! the sinks are JSON as the API prints it ([`json`]) and a [`tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
 
 pub mod age;
+pub mod apply_order;
 pub mod conceal;
 pub mod decode;
 pub mod definition;
 pub mod envelope;
 pub mod go_numbers;
 pub mod json;
+pub mod manifest;
+mod manifest_kinds;
+pub mod manifest_selection;
 pub mod names;
 pub mod natural_order;
 pub mod object;
@@ -19,6 +23,7 @@ pub mod resources;
 pub mod schema;
 pub mod sink;
 pub mod special;
+pub mod stored;
 pub mod tree;
 pub mod unknown;
 pub mod yaml;

@@ -12,6 +12,7 @@
 
 pub mod cluster;
 pub mod history;
+pub mod kubernetes;
 pub mod layout;
 pub mod message;
 mod pack;

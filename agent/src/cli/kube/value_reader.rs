@@ -33,15 +33,38 @@ impl ValueReader {
         match object::tree(value, options) {
             Ok((mut node, remarks)) => {
                 self.remark(key, &remarks);
-                if !self.show_secrets && is_secret(key) {
-                    conceal(&mut node);
-                }
+                self.hide(key, &mut node);
                 Some(node)
             }
             Err(cause) => {
                 self.unreadable(key, &cause);
                 None
             }
+        }
+    }
+
+    /// The same, but none unless it can be read to its last field.
+    pub fn whole<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
+        match object::tree(value, options) {
+            Ok((mut node, remarks)) => {
+                self.remark(key, &remarks);
+                if !remarks.is_empty() {
+                    self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_none()));
+                    return None;
+                }
+                self.hide(key, &mut node);
+                Some(node)
+            }
+            Err(cause) => {
+                self.unreadable(key, &cause);
+                None
+            }
+        }
+    }
+
+    fn hide(&self, key: &[u8], node: &mut Node<'_>) {
+        if !self.show_secrets && is_secret(key) {
+            conceal(node);
         }
     }
 

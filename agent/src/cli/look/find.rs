@@ -53,7 +53,12 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
         }
         _ => {}
     }
-    tally.finish(args, &key)
+    let name = bytes::key(&key);
+    let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+    tally.finish(
+        &what,
+        "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it.",
+    )
 }
 
 /// An object for each key of each file, and for each file that cannot be read.
@@ -104,7 +109,7 @@ fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
 
 /// How many files there are of each kind.
 #[derive(Default)]
-struct Tally {
+pub struct Tally {
     snapshots: u64,
     holding: u64,
     unread: u64,
@@ -113,37 +118,52 @@ struct Tally {
 }
 
 impl Tally {
-    fn met(&mut self, exit: Exit) {
+    /// Counts what an exit code would say.
+    pub fn met(&mut self, exit: Exit) {
         self.worst = self.worst.max(Some(exit));
     }
 
-    /// The keys of one file, and what there is to say of it.
-    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    /// What one file says; what there is to say of a file that says nothing is said.
+    pub fn answer<'f, T>(&mut self, one: &'f Found<T>) -> Option<&'f T> {
         if one.is_other_file() {
             self.others = self.others.saturating_add(1);
-            return Ok(None);
+            return None;
         }
-        let answer = match &one.answer {
-            Ok(answer) => answer,
+        match &one.answer {
+            Ok(answer) => {
+                self.snapshots = self.snapshots.saturating_add(1);
+                Some(answer)
+            }
             Err(error) => {
                 self.unread = self.unread.saturating_add(1);
                 self.met(Exit::of_error(error));
                 output::complain(&error.to_string(), &error.advice());
-                return Ok(None);
+                None
             }
-        };
-        self.snapshots = self.snapshots.saturating_add(1);
+        }
+    }
+
+    /// Counts a snapshot that holds what is looked for.
+    pub fn holds(&mut self) {
+        self.holding = self.holding.saturating_add(1);
+    }
+
+    /// The keys of one file, and what there is to say of it.
+    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+        let Some(answer) = self.answer(one) else { return Ok(None) };
         self.met(told(&one.path, &answer.lost));
         let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
         if states.iter().any(|state| !state.deleted) {
-            self.holding = self.holding.saturating_add(1);
+            self.holds();
         }
         Ok(Some(states))
     }
 
-    fn finish(self, args: &FindArgs, key: &[u8]) -> Result<Exit, Failure> {
-        let name = bytes::key(key);
-        let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+    /// Says how many snapshots hold `what`; the exit code. `advice` is for when none does.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn finish(self, what: &str, advice: &str) -> Result<Exit, Failure> {
         let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
         if self.unread > 0 {
             text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
@@ -153,11 +173,7 @@ impl Tally {
         }
         let worst = self.worst.unwrap_or(Exit::Done);
         if self.holding == 0 {
-            let advice = if self.unread > 0 {
-                "What could not be read may hold it."
-            } else {
-                "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it."
-            };
+            let advice = if self.unread > 0 { "What could not be read may hold it." } else { advice };
             return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
         }
         output::warn(&format!("{text}."));

@@ -1,0 +1,39 @@
+//! What `kube find` takes.
+
+use std::path::PathBuf;
+
+use super::args_common::WorkArgs;
+use super::args_look::LookForm;
+use super::exit;
+
+/// Arguments of `kube find`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_KUBE_FIND)]
+pub struct KubeFindArgs {
+    /// Snapshots and directories with snapshots
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The object
+    #[arg(required = true, value_name = "TYPE/NAME")]
+    pub object: String,
+    /// Its namespace
+    #[arg(short, long, value_name = "NS", default_value = "default")]
+    pub namespace: String,
+    /// Print it as YAML, from the newest file that has it, instead of the list; where it is deleted and that file still knows its last state, as it was before
+    #[arg(long)]
+    pub last: bool,
+    /// In YAML who set which field, too
+    #[arg(long, requires = "last")]
+    pub show_managed_fields: bool,
+    /// Values of secrets, too
+    #[arg(long, requires = "last")]
+    pub show_secrets: bool,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+    /// In which form to print the list
+    #[arg(short, long, value_name = "FORM", default_value = "simple", conflicts_with = "last")]
+    pub write_out: LookForm,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}

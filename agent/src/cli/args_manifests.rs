@@ -1,0 +1,44 @@
+//! What `kube manifests` takes.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use etcdsnap::core::kubernetes::manifest::FIELDS;
+
+use super::args_kube::KubeFileArgs;
+use super::exit;
+
+/// Arguments of `kube manifests`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_KUBE)]
+pub struct ManifestsArgs {
+    #[command(flatten)]
+    pub file: KubeFileArgs,
+    /// Types of objects, or TYPE/NAME [default: all that is in the namespace, and the namespace itself]
+    #[arg(value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// In this namespace [default: default]
+    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
+    pub namespace: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// The directory to make; `-` is the standard output, as one stream of YAML
+    #[arg(short, long, value_name = "DIR", default_value = "-")]
+    pub output: PathBuf,
+    /// Objects that are deleted and still in the history, with their last state
+    #[arg(long)]
+    pub deleted: bool,
+    /// Fields that stay, with commas between, although they would be taken out
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(FIELDS))]
+    pub keep: Vec<String>,
+    /// Objects that a controller owns, too, such as the pods of a Deployment
+    #[arg(long)]
+    pub include_owned: bool,
+    /// What is in no namespace, too: cluster roles, volumes, classes, webhooks
+    #[arg(long)]
+    pub cluster_scoped: bool,
+    /// Secrets, too, with their values
+    #[arg(long)]
+    pub show_secrets: bool,
+}

@@ -1,0 +1,85 @@
+//! `etcdsnap kube kinds FILE`
+
+use etcdsnap::number::grouped;
+use etcdsnap::{KindUsage, ObjectKind, printable};
+use serde_json::Map;
+
+use crate::cli::args_kinds::KindsArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::look::{self, bytes, table};
+use crate::cli::output::{self, Lines};
+
+const COLUMNS: [table::Column; 8] = [
+    ("group", false),
+    ("version", false),
+    ("kind", false),
+    ("stored as", false),
+    ("count", true),
+    ("bytes", true),
+    ("managed", true),
+    ("unreadable", true),
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
+    let (snapshot, bar) = look::open(&args.file.file, args.file.work, args.file.meta)?;
+    let store = snapshot.store()?;
+    let revision = look::revision(&store, args.file.rev)?;
+    let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
+    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let lost = std::mem::take(&mut cluster.lost);
+    let kinds = snapshot.kinds(&store, &cluster, &bar)?;
+    drop(bar);
+    let exit = look::told(&args.file.file, &lost);
+    match args.write_out {
+        LookForm::Json => json(&kinds)?,
+        _ if kinds.is_empty() => {
+            output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n")
+        }
+        form => output::print(&table::rows(form, &COLUMNS, &kinds.iter().map(row).collect::<Vec<_>>()))?,
+    }
+    let undecodable = kinds.iter().any(|(_, usage)| usage.undecodable > 0);
+    Ok(exit.max(if undecodable { Exit::Damage } else { Exit::Done }))
+}
+
+fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
+    let text = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
+    vec![
+        text(&kind.group),
+        text(&kind.version),
+        text(&kind.kind),
+        printable(&kind.form.to_string()),
+        grouped(usage.count),
+        grouped(usage.bytes),
+        share(usage),
+        grouped(usage.undecodable),
+    ]
+}
+
+/// The share of managedFields in percent, to the nearest whole one.
+fn share(usage: &KindUsage) -> String {
+    let half = usage.bytes.div_euclid(2);
+    let percent = usage.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(usage.bytes).unwrap_or(0);
+    format!("{percent} %")
+}
+
+fn json(kinds: &[(ObjectKind, KindUsage)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    for (kind, usage) in kinds {
+        let mut object = Map::new();
+        object.insert("group".into(), kind.group.clone().into());
+        object.insert("version".into(), kind.version.clone().into());
+        object.insert("kind".into(), kind.kind.clone().into());
+        object.insert("storedAs".into(), kind.form.to_string().into());
+        object.insert("count".into(), usage.count.into());
+        object.insert("bytes".into(), usage.bytes.into());
+        object.insert("managedFieldsBytes".into(), usage.managed_bytes.into());
+        object.insert("notDecodable".into(), usage.undecodable.into());
+        bytes::write_line(&mut lines, &object)?;
+    }
+    lines.finish()
+}

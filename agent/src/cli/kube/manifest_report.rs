@@ -1,0 +1,101 @@
+//! What was written and what was left out, for a person.
+
+use std::collections::BTreeMap;
+
+use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::number::counted;
+use etcdsnap::printable;
+
+use crate::cli::output;
+
+/// Why secrets are left out.
+pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
+/// Why deleted objects are left out.
+pub const FORGOTTEN: &str =
+    "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
+/// Why objects are left out that cannot be read.
+pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
+
+/// Counts by type.
+type Counts = BTreeMap<String, u64>;
+
+/// What was done with the objects.
+#[derive(Default)]
+pub struct Report {
+    written: Counts,
+    /// By reason.
+    left_out: BTreeMap<&'static str, Counts>,
+    undefined: Vec<String>,
+    /// Claims whose volume is not written, and the first of these volumes.
+    volumes: (u64, Option<String>),
+}
+
+impl Report {
+    /// Counts an object that was written.
+    pub fn wrote(&mut self, resource: &Resource) {
+        count(&mut self.written, resource);
+    }
+
+    /// Counts an object that was not.
+    pub fn leave_out(&mut self, resource: &Resource, reason: &'static str) {
+        count(self.left_out.entry(reason).or_default(), resource);
+    }
+
+    /// Types of which there are objects and no definitions.
+    pub fn undefined(&mut self, names: Vec<String>) {
+        self.undefined = names;
+    }
+
+    /// Counts a claim that names this volume, which is not written.
+    pub fn lacks_volume(&mut self, volume: &str) {
+        self.volumes.0 = self.volumes.0.saturating_add(1);
+        self.volumes.1.get_or_insert_with(|| volume.to_owned());
+    }
+
+    /// How many objects were written.
+    pub fn written(&self) -> u64 {
+        self.written.values().sum()
+    }
+
+    /// How many objects of which types were written: `3 (deployments 2, services 1)`.
+    pub fn written_text(&self) -> String {
+        format!("{} ({})", counted(self.written(), "object", "objects"), text(&self.written))
+    }
+
+    /// A line for each reason for which objects were left out.
+    pub fn left_out_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.left_out.iter().map(|(reason, counts)| format!("Left out: {}: {reason}.", text(counts))).collect();
+        if !self.undefined.is_empty() {
+            lines.push(format!(
+                "No definition is in the snapshot for {}: the cluster must have one before their objects can be applied.",
+                printable(&self.undefined.join(", "))
+            ));
+        }
+        if let (count, Some(volume)) = &self.volumes {
+            lines.push(format!(
+                "{} a volume that is not written here, such as {}: it binds only if the cluster has that volume and nothing else uses it. Without spec.volumeName it gets a new, empty one.",
+                counted(*count, "claim names", "claims name"),
+                printable(volume)
+            ));
+        }
+        lines
+    }
+
+    /// Says on stderr what was left out.
+    pub fn tell_left_out(&self) {
+        for line in self.left_out_lines() {
+            output::tell(&format!("{line}\n"));
+        }
+    }
+}
+
+fn count(counts: &mut Counts, resource: &Resource) {
+    let count = counts.entry(resource.plural.clone()).or_default();
+    *count = count.saturating_add(1);
+}
+
+fn text(counts: &Counts) -> String {
+    let words: Vec<String> = counts.iter().map(|(plural, count)| format!("{plural} {count}")).collect();
+    printable(&words.join(", "))
+}

@@ -1,0 +1,263 @@
+//! `etcdsnap kube manifests FILE [TYPE…]`
+
+use std::collections::{HashMap, HashSet};
+
+use etcdsnap::core::Watch;
+use etcdsnap::core::kubernetes::apply_order::rank;
+use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::manifest::{self, Keep};
+use etcdsnap::core::kubernetes::manifest_selection::{is_passing, left_out};
+use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::store::{Event, Key, Place, Store};
+use etcdsnap::{Cluster, Error, FileSource, Snapshot, is_secret};
+
+use super::manifest_report::{self, Report};
+use super::manifest_writer::ManifestWriter;
+use super::selection::{self, Wanted};
+use super::value_reader::ValueReader;
+use crate::cli::args_manifests::ManifestsArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::look;
+use crate::cli::progress::Bar;
+use crate::cli::signals::Cancellable;
+use crate::cli::{input, output};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a type is unknown, nothing is there to be written, the file cannot be read, or the output cannot be written.
+pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
+    let file = &args.file.file;
+    input::check_not_written(&[file])?;
+    // A signal ends it in good order: what is half written is removed, before the bar goes.
+    let bar = Cancellable::new(Bar::new(file));
+    let mut writer = ManifestWriter::begin(&args.output)?;
+    input::warn_when_in_use(file);
+    let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
+    let store = snapshot.store()?;
+    let revision = look::revision(&store, args.file.rev)?;
+    let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
+    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let mut exit = look::told(file, &cluster.lost);
+    let scope = Scope::of(args, &cluster)?;
+    let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
+    let last = last_states(&snapshot, &store, &items, revision, &bar)?;
+    let mut report = Report::default();
+    let keep = Keep::these(&args.keep);
+    let mut values = ValueReader::new(args.show_secrets);
+    writer.expect(
+        items.len(),
+        items.iter().any(|item| item.is_definition),
+        items.iter().any(|item| item.resource.custom),
+    );
+    for item in &items {
+        if bar.cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+        if is_secret(item.key.key) && !args.show_secrets {
+            report.leave_out(item.resource, manifest_report::SECRET);
+            continue;
+        }
+        let Some((place, revision)) = state(&item.key, &last) else {
+            report.leave_out(item.resource, manifest_report::FORGOTTEN);
+            continue;
+        };
+        let value = snapshot.value(&store, place)?;
+        let version = revision.to_string();
+        let options = Options { resource_version: Some(&version), ..Options::default() };
+        let Some(mut node) = values.whole(item.key.key, &value, options) else {
+            report.leave_out(item.resource, manifest_report::UNREADABLE);
+            continue;
+        };
+        // A definition that an operator owns is needed all the same by what it defines.
+        if let Some(why) = left_out(&node, args.include_owned || item.is_needed) {
+            report.leave_out(item.resource, why.reason());
+            continue;
+        }
+        manifest::clean(&mut node, &keep);
+        writer.object(item.is_definition, &item.resource.singular, (item.object.namespace, item.object.name), &node)?;
+        report.wrote(item.resource);
+        if let Some(volume) = volume_of(&node).filter(|volume| !has_volume(&items, volume)) {
+            report.lacks_volume(volume);
+        }
+        if !writer.wanted() {
+            break;
+        }
+    }
+    report.undefined(undefined(&items));
+    exit = exit.max(values.finish()).max(scope.missing(&items));
+    if report.written() == 0 {
+        report.tell_left_out();
+        let advice = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
+        return Err(Failure {
+            what: "there is nothing to write".into(),
+            advice: advice.into(),
+            exit: exit.max(Exit::Damage),
+        });
+    }
+    let said = writer.finish(file, revision, args.deleted, &report)?;
+    drop(bar);
+    output::tell(&said);
+    report.tell_left_out();
+    Ok(exit)
+}
+
+/// What was asked for.
+struct Scope<'a> {
+    args: &'a ManifestsArgs,
+    /// None for all types.
+    wanted: Option<Vec<Wanted>>,
+    /// None for all namespaces.
+    namespace: Option<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(args: &'a ManifestsArgs, cluster: &Cluster) -> Result<Self, Failure> {
+        let wanted = match args.types.as_slice() {
+            [] => None,
+            [first, others @ ..] if first.contains('/') => Some(selection::parse(first, others, &cluster.resources)?),
+            types => {
+                if let Some(word) = types.iter().find(|word| word.contains('/')) {
+                    let what = format!("{} stands among types without names", etcdsnap::printable(word));
+                    return Err(Failure::new(what, "Write types, or TYPE/NAME for each object."));
+                }
+                Some(selection::parse(&types.join(","), &[], &cluster.resources)?)
+            }
+        };
+        let namespace = match (&args.namespace, args.all_namespaces) {
+            (_, true) => None,
+            (Some(namespace), false) => Some(namespace.as_str()),
+            (None, false) => Some("default"),
+        };
+        Ok(Self { args, wanted, namespace })
+    }
+
+    /// Whether an object is asked for, by its key.
+    fn has(&self, key: &Key<'_>, object: &Object<'_>, resource: &Resource) -> bool {
+        if key.deleted != self.args.deleted {
+            return false;
+        }
+        if let Some(wanted) = &self.wanted {
+            return wanted.iter().any(|wanted| wanted.has(object, self.namespace));
+        }
+        let is_within = |name: &[u8]| self.namespace.is_none_or(|namespace| namespace.as_bytes() == name);
+        match (object.namespace, resource.plural.as_str()) {
+            (b"", "namespaces") => is_within(object.name),
+            (b"", plural) => self.args.cluster_scoped && !is_passing(&resource.group, plural),
+            (namespace, plural) => is_within(namespace) && !is_passing(&resource.group, plural),
+        }
+    }
+
+    /// Says which of the objects that were named are not there; the exit code.
+    fn missing(&self, items: &[Item<'_>]) -> Exit {
+        let mut exit = Exit::Done;
+        for wanted in self.wanted.iter().flatten() {
+            for name in &wanted.names {
+                if !items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
+                {
+                    let what = format!("there is no {}", etcdsnap::printable(&wanted.resource.full_name(name)));
+                    output::complain(
+                        &what,
+                        "It may be in another namespace (-n), deleted (--deleted), or in an older snapshot.",
+                    );
+                    exit = Exit::Damage;
+                }
+            }
+        }
+        exit
+    }
+}
+
+/// An object that is to be written.
+struct Item<'c> {
+    key: Key<'c>,
+    object: Object<'c>,
+    resource: &'c Resource,
+    /// Whether it is a CustomResourceDefinition.
+    is_definition: bool,
+    /// Whether it is written because others need it.
+    is_needed: bool,
+}
+
+/// The objects that are asked for and the definitions of their types, in the order in which they can be applied.
+fn items<'c>(cluster: &'c Cluster, scope: &Scope<'_>) -> Result<Vec<Item<'c>>, etcdsnap::core::Error> {
+    let item = |(key, object): (Key<'c>, Object<'c>), is_needed| {
+        let resource = cluster.resources.of(&object)?;
+        let is_definition = !resource.custom && resource.plural == "customresourcedefinitions";
+        Some(Item { key, object, resource, is_definition, is_needed })
+    };
+    let asked = cluster
+        .objects(|key, object| cluster.resources.of(object).is_some_and(|resource| scope.has(key, object, resource)))?;
+    let mut items: Vec<Item<'_>> = asked.into_iter().filter_map(|found| item(found, false)).collect();
+    let needed: HashSet<String> = items.iter().filter_map(|item| definition_of(item.resource)).collect();
+    let there: HashSet<&[u8]> = items.iter().filter(|item| item.is_definition).map(|item| item.object.name).collect();
+    let definitions = cluster.objects(|_, object| {
+        object.resource == b"customresourcedefinitions"
+            && !there.contains(object.name)
+            && std::str::from_utf8(object.name).is_ok_and(|name| needed.contains(name))
+    })?;
+    drop(there);
+    items.extend(definitions.into_iter().filter_map(|found| item(found, true)));
+    items.sort_by_key(|item| {
+        let place = rank(&item.resource.plural, item.resource.custom);
+        (
+            !item.is_definition,
+            place,
+            &item.resource.plural,
+            &item.resource.group,
+            item.object.namespace,
+            item.object.name,
+        )
+    });
+    Ok(items)
+}
+
+/// The name of the definition of a custom type.
+fn definition_of(resource: &Resource) -> Option<String> {
+    resource.custom.then(|| format!("{}.{}", resource.plural, resource.group))
+}
+
+/// The custom types among the objects whose definitions are not there.
+fn undefined(items: &[Item<'_>]) -> Vec<String> {
+    let is_there = |name: &str| items.iter().any(|item| item.is_definition && item.object.name == name.as_bytes());
+    let mut names: Vec<String> = items.iter().filter_map(|item| definition_of(item.resource)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !is_there(name));
+    names
+}
+
+/// The volume that a claim names.
+fn volume_of<'n>(object: &'n Node<'_>) -> Option<&'n str> {
+    let is_claim = object.get("kind").and_then(Node::text) == Some("PersistentVolumeClaim");
+    object.at(&["spec", "volumeName"]).and_then(Node::text).filter(|volume| is_claim && !volume.is_empty())
+}
+
+fn has_volume(items: &[Item<'_>], volume: &str) -> bool {
+    items.iter().any(|item| item.resource.plural == "persistentvolumes" && item.object.name == volume.as_bytes())
+}
+
+/// The last states of the objects that are deleted, by key.
+fn last_states(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    items: &[Item<'_>],
+    revision: i64,
+    bar: &Cancellable<Bar>,
+) -> Result<HashMap<Vec<u8>, Event>, Failure> {
+    let keys: HashSet<&[u8]> = items.iter().filter(|item| item.key.deleted).map(|item| item.key.key).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(snapshot.last_puts(store, &keys, revision, bar)?.0)
+}
+
+/// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
+fn state(key: &Key<'_>, last: &HashMap<Vec<u8>, Event>) -> Option<(Place, i64)> {
+    if key.deleted {
+        return last.get(key.key).map(|event| (event.place, event.revision.main));
+    }
+    Some((key.place, key.revision.main))
+}

@@ -1,0 +1,133 @@
+//! What kinds of Kubernetes objects a snapshot has, and how they are stored.
+
+use std::collections::BTreeMap;
+
+use etcdsnap_core::kubernetes::names::Object;
+use etcdsnap_core::kubernetes::stored::{Form, Stored, stored};
+use etcdsnap_core::store::{Key, Store};
+
+use super::Snapshot;
+use super::cluster::Cluster;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// Objects that a thread takes at once, in the order in which they lie in the file.
+const PIECE: usize = 256;
+
+/// Objects of one kind that are stored in one form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKind {
+    /// The group; empty for the core group.
+    pub group: String,
+    /// The version in which they are stored; empty when it cannot be read, as of encrypted objects.
+    pub version: String,
+    /// The kind; the resource in the key where the value does not say it.
+    pub kind: String,
+    /// The form.
+    pub form: Form,
+}
+
+/// What they take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KindUsage {
+    /// How many there are.
+    pub count: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Bytes of those that are `managedFields`.
+    pub managed_bytes: u64,
+    /// How many cannot be decoded, or not to their end; encrypted ones are not counted.
+    pub undecodable: u64,
+}
+
+#[derive(Default)]
+struct Part {
+    kinds: BTreeMap<ObjectKind, KindUsage>,
+    fault: Option<Error>,
+}
+
+impl Snapshot {
+    /// Sums up the living objects by kind and form, those that take most first.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn kinds(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
+        let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
+        objects.sort_by_key(|(key, _)| key.place);
+        let pieces = objects.len().div_ceil(PIECE);
+        let threads = self.threads().min(pieces).max(1);
+        let parts = self.pieces(pieces, threads, progress, |part: &mut Part, piece| {
+            let objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
+            if part.fault.is_none() {
+                part.fault = self.count(store, cluster, objects, progress, &mut part.kinds).err();
+            }
+        })?;
+        let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
+        for part in parts {
+            if let Some(fault) = part.fault {
+                return Err(fault);
+            }
+            for (kind, usage) in part.kinds {
+                kinds.entry(kind).or_default().add(usage);
+            }
+        }
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        kinds.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+        Ok(kinds)
+    }
+
+    fn count(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        objects: &[(Key<'_>, Object<'_>)],
+        progress: &dyn Progress,
+        kinds: &mut BTreeMap<ObjectKind, KindUsage>,
+    ) -> Result<(), Error> {
+        let mut buffer = Vec::new();
+        for (key, object) in objects {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let value = self.value(store, key.place)?;
+            let found = stored(&value, &mut buffer);
+            let usage = KindUsage {
+                count: 1,
+                bytes: value.len() as u64,
+                managed_bytes: found.managed_bytes,
+                undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
+            };
+            kinds.entry(kind(found, object, cluster)).or_default().add(usage);
+        }
+        Ok(())
+    }
+}
+
+/// What an object is: as its value says, or as its key does.
+fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> ObjectKind {
+    if !found.kind.is_empty() {
+        let (group, version) = found.api_version.split_once('/').unwrap_or(("", &found.api_version));
+        return ObjectKind { group: group.into(), version: version.into(), kind: found.kind, form: found.form };
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (group, kind) = match cluster.resources.of(object) {
+        Some(resource) if !resource.kind.is_empty() => (resource.group.clone(), resource.kind.clone()),
+        _ => (text(object.group), text(object.resource)),
+    };
+    ObjectKind { group, version: String::new(), kind, form: found.form }
+}
+
+impl KindUsage {
+    fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.managed_bytes = self.managed_bytes.saturating_add(other.managed_bytes);
+        self.undecodable = self.undecodable.saturating_add(other.undecodable);
+    }
+}

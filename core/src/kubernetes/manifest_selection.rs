@@ -1,0 +1,150 @@
+//! Which objects are no manifests, because servers and controllers make them themselves.
+
+use super::tree::Node;
+
+/// Why an object is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LeftOut {
+    /// A controller owns it, and makes it again.
+    Owned,
+    /// Each server or namespace makes its own.
+    MadeByServer,
+    /// A token of a ServiceAccount, which is of no use in another cluster.
+    Token,
+    /// What lasts for moments or tells of the old cluster: events, leases, nodes.
+    Passing,
+}
+
+impl LeftOut {
+    /// The reason, as the end of a sentence.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Owned => "a controller owns them and makes them again (--include-owned writes them, too)",
+            Self::MadeByServer => "every cluster makes its own",
+            Self::Token => "tokens of service accounts mean nothing to another cluster",
+            Self::Passing => "they tell of the moment and of the old cluster",
+        }
+    }
+}
+
+/// Types whose objects are left out, whatever is in them: group and plural.
+const PASSING: &[(&str, &str)] = &[
+    ("", "events"),
+    ("", "nodes"),
+    ("", "rangeallocations"),
+    ("apps", "controllerrevisions"),
+    ("certificates.k8s.io", "certificatesigningrequests"),
+    ("coordination.k8s.io", "leasecandidates"),
+    ("coordination.k8s.io", "leases"),
+    ("events.k8s.io", "events"),
+    ("internal.apiserver.k8s.io", "storageversions"),
+    ("networking.k8s.io", "ipaddresses"),
+    ("resource.k8s.io", "resourceslices"),
+    ("storage.k8s.io", "csinodes"),
+    ("storage.k8s.io", "csistoragecapacities"),
+    ("storage.k8s.io", "volumeattachments"),
+];
+
+/// Whether the objects of a type are left out unless the type is named.
+#[must_use]
+pub fn is_passing(group: &str, plural: &str) -> bool {
+    // What API servers keep of themselves beside objects.
+    matches!(plural, "masterleases" | "peerserverleases" | "ranges") || PASSING.contains(&(group, plural))
+}
+
+/// Why an object is left out; none for one that is a manifest. `include_owned` lets those pass that a controller owns.
+#[must_use]
+pub fn left_out(object: &Node<'_>, include_owned: bool) -> Option<LeftOut> {
+    let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
+    let label = |name: &str| text(&["metadata", "labels", name]);
+    let annotation = |name: &str| text(&["metadata", "annotations", name]);
+    let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
+    let is_server_made = match text(&["kind"]) {
+        "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOut::Token),
+        "ConfigMap" => matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt"),
+        "ServiceAccount" => name == "default",
+        "Service" => (namespace, name) == ("default", "kubernetes"),
+        // A kubelet shows its static pods as these.
+        "Pod" => !annotation("kubernetes.io/config.mirror").is_empty(),
+        "Endpoints" => is_of_service(object, namespace, name),
+        "EndpointSlice" => {
+            label("endpointslice.kubernetes.io/managed-by").ends_with(".k8s.io")
+                || (namespace, label("kubernetes.io/service-name")) == ("default", "kubernetes")
+        }
+        "APIService" => !label("kube-aggregator.kubernetes.io/automanaged").is_empty(),
+        "PriorityClass" => name.starts_with("system-"),
+        "ClusterRole" | "ClusterRoleBinding" | "Role" | "RoleBinding" => {
+            label("kubernetes.io/bootstrapping") == "rbac-defaults"
+        }
+        "FlowSchema" | "PriorityLevelConfiguration" => annotation("apf.kubernetes.io/autoupdate-spec") == "true",
+        "ServiceCIDR" => name == "kubernetes",
+        _ => false,
+    };
+    if is_server_made {
+        return Some(LeftOut::MadeByServer);
+    }
+    let owners = object.at(&["metadata", "ownerReferences"]).map(Node::items).unwrap_or_default();
+    let is_owned = owners.iter().any(|owner| owner.get("controller") == Some(&Node::Bool(true)));
+    (is_owned && !include_owned).then_some(LeftOut::Owned)
+}
+
+/// Whether a controller makes these Endpoints of a Service; those that somebody wrote have nobody's mark.
+fn is_of_service(endpoints: &Node<'_>, namespace: &str, name: &str) -> bool {
+    let metadata = |path: &[&str]| endpoints.get("metadata").and_then(|metadata| metadata.at(path));
+    let managers = metadata(&["managedFields"]).map(Node::items).unwrap_or_default();
+    let subsets = endpoints.get("subsets").map(Node::items).unwrap_or_default();
+    let mut addresses = subsets.iter().flat_map(|subset| {
+        ["addresses", "notReadyAddresses"]
+            .into_iter()
+            .flat_map(|list| subset.get(list).map(Node::items).unwrap_or_default())
+    });
+    (namespace, name) == ("default", "kubernetes")
+        || metadata(&["annotations", "endpoints.kubernetes.io/last-change-trigger-time"]).is_some()
+        || metadata(&["labels", "endpoints.kubernetes.io/managed-by"]).is_some()
+        || managers.iter().any(|manager| manager.get("manager").and_then(Node::text) == Some("kube-controller-manager"))
+        || addresses.any(|address| address.get("targetRef").is_some_and(|target| *target != Node::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::tests::parsed;
+    use super::*;
+
+    #[test]
+    fn what_clusters_make_themselves_is_left_out() {
+        for (json, want) in [
+            (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOut::Token)),
+            (r#"{"kind":"Secret","type":"Opaque"}"#, None),
+            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root"}}"#, None),
+            (r#"{"kind":"ServiceAccount","metadata":{"name":"default"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ServiceAccount","metadata":{"name":"web"}}"#, None),
+            (
+                r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"default"}}"#,
+                Some(LeftOut::MadeByServer),
+            ),
+            (r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"shop"}}"#, None),
+            (
+                r#"{"kind":"Endpoints","metadata":{"managedFields":[{"manager":"kube-controller-manager"}]}}"#,
+                Some(LeftOut::MadeByServer),
+            ),
+            (r#"{"kind":"Endpoints","metadata":{"name":"own"},"subsets":[{"addresses":[{"ip":"10.0.0.1"}]}]}"#, None),
+            (
+                r#"{"kind":"Endpoints","subsets":[{"addresses":[{"targetRef":{"kind":"Pod"}}]}]}"#,
+                Some(LeftOut::MadeByServer),
+            ),
+            (
+                r#"{"kind":"ClusterRole","metadata":{"labels":{"kubernetes.io/bootstrapping":"rbac-defaults"}}}"#,
+                Some(LeftOut::MadeByServer),
+            ),
+            (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#, Some(LeftOut::Owned)),
+            (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":false},{}]}}"#, None),
+        ] {
+            assert_eq!(left_out(&parsed(json), false), want, "{json}");
+        }
+        let owned = parsed(r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#);
+        assert_eq!(left_out(&owned, true), None);
+        assert!(is_passing("", "events") && is_passing("", "masterleases") && !is_passing("apps", "deployments"));
+    }
+}

@@ -1,0 +1,156 @@
+//! `etcdsnap kube find`: one object in many snapshots.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use etcdsnap_tests::build::kubernetes::{cluster, deployment};
+use etcdsnap_tests::cli;
+use serde_json::Value;
+
+type Writes = Vec<(&'static str, Option<Vec<u8>>)>;
+
+const WEB: &str = "/registry/deployments/shop/web";
+
+/// Four days of backups: the Deployment comes, stays, changes, and is deleted.
+struct Backups(tempfile::TempDir);
+
+impl Backups {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let other = || ("/registry/configmaps/shop/a", Some(br#"{"kind":"ConfigMap"}"#.to_vec()));
+        let web = |image: &str| (WEB, Some(deployment("shop", "web", 2, image)));
+        let mut writes: Writes = vec![other()];
+        let write = |name: &str, writes: &Writes| fs::write(folder.path().join(name), cluster(writes)).unwrap();
+        write("1-sunday.db", &writes);
+        writes.push(web("nginx:1"));
+        write("2-monday.db", &writes);
+        writes.push(other());
+        write("3-tuesday.db", &writes);
+        writes.push(web("nginx:2"));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&cluster(&writes)).unwrap();
+        fs::write(folder.path().join("4-wednesday.db.gz"), gzip.finish().unwrap()).unwrap();
+        fs::write(folder.path().join("notes.txt"), "nothing\n").unwrap();
+        Self(folder)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// One more, in which the Deployment is deleted.
+    fn deleted(&self) {
+        let other = || ("/registry/configmaps/shop/a", Some(br#"{"kind":"ConfigMap"}"#.to_vec()));
+        let web = (WEB, Some(deployment("shop", "web", 5, "nginx:3")));
+        let writes: Writes = vec![other(), other(), other(), other(), other(), web, (WEB, None)];
+        fs::write(self.at("5-thursday.db"), cluster(&writes)).unwrap();
+    }
+}
+
+fn find(paths: &[&Path], words: &[&str]) -> Output {
+    let mut all: Vec<&std::ffi::OsStr> = vec!["kube".as_ref(), "find".as_ref()];
+    all.extend(paths.iter().map(|path| path.as_os_str()));
+    all.extend(words.iter().map(std::ffi::OsStr::new));
+    cli::run(&all)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn each_snapshot_says_whether_it_has_the_object_and_what_became_of_it() {
+    let backups = Backups::new();
+    backups.deleted();
+    let output = find(&[backups.0.path()], &["deploy/web", "-n", "shop", "-wjson"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<(&str, Option<i64>, Option<&str>)> = lines
+        .iter()
+        .map(|line| (line["object"].as_str().unwrap(), line["modRevision"].as_i64(), line["change"].as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("deleted", Some(8), Some("deleted")),
+            ("there", Some(5), Some("changed")),
+            ("there", Some(3), Some("same")),
+            ("there", Some(3), Some("created")),
+            ("absent", None, None),
+        ]
+    );
+    assert!(lines[1]["file"].as_str().unwrap().ends_with("4-wednesday.db.gz"), "{lines:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("deploy/web in namespace shop is in 3 of 5 snapshots; 1 file is no snapshot."), "{said}");
+    // Files and directories in any order, and the table.
+    let output = find(&[&backups.at("1-sunday.db"), &backups.at("3-tuesday.db")], &["Deployment/web", "-nshop"]);
+    let rows: Vec<Vec<String>> = text(&output.stdout)
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().skip(1).map(str::to_owned).collect())
+        .collect();
+    assert_eq!(
+        (&rows[0][..4], rows[0].last().unwrap().as_str()),
+        (&["4", "-", "there", "3"].map(String::from)[..], "created")
+    );
+    assert_eq!(rows[1], ["2", "-", "absent", "-", "-", "-"]);
+}
+
+#[test]
+fn the_last_state_comes_from_the_newest_file_that_has_it() {
+    let backups = Backups::new();
+    let last = |words: &[&str]| find(&[backups.0.path()], &[&["deploy/web", "-n", "shop", "--last"], words].concat());
+    let output = last(&[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let yaml = text(&output.stdout);
+    assert!(yaml.starts_with("apiVersion: apps/v1\nkind: Deployment\n") && yaml.contains("image: nginx:2"), "{yaml}");
+    assert!(yaml.contains("resourceVersion: \"5\"") && !yaml.contains("managedFields"), "{yaml}");
+    assert!(text(&last(&["--show-managed-fields"]).stdout).contains("managedFields"));
+    assert!(text(&output.stderr).contains("4-wednesday.db.gz: as written at revision 5."), "{output:?}");
+    // A file in which it is deleted still knows its last state.
+    backups.deleted();
+    let output = last(&[]);
+    assert!(text(&output.stdout).contains("image: nginx:3"), "{output:?}");
+    assert!(text(&output.stderr).contains("revision 7, before its deletion at revision 8."), "{output:?}");
+}
+
+#[test]
+fn secrets_stay_hidden_and_custom_types_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    let definition = br#"{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Cluster","names":{"plural":"widgets","kind":"Widget","shortNames":["wd"]}}}"#;
+    let secret = br#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","namespace":"default"},"data":{"p":"aHVudGVyMg=="}}"#;
+    let writes: Writes = vec![
+        ("/registry/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com", Some(definition.to_vec())),
+        ("/registry/example.com/widgets/w", Some(br#"{"kind":"Widget","metadata":{"name":"w"}}"#.to_vec())),
+        ("/registry/secrets/default/s", Some(secret.to_vec())),
+    ];
+    fs::write(&file, cluster(&writes)).unwrap();
+    let output = find(&[&file], &["wd/w"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let hidden = find(&[&file], &["secret/s", "--last"]);
+    assert!(text(&hidden.stdout).contains("hidden") && !text(&hidden.stdout).contains("aHVudGVyMg"), "{hidden:?}");
+    let shown = find(&[&file], &["secret/s", "--last", "--show-secrets"]);
+    assert!(text(&shown.stdout).contains("p: aHVudGVyMg=="), "{shown:?}");
+}
+
+#[test]
+fn what_is_not_found_is_told() {
+    let backups = Backups::new();
+    for (words, code, with) in [
+        (&["deploy/web"][..], 1, "deploy/web in namespace default is in 0 of 4 snapshots"),
+        (&["deploy/none", "--last"], 1, "is in 0 of 4 snapshots"),
+        (&["gadget/web"], 2, "no type of objects in these snapshots is called gadget"),
+        (&["deploy"], 2, "deploy is not TYPE/NAME"),
+        (&["all/web"], 2, "all/web is not TYPE/NAME"),
+    ] {
+        let output = find(&[backups.0.path()], words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}");
+        assert!(text(&output.stderr).contains(with), "{words:?}: {output:?}");
+    }
+    let output = find(&[&backups.at("1-sunday.db"), &backups.at("none.db")], &["cm/a", "-nshop"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stdout).contains("there"), "{output:?}");
+}
