@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use etcdsnap::core::kubernetes::manifest::FIELDS;
+use etcdsnap::core::kubernetes::manifest_fields::FIELDS;
 
 use super::args_kube::KubeFileArgs;
 use super::exit;

@@ -3,49 +3,9 @@
 //! What servers and controllers set, and what only the old cluster could mean, is taken out: a server refuses an object with a `resourceVersion` or a `uid` of its own, server-side apply one with
 //! `managedFields`, and an owner's uid is that of an object that is gone, so that the garbage collector would remove what names it. What single kinds have of that kind: `manifest_kinds`.
 
+use super::manifest_fields::{Keep, take_empty};
 use super::manifest_kinds;
 use super::tree::Node;
-
-/// Fields that are taken out unless they are to be kept, by the names under which [`Keep`] takes them.
-pub const FIELDS: &[&str] = &[
-    "uid",
-    "resourceVersion",
-    "managedFields",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "selfLink",
-    "ownerReferences",
-    "status",
-    "clusterIP",
-    "nodePort",
-    "nodeName",
-    "priority",
-    "tokenVolumes",
-    "bindings",
-    "claimRef",
-    "jobSelector",
-];
-
-/// Which of [`FIELDS`] stay.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keep {
-    names: Vec<String>,
-}
-
-impl Keep {
-    /// Those of these names; names that are none of [`FIELDS`] mean nothing.
-    #[must_use]
-    pub fn these(names: &[String]) -> Self {
-        Self { names: names.to_vec() }
-    }
-
-    /// Whether a field stays.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|kept| kept == name)
-    }
-}
 
 /// Takes out of an object what keeps it from being applied again.
 pub fn clean(object: &mut Node<'_>, keep: &Keep) {
@@ -79,26 +39,9 @@ pub fn clean(object: &mut Node<'_>, keep: &Keep) {
     }
 }
 
-/// Takes a member out that is an empty list or object, or null.
-pub(super) fn take_empty(node: &mut Node<'_>, name: &str) {
-    let is_empty = match node.get(name) {
-        Some(Node::Array(items)) => items.is_empty(),
-        Some(Node::Object(members)) => members.is_empty(),
-        Some(Node::Null) => true,
-        _ => false,
-    };
-    if is_empty {
-        node.take(name);
-    }
-}
-
-/// The member at the end of a path, to be changed.
-pub(super) fn at_mut<'n, 'a>(node: &'n mut Node<'a>, path: &[&str]) -> Option<&'n mut Node<'a>> {
-    path.iter().try_fold(node, |node, name| node.get_mut(name))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::manifest_fields::FIELDS;
     use super::super::{json::JsonText, raw_json, tree::Builder};
     use super::*;
 

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::manifest::{Keep, at_mut, take_empty};
+use super::manifest_fields::{Keep, at_mut, take_empty};
 use super::raw_json;
 use super::tree::{Builder, Node};
 

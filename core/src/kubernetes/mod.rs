@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod go_numbers;
 pub mod json;
 pub mod manifest;
+pub mod manifest_fields;
 mod manifest_kinds;
 pub mod manifest_selection;
 pub mod names;
