@@ -28,7 +28,13 @@ export interface LostHistory {
   unreadable: RevisionRange[];
   keys: string[];
   keyCount: bigint;
-  prefixes: { prefix: string; keys: bigint }[];
+  prefixes: LostPrefix[];
+}
+
+/** Keys that are affected, by what their names begin with. */
+export interface LostPrefix {
+  prefix: string;
+  keys: bigint;
 }
 
 /** One thing that is wrong, and where. */

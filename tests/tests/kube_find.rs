@@ -154,3 +154,23 @@ fn what_is_not_found_is_told() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stdout).contains("there"), "{output:?}");
 }
+
+/// In a damaged file nobody knows whether the object is there, so it is called neither absent nor deleted.
+#[test]
+fn a_damaged_file_does_not_say_that_an_object_is_gone() {
+    let backups = Backups::new();
+    let mut file = fs::read(backups.at("3-tuesday.db")).unwrap();
+    let page = (2..file.len() / 4096).rev().find(|page| {
+        let bytes = &file[page * 4096..(page + 1) * 4096];
+        bytes[8] == 2 && bytes.windows(WEB.len()).any(|part| part == WEB.as_bytes())
+    });
+    let page = page.expect("a leaf with the Deployment");
+    file[page * 4096 + 8] = 0x40;
+    fs::write(backups.at("9-damaged.db"), &file).unwrap();
+    let output = find(&[&backups.at("2-monday.db"), &backups.at("9-damaged.db")], &["deploy/web", "-n", "shop", "-w", "json"]);
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let damaged = lines.iter().find(|line| line["file"].as_str().unwrap().ends_with("9-damaged.db")).unwrap();
+    assert_eq!((&damaged["object"], &damaged["damaged"]), (&"unknown".into(), &true.into()), "{damaged}");
+    assert!(lines.iter().all(|line| line["change"] != "deleted"), "{lines:?}");
+    assert_eq!(output.status.code(), Some(1));
+}

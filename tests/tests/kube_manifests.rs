@@ -147,7 +147,7 @@ fn a_namespace_comes_out_clean_and_in_order() {
     assert!(stream.contains("replicas: 2") && stream.contains("image: nginx:1.27"), "{stream}");
     assert!(stream.contains("apiVersion: apiextensions.k8s.io/v1\n"), "{stream}");
     for line in [
-        "Left out: replicasets 1: a controller owns them",
+        "Left out: replicasets 1: their owner is in the snapshot",
         "Left out: secrets 2: their values are hidden",
         "configmaps 1, endpoints 1, serviceaccounts 1: every cluster makes its own",
         "apply it twice, or write a directory",
@@ -195,6 +195,78 @@ fn types_and_what_is_asked_for_besides() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no deployment.apps/none"));
     assert_eq!(shop.run(&["deploy", "--keep", "colour"]).status.code(), Some(2));
     assert_eq!(shop.run(&["deploy", "svc/web"]).status.code(), Some(2));
+}
+
+/// A snapshot of these objects, by what stands behind `/registry/` in their keys.
+fn of_objects(objects: &[(&str, &str)]) -> Shop {
+    let writes: Vec<(String, Option<Vec<u8>>)> =
+        objects.iter().map(|(path, json)| (format!("/registry/{path}"), Some(json.as_bytes().to_vec()))).collect();
+    let writes: Vec<(&str, Option<Vec<u8>>)> = writes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    fs::write(&file, cluster(&writes)).unwrap();
+    Shop { folder, file }
+}
+
+#[test]
+fn what_nobody_makes_again_is_written() {
+    let shop = of_objects(&[
+        (
+            "replicasets/shop/orphan",
+            r#"{"kind":"ReplicaSet","apiVersion":"apps/v1","metadata":{"name":"orphan","namespace":"shop","ownerReferences":[{"kind":"Deployment","name":"gone","uid":"x","controller":true}]}}"#,
+        ),
+        (
+            "serviceaccounts/shop/default",
+            r#"{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"default","namespace":"shop"},"imagePullSecrets":[{"name":"pull"}]}"#,
+        ),
+        (
+            "configmaps/shop/kube-root-ca.crt",
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"kube-root-ca.crt","namespace":"shop"}}"#,
+        ),
+    ]);
+    assert_eq!(names(&shop.said(&["-n", "shop"]).0), ["ServiceAccount/default", "ReplicaSet/orphan"]);
+    let named = shop.said(&["cm/kube-root-ca.crt", "-n", "shop"]).0;
+    assert_eq!(names(&named), ["ConfigMap/kube-root-ca.crt"], "what is named is wanted");
+}
+
+/// Whoever may write one key of etcd must not get a role bound by whoever applies the manifests.
+#[test]
+fn a_body_under_the_key_of_another_object_is_not_written() {
+    let shop = of_objects(&[
+        (
+            "configmaps/shop/crb",
+            r#"{"kind":"ClusterRoleBinding","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"crb"}}"#,
+        ),
+        (
+            "configmaps/shop/elsewhere",
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"elsewhere","namespace":"kube-system"}}"#,
+        ),
+        (
+            "configmaps/shop/list",
+            r#"{"kind":"List","apiVersion":"v1","metadata":{"name":"list","namespace":"shop"},"items":[{"kind":"Secret","data":{"p":"aHVudGVyMg=="}}]}"#,
+        ),
+        (
+            "deployments/shop/web",
+            r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"Xeb","namespace":"shop"}}"#,
+        ),
+        (
+            "configmaps/shop/good",
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"good","namespace":"shop"}}"#,
+        ),
+    ]);
+    let output = shop.run(&["-n", "shop", "-o", shop.folder.path().join("out").to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let readme = fs::read_to_string(shop.folder.path().join("out/README.md")).unwrap();
+    for name in ["configmaps/crb in shop", "configmaps/elsewhere in shop", "configmaps/list in shop", "deployments/web in shop"] {
+        assert!(said.contains(name) && readme.contains(name), "{name}: {said}\n{readme}");
+    }
+    let written = fs::read_dir(shop.folder.path().join("out/objects")).unwrap().count();
+    assert_eq!(written, 1);
+    let shown = cli::run(&["kube", "get", shop.file.to_str().unwrap(), "cm", "-n", "shop", "-o", "yaml"]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("aHVudGVyMg"));
+    let shown = cli::run(&["get", shop.file.to_str().unwrap(), "/registry/configmaps/shop/list"]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("aHVudGVyMg"));
 }
 
 fn files(folder: &Path) -> Vec<String> {

@@ -84,7 +84,7 @@ pub struct GetArgs {
     /// The value's bytes and nothing else, of a Kubernetes object too
     #[arg(long)]
     pub raw: bool,
-    /// The value without the key
+    /// The value without the key, as it is stored, and a line break
     #[arg(long)]
     pub print_value_only: bool,
     /// Values of Kubernetes secrets, too

@@ -27,6 +27,23 @@ pub fn conceal(object: &mut Node<'_>) {
     }
 }
 
+/// The same for an object under any key, where its own kind says that it is a Secret, or a list with Secrets in it. An API server leaves none there; whoever writes to etcd can.
+pub fn conceal_by_kind(object: &mut Node<'_>) {
+    match object.get("kind").and_then(Node::text) {
+        Some("Secret") => return conceal(object),
+        Some("SecretList") => {
+            if let Some(Node::Array(items)) = object.get_mut("items") {
+                items.iter_mut().for_each(|item| *item = hidden());
+            }
+        }
+        _ => {}
+    }
+    if let Some(Node::Array(items)) = object.get_mut("items") {
+        let secrets = items.iter_mut().filter(|item| item.get("kind").and_then(Node::text) == Some("Secret"));
+        secrets.for_each(conceal);
+    }
+}
+
 fn conceal_members(node: &mut Node<'_>) {
     match node {
         Node::Object(members) => members.iter_mut().for_each(|(_, value)| *value = hidden()),
@@ -63,5 +80,23 @@ mod tests {
             assert!(!text.contains("S3CRET") && text.contains("hidden"), "{text}");
         }
         assert!(concealed(secret).contains(r#""data":{"p":"(hidden: --show-secrets)"}"#));
+    }
+
+    #[test]
+    fn a_secret_under_another_key_is_hidden_by_its_kind() {
+        for json in [
+            r#"{"kind":"Secret","data":{"p":"S3CRET"}}"#,
+            r#"{"kind":"SecretList","items":[{"data":{"p":"S3CRET"}}]}"#,
+            r#"{"kind":"List","items":[{"kind":"Secret","data":{"p":"S3CRET"}}]}"#,
+        ] {
+            let mut builder = Builder::default();
+            raw_json::read(json.as_bytes(), &mut builder).unwrap();
+            let mut node = builder.finish();
+            conceal_by_kind(&mut node);
+            let mut text = JsonText::default();
+            node.print(&mut text);
+            let text = String::from_utf8(text.finish()).unwrap();
+            assert!(!text.contains("S3CRET") && text.contains("hidden"), "{text}");
+        }
     }
 }

@@ -20,7 +20,7 @@ impl LeftOut {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Owned => "a controller owns them and makes them again (--include-owned writes them, too)",
+            Self::Owned => "their owner is in the snapshot and makes them again (--include-owned writes them, too)",
             Self::MadeByServer => "every cluster makes its own",
             Self::Token => "tokens of service accounts mean nothing to another cluster",
             Self::Passing => "they tell of the moment and of the old cluster",
@@ -53,9 +53,9 @@ pub fn is_passing(group: &str, plural: &str) -> bool {
     matches!(plural, "masterleases" | "peerserverleases" | "ranges") || PASSING.contains(&(group, plural))
 }
 
-/// Why an object is left out; none for one that is a manifest. `include_owned` lets those pass that a controller owns.
+/// Why an object is left out; none for one that is a manifest. `is_there` says of an owner, by kind and name, whether it is there to make the object again.
 #[must_use]
-pub fn left_out(object: &Node<'_>, include_owned: bool) -> Option<LeftOut> {
+pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOut> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     let label = |name: &str| text(&["metadata", "labels", name]);
     let annotation = |name: &str| text(&["metadata", "annotations", name]);
@@ -63,7 +63,7 @@ pub fn left_out(object: &Node<'_>, include_owned: bool) -> Option<LeftOut> {
     let is_server_made = match text(&["kind"]) {
         "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOut::Token),
         "ConfigMap" => matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt"),
-        "ServiceAccount" => name == "default",
+        "ServiceAccount" => name == "default" && !is_changed_account(object),
         "Service" => (namespace, name) == ("default", "kubernetes"),
         // A kubelet shows its static pods as these.
         "Pod" => !annotation("kubernetes.io/config.mirror").is_empty(),
@@ -85,8 +85,43 @@ pub fn left_out(object: &Node<'_>, include_owned: bool) -> Option<LeftOut> {
         return Some(LeftOut::MadeByServer);
     }
     let owners = object.at(&["metadata", "ownerReferences"]).map(Node::items).unwrap_or_default();
-    let is_owned = owners.iter().any(|owner| owner.get("controller") == Some(&Node::Bool(true)));
-    (is_owned && !include_owned).then_some(LeftOut::Owned)
+    let is_owned = owners.iter().any(|owner| {
+        let text = |name: &str| owner.get(name).and_then(Node::text).unwrap_or_default();
+        owner.get("controller") == Some(&Node::Bool(true)) && is_there(text("kind"), text("name"))
+    });
+    is_owned.then_some(LeftOut::Owned)
+}
+
+/// Whether a token, which is left out even where it is named.
+#[must_use]
+pub fn is_token(object: &Node<'_>) -> bool {
+    left_out(object, |_, _| false) == Some(LeftOut::Token)
+}
+
+/// Whether somebody changed an account that each namespace has: pull secrets, labels and annotations are theirs.
+fn is_changed_account(account: &Node<'_>) -> bool {
+    let has = |path: &[&str]| match account.at(path) {
+        Some(Node::Array(items)) => !items.is_empty(),
+        Some(Node::Object(members)) => !members.is_empty(),
+        _ => false,
+    };
+    has(&["imagePullSecrets"]) || has(&["metadata", "labels"]) || has(&["metadata", "annotations"])
+}
+
+/// What of an object contradicts the key under which it stands, as no API server leaves it; none when they agree. `kind` is that of the key's type, or empty where it is not known.
+/// An object without a namespace is in that of its key.
+#[must_use]
+pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: &[u8], name: &[u8]) -> Option<&'static str> {
+    let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
+    if !kind.is_empty() && text(&["kind"]) != kind {
+        Some("kind")
+    } else if text(&["metadata", "name"]).as_bytes() != name {
+        Some("name")
+    } else if ![b"", namespace].contains(&text(&["metadata", "namespace"]).as_bytes()) {
+        Some("namespace")
+    } else {
+        None
+    }
 }
 
 /// Whether a controller makes these Endpoints of a Service; those that somebody wrote have nobody's mark.
@@ -141,10 +176,27 @@ mod tests {
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#, Some(LeftOut::Owned)),
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":false},{}]}}"#, None),
         ] {
-            assert_eq!(left_out(&parsed(json), false), want, "{json}");
+            assert_eq!(left_out(&parsed(json), |_, _| true), want, "{json}");
         }
         let owned = parsed(r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#);
-        assert_eq!(left_out(&owned, true), None);
+        assert_eq!(left_out(&owned, |_, _| false), None);
+        let account = parsed(r#"{"kind":"ServiceAccount","metadata":{"name":"default"},"imagePullSecrets":[{"name":"pull"}]}"#);
+        assert_eq!(left_out(&account, |_, _| true), None);
         assert!(is_passing("", "events") && is_passing("", "masterleases") && !is_passing("apps", "deployments"));
+    }
+
+    #[test]
+    fn a_body_under_the_key_of_another_object_is_noticed() {
+        let object = parsed(r#"{"kind":"ConfigMap","metadata":{"name":"web","namespace":"shop"}}"#);
+        for (kind, namespace, name, want) in [
+            ("ConfigMap", "shop", "web", None),
+            ("", "shop", "web", None),
+            ("Secret", "shop", "web", Some("kind")),
+            ("ConfigMap", "shop", "other", Some("name")),
+            ("ConfigMap", "kube-system", "web", Some("namespace")),
+            ("ConfigMap", "", "web", Some("namespace")),
+        ] {
+            assert_eq!(contradicts_key(&object, kind, namespace.as_bytes(), name.as_bytes()), want);
+        }
     }
 }

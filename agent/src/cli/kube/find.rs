@@ -103,7 +103,7 @@ fn rows(read: &[Read<'_>]) -> Vec<Vec<String>> {
             printable_path(&one.path),
             answer.revision.to_string(),
             answer.taken.map_or_else(|| "-".into(), |taken| rfc3339(taken, None)),
-            standing(answer.state.as_ref()).into(),
+            standing(answer).into(),
             modified,
             bytes,
             change(read, number).unwrap_or("-").into(),
@@ -112,19 +112,23 @@ fn rows(read: &[Read<'_>]) -> Vec<Vec<String>> {
     read.iter().enumerate().map(row).collect()
 }
 
-/// Whether the object is there.
-fn standing(state: Option<&ObjectState>) -> &'static str {
-    match state {
+/// Whether the object is there. Nobody knows where it is not found in a damaged file.
+fn standing(answer: &ObjectAnswer) -> &'static str {
+    match &answer.state {
+        None if answer.lost.places > 0 => "unknown",
         None => "absent",
         Some(state) if state.is_deleted() => "deleted",
         Some(_) => "there",
     }
 }
 
-/// What became of the object since the snapshot before, which stands behind; none for the oldest.
+/// What became of the object since the snapshot before, which stands behind; none for the oldest, and where one of the two does not tell.
 fn change(read: &[Read<'_>], number: usize) -> Option<&'static str> {
-    let value =
-        |number: usize| read.get(number).map(|(_, answer)| answer.state.as_ref().and_then(|state| state.sha256));
+    let value = |number: usize| {
+        let (_, answer) = read.get(number)?;
+        let is_known = answer.state.is_some() || answer.lost.places == 0;
+        is_known.then(|| answer.state.as_ref().and_then(|state| state.sha256))
+    };
     Some(match (value(number.checked_add(1)?)?, value(number)?) {
         (None, None) => "absent in both",
         (None, Some(_)) => "created",
@@ -148,7 +152,10 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
         if let Some(taken) = answer.taken {
             object.insert("taken".into(), rfc3339(taken, None).into());
         }
-        object.insert("object".into(), standing(answer.state.as_ref()).into());
+        object.insert("object".into(), standing(answer).into());
+        if answer.lost.places > 0 {
+            object.insert("damaged".into(), true.into());
+        }
         if let Some(state) = &answer.state {
             object.insert("modRevision".into(), state.mod_revision.into());
             if !state.is_deleted() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::number::counted;
 use etcdsnap::printable;
@@ -16,6 +17,12 @@ pub const FORGOTTEN: &str =
 /// Why objects are left out that cannot be read.
 pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
 
+/// Why objects are left out whose body is that of another one.
+pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
+
+/// Reasons for which a person must know every single name.
+const NAMED: &[&str] = &[FORGOTTEN, UNREADABLE, MISPLACED];
+
 /// Counts by type.
 type Counts = BTreeMap<String, u64>;
 
@@ -25,6 +32,9 @@ pub struct Report {
     written: Counts,
     /// By reason.
     left_out: BTreeMap<&'static str, Counts>,
+    /// Those that are named, in a line each.
+    names: Vec<String>,
+    is_damaged: bool,
     undefined: Vec<String>,
     /// Claims whose volume is not written, and the first of these volumes.
     volumes: (u64, Option<String>),
@@ -37,8 +47,18 @@ impl Report {
     }
 
     /// Counts an object that was not.
-    pub fn leave_out(&mut self, resource: &Resource, reason: &'static str) {
+    pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
         count(self.left_out.entry(reason).or_default(), resource);
+        if NAMED.contains(&reason) {
+            let [namespace, name] = [object.namespace, object.name].map(String::from_utf8_lossy);
+            let within = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
+            self.names.push(printable(&format!("{}/{name}{within}", resource.plural)));
+        }
+    }
+
+    /// Says whether the snapshot is damaged, so that objects may be missing.
+    pub fn damaged(&mut self, is_damaged: bool) {
+        self.is_damaged = is_damaged;
     }
 
     /// Types of which there are objects and no definitions.
@@ -66,6 +86,12 @@ impl Report {
     pub fn left_out_lines(&self) -> Vec<String> {
         let mut lines: Vec<String> =
             self.left_out.iter().map(|(reason, counts)| format!("Left out: {}: {reason}.", text(counts))).collect();
+        if self.is_damaged {
+            lines.insert(0, "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names.".into());
+        }
+        if !self.names.is_empty() {
+            lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));
+        }
         if !self.undefined.is_empty() {
             lines.push(format!(
                 "No definition is in the snapshot for {}: the cluster must have one before their objects can be applied.",

@@ -7,7 +7,7 @@ use etcdsnap::core::kubernetes::apply_order::rank;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
-use etcdsnap::core::kubernetes::manifest_selection::{is_passing, left_out};
+use etcdsnap::core::kubernetes::manifest_selection::{contradicts_key, is_passing, is_token, left_out};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::tree::Node;
@@ -46,6 +46,8 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let last = last_states(&snapshot, &store, &items, revision, &bar)?;
     let mut report = Report::default();
+    report.damaged(cluster.lost.places > 0);
+    let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keep = Keep::these(&args.keep);
     let mut values = ValueReader::new(args.show_secrets);
     writer.expect(
@@ -58,23 +60,33 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             return Err(Error::Cancelled.into());
         }
         if is_secret(item.key.key) && !args.show_secrets {
-            report.leave_out(item.resource, manifest_report::SECRET);
+            report.leave_out(item.resource, &item.object, manifest_report::SECRET);
             continue;
         }
         let Some((place, revision)) = state(&item.key, &last) else {
-            report.leave_out(item.resource, manifest_report::FORGOTTEN);
+            report.leave_out(item.resource, &item.object, manifest_report::FORGOTTEN);
             continue;
         };
         let value = snapshot.value(&store, place)?;
         let version = revision.to_string();
         let options = Options { resource_version: Some(&version), ..Options::default() };
         let Some(mut node) = values.whole(item.key.key, &value, options) else {
-            report.leave_out(item.resource, manifest_report::UNREADABLE);
+            report.leave_out(item.resource, &item.object, manifest_report::UNREADABLE);
             continue;
         };
+        if contradicts_key(&node, &item.resource.kind, item.object.namespace, item.object.name).is_some() {
+            report.leave_out(item.resource, &item.object, manifest_report::MISPLACED);
+            exit = exit.max(Exit::Damage);
+            continue;
+        }
         // A definition that an operator owns is needed all the same by what it defines.
-        if let Some(why) = left_out(&node, args.include_owned || item.is_needed) {
-            report.leave_out(item.resource, why.reason());
+        let is_there = |kind: &str, name: &str| {
+            !args.include_owned && !item.is_needed && owners.has(kind, item.object.namespace, name)
+        };
+        // What is named is wanted, whoever makes it, but for a token that nobody can use.
+        let is_wanted = scope.names(&item.object, item.resource) && !is_token(&node);
+        if let Some(why) = left_out(&node, is_there).filter(|_| !is_wanted) {
+            report.leave_out(item.resource, &item.object, why.reason());
             continue;
         }
         manifest::clean(&mut node, &keep);
@@ -151,6 +163,12 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether an object is asked for by its own name.
+    fn names(&self, object: &Object<'_>, resource: &Resource) -> bool {
+        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource == resource);
+        wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
+    }
+
     /// Says which of the objects that were named are not there; the exit code.
     fn missing(&self, items: &[Item<'_>]) -> Exit {
         let mut exit = Exit::Done;
@@ -168,6 +186,27 @@ impl<'a> Scope<'a> {
             }
         }
         exit
+    }
+}
+
+/// The objects that can own others: by kind, namespace and name.
+struct Owners(HashSet<(String, Vec<u8>, Vec<u8>)>);
+
+impl Owners {
+    /// Those that live; those that are deleted, too, where the last states of both are written.
+    fn of(cluster: &Cluster, deleted: bool) -> Result<Self, etcdsnap::core::Error> {
+        let all = cluster.objects(|key, _| deleted || !key.deleted)?;
+        let owner = |(_, object): (Key<'_>, Object<'_>)| {
+            let kind = cluster.resources.of(&object)?.kind.clone();
+            Some((kind, object.namespace.to_vec(), object.name.to_vec()))
+        };
+        Ok(Self(all.into_iter().filter_map(owner).collect()))
+    }
+
+    /// Whether there is one that can own an object of a namespace: in the same, or of the whole cluster.
+    fn has(&self, kind: &str, namespace: &[u8], name: &str) -> bool {
+        let has = |namespace: &[u8]| self.0.contains(&(kind.to_owned(), namespace.to_vec(), name.as_bytes().to_vec()));
+        has(namespace) || has(b"")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Objects out of values, as they are shown.
 
-use etcdsnap::core::kubernetes::conceal::conceal;
+use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
 use etcdsnap::core::kubernetes::tree::Node;
@@ -63,8 +63,8 @@ impl ValueReader {
     }
 
     fn hide(&self, key: &[u8], node: &mut Node<'_>) {
-        if !self.show_secrets && is_secret(key) {
-            conceal(node);
+        if !self.show_secrets {
+            if is_secret(key) { conceal(node) } else { conceal_by_kind(node) }
         }
     }
 

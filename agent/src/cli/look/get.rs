@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::cli::render::number::counted;
+use etcdsnap::core::kubernetes::conceal::conceal_by_kind;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::tree::Node;
@@ -72,7 +73,8 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
             "Send it to a file or another program (--raw > FILE), or leave --raw out.",
         ));
     }
-    if !args.raw && !args.hex && print_object(args, &key, state.revision.main, &value)? {
+    let as_stored = args.raw || args.hex || args.print_value_only;
+    if !as_stored && print_object(args, &key, state.revision.main, &value)? {
         return Ok(exit);
     }
     let mut lines = Lines::new();
@@ -94,7 +96,10 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
 fn print_object(args: &GetArgs, key: &[u8], revision: i64, value: &[u8]) -> Result<bool, Failure> {
     let version = revision.to_string();
     let options = Options { resource_version: Some(&version), ..Options::default() };
-    let Ok((node, remarks)) = object::tree(value, options) else { return Ok(false) };
+    let Ok((mut node, remarks)) = object::tree(value, options) else { return Ok(false) };
+    if !args.show_secrets {
+        conceal_by_kind(&mut node);
+    }
     let names_itself = |name| node.get(name).and_then(Node::text).is_some_and(|text| !text.is_empty());
     if !names_itself("kind") || !names_itself("apiVersion") {
         return Ok(false);
@@ -103,9 +108,7 @@ fn print_object(args: &GetArgs, key: &[u8], revision: i64, value: &[u8]) -> Resu
         output::warn(&format!("{}: {sentence}", bytes::key(key)));
     }
     let mut lines = Lines::new();
-    if !args.print_value_only {
-        lines.write(format!("# {}\n", bytes::key(key)).as_bytes())?;
-    }
+    lines.write(format!("# {}\n", bytes::key(key)).as_bytes())?;
     lines.write(to_yaml(&node).as_bytes())?;
     lines.finish()?;
     Ok(true)
