@@ -167,7 +167,8 @@ fn a_damaged_file_does_not_say_that_an_object_is_gone() {
     let page = page.expect("a leaf with the Deployment");
     file[page * 4096 + 8] = 0x40;
     fs::write(backups.at("9-damaged.db"), &file).unwrap();
-    let output = find(&[&backups.at("2-monday.db"), &backups.at("9-damaged.db")], &["deploy/web", "-n", "shop", "-w", "json"]);
+    let output =
+        find(&[&backups.at("2-monday.db"), &backups.at("9-damaged.db")], &["deploy/web", "-n", "shop", "-w", "json"]);
     let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let damaged = lines.iter().find(|line| line["file"].as_str().unwrap().ends_with("9-damaged.db")).unwrap();
     assert_eq!((&damaged["object"], &damaged["damaged"]), (&"unknown".into(), &true.into()), "{damaged}");

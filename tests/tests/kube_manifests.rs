@@ -201,7 +201,8 @@ fn types_and_what_is_asked_for_besides() {
 fn of_objects(objects: &[(&str, &str)]) -> Shop {
     let writes: Vec<(String, Option<Vec<u8>>)> =
         objects.iter().map(|(path, json)| (format!("/registry/{path}"), Some(json.as_bytes().to_vec()))).collect();
-    let writes: Vec<(&str, Option<Vec<u8>>)> = writes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let writes: Vec<(&str, Option<Vec<u8>>)> =
+        writes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shop.db");
     fs::write(&file, cluster(&writes)).unwrap();
@@ -258,7 +259,9 @@ fn a_body_under_the_key_of_another_object_is_not_written() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let readme = fs::read_to_string(shop.folder.path().join("out/README.md")).unwrap();
-    for name in ["configmaps/crb in shop", "configmaps/elsewhere in shop", "configmaps/list in shop", "deployments/web in shop"] {
+    for name in
+        ["configmaps/crb in shop", "configmaps/elsewhere in shop", "configmaps/list in shop", "deployments/web in shop"]
+    {
         assert!(said.contains(name) && readme.contains(name), "{name}: {said}\n{readme}");
     }
     let written = fs::read_dir(shop.folder.path().join("out/objects")).unwrap().count();

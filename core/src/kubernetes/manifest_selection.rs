@@ -180,7 +180,8 @@ mod tests {
         }
         let owned = parsed(r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#);
         assert_eq!(left_out(&owned, |_, _| false), None);
-        let account = parsed(r#"{"kind":"ServiceAccount","metadata":{"name":"default"},"imagePullSecrets":[{"name":"pull"}]}"#);
+        let account =
+            parsed(r#"{"kind":"ServiceAccount","metadata":{"name":"default"},"imagePullSecrets":[{"name":"pull"}]}"#);
         assert_eq!(left_out(&account, |_, _| true), None);
         assert!(is_passing("", "events") && is_passing("", "masterleases") && !is_passing("apps", "deployments"));
     }

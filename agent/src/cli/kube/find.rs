@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special::rfc3339;
-use etcdsnap::{
-    Found, ObjectAnswer, ObjectName, ObjectState, Snapshot, find_object, printable, printable_path, put_path,
-};
+use etcdsnap::{Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path};
 use serde_json::Map;
 
 use super::object_writer::ObjectWriter;

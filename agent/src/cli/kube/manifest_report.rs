@@ -87,7 +87,11 @@ impl Report {
         let mut lines: Vec<String> =
             self.left_out.iter().map(|(reason, counts)| format!("Left out: {}: {reason}.", text(counts))).collect();
         if self.is_damaged {
-            lines.insert(0, "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names.".into());
+            lines.insert(
+                0,
+                "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names."
+                    .into(),
+            );
         }
         if !self.names.is_empty() {
             lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));

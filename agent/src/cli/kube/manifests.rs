@@ -165,7 +165,7 @@ impl<'a> Scope<'a> {
 
     /// Whether an object is asked for by its own name.
     fn names(&self, object: &Object<'_>, resource: &Resource) -> bool {
-        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource == resource);
+        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource == *resource);
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
