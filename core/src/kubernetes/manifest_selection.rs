@@ -109,15 +109,17 @@ fn is_changed_account(account: &Node<'_>) -> bool {
 }
 
 /// What of an object contradicts the key under which it stands, as no API server leaves it; none when they agree. `kind` is that of the key's type, or empty where it is not known.
-/// An object without a namespace is in that of its key.
+/// `namespace` is none for a type without namespaces; an object without one is in that of its key.
 #[must_use]
-pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: &[u8], name: &[u8]) -> Option<&'static str> {
+pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: Option<&[u8]>, name: &[u8]) -> Option<&'static str> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     if !kind.is_empty() && text(&["kind"]) != kind {
         Some("kind")
     } else if text(&["metadata", "name"]).as_bytes() != name {
         Some("name")
-    } else if ![b"", namespace].contains(&text(&["metadata", "namespace"]).as_bytes()) {
+    } else if namespace
+        .is_some_and(|namespace| ![b"", namespace].contains(&text(&["metadata", "namespace"]).as_bytes()))
+    {
         Some("namespace")
     } else {
         None
@@ -197,7 +199,7 @@ mod tests {
             ("ConfigMap", "kube-system", "web", Some("namespace")),
             ("ConfigMap", "", "web", Some("namespace")),
         ] {
-            assert_eq!(contradicts_key(&object, kind, namespace.as_bytes(), name.as_bytes()), want);
+            assert_eq!(contradicts_key(&object, kind, Some(namespace.as_bytes()), name.as_bytes()), want);
         }
     }
 }

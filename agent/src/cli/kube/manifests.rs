@@ -74,7 +74,8 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             report.leave_out(item.resource, &item.object, manifest_report::UNREADABLE);
             continue;
         };
-        if contradicts_key(&node, &item.resource.kind, item.object.namespace, item.object.name).is_some() {
+        let namespace = item.resource.namespaced.then_some(item.object.namespace);
+        if contradicts_key(&node, &item.resource.kind, namespace, item.object.name).is_some() {
             report.leave_out(item.resource, &item.object, manifest_report::MISPLACED);
             exit = exit.max(Exit::Damage);
             continue;
