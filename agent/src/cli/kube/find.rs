@@ -1,6 +1,5 @@
 //! `etcdsnap kube find PATH… TYPE/NAME`
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use etcdsnap::core::kubernetes::decode::Options;
@@ -8,8 +7,9 @@ use etcdsnap::core::kubernetes::special::rfc3339;
 use etcdsnap::{Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path};
 use serde_json::Map;
 
+use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
-use super::value_reader::ValueReader;
+use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
 use crate::cli::args_look::LookForm;
@@ -193,14 +193,9 @@ fn last(
         let revision = store.current();
         let cluster = snapshot.cluster(&store, revision, prefix, &bar)?;
         let Some(key) = name.key(&cluster).map_err(|cause| snapshot.failed(cause))? else { continue };
-        let place = if key.deleted {
-            let puts = snapshot.last_puts(&store, &HashSet::from([key.key]), revision, &bar)?.0;
-            puts.get(key.key).map(|event| (event.place, event.revision.main))
-        } else {
-            Some((key.place, key.revision.main))
-        };
+        let states = ObjectStates::find(&snapshot, &store, std::iter::once(&key), revision, &bar)?;
         drop(bar);
-        let Some((place, written)) = place else { continue };
+        let Some((place, written)) = states.of(&key) else { continue };
         let taken = answer.taken.map(|taken| format!(", taken about {}", rfc3339(taken, None))).unwrap_or_default();
         let deleted = if key.deleted {
             format!(", before its deletion at revision {}", key.revision.main)
@@ -213,10 +208,8 @@ fn last(
         let options = Options { resource_version: Some(&version), ..Options::default() };
         let mut values = ValueReader::new(args.show_secrets);
         if let Some(mut node) = values.tree(key.key, &value, options) {
-            if !args.show_managed_fields
-                && let Some(metadata) = node.get_mut("metadata")
-            {
-                metadata.take("managedFields");
+            if !args.show_managed_fields {
+                take_managed_fields(&mut node);
             }
             let mut writer = ObjectWriter::begin(KubeForm::Yaml, false)?;
             writer.object(node)?;

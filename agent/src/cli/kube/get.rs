@@ -1,22 +1,20 @@
 //! `etcdsnap kube get FILE TYPE [NAME…]`
 
-use std::collections::{HashMap, HashSet};
-
 use etcdsnap::core::kubernetes::age;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::names::Object;
-use etcdsnap::core::store::{Event, Key, Place, Store};
+use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 
+use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
-use super::value_reader::ValueReader;
+use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::{KubeForm, KubeGetArgs};
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::look::{self, table};
 use crate::cli::output::{self, Lines};
-use crate::cli::progress::Bar;
 
 /// Runs the command.
 ///
@@ -30,16 +28,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
     let wanted = selection::parse(&args.types, &args.names, &cluster.resources)?;
-    let namespace = match (&args.namespace, args.all_namespaces) {
-        (_, true) => None,
-        (Some(namespace), false) => Some(namespace.as_str()),
-        (None, false) => Some("default"),
-    };
+    let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
-    let last = last_states(&snapshot, &store, &found, args.deleted, revision, &bar)?;
+    let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost);
-    let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, last };
+    let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let mut values = ValueReader::new(args.show_secrets);
     match args.output {
         KubeForm::Table => reading.tables(&wanted, &found, &mut values)?,
@@ -68,22 +62,6 @@ fn find<'c>(
         objects.into_iter().filter_map(|(key, object)| Some((number(&object)?, key, object))).collect();
     found.sort_by(|a, b| (a.0, a.2.namespace, a.2.name).cmp(&(b.0, b.2.namespace, b.2.name)));
     Ok(found)
-}
-
-/// The last states of objects that are deleted, by key.
-fn last_states(
-    snapshot: &Snapshot,
-    store: &Store<'_, FileSource>,
-    found: &[Found<'_>],
-    deleted: bool,
-    revision: i64,
-    bar: &Bar,
-) -> Result<HashMap<Vec<u8>, Event>, Failure> {
-    if !deleted || found.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let keys: HashSet<&[u8]> = found.iter().map(|(_, key, _)| key.key).collect();
-    Ok(snapshot.last_puts(store, &keys, revision, bar)?.0)
 }
 
 /// Says which of the objects that were named are not there; the exit code.
@@ -116,29 +94,21 @@ struct Reading<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     cluster: &'r Cluster,
-    last: HashMap<Vec<u8>, Event>,
+    states: ObjectStates,
 }
 
 impl Reading<'_, '_> {
-    /// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
-    fn state(&self, key: &Key<'_>) -> Option<(Place, i64)> {
-        if !self.args.deleted {
-            return Some((key.place, key.revision.main));
-        }
-        self.last.get(key.key).map(|event| (event.place, event.revision.main))
-    }
-
     fn objects(&self, found: &[Found<'_>], is_list: bool, values: &mut ValueReader) -> Result<(), Failure> {
         let mut writer = ObjectWriter::begin(self.args.output, is_list)?;
         let keep_managed = self.args.show_managed_fields || self.args.output == KubeForm::Raw;
         for (_, key, _) in found {
-            let Some((place, revision)) = self.state(key) else { continue };
+            let Some((place, revision)) = self.states.of(key) else { continue };
             let value = self.snapshot.value(self.store, place)?;
             let version = revision.to_string();
             let options = Options { resource_version: Some(&version), ..Options::default() };
             if let Some(mut node) = values.tree(key.key, &value, options) {
-                if !keep_managed && let Some(metadata) = node.get_mut("metadata") {
-                    metadata.take("managedFields");
+                if !keep_managed {
+                    take_managed_fields(&mut node);
                 }
                 writer.object(node)?;
             }
@@ -202,7 +172,7 @@ impl Reading<'_, '_> {
 
     /// When an object was created, in seconds since 1970.
     fn created(&self, key: &Key<'_>, values: &mut ValueReader) -> Result<Option<i64>, Failure> {
-        let Some((place, _)) = self.state(key) else { return Ok(None) };
+        let Some((place, _)) = self.states.of(key) else { return Ok(None) };
         let value = self.snapshot.value(self.store, place)?;
         let options = Options { only_metadata: true, ..Options::default() };
         Ok(values.tree(key.key, &value, options).as_ref().and_then(age::created))

@@ -1,6 +1,6 @@
 //! `etcdsnap kube manifests FILE [TYPE…]`
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use etcdsnap::core::Watch;
 use etcdsnap::core::kubernetes::apply_order::rank;
@@ -11,11 +11,12 @@ use etcdsnap::core::kubernetes::manifest_selection::{contradicts_key, is_passing
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::tree::Node;
-use etcdsnap::core::store::{Event, Key, Place, Store};
-use etcdsnap::{Cluster, Error, FileSource, Snapshot, is_secret};
+use etcdsnap::core::store::Key;
+use etcdsnap::{Cluster, Error, Snapshot, is_secret};
 
 use super::manifest_report::{self, Report};
 use super::manifest_writer::ManifestWriter;
+use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
 use super::value_reader::ValueReader;
 use crate::cli::args_manifests::ManifestsArgs;
@@ -44,7 +45,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let mut exit = look::told(file, &cluster.lost);
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
-    let last = last_states(&snapshot, &store, &items, revision, &bar)?;
+    let states = ObjectStates::find(&snapshot, &store, items.iter().map(|item| &item.key), revision, &bar)?;
     let mut report = Report::default();
     report.damaged(cluster.lost.places > 0);
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
@@ -63,7 +64,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             report.leave_out(item.resource, &item.object, manifest_report::SECRET);
             continue;
         }
-        let Some((place, revision)) = state(&item.key, &last) else {
+        let Some((place, revision)) = states.of(&item.key) else {
             report.leave_out(item.resource, &item.object, manifest_report::FORGOTTEN);
             continue;
         };
@@ -140,11 +141,7 @@ impl<'a> Scope<'a> {
                 Some(selection::parse(&types.join(","), &[], &cluster.resources)?)
             }
         };
-        let namespace = match (&args.namespace, args.all_namespaces) {
-            (_, true) => None,
-            (Some(namespace), false) => Some(namespace.as_str()),
-            (None, false) => Some("default"),
-        };
+        let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
         Ok(Self { args, wanted, namespace })
     }
 
@@ -278,27 +275,4 @@ fn volume_of<'n>(object: &'n Node<'_>) -> Option<&'n str> {
 
 fn has_volume(items: &[Item<'_>], volume: &str) -> bool {
     items.iter().any(|item| item.resource.plural == "persistentvolumes" && item.object.name == volume.as_bytes())
-}
-
-/// The last states of the objects that are deleted, by key.
-fn last_states(
-    snapshot: &Snapshot,
-    store: &Store<'_, FileSource>,
-    items: &[Item<'_>],
-    revision: i64,
-    bar: &Cancellable<Bar>,
-) -> Result<HashMap<Vec<u8>, Event>, Failure> {
-    let keys: HashSet<&[u8]> = items.iter().filter(|item| item.key.deleted).map(|item| item.key.key).collect();
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    Ok(snapshot.last_puts(store, &keys, revision, bar)?.0)
-}
-
-/// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
-fn state(key: &Key<'_>, last: &HashMap<Vec<u8>, Event>) -> Option<(Place, i64)> {
-    if key.deleted {
-        return last.get(key.key).map(|event| (event.place, event.revision.main));
-    }
-    Some((key.place, key.revision.main))
 }

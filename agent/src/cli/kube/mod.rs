@@ -6,6 +6,7 @@ pub mod kinds;
 mod manifest_report;
 mod manifest_writer;
 pub mod manifests;
+mod object_states;
 mod object_writer;
 mod selection;
 mod value_reader;

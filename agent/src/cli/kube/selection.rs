@@ -24,6 +24,11 @@ impl Wanted {
     }
 }
 
+/// The namespace that `--namespace` and `--all-namespaces` mean; none for all of them.
+pub fn namespace(named: Option<&str>, all: bool) -> Option<&str> {
+    (!all).then(|| named.unwrap_or("default"))
+}
+
 /// What is meant by `TYPE,TYPE NAME…` or `TYPE/NAME TYPE/NAME…`.
 ///
 /// # Errors

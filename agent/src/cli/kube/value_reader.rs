@@ -2,7 +2,7 @@
 
 use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
-use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
+use etcdsnap::core::kubernetes::object::{self, Remarks};
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::is_secret;
 
@@ -30,33 +30,30 @@ impl ValueReader {
 
     /// The object in the value of a key at a revision; none where it cannot be read, which is said.
     pub fn tree<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
-        match object::tree(value, options) {
-            Ok((mut node, remarks)) => {
-                self.remark(key, &remarks);
-                self.hide(key, &mut node);
-                Some(node)
-            }
-            Err(cause) => {
-                self.unreadable(key, &cause);
-                None
-            }
-        }
+        self.read(key, value, options).map(|(node, _)| node)
     }
 
     /// The same, but none unless it can be read to its last field.
     pub fn whole<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
+        let (node, remarks) = self.read(key, value, options)?;
+        if remarks.is_empty() {
+            return Some(node);
+        }
+        // One with a problem is counted already.
+        self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_none()));
+        None
+    }
+
+    fn read<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<(Node<'a>, Remarks)> {
         match object::tree(value, options) {
             Ok((mut node, remarks)) => {
                 self.remark(key, &remarks);
-                if !remarks.is_empty() {
-                    self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_none()));
-                    return None;
-                }
                 self.hide(key, &mut node);
-                Some(node)
+                Some((node, remarks))
             }
             Err(cause) => {
-                self.unreadable(key, &cause);
+                self.damaged = self.damaged.saturating_add(1);
+                self.say(key, &cause.to_string());
                 None
             }
         }
@@ -66,11 +63,6 @@ impl ValueReader {
         if !self.show_secrets {
             if is_secret(key) { conceal(node) } else { conceal_by_kind(node) }
         }
-    }
-
-    fn unreadable(&mut self, key: &[u8], cause: &Unreadable) {
-        self.damaged = self.damaged.saturating_add(1);
-        self.say(key, &cause.to_string());
     }
 
     fn remark(&mut self, key: &[u8], remarks: &Remarks) {
@@ -94,5 +86,12 @@ impl ValueReader {
             output::warn(&format!("and {more} more such remarks"));
         }
         if self.damaged > 0 { Exit::Damage } else { Exit::Done }
+    }
+}
+
+/// Takes out of an object who wrote which of its fields, which is most of its text and seldom wanted.
+pub fn take_managed_fields(node: &mut Node<'_>) {
+    if let Some(metadata) = node.get_mut("metadata") {
+        metadata.take("managedFields");
     }
 }
