@@ -323,6 +323,12 @@ impl Code {
         )
     }
 
+    /// Whether it is about users and roles, and who may do what.
+    #[must_use]
+    pub fn is_about_auth(self) -> bool {
+        matches!(self, Self::AuthMalformed | Self::AuthWithoutRoot | Self::AuthRoleMissing | Self::AuthRoleMissingOff)
+    }
+
     /// Whether it is about a member's data directory, so that no snapshot has it.
     #[must_use]
     pub fn is_about_directory(self) -> bool {

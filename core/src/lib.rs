@@ -13,7 +13,7 @@
 //! # Ok::<(), etcdsnap_core::Error>(())
 //! ```
 //!
-//! A scan runs in passes whose pieces threads take ([`pass`]), or run over a stream that is read once ([`Sweep`]); the report is the same.
+//! A scan runs in passes whose pieces threads take ([`pass`]), or over a stream that is read once ([`Sweep`]); the report is the same.
 
 #![cfg_attr(
     not(test),

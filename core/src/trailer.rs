@@ -10,6 +10,19 @@ pub const TRAILER: usize = 32;
 #[serde(transparent)]
 pub struct Sha256Hex(pub String);
 
+impl Sha256Hex {
+    /// The digest itself; none when these are not 64 digits.
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<[u8; TRAILER]> {
+        let mut bytes = [0; TRAILER];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let at = index.saturating_mul(2);
+            *byte = u8::from_str_radix(self.0.get(at..at.saturating_add(2))?, 16).ok()?;
+        }
+        Some(bytes)
+    }
+}
+
 /// What is known of the trailer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Trailer {

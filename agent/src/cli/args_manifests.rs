@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use etcdsnap::core::kubernetes::manifest_fields::FIELDS;
+use etcdsnap::core::kubernetes::manifest_fields::fields;
 
 use super::args_kube::KubeFileArgs;
 use super::exit;
@@ -30,7 +30,7 @@ pub struct ManifestsArgs {
     #[arg(long)]
     pub deleted: bool,
     /// Fields that stay, with commas between, although they would be taken out
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(FIELDS))]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(fields()))]
     pub keep: Vec<String>,
     /// Objects that a controller owns, too, such as the pods of a Deployment
     #[arg(long)]

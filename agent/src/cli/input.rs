@@ -115,7 +115,7 @@ impl From<OutputError> for Failure {
 /// # Errors
 /// What is wrong, and what to do instead.
 pub fn refuse_when_in_use(path: &Path) -> Result<(), Failure> {
-    if path.is_file() && etcdsnap::is_locked(path) {
+    if is_in_use(path) {
         let what =
             format!("{} is open in a running etcd, so what is read may be of no single moment", printable_path(path));
         return Err(Failure::new(what, "Take a snapshot instead (etcdsnap save), or stop the member first."));
@@ -123,12 +123,17 @@ pub fn refuse_when_in_use(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// bolt locks the file that it has open.
+/// Warns where what is read may be of no single moment because a server writes to the file.
 pub fn warn_when_in_use(path: &Path) {
-    if path.is_file() && etcdsnap::is_locked(path) {
+    if is_in_use(path) {
         output::warn(&format!(
             "{} is open in a running etcd: what is read may be of no single moment. Take a snapshot instead.",
             printable_path(path)
         ));
     }
+}
+
+/// bolt locks the file that it has open.
+fn is_in_use(path: &Path) -> bool {
+    path.is_file() && etcdsnap::is_locked(path)
 }

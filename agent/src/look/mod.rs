@@ -163,8 +163,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
-        let options = VerifyOptions { sha256: Sha256::Skip, meta: self.meta, threads: self.threads, progress };
-        self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+        self.scan(Sha256::Skip, progress)
     }
 
     /// The judgement of the whole file, its SHA-256 included, as [`verify`](crate::verify) has it of the file itself.
@@ -172,7 +171,11 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn judge(&self, progress: &dyn Progress) -> Result<Report, Error> {
-        let options = VerifyOptions { sha256: Sha256::Check, meta: self.meta, threads: self.threads, progress };
+        self.scan(Sha256::Check, progress)
+    }
+
+    fn scan(&self, sha256: Sha256, progress: &dyn Progress) -> Result<Report, Error> {
+        let options = VerifyOptions { sha256, meta: self.meta, threads: self.threads, progress };
         self.source.unless_changed(scan::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::bolt::write::file_builder::{Built, PageSink};
-use etcdsnap_core::{Report, Verdict};
+use etcdsnap_core::{Report, Sha256Hex, Verdict};
 use rustix::fs::{AtFlags, statat};
 
 use super::RewriteError;
@@ -44,10 +44,11 @@ impl NewFile {
     /// [`RewriteError::Target`] when no file can be made there or it is the snapshot itself, under whichever name; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
         let _kept = part_file::kept(input);
-        let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason }.into());
         match OutputTarget::judge(path, &[input])? {
-            OutputTarget::Stdout => refuse("cannot take a new snapshot: its first page is written last"),
-            OutputTarget::Stream(_) => refuse("cannot take a new snapshot: its first page is written last"),
+            OutputTarget::Stdout | OutputTarget::Stream(_) => {
+                let reason = "cannot take a new snapshot: its first page is written last";
+                Err(OutputError::Kind { path: path.to_owned(), reason }.into())
+            }
             OutputTarget::File { directory, name, path } => {
                 let part = PartFile::new(&directory)?;
                 Ok(Self { part, name, path, input: FileIdentity::of_input(input) })
@@ -88,7 +89,7 @@ impl NewFile {
     /// Gives the file that was judged its SHA-256 and its name. One that is damaged is removed.
     pub(super) fn complete(self, built: &Built, report: &Report) -> Result<(), RewriteError> {
         let failed = |cause| self.part.failed(cause);
-        let sha256 = report.trailer.actual.as_ref().and_then(|hex| bytes(&hex.0));
+        let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes);
         let (Some(sha256), false) = (sha256, report.verdict == Verdict::Damaged) else {
             let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
             return Err(Error::Defect(format!("the new file is not sound and was removed: {finding}")).into());
@@ -112,16 +113,6 @@ impl NewFile {
         }
         Ok(self.part.publish(name, &self.path)?)
     }
-}
-
-/// The bytes of a SHA-256 in hex.
-fn bytes(hex: &str) -> Option<[u8; TRAILER]> {
-    let mut bytes = [0; TRAILER];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        let at = index.saturating_mul(2);
-        *byte = u8::from_str_radix(hex.get(at..at.saturating_add(2))?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// Writes pages behind the place of the meta pages, in large blocks.

@@ -280,19 +280,9 @@ enum Eyes {
 
 /// What a sweep knows of the SHA-256, which it computes as well.
 fn copied(swept: &Swept) -> Copied {
-    let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(|hex| bytes_of(&hex.0));
+    let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(Sha256Hex::to_bytes);
     let trailer = swept.trailer();
     Copied { len: swept.len(), trailer: digest(&trailer.expected), sha256: digest(&trailer.actual).unwrap_or_default() }
-}
-
-/// The bytes of a SHA-256 in hex.
-fn bytes_of(hex: &str) -> Option<[u8; TRAILER]> {
-    let mut bytes = [0; TRAILER];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        let from = at.saturating_mul(2);
-        *byte = u8::from_str_radix(hex.get(from..from.saturating_add(2))?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// A stream that is what was asked for.

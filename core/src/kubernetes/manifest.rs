@@ -3,7 +3,7 @@
 //! What servers and controllers set, and what only the old cluster could mean, is taken out: a server refuses an object with a `resourceVersion` or a `uid` of its own, server-side apply one with
 //! `managedFields`, and an owner's uid is that of an object that is gone, so that the garbage collector would remove what names it. What single kinds have of that kind: `manifest_kinds`.
 
-use super::manifest_fields::{Keep, take_empty};
+use super::manifest_fields::{Keep, METADATA, take_empty};
 use super::manifest_kinds;
 use super::tree::Node;
 
@@ -15,16 +15,7 @@ pub fn clean(object: &mut Node<'_>, keep: &Keep) {
         object.take("status");
     }
     let Some(metadata) = object.get_mut("metadata") else { return };
-    for field in [
-        "uid",
-        "resourceVersion",
-        "managedFields",
-        "generation",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "selfLink",
-        "ownerReferences",
-    ] {
+    for field in METADATA {
         if !keep.has(field) {
             metadata.take(field);
         }
@@ -41,7 +32,7 @@ pub fn clean(object: &mut Node<'_>, keep: &Keep) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::manifest_fields::FIELDS;
+    use super::super::manifest_fields::fields;
     use super::super::{json::JsonText, raw_json, tree::Builder};
     use super::*;
 
@@ -70,7 +61,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_to_be_kept_stays() {
-        let kept = cleaned(DEPLOYMENT, FIELDS);
+        let kept = cleaned(DEPLOYMENT, &fields().collect::<Vec<_>>());
         assert_eq!(kept, DEPLOYMENT);
         let kept = cleaned(DEPLOYMENT, &["uid", "status"]);
         assert!(kept.contains(r#""uid":"u""#) && kept.contains(r#""status""#) && !kept.contains("managedFields"));

@@ -2,8 +2,8 @@
 
 use super::tree::Node;
 
-/// Fields that are taken out unless they are to be kept, by the names under which [`Keep`] takes them.
-pub const FIELDS: &[&str] = &[
+/// Fields of an object's metadata that are taken out unless they are to be kept.
+pub(super) const METADATA: [&str; 8] = [
     "uid",
     "resourceVersion",
     "managedFields",
@@ -12,25 +12,25 @@ pub const FIELDS: &[&str] = &[
     "deletionTimestamp",
     "selfLink",
     "ownerReferences",
-    "status",
-    "clusterIP",
-    "nodePort",
-    "nodeName",
-    "priority",
-    "tokenVolumes",
-    "bindings",
-    "claimRef",
-    "jobSelector",
 ];
 
-/// Which of [`FIELDS`] stay.
+/// What else is taken out unless it is to be kept, by the names under which [`Keep`] takes it.
+const OTHERS: [&str; 9] =
+    ["status", "clusterIP", "nodePort", "nodeName", "priority", "tokenVolumes", "bindings", "claimRef", "jobSelector"];
+
+/// The names of all that is taken out unless it is to be kept, as [`Keep`] takes them.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    METADATA.into_iter().chain(OTHERS)
+}
+
+/// Which of the [`fields`] stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {
     names: Vec<String>,
 }
 
 impl Keep {
-    /// Those of these names; names that are none of [`FIELDS`] mean nothing.
+    /// Those of these names; names that are none of the [`fields`] mean nothing.
     #[must_use]
     pub fn these(names: &[String]) -> Self {
         Self { names: names.to_vec() }

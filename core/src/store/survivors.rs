@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::RevisionKey;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
 use crate::source::Source;
@@ -20,8 +20,7 @@ use crate::watch::Watch;
 #[derive(Debug, Clone, Copy)]
 struct Newest {
     hash: Short,
-    deletes: bool,
-    revision: Revision,
+    entry: RevisionKey,
 }
 
 impl Row for Newest {
@@ -32,9 +31,7 @@ impl Row for Newest {
 
     #[inline]
     fn merge(&mut self, other: Self) {
-        if (self.revision, self.deletes) < (other.revision, other.deletes) {
-            *self = other;
-        }
+        self.entry = self.entry.max(other.entry);
     }
 }
 
@@ -42,19 +39,22 @@ impl Row for Newest {
 #[derive(Debug)]
 pub struct SurvivorSearch {
     at: i64,
-    newest: Vec<Rows<Newest>>,
+    newest: Rows<Newest>,
+    /// Those of the searches that were merged into this one.
+    others: Vec<Rows<Newest>>,
 }
 
 impl SurvivorSearch {
     /// A search for a compaction at this main revision.
     #[must_use]
     pub fn new(at: i64) -> Self {
-        Self { at, newest: vec![Rows::new()] }
+        Self { at, newest: Rows::new(), others: Vec::new() }
     }
 
     /// Both together.
     pub fn merge(&mut self, other: Self) {
-        self.newest.extend(other.newest);
+        self.others.push(other.newest);
+        self.others.extend(other.others);
     }
 
     /// What is left, when all leaves are in.
@@ -64,12 +64,13 @@ impl SurvivorSearch {
     pub fn finish(self) -> Result<Survivors, Error> {
         let mut kept: Vec<RevisionKey> = Vec::new();
         for number in 0..PARTITIONS {
-            let rows = self.newest.iter().flat_map(|rows| rows.partition(number).iter().copied());
+            let parts = std::iter::once(&self.newest).chain(&self.others);
+            let rows = parts.flat_map(|rows| rows.partition(number).iter().copied());
             let newest = folded(rows);
             let bytes = (newest.len() as u64).saturating_mul(size_of::<RevisionKey>() as u64);
             kept.try_reserve(newest.len()).map_err(|_| Error::Memory { what: "the revisions that are kept", bytes })?;
-            let stays = newest.iter().filter(|entry| !entry.deletes || entry.revision.main == self.at);
-            kept.extend(stays.map(|entry| RevisionKey { revision: entry.revision, tombstone: entry.deletes }));
+            let entries = newest.iter().map(|newest| newest.entry);
+            kept.extend(entries.filter(|entry| !entry.tombstone || entry.revision.main == self.at));
         }
         kept.sort_unstable();
         Ok(Survivors { at: self.at, kept })
@@ -79,23 +80,17 @@ impl SurvivorSearch {
 impl Accumulator for SurvivorSearch {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         let at = self.at;
-        let rows = self.newest.first_mut();
-        let lost = match rows {
-            Some(rows) => store.entries(work, watch, &mut |entry, lost| {
-                if entry.key.revision.main > at {
-                    return;
-                }
-                match KeyValue::parse(entry.value) {
-                    Some(message) => {
-                        let RevisionKey { revision, tombstone: deletes } = entry.key;
-                        rows.push(Newest { hash: short(message.key), deletes, revision });
-                    }
-                    None => lost.add(malformed(entry, "are no KeyValue")),
-                }
-            })?,
-            None => Lost::default(),
-        };
-        self.newest.iter().try_for_each(Rows::check)?;
+        let rows = &mut self.newest;
+        let lost = store.entries(work, watch, &mut |entry, lost| {
+            if entry.key.revision.main > at {
+                return;
+            }
+            match KeyValue::parse(entry.value) {
+                Some(message) => rows.push(Newest { hash: short(message.key), entry: entry.key }),
+                None => lost.add(malformed(entry, "are no KeyValue")),
+            }
+        })?;
+        self.newest.check()?;
         Ok(lost)
     }
 }
