@@ -69,14 +69,14 @@ pub fn rewrite(
         Rewrite::Compact { revision } => Some(store.at(revision)?),
     };
     // The old file is judged while the new one is written: hashing is most of the one, and a thread of its own.
-    let aside = Aside { progress, stop: AtomicBool::new(false) };
+    let aside = Aside::new(progress);
     let (judged, written) = threads::both(
         || snapshot.judge(&aside),
         || {
             let written = pages(snapshot, &store, compacted, &target, progress);
             // What the old file holds may be why: its judgement says so then.
             let is_about_input = matches!(&written, Err(error) if error.is_about_contents());
-            aside.stop.store(written.is_err() && !is_about_input, Ordering::Relaxed);
+            aside.stop_if(written.is_err() && !is_about_input);
             written
         },
     );
@@ -134,6 +134,16 @@ fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {
 struct Aside<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
+}
+
+impl<'p> Aside<'p> {
+    fn new(progress: &'p dyn Progress) -> Self {
+        Self { progress, stop: AtomicBool::new(false) }
+    }
+
+    fn stop_if(&self, failed: bool) {
+        self.stop.store(failed, Ordering::Relaxed);
+    }
 }
 
 impl Watch for Aside<'_> {

@@ -2,13 +2,13 @@
 
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
-use etcdsnap_core::{Report, Severity, Verdict};
+use etcdsnap_core::{Report, Severity, Verdict, check_trailer};
 
-use super::{NewFile, RewriteError, first};
+use super::{Aside, NewFile, RewriteError, first};
 use crate::error::Fault;
 use crate::input::FileSource;
 use crate::look::Snapshot;
-use crate::progress::{NoProgress, Progress, Stage};
+use crate::progress::{Progress, Stage};
 use crate::threads;
 
 /// What is taken.
@@ -53,13 +53,18 @@ pub fn salvage(
 ) -> Result<Salvaged, RewriteError> {
     let path = || snapshot.path().to_owned();
     progress.begin(Stage::Read, None);
-    let (judged, looked) = threads::both(
-        || snapshot.judge(&NoProgress),
-        || Salvage::open(snapshot.source(), options.limits, progress).map_err(|cause| snapshot.failed(cause)),
+    let aside = Aside::new(progress);
+    let (hashed, looked) = threads::both(
+        || check_trailer(snapshot.source(), &aside).map_err(Fault::Scan),
+        || {
+            let looked = Salvage::open(snapshot.source(), options.limits, progress);
+            aside.stop_if(!matches!(looked, Ok(Some(_))));
+            looked.map_err(|cause| snapshot.failed(cause))
+        },
     );
     let salvage = looked?.ok_or_else(|| RewriteError::Nothing { path: path() })?;
-    let judged = judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path())))?;
-    let trailer = &judged.trailer;
+    let hashed = hashed.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref())));
+    let trailer = snapshot.source().unless_changed(hashed.map_err(|fault| fault.at(snapshot.path())))?;
     let sha256_fits = trailer.present.then(|| trailer.actual == trailer.expected);
     if salvage.has_nothing() {
         return Err(RewriteError::Nothing { path: path() });
@@ -116,5 +121,5 @@ fn written(
 /// Whether all damage of a file is that of users and roles.
 fn is_about_auth(report: &Report) -> bool {
     let mut damage = report.findings.counts().keys().filter(|code| code.severity() == Severity::Damage);
-    damage.all(|code| code.as_str().starts_with("auth-"))
+    damage.all(|code| code.is_about_auth())
 }

@@ -29,11 +29,12 @@ use crate::etcd::schema::{Facts, REQUIRED};
 use crate::etcd::version;
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
-use crate::limits::{HEAD_LEN, MAX_BUCKETS};
+use crate::limits::MAX_BUCKETS;
 use crate::rewrite::intact_tree::{IntactTrees, Interval, Met};
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::{BucketOrigin, Origin, SalvageReport};
 use crate::scan::digest::inspect;
+use crate::scan::trailer::head;
 use crate::severity::Severity;
 use crate::source::Source;
 use crate::watch::Watch;
@@ -136,10 +137,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
     pub fn open(source: &'s S, limits: Limits, watch: &dyn Watch) -> Result<Option<Self>, Error> {
-        let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
-        let len = head.len() as u64;
-        source.read_at(0, &mut head).map_err(|cause| Error::Read { offset: 0, len, cause })?;
-        let Some(metas) = Metas::find(&head) else { return Ok(None) };
+        let Some(metas) = Metas::find(&head(source)?) else { return Ok(None) };
         let (id, live) = metas.live();
         let [first, second] = metas.slots;
         let other = if id == 0 { second } else { first };
@@ -303,20 +301,13 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         let versions = version::contradiction(facts.cluster_version.as_deref(), facts.storage_version.as_deref());
         let versions = versions.map(|(code, name, text)| Finding::new(code, text).key(name.as_bytes()));
         let settings = completeness::judge(&facts, |_| true).into_iter().chain(versions);
-        let wrong = settings
-            .filter(|finding| finding.severity == Severity::Damage && !finding.code.as_str().starts_with("auth-"));
+        let wrong = settings.filter(|finding| finding.severity == Severity::Damage && !finding.code.is_about_auth());
         self.impossible = wrong.filter_map(|finding| finding.key).collect();
-        self.impossible.iter().for_each(|name| {
-            let bucket = if ["clusterVersion", "downgrade"].contains(&name.as_str()) { "cluster" } else { "meta" };
-            let of_name = self.report.buckets.iter_mut().filter(|of| of.name == bucket);
-            of_name.for_each(|of| of.malformed = of.malformed.saturating_add(1));
-        });
+        for name in &self.impossible {
+            let is_cluster = ["clusterVersion", "downgrade"].contains(&name.as_str());
+            self.report.add_malformed(if is_cluster { "cluster" } else { "meta" });
+        }
         Ok(())
-    }
-
-    fn add_malformed(&mut self, name: &str) {
-        let of_name = self.report.buckets.iter_mut().filter(|bucket| bucket.name == name);
-        of_name.for_each(|bucket| bucket.malformed = bucket.malformed.saturating_add(1));
     }
 
     /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
@@ -333,7 +324,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         let mended = possible.max(finished);
         if mended != scheduled {
             self.marks.scheduled = mended;
-            self.add_malformed("meta");
+            self.report.add_malformed("meta");
         }
     }
 

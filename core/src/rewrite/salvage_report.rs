@@ -95,6 +95,11 @@ impl SalvageReport {
         self.damage.push(finding);
     }
 
+    pub(super) fn add_malformed(&mut self, bucket: &str) {
+        let of_name = self.buckets.iter_mut().filter(|of| of.name == bucket);
+        of_name.for_each(|of| of.malformed = of.malformed.saturating_add(1));
+    }
+
     pub(super) fn add_unread(&mut self, from: i64, to: Option<i64>) {
         if (self.unread.len() as u64) < FINDINGS_PER_CODE {
             self.unread.push((from, to));
