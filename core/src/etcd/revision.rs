@@ -52,6 +52,13 @@ impl RevisionKey {
         }
         (bytes, if self.tombstone { 18 } else { 17 })
     }
+
+    /// The key's bytes, where an allocation is no matter.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        let (bytes, len) = self.to_bytes();
+        bytes.get(..len).unwrap_or_default().to_vec()
+    }
 }
 
 impl std::fmt::Display for Revision {

@@ -6,10 +6,14 @@
 //! ```
 //! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
 
+mod damaged_buckets;
 mod intact_tree;
+mod key_leaves;
+mod left_out;
 pub mod new_file;
 pub mod salvage;
 pub mod salvage_report;
+mod small_buckets;
 
 pub use new_file::{Counts, Plan, RewriteError, write};
 pub use salvage::{AuthPolicy, Limits, Salvage};

@@ -1,0 +1,110 @@
+//! What a damaged file still says in the buckets beside `key`: from where each is taken, and which of its entries are left out.
+
+use std::collections::BTreeMap;
+
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::write::file_builder::MAX_KEY;
+use crate::error::Error;
+use crate::etcd::completeness;
+use crate::etcd::record::Marks;
+use crate::etcd::schema::Facts;
+use crate::etcd::version;
+use crate::finding::{Finding, excerpt};
+use crate::rewrite::damaged_buckets::DamagedBuckets;
+use crate::rewrite::salvage_report::{BucketOrigin, Origin, SalvageReport};
+use crate::severity::Severity;
+use crate::source::Source;
+
+/// Buckets that say who may read and write.
+const AUTH: [&[u8]; 3] = [b"auth", b"authRoles", b"authUsers"];
+
+/// The buckets beside `key`.
+pub(super) struct SmallBuckets {
+    /// From where the entries of each are taken.
+    origins: BTreeMap<Vec<u8>, Origin>,
+    /// The compactions, as the new file is to have them.
+    pub marks: Marks,
+    /// Whether users and roles cannot be read whole.
+    pub auth_is_damaged: bool,
+    /// Settings that contradict others, or that no etcd writes, and are left out.
+    impossible: Vec<String>,
+}
+
+impl SmallBuckets {
+    /// Looks through them.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn find<S: Source + ?Sized>(
+        buckets: &mut DamagedBuckets<'_, S>,
+        report: &mut SalvageReport,
+    ) -> Result<Self, Error> {
+        let mut facts = Facts::default();
+        let mut origins = BTreeMap::new();
+        let mut auth_is_damaged = false;
+        for name in buckets.names().iter().filter(|name| *name != b"key") {
+            let (origin, damage) = buckets.best(name)?;
+            let mut malformed = 0_u64;
+            if let Some((meta, value)) = buckets.element(name, origin) {
+                buckets.pairs(meta, value, &mut |flags, key, value| {
+                    malformed = malformed.saturating_add(u64::from(!is_good(&mut facts, name, flags, key, value)));
+                })?;
+            }
+            if Self::is_auth(name) && (origin != Origin::Tree || malformed > 0) {
+                auth_is_damaged = true;
+            }
+            damage.into_iter().for_each(|finding| report.add_damage(finding));
+            report.buckets.push(BucketOrigin { name: excerpt(name), origin, malformed });
+            origins.insert(name.clone(), origin);
+        }
+        let versions = version::contradiction(facts.cluster_version.as_deref(), facts.storage_version.as_deref());
+        let versions = versions.map(|(code, name, text)| Finding::new(code, text).key(name.as_bytes()));
+        let settings = completeness::judge(&facts, |_| true).into_iter().chain(versions);
+        let wrong = settings.filter(|finding| finding.severity == Severity::Damage && !finding.code.is_about_auth());
+        let impossible: Vec<String> = wrong.filter_map(|finding| finding.key).collect();
+        for name in &impossible {
+            let is_cluster = ["clusterVersion", "downgrade"].contains(&name.as_str());
+            report.add_malformed(if is_cluster { "cluster" } else { "meta" });
+        }
+        Ok(Self { origins, marks: facts.marks(), auth_is_damaged, impossible })
+    }
+
+    /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
+    /// above the `last` revision.
+    pub fn mend_marks(&mut self, last: i64, report: &mut SalvageReport) {
+        for mark in [&mut self.marks.finished, &mut self.marks.scheduled] {
+            if !completeness::leaves_revisions(*mark) {
+                *mark = -1;
+            }
+        }
+        let Marks { finished, scheduled } = self.marks;
+        let possible = if scheduled > finished && scheduled > last { last.max(finished) } else { scheduled };
+        let mended = possible.max(finished);
+        if mended != scheduled {
+            self.marks.scheduled = mended;
+            report.add_malformed("meta");
+        }
+    }
+
+    /// From where the entries of a bucket are taken.
+    pub fn origin(&self, name: &[u8]) -> Origin {
+        self.origins.get(name).copied().unwrap_or(Origin::Nowhere)
+    }
+
+    /// Whether an entry is kept; `facts` are those before it.
+    pub fn keeps(&self, facts: &mut Facts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
+        is_good(facts, name, flags, key, value) && !self.impossible.iter().any(|name| name.as_bytes() == key)
+    }
+
+    /// Whether a bucket says who may read and write.
+    pub fn is_auth(name: &[u8]) -> bool {
+        AUTH.contains(&name)
+    }
+}
+
+/// Whether an entry of a small bucket is one that etcd could have written.
+fn is_good(facts: &mut Facts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
+    let wrong = facts.take(name, key, value).err();
+    let harmless = wrong.is_none_or(|(code, _)| code.severity() != Severity::Damage);
+    flags & BUCKET == 0 && (1..=MAX_KEY).contains(&key.len()) && harmless
+}
