@@ -29,6 +29,7 @@ mod restore;
 mod rewrite;
 pub mod save;
 mod scan;
+pub mod small_file;
 mod space;
 mod sweep;
 mod terminal_writer;
@@ -51,6 +52,7 @@ pub use fsx::new_directory::NewDirectory;
 pub use fsx::output_error::OutputError;
 pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;
+pub use fsx::work_directory::WorkDirectory;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
