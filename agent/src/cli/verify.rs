@@ -46,6 +46,9 @@ enum Judged {
 /// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
 fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     input::check_inputs(&args.files)?;
+    if let Some(log) = &args.wal_dir {
+        input::check_not_written(&[log])?;
+    }
     let mut worst = Exit::Done;
     let mut all = Vec::new();
     for path in &args.files {

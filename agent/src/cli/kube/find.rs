@@ -55,7 +55,8 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     let called = format!("{}/{} in namespace {}", name.kind, name.name, name.namespace);
     if args.last {
         if let Some(exit) = last(args, &name, prefix.as_deref(), &read)? {
-            return Ok(exit);
+            // A file that could not be read, or not whole, may hold a newer state.
+            return Ok(tally.warn_of_doubt(exit));
         }
     } else {
         match args.write_out {
