@@ -17,7 +17,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let lost = of.lost();
         let index = Index::new(query(of, revision));
         let purpose = Purpose::Other(other.map(Box::new), index);
-        self.reading = Some(Reading::new(lost, purpose));
+        self.begin(lost, purpose);
         Ok(())
     }
 

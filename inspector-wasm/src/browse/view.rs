@@ -73,7 +73,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let query = query(&self.store, revision);
         self.index = Index::new(query.clone());
         self.revision = revision;
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::Keys(Index::new(query))));
+        self.begin(self.store.lost(), Purpose::Keys(Index::new(query)));
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 
     pub(crate) fn begin_history(&mut self, id: u32) {
         let history = History::of(self.all.name(&self.index, id as usize));
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::History(history)));
+        self.begin(self.store.lost(), Purpose::History(history));
     }
 
     pub(crate) fn finish_history(&mut self) -> Result<KeyPast, Refusal> {
@@ -199,7 +199,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn begin_hash(&mut self, revision: i64) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         let hashing = Hashing::new(&self.store, revision);
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::Hash(Box::new(hashing))));
+        self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));
         Ok(())
     }
 
