@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::names::{Object, object};
+use etcdsnap_core::kubernetes::names::{Object, PREFIXES, object_below};
 use etcdsnap_core::kubernetes::resources::Resources;
 use etcdsnap_core::kubernetes::{age, object as objects};
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
@@ -12,9 +12,6 @@ use super::{Snapshot, merged};
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
-
-/// Where API servers keep their objects unless --etcd-prefix says otherwise; the others are OpenShift's.
-const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
 
 /// Leases that say when the snapshot was taken: the newest ones, more than the clocks of a few nodes can mislead.
 const CLOCKS: usize = 15;
@@ -46,7 +43,7 @@ impl Cluster {
     }
 
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
-        self.prefixes.iter().find_map(|prefix| object(key, prefix))
+        object_below(key, &self.prefixes)
     }
 }
 

@@ -27,5 +27,6 @@ pub mod special;
 pub mod stored;
 pub mod tree;
 pub mod unknown;
+pub mod usage_below;
 pub mod yaml;
 mod yaml_plain;

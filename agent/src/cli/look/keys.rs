@@ -6,10 +6,11 @@ use std::num::NonZeroUsize;
 
 use etcdsnap::FileSource;
 use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::store::filter::Filter;
 use etcdsnap::core::store::{Key, Lost, Place, Store};
 use serde_json::{Map, Value};
 
-use super::filter::Filter;
+use super::filter;
 use super::{bytes, open, range, revision, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
@@ -21,7 +22,7 @@ use crate::cli::output::Lines;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
-    let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let filters = args.filter.iter().map(|text| filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let range = range(&args.prefix, &args.interval)?;
     let by_value = filters.iter().any(Filter::is_about_the_value);
     if by_value && args.deleted {
