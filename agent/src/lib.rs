@@ -14,6 +14,7 @@
 mod bytes;
 pub mod client;
 mod data_dir;
+mod decryption;
 mod error;
 mod export;
 mod fsx;
@@ -41,6 +42,7 @@ pub use bytes::{put_bytes, put_path};
 pub use data_dir::{
     DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, is_locked, verify_directory,
 };
+pub use decryption::{Decryption, DecryptionError, Unopened};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::args_common::{MetaArgs, WorkArgs};
+use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_kinds::KindsArgs;
 use super::args_kube_find::KubeFindArgs;
 use super::args_look::revision;
@@ -66,6 +66,8 @@ pub struct KubeFileArgs {
     /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]
