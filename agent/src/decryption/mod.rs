@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Undecrypted};
+use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 
 pub use error::DecryptionError;
 use kms_sockets::KmsSockets;
@@ -45,10 +46,19 @@ impl Decryption {
     /// # Errors
     /// What it needs, and why that does not open it.
     pub fn open<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
-        let plugins: &dyn Plugins = match &self.sockets {
+        self.keyring.open(key, value, self.plugins())
+    }
+
+    /// The key that a value needs.
+    #[must_use]
+    pub fn needed_key(&self, encrypted: &Encrypted<'_>) -> NeededKey {
+        self.keyring.needed_key(encrypted, self.plugins())
+    }
+
+    fn plugins(&self) -> &dyn Plugins {
+        match &self.sockets {
             Some(sockets) => sockets,
             None => &NoPlugins,
-        };
-        self.keyring.open(key, value, plugins)
+        }
     }
 }

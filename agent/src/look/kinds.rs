@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::names::Object;
-use etcdsnap_core::kubernetes::stored::{Form, Stored, stored};
+use etcdsnap_core::kubernetes::stored::{Form, Stored, form, stored};
 use etcdsnap_core::store::{Key, Store};
 
 use super::Snapshot;
@@ -106,8 +106,8 @@ impl Snapshot {
                 undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
             };
             // What it is once it is opened, and how it is stored.
-            if let Some(encrypted) = Encrypted::of(pair.value) {
-                found.form = Form::Encrypted(encrypted.provider.as_str().to_owned());
+            if Encrypted::of(pair.value).is_some() {
+                found.form = form(pair.value);
             }
             kinds.entry(kind(found, object, cluster)).or_default().add(usage);
         }

@@ -2,10 +2,12 @@
 
 mod cluster;
 mod difference;
+mod encryption;
 mod find;
 mod find_object;
 mod kinds;
 mod usage;
+mod verify_values;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -32,10 +34,12 @@ use crate::scan::{self, Team};
 
 pub use cluster::Cluster;
 pub use difference::{Side, compare};
+pub use encryption::{EncryptionGroup, EncryptionUsage};
 pub use find::{Answer, Found, find};
 pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
 pub use kinds::{KindUsage, ObjectKind};
 pub use usage::{HeavyKey, UsageReport};
+pub use verify_values::verify_values;
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
 #[derive(Debug)]

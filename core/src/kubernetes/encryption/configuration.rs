@@ -18,8 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::cipher::{is_aes_key, is_secretbox_key};
-use super::needed_key::Provider;
 use super::yaml_reader::{self, Node};
+use crate::needed_key::Provider;
 
 /// A key of a configuration. Its bytes are wiped, and nothing prints them.
 pub struct Key {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::cipher::{self, Closed};
 use super::configuration::{Configuration, Key};
 use super::kms_v2::Sealed;
-use super::needed_key::{Encrypted, NeededKey, Provider};
+use crate::needed_key::{Encrypted, NeededKey, Provider};
 
 /// What opens what only a KMS plugin can open: a connection to its socket. Core has none.
 pub trait Plugins {
@@ -137,6 +137,16 @@ impl Keyring {
                 _ => undecrypted,
             }
         })
+    }
+
+    /// The key that a value needs, by the names that are known here, and as far as it tells itself otherwise.
+    #[must_use]
+    pub fn needed_key(&self, encrypted: &Encrypted<'_>, plugins: &dyn Plugins) -> NeededKey {
+        let (of, configuration) = (encrypted.provider, &self.configuration);
+        let keys = configuration.keys.iter().filter(|key| key.provider == of).map(|key| key.name.as_str());
+        let sockets = plugins.names().iter().map(String::as_str).filter(|_| of == Provider::KmsV2);
+        let known = named(encrypted, keys.chain(self.plugin_names(of)).chain(sockets));
+        known.map_or_else(|| encrypted.needed_key(), |(needs, _)| needs)
     }
 
     /// The names of keys, with their providers, in the order of the configuration.

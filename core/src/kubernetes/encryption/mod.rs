@@ -16,8 +16,8 @@
 
 pub mod cipher;
 pub mod configuration;
-pub mod key_tally;
 pub mod keyring;
 pub mod kms_v2;
-pub mod needed_key;
 pub mod yaml_reader;
+
+pub use crate::{key_tally, needed_key};

@@ -171,7 +171,7 @@ mod tests {
             ("a: 1\na: 2\n", "line 2: a name stands there twice"),
             ("a: 1\n---\nb: 2\n", "a second document"),
             ("", "it is empty"),
-            ("[a: }", "neither YAML nor JSON from line 1"),
+            ("[a: }", "neither YAML nor JSON from line"),
             ("? [a]\n: b\n", "a name is wanted"),
         ] {
             let error = read(text).expect_err(text.get(..20).unwrap_or(text));

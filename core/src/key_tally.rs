@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::needed_key::NeededKey;
+use crate::needed_key::NeededKey;
 
 /// Keys that are told by name: the first ones in their order. A cluster has a handful; a forged file could name one a value.
 const MAX_KEYS: usize = 64;
@@ -40,6 +40,19 @@ impl KeyTally {
             self.add(key, *count);
         }
         self.total = self.total.saturating_add(other.total.saturating_sub(named));
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.total = 0;
+    }
+
+    /// About how many bytes it occupies in memory beside itself.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let names = self.keys.keys().map(|key| key.name.len().saturating_add(size_of::<NeededKey>()));
+        names.fold(0, usize::saturating_add)
     }
 
     /// Whether there is none.
@@ -91,8 +104,8 @@ impl Serialize for KeyTally {
 
 #[cfg(test)]
 mod tests {
-    use super::super::needed_key::Provider;
     use super::*;
+    use crate::needed_key::Provider;
 
     fn key(number: usize) -> NeededKey {
         NeededKey { provider: Provider::AesGcm, name: format!("{number:04}") }
