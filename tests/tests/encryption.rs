@@ -16,6 +16,7 @@ use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::encryption::{Vector, configuration, snapshot, vectors};
+use etcdsnap_tests::fake_etcd::FakeEtcd;
 use etcdsnap_tests::programs::reference;
 use serde_json::{Value, json};
 
@@ -327,6 +328,40 @@ fn verify_says_which_key_is_missing_where() {
     );
 }
 
+/// From a file, from one that is unpacked as it is read, and from a save as it streams.
+#[test]
+fn one_read_tells_which_keys_are_needed() {
+    let folder = folder();
+    let needs = |out: &str, at: &str| {
+        let report: Value = serde_json::from_str(out).expect("JSON");
+        report.pointer(at).cloned().expect("the keys")
+    };
+    let (_, plain, _) = run(&folder, &["status", "a.db", "-wjson"]);
+    let expected = needs(&plain, "/encrypted");
+    let list = expected.as_array().expect("a list");
+    assert_eq!(list.len(), 11);
+    assert_eq!(list[10], json!({"provider": "kms:v2", "name": "vault", "values": 4}));
+    if Command::new("gzip").args(["-k", "a.db"]).current_dir(&folder).status().is_ok_and(|status| status.success()) {
+        let (_, packed, _) = run(&folder, &["status", "a.db.gz", "-wjson"]);
+        assert_eq!(needs(&packed, "/encrypted"), expected);
+    }
+    let bytes = snapshot(&vectors());
+    let server = FakeEtcd::start(move |pieces| {
+        pieces.send_snapshot(&bytes, 32 << 10)?;
+        pieces.end()
+    });
+    let url = server.url();
+    let save = ["save", "saved.db", "--no-compare", "--endpoints", &url];
+    let (code, out, said) = run(&folder, &[&save[..], &["-wjson"]].concat());
+    assert_eq!((code, needs(&out, "/encrypted")), (0, expected), "{said}");
+    let (code, out, said) = run(&folder, &save);
+    assert!(code == 0 && out.contains("4 (kms:v2, plugin vault)"), "{out}{said}");
+    // A store without encrypted values says nothing of them.
+    fs::write(folder.path().join("b.db"), snapshot(&[])).expect("a file");
+    let (_, out, _) = run(&folder, &["status", "b.db", "-wjson"]);
+    assert!(!out.contains("encrypted"), "{out}");
+}
+
 /// A value that was overwritten since does not hurt a restore.
 #[test]
 fn an_earlier_value_is_a_warning() {
@@ -449,19 +484,18 @@ impl Plugin {
     fn start(folder: &tempfile::TempDir) -> Option<Self> {
         let program = reference("encryption", "encryption")?;
         let socket = folder.path().join("kms.sock");
-        let child = Command::new(program)
-            .arg("plugin")
-            .arg(&socket)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+        let mut command = Command::new(program);
+        command.arg("plugin").arg(&socket).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let child = command.spawn().expect("it runs");
+        let mut plugin = Self { child, socket: socket.to_str().expect("text").to_owned() };
         for _ in 0..200 {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-                return Some(Self { child, socket: socket.to_str().expect("text").to_owned() });
+                return Some(plugin);
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
+        plugin.child.kill().expect("it ends");
+        plugin.child.wait().expect("it ends");
         panic!("the plugin does not listen");
     }
 
