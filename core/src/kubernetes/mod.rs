@@ -8,6 +8,7 @@ pub mod apply_order;
 pub mod conceal;
 pub mod decode;
 pub mod definition;
+pub mod encryption;
 pub mod envelope;
 pub mod go_numbers;
 pub mod json;

@@ -169,7 +169,7 @@ impl KeyLeaves {
                 let inspected = key.map(|key| (key, inspect(key, element.value)));
                 match inspected {
                     Some((key, Ok(record))) => {
-                        if !take(key, element.value, record.map(|(record, _)| record), run.older) {
+                        if !take(key, element.value, record.map(|entry| entry.record), run.older) {
                             return Ok(malformed);
                         }
                     }

@@ -252,6 +252,8 @@ mod tests {
     use crate::crc::Run;
     use crate::etcd::record::Record;
     use crate::etcd::revision::{Revision, RevisionKey};
+    use crate::key_tally::KeyTally;
+    use crate::needed_key::{NeededKey, Provider};
 
     const GEOMETRY: Geometry =
         Geometry { page_size: 4096, high_water: PageId::new(10_000), present: PageId::new(10_000) };
@@ -277,7 +279,14 @@ mod tests {
     fn a_digest_comes_back_as_it_was_kept() {
         let key = |main, tombstone| RevisionKey { revision: Revision { main, sub: 3 }, tombstone };
         let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
-        let digest = |main| LeafDigest {
+        let needs = |main| {
+            let mut needs = KeyTally::default();
+            if main % 3 == 0 {
+                needs.add(&NeededKey { provider: Provider::AesGcm, name: format!("key{main}") }, 1);
+            }
+            needs
+        };
+        let digest = |main: i64| LeafDigest {
             run: Run { crc: main as u32, len: 77 },
             pages: 2,
             entries: 1,
@@ -288,6 +297,7 @@ mod tests {
             leased: vec![(0, main)],
             complete_from: 0,
             migrated: 0,
+            encrypted: needs(main),
         };
         let mut strips = [Strip::default(), Strip::default()];
         for main in 0..64 {

@@ -53,7 +53,14 @@ impl Conclusion {
         // Damage that leaves not even a bucket leaves nothing to count.
         let readable = status.complete || !status.buckets.is_empty();
         let lost = (!lost.is_empty()).then_some(lost);
-        Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status), lost }
+        Report {
+            verdict: findings.verdict(),
+            findings,
+            trailer,
+            status: readable.then_some(status),
+            lost,
+            decrypted: None,
+        }
     }
 }
 
@@ -247,6 +254,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             free_pages,
             file_size: self.source.len(),
             buckets: listed.collect(),
+            encrypted: key.encrypted.clone(),
             complete: true,
         }
     }
@@ -257,12 +265,14 @@ fn is_consequence_of_lost_pages(code: Code) -> bool {
     matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
 }
 
-fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
     let joint = after.ends.map_or(0, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });
+    before.encrypted.append(&after.encrypted);
     Tally {
+        encrypted: before.encrypted,
         complete_from: before.complete_from.max(after.complete_from).max(joint),
         migrated: before.migrated.saturating_add(after.migrated),
         has_compacted: before.has_compacted || after.has_compacted,

@@ -13,7 +13,8 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{Marks, Record, Records};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Findings;
-use crate::scan::digest::{LeafDigest, inspect};
+use crate::key_tally::KeyTally;
+use crate::scan::digest::{Inspected, LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::small::run_of;
 
@@ -51,6 +52,8 @@ pub struct Tally {
     pub migrated: u64,
     /// Whether there is an entry of the revision of the last compaction.
     pub has_compacted: bool,
+    /// Puts whose values an API server encrypted, by the key that they need.
+    pub encrypted: KeyTally,
 }
 
 impl Tally {
@@ -109,6 +112,7 @@ impl<'a> KeyFold<'a> {
         }
         tally.complete_from = tally.complete_from.max(digest.complete_from);
         tally.migrated = tally.migrated.saturating_add(u64::from(digest.migrated));
+        tally.encrypted.append(&digest.encrypted);
         tally.records.extend(&digest.records);
     }
 }
@@ -170,7 +174,10 @@ impl Fold for KeyFold<'_> {
                 findings.push(leaf.finding(Code::KeyvalueMalformed, element.at, emptied(phantom)));
             }
             match inspect(key, element.value) {
-                Ok(Some((record, lease))) => {
+                Ok(Some(Inspected { record, lease, needs })) => {
+                    if let Some(needs) = needs {
+                        self.tally.encrypted.add(&needs, 1);
+                    }
                     let migrated = u64::from(record.is_migrated(key.revision.main));
                     self.tally.migrated = self.tally.migrated.saturating_add(migrated);
                     self.keep(key, record, lease);

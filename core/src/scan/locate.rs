@@ -136,7 +136,7 @@ impl Fold for LocateFold<'_> {
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
-            let record = inspect(key, element.value).ok().flatten().map(|(record, _)| record);
+            let record = inspect(key, element.value).ok().flatten().map(|entry| entry.record);
             self.lost.see(key, record.as_ref(), &leaf.finding(Code::RevisionsMissing, element.at, ""));
             let Some(message) = KeyValue::parse(element.value) else { continue };
             if message.key.is_empty() || !self.suspects.contains_key(&KeyHash::of(message.key)) {

@@ -92,5 +92,5 @@ pub fn refuse(head: &[u8], len: u64) -> Report {
     };
     findings.push(finding);
     let trailer = Trailer { present: kind == FileKind::BrokenBolt && is_present(len), ..Trailer::default() };
-    Report { verdict: findings.verdict(), findings, trailer, status: None, lost: None }
+    Report { verdict: findings.verdict(), findings, trailer, status: None, lost: None, decrypted: None }
 }
