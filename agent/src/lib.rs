@@ -55,7 +55,7 @@ pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
     Answer, Cluster, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
-    UsageReport, compare, find, find_object,
+    UsageReport, compare, find, find_object, state_as_of,
 };
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};

@@ -62,6 +62,7 @@ const COMMANDS: &[&str] = &[
     "get -w table FILE /a",
     "get --hex FILE /a",
     "history FILE /a",
+    "keys --at 1h FILE",
     "history -w table --values FILE /a",
     "history -w json --values FILE /a",
     "usage FILE",

@@ -47,6 +47,7 @@ const COMMANDS: &[&str] = &[
     "keys ZST",
     "verify ZIP",
     "kube get FILE all -A -o yaml",
+    "keys FILE --rev REV --long",
     "defrag FILE -o OUT",
     "compact GZ -o OUT",
     "salvage FILE -o OUT",

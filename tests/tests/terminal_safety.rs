@@ -204,6 +204,8 @@ const COMMANDS: &[&str] = &[
     "HOSTILE",
     "keys --HOSTILE FILE",
     "keys FILE --rev HOSTILE",
+    "keys FILE --at HOSTILE",
+    "diff FILE --at-a HOSTILE",
     "keys FILE --filter HOSTILE",
     "keys FILE --filter key~HOSTILE",
     "keys FILE --from bHOSTILE --to aHOSTILE",

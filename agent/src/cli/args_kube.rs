@@ -7,8 +7,8 @@ use clap::{Subcommand, ValueEnum};
 use super::args_common::{MetaArgs, WorkArgs};
 use super::args_kinds::KindsArgs;
 use super::args_kube_find::KubeFindArgs;
-use super::args_look::revision;
 use super::args_manifests::ManifestsArgs;
+use super::args_revision::RevisionArgs;
 use super::exit;
 
 /// Arguments of `kube`.
@@ -60,9 +60,8 @@ pub struct KubeFileArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,

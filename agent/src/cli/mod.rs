@@ -8,6 +8,7 @@ mod args_kube_find;
 mod args_look;
 mod args_manifests;
 mod args_restore;
+mod args_revision;
 mod args_rewrite;
 mod args_save;
 mod client;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::names::{Object, object};
+use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::resources::Resources;
-use etcdsnap_core::kubernetes::{age, object as objects};
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
 
 use super::{Snapshot, merged};
@@ -16,9 +16,6 @@ use crate::progress::Progress;
 /// Where API servers keep their objects unless --etcd-prefix says otherwise; the others are OpenShift's.
 const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
 
-/// Leases that say when the snapshot was taken: the newest ones, more than the clocks of a few nodes can mislead.
-const CLOCKS: usize = 15;
-
 /// All that is under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
@@ -26,7 +23,7 @@ pub struct Cluster {
     prefixes: Vec<Vec<u8>>,
     /// The types of its objects.
     pub resources: Resources,
-    /// About when the snapshot was taken, in seconds since 1970.
+    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
     pub taken: Option<i64>,
     /// What could not be read.
     pub lost: Lost,
@@ -84,23 +81,11 @@ impl Snapshot {
         for (_, object) in others.map_err(|cause| self.failed(cause))? {
             resources.see(&object);
         }
-        cluster.taken = self.taken(store, &cluster)?;
+        // Where nothing bounds it, nobody knows.
+        let written = self.time_line(store)?.map(|line| line.at(revision));
+        cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
         Ok(cluster)
-    }
-
-    /// About when a snapshot was taken, by its newest Leases.
-    fn taken(&self, store: &Store<'_, FileSource>, cluster: &Cluster) -> Result<Option<i64>, Error> {
-        let leases = cluster.objects(|key, object| !key.deleted && object.resource == b"leases");
-        let mut leases = leases.map_err(|cause| self.failed(cause))?;
-        leases.sort_by_key(|(key, _)| std::cmp::Reverse(key.revision));
-        leases.truncate(CLOCKS);
-        let mut renewals = Vec::new();
-        for (key, _) in leases {
-            let value = self.value(store, key.place)?;
-            renewals.extend(objects::tree(&value, Options::default()).ok().and_then(|(lease, _)| age::renewed(&lease)));
-        }
-        Ok(age::taken(renewals))
     }
 
     /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.

@@ -5,6 +5,7 @@ mod difference;
 mod find;
 mod find_object;
 mod kinds;
+mod time;
 mod usage;
 
 use std::fs::File;
@@ -32,6 +33,7 @@ pub use difference::{Side, compare};
 pub use find::{Answer, Found, find};
 pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
 pub use kinds::{KindUsage, ObjectKind};
+pub use time::state_as_of;
 pub use usage::{HeavyKey, UsageReport};
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.

@@ -39,7 +39,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     input::warn_when_in_use(file);
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
     let store = snapshot.store()?;
-    let revision = look::revision(&store, args.file.rev)?;
+    let revision = look::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
     let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let mut exit = look::told(file, &cluster.lost);

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
-use super::{range, revision, told};
+use super::chosen_revision::chosen;
+use super::{range, told};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_look::ExportForm;
 use crate::cli::exit::{Exit, Failure};
@@ -34,7 +35,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
     let store = snapshot.store()?;
-    let revision = revision(&store, args.rev)?;
+    let revision = chosen(&snapshot, &store, &args.revision)?;
     let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };
     let done = etcdsnap::export_to(&snapshot, &store, &export, target, &bar);
     drop(bar);

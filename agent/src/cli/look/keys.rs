@@ -9,8 +9,9 @@ use etcdsnap::core::etcd::keyvalue::KeyValue;
 use etcdsnap::core::store::{Key, Lost, Place, Store};
 use serde_json::{Map, Value};
 
+use super::chosen_revision::chosen;
 use super::filter::Filter;
-use super::{bytes, open, range, revision, table, told};
+use super::{bytes, open, range, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -30,7 +31,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     }
     let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
-    let query = store.query(range, revision(&store, args.rev)?);
+    let query = store.query(range, chosen(&snapshot, &store, &args.revision)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;

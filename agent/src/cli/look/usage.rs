@@ -4,8 +4,9 @@ use etcdsnap::core::store::{KeyRange, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
+use super::chosen_revision::chosen;
 use super::usage_group::{self, Group};
-use super::{bytes, open, range, revision, table, told};
+use super::{bytes, open, range, table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_look::{LookForm, UsageBy};
 use crate::cli::exit::{Exit, Failure};
@@ -29,7 +30,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
-    let revision = revision(&store, args.rev)?;
+    let revision = chosen(&snapshot, &store, &args.revision)?;
     let query = store.query(range, revision);
     let grouping = |key: &[u8], name: &mut Vec<u8>| usage_group::write(args, &prefix, key, name);
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
