@@ -90,6 +90,7 @@ const COMMANDS: &[&str] = &[
     "kube get FILE all -A -o yaml",
     "kube get FILE secrets -A -o json",
     "kube get FILE pods -A --deleted -o jsonl",
+    "kube history FILE pods/a -w json",
     "salvage FILE --dry-run",
     "salvage FILE -o OUT --reset-auth -w json",
     "defrag FILE -o OUT",

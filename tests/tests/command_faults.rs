@@ -48,6 +48,7 @@ const COMMANDS: &[&str] = &[
     "verify ZIP",
     "kube get FILE all -A -o yaml",
     "keys FILE --rev REV --long",
+    "kube history FILE pods/api-msepb83bo5-k0z7f",
     "defrag FILE -o OUT",
     "compact GZ -o OUT",
     "salvage FILE -o OUT",

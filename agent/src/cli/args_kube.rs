@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use super::args_common::{MetaArgs, WorkArgs};
 use super::args_kinds::KindsArgs;
 use super::args_kube_find::KubeFindArgs;
+use super::args_kube_history::KubeHistoryArgs;
 use super::args_manifests::ManifestsArgs;
 use super::args_revision::RevisionArgs;
 use super::exit;
@@ -47,6 +48,11 @@ pub enum KubeCommand {
     /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
     /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
     Find(KubeFindArgs),
+    /// List the revisions of an object: when, who wrote it, and what changed, field by field
+    ///
+    /// Paths are those of kubectl's JSONPath. MANAGER is the newest entry of managedFields, which is who changed fields last. `create` behind a `delete` is an object that was made anew. Of the first revision
+    /// that is kept nobody knows what it changed, unless it created the object. A snapshot remembers five to ten minutes; `kube find` looks into many.
+    History(KubeHistoryArgs),
     /// List the kinds of objects: how they are stored, how many there are, and what they take
     ///
     /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to

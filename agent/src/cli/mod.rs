@@ -5,6 +5,7 @@ mod args_common;
 mod args_kinds;
 mod args_kube;
 mod args_kube_find;
+mod args_kube_history;
 mod args_look;
 mod args_manifests;
 mod args_restore;
@@ -96,6 +97,7 @@ pub fn run() -> Exit {
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
             KubeCommand::Find(args) => kube::find::run(&args),
+            KubeCommand::History(args) => kube::history::run(&args),
             KubeCommand::Kinds(args) => kube::kinds::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },

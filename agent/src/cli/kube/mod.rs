@@ -1,11 +1,14 @@
 //! Commands that speak of Kubernetes' objects.
 
+mod changed_fields;
 pub mod find;
 pub mod get;
+pub mod history;
 pub mod kinds;
 mod manifest_report;
 mod manifest_writer;
 pub mod manifests;
+mod object_name;
 mod object_states;
 mod object_writer;
 mod selection;

@@ -114,7 +114,8 @@ pub fn put_time(object: &mut Map<String, Value>, moment: Moment) {
     }
 }
 
-fn what(event: &Event) -> &'static str {
+/// What it did to the key.
+pub fn what(event: &Event) -> &'static str {
     match (event.deletion, event.version) {
         (true, _) => "delete",
         (false, 1) => "create",
