@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use etcdsnap_core::{Error, ReadError, Source};
+use etcdsnap_core::{Error, Offset, ReadError, Source};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
@@ -57,7 +57,11 @@ impl BlobSource {
     /// # Errors
     /// [`Error::Read`] outside a worker, where browsers have no synchronous reads.
     pub fn new(blob: Blob) -> Result<Self, Error> {
-        let reader = FileReaderSync::new().map_err(|cause| Error::Read { offset: 0, len: 0, cause: medium(&cause) })?;
+        let reader = FileReaderSync::new().map_err(|cause| Error::Read {
+            offset: Offset::START,
+            len: 0,
+            cause: medium(&cause),
+        })?;
         // Lengths of blobs are whole numbers below 2^53.
         let len = blob.size() as u64;
         Ok(Self { blob, len, reader, cache: RefCell::default(), lent: RefCell::default() })

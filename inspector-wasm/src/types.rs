@@ -146,7 +146,11 @@ pub(crate) mod tests {
         let mut findings = Findings::default();
         for _ in 0..WIDE {
             let finding = Finding::new(Code::KeyOrder, "message");
-            let whole = finding.clone().page(WIDE as u64).offset(WIDE as u64).key(b"key");
+            let whole = finding
+                .clone()
+                .page(etcdsnap_core::PageId::new(WIDE as u64))
+                .offset(etcdsnap_core::Offset::new(WIDE as u64))
+                .key(b"key");
             let whole = Finding { because: Some(Code::PageCycle), ..whole };
             findings.push(if optional { whole } else { finding });
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use etcdsnap_core::{Code, Report, Severity, Verdict};
+use etcdsnap_core::{Code, PageId, Report, Severity, Verdict};
 use etcdsnap_tests::damage::{self, Base, Damage, Damaged, Trailer};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::{cli, judge};
@@ -87,14 +87,14 @@ fn place_is_named(damage: &Damage, damaged: &Damaged, report: &Report) -> Result
     let findings = report.findings.list().iter().filter(|finding| damage.expect.contains(&finding.code.as_str()));
     for finding in findings.clone() {
         if let (Some(page), Some(offset)) = (finding.page, finding.offset) {
-            let page_of_offset = offset / damaged.page_size as u64;
+            let page_of_offset = PageId::new(offset.get() / damaged.page_size as u64);
             let known = finding.code != Code::PageSizeMismatch && page_of_offset < page;
             if known {
                 return Err(format!("offset {offset} lies before page {page}: {}", finding.message));
             }
         }
     }
-    let named = |page: u64| damaged.pages.is_empty() || damaged.pages.contains(&page);
+    let named = |page: PageId| damaged.pages.is_empty() || damaged.pages.contains(&page.get());
     if damaged.pages.is_empty() || findings.clone().any(|finding| finding.page.is_some_and(named)) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! From the parts of a scan to its report.
 
+use crate::bolt::page_id::PageId;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
@@ -195,11 +196,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 
     /// Compares what is free with what is used, and counts the free pages.
     fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
-        let own = self.geometry.high_water.saturating_sub(2);
+        let own = self.geometry.high_water.pages_since(PageId::FIRST);
         if !self.synced_freelist {
             return own.saturating_sub(used.count());
         }
-        for page in 2..self.geometry.present {
+        for page in PageId::FIRST.up_to(self.geometry.present) {
             let (used, free) = (used.contains(page), self.free.contains(page));
             if used == free {
                 let (code, text) = if used {
@@ -242,7 +243,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             members: self.facts.members,
             leases: self.context.leases.len() as u64,
             page_size: self.geometry.page_size,
-            pages: self.geometry.high_water,
+            pages: self.geometry.high_water.get(),
             free_pages,
             file_size: self.source.len(),
             buckets: listed.collect(),

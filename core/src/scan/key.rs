@@ -1,5 +1,7 @@
 //! What is made of the leaves of bucket `key`.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::HashSet;
 
 use crate::bolt::leaf::BUCKET;
@@ -40,7 +42,7 @@ pub struct Tally {
     /// First and last revision key that could be decoded.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// Page and offset of the first leaf.
-    pub first_at: Option<(u64, u64)>,
+    pub first_at: Option<(PageId, Offset)>,
     /// A record a revision, in order.
     pub records: Records,
     /// No revision is missing between the first and the last if history is complete only above this revision.
@@ -112,7 +114,7 @@ impl<'a> KeyFold<'a> {
 }
 
 impl Fold for KeyFold<'_> {
-    fn recall(&mut self, digest: &mut LeafDigest, at: (u64, u64)) -> bool {
+    fn recall(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let marks = self.context.marks;
         let era = marks.era(first.revision.main);

@@ -6,7 +6,7 @@ use etcdsnap_core::store::{
     Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
-use etcdsnap_core::{Error, Source};
+use etcdsnap_core::{Error, PageId, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
@@ -179,7 +179,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, Refusal> {
-        value_at(&self.store, Place { page, index })
+        value_at(&self.store, Place { page: PageId::new(page), index })
     }
 
     pub(crate) fn begin_history(&mut self, id: u32) {
@@ -215,7 +215,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
-        let mut view = self.store.page_view(page).map_err(told)?;
+        let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
         // What has no structure of its own can be the middle of a secret, where there are any.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
             view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
@@ -224,7 +224,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {
-        self.store.page_bytes(page).map_err(told)
+        self.store.page_bytes(PageId::new(page)).map_err(told)
     }
 }
 
