@@ -54,8 +54,8 @@ pub use fsx::part_file_error::PartFileError;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
-    Answer, Cluster, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
-    UsageReport, compare, find, find_object, state_as_of,
+    Answer, Cluster, ClusterCheck, Found, HeavyKey, KindUsage, KubernetesPrefixes, ObjectAnswer, ObjectFinding,
+    ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport, compare, find, find_object, state_as_of,
 };
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};

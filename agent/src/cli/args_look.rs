@@ -263,6 +263,8 @@ pub enum UsageBy {
     Namespace,
     /// The resources of each namespace
     ResourceNamespace,
+    /// Kinds, with the share of managedFields in the values of their objects, which are read for it
+    Kind,
 }
 
 /// Arguments of `hashkv`.

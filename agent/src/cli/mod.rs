@@ -4,7 +4,11 @@ mod args;
 mod args_common;
 mod args_kinds;
 mod args_kube;
+mod args_kube_check;
+mod args_kube_diff;
+mod args_kube_events;
 mod args_kube_find;
+mod args_kube_helm;
 mod args_kube_history;
 mod args_look;
 mod args_manifests;
@@ -97,6 +101,10 @@ pub fn run() -> Exit {
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
             KubeCommand::Find(args) => kube::find::run(&args),
+            KubeCommand::Check(args) => kube::check::run(&args),
+            KubeCommand::Diff(args) => kube::diff::run(&args),
+            KubeCommand::Events(args) => kube::events::run(&args),
+            KubeCommand::Helm(args) => kube::helm::run(&args),
             KubeCommand::History(args) => kube::history::run(&args),
             KubeCommand::Kinds(args) => kube::kinds::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),

@@ -3,24 +3,22 @@
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::names::{Object, object};
+use etcdsnap_core::kubernetes::names::Object;
 use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::resources::Resources;
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
 
+use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Where API servers keep their objects unless --etcd-prefix says otherwise; the others are OpenShift's.
-const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
-
 /// All that is under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
-    prefixes: Vec<Vec<u8>>,
+    prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
     /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
@@ -43,7 +41,7 @@ impl Cluster {
     }
 
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
-        self.prefixes.iter().find_map(|prefix| object(key, prefix))
+        self.prefixes.object(key)
     }
 }
 
@@ -59,15 +57,8 @@ impl Snapshot {
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
-        let prefixes: Vec<Vec<u8>> = match prefix {
-            Some(prefix) => vec![prefix.to_vec()],
-            None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
-        };
-        let range = match prefixes.as_slice() {
-            [one] => KeyRange::prefix(one),
-            _ => KeyRange::all(),
-        };
-        let (index, lost) = self.keys(store, &store.query(range, revision), progress)?;
+        let prefixes = KubernetesPrefixes::of(prefix);
+        let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
         let mut cluster = Cluster { index, prefixes, resources: Resources::builtin(), taken: None, lost };
         let mut resources = Resources::builtin();
         let definitions =

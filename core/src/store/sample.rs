@@ -1,5 +1,6 @@
 //! Some entries from all over the history of a store, without reading the others.
 
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
 use crate::lost::Lost;
@@ -49,7 +50,12 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 
     /// The number of the first leaf that begins at or behind a main revision, as far as leaves can be read.
-    fn first_leaf_from(&self, ranked: &[(u64, usize)], main: i64, reader: &mut Reader<'_, S>) -> Result<usize, Error> {
+    fn first_leaf_from(
+        &self,
+        ranked: &[(PageId, usize)],
+        main: i64,
+        reader: &mut Reader<'_, S>,
+    ) -> Result<usize, Error> {
         let (mut low, mut high) = (0_usize, ranked.len());
         while low < high {
             let middle = low.midpoint(high);

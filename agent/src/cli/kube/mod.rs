@@ -1,8 +1,12 @@
 //! Commands that speak of Kubernetes' objects.
 
 mod changed_fields;
+pub mod check;
+pub mod diff;
+pub mod events;
 pub mod find;
 pub mod get;
+pub mod helm;
 pub mod history;
 pub mod kinds;
 mod manifest_report;

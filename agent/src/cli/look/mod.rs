@@ -16,6 +16,7 @@ mod live;
 pub mod table;
 pub mod usage;
 mod usage_group;
+mod usage_kinds;
 
 use std::path::Path;
 
