@@ -53,15 +53,11 @@ fn sound() -> Writes {
     ]
 }
 
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new(writes: &Writes) -> (Self, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        fs::write(&path, cluster(writes)).unwrap();
-        (Self(folder), path)
-    }
+fn desk(writes: &Writes) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    fs::write(&path, cluster(writes)).unwrap();
+    (folder, path)
 }
 
 fn says(file: &Path, words: &[&str], code: i32) -> (String, String) {
@@ -73,7 +69,7 @@ fn says(file: &Path, words: &[&str], code: i32) -> (String, String) {
 
 #[test]
 fn a_sound_cluster_has_no_findings() {
-    let (_desk, path) = Desk::new(&sound());
+    let (_folder, path) = desk(&sound());
     let (out, said) = says(&path, &[], 0);
     assert_eq!(out, "10 objects looked at, nothing found.\n");
     assert!(said.contains("1 object could not be looked into"), "{said}");
@@ -104,7 +100,7 @@ fn each_trouble_is_found_and_told() {
         ),
         ("/registry/secrets/shop/b", named("v1", "Secret", "shop", "b", "")),
     ]);
-    let (_desk, path) = Desk::new(&writes);
+    let (_folder, path) = desk(&writes);
     let (out, _) = says(&path, &["-wjson"], 1);
     let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let total = lines.pop().unwrap();
@@ -147,7 +143,7 @@ fn many_findings_are_counted_and_the_first_shown() {
         writes.push((format!("/registry/pods/shop/p{number:04}"), Some(b"no object".to_vec())));
     }
     let writes: Writes = writes.into_iter().map(|(key, value)| (&*key.leak(), value)).collect();
-    let (_desk, path) = Desk::new(&writes);
+    let (_folder, path) = desk(&writes);
     let (text, _) = says(&path, &[], 1);
     assert!(
         text.contains("object-undecodable (1,200)") && text.contains("and 1,190 more (--all prints them)"),

@@ -10,12 +10,15 @@ use super::output;
 use super::progress::Bar;
 use super::render::json;
 
+/// The text of a file, if it has any.
+pub type TextOf<'f> = &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error>;
+
 /// How the reports of several files are printed.
 pub enum Form<'f> {
     /// An object for each file, one that could not be read too, together at the end.
     Json(&'f dyn Fn(&Path, &Report) -> Result<String, Error>),
     /// The text of each as soon as it is known, if it has any, with `gap` between two.
-    Text { gap: &'static str, of: &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error> },
+    Text { gap: &'static str, of: TextOf<'f> },
 }
 
 impl Form<'_> {
