@@ -29,7 +29,7 @@ fn hasher() -> &'static SipHasher13 {
 
 /// The fingerprint of some bytes. It is the same within a process, and only there.
 #[must_use]
-pub(crate) fn fingerprint(bytes: &[u8]) -> u128 {
+pub fn fingerprint(bytes: &[u8]) -> u128 {
     hasher().hash(bytes).as_u128()
 }
 

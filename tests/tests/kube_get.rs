@@ -57,19 +57,21 @@ impl Cluster {
         // spec {renewTime: two hours later}
         let renewed = field(4, &time(CREATED + 7200));
         let lease = stored("coordination.k8s.io/v1", "Lease", "node-1", "kube-node-lease", &field(2, &renewed));
+        let fresh = stored("coordination.k8s.io/v1", "Lease", "node-1", "kube-node-lease", &field(2, b""));
         let definition = br#"{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","version":"v1","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget","shortNames":["wd"]},"versions":[{"name":"v1","served":true,"storage":true}],"preserveUnknownFields":false}}"#;
         let widget = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"creationTimestamp":"2026-01-02T03:04:05Z","managedFields":[{"manager":"kubectl"}],"name":"big","namespace":"shop"},"spec":{"on":"yes","size":1e21}}"#;
         let puts: &[puts::Put] = &[
             (b"/registry/deployments/shop/web", Some(leak(deployment)), 0),
             (b"/registry/deployments/default/api", Some(leak(newer)), 0),
             (b"/registry/secrets/shop/login", Some(leak(secret)), 0),
-            (b"/registry/leases/kube-node-lease/node-1", Some(leak(lease)), 0),
+            (b"/registry/leases/kube-node-lease/node-1", Some(leak(fresh)), 0),
             (b"/registry/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com", Some(definition), 0),
             (b"/registry/example.com/widgets/shop/big", Some(widget), 0),
             (b"/registry/configmaps/default/cut", Some(leak(cut)), 0),
             (b"/registry/deployments/shop/web", Some(leak(changed)), 0),
             (b"/registry/deployments/shop/web", None, 0),
             (b"/registry/secrets/shop/locked", Some(b"k8s:enc:aescbc:v1:key1:\x01\x02"), 0),
+            (b"/registry/leases/kube-node-lease/node-1", Some(leak(lease)), 0),
         ];
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cluster.db");

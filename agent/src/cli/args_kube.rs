@@ -7,9 +7,14 @@ use clap::{Subcommand, ValueEnum};
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_encryption::EncryptionArgs;
 use super::args_kinds::KindsArgs;
+use super::args_kube_check::KubeCheckArgs;
+use super::args_kube_diff::KubeDiffArgs;
+use super::args_kube_events::KubeEventsArgs;
 use super::args_kube_find::KubeFindArgs;
-use super::args_look::revision;
+use super::args_kube_helm::KubeHelmArgs;
+use super::args_kube_history::KubeHistoryArgs;
 use super::args_manifests::ManifestsArgs;
+use super::args_revision::RevisionArgs;
 use super::exit;
 
 /// Arguments of `kube`.
@@ -48,6 +53,28 @@ pub enum KubeCommand {
     /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
     /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
     Find(KubeFindArgs),
+    /// List the revisions of an object: when, who wrote it, and what changed, field by field
+    ///
+    /// Paths are those of kubectl's JSONPath. MANAGER is the newest entry of managedFields, which is who changed fields last. `create` behind a `delete` is an object that was made anew. Of the first revision
+    /// that is kept nobody knows what it changed, unless it created the object. A snapshot remembers five to ten minutes; `kube find` looks into many.
+    History(KubeHistoryArgs),
+    /// List the objects that two snapshots, or two revisions of one, do not have alike, field by field; exit code 1 when there are any
+    ///
+    /// `+` was added, `-` removed, `~` has other fields; paths are those of kubectl's JSONPath. Leases, Events and what differs in managedFields alone is folded: counted on stderr, and no difference to the exit code, unless --all is given or its TYPE is
+    /// named. With --rev-a, --rev-b, --at-a or --at-b a second word that is no file is a TYPE, and A is compared with itself.
+    Diff(Box<KubeDiffArgs>),
+    /// Look for what is wrong with the objects, and say what to do; exit code 1 when there are findings
+    ///
+    /// Objects that do not decode, or contradict their keys; owners, namespaces, definitions of custom resources, and services of webhooks and of APIs that are gone; objects that wait to be deleted, and their finalizers; secrets in plain beside encrypted ones.
+    Check(KubeCheckArgs),
+    /// List the Events by the time at which they were last seen, as `kubectl events` does
+    ///
+    /// LAST SEEN counts to about the time at which the snapshot was taken. An API server keeps Events for an hour.
+    Events(KubeEventsArgs),
+    /// List releases of Helm, or print what it keeps of one: values, manifest, notes
+    ///
+    /// Releases are read from Secrets and ConfigMaps. Values are hidden, and manifest and notes not printed, unless --show-secrets is given.
+    Helm(KubeHelmArgs),
     /// List the kinds of objects: how they are stored, how many there are, and what they take
     ///
     /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to
@@ -66,9 +93,8 @@ pub struct KubeFileArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,

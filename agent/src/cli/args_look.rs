@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
+use super::args_revision::{AskedTime, RevisionArgs};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -44,9 +45,8 @@ pub struct KeysArgs {
     /// Only keys that begin with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
-    /// As they were at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// Revisions, sizes and leases, too
     #[arg(short, long)]
     pub long: bool,
@@ -77,9 +77,8 @@ pub struct GetArgs {
     /// The key
     #[arg(value_name = "KEY")]
     pub key: String,
-    /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// Key and value in hexadecimal
     #[arg(long, conflicts_with = "raw")]
     pub hex: bool,
@@ -148,9 +147,15 @@ pub struct DiffArgs {
     /// A as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_a: i64,
+    /// A as it was at about this time, as --at of the other commands takes it
+    #[arg(long, value_name = "TIME", conflicts_with = "rev_a", value_parser = AskedTime::parse)]
+    pub at_a: Option<AskedTime>,
     /// B as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_b: i64,
+    /// B as it was at about this time, as --at of the other commands takes it
+    #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
+    pub at_b: Option<AskedTime>,
     /// Only keys that begin with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
@@ -194,9 +199,8 @@ pub struct ExportArgs {
     pub prefix: String,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// CSV as it is: a key or value that begins with =, +, -, @, a tab or a line break gets no apostrophe in front
     ///
     /// Without it such a cell begins with an apostrophe, so that no spreadsheet takes it for a formula and computes it. So does one that begins with an apostrophe
@@ -251,9 +255,8 @@ pub struct UsageArgs {
     /// How many rows of each list
     #[arg(long, value_name = "N", default_value = "20")]
     pub top: usize,
-    /// As it was at this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// Tell of every bucket how many pages it takes and how full they are, and of the free pages; reads the file once more
     #[arg(long)]
     pub buckets: bool,
@@ -270,6 +273,8 @@ pub enum UsageBy {
     Namespace,
     /// The resources of each namespace
     ResourceNamespace,
+    /// Kinds, with the share of managedFields in the values of their objects, which are read for it
+    Kind,
 }
 
 /// Arguments of `hashkv`.
@@ -279,9 +284,8 @@ pub struct HashKvArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// At this revision [default: the latest]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
     /// In which form to print
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: EtcdForm,

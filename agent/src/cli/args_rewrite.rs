@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args_common::{MetaArgs, WorkArgs};
 use super::args_restore::RestoreForm;
+use super::args_revision::AskedTime;
 use super::exit;
 
 /// Arguments of `compact`.
@@ -15,6 +16,9 @@ pub struct CompactArgs {
     /// The revision up to which history goes, or `latest`
     #[arg(long, value_name = "N", default_value = "latest", allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
+    /// The time up to which history goes, as --at of the other commands takes it
+    #[arg(long, value_name = "TIME", conflicts_with = "rev", value_parser = AskedTime::parse)]
+    pub at: Option<AskedTime>,
 }
 
 /// Arguments of `defrag`.

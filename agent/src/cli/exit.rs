@@ -44,6 +44,14 @@ pub const HELP_KUBE: &str = help!(
     "done",
     "an object that was named is not there, one cannot be read whole, damage was found, or the file is no snapshot"
 );
+/// Of `kube check`.
+pub const HELP_KUBE_CHECK: &str =
+    help!("done; nothing found", "done; there are findings, damage was found, or the file is no snapshot");
+/// Of `kube history`.
+pub const HELP_KUBE_HISTORY: &str = help!(
+    "done",
+    "nothing is known of the object, a revision cannot be read whole, damage was found, or the file is no snapshot"
+);
 /// Of `find`.
 pub const HELP_FIND: &str =
     help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");

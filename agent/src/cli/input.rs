@@ -11,12 +11,25 @@ use super::output;
 use super::progress::Bar;
 use super::render::json;
 
+/// The text of a file, if it has any.
+pub type TextOf<'f> = &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error>;
+
 /// How the reports of several files are printed.
 pub enum Form<'f> {
     /// An object for each file, one that could not be read too, together at the end.
-    Json(fn(&Path, &Report) -> String),
+    Json(&'f dyn Fn(&Path, &Report) -> Result<String, Error>),
     /// The text of each as soon as it is known, if it has any, with `gap` between two.
-    Text { gap: &'static str, of: &'f dyn Fn(&Path, &Report) -> Option<String> },
+    Text { gap: &'static str, of: TextOf<'f> },
+}
+
+impl Form<'_> {
+    /// What is printed of one file, if anything.
+    fn of(&self, path: &Path, report: &Report) -> Result<Option<String>, Error> {
+        match self {
+            Self::Json(object) => object(path, report).map(Some),
+            Self::Text { of, .. } => of(path, report),
+        }
+    }
 }
 
 /// Judges one file after the other and prints what was found; the exit code is that of the worst, where `warnings` is what warnings alone count as.
@@ -37,17 +50,17 @@ pub fn judge_all(
     let mut objects = Vec::new();
     let mut between = "";
     for path in files {
-        match judge(path, sha256, work, meta, decryption) {
-            Ok(report) => {
+        let told = judge(path, sha256, work, meta, decryption).and_then(|report| Ok((form.of(path, &report)?, report)));
+        match told {
+            Ok((told, report)) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
-                match form {
-                    Form::Json(object) => objects.push(object(path, &report)),
-                    Form::Text { gap, of } => {
-                        if let Some(text) = of(path, &report) {
-                            output::print(&format!("{between}{text}"))?;
-                            between = gap;
-                        }
+                match (form, told) {
+                    (Form::Json(_), told) => objects.extend(told),
+                    (Form::Text { gap, .. }, Some(text)) => {
+                        output::print(&format!("{between}{text}"))?;
+                        between = gap;
                     }
+                    (Form::Text { .. }, None) => {}
                 }
             }
             Err(error) => {

@@ -5,10 +5,16 @@ mod args_common;
 mod args_encryption;
 mod args_kinds;
 mod args_kube;
+mod args_kube_check;
+mod args_kube_diff;
+mod args_kube_events;
 mod args_kube_find;
+mod args_kube_helm;
+mod args_kube_history;
 mod args_look;
 mod args_manifests;
 mod args_restore;
+mod args_revision;
 mod args_rewrite;
 mod args_save;
 mod client;
@@ -97,6 +103,11 @@ pub fn run() -> Exit {
             KubeCommand::Get(args) => kube::get::run(&args),
             KubeCommand::Encryption(args) => kube::encryption::run(&args),
             KubeCommand::Find(args) => kube::find::run(&args),
+            KubeCommand::Check(args) => kube::check::run(&args),
+            KubeCommand::Diff(args) => kube::diff::run(&args),
+            KubeCommand::Events(args) => kube::events::run(&args),
+            KubeCommand::Helm(args) => kube::helm::run(&args),
+            KubeCommand::History(args) => kube::history::run(&args),
             KubeCommand::Kinds(args) => kube::kinds::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),
         },

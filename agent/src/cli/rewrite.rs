@@ -11,6 +11,7 @@ use super::args::{CompactArgs, DefragArgs};
 use super::args_restore::RestoreForm;
 use super::args_rewrite::NewFileArgs;
 use super::exit::{Exit, Failure};
+use super::look::chosen_revision::chosen_by;
 use super::progress::Bar;
 use super::render::json;
 use super::render::number::{counted, exact_bytes, grouped};
@@ -21,7 +22,13 @@ use super::{input, output, signals};
 /// # Errors
 /// When the file cannot be read or is damaged, or the new one cannot be written.
 pub fn compact(args: &CompactArgs) -> Result<Exit, Failure> {
-    run(&args.new, Rewrite::Compact { revision: args.rev })
+    run(&args.new, |snapshot| {
+        let revision = match &args.at {
+            Some(time) => chosen_by(snapshot, &snapshot.store()?, args.rev, Some(time))?,
+            None => args.rev,
+        };
+        Ok(Rewrite::Compact { revision })
+    })
 }
 
 /// Runs `defrag`.
@@ -29,10 +36,10 @@ pub fn compact(args: &CompactArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`compact`].
 pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
-    run(&args.new, Rewrite::Defragment)
+    run(&args.new, |_| Ok(Rewrite::Defragment))
 }
 
-fn run(args: &NewFileArgs, what: Rewrite) -> Result<Exit, Failure> {
+fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failure>) -> Result<Exit, Failure> {
     input::check_not_written(&[&args.file])?;
     input::refuse_when_in_use(&args.file)?;
     let target = NewFile::open(&args.output, &args.file)?;
@@ -42,6 +49,7 @@ fn run(args: &NewFileArgs, what: Rewrite) -> Result<Exit, Failure> {
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
+    let what = what(&snapshot)?;
     let done = etcdsnap::rewrite(&snapshot, what, target, &bar);
     drop(bar);
     let done = done?;

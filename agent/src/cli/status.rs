@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::{Report, Sha256, printable_path, typed_path};
 
 use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
 use super::output;
+use super::progress::Bar;
 use super::render::{etcdutl, json, reason, text_status};
 
 /// Whether `status` computes the SHA-256 without being asked.
@@ -19,15 +21,21 @@ const SHA256_UNASKED: Sha256 = Sha256::Skip;
 /// Those of [`input::judge_all`].
 pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let sha256 = if args.sha256 { Sha256::Check } else { SHA256_UNASKED };
+    let as_of = |path: &Path, report: &Report| match &report.status {
+        Some(status) if !status.keys_are_lost() => etcdsnap::state_as_of(path, args.meta.choice(), &Bar::new(path)),
+        _ => Ok(None),
+    };
     let text = |path: &Path, report: &Report| {
-        let text = rendered(args.write_out, path, report);
+        let as_of = if args.write_out == StatusForm::Text { as_of(path, report)? } else { None };
+        let text = rendered(args.write_out, path, report, as_of);
         if text.is_none() {
             complain(path, report);
         }
-        text
+        Ok(text)
     };
+    let object = |path: &Path, report: &Report| Ok(json::status(path, report, as_of(path, report)?));
     let form = match args.write_out {
-        StatusForm::Json => Form::Json(json::status),
+        StatusForm::Json => Form::Json(&object),
         StatusForm::Text => Form::Text { gap: "\n", of: &text },
         StatusForm::Simple | StatusForm::Table | StatusForm::Fields => Form::Text { gap: "", of: &text },
     };
@@ -35,12 +43,12 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
 }
 
 /// The text of a report; none where etcdutl's forms have nothing to print: they have no place to say that numbers cover a part only.
-fn rendered(form: StatusForm, path: &Path, report: &Report) -> Option<String> {
+fn rendered(form: StatusForm, path: &Path, report: &Report, as_of: Option<Moment>) -> Option<String> {
     let form = match form {
         StatusForm::Simple => etcdutl::simple,
         StatusForm::Table => etcdutl::table,
         StatusForm::Fields => etcdutl::fields,
-        StatusForm::Text | StatusForm::Json => return Some(text_status::text(path, report)),
+        StatusForm::Text | StatusForm::Json => return Some(text_status::text(path, report, as_of)),
     };
     report.status.as_ref().filter(|status| status.complete).map(|status| form(&etcdutl::Numbers::of_3_7(status)))
 }

@@ -39,8 +39,10 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         return judge_mixed(args, warnings, shown);
     }
     let form = match args.write_out {
-        VerifyForm::Json => Form::Json(json::verify),
-        VerifyForm::Text => Form::Text { gap: "\n", of: &|path, report| Some(text_verify::text(path, report, shown)) },
+        VerifyForm::Json => Form::Json(&|path, report| Ok(json::verify(path, report))),
+        VerifyForm::Text => {
+            Form::Text { gap: "\n", of: &|path, report| Ok(Some(text_verify::text(path, report, shown))) }
+        }
     };
     input::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
 }

@@ -3,27 +3,25 @@
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::names::{Object, PREFIXES, object_below};
+use etcdsnap_core::kubernetes::names::Object;
+use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::resources::Resources;
-use etcdsnap_core::kubernetes::{age, object as objects};
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
 
+use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Leases that say when the snapshot was taken: the newest ones, more than the clocks of a few nodes can mislead.
-const CLOCKS: usize = 15;
-
 /// All that is under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
-    prefixes: Vec<Vec<u8>>,
+    prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// About when the snapshot was taken, in seconds since 1970.
+    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
     pub taken: Option<i64>,
     /// What could not be read.
     pub lost: Lost,
@@ -43,7 +41,7 @@ impl Cluster {
     }
 
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
-        object_below(key, &self.prefixes)
+        self.prefixes.object(key)
     }
 }
 
@@ -59,15 +57,8 @@ impl Snapshot {
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
-        let prefixes: Vec<Vec<u8>> = match prefix {
-            Some(prefix) => vec![prefix.to_vec()],
-            None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
-        };
-        let range = match prefixes.as_slice() {
-            [one] => KeyRange::prefix(one),
-            _ => KeyRange::all(),
-        };
-        let (index, lost) = self.keys(store, &store.query(range, revision), progress)?;
+        let prefixes = KubernetesPrefixes::of(prefix);
+        let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
         let mut cluster = Cluster { index, prefixes, resources: Resources::builtin(), taken: None, lost };
         let mut resources = Resources::builtin();
         let definitions =
@@ -81,23 +72,11 @@ impl Snapshot {
         for (_, object) in others.map_err(|cause| self.failed(cause))? {
             resources.see(&object);
         }
-        cluster.taken = self.taken(store, &cluster)?;
+        // Where nothing bounds it, nobody knows.
+        let written = self.time_line(store)?.map(|line| line.at(revision));
+        cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
         Ok(cluster)
-    }
-
-    /// About when a snapshot was taken, by its newest Leases.
-    fn taken(&self, store: &Store<'_, FileSource>, cluster: &Cluster) -> Result<Option<i64>, Error> {
-        let leases = cluster.objects(|key, object| !key.deleted && object.resource == b"leases");
-        let mut leases = leases.map_err(|cause| self.failed(cause))?;
-        leases.sort_by_key(|(key, _)| std::cmp::Reverse(key.revision));
-        leases.truncate(CLOCKS);
-        let mut renewals = Vec::new();
-        for (key, _) in leases {
-            let value = self.value(store, key.place)?;
-            renewals.extend(objects::tree(&value, Options::default()).ok().and_then(|(lease, _)| age::renewed(&lease)));
-        }
-        Ok(age::taken(renewals))
     }
 
     /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.

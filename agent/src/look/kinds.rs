@@ -27,6 +27,8 @@ pub struct ObjectKind {
     pub kind: String,
     /// The form.
     pub form: Form,
+    /// The group and the resource in their keys.
+    pub stored_under: (Vec<u8>, Vec<u8>),
 }
 
 /// What they take.
@@ -117,16 +119,23 @@ impl Snapshot {
 
 /// What an object is: as its value says, or as its key does.
 fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> ObjectKind {
+    let stored_under = (object.group.to_vec(), object.resource.to_vec());
     if !found.kind.is_empty() {
         let (group, version) = found.api_version.split_once('/').unwrap_or(("", &found.api_version));
-        return ObjectKind { group: group.into(), version: version.into(), kind: found.kind, form: found.form };
+        return ObjectKind {
+            group: group.into(),
+            version: version.into(),
+            kind: found.kind,
+            form: found.form,
+            stored_under,
+        };
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (group, kind) = match cluster.resources.of(object) {
         Some(resource) if !resource.kind.is_empty() => (resource.group.clone(), resource.kind.clone()),
         _ => (text(object.group), text(object.resource)),
     };
-    ObjectKind { group, version: String::new(), kind, form: found.form }
+    ObjectKind { group, version: String::new(), kind, form: found.form, stored_under }
 }
 
 impl KindUsage {

@@ -1,11 +1,14 @@
 //! What is in a snapshot, read on all processors.
 
+mod check;
 mod cluster;
 mod difference;
 mod encryption;
 mod find;
 mod find_object;
 mod kinds;
+mod prefixes;
+mod time;
 mod usage;
 mod verify_values;
 
@@ -32,12 +35,15 @@ use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::scan::{self, Team};
 
+pub use check::{ClusterCheck, ObjectFinding};
 pub use cluster::Cluster;
 pub use difference::{Side, compare};
 pub use encryption::{EncryptionGroup, EncryptionUsage};
 pub use find::{Answer, Found, find};
 pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
 pub use kinds::{KindUsage, ObjectKind};
+pub use prefixes::KubernetesPrefixes;
+pub use time::state_as_of;
 pub use usage::{HeavyKey, UsageReport};
 pub use verify_values::verify_values;
 

@@ -34,19 +34,6 @@ pub fn created(object: &Node<'_>) -> Option<i64> {
     parse_rfc3339(object.at(&["metadata", "creationTimestamp"])?.text()?)
 }
 
-/// Seconds since 1970 at which a Lease was last renewed.
-#[must_use]
-pub fn renewed(lease: &Node<'_>) -> Option<i64> {
-    parse_rfc3339(lease.at(&["spec", "renewTime"])?.text()?)
-}
-
-/// About when a snapshot was taken: the middle one of the times at which its newest Leases were renewed, which nodes and controllers do every few seconds. None without Leases.
-#[must_use]
-pub fn taken(mut renewals: Vec<i64>) -> Option<i64> {
-    renewals.sort_unstable();
-    renewals.get(renewals.len().div_euclid(2)).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,11 +59,5 @@ mod tests {
         ] {
             assert_eq!(human(seconds), want);
         }
-    }
-
-    #[test]
-    fn a_clock_that_runs_ahead_does_not_count() {
-        assert_eq!(taken(vec![1_000, 1_010, 999_999]), Some(1_010));
-        assert_eq!(taken(Vec::new()), None);
     }
 }

@@ -26,6 +26,7 @@ pub mod page;
 mod page_share;
 pub mod query;
 pub mod range;
+mod sample;
 pub mod seek;
 pub mod small;
 pub mod survivors;

@@ -22,7 +22,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let file = &args.file;
     let (snapshot, bar) = look::encrypted::open(&file.file, &file.decrypt, file.work, file.meta)?;
     let store = snapshot.store()?;
-    let revision = look::revision(&store, file.rev)?;
+    let revision = look::chosen_revision::chosen(&snapshot, &store, &file.revision)?;
     let prefix = file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);

@@ -10,6 +10,7 @@ use etcdsnap::{
 };
 use serde_json::Map;
 
+use super::object_name;
 use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
 use super::value_reader::{ValueReader, take_managed_fields};
@@ -31,7 +32,8 @@ const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see
 /// # Errors
 /// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
 pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
-    let name = name(args)?;
+    let example = "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop";
+    let name = object_name::parse(&args.object, &args.namespace, example)?;
     let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
     if paths.iter().any(|path| path.as_os_str() == "-") {
@@ -73,18 +75,6 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
         }
     }
     tally.finish(&printable(&called), ADVICE)
-}
-
-fn name(args: &KubeFindArgs) -> Result<ObjectName, Failure> {
-    match args.object.split_once('/') {
-        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !kind.eq_ignore_ascii_case("all") => {
-            Ok(ObjectName { kind: kind.into(), namespace: args.namespace.clone(), name: name.into() })
-        }
-        _ => {
-            let what = format!("{} is not TYPE/NAME", printable(&args.object));
-            Err(Failure::new(what, "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop"))
-        }
-    }
 }
 
 type Read<'f> = (&'f Found<ObjectAnswer>, &'f ObjectAnswer);

@@ -23,7 +23,7 @@ use crate::cli::output::{self, Lines};
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = look::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
     let store = snapshot.store()?;
-    let revision = look::revision(&store, args.file.rev)?;
+    let revision = look::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);

@@ -28,7 +28,7 @@ const COLUMNS: [table::Column; 8] = [
 pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = look::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
     let store = snapshot.store()?;
-    let revision = look::revision(&store, args.file.rev)?;
+    let revision = look::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);

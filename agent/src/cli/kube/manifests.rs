@@ -41,7 +41,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
     let snapshot = snapshot.decrypted_by(decryption);
     let store = snapshot.store()?;
-    let revision = look::revision(&store, args.file.rev)?;
+    let revision = look::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
     let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let mut exit = look::told(file, &cluster.lost);

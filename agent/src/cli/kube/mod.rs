@@ -1,12 +1,19 @@
 //! Commands that speak of Kubernetes' objects.
 
+mod changed_fields;
+pub mod check;
+pub mod diff;
 pub mod encryption;
+pub mod events;
 pub mod find;
 pub mod get;
+pub mod helm;
+pub mod history;
 pub mod kinds;
 mod manifest_report;
 mod manifest_writer;
 pub mod manifests;
+mod object_name;
 mod object_states;
 mod object_writer;
 mod selection;

@@ -68,6 +68,12 @@ impl ValueReader {
         }
     }
 
+    /// Says what is wrong with something in an object that was read, and counts it.
+    pub fn damaged(&mut self, key: &[u8], what: &str) {
+        self.damaged = self.damaged.saturating_add(1);
+        self.say(key, what);
+    }
+
     fn remark(&mut self, key: &[u8], remarks: &Remarks) {
         self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_some()));
         for sentence in remarks.sentences() {

@@ -8,10 +8,12 @@ use etcdsnap::core::store::{Change, Index, Key, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::{bytes, encrypted, keys, live, open, range, revision, table, told};
+use super::chosen_revision::chosen_by;
+use super::{bytes, encrypted, keys, live, open, range, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_common::{MetaArgs, MetaPage};
 use crate::cli::args_look::LookForm;
+use crate::cli::args_revision::AskedTime;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
 use crate::cli::output::Lines;
@@ -45,8 +47,8 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         ));
     }
     let is_of_one_file = args.b.is_none() && args.live.0.is_none();
-    if is_of_one_file && args.rev_a == args.rev_b && args.meta == MetaPage::Newest {
-        let advice = "Give a second file, two revisions of this one (--rev-a N and --rev-b M), or the running cluster (--endpoints).";
+    if is_of_one_file && args.rev_a == args.rev_b && args.at_a == args.at_b && args.meta == MetaPage::Newest {
+        let advice = "Give a second file, two revisions of this one (--rev-a N and --rev-b M, or --at-a TIME), or the running cluster (--endpoints).";
         return Err(Failure::new("there is nothing to compare the snapshot with", advice));
     }
     if args.values && args.write_out == LookForm::Table {
@@ -71,14 +73,14 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         (None, Some(_)) => Path::new("the snapshot of the running cluster"),
         (None, None) => &args.a,
     };
-    let query = |store: &Store<'_, FileSource>, asked| {
-        revision(store, asked).map(|revision| store.query(range.clone(), revision))
+    let query = |snapshot: &Snapshot, store: &Store<'_, FileSource>, revision, time: &Option<AskedTime>| {
+        chosen_by(snapshot, store, revision, time.as_ref()).map(|revision| store.query(range.clone(), revision))
     };
     let decryption = encrypted::decryption(&args.decrypt)?;
     let (snapshot_a, bar) = open(&args.a, args.work, MetaArgs { meta: args.meta })?;
     let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
-    let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
+    let side_a = snapshot_a.side(&store_a, query(&snapshot_a, &store_a, args.rev_a, &args.at_a)?, &bar)?;
     drop(bar);
     // Two revisions of one file: it is open already, and standard input cannot be read again.
     let (second, bar) = match (&args.b, &args.live.0) {
@@ -92,7 +94,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let second = second.map(|snapshot| snapshot.decrypted_by(Arc::clone(&decryption)));
     let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
     let store_b = snapshot_b.store()?;
-    let side_b = snapshot_b.side(&store_b, query(&store_b, args.rev_b)?, &bar)?;
+    let side_b = snapshot_b.side(&store_b, query(snapshot_b, &store_b, args.rev_b, &args.at_b)?, &bar)?;
     drop(bar);
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;

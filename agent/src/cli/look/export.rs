@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
-use super::{encrypted, range, revision, told};
+use super::chosen_revision::chosen;
+use super::{encrypted, range, told};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_look::ExportForm;
 use crate::cli::exit::{Exit, Failure};
@@ -36,7 +37,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice()).decrypted_by(decryption);
     let store = snapshot.store()?;
-    let revision = revision(&store, args.rev)?;
+    let revision = chosen(&snapshot, &store, &args.revision)?;
     let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };
     let done = etcdsnap::export_to(&snapshot, &store, &export, target, &bar);
     drop(bar);

@@ -12,7 +12,8 @@ use etcdsnap::core::store::{Key, KeyRange, Lost};
 use etcdsnap::typed_path;
 
 use super::bytes::{Hex, Shown};
-use super::{bytes, encrypted, keys, revision, table, told};
+use super::chosen_revision::chosen;
+use super::{bytes, encrypted, keys, table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -27,7 +28,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let key = bytes::typed(&args.key)?;
     let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
-    let at = revision(&store, args.rev)?;
+    let at = chosen(&snapshot, &store, &args.revision)?;
     let query = store.query(KeyRange::one(&key), at);
     let (index, lost) = snapshot.keys(&store, &query, &bar)?;
     drop(bar);

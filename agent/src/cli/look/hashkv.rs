@@ -5,7 +5,8 @@ use std::path::Path;
 use etcdsnap::core::store::Lost;
 use etcdsnap::{printable_path, typed_path};
 
-use super::{open, places, revision, told};
+use super::chosen_revision::chosen;
+use super::{open, places, told};
 use crate::cli::args::HashKvArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
@@ -18,7 +19,7 @@ use crate::cli::render::etcdutl;
 pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = open(&args.file, args.work, args.meta)?;
     let store = snapshot.store()?;
-    let (hash, lost) = snapshot.hashkv(&store, revision(&store, args.rev)?, &bar)?;
+    let (hash, lost) = snapshot.hashkv(&store, chosen(&snapshot, &store, &args.revision)?, &bar)?;
     drop(bar);
     if lost.places > 0 {
         return Err(unknown(&args.file, &lost));

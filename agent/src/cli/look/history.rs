@@ -1,5 +1,8 @@
 //! `etcdsnap history FILE KEY`
 
+use etcdsnap::core::kubernetes::special::rfc3339;
+use etcdsnap::core::kubernetes::time_line::{Moment, TimeLine};
+use etcdsnap::core::kubernetes::time_text::stamp;
 use etcdsnap::core::store::Event;
 use etcdsnap::typed_path;
 use serde_json::{Map, Value};
@@ -19,6 +22,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let (events, lost) = snapshot.history(&store, &key, &bar)?;
+    let times = snapshot.time_line(&store)?;
     drop(bar);
     let exit = told(&args.look.file, &lost);
     if events.is_empty() {
@@ -44,7 +48,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     if args.look.write_out == LookForm::Json {
         let mut lines = Lines::new();
         for event in &events {
-            let mut object = object(event);
+            let mut object = object(event, times.as_ref());
             match value(event)? {
                 Some(_) if hidden => drop(object.insert("hidden".into(), true.into())),
                 Some(value) => bytes::put(&mut object, "value", &value),
@@ -58,10 +62,19 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
         lines.finish()?;
         return Ok(exit.max(encrypted::told(&snapshot)));
     }
-    let columns = if args.values { &COLUMNS[..] } else { &COLUMNS[..5] };
-    table::print(args.look.write_out, columns, |take| {
+    let mut columns = COLUMNS.to_vec();
+    if times.is_some() {
+        columns.insert(1, ("time", false));
+    }
+    if !args.values {
+        columns.pop();
+    }
+    table::print(args.look.write_out, &columns, |take| {
         for event in &events {
             let mut row = row(event);
+            if let Some(times) = &times {
+                row.insert(1, stamp(times.at(event.revision.main)));
+            }
             if args.values {
                 row.push(match value(event)? {
                     Some(_) if hidden => "(hidden: --show-secrets)".into(),
@@ -94,7 +107,16 @@ fn row(event: &Event) -> Vec<String> {
     ]
 }
 
-fn what(event: &Event) -> &'static str {
+/// Puts in about when a revision was written.
+pub fn put_time(object: &mut Map<String, Value>, moment: Moment) {
+    object.insert("time".into(), rfc3339(moment.seconds, None).into());
+    if let Some(within) = moment.within {
+        object.insert("timeWithinSeconds".into(), within.into());
+    }
+}
+
+/// What it did to the key.
+pub fn what(event: &Event) -> &'static str {
     match (event.deletion, event.version) {
         (true, _) => "delete",
         (false, 1) => "create",
@@ -102,10 +124,13 @@ fn what(event: &Event) -> &'static str {
     }
 }
 
-fn object(event: &Event) -> Map<String, Value> {
+fn object(event: &Event, times: Option<&TimeLine>) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("revision".into(), event.revision.main.into());
     object.insert("sub".into(), event.revision.sub.into());
+    if let Some(times) = times {
+        put_time(&mut object, times.at(event.revision.main));
+    }
     object.insert("event".into(), what(event).into());
     if !event.deletion {
         object.insert("createRevision".into(), event.create_revision.into());

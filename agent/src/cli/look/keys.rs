@@ -10,8 +10,9 @@ use etcdsnap::core::store::{Key, Lost, Place, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
+use super::chosen_revision::chosen;
 use super::filter;
-use super::{bytes, encrypted, range, revision, table, told};
+use super::{bytes, encrypted, range, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -31,7 +32,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     }
     let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
-    let query = store.query(range, revision(&store, args.rev)?);
+    let query = store.query(range, chosen(&snapshot, &store, &args.revision)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;

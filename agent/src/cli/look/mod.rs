@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod bytes;
+pub mod chosen_revision;
 pub mod cluster;
 pub mod diff;
 pub mod encrypted;
@@ -16,11 +17,12 @@ mod live;
 pub mod table;
 pub mod usage;
 mod usage_group;
+mod usage_kinds;
 
 use std::path::Path;
 
-use etcdsnap::core::store::{KeyRange, Lost, Store, Unavailable};
-use etcdsnap::{FileSource, Snapshot, printable, printable_path, typed_path};
+use etcdsnap::core::store::{KeyRange, Lost};
+use etcdsnap::{Snapshot, printable, printable_path, typed_path};
 
 use super::args::{MetaArgs, WorkArgs};
 use super::args_look::IntervalArgs;
@@ -35,17 +37,6 @@ pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Ba
     let bar = Bar::new(path);
     let snapshot = Snapshot::open(path, work.threads, &bar)?.by(meta.choice());
     Ok((snapshot, bar))
-}
-
-/// The revision that was asked for.
-pub fn revision(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
-    store.at(asked).map_err(|cause| {
-        let advice = match cause {
-            Unavailable::Compacted { .. } => "What is older may be in an older snapshot.",
-            Unavailable::Future { .. } => "Leave the revision out for the latest one, or look into a newer snapshot.",
-        };
-        Failure::new(cause.to_string(), advice)
-    })
 }
 
 /// The keys that begin with `prefix` and lie in the interval, both as they were typed.

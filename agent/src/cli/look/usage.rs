@@ -4,8 +4,10 @@ use etcdsnap::core::store::{KeyRange, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
 
+use super::chosen_revision::chosen;
 use super::usage_group::{self, Group};
-use super::{bytes, open, range, revision, table, told};
+use super::usage_kinds::Kinds;
+use super::{bytes, open, range, table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_look::{LookForm, UsageBy};
 use crate::cli::exit::{Exit, Failure};
@@ -23,16 +25,29 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
             "Leave one of them out.",
         ));
     }
+    let is_part = !args.prefix.is_empty() || args.interval.from.is_some() || args.interval.to.is_some();
+    if args.by == UsageBy::Kind && is_part {
+        return Err(Failure::new(
+            "--by kind sums up all objects, and a part of the keys is asked for",
+            "Leave out PREFIX, --from and --to, or ask for --by resource.",
+        ));
+    }
     let prefix = bytes::typed(&args.prefix)?;
     let range = range(&args.prefix, &args.interval)?;
     // What a compaction of the whole database would leave cannot be told from a part of its keys, nor when some are lost.
     let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
-    let revision = revision(&store, args.rev)?;
+    let revision = chosen(&snapshot, &store, &args.revision)?;
     let query = store.query(range, revision);
     let grouping = |key: &[u8], name: &mut Vec<u8>| usage_group::write(args, &prefix, key, name);
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
+    let kinds = if args.by == UsageBy::Kind {
+        let cluster = snapshot.cluster(&store, revision, Some(args.etcd_prefix.as_bytes()), &bar)?;
+        Kinds::of(snapshot.kinds(&store, &cluster, &bar)?)
+    } else {
+        Kinds::default()
+    };
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
     whole &= lost.places == 0;
@@ -42,6 +57,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         is_latest: revision == store.current(),
         status,
         by: args.by,
+        kinds,
         report,
     };
     match args.look.write_out {
@@ -61,6 +77,8 @@ struct Found {
     status: Option<Status>,
     /// By what the groups are made.
     by: UsageBy,
+    /// What is under each resource, where kinds are asked for.
+    kinds: Kinds,
     report: UsageReport,
 }
 
@@ -100,16 +118,25 @@ impl Found {
             text.push_str(&format!("\n{}", buckets(form, status)));
         }
         output::print(&format!("{text}\n"))?;
-        let mut columns = GROUPS;
-        columns[0].0 = usage_group::title(self.by);
+        let mut columns = GROUPS.to_vec();
+        if let Some(first) = columns.first_mut() {
+            first.0 = usage_group::title(self.by);
+        }
+        if self.by == UsageBy::Kind {
+            columns.push(("managed", true));
+        }
         print_rows(form, &columns, self.report.groups.iter().take(top), |(name, usage)| {
-            vec![
-                Group::named(name, self.by).text,
+            let mut row = vec![
+                self.kinds.name(name).unwrap_or_else(|| Group::named(name, self.by).text),
                 grouped(usage.keys),
                 si_bytes(usage.live_bytes),
                 grouped(usage.revisions),
                 si_bytes(usage.history_bytes),
-            ]
+            ];
+            if self.by == UsageBy::Kind {
+                row.push(self.kinds.share(name));
+            }
+            row
         })?;
         let more = self.report.groups.len().saturating_sub(top);
         let more = if more > 0 { format!("and {} more (--top)\n", grouped(more as u64)) } else { String::new() };
@@ -163,7 +190,9 @@ impl Found {
         }
         let title = usage_group::title(self.by);
         for (name, sums) in &self.report.groups {
-            write(Group::named(name, self.by).object(title, usage(sums)))?;
+            let mut object = Group::named(name, self.by).object(title, usage(sums));
+            self.kinds.put(name, &mut object);
+            write(object)?;
         }
         for heavy in &self.report.largest {
             write(object("largest", Some(&heavy.key), json!({"valueBytes": heavy.number})))?;

@@ -75,6 +75,7 @@ pub fn title(by: UsageBy) -> &'static str {
         UsageBy::Resource => "resource",
         UsageBy::Namespace => "namespace",
         UsageBy::ResourceNamespace => "resource and namespace",
+        UsageBy::Kind => "kind",
     }
 }
 
@@ -89,7 +90,7 @@ pub fn write(args: &UsageArgs, prefix: &[u8], key: &[u8], name: &mut Vec<u8>) {
 fn kubernetes(by: UsageBy) -> Option<By> {
     match by {
         UsageBy::Prefix => None,
-        UsageBy::Resource => Some(By::Resource),
+        UsageBy::Resource | UsageBy::Kind => Some(By::Resource),
         UsageBy::Namespace => Some(By::Namespace),
         UsageBy::ResourceNamespace => Some(By::Both),
     }

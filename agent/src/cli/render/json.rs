@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use etcdsnap::core::kubernetes::special::rfc3339;
+use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::{Code, DirectoryReport, Error, Report, Status, Trailer, Verdict, put_path};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,6 +20,10 @@ struct StatusObject<'r> {
     verdict: Verdict,
     sha256: &'r Trailer,
     finding_counts: &'r BTreeMap<Code, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_as_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_as_of_within_seconds: Option<i64>,
 }
 
 /// `verify -w json`.
@@ -52,14 +58,16 @@ struct ErrorObject {
     error: String,
 }
 
-/// The object of one file for `status`.
-pub fn status(path: &Path, report: &Report) -> String {
+/// The object of one file for `status`; `as_of` is about when its latest revision was written.
+pub fn status(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     line(&StatusObject {
         status: report.status.as_ref(),
         file: name(path),
         verdict: report.verdict,
         sha256: &report.trailer,
         finding_counts: report.findings.counts(),
+        state_as_of: as_of.map(|moment| rfc3339(moment.seconds, None)),
+        state_as_of_within_seconds: as_of.and_then(|moment| moment.within),
     })
 }
 

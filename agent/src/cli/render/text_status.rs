@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use etcdsnap::core::kubernetes::time_line::Moment;
+use etcdsnap::core::kubernetes::time_text::about;
 use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::number::{counted, grouped, si_bytes};
@@ -14,13 +16,13 @@ const LABELS: usize = 12;
 /// Findings that are told of a file without numbers: the first are the causes of the others.
 const REASONS: usize = 3;
 
-/// All that is known of one file, a line each.
-pub fn text(path: &Path, report: &Report) -> String {
+/// All that is known of one file, a line each; `as_of` is about when its latest revision was written.
+pub fn text(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     let mut lines = Lines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
     lines.add("structure", structure(report));
     lines.add("trailer", trailer(&report.trailer));
     if let Some(status) = &report.status {
-        numbers(&mut lines, status);
+        numbers(&mut lines, status, as_of);
     }
     if report.status.is_none() {
         for finding in report.findings.list().iter().take(REASONS) {
@@ -30,7 +32,7 @@ pub fn text(path: &Path, report: &Report) -> String {
     lines.0
 }
 
-fn numbers(lines: &mut Lines, status: &Status) {
+fn numbers(lines: &mut Lines, status: &Status, as_of: Option<Moment>) {
     if !status.complete {
         lines.add("note", "part of the database cannot be read; the numbers cover only the rest".into());
     }
@@ -45,6 +47,9 @@ fn numbers(lines: &mut Lines, status: &Status) {
     }
     if let Some(needs) = encrypted(&status.encrypted) {
         lines.add("values", needs);
+    }
+    if let Some(as_of) = as_of {
+        lines.add("time", format!("state as of about {}", about(as_of)));
     }
     lines.add("compacted", compacted(status));
     lines.add("size", size(status));

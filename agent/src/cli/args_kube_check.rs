@@ -1,0 +1,19 @@
+//! What `kube check` takes.
+
+use super::args_kube::KubeFileArgs;
+use super::args_restore::RestoreForm;
+use super::exit;
+
+/// Arguments of `kube check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_KUBE_CHECK)]
+pub struct KubeCheckArgs {
+    #[command(flatten)]
+    pub file: KubeFileArgs,
+    /// Print every finding kept, not only the first few of each kind
+    #[arg(long)]
+    pub all: bool,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
+}

@@ -1,0 +1,59 @@
+//! What `kube diff` takes.
+
+use std::path::PathBuf;
+
+use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
+use super::args_look::{LookForm, revision};
+use super::args_revision::AskedTime;
+use super::exit;
+
+/// Arguments of `kube diff`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_DIFF)]
+pub struct KubeDiffArgs {
+    /// The older snapshot
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The newer one; left out, A is compared with itself at another revision
+    #[arg(value_name = "B")]
+    pub b: Option<PathBuf>,
+    /// Types of objects, or TYPE/NAME [default: all]
+    #[arg(value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// A as it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
+    pub rev_a: i64,
+    /// A as it was at about this time, as --at of the other commands takes it
+    #[arg(long, value_name = "TIME", conflicts_with = "rev_a", value_parser = AskedTime::parse)]
+    pub at_a: Option<AskedTime>,
+    /// B as it was at this revision [default: the latest]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
+    pub rev_b: i64,
+    /// B as it was at about this time
+    #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
+    pub at_b: Option<AskedTime>,
+    /// Only in this namespace
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Leases and Events, too, and objects whose fields are alike
+    #[arg(long)]
+    pub all: bool,
+    /// Who set which field, too
+    #[arg(long)]
+    pub show_managed_fields: bool,
+    /// Values of secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+    /// In which form to print
+    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    pub write_out: LookForm,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
+}

@@ -1,0 +1,398 @@
+//! `etcdsnap kube diff A [B] [TYPE…]`
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+
+use etcdsnap::core::kubernetes::field_changes::FieldChange;
+use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::resources::Resources;
+use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
+use etcdsnap::core::store::{Change, Index, Key, Store, compare};
+use etcdsnap::{FileSource, KubernetesPrefixes, Snapshot, printable};
+use serde_json::{Map, Value};
+
+use super::changed_fields;
+use super::selection::{self, Wanted};
+use crate::cli::args_kube_diff::KubeDiffArgs;
+use crate::cli::args_look::LookForm;
+use crate::cli::args_revision::AskedTime;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::input;
+use crate::cli::look::chosen_revision::chosen_by;
+use crate::cli::look::{self, bytes, table};
+use crate::cli::output::{self, Lines};
+use crate::cli::progress::Bar;
+use crate::cli::render::number::counted;
+
+/// Runs the command.
+///
+/// # Errors
+/// When a type is unknown, a file cannot be read, or stdout cannot be written.
+pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
+    let (other, types) = words(args)?;
+    let stdin = Path::new("-");
+    if args.a == stdin && other == Some(stdin) {
+        return Err(input::stdin_twice());
+    }
+    let both: Vec<&Path> = std::iter::once(args.a.as_path()).chain(other).collect();
+    // Before anything is said about the first, which would go into the second.
+    input::check_not_written(&both)?;
+    let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
+    let prefixes = KubernetesPrefixes::of(prefix.as_deref());
+    let query = |snapshot: &Snapshot, store: &Store<'_, FileSource>, revision, time: &Option<AskedTime>| {
+        let revision = chosen_by(snapshot, store, revision, time.as_ref())?;
+        Ok::<_, Failure>((store.query(prefixes.range(), revision), revision))
+    };
+    let decryption = look::encrypted::decryption(&args.decrypt)?;
+    let (snapshot_a, bar) = look::open(&args.a, args.work, args.meta)?;
+    let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
+    let store_a = snapshot_a.store()?;
+    let (query_a, revision_a) = query(&snapshot_a, &store_a, args.rev_a, &args.at_a)?;
+    let side_a = snapshot_a.side(&store_a, query_a, &bar)?;
+    drop(bar);
+    // Two revisions of one file: it is open already, and standard input cannot be read again.
+    let (second, bar) = match other {
+        Some(path) => {
+            let (snapshot, bar) = look::open(path, args.work, args.meta)?;
+            (Some(snapshot.decrypted_by(Arc::clone(&decryption))), bar)
+        }
+        None => (None, Bar::new(&args.a)),
+    };
+    let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
+    let store_b = snapshot_b.store()?;
+    let (query_b, revision_b) = query(snapshot_b, &store_b, args.rev_b, &args.at_b)?;
+    let side_b = snapshot_b.side(&store_b, query_b, &bar)?;
+    let wanted = match types.as_slice() {
+        [] => None,
+        types => {
+            let mut resources = Resources::builtin();
+            for (snapshot, store, revision) in [(snapshot_b, &store_b, revision_b), (&snapshot_a, &store_a, revision_a)]
+            {
+                // Definitions are looked for only where they are needed: all keys are in memory for that.
+                if types.iter().flat_map(|word| word.split(',')).any(|word| !is_known(word, &resources)) {
+                    resources = snapshot.cluster(store, revision, prefix.as_deref(), &bar)?.resources;
+                }
+            }
+            Some(selected(types, &resources)?)
+        }
+    };
+    drop(bar);
+    let [(index_a, lost_a), (index_b, lost_b)] =
+        etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
+    let exit = look::told(&args.a, &lost_a).max(look::told(other.unwrap_or(&args.a), &lost_b));
+    let comparison = Comparison {
+        args,
+        a: Side { snapshot: &snapshot_a, store: &store_a, index: index_a },
+        b: Side { snapshot: snapshot_b, store: &store_b, index: index_b },
+        prefixes,
+        resources: Resources::builtin(),
+        wanted,
+        is_damaged: lost_a.places > 0 || lost_b.places > 0,
+        folded: Folded::default(),
+        unread: Cell::new(false),
+        shown: Cell::new(0),
+    };
+    comparison.print()?;
+    comparison.folded.tell();
+    let exit = exit.max(look::encrypted::told(&snapshot_a));
+    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
+    let differs = comparison.shown.get() > 0 || comparison.unread.get();
+    Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
+}
+
+/// The second file and the types. Where two revisions or times are given, a second word that is no file is a type.
+fn words(args: &KubeDiffArgs) -> Result<(Option<&Path>, Vec<String>), Failure> {
+    let of_one_file = args.rev_a != args.rev_b || args.at_a != args.at_b;
+    match &args.b {
+        None if !of_one_file => Err(Failure::new(
+            "there is nothing to compare the snapshot with",
+            "Give a second file, or two revisions of this one (--rev-a N and --rev-b M, or --at-a TIME).",
+        )),
+        Some(word) if of_one_file && word.as_os_str() != "-" && !word.exists() => {
+            let first = word.to_string_lossy().into_owned();
+            Ok((None, std::iter::once(first).chain(args.types.iter().cloned()).collect()))
+        }
+        second => Ok((second.as_deref(), args.types.clone())),
+    }
+}
+
+fn is_known(word: &str, resources: &Resources) -> bool {
+    let kind = word.split_once('/').map_or(word, |(kind, _)| kind);
+    kind.is_empty() || !resources.called(kind).is_empty()
+}
+
+fn selected(types: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
+    match types {
+        [first, others @ ..] if first.contains('/') => selection::parse(first, others, resources),
+        types => selection::parse(&types.join(","), &[], resources),
+    }
+}
+
+/// One side: only what is not alike is in its index.
+struct Side<'s> {
+    snapshot: &'s Snapshot,
+    store: &'s Store<'s, FileSource>,
+    index: Index,
+}
+
+impl Side<'_> {
+    fn value(&self, key: &Key<'_>) -> Result<Vec<u8>, Failure> {
+        Ok(self.snapshot.value(self.store, key.place)?)
+    }
+}
+
+/// What differs and is not shown.
+#[derive(Default)]
+struct Folded {
+    leases: Cell<u64>,
+    events: Cell<u64>,
+    managed: Cell<u64>,
+    alike: Cell<u64>,
+}
+
+impl Folded {
+    fn add(count: &Cell<u64>) {
+        count.set(count.get().saturating_add(1));
+    }
+
+    fn tell(&self) {
+        let parts: Vec<String> = [
+            (&self.leases, "Lease", "Leases"),
+            (&self.events, "Event", "Events"),
+            (&self.managed, "object that differs in managedFields alone", "objects that differ in managedFields alone"),
+            (&self.alike, "object whose fields are alike", "objects whose fields are alike"),
+        ]
+        .into_iter()
+        .filter(|(count, ..)| count.get() > 0)
+        .map(|(count, one, many)| counted(count.get(), one, many))
+        .collect();
+        if !parts.is_empty() {
+            output::warn(&format!("Folded: {} (--all, --show-managed-fields).", parts.join(", ")));
+        }
+    }
+}
+
+struct Comparison<'c> {
+    args: &'c KubeDiffArgs,
+    a: Side<'c>,
+    b: Side<'c>,
+    prefixes: KubernetesPrefixes,
+    resources: Resources,
+    wanted: Option<Vec<Wanted>>,
+    /// Whether something of the files is lost, so that what is absent on one side may be there.
+    is_damaged: bool,
+    folded: Folded,
+    unread: Cell<bool>,
+    shown: Cell<u64>,
+}
+
+/// An object that differs.
+struct Difference<'k> {
+    object: Object<'k>,
+    old: Option<Key<'k>>,
+    new: Option<Key<'k>>,
+    /// Of an object that is on both sides; none where that cannot be read.
+    changes: ValueChanges,
+}
+
+impl Difference<'_> {
+    fn sign(&self) -> &'static str {
+        match (&self.old, &self.new) {
+            (None, _) => "+",
+            (_, None) => "-",
+            _ => "~",
+        }
+    }
+
+    /// The type with its group, as kubectl names it, and the namespace.
+    fn group(&self, resources: &Resources) -> (String, String) {
+        let text = |bytes: &[u8]| printable(&String::from_utf8_lossy(bytes));
+        let (plural, group) = match resources.of(&self.object) {
+            Some(resource) => (resource.plural.clone(), resource.group.clone()),
+            None => (text(self.object.resource), text(self.object.group)),
+        };
+        let dot = if group.is_empty() { "" } else { "." };
+        (format!("{plural}{dot}{group}"), text(self.object.namespace))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.changes.fields.list.iter().map(FieldChange::line).collect();
+        if self.changes.fields.more > 0 {
+            lines.push(format!("and {} more fields", self.changes.fields.more));
+        }
+        lines.extend(self.changes.remarks.iter().cloned());
+        lines.iter().map(|line| printable(line)).collect()
+    }
+}
+
+impl Comparison<'_> {
+    fn print(&self) -> Result<(), Failure> {
+        match self.args.write_out {
+            LookForm::Simple => self.text(),
+            LookForm::Json => {
+                let mut lines = Lines::new();
+                self.each(&mut |difference| {
+                    bytes::write_line(&mut lines, &self.json(difference))?;
+                    Ok(lines.wanted())
+                })?;
+                lines.finish()
+            }
+            LookForm::Table => table::print(LookForm::Table, &COLUMNS, |take| {
+                self.each(&mut |difference| {
+                    let (kind, namespace) = difference.group(&self.resources);
+                    let name = printable(&String::from_utf8_lossy(difference.object.name));
+                    take(&[difference.sign().into(), kind, namespace, name, difference.lines().join("\n")])
+                })
+            }),
+        }
+    }
+
+    /// Objects by type and namespace, as their keys are sorted.
+    fn text(&self) -> Result<(), Failure> {
+        let mut lines = Lines::new();
+        let mut before = None;
+        self.each(&mut |difference| {
+            let group = difference.group(&self.resources);
+            let name = printable(&String::from_utf8_lossy(difference.object.name));
+            lines.write_with(|out| {
+                if before.as_ref() != Some(&group) {
+                    let gap = if before.is_none() { "" } else { "\n" };
+                    let place = if group.1.is_empty() { String::new() } else { format!(" in {}", group.1) };
+                    writeln!(out, "{gap}{}{place}", group.0)?;
+                }
+                writeln!(out, "  {} {name}", difference.sign())?;
+                difference.lines().iter().try_for_each(|line| writeln!(out, "      {line}"))
+            })?;
+            before = Some(group);
+            Ok(lines.wanted())
+        })?;
+        lines.finish()
+    }
+
+    /// Hands out what differs, two values in memory at a time.
+    fn each(&self, take: &mut dyn FnMut(&Difference<'_>) -> Result<bool, Failure>) -> Result<(), Failure> {
+        for count in [&self.folded.leases, &self.folded.events, &self.folded.managed, &self.folded.alike, &self.shown] {
+            count.set(0);
+        }
+        for change in compare(&self.a.index, &self.b.index) {
+            let (old, new) = match change {
+                Change::Added(new) => (None, Some(new)),
+                Change::Removed(old) => (Some(old), None),
+                Change::Changed(old, new) => (Some(old), Some(new)),
+            };
+            let Some(object) = old.or(new).and_then(|key| self.prefixes.object(key.key)) else { continue };
+            if !self.is_wanted(&object) {
+                continue;
+            }
+            let Some(changes) = self.changes(&object, old, new)? else { continue };
+            Folded::add(&self.shown);
+            if !take(&Difference { object, old, new, changes })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, object: &Object<'_>) -> bool {
+        if let Some(wanted) = &self.wanted {
+            return wanted.iter().any(|wanted| wanted.has(object, self.args.namespace.as_deref()));
+        }
+        match &self.args.namespace {
+            None => true,
+            Some(namespace) if object.namespace.is_empty() => {
+                object.resource == b"namespaces" && object.name == namespace.as_bytes()
+            }
+            Some(namespace) => object.namespace == namespace.as_bytes(),
+        }
+    }
+
+    /// The fields that differ; none for what is folded, which is counted.
+    fn changes(
+        &self,
+        object: &Object<'_>,
+        old: Option<Key<'_>>,
+        new: Option<Key<'_>>,
+    ) -> Result<Option<ValueChanges>, Failure> {
+        let is_asked_for = self.args.all || self.wanted.is_some();
+        let passing = match (object.group, object.resource) {
+            (b"", b"leases") => Some(&self.folded.leases),
+            (b"", b"events") => Some(&self.folded.events),
+            _ => None,
+        };
+        if let Some(count) = passing.filter(|_| !is_asked_for) {
+            Folded::add(count);
+            return Ok(None);
+        }
+        let (Some(old), Some(new)) = (old, new) else {
+            let mut changes = ValueChanges::default();
+            if self.is_damaged {
+                changes
+                    .remarks
+                    .push("perhaps: a file is damaged, and what is absent there may be among what is lost".into());
+            }
+            return Ok(Some(changes));
+        };
+        let showing = Showing { secrets: self.args.show_secrets, managed_fields: self.args.show_managed_fields };
+        let mut changes = match value_changes(old.key, &self.a.value(&old)?, &self.b.value(&new)?, showing) {
+            Ok(changes) => changes,
+            Err(cause) => {
+                self.unread.set(true);
+                return Ok(Some(ValueChanges {
+                    remarks: vec![format!("unknown: {cause}")],
+                    ..ValueChanges::default()
+                }));
+            }
+        };
+        if changes.damaged {
+            self.unread.set(true);
+        }
+        let is_alike = changes.fields.list.is_empty() && changes.fields.more == 0 && !changes.damaged;
+        if is_alike && !self.args.all {
+            Folded::add(if changes.folded { &self.folded.managed } else { &self.folded.alike });
+            return Ok(None);
+        }
+        if is_alike {
+            let only = if changes.folded { "managedFields alone" } else { "the fields are alike" };
+            changes.remarks.push(only.into());
+        }
+        Ok(Some(changes))
+    }
+
+    fn json(&self, difference: &Difference<'_>) -> Map<String, Value> {
+        let mut object = Map::new();
+        let what = match difference.sign() {
+            "+" => "added",
+            "-" => "removed",
+            _ => "changed",
+        };
+        object.insert("change".into(), what.into());
+        let (plural, group) = match self.resources.of(&difference.object) {
+            Some(resource) => (resource.plural.as_bytes(), resource.group.as_bytes()),
+            None => (difference.object.resource, difference.object.group),
+        };
+        for (name, part) in [
+            ("group", group),
+            ("resource", plural),
+            ("namespace", difference.object.namespace),
+            ("name", difference.object.name),
+        ] {
+            bytes::put(&mut object, name, part);
+        }
+        for (name, key) in [("modRevisionA", difference.old), ("modRevisionB", difference.new)] {
+            if let Some(key) = key {
+                object.insert(name.into(), key.revision.main.into());
+            }
+        }
+        if difference.old.is_some() && difference.new.is_some() {
+            changed_fields::put(&mut object, &difference.changes.fields);
+        }
+        if !difference.changes.remarks.is_empty() {
+            object.insert("remarks".into(), difference.changes.remarks.clone().into());
+        }
+        object
+    }
+}
+
+const COLUMNS: [table::Column; 5] =
+    [("", false), ("type", false), ("namespace", false), ("name", false), ("changed", false)];

@@ -1,0 +1,24 @@
+//! One object, as `TYPE/NAME`.
+
+use etcdsnap::{ObjectName, printable};
+
+use crate::cli::exit::Failure;
+
+/// Reads it; `example` is for who writes something else.
+///
+/// # Errors
+/// When it is none.
+pub fn parse(object: &str, namespace: &str, example: &str) -> Result<ObjectName, Failure> {
+    match object.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !kind.eq_ignore_ascii_case("all") => {
+            Ok(ObjectName { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        }
+        _ => Err(Failure::new(format!("{} is not TYPE/NAME", printable(object)), example)),
+    }
+}
+
+/// Why nothing is said of an object of a type that is not there.
+pub fn unknown_type(name: &ObjectName) -> Failure {
+    let what = format!("no type of objects in this snapshot is called {}", printable(&name.kind));
+    Failure::new(what, "Write TYPE/NAME, with a type that kubectl would take.")
+}

@@ -1,0 +1,437 @@
+//! What differs between two states of an object, field by field, with paths as kubectl's JSONPath has them: `.spec.replicas`, `.metadata.labels['app.kubernetes.io/name']`,
+//! `.spec.template.spec.containers[?(@.name=="web")].image`.
+//!
+//! Elements of a list are compared with those that have the same name (or type, port, path, …) where all of them have one, as API servers merge them; other lists by their order. A secret is
+//! compared as it is and shown as [`conceal`](super::conceal) leaves it: a change tells that the value is another one, and nothing else of it.
+
+use std::collections::HashMap;
+
+use super::conceal::HIDDEN;
+use super::json::{JsonText, quote};
+use super::tree::Node;
+
+/// Bytes of the changes of one object; more changes are only counted. A path of a megabyte could otherwise stand before each of a million fields.
+const MAX_BYTES: usize = 8 << 20;
+
+/// What tells the elements of a list apart, in the order in which it is looked for. Source: `patchMergeKey` of k8s.io/api.
+const KEYS: &[&str] =
+    &["name", "type", "uid", "ip", "mountPath", "devicePath", "topologyKey", "containerPort", "port", "key"];
+
+/// A state of an object: as it is, and as it may be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct State<'n, 'a> {
+    /// As it is.
+    pub real: &'n Node<'a>,
+    /// The same with its secrets hidden; the same node where it has none.
+    pub shown: &'n Node<'a>,
+}
+
+/// A field that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// Where it is.
+    pub path: String,
+    /// Its value before, as JSON; none where there was none.
+    pub old: Option<String>,
+    /// Its value afterwards; none where there is none.
+    pub new: Option<String>,
+    /// Whether a value is a secret, so that the words for it stand in its place.
+    pub hidden: bool,
+}
+
+/// All that differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldChanges {
+    /// The fields, objects' in the order of their names.
+    pub list: Vec<FieldChange>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// Compares two states.
+#[must_use]
+pub fn changes<'n, 'a: 'n>(old: State<'n, 'a>, new: State<'n, 'a>) -> FieldChanges {
+    let mut search = Search { path: String::new(), changes: FieldChanges::default(), left: MAX_BYTES };
+    search.both(old, new);
+    search.changes
+}
+
+impl FieldChange {
+    /// A line for a person: `+` for a field that is new, `-` for one that is gone, `~` for one with another value; long values are cut around what differs.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let (path, gone) = (&self.path, "(none)".to_owned());
+        match (&self.old, &self.new) {
+            (None, Some(new)) => format!("+ {path}: {}", cut(new, 0)),
+            (Some(old), None) => format!("- {path}: {}", cut(old, 0)),
+            (Some(old), Some(new)) => {
+                let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b).count();
+                format!("~ {path}: {} → {}", cut(old, same), cut(new, same))
+            }
+            (None, None) => format!("~ {path}: {gone}"),
+        }
+    }
+}
+
+/// Characters of a value that a line shows.
+const WIDTH: usize = 120;
+
+/// Characters before the first difference that are shown with it.
+const CONTEXT: usize = 30;
+
+/// A value as it fits into a line; the first `same` characters are those of the other value, too.
+fn cut(text: &str, same: usize) -> String {
+    let len = text.chars().count();
+    if len <= WIDTH {
+        return text.to_owned();
+    }
+    let skipped = same.saturating_sub(CONTEXT).min(len.saturating_sub(WIDTH));
+    let middle: String = text.chars().skip(skipped).take(WIDTH).collect();
+    let before = if skipped > 0 { "…" } else { "" };
+    let after = if skipped.saturating_add(WIDTH) < len { "…" } else { "" };
+    format!("{before}{middle}{after} ({} bytes)", text.len())
+}
+
+struct Search {
+    path: String,
+    changes: FieldChanges,
+    /// Bytes of changes that are still taken in.
+    left: usize,
+}
+
+impl Search {
+    fn both<'n, 'a: 'n>(&mut self, old: State<'n, 'a>, new: State<'n, 'a>) {
+        if old.real == new.real {
+            return;
+        }
+        if old.is_hidden() || new.is_hidden() {
+            return self.add(Some(old), Some(new));
+        }
+        match (old.real, new.real) {
+            (Node::Object(_), Node::Object(_)) => self.members(&old.members(), &new.members()),
+            (Node::Array(_), Node::Array(_)) => self.lists(&old.items(), &new.items()),
+            _ => self.add(Some(old), Some(new)),
+        }
+    }
+
+    /// Two objects, whose members are sorted.
+    fn members<'n, 'a: 'n>(&mut self, old: &[(&str, State<'n, 'a>)], new: &[(&str, State<'n, 'a>)]) {
+        let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
+        loop {
+            let (name, a, b) = match (left.peek(), right.peek()) {
+                (None, None) => return,
+                (Some((name, state)), None) => (*name, Some(*state), None),
+                (None, Some((name, state))) => (*name, None, Some(*state)),
+                (Some((a, old)), Some((b, new))) => match a.cmp(b) {
+                    std::cmp::Ordering::Less => (*a, Some(*old), None),
+                    std::cmp::Ordering::Greater => (*b, None, Some(*new)),
+                    std::cmp::Ordering::Equal => (*a, Some(*old), Some(*new)),
+                },
+            };
+            if a.is_some() {
+                left.next();
+            }
+            if b.is_some() {
+                right.next();
+            }
+            self.below(&step(name), a, b);
+        }
+    }
+
+    fn lists<'n, 'a: 'n>(&mut self, old: &[State<'n, 'a>], new: &[State<'n, 'a>]) {
+        for key in KEYS {
+            if let (Some(a), Some(b)) = (by_key(old, key), by_key(new, key)) {
+                return self.named(key, &a, &b);
+            }
+        }
+        let ends = old.iter().rev().zip(new.iter().rev());
+        let front = old.iter().zip(new).take_while(|(a, b)| a.real == b.real).count();
+        let shorter = old.len().min(new.len()).saturating_sub(front);
+        let back = ends.take_while(|(a, b)| a.real == b.real).count().min(shorter);
+        let middle = |items: &[State<'n, 'a>]| -> Vec<(usize, State<'n, 'a>)> {
+            let end = items.len().saturating_sub(back);
+            items.iter().copied().enumerate().take(end).skip(front).collect()
+        };
+        let (old, new) = (middle(old), middle(new));
+        if old.len() == new.len() {
+            for ((at, a), (_, b)) in old.into_iter().zip(new) {
+                self.below(&format!("[{at}]"), Some(a), Some(b));
+            }
+            return;
+        }
+        old.into_iter().for_each(|(at, state)| self.below(&format!("[{at}]"), Some(state), None));
+        new.into_iter().for_each(|(at, state)| self.below(&format!("[{at}]"), None, Some(state)));
+    }
+
+    /// Two lists whose elements have names, in the order of the old one.
+    fn named<'n, 'a: 'n>(&mut self, key: &str, old: &Named<'n, 'a>, new: &Named<'n, 'a>) {
+        let step = |name: &str| format!("[?(@.{key}=={name})]");
+        for (name, a) in &old.list {
+            self.below(&step(name), Some(*a), new.at(name));
+        }
+        for (name, b) in new.list.iter().filter(|(name, _)| old.at(name).is_none()) {
+            self.below(&step(name), None, Some(*b));
+        }
+        let order = |of: &Named<'n, 'a>, other: &Named<'n, 'a>| {
+            let names: Vec<&str> = of.list.iter().map(|(name, _)| name.as_str()).collect();
+            names.into_iter().filter(|name| other.at(name).is_some()).collect::<Vec<_>>().join(",")
+        };
+        let (before, after) = (order(old, new), order(new, old));
+        if before != after {
+            let step = format!("[*].{key}");
+            self.path.push_str(&step);
+            self.put(Some(format!("[{before}]")), Some(format!("[{after}]")), false);
+            self.path.truncate(self.path.len().saturating_sub(step.len()));
+        }
+    }
+
+    fn below<'n, 'a: 'n>(&mut self, step: &str, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+        let before = self.path.len();
+        self.path.push_str(step);
+        match (old, new) {
+            (Some(old), Some(new)) => self.both(old, new),
+            (Some(state), None) => self.leaves(state, |search, state| search.add(Some(state), None)),
+            (None, Some(state)) => self.leaves(state, |search, state| search.add(None, Some(state))),
+            (None, None) => {}
+        }
+        self.path.truncate(before);
+    }
+
+    /// The fields of what is on one side alone.
+    fn leaves<'n, 'a: 'n>(&mut self, state: State<'n, 'a>, take: fn(&mut Self, State<'n, 'a>)) {
+        let before = self.path.len();
+        let (members, items) = match (state.is_hidden(), state.real) {
+            (false, Node::Object(members)) if !members.is_empty() => (state.members(), Vec::new()),
+            (false, Node::Array(items)) if !items.is_empty() => (Vec::new(), state.items()),
+            _ => return take(self, state),
+        };
+        for (name, member) in members {
+            self.path.push_str(&step(name));
+            self.leaves(member, take);
+            self.path.truncate(before);
+        }
+        let named = KEYS.iter().find_map(|key| Some((key, by_key(&items, key)?)));
+        for (at, item) in items.iter().enumerate() {
+            let step = match named.as_ref().and_then(|(key, named)| Some((key, named.list.get(at)?))) {
+                Some((key, (name, _))) => format!("[?(@.{key}=={name})]"),
+                None => format!("[{at}]"),
+            };
+            self.path.push_str(&step);
+            self.leaves(*item, take);
+            self.path.truncate(before);
+        }
+    }
+
+    fn add<'n, 'a: 'n>(&mut self, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+        let hidden = [old, new].into_iter().flatten().any(|state| state.is_hidden());
+        let text = |state: Option<State<'n, 'a>>| state.map(|state| state.text());
+        self.put(text(old), text(new), hidden);
+    }
+
+    fn put(&mut self, old: Option<String>, new: Option<String>, hidden: bool) {
+        let values = [&old, &new].map(|text| text.as_ref().map_or(0, String::len));
+        let bytes = values.iter().fold(self.path.len(), |sum, len| sum.saturating_add(*len));
+        match self.left.checked_sub(bytes.saturating_add(size_of::<FieldChange>())) {
+            Some(left) => {
+                self.left = left;
+                self.changes.list.push(FieldChange { path: self.path.clone(), old, new, hidden });
+            }
+            None => self.changes.more = self.changes.more.saturating_add(1),
+        }
+    }
+}
+
+impl<'n, 'a: 'n> State<'n, 'a> {
+    /// A state with its copy without secrets, if it has any.
+    #[must_use]
+    pub fn of(real: &'n Node<'a>, shown: Option<&'n Node<'a>>) -> Self {
+        Self { real, shown: shown.unwrap_or(real) }
+    }
+
+    fn is_hidden(self) -> bool {
+        self.shown.text() == Some(HIDDEN) && !std::ptr::eq(self.shown, self.real)
+    }
+
+    /// The members by their names; of equal ones the last counts, as it does for API servers.
+    fn members(self) -> Vec<(&'n str, Self)> {
+        let Node::Object(real) = self.real else { return Vec::new() };
+        // What hides secrets leaves all members in their places.
+        let shown = match self.shown {
+            Node::Object(shown) if shown.len() == real.len() => shown,
+            _ => real,
+        };
+        let mut members: Vec<(&str, Self)> =
+            real.iter().zip(shown).map(|((name, real), (_, shown))| (&**name, State { real, shown })).collect();
+        members.sort_by(|a, b| a.0.cmp(b.0));
+        members.reverse();
+        members.dedup_by(|later, kept| later.0 == kept.0);
+        members.reverse();
+        members
+    }
+
+    fn items(self) -> Vec<Self> {
+        let real = self.real.items();
+        let shown = if self.shown.items().len() == real.len() { self.shown.items() } else { real };
+        real.iter().zip(shown).map(|(real, shown)| State { real, shown }).collect()
+    }
+
+    fn text(self) -> String {
+        if self.is_hidden() {
+            return HIDDEN.to_owned();
+        }
+        let mut text = JsonText::default();
+        self.shown.print(&mut text);
+        String::from_utf8_lossy(&text.finish()).into_owned()
+    }
+}
+
+/// The elements of a list with the JSON of what tells them apart.
+struct Named<'n, 'a> {
+    list: Vec<(String, State<'n, 'a>)>,
+    places: HashMap<String, usize>,
+}
+
+impl<'n, 'a> Named<'n, 'a> {
+    fn at(&self, name: &str) -> Option<State<'n, 'a>> {
+        self.list.get(*self.places.get(name)?).map(|(_, state)| *state)
+    }
+}
+
+/// None unless all elements are objects with this member, each with another value of it.
+fn by_key<'n, 'a: 'n>(items: &[State<'n, 'a>], key: &str) -> Option<Named<'n, 'a>> {
+    let mut named = Named { list: Vec::with_capacity(items.len()), places: HashMap::new() };
+    for (at, state) in items.iter().enumerate() {
+        let Node::Object(_) = state.real else { return None };
+        let name = match state.shown.get(key)? {
+            Node::Text(text) if state.real.get(key).and_then(Node::text) == Some(text) => {
+                let mut quoted = Vec::new();
+                quote(text, &mut quoted);
+                String::from_utf8_lossy(&quoted).into_owned()
+            }
+            Node::Int(number) => number.to_string(),
+            _ => return None,
+        };
+        if named.places.insert(name.clone(), at).is_some() {
+            return None;
+        }
+        named.list.push((name, *state));
+    }
+    Some(named)
+}
+
+/// A member in a path.
+fn step(name: &str) -> String {
+    let is_plain = name.starts_with(|sign: char| sign.is_ascii_alphabetic() || sign == '_')
+        && name.chars().all(|sign| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-'));
+    if is_plain {
+        return format!(".{name}");
+    }
+    format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conceal::conceal_by_kind;
+    use super::super::manifest::tests::parsed;
+    use super::*;
+
+    fn lines(old: &str, new: &str) -> Vec<String> {
+        let (old, new) = (parsed(old), parsed(new));
+        let (mut shown_old, mut shown_new) = (old.clone(), new.clone());
+        conceal_by_kind(&mut shown_old);
+        conceal_by_kind(&mut shown_new);
+        let found = changes(State { real: &old, shown: &shown_old }, State { real: &new, shown: &shown_new });
+        assert_eq!(found.more, 0);
+        found.list.iter().map(FieldChange::line).collect()
+    }
+
+    #[test]
+    fn fields_have_the_paths_of_kubectl() {
+        let old = r#"{"metadata":{"labels":{"app.kubernetes.io/name":"web","it's":"a"}},"spec":{"replicas":1,"paused":true}}"#;
+        let new = r#"{"spec":{"replicas":3,"strategy":{"type":"Recreate","x":{}}},"metadata":{"labels":{"app.kubernetes.io/name":"api","it's":"b"}}}"#;
+        assert_eq!(
+            lines(old, new),
+            [
+                r#"~ .metadata.labels['app.kubernetes.io/name']: "web" → "api""#,
+                r#"~ .metadata.labels['it\'s']: "a" → "b""#,
+                "- .spec.paused: true",
+                "~ .spec.replicas: 1 → 3",
+                r#"+ .spec.strategy.type: "Recreate""#,
+                "+ .spec.strategy.x: {}",
+            ]
+        );
+        assert_eq!(lines(old, old), [""; 0]);
+        assert_eq!(lines(r#"{"a":[1]}"#, r#"{"a":{"b":1}}"#), [r#"~ .a: [1] → {"b":1}"#]);
+        assert_eq!(lines(r#"{"a":null}"#, r#"{}"#), ["- .a: null"]);
+    }
+
+    #[test]
+    fn elements_with_names_are_found_wherever_they_are() {
+        let old = r#"{"containers":[{"name":"web","image":"a:1"},{"name":"log","image":"b:1"}]}"#;
+        let new = r#"{"containers":[{"name":"init","image":"c:1"},{"name":"log","image":"b:1"},{"name":"web","image":"a:2"}]}"#;
+        assert_eq!(
+            lines(old, new),
+            [
+                r#"~ .containers[?(@.name=="web")].image: "a:1" → "a:2""#,
+                r#"+ .containers[?(@.name=="init")].image: "c:1""#,
+                r#"+ .containers[?(@.name=="init")].name: "init""#,
+                r#"~ .containers[*].name: ["web","log"] → ["log","web"]"#,
+            ]
+        );
+        let ports = |port: &str, target: i64| format!(r#"{{"ports":[{{"port":{port},"targetPort":{target}}}]}}"#);
+        assert_eq!(lines(&ports("80", 1), &ports("80", 2)), ["~ .ports[?(@.port==80)].targetPort: 1 → 2"]);
+        // Two with the same type: by their order.
+        let addresses = |last: &str| format!(r#"{{"a":[{{"type":"IP","v":"1"}},{{"type":"IP","v":"{last}"}}]}}"#);
+        assert_eq!(lines(&addresses("2"), &addresses("3")), [r#"~ .a[1].v: "2" → "3""#]);
+    }
+
+    #[test]
+    fn plain_lists_are_compared_by_their_order() {
+        assert_eq!(lines(r#"["a","b","c"]"#, r#"["a","x","c"]"#), [r#"~ [1]: "b" → "x""#]);
+        assert_eq!(lines(r#"["a","b","c"]"#, r#"["a","c"]"#), [r#"- [1]: "b""#]);
+        assert_eq!(lines(r#"["a","a"]"#, r#"["a","a","a"]"#), [r#"+ [2]: "a""#]);
+        assert_eq!(lines(r#"[]"#, r#"[{"b":1}]"#), ["+ [0].b: 1"]);
+    }
+
+    #[test]
+    fn a_secret_changes_without_being_shown() {
+        let secret = |password: &str, applied: &str| {
+            format!(
+                r#"{{"kind":"Secret","metadata":{{"annotations":{{"a.b/c":"{applied}"}},"name":"login"}},"data":{{"p":"{password}","q":"c2FtZQ=="}},"type":"Opaque"}}"#
+            )
+        };
+        let found = lines(&secret("S3CRET1", "S3CRET"), &secret("S3CRET22", "S3CRETS"));
+        assert_eq!(
+            found,
+            [
+                "~ .data.p: (hidden: --show-secrets) → (hidden: --show-secrets)",
+                "~ .metadata.annotations['a.b/c']: (hidden: --show-secrets) → (hidden: --show-secrets)",
+            ]
+        );
+        let added = lines(r#"{"kind":"Secret"}"#, &secret("S3CRET", "S3CRET"));
+        assert!(added.len() == 5 && !added.join("\n").contains("S3CRET"), "{added:?}");
+        // Another kind now: what was a secret stays one.
+        let changed = lines(&secret("S3CRET", ""), r#"{"kind":"ConfigMap","data":{"p":"plain"}}"#);
+        assert!(changed.contains(&r#"~ .data.p: (hidden: --show-secrets) → "plain""#.to_owned()), "{changed:?}");
+        assert!(!changed.join("\n").contains("S3CRET"), "{changed:?}");
+    }
+
+    #[test]
+    fn long_values_are_cut_around_what_differs() {
+        let text = |middle: &str| format!(r#"{{"a":"{}{middle}{}"}}"#, "x".repeat(500), "y".repeat(500));
+        let line = lines(&text("1"), &text("2")).remove(0);
+        assert!(line.contains("x1y") && line.contains("x2y") && line.contains("(1003 bytes)"), "{line}");
+        assert!(line.chars().count() < 320, "{line}");
+    }
+
+    #[test]
+    fn a_forged_path_does_not_multiply() {
+        let key = "k".repeat(100_000);
+        let many: Vec<String> = (0..2_000).map(|number| format!("\"{number}\":1")).collect();
+        let new = format!(r#"{{"{key}":{{{}}}}}"#, many.join(","));
+        let (old, new) = (parsed("{}"), parsed(&new));
+        let found = changes(State { real: &old, shown: &old }, State { real: &new, shown: &new });
+        assert_eq!(found.list.len() as u64 + found.more, 2_000);
+        assert!(found.list.len() < 100, "{}", found.list.len());
+    }
+}

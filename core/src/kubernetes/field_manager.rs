@@ -1,0 +1,64 @@
+//! Who wrote an object last, by its `managedFields`.
+
+use super::special::parse_rfc3339;
+use super::tree::Node;
+
+/// An entry of `managedFields`, as far as it says who wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldManager {
+    /// Such as `kubectl-client-side-apply`.
+    pub name: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// Such as `status`; empty for the object itself.
+    pub subresource: String,
+    /// Seconds since 1970 at which it last changed fields.
+    pub seconds: Option<i64>,
+}
+
+/// The newest entry; the last of those of one time. None where there is none. A write that changes none of its manager's fields leaves no trace there.
+#[must_use]
+pub fn newest(object: &Node<'_>) -> Option<FieldManager> {
+    let entries = object.at(&["metadata", "managedFields"])?.items();
+    let entry = entries.iter().max_by_key(|entry| time(entry))?;
+    let text = |name: &str| entry.get(name).and_then(Node::text).unwrap_or_default().to_owned();
+    let manager = FieldManager {
+        name: text("manager"),
+        operation: text("operation"),
+        subresource: text("subresource"),
+        seconds: time(entry),
+    };
+    Some(manager).filter(|manager| !manager.name.is_empty())
+}
+
+fn time(entry: &Node<'_>) -> Option<i64> {
+    parse_rfc3339(entry.get("time")?.text()?)
+}
+
+impl std::fmt::Display for FieldManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        let how: Vec<&str> = [&self.operation, &self.subresource]
+            .into_iter()
+            .map(String::as_str)
+            .filter(|word| !word.is_empty())
+            .collect();
+        if how.is_empty() { Ok(()) } else { write!(f, " ({})", how.join(", ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::tests::parsed;
+    use super::*;
+
+    #[test]
+    fn the_newest_entry_is_found() {
+        let object = parsed(
+            r#"{"metadata":{"managedFields":[{"manager":"kubectl","operation":"Apply","time":"2026-03-09T10:00:00Z"},{"manager":"hpa","operation":"Update","subresource":"scale","time":"2026-03-09T10:05:00Z"},{"manager":"old","time":"2020-01-01T00:00:00Z"},{"manager":"timeless"}]}}"#,
+        );
+        assert_eq!(newest(&object).map(|manager| manager.to_string()).as_deref(), Some("hpa (Update, scale)"));
+        assert_eq!(newest(&parsed(r#"{"metadata":{"managedFields":[]}}"#)), None);
+        assert_eq!(newest(&parsed("{}")), None);
+    }
+}

@@ -1,0 +1,231 @@
+//! What can be wrong with the objects of a cluster, as far as a snapshot tells.
+
+use super::special::parse_rfc3339;
+use super::tree::Node;
+
+/// Owners of one object that are looked at; Kubernetes' own objects have one.
+const MAX_OWNERS: usize = 32;
+
+/// Webhooks of one configuration whose services are looked at.
+const MAX_SERVICES: usize = 256;
+
+/// A kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trouble {
+    /// A value that is no object, or cannot be decoded to its end.
+    Undecodable,
+    /// Kind, name or namespace contradict the key.
+    Misplaced,
+    /// A namespace is gone that objects are in.
+    NamespaceGone,
+    /// Custom resources are there without their definition.
+    DefinitionGone,
+    /// The owner of an object is gone.
+    OwnerGone,
+    /// An object waits to be deleted.
+    StuckTermination,
+    /// A webhook calls a service that is gone.
+    WebhookServiceGone,
+    /// An API is served by a service that is gone.
+    ApiServiceGone,
+    /// Secrets are stored in plain, beside encrypted ones.
+    PlainSecret,
+}
+
+impl Trouble {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 9] = [
+        Self::Undecodable,
+        Self::Misplaced,
+        Self::NamespaceGone,
+        Self::DefinitionGone,
+        Self::OwnerGone,
+        Self::StuckTermination,
+        Self::WebhookServiceGone,
+        Self::ApiServiceGone,
+        Self::PlainSecret,
+    ];
+
+    /// Its stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Undecodable => "object-undecodable",
+            Self::Misplaced => "object-misplaced",
+            Self::NamespaceGone => "namespace-gone",
+            Self::DefinitionGone => "definition-gone",
+            Self::OwnerGone => "owner-gone",
+            Self::StuckTermination => "stuck-termination",
+            Self::WebhookServiceGone => "webhook-service-gone",
+            Self::ApiServiceGone => "apiservice-service-gone",
+            Self::PlainSecret => "plain-secret",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Undecodable => {
+                "An API server fails on lists with such an object in them. Look at it (etcdsnap get FILE KEY --raw), take its last good state from an older snapshot (etcdsnap kube find), and write it anew, or delete its key with etcdctl."
+            }
+            Self::Misplaced => {
+                "No API server writes that: something wrote to etcd directly, or a key was copied. Compare with an older snapshot, and delete the key with etcdctl once you know that nothing needs it."
+            }
+            Self::NamespaceGone => {
+                "Nobody can list or delete these as they are. Create the namespace again, then delete what should go, or get back what should stay (etcdsnap kube manifests)."
+            }
+            Self::DefinitionGone => {
+                "Until the definition is back nobody can see or delete these. Get it from an older snapshot (etcdsnap kube find … crd/NAME --last), or delete the keys with etcdctl."
+            }
+            Self::OwnerGone => {
+                "The garbage collector deletes such an object, also right after a restore. If it is to stay, take the entry out of its ownerReferences (kubectl edit), or get back its owner and have it adopt it."
+            }
+            Self::StuckTermination => {
+                "It goes when whoever put the finalizers there takes them away. See whether that controller runs; if it never will again, take the finalizers out (kubectl edit, for a namespace kubectl replace --raw /api/v1/namespaces/NAME/finalize)."
+            }
+            Self::WebhookServiceGone => {
+                "Whatever the webhook is asked about fails where its failurePolicy is Fail. Get the service back, or delete the webhook configuration."
+            }
+            Self::ApiServiceGone => {
+                "Its API cannot be reached, and namespaces do not finish terminating meanwhile. Get the service back, or delete the APIService."
+            }
+            Self::PlainSecret => {
+                "They were written before encryption was configured. Write them anew: kubectl get RESOURCE -A -o json | kubectl replace -f -. Older snapshots keep them in plain."
+            }
+        }
+    }
+}
+
+/// What an object says of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relations {
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Who owns it.
+    pub owners: Vec<Owner>,
+    /// When it was asked to go, in seconds since 1970.
+    pub deleted: Option<i64>,
+    /// Who has to agree first.
+    pub finalizers: Vec<String>,
+    /// The services that it calls.
+    pub services: Vec<CalledService>,
+}
+
+/// An entry of `ownerReferences`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Such as `apps`; empty for the core group.
+    pub group: String,
+    /// Such as `ReplicaSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// A service that an API server calls for an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledService {
+    /// What is wrong when it is gone.
+    pub trouble: Trouble,
+    /// For what, such as a webhook's name; empty for the object itself.
+    pub caller: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Reads them.
+#[must_use]
+pub fn relations(object: &Node<'_>) -> Relations {
+    let text = |node: &Node<'_>, name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
+    let Some(metadata) = object.get("metadata") else { return Relations::default() };
+    let owner = |owner: &Node<'_>| {
+        let version = text(owner, "apiVersion");
+        let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
+        Owner { group, kind: text(owner, "kind"), name: text(owner, "name"), uid: text(owner, "uid") }
+    };
+    let owners = metadata.get("ownerReferences").map(Node::items).unwrap_or_default();
+    let texts = |list: Option<&Node<'_>>| {
+        list.map(Node::items).unwrap_or_default().iter().filter_map(Node::text).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut finalizers = texts(metadata.get("finalizers"));
+    if object.get("kind").and_then(Node::text) == Some("Namespace") {
+        finalizers.extend(texts(object.at(&["spec", "finalizers"])));
+    }
+    Relations {
+        uid: Some(text(metadata, "uid")).filter(|uid| !uid.is_empty()),
+        owners: owners.iter().take(MAX_OWNERS).map(owner).collect(),
+        deleted: metadata.get("deletionTimestamp").and_then(Node::text).and_then(parse_rfc3339),
+        finalizers,
+        services: services(object),
+    }
+}
+
+fn services(object: &Node<'_>) -> Vec<CalledService> {
+    let called = |trouble, caller: &str, service: Option<&Node<'_>>| {
+        let text = |name: &str| service?.get(name).and_then(Node::text).filter(|text| !text.is_empty());
+        Some(CalledService {
+            trouble,
+            caller: caller.to_owned(),
+            namespace: text("namespace")?.to_owned(),
+            name: text("name")?.to_owned(),
+        })
+    };
+    match object.get("kind").and_then(Node::text) {
+        Some("ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
+            let webhooks = object.get("webhooks").map(Node::items).unwrap_or_default();
+            let of = |webhook: &Node<'_>| {
+                let name = webhook.get("name").and_then(Node::text).unwrap_or_default().to_owned();
+                called(Trouble::WebhookServiceGone, &name, webhook.at(&["clientConfig", "service"]))
+            };
+            webhooks.iter().take(MAX_SERVICES).filter_map(of).collect()
+        }
+        Some("CustomResourceDefinition") => {
+            let service = object.at(&["spec", "conversion", "webhook", "clientConfig", "service"]);
+            called(Trouble::WebhookServiceGone, "conversion", service).into_iter().collect()
+        }
+        Some("APIService") => {
+            called(Trouble::ApiServiceGone, "", object.at(&["spec", "service"])).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::tests::parsed;
+    use super::*;
+
+    #[test]
+    fn codes_are_different_and_all_of_them_are_listed() {
+        let mut codes: Vec<&str> = Trouble::ALL.iter().map(|trouble| trouble.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Trouble::ALL.len());
+    }
+
+    #[test]
+    fn what_an_object_says_of_others_is_read() {
+        let namespace = relations(&parsed(
+            r#"{"kind":"Namespace","metadata":{"uid":"u1","deletionTimestamp":"1970-01-01T00:01:00Z","finalizers":["a/b"]},"spec":{"finalizers":["kubernetes"]}}"#,
+        ));
+        assert_eq!((namespace.uid.as_deref(), namespace.deleted), (Some("u1"), Some(60)));
+        assert_eq!(namespace.finalizers, ["a/b", "kubernetes"]);
+        let pod = relations(&parsed(
+            r#"{"kind":"Pod","metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"u2"},{"apiVersion":"v1","kind":"Node","name":"n","uid":"u3"}]}}"#,
+        ));
+        let owners: Vec<_> = pod.owners.iter().map(|owner| (&*owner.group, &*owner.kind, &*owner.uid)).collect();
+        assert_eq!(owners, [("apps", "ReplicaSet", "u2"), ("", "Node", "u3")]);
+        let webhooks = relations(&parsed(
+            r#"{"kind":"ValidatingWebhookConfiguration","metadata":{},"webhooks":[{"name":"w.example.com","clientConfig":{"service":{"namespace":"shop","name":"hook"}}},{"name":"url","clientConfig":{"url":"https://a"}}]}"#,
+        ));
+        assert_eq!(webhooks.services.len(), 1);
+        assert_eq!((&*webhooks.services[0].caller, &*webhooks.services[0].name), ("w.example.com", "hook"));
+        let local = relations(&parsed(r#"{"kind":"APIService","metadata":{},"spec":{"service":null}}"#));
+        assert_eq!(local, Relations::default());
+    }
+}

@@ -1,0 +1,326 @@
+//! When each revision was written, from the clocks whose times stand in objects.
+//!
+//! etcd keeps no times. An API server writes its own clock into `creationTimestamp` of each object it creates, which is the best mark; into `managedFields` when somebody
+//! changes fields; nodes and controllers write theirs into Leases and Events. A mark says: at this revision a clock showed this time. Clocks can be wrong, marks stale, and stores copied, so no single
+//! mark counts: the line through them never falls, and is the one with the smallest sum of absolute errors (isotonic regression, by pooling adjacent violators), whose value for marks that contradict each
+//! other is their median. Half of the marks around a revision have to be wrong before the line follows them.
+//!
+//! Between marks the line is straight. A restore that bumps the revision leaves a gap of a billion in which nothing was written; nothing here depends on how wide a gap is.
+
+/// Whose clock a mark shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    /// The API server's, at the creation of an object.
+    Creation,
+    /// A node's or a controller's, in a Lease or an Event.
+    Node,
+    /// The API server's, in `managedFields`. A write that changes no fields leaves the time of an earlier one there.
+    Managed,
+}
+
+impl Clock {
+    fn weight(self) -> u64 {
+        match self {
+            Self::Creation => 4,
+            Self::Node => 2,
+            Self::Managed => 1,
+        }
+    }
+}
+
+/// What a clock showed when a revision was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeMark {
+    /// The main revision.
+    pub revision: i64,
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// About when a revision was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// How many seconds earlier or later it may have been; none where nothing bounds it.
+    pub within: Option<i64>,
+}
+
+/// Revisions whose marks have one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    first: i64,
+    last: i64,
+    seconds: i64,
+    /// The median distance of its marks from its time.
+    spread: i64,
+}
+
+/// The line through the marks of a snapshot: steps with rising revisions and rising times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeLine {
+    steps: Vec<Step>,
+    /// The usual time between two revisions, in nanoseconds; none for a single step.
+    pace: Option<i128>,
+}
+
+/// Steps at the end by which the usual time between two revisions is told.
+const RECENT: usize = 32;
+
+const NANOS: i128 = 1_000_000_000;
+
+impl TimeLine {
+    /// The line through these marks; none without any.
+    #[must_use]
+    pub fn of(mut marks: Vec<TimeMark>) -> Option<Self> {
+        marks.sort_unstable();
+        let mut pools: Vec<Pool> = Vec::new();
+        for together in marks.chunk_by(|a, b| a.revision == b.revision) {
+            let mut pool = Pool::of(together);
+            while let Some(before) = pools.pop_if(|before| before.median > pool.median) {
+                pool = before.merged(pool);
+            }
+            pools.push(pool);
+        }
+        let steps: Vec<Step> = pools.iter().map(Pool::step).collect();
+        let pace = pace(&steps);
+        (!steps.is_empty()).then_some(Self { steps, pace })
+    }
+
+    /// About when a revision was written.
+    #[must_use]
+    pub fn at(&self, revision: i64) -> Moment {
+        let behind = self.steps.partition_point(|step| step.last < revision);
+        let before = behind.checked_sub(1).and_then(|number| self.steps.get(number));
+        match (before, self.steps.get(behind)) {
+            (_, Some(step)) if step.first <= revision => {
+                Moment { seconds: step.seconds, within: Some(step.spread.max(1)) }
+            }
+            (Some(before), Some(after)) => between(before, after, revision),
+            (Some(last), None) => self.beyond(last, i128::from(revision).saturating_sub(i128::from(last.last))),
+            (None, Some(first)) => self.beyond(first, i128::from(revision).saturating_sub(i128::from(first.first))),
+            (None, None) => Moment { seconds: 0, within: None },
+        }
+    }
+
+    /// The last of the revisions from `first` to `last` that was written up to a time; none when all of them were written later.
+    #[must_use]
+    pub fn revision_at(&self, seconds: i64, first: i64, last: i64) -> Option<i64> {
+        let is_up_to = |revision: i64| self.at(revision).seconds <= seconds;
+        if first > last || !is_up_to(first) {
+            return None;
+        }
+        // `low` was written up to then, and what is above `high` later.
+        let (mut low, mut high) = (first, last);
+        while low < high {
+            // Rounded up.
+            let middle = high.saturating_sub(high.saturating_sub(low) >> 1);
+            if is_up_to(middle) {
+                low = middle;
+            } else {
+                high = middle.saturating_sub(1);
+            }
+        }
+        Some(low)
+    }
+
+    /// So many revisions behind the last step, or before the first one.
+    fn beyond(&self, step: &Step, revisions: i128) -> Moment {
+        let Some(pace) = self.pace else { return Moment { seconds: step.seconds, within: None } };
+        let away = seconds(revisions.saturating_mul(pace));
+        let within = away.saturating_abs().saturating_add(step.spread).max(1);
+        Moment { seconds: step.seconds.saturating_add(away), within: Some(within) }
+    }
+}
+
+/// Nanoseconds as whole seconds, as far as a century: nothing is told of what is farther away.
+fn seconds(nanos: i128) -> i64 {
+    const CENTURY: i128 = 3_155_760_000;
+    let whole = nanos.checked_div(NANOS).unwrap_or_default();
+    i64::try_from(whole.clamp(-CENTURY, CENTURY)).unwrap_or_default()
+}
+
+fn between(before: &Step, after: &Step, revision: i64) -> Moment {
+    let [from, to, at] = [before.last, after.first, revision].map(i128::from);
+    let whole = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
+    let part = whole
+        .saturating_mul(at.saturating_sub(from))
+        .checked_div(to.saturating_sub(from))
+        .and_then(|part| i64::try_from(part).ok())
+        .unwrap_or_default();
+    let seconds = before.seconds.saturating_add(part);
+    // It may have been written right behind the one step, or right before the other.
+    let farthest = seconds.saturating_sub(before.seconds).max(after.seconds.saturating_sub(seconds));
+    Moment { seconds, within: Some(farthest.max(before.spread).max(after.spread).max(1)) }
+}
+
+/// The median time between two revisions among the last steps.
+fn pace(steps: &[Step]) -> Option<i128> {
+    let recent = steps.get(steps.len().saturating_sub(RECENT)..)?;
+    let mut paces: Vec<i128> = recent
+        .windows(2)
+        .filter_map(|pair| {
+            let [before, after] = pair else { return None };
+            let time = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
+            // From the middle of one step to that of the other.
+            let middle = |step: &Step| i128::from(step.first).saturating_add(i128::from(step.last));
+            let revisions = middle(after).saturating_sub(middle(before));
+            time.saturating_mul(NANOS).saturating_mul(2).checked_div(revisions)
+        })
+        .collect();
+    paces.sort_unstable();
+    paces.get(paces.len() >> 1).copied()
+}
+
+/// Marks that have one time on the line: their weighted median, the lower one of two.
+struct Pool {
+    first: i64,
+    last: i64,
+    /// Seconds and weights, by seconds.
+    marks: Vec<(i64, u64)>,
+    median: i64,
+}
+
+impl Pool {
+    /// That of marks of one revision, sorted.
+    fn of(marks: &[TimeMark]) -> Self {
+        let revision = marks.first().map_or(0, |mark| mark.revision);
+        let marks: Vec<_> = marks.iter().map(|mark| (mark.seconds, mark.clock.weight())).collect();
+        Self { first: revision, last: revision, median: median(&marks), marks }
+    }
+
+    fn merged(self, after: Self) -> Self {
+        let mut marks = Vec::with_capacity(self.marks.len().saturating_add(after.marks.len()));
+        let (mut left, mut right) = (self.marks.into_iter().peekable(), after.marks.into_iter().peekable());
+        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+            let next = if a.0 <= b.0 { left.next() } else { right.next() };
+            marks.extend(next);
+        }
+        marks.extend(left);
+        marks.extend(right);
+        Self { first: self.first, last: after.last, median: median(&marks), marks }
+    }
+
+    fn step(&self) -> Step {
+        let distance = |(seconds, weight): &(i64, u64)| (seconds.saturating_sub(self.median).saturating_abs(), *weight);
+        let mut distances: Vec<_> = self.marks.iter().map(distance).collect();
+        distances.sort_unstable();
+        Step { first: self.first, last: self.last, seconds: self.median, spread: median(&distances) }
+    }
+}
+
+/// The lower weighted median of sorted values.
+fn median(sorted: &[(i64, u64)]) -> i64 {
+    let all = sorted.iter().fold(0_u64, |sum, (_, weight)| sum.saturating_add(*weight));
+    let mut sum = 0_u64;
+    for (value, weight) in sorted {
+        sum = sum.saturating_add(*weight);
+        if sum.saturating_mul(2) >= all {
+            return *value;
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_767_323_045;
+
+    fn mark(revision: i64, seconds: i64, clock: Clock) -> TimeMark {
+        TimeMark { revision, seconds: START + seconds, clock }
+    }
+
+    /// A cluster that writes a revision each second and creates an object every 20.
+    fn steady(last: i64) -> Vec<TimeMark> {
+        (1..=last / 20).map(|number| mark(number * 20, number * 20, Clock::Creation)).collect()
+    }
+
+    fn off(line: &TimeLine, revision: i64) -> i64 {
+        (line.at(revision).seconds - START - revision).abs()
+    }
+
+    #[test]
+    fn a_revision_between_two_marks_is_between_their_times() {
+        let line = TimeLine::of(steady(1000)).unwrap();
+        assert_eq!(line.at(100), Moment { seconds: START + 100, within: Some(1) });
+        assert_eq!(line.at(105), Moment { seconds: START + 105, within: Some(15) });
+        // Beyond the marks by the usual pace, as uncertain as it is far.
+        assert_eq!(line.at(1010), Moment { seconds: START + 1010, within: Some(10) });
+        assert_eq!(line.at(15), Moment { seconds: START + 15, within: Some(5) });
+        assert_eq!(TimeLine::of(Vec::new()), None);
+        let single = TimeLine::of(vec![mark(5, 0, Clock::Node)]).unwrap();
+        assert_eq!(single.at(5), Moment { seconds: START, within: Some(1) });
+        assert_eq!(single.at(9), Moment { seconds: START, within: None });
+    }
+
+    #[test]
+    fn wrong_clocks_do_not_bend_the_line() {
+        let mut marks = steady(2000);
+        // A node an hour ahead and one a day behind renew their Leases every 100 revisions.
+        for revision in (50..2000).step_by(100) {
+            marks.push(mark(revision, revision + 3600, Clock::Node));
+            marks.push(mark(revision + 1, revision - 86_400, Clock::Node));
+        }
+        // One object was copied from elsewhere, and one server's clock was a year ahead for a moment.
+        marks.push(mark(333, -40_000_000, Clock::Creation));
+        marks.push(mark(777, 31_536_000, Clock::Creation));
+        let line = TimeLine::of(marks).unwrap();
+        for revision in 20..2000 {
+            assert!(off(&line, revision) <= 60, "{revision}: {:?}", line.at(revision));
+        }
+        let mut before = i64::MIN;
+        for revision in 0..2100 {
+            let now = line.at(revision).seconds;
+            assert!(now >= before, "{revision}");
+            before = now;
+        }
+    }
+
+    #[test]
+    fn a_clock_ahead_at_the_very_end_is_outvoted() {
+        let mut marks = steady(1000);
+        marks.extend([1001, 1003, 1004].map(|revision| mark(revision, revision, Clock::Node)));
+        marks.push(mark(1002, 90_000, Clock::Node));
+        let line = TimeLine::of(marks).unwrap();
+        assert!(off(&line, 1004) <= 2, "{:?}", line.at(1004));
+    }
+
+    #[test]
+    fn a_bump_of_the_revision_takes_no_time() {
+        const BUMP: i64 = 1_000_000_000;
+        let mut marks = steady(1000);
+        marks.extend((1..=50).map(|number| mark(BUMP + 1000 + number * 20, 1060 + number * 20, Clock::Creation)));
+        let line = TimeLine::of(marks).unwrap();
+        assert_eq!(line.at(990).seconds, START + 990);
+        assert_eq!(line.at(BUMP + 1030).seconds, START + 1090);
+        assert!((line.at(BUMP + 2003).seconds - START - 2063).abs() <= 3);
+        assert!((line.at(BUMP + 1005).seconds - START - 1080).abs() <= 1);
+    }
+
+    #[test]
+    fn times_find_their_revisions() {
+        let line = TimeLine::of(steady(1000)).unwrap();
+        assert_eq!(line.revision_at(START + 105, 1, 1000), Some(105));
+        assert_eq!(line.revision_at(START + 1_000_000, 1, 1000), Some(1000));
+        assert_eq!(line.revision_at(START + 105, 500, 1000), None);
+        assert_eq!(line.revision_at(START + 105, 105, 105), Some(105));
+        assert_eq!(line.revision_at(START, 10, 9), None);
+    }
+
+    #[test]
+    fn hostile_numbers_are_bounded() {
+        let extremes = [i64::MIN, -1, 0, 1, i64::MAX];
+        let marks = extremes.iter().flat_map(|revision| {
+            extremes.map(|seconds| TimeMark { revision: *revision, seconds, clock: Clock::Creation })
+        });
+        let line = TimeLine::of(marks.collect()).unwrap();
+        for revision in extremes {
+            assert!(line.at(revision).within.is_none_or(|within| within >= 1));
+            assert!(line.revision_at(i64::MAX, i64::MIN, revision).is_some_and(|found| found <= revision));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The times that stand in a snapshot's objects, and the line through them.
+
+use super::decode::Options;
+use super::envelope::{Envelope, envelope};
+use super::object;
+use super::special::parse_rfc3339;
+use super::time_line::{Clock, TimeLine, TimeMark};
+use super::tree::Node;
+use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
+use crate::source::Source;
+use crate::store::Store;
+
+/// Values that are longer are passed over: one in a few hundred is enough.
+const MAX_VALUE: usize = 64 << 10;
+
+/// Bytes of values that are decoded at most. Objects of 4 KiB need a quarter of it.
+const MAX_BYTES: usize = 64 << 20;
+
+/// When the revisions of a store were written, told by some of its objects; none when no object says so, as in a store of something else than Kubernetes, or an encrypted one.
+///
+/// # Errors
+/// When bytes cannot be read.
+pub fn time_line<S: Source + ?Sized>(store: &Store<'_, S>) -> Result<Option<TimeLine>, Error> {
+    let mut marks = Vec::new();
+    let mut left = MAX_BYTES;
+    store.sample(&mut |entry| {
+        if entry.key.tombstone || entry.value.len() > left {
+            return;
+        }
+        let Some(pair) = KeyValue::parse(entry.value).filter(|pair| pair.value.len() <= MAX_VALUE) else { return };
+        left = left.saturating_sub(entry.value.len());
+        read(pair.value, pair.create_revision, entry.key.revision.main, &mut marks);
+    })?;
+    Ok(TimeLine::of(marks))
+}
+
+/// Appends the marks of an object that a put at `revision` left, whose key was created at `created`.
+pub fn read(value: &[u8], created: i64, revision: i64, marks: &mut Vec<TimeMark>) {
+    let only_metadata = match envelope(value) {
+        Envelope::Protobuf(message) => !matches!(message.kind, "Lease" | "Event"),
+        Envelope::Json(_) => true,
+        _ => return,
+    };
+    let Ok((object, _)) = object::tree(value, Options { only_metadata, ..Options::default() }) else { return };
+    let time = |path: &[&str]| object.at(path).and_then(seconds);
+    let mut add = |revision, seconds, clock| marks.push(TimeMark { revision, seconds, clock });
+    let creation = time(&["metadata", "creationTimestamp"]);
+    // A key's create revision is that of its first put; a server that sets the time does so right before.
+    if let Some(creation) = creation.filter(|_| (1..=revision).contains(&created)) {
+        add(created, creation, Clock::Creation);
+    }
+    let clock = match object.get("kind").and_then(Node::text) {
+        Some("Lease") => time(&["spec", "renewTime"]),
+        Some("Event") if revision > created => {
+            time(&["series", "lastObservedTime"]).or_else(|| time(&["lastTimestamp"])).or_else(|| time(&["eventTime"]))
+        }
+        _ => None,
+    };
+    if let Some(clock) = clock {
+        return add(revision, clock, Clock::Node);
+    }
+    let managers = object.at(&["metadata", "managedFields"]).map(Node::items).unwrap_or_default();
+    let newest = managers.iter().filter_map(|manager| seconds(manager.get("time")?)).max();
+    if let Some(newest) = newest.filter(|newest| creation.is_none_or(|creation| *newest > creation)) {
+        add(revision, newest, Clock::Managed);
+    }
+}
+
+fn seconds(node: &Node<'_>) -> Option<i64> {
+    parse_rfc3339(node.text()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(json: &str, created: i64, revision: i64) -> Vec<(i64, i64, Clock)> {
+        let mut marks = Vec::new();
+        read(json.as_bytes(), created, revision, &mut marks);
+        marks.iter().map(|mark| (mark.revision, mark.seconds, mark.clock)).collect()
+    }
+
+    #[test]
+    fn each_clock_is_read_where_it_stands() {
+        let pod = r#"{"kind":"Pod","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z","managedFields":[{"time":"1970-01-01T00:00:10Z"},{"time":"1970-01-01T00:00:40Z"}]}}"#;
+        assert_eq!(marks(pod, 5, 9), [(5, 10, Clock::Creation), (9, 40, Clock::Managed)]);
+        // Nothing was changed since the creation, as far as this says.
+        let fresh = r#"{"metadata":{"creationTimestamp":"1970-01-01T00:00:10Z","managedFields":[{"time":"1970-01-01T00:00:10Z"}]}}"#;
+        assert_eq!(marks(fresh, 5, 9), [(5, 10, Clock::Creation)]);
+        let lease = r#"{"kind":"Lease","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z"},"spec":{"renewTime":"1970-01-01T00:01:00.000001Z"}}"#;
+        assert_eq!(marks(lease, 5, 9), [(5, 10, Clock::Creation), (9, 60, Clock::Node)]);
+        let event = r#"{"kind":"Event","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z"},"lastTimestamp":"1970-01-01T00:00:50Z"}"#;
+        assert_eq!(marks(event, 5, 9), [(5, 10, Clock::Creation), (9, 50, Clock::Node)]);
+        assert_eq!(marks(event, 9, 9), [(9, 10, Clock::Creation)]);
+        // A damaged entry can say that it was created later than it was written.
+        assert_eq!(marks(event, 12, 9), []);
+        for nothing in ["{}", "{", "k8s:enc:aescbc:v1:key1:x", "10.0.0.1"] {
+            assert_eq!(marks(nothing, 1, 2), [], "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What differs between two values of one key, as far as both can be read.
+
+use super::conceal::{conceal, conceal_by_kind};
+use super::decode::Options;
+use super::field_changes::{FieldChanges, State, changes};
+use super::object::{self, Unreadable};
+use super::tree::Node;
+use crate::words::is_secret;
+
+/// What is shown of objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Showing {
+    /// Values of secrets.
+    pub secrets: bool,
+    /// Who set which field.
+    pub managed_fields: bool,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ValueChanges {
+    /// The fields.
+    pub fields: FieldChanges,
+    /// Whether `managedFields` differ and are not shown.
+    pub folded: bool,
+    /// What there is to say of values that are not read whole; each once.
+    pub remarks: Vec<String>,
+    /// Whether one of the two ends within a field or is damaged otherwise.
+    pub damaged: bool,
+}
+
+/// Compares two values that stood under `key`.
+///
+/// # Errors
+/// When one of them cannot be read as an object.
+pub fn value_changes(key: &[u8], old: &[u8], new: &[u8], showing: Showing) -> Result<ValueChanges, Unreadable> {
+    let (mut old, old_remarks) = object::tree(old, Options::default())?;
+    let (mut new, new_remarks) = object::tree(new, Options::default())?;
+    let mut out = ValueChanges::default();
+    if !showing.managed_fields {
+        out.folded = take_managed_fields(&mut old) != take_managed_fields(&mut new);
+    }
+    for remarks in [&old_remarks, &new_remarks] {
+        out.damaged |= remarks.problem.is_some();
+        for sentence in remarks.sentences() {
+            if !out.remarks.contains(&sentence) {
+                out.remarks.push(sentence);
+            }
+        }
+    }
+    let [shown_old, shown_new] = [&old, &new].map(|node| if showing.secrets { None } else { concealed(key, node) });
+    out.fields = changes(State::of(&old, shown_old.as_ref()), State::of(&new, shown_new.as_ref()));
+    Ok(out)
+}
+
+/// A copy without what is secret; none where nothing is.
+#[must_use]
+pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
+    let mut copy;
+    if is_secret(key) {
+        copy = node.clone();
+        conceal(&mut copy);
+    } else {
+        let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
+        // Of other kinds those alone have secrets in them that are lists.
+        if kind != "Secret" && node.get("items").is_none() {
+            return None;
+        }
+        copy = node.clone();
+        conceal_by_kind(&mut copy);
+    }
+    Some(copy)
+}
+
+fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
+    node.get_mut("metadata")?.take("managedFields")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Showing = Showing { secrets: false, managed_fields: false };
+
+    #[test]
+    fn managed_fields_are_folded_unless_asked_for() {
+        let old = br#"{"kind":"Widget","metadata":{"managedFields":[{"manager":"a","time":"1"}]},"spec":{"a":1}}"#;
+        let new = br#"{"kind":"Widget","metadata":{"managedFields":[{"manager":"a","time":"2"}]},"spec":{"a":1}}"#;
+        let folded = value_changes(b"/registry/example.com/widgets/a/b", old, new, PLAIN).unwrap();
+        assert!(folded.fields.list.is_empty() && folded.folded);
+        let all = value_changes(b"/a", old, new, Showing { managed_fields: true, ..PLAIN }).unwrap();
+        assert_eq!(all.fields.list.len(), 1);
+        assert!(!all.folded && !value_changes(b"/a", old, old, PLAIN).unwrap().folded);
+    }
+
+    #[test]
+    fn what_stands_under_the_key_of_a_secret_is_hidden() {
+        let (old, new) = (&br#"{"kind":"Token","token":"S3CRET"}"#[..], &br#"{"kind":"Token","token":"S3CRET2"}"#[..]);
+        let key = b"/registry/management.cattle.io/tokens/a";
+        let hidden = value_changes(key, old, new, PLAIN).unwrap().fields.list.remove(0);
+        assert!(hidden.hidden && !format!("{hidden:?}").contains("S3CRET"), "{hidden:?}");
+        let shown = value_changes(key, old, new, Showing { secrets: true, ..PLAIN }).unwrap().fields.list.remove(0);
+        assert_eq!((shown.hidden, shown.new.as_deref()), (false, Some("\"S3CRET2\"")));
+        let list = value_changes(
+            b"/registry/lists/a",
+            br#"{"kind":"List","items":[{"kind":"Secret","data":{"p":"S3CRET"}}]}"#,
+            br#"{"kind":"List","items":[{"kind":"Secret","data":{"p":"S3CRET2"}}]}"#,
+            PLAIN,
+        );
+        assert!(!format!("{list:?}").contains("S3CRET"), "{list:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let encrypted = value_changes(b"/a", b"{}", b"k8s:enc:aescbc:v1:key1:x", PLAIN);
+        assert_eq!(encrypted, Err(Unreadable::Encrypted("aescbc:v1".into())));
+    }
+}

@@ -1,0 +1,103 @@
+//! Some entries from all over the history of a store, without reading the others.
+
+use crate::bolt::page_id::PageId;
+use crate::bolt::reader::Reader;
+use crate::error::Error;
+use crate::lost::Lost;
+use crate::source::Source;
+use crate::store::entry::Entry;
+use crate::store::open::{Page, Store};
+use crate::watch::Unwatched;
+
+/// Leaves that are read of the revisions below the last compaction, and of those from there on.
+const LEAVES: usize = 160;
+
+/// Entries of one leaf that are handed out.
+const ENTRIES: usize = 24;
+
+impl<S: Source + ?Sized> Store<'_, S> {
+    /// Hands out entries of a few hundred leaves in the order of revisions: half of them from what was retained of the time before the last compaction, half from the time since. Leaves are evenly spread by
+    /// their number, so that a gap in the revisions does not count. What is damaged is passed over.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn sample(&self, take: &mut dyn FnMut(&Entry<'_>)) -> Result<(), Error> {
+        let mut some = |page: &Page<'_>| {
+            let mut lost = Lost::default();
+            let entries: Vec<Entry<'_>> = page.entries(&mut lost).collect();
+            entries.iter().step_by(entries.len().div_ceil(ENTRIES).max(1)).for_each(&mut *take);
+        };
+        if self.inline.is_some() {
+            if let Some(work) = self.work().next() {
+                self.leaves(work, &Unwatched, &mut some)?;
+            }
+            return Ok(());
+        }
+        let mut ranked = self.leaves.clone();
+        ranked.sort_unstable_by_key(|(_, rank)| *rank);
+        let mut reader = Reader::new(self.source, self.geometry);
+        let since = self.first_leaf_from(&ranked, self.compacted(), &mut reader)?;
+        let (old, new) = ranked.split_at_checked(since).unwrap_or((&ranked, &[]));
+        for leaves in [old, new] {
+            for number in spread(leaves.len(), LEAVES) {
+                let Some((page, rank)) = leaves.get(number) else { continue };
+                if let Some(page) = self.page(&mut reader, *page, *rank, &mut Lost::default())? {
+                    some(&page);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the first leaf that begins at or behind a main revision, as far as leaves can be read.
+    fn first_leaf_from(
+        &self,
+        ranked: &[(PageId, usize)],
+        main: i64,
+        reader: &mut Reader<'_, S>,
+    ) -> Result<usize, Error> {
+        let (mut low, mut high) = (0_usize, ranked.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let Some((page, rank)) = ranked.get(middle) else { break };
+            let mut lost = Lost::default();
+            let page = self.page(reader, *page, *rank, &mut lost)?;
+            let first = page.and_then(|page| page.entries(&mut lost).next().map(|entry| entry.key.revision.main));
+            if first.is_some_and(|first| first < main) {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// At most `wanted` numbers below `count`, evenly spread, the last one among them.
+fn spread(count: usize, wanted: usize) -> impl Iterator<Item = usize> {
+    let taken = count.min(wanted);
+    (1..=taken).filter_map(move |number| number.checked_mul(count)?.checked_div(taken)?.checked_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OpenedStore;
+
+    #[test]
+    fn numbers_are_spread_evenly_with_the_last_among_them() {
+        assert_eq!(spread(10, 3).collect::<Vec<_>>(), [2, 5, 9]);
+        assert_eq!(spread(3, 10).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(spread(0, 10).count(), 0);
+    }
+
+    #[test]
+    fn a_small_store_is_handed_out_in_order_and_a_large_one_in_part() {
+        let bytes = &include_bytes!("../../../tests/cases/3.7-history/snapshot.db")[..];
+        let OpenedStore::Store(store) = Store::open(bytes).unwrap() else { panic!("a database") };
+        let mut found = Vec::new();
+        store.sample(&mut |entry| found.push(entry.key.revision)).unwrap();
+        assert!(found.is_sorted() && found.last().is_some_and(|last| last.main == store.current()), "{found:?}");
+        assert!(found.len() > 20, "{found:?}");
+    }
+}
