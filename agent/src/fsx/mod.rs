@@ -4,6 +4,7 @@ pub(crate) mod around;
 mod careful_walk;
 pub(crate) mod directory;
 pub(crate) mod directory_sync;
+pub(crate) mod early_flush;
 pub(crate) mod file_identity;
 pub(crate) mod leftover;
 mod named_stream;

@@ -14,6 +14,7 @@ use super::RestoreError;
 use super::len;
 use super::target::{Target, Writer};
 use crate::error::{Error, Fault};
+use crate::fsx::early_flush::{self, Unflushed};
 use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
@@ -25,9 +26,6 @@ const BLOCK: usize = 1 << 20;
 
 /// Blocks between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
-
-/// Bytes in the page cache after which the disk is told to begin.
-const FLUSH: u64 = 64 << 20;
 
 /// Copies a file to all targets; if it is to be `judged`, a third thread judges its structure meanwhile.
 ///
@@ -146,25 +144,22 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
 struct Writers<'t> {
     writers: Vec<Writer<'t>>,
     at: u64,
-    unflushed: u64,
-    flush: mpsc::SyncSender<()>,
+    unflushed: Unflushed,
 }
 
 impl<'t> Writers<'t> {
-    fn new(to: &'t [Target], flush: mpsc::SyncSender<()>) -> Self {
-        Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed: 0, flush }
+    fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
+        Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed }
     }
 
-    fn write(&mut self, block: &[u8]) -> Result<(), RestoreError> {
+    /// Writes a block; false once a flush has failed, which its thread says.
+    fn write(&mut self, block: &[u8]) -> Result<bool, RestoreError> {
+        let mut cached = 0_u64;
         for writer in &mut self.writers {
-            let cached = writer.write(block, self.at)?;
-            self.unflushed = self.unflushed.saturating_add(cached);
+            cached = cached.saturating_add(writer.write(block, self.at)?);
         }
         self.at = self.at.saturating_add(block.len() as u64);
-        if self.unflushed >= FLUSH && self.flush.try_send(()).is_ok() {
-            self.unflushed = 0;
-        }
-        Ok(())
+        Ok(self.unflushed.add(cached))
     }
 }
 
@@ -177,18 +172,27 @@ fn through<B: AsRef<[u8]> + Default + Send>(
     progress: &dyn Progress,
     source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
+    let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
+    early_flush::beside(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
+}
+
+fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
+    to: &[Target],
+    unflushed: Unflushed,
+    from: &Path,
+    progress: &dyn Progress,
+    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
+) -> Result<Copied, RestoreError> {
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel::<B>(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let (flush, flushes) = mpsc::sync_channel::<()>(0);
-        // The disk works while the rest is hashed; a sync at the end alone would wait for all of it. What goes wrong here, the sync at the end tells again.
-        let flush_all = || to.iter().all(|target| target.file.sync_data().is_ok());
-        threads::start(scope, move || flushes.iter().take_while(|()| flush_all()).count());
-        let mut writers = Writers::new(to, flush.clone());
+        let mut writers = Writers::new(to, unflushed.clone());
         let writing = threads::start(scope, move || -> Result<(), RestoreError> {
-            let mut writers = Writers::new(to, flush);
+            let mut writers = Writers::new(to, unflushed);
             for block in blocks {
-                writers.write(block.as_ref())?;
+                if !writers.write(block.as_ref())? {
+                    break;
+                }
                 // The other side may be done already and not want it back.
                 let _ = used.send(block);
             }
@@ -203,10 +207,11 @@ fn through<B: AsRef<[u8]> + Default + Send>(
                     return Err(Error::Cancelled);
                 }
                 hasher.push(block.as_ref());
-                writers.write(block.as_ref()).map_err(|error| {
+                let goes_on = writers.write(block.as_ref()).map_err(|error| {
                     failed = Some(error);
                     Error::Cancelled
-                })
+                })?;
+                if goes_on { Ok(()) } else { Err(Error::Cancelled) }
             });
             failed.map_or(Ok(()), Err)?;
             read?;

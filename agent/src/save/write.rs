@@ -2,18 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::mpsc;
 use std::thread;
 
 use flate2::write::GzEncoder;
 
 use super::config::Compression;
 use super::pieces::PieceReceiver;
+use crate::fsx::early_flush;
 use crate::hasher::{Copied, Hasher};
-use crate::threads;
-
-/// Bytes after which the disk is told to begin.
-const FLUSH: u64 = 64 << 20;
 
 /// Writes all pieces until the other side is done, and says what went through.
 ///
@@ -22,21 +18,19 @@ const FLUSH: u64 = 64 << 20;
 pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: PieceReceiver) -> io::Result<Copied> {
     let mut sink = Sink::new(file, compression)?;
     let mut hasher = Hasher::default();
-    thread::scope(|scope| {
-        let (flush, flushes) = mpsc::sync_channel::<()>(0);
-        // The disk works while the rest comes; a sync at the end alone would wait for all of it. What goes wrong here, that sync tells again.
-        threads::start(scope, move || flushes.iter().take_while(|()| file.sync_data().is_ok()).count());
-        let mut unflushed = 0_u64;
-        while let Some(piece) = pieces.blocking_recv() {
-            hasher.push(&piece);
-            sink.write_all(&piece)?;
-            unflushed = unflushed.saturating_add(piece.len() as u64);
-            if unflushed >= FLUSH && flush.try_send(()).is_ok() {
-                unflushed = 0;
+    early_flush::beside(
+        || file.sync_data(),
+        |mut unflushed| {
+            while let Some(piece) = pieces.blocking_recv() {
+                hasher.push(&piece);
+                sink.write_all(&piece)?;
+                if !unflushed.add(piece.len() as u64) {
+                    break;
+                }
             }
-        }
-        sink.finish()
-    })?;
+            sink.finish()
+        },
+    )?;
     Ok(hasher.finish())
 }
 

@@ -1,0 +1,106 @@
+//! Has the disk begin while files are still being written: a sync at the end alone would wait for all of it.
+//!
+//! Linux tells an open file once that bytes did not reach the disk, and counts the pages as clean from then on: the sync at the end finds nothing wrong any more. So a flush that fails
+//! here fails the whole write.
+
+use std::panic;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+
+use crate::threads;
+
+/// Bytes in the page cache after which the disk is told to begin.
+const FLUSH: u64 = 64 << 20;
+
+/// Counts the bytes that wait in the page cache, and wakes the thread that flushes them.
+#[derive(Clone)]
+pub(crate) struct Unflushed {
+    bytes: u64,
+    wake: SyncSender<()>,
+}
+
+impl Unflushed {
+    /// Counts bytes that were written; false once a flush has failed, and more bytes would be written in vain.
+    pub fn add(&mut self, bytes: u64) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes < FLUSH {
+            return true;
+        }
+        match self.wake.try_send(()) {
+            Ok(()) => self.bytes = 0,
+            // It is still busy with the bytes before these.
+            Err(mpsc::TrySendError::Full(())) => {}
+            Err(mpsc::TrySendError::Disconnected(())) => return false,
+        }
+        true
+    }
+}
+
+/// Does `work`, which writes, with a thread beside it that runs `flush` whenever many bytes wait in the page cache. Where the system gives no thread, the sync at the end does all.
+///
+/// # Errors
+/// That of the first flush that failed, or else that of the work.
+pub(crate) fn beside<T, E: Send>(
+    flush: impl Fn() -> Result<(), E> + Sync,
+    work: impl FnOnce(Unflushed) -> Result<T, E>,
+) -> Result<T, E> {
+    thread::scope(|scope| {
+        let (wake, woken) = mpsc::sync_channel(0);
+        let flush = &flush;
+        let flushing = threads::start(scope, move || woken.iter().try_for_each(|()| flush()));
+        let Some(flushing) = flushing else {
+            // Nobody hears the bell.
+            let (wake, _woken) = mpsc::sync_channel(0);
+            return work(Unflushed { bytes: 0, wake });
+        };
+        // All that could wake the thread goes with the work, so it ends.
+        let worked = work(Unflushed { bytes: 0, wake });
+        flushing.join().unwrap_or_else(|payload| panic::resume_unwind(payload))?;
+        worked
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn many_bytes_are_flushed_and_few_are_not() {
+        let flushes = AtomicUsize::new(0);
+        let (done, flushed) = channel();
+        let flush = || {
+            flushes.fetch_add(1, Ordering::Relaxed);
+            done.send(()).map_err(|_| "nobody waits")
+        };
+        let work = |mut unflushed: Unflushed| {
+            assert!(unflushed.add(FLUSH - 1));
+            assert_eq!(flushes.load(Ordering::Relaxed), 0);
+            // The thread may not wait for the bell yet.
+            while flushed.try_recv().is_err() {
+                assert!(unflushed.add(1));
+            }
+            Ok("written")
+        };
+        assert_eq!(beside(flush, work), Ok("written"));
+        assert!(flushes.load(Ordering::Relaxed) > 0);
+    }
+
+    /// The next sync of the same file would say that all is well.
+    #[test]
+    fn a_flush_that_fails_fails_the_write_and_ends_it() {
+        let flush = || Err("input/output error");
+        let work = |mut unflushed: Unflushed| {
+            while unflushed.add(FLUSH) {}
+            Ok("written")
+        };
+        assert_eq!(beside(flush, work), Err("input/output error"));
+    }
+
+    #[test]
+    fn what_the_work_lacks_is_said() {
+        assert_eq!(beside(|| Ok(()), |_| Err::<(), _>("no space")), Err("no space"));
+    }
+}
