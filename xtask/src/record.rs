@@ -4,6 +4,8 @@
 mod expect;
 mod kubernetes_answers;
 mod kubernetes_cluster;
+mod kubernetes_kubelet;
+mod kubernetes_restore;
 mod kubernetes_story;
 mod replay;
 mod scenario;

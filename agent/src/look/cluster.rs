@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::names::{Object, object};
-use etcdsnap_core::kubernetes::resources::Resources;
+use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
+use etcdsnap_core::kubernetes::resources::{Resource, Resources};
+use etcdsnap_core::kubernetes::tree::Node;
 use etcdsnap_core::kubernetes::{age, object as objects};
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
 
@@ -26,6 +29,8 @@ pub struct Cluster {
     prefixes: Vec<Vec<u8>>,
     /// The types of its objects.
     pub resources: Resources,
+    /// Columns of custom resources, by plural name and group.
+    printed: HashMap<(String, String), Vec<PrinterColumn>>,
     /// About when the snapshot was taken, in seconds since 1970.
     pub taken: Option<i64>,
     /// What could not be read.
@@ -33,6 +38,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The columns of a type.
+    #[must_use]
+    pub fn columns(&self, resource: &Resource) -> Columns {
+        let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
+        Columns::of(resource, printed.map(Vec::as_slice))
+    }
+
     /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
     ///
     /// # Errors
@@ -71,13 +83,18 @@ impl Snapshot {
             _ => KeyRange::all(),
         };
         let (index, lost) = self.keys(store, &store.query(range, revision), progress)?;
-        let mut cluster = Cluster { index, prefixes, resources: Resources::builtin(), taken: None, lost };
+        let mut cluster =
+            Cluster { index, prefixes, resources: Resources::builtin(), printed: HashMap::new(), taken: None, lost };
         let mut resources = Resources::builtin();
+        let mut printed = HashMap::new();
         let definitions =
             cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
         for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
+                let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
+                let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
+                printed.insert(name, printer_columns::of_definition(&definition));
             }
         }
         let others = cluster.objects(|_, object| resources.of(object).is_none());
@@ -86,6 +103,7 @@ impl Snapshot {
         }
         cluster.taken = self.taken(store, &cluster)?;
         cluster.resources = resources;
+        cluster.printed = printed;
         Ok(cluster)
     }
 

@@ -225,6 +225,12 @@ impl Resources {
                     found.push(resource);
                 }
             }
+            // In the order of kubectl; custom ones come last.
+            let place = |resource: &&Resource| {
+                let place = ALL.iter().position(|name| *name == resource.plural);
+                place.filter(|_| !resource.custom).unwrap_or(usize::MAX)
+            };
+            found.sort_by_key(place);
             return found;
         }
         // As for kubectl, a built-in type wins over custom ones, and the first of the built-in ones over the others, which are stored in the same place.

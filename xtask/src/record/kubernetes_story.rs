@@ -1,7 +1,7 @@
 //! Records `tests/kubernetes/`: clusters of a real Kubernetes API server, and what it and kubectl say of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::kubernetes_answers::{packed, record_answers, record_kubectl, record_snapshot};
 use super::kubernetes_cluster::{Kubernetes, Process};
+use super::kubernetes_kubelet::run_pods;
+use super::kubernetes_restore::record_restore;
 use crate::{reference, repo};
 
 /// Everything that the server knows, with the service account controller's work left out.
@@ -38,6 +40,10 @@ pub fn record(only: Option<&str>) -> Result<()> {
     if wanted("plain") {
         found = true;
         plain().context("cannot record plain")?;
+    }
+    if wanted("sample") {
+        found = true;
+        sample().context("cannot record the sample")?;
     }
     ensure!(found, "no such recording");
     Ok(())
@@ -174,7 +180,59 @@ fn plain() -> Result<()> {
         packed(&to.join("tables.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())?;
         let commands = repo_lines("texts.txt")?;
         packed(&to.join("texts.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())
-    })
+    })?;
+    record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &to)
+}
+
+/// The sample that ships: a small cluster of yesterday and of today, whose secrets are encrypted, and which has lost a Deployment in between.
+fn sample() -> Result<()> {
+    let to = repo::root().join("samples/kubernetes");
+    fs::create_dir_all(&to)?;
+    let config = to.join("encryption.yaml");
+    let (name, key) = KEYS[0];
+    fs::write(
+        &config,
+        format!(
+            "# Belongs to the sample, and to nothing else.\napiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources:\n  - secrets\n  providers:\n  - secretbox:\n      keys:\n      - name: {name}\n        secret: {key}\n  - identity: {{}}\n"
+        ),
+    )?;
+    let mut kubernetes = Kubernetes::start(Some(&config), &CONTROLLED[..1])?;
+    kubernetes.control()?;
+    create(&kubernetes, "1-cluster.yaml", &["Node", "StorageClass", "IngressClass", "CustomResourceDefinition"])?;
+    kubernetes.run("create namespace shop")?;
+    wait("the definitions' types", || Ok(kubernetes.run("get widgets,planets").is_ok()))?;
+    wait("the service account", || Ok(kubernetes.run("get serviceaccount default -n shop").is_ok()))?;
+    create(&kubernetes, "3-shop.yaml", &[])?;
+    let are_ready = |wanted: &str| {
+        run_pods(&kubernetes)?;
+        let told = "jsonpath={.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas}";
+        Ok(kubernetes.run(&format!("get deployment web -n shop -o {told}"))? == wanted)
+    };
+    wait("the shop's pods", || are_ready("3/3/3"))?;
+    kubernetes.run("scale deployment web -n shop --replicas=4")?;
+    wait("a fourth pod", || are_ready("4/4/4"))?;
+    kubernetes.frozen(|| save_small(&kubernetes, &to.join("yesterday.db")))?;
+
+    kubernetes.run("set image deployment/web -n shop web=registry.example/shop/web:1.5.0")?;
+    wait("new pods", || are_ready("4/4/4"))?;
+    // What an API server does every five minutes.
+    let revision = kubernetes.revision()?.to_string();
+    repo::capture(kubernetes.etcd.etcdctl(None).args(["compact", &revision]))?;
+    kubernetes.run("label widget banner -n shop season=winter")?;
+    kubernetes.run("delete deployment web -n shop")?;
+    wait("the pods are gone", || {
+        run_pods(&kubernetes)?;
+        Ok(kubernetes.run("get pods -n shop -l tier=web -o name")?.is_empty())
+    })?;
+    kubernetes.run("scale statefulset db -n shop --replicas=2")?;
+    sleep(Duration::from_secs(2));
+    kubernetes.frozen(|| save_small(&kubernetes, &to.join("today.db")))
+}
+
+/// Saves a snapshot of a database without free pages.
+fn save_small(kubernetes: &Kubernetes, to: &Path) -> Result<()> {
+    repo::capture(kubernetes.etcd.etcdctl(None).arg("defrag"))?;
+    kubernetes.etcd.save(None, to)
 }
 
 /// Lines of words for kubectl.
@@ -202,42 +260,6 @@ fn wait(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
         sleep(Duration::from_millis(300));
     }
     Ok(())
-}
-
-/// Does what kubelets do: pods of Deployments and StatefulSets that have a node run and are ready.
-fn run_pods(kubernetes: &Kubernetes) -> Result<()> {
-    let pods = kubernetes.get("/api/v1/pods")?;
-    for (number, pod) in pods["items"].as_array().into_iter().flatten().enumerate() {
-        let owner = pod.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str).unwrap_or_default();
-        let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap_or_default();
-        let path = format!("/api/v1/namespaces/{}/pods/{}", text("/metadata/namespace"), text("/metadata/name"));
-        if !["ReplicaSet", "StatefulSet", "DaemonSet"].contains(&owner) || text("/spec/nodeName").is_empty() {
-            continue;
-        }
-        if !text("/metadata/deletionTimestamp").is_empty() {
-            kubernetes.ask("DELETE", &format!("{path}?gracePeriodSeconds=0"), "", "")?;
-        } else if text("/status/phase") == "Pending" {
-            kubernetes.patch(&format!("{path}/status"), &running(pod, number))?;
-        }
-    }
-    Ok(())
-}
-
-/// The status of a pod that runs.
-fn running(pod: &Value, number: usize) -> Value {
-    let started = "2026-11-27T06:30:00Z";
-    let address = format!("10.244.0.{}", number % 200 + 10);
-    let container = |container: &Value| {
-        let image = &container["image"];
-        json!({"name": container["name"], "image": image, "imageID": format!("{}@sha256:0", image.as_str().unwrap_or_default()), "containerID": format!("containerd://{number}"),
-            "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": started}}})
-    };
-    let containers: Vec<Value> =
-        pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().map(container).collect();
-    let condition =
-        |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": started});
-    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
-    json!({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "hostIP": "172.18.0.2", "startTime": started, "containerStatuses": containers, "conditions": conditions}})
 }
 
 /// Statuses that controllers and kubelets would set.
