@@ -84,6 +84,7 @@ impl Recorded {
         let said = |section: &str| {
             let (head, text) = section.split_once('\n').unwrap_or((section, ""));
             let (words, at) = head.rsplit_once(" # ").expect("words and a time");
+            let text = text.trim_end_matches("\\ no line break\n").trim_end_matches("\\ no line break");
             let text = if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
             let words = words.split(' ').map(|word| word.replace('␣', " ")).collect();
             Said { words, at: at.parse().expect("a time"), text }

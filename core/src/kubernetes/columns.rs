@@ -12,7 +12,7 @@ use super::printer_columns::PrinterColumn;
 use super::resources::Resource;
 use super::table_row::{AGE, CREATED_AT, Column, NAME, Row};
 
-/// What types without columns of their own have: Roles, ClusterRoles, LimitRanges.
+/// What types have for which the server has no columns.
 const NAME_AND_TIME: &[Column] = &[NAME, CREATED_AT];
 /// What the server prints of DeviceClasses and others, and we of types that it does not know.
 const NAME_AND_AGE: &[Column] = &[NAME, AGE];
@@ -72,7 +72,7 @@ impl Columns {
 /// The columns of a built-in type by its plural name.
 fn built_in(plural: &str) -> &'static [Column] {
     match plural {
-        "roles" | "clusterroles" | "limitranges" => NAME_AND_TIME,
+        "roles" | "clusterroles" | "limitranges" | "csistoragecapacities" => NAME_AND_TIME,
         _ => workloads::columns(plural)
             .or_else(|| network::columns(plural))
             .or_else(|| storage::columns(plural))

@@ -180,5 +180,4 @@ const ADDRESSES: &[Column] = &[
         let resource = format!("{}{}", text(parent, "resource"), part("group", ".")).to_lowercase();
         format!("{resource}{}/{}", part("namespace", "/"), text(parent, "name"))
     }),
-    AGE,
 ];

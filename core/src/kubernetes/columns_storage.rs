@@ -12,7 +12,6 @@ pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
         "volumeattributesclasses" => ATTRIBUTES_CLASSES,
         "csidrivers" => DRIVERS,
         "csinodes" => CSI_NODES,
-        "csistoragecapacities" => CAPACITIES,
         _ => return None,
     })
 }
@@ -114,9 +113,3 @@ const DRIVERS: &[Column] = &[
 ];
 
 const CSI_NODES: &[Column] = &[NAME, column("DRIVERS", |row| row.count("spec.drivers").to_string()), AGE];
-
-const CAPACITIES: &[Column] = &[
-    NAME,
-    column("STORAGECLASSNAME", |row| row.text("storageClassName")),
-    column("CAPACITY", |row| row.text_or("capacity", "<unset>")),
-];

@@ -75,8 +75,12 @@ fn find<'c>(
     let objects = cluster.objects(|key, object| key.deleted == deleted && number(object).is_some())?;
     let mut found: Vec<Found<'_>> =
         objects.into_iter().filter_map(|(key, object)| Some((number(&object)?, key, object))).collect();
-    // As API servers list them: by their keys.
-    found.sort_by(|a, b| (a.0, a.1.key).cmp(&(b.0, b.1.key)));
+    // As API servers list them, by their keys; those that are named in the order of their names.
+    let place = |one: &Found<'_>| {
+        let names = wanted.get(one.0).map(|wanted| wanted.names.as_slice()).unwrap_or_default();
+        names.iter().position(|name| name.as_bytes() == one.2.name)
+    };
+    found.sort_by(|a, b| (a.0, place(a), a.1.key).cmp(&(b.0, place(b), b.1.key)));
     Ok(found)
 }
 
