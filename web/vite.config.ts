@@ -8,8 +8,8 @@ import { packed } from "./vite/packed.ts";
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const sample = packed("sample", path("../samples/sample.db"));
-/** Gzipped, the wasm takes less than half the room; the worker unpacks it in some milliseconds. */
-const wasm = () => packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm"));
+/** Gzipped, the wasm takes less than half the room; it is unpacked in some milliseconds. */
+const wasm = packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm"));
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -17,8 +17,8 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.
 export default defineConfig(({ mode }) => ({
   base: "./",
   define: { __HASH_ONLY__: JSON.stringify(mode === "bench"), __VERSION__: JSON.stringify(version) },
-  plugins: [svelte(), sample, viteSingleFile({ removeViteModuleLoader: true }), contentSecurityPolicy()],
-  worker: { format: "iife" as const, plugins: () => [wasm()] },
+  plugins: [svelte(), sample, wasm, viteSingleFile({ removeViteModuleLoader: true }), contentSecurityPolicy()],
+  worker: { format: "iife" as const },
   build: {
     outDir: mode === "bench" ? "dist/bench" : "dist",
     emptyOutDir: true,

@@ -14,6 +14,7 @@
 mod bytes;
 pub mod client;
 mod data_dir;
+mod decryption;
 mod error;
 mod export;
 mod fsx;
@@ -29,6 +30,7 @@ mod restore;
 mod rewrite;
 pub mod save;
 mod scan;
+pub mod small_file;
 mod space;
 mod sweep;
 mod terminal_writer;
@@ -41,6 +43,7 @@ pub use bytes::{put_bytes, put_path};
 pub use data_dir::{
     DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, is_locked, verify_directory,
 };
+pub use decryption::{Decryption, DecryptionError, Unopened};
 pub use error::Error;
 pub use etcdsnap_core::words::{is_secret, printable};
 pub use etcdsnap_core::{
@@ -51,11 +54,12 @@ pub use fsx::new_directory::NewDirectory;
 pub use fsx::output_error::OutputError;
 pub use fsx::output_target::check_output_streams;
 pub use fsx::part_file_error::PartFileError;
+pub use fsx::work_directory::WorkDirectory;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
-    Answer, Cluster, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
-    UsageReport, compare, find, find_object,
+    Answer, Cluster, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage, ObjectAnswer, ObjectKind,
+    ObjectName, ObjectState, Side, Snapshot, UsageReport, compare, find, find_object, verify_values,
 };
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};

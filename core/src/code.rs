@@ -206,6 +206,12 @@ codes! {
     VersionImpossible "version-impossible" Damage {
         "The cluster version or the storage version is none that etcd writes, or the two contradict each other. etcd 3.6 and 3.7 do not start from it, or refuse every request."
         "Use another copy or another snapshot. If a newer etcd wrote it, use a newer etcdsnap." }
+    ValueUndecryptable "value-undecryptable" Damage {
+        "An API server encrypted a value, and nothing that was given opens it: after a restore the API server cannot read this object. Looked for with --encryption-config or --kms-socket alone."
+        "Find the EncryptionConfiguration of the time at which the value was written, with the key that the message names, and keep it with the snapshot. If the message says that the value was changed, use another copy." }
+    EarlierValueUndecryptable "earlier-value-undecryptable" Warning {
+        "A value that has been overwritten or deleted since is encrypted, and nothing that was given opens it. API servers read the latest values alone, so a restore is not hurt."
+        "Older states of this object cannot be shown. The message names the key that they need." }
     WalRecordBroken "wal-record-broken" Damage {
         "A record of the write-ahead log is not what etcd wrote, and a crash does not leave it so. etcd does not start, or cuts off the log from there on and loses what members had agreed on."
         "Keep a copy of the directory. If the cluster has other members, remove this one and add it anew; otherwise restore a snapshot. If the database lacks no entries, a restore of member/snap/db with --skip-hash-check loses nothing." }
@@ -329,6 +335,12 @@ impl Code {
         matches!(self, Self::AuthMalformed | Self::AuthWithoutRoot | Self::AuthRoleMissing | Self::AuthRoleMissingOff)
     }
 
+    /// Whether it is about encrypted values, which are looked into only where something is given that opens them.
+    #[must_use]
+    pub fn is_about_encryption(self) -> bool {
+        matches!(self, Self::ValueUndecryptable | Self::EarlierValueUndecryptable)
+    }
+
     /// Whether it is about a member's data directory, so that no snapshot has it.
     #[must_use]
     pub fn is_about_directory(self) -> bool {
@@ -360,6 +372,8 @@ impl Code {
             self,
             Self::BucketMissing
                 | Self::BucketNested
+                | Self::ValueUndecryptable
+                | Self::EarlierValueUndecryptable
                 | Self::RevisionsExhausted
                 | Self::AuthWithoutRoot
                 | Self::AuthRoleMissing

@@ -1,5 +1,6 @@
 //! Why a scan could not go on. What is wrong with the *file* is never an error but a [`Finding`](crate::Finding).
 
+use crate::offset::Offset;
 use crate::source::ReadError;
 
 /// A scan could not be carried through.
@@ -10,7 +11,7 @@ pub enum Error {
     #[error("cannot read {len} bytes at offset {offset}: {cause}")]
     Read {
         /// Offset in the input, in bytes.
-        offset: u64,
+        offset: Offset,
         /// How many bytes were asked for.
         len: u64,
         /// What the source said.

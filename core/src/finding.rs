@@ -1,5 +1,7 @@
 //! Findings: what is wrong with a file, as data.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -16,9 +18,9 @@ pub struct Finding {
     /// Its stable name.
     pub code: Code,
     /// Page id, where it belongs to a page.
-    pub page: Option<u64>,
+    pub page: Option<PageId>,
     /// Offset in the file in bytes, where it has one.
-    pub offset: Option<u64>,
+    pub offset: Option<Offset>,
     /// Bucket key or etcd key it concerns, printable, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -39,14 +41,14 @@ impl Finding {
 
     /// The same at a page.
     #[must_use]
-    pub fn page(mut self, page: u64) -> Self {
+    pub fn page(mut self, page: PageId) -> Self {
         self.page = Some(page);
         self
     }
 
     /// The same at an offset of the file.
     #[must_use]
-    pub fn offset(mut self, offset: u64) -> Self {
+    pub fn offset(mut self, offset: Offset) -> Self {
         self.offset = Some(offset);
         self
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::code::Code;
 use crate::finding::{Finding, Findings};
+use crate::key_tally::KeyTally;
 use crate::lost_history::LostHistory;
 use crate::severity::Verdict;
 use crate::status::Status;
@@ -24,6 +25,18 @@ pub struct Report {
     pub status: Option<Status>,
     /// What of the history of keys is gone; none when nothing is known to be.
     pub lost: Option<LostHistory>,
+    /// What became of encrypted values, where something was given that opens them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decrypted: Option<Decrypted>,
+}
+
+/// Encrypted values by the key that they need.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Decrypted {
+    /// Those that open.
+    pub opened: KeyTally,
+    /// Those that do not.
+    pub unopened: KeyTally,
 }
 
 impl Report {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::key_tally::KeyTally;
+
 /// What a snapshot holds, in numbers.
 ///
 /// The first five members are those of etcdutl's `snapshot status -w json` (etcd 3.6 and later), with the same values.
@@ -50,6 +52,9 @@ pub struct Status {
     pub file_size: u64,
     /// Top-level buckets in key order.
     pub buckets: Vec<BucketStatus>,
+    /// Puts whose values an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them.
+    #[serde(skip_serializing_if = "KeyTally::is_empty")]
+    pub encrypted: KeyTally,
     /// False when damage kept part of the database from being read: the numbers then cover only the rest.
     pub complete: bool,
 }

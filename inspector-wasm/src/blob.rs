@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use etcdsnap_core::{Error, ReadError, Source};
+use etcdsnap_core::{Error, Offset, ReadError, Source};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
@@ -34,6 +34,11 @@ struct Lent {
 }
 
 impl Lent {
+    /// Where the last span lies in the file; nowhere without one.
+    fn window(&self) -> Range<u64> {
+        self.spans.last().map_or(0..0, |(start, range)| *start..start.saturating_add(range.len() as u64))
+    }
+
     /// The bytes of the file from `offset` on, if they are all there.
     fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let behind = self.spans.partition_point(|(start, _)| *start <= offset);
@@ -57,7 +62,11 @@ impl BlobSource {
     /// # Errors
     /// [`Error::Read`] outside a worker, where browsers have no synchronous reads.
     pub fn new(blob: Blob) -> Result<Self, Error> {
-        let reader = FileReaderSync::new().map_err(|cause| Error::Read { offset: 0, len: 0, cause: medium(&cause) })?;
+        let reader = FileReaderSync::new().map_err(|cause| Error::Read {
+            offset: Offset::START,
+            len: 0,
+            cause: medium(&cause),
+        })?;
         // Lengths of blobs are whole numbers below 2^53.
         let len = blob.size() as u64;
         Ok(Self { blob, len, reader, cache: RefCell::default(), lent: RefCell::default() })
@@ -80,6 +89,39 @@ impl BlobSource {
         });
         let spans = placed.collect();
         *self.lent.borrow_mut() = if at == bytes.len() { Lent { spans, bytes } } else { Lent::default() };
+    }
+
+    /// Takes in bytes of the file that come in its order, and keeps those before them as long as they follow each other; where all those lie that it has then.
+    pub(crate) fn arrive(&self, at: u64, bytes: &[u8]) -> Range<u64> {
+        let mut lent = self.lent.borrow_mut();
+        let window = lent.window();
+        if window.end != at {
+            *lent = Lent::default();
+        }
+        if lent.spans.is_empty() {
+            lent.spans.push((at, 0..0));
+        }
+        lent.bytes.extend_from_slice(bytes);
+        let end = lent.bytes.len();
+        if let Some((_, range)) = lent.spans.last_mut() {
+            range.end = end;
+        }
+        lent.window()
+    }
+
+    /// Lets go of what came in before some byte of the file.
+    pub(crate) fn forget_before(&self, offset: u64) {
+        let mut lent = self.lent.borrow_mut();
+        let Lent { spans, bytes } = &mut *lent;
+        let Some((start, range)) = spans.last_mut() else { return };
+        let gone = usize::try_from(offset.saturating_sub(*start)).unwrap_or(usize::MAX).min(range.len());
+        *start = start.saturating_add(gone as u64);
+        range.start = range.start.saturating_add(gone);
+        // Seldom, because it moves all that is kept.
+        if range.start > range.len() {
+            bytes.drain(..range.start);
+            *range = 0..bytes.len();
+        }
     }
 
     /// Lets go of what was lent.

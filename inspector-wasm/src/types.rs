@@ -38,9 +38,11 @@ const BROWSE_SECTION: &'static str = BROWSE;
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
+    use etcdsnap_core::key_tally::KeyTally;
+    use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
-        BucketStatus, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange, Sha256Hex,
-        Status, Trailer, Verdict,
+        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange,
+        Sha256Hex, Status, Trailer, Verdict,
     };
     use serde_json::Value;
 
@@ -138,6 +140,7 @@ pub(crate) mod tests {
             free_pages: wide,
             file_size: wide,
             buckets: vec![BucketStatus { name: String::new(), entries: wide, bytes: wide, pages: wide }],
+            encrypted: if optional { encrypted() } else { KeyTally::default() },
             complete: true,
         }
     }
@@ -146,7 +149,11 @@ pub(crate) mod tests {
         let mut findings = Findings::default();
         for _ in 0..WIDE {
             let finding = Finding::new(Code::KeyOrder, "message");
-            let whole = finding.clone().page(WIDE as u64).offset(WIDE as u64).key(b"key");
+            let whole = finding
+                .clone()
+                .page(etcdsnap_core::PageId::new(WIDE as u64))
+                .offset(etcdsnap_core::Offset::new(WIDE as u64))
+                .key(b"key");
             let whole = Finding { because: Some(Code::PageCycle), ..whole };
             findings.push(if optional { whole } else { finding });
         }
@@ -157,7 +164,14 @@ pub(crate) mod tests {
             trailer: Trailer { present: true, expected: digest.clone(), actual: digest, fits_without_surplus: false },
             status: optional.then(|| status(true)),
             lost: optional.then(lost_history),
+            decrypted: optional.then(|| Decrypted { opened: encrypted(), unopened: encrypted() }),
         }
+    }
+
+    fn encrypted() -> KeyTally {
+        let mut tally = KeyTally::default();
+        tally.add(&NeededKey { provider: Provider::AesCbc, name: String::new() }, WIDE as u64);
+        tally
     }
 
     fn lost_history() -> LostHistory {

@@ -13,6 +13,20 @@ export interface Report {
   sha256: Trailer;
   status: Status | null;
   lost: LostHistory | null;
+  decrypted?: Decrypted;
+}
+
+/** Encrypted values by the key that they need, where something was given that opens them. */
+export interface Decrypted {
+  opened: EncryptedValues[];
+  unopened: EncryptedValues[];
+}
+
+/** Values that an API server encrypted, with what they need. */
+export interface EncryptedValues {
+  provider: string;
+  name: string;
+  values: bigint;
 }
 
 /** Main revisions, both ends counted; `to` is null when nothing says where the range ends. */
@@ -79,6 +93,7 @@ export interface Status {
   freePages: bigint;
   fileSize: bigint;
   buckets: BucketStatus[];
+  encrypted?: EncryptedValues[];
   complete: boolean;
 }
 

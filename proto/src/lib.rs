@@ -1,6 +1,6 @@
-//! Messages of etcd that stand in snapshots.
+//! Messages of etcd that stand in snapshots, and those by which it and KMS plugins are called.
 //!
-//! The `.proto` files in `proto/etcd` name the fields and where they come from; `cargo xtask proto` makes the Rust types from them.
+//! The `.proto` files in `proto/etcd` and `proto/kubernetes` name the fields and where they come from; `cargo xtask proto` makes the Rust types from them.
 
 /// Keys and values: `mvccpb`.
 pub mod mvccpb {
@@ -42,4 +42,10 @@ pub mod walpb {
 pub mod snappb {
     #![allow(missing_docs)]
     include!("generated/snappb.rs");
+}
+
+/// KMS plugins of Kubernetes, second interface: `v2`.
+pub mod kms_v2 {
+    #![allow(missing_docs)]
+    include!("generated/v2.rs");
 }

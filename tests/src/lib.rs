@@ -17,6 +17,8 @@ pub mod crc;
 pub mod damage;
 pub mod dice;
 #[cfg(feature = "harness")]
+pub mod encryption;
+#[cfg(feature = "harness")]
 pub mod failure_injection;
 #[cfg(feature = "harness")]
 pub mod fake_etcd;

@@ -1,6 +1,5 @@
 //! Asks a store everything that there is to ask.
 
-use etcdsnap_core::Unwatched;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::plan::plan;
@@ -9,6 +8,7 @@ use etcdsnap_core::store::{
     Contents, Hashing, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tally, Tree, Unlike,
     Usage, compare,
 };
+use etcdsnap_core::{PageId, Unwatched};
 
 /// Pages of a file that are taken apart, and keys whose history is asked for.
 const SOME: usize = 64;
@@ -26,8 +26,8 @@ pub fn ask_any(bytes: &[u8]) {
     let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
     let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
     for page in 0..store.pages().min(SOME as u64) + 2 {
-        let view = store.page_view(page).expect("bytes can always be read");
-        let shown = store.page_bytes(page).expect("bytes can always be read");
+        let view = store.page_view(PageId::new(page)).expect("bytes can always be read");
+        let shown = store.page_bytes(PageId::new(page)).expect("bytes can always be read");
         assert!(view.fields.iter().all(|field| field.at as usize + field.len as usize <= shown.len()), "page {page}");
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
 use etcdsnap_core::{Code, Unwatched};
+use etcdsnap_tests::build::kubernetes::cluster;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::database_of;
 use etcdsnap_tests::{cli, damage, forged, judge, questions};
@@ -89,6 +90,11 @@ const COMMANDS: &[&str] = &[
     "kube get FILE all -A -o yaml",
     "kube get FILE secrets -A -o json",
     "kube get FILE pods -A --deleted -o jsonl",
+    "kube get FILE configmaps -A -o yaml",
+    "kube kinds FILE",
+    "kube find FILE configmaps/x",
+    "kube manifests FILE --cluster-scoped",
+    "find --prefix / FILE",
     "salvage FILE --dry-run",
     "salvage FILE -o OUT --reset-auth -w json",
     "defrag FILE -o OUT",
@@ -205,9 +211,33 @@ fn five_tables_of_800_elements_in_each_other() {
     Asked::new("5 tables of 800", &bytes).within_bounds(COMMANDS);
     let begun = Instant::now();
     let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
-    let view = store.page_view(2).expect("readable bytes");
+    let view = store.page_view(etcdsnap_core::PageId::FIRST).expect("readable bytes");
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     assert!(view.more && !view.readable, "not all of it is shown, so secrets in it would not be known");
+}
+
+/// Objects whose JSON has a member for every five bytes, each of which takes ten times as many in a tree.
+#[test]
+fn an_object_of_three_million_members() {
+    let _alone = alone();
+    let value = format!("{{\"kind\":\"ConfigMap\",\"data\":{{{}\"\":0}}}}", "\"\":0,".repeat((LONGEST - 65_536) / 5));
+    let bytes = cluster(&[("/registry/configmaps/default/x", Some(value.into_bytes()))]);
+    let asked = Asked::new("an object of many members", &bytes);
+    drop(bytes);
+    asked.within_bounds(COMMANDS.iter().filter(|command| command.starts_with("kube")));
+    asked.within_bounds(&["get FILE /registry/configmaps/default/x"]);
+}
+
+/// Each key is of a type of its own, which no definition names.
+#[test]
+fn a_hundred_thousand_types_of_objects() {
+    let _alone = alone();
+    let keys: Vec<String> = (0..100_000).map(|number| format!("/registry/g/t{number}/x")).collect();
+    let writes: Vec<(&str, Option<Vec<u8>>)> = keys.iter().map(|key| (key.as_str(), Some(b"{}".to_vec()))).collect();
+    let bytes = cluster(&writes);
+    let asked = Asked::new("a hundred thousand types", &bytes);
+    drop(bytes);
+    asked.within_bounds(COMMANDS.iter().filter(|command| command.starts_with("kube")));
 }
 
 /// Every kind of file at its longest, with a share of the commands that changes from kind to kind.

@@ -106,6 +106,11 @@ fn no_command_prints_into_its_input() {
         &["status", "a.db"],
         &["snapshot", "status", "a.db"],
         &["restore", "a.db", "--dry-run"],
+        &["find", "x", "a.db"],
+        &["find", "x", "."],
+        &["kube", "find", ".", "pods/x"],
+        &["kube", "kinds", "a.db"],
+        &["verify", "."],
     ] {
         let append = || OpenOptions::new().append(true).open(place.at("a.db")).unwrap();
         let said = place.command(words).stdout(append()).output().unwrap();
@@ -119,6 +124,16 @@ fn no_command_prints_into_its_input() {
         assert_eq!(grown, 0, "{words:?} wrote {grown} bytes into its input");
     }
     assert_eq!(place.files(), before);
+}
+
+/// A shell has emptied the file before the command starts, so nothing is lost.
+#[test]
+fn what_a_directory_holds_can_be_listed_into_a_new_file_in_it() {
+    let place = Place::new();
+    let new = File::create(place.at("found.txt")).unwrap();
+    let said = place.command(&["find", "--prefix", "", "."]).stdout(new).output().unwrap();
+    assert_eq!(said.status.code(), Some(0), "{}", told(&said));
+    assert!(fs::metadata(place.at("found.txt")).unwrap().len() > 0);
 }
 
 /// Certificates, keys, passwords and pages are inputs as well, by whichever flag or variable they are named.

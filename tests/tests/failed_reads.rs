@@ -146,7 +146,10 @@ fn small_buckets(source: &Bytes<'_>) -> Answer {
 
 fn pages(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
-    let views = (0..store.pages()).step_by(7).map(|page| store.page_view(page)).collect::<Result<Vec<_>, _>>()?;
+    let views = (0..store.pages())
+        .step_by(7)
+        .map(|page| store.page_view(etcdsnap_core::PageId::new(page)))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{} {:?}", views.len(), views.last()))
 }
 

@@ -174,4 +174,10 @@ fn a_damaged_file_does_not_say_that_an_object_is_gone() {
     assert_eq!((&damaged["object"], &damaged["damaged"]), (&"unknown".into(), &true.into()), "{damaged}");
     assert!(lines.iter().all(|line| line["change"] != "deleted"), "{lines:?}");
     assert_eq!(output.status.code(), Some(1));
+    // What --last prints may not be the last then.
+    let files = [backups.at("2-monday.db"), backups.at("9-damaged.db")];
+    let output = find(&files.each_ref().map(PathBuf::as_path), &["deploy/web", "-n", "shop", "--last"]);
+    assert!(text(&output.stdout).contains("nginx:1"), "{output:?}");
+    assert!(text(&output.stderr).contains("may hold a newer state"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
 }

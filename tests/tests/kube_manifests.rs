@@ -332,7 +332,7 @@ fn what_cannot_be_read_whole_is_left_out_and_told() {
     assert_eq!(names(&String::from_utf8(output.stdout).unwrap()), ["Deployment/web"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("configmaps 1, deployments 1: they cannot be read whole"), "{said}");
-    assert!(said.contains("the value is encrypted (aescbc:v1)"), "{said}");
+    assert!(said.contains("1 value stays encrypted (aescbc:v1, key key1)"), "{said}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_stale_leaf_is_found() {
     let text =
         "Revisions 38 to 44 are missing (7 revisions): page 70 ends with revision 37_0, page 71 begins with 45_0.";
     assert_eq!(messages(&report, Code::RevisionsMissing), [text]);
-    assert_eq!(report.findings.list()[0].page, Some(71));
+    assert_eq!(report.findings.list()[0].page, Some(etcdsnap_core::PageId::new(71)));
 }
 
 #[test]

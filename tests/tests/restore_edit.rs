@@ -71,7 +71,7 @@ fn a_page_that_claims_all_pages_is_refused() {
 fn apply(bytes: &mut Vec<u8>, edited: &Edited) {
     bytes.resize(bytes.len().max(edited.size as usize), 0);
     for (at, page) in &edited.writes {
-        bytes[*at as usize..][..page.len()].copy_from_slice(page);
+        bytes[at.get() as usize..][..page.len()].copy_from_slice(page);
     }
 }
 

@@ -28,7 +28,7 @@ fn every_case_becomes_what_etcdutl_makes_of_it() {
             let plan = plan(&ours, &cluster, bump).unwrap();
             ours.resize(ours.len().max(plan.edited.size as usize), 0);
             for (at, bytes) in &plan.edited.writes {
-                ours[*at as usize..][..bytes.len()].copy_from_slice(bytes);
+                ours[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);
             }
             let (passed, said) = bbolt_check(&bbolt, &ours);
             assert!(passed, "{}: {said}", path.display());

@@ -1,5 +1,6 @@
 //! What the page looks at: the tree of keys, the order of keys, and pages taken apart; of any store, sound or not.
 
+use etcdsnap_core::PageId;
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
@@ -115,10 +116,10 @@ proptest! {
             file[at] = dice.bits() as u8;
         }
         let Some(store) = open(&file) else { return Ok(()) };
-        for page in (0..store.pages() + 2).chain([u64::MAX, u64::MAX / 4096]) {
+        for page in (0..store.pages() + 2).chain([u64::MAX, u64::MAX / 4096]).map(PageId::new) {
             let bytes = store.page_bytes(page).expect("readable bytes");
             let view = store.page_view(page).expect("readable bytes");
-            prop_assert_eq!(bytes.is_empty(), page >= store.pages());
+            prop_assert_eq!(bytes.is_empty(), page.get() >= store.pages());
             prop_assert_eq!(view.fields.is_empty(), bytes.is_empty());
             for part in &view.hidden {
                 prop_assert!(part.at as usize + part.len as usize <= bytes.len(), "{:?}", part);
@@ -132,10 +133,10 @@ proptest! {
                 let view = store.page_view(page).expect("readable bytes");
                 view.fields.into_iter().find(|field| field.name == name).map(|field| (field.value, field.link))
             };
-            let root = value(0, "root page").and_then(|(_, link)| link).expect("a root");
+            let root = value(PageId::ZERO, "root page").and_then(|(_, link)| link).expect("a root");
             let kind = store.page_view(root).expect("readable bytes").kind;
             prop_assert!(kind == "leaf page" || kind == "branch page", "{}", kind);
-            prop_assert_eq!(value(1, "page id"), Some(("1".into(), None)));
+            prop_assert_eq!(value(PageId::new(1), "page id"), Some(("1".into(), None)));
         }
     }
 }

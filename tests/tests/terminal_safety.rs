@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use etcdsnap_core::words::is_unprintable;
 use etcdsnap_tests::build::cluster::{self, Version};
 use etcdsnap_tests::build::history::{Entry, History};
+use etcdsnap_tests::build::kubernetes::field;
 use etcdsnap_tests::build::message::{AlarmMember, KeyValue, Permission, Role, User, UserOptions};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::cli;
@@ -30,6 +31,10 @@ impl Place {
         let file = folder.path().join(format!("snap{HOSTILE}.db"));
         fs::write(&file, snapshot()).unwrap();
         fs::write(folder.path().join("damaged.db"), damaged()).unwrap();
+        let key = json!({"name": HOSTILE, "secret": "MDEyMzQ1Njc4OWFiY2RlZg=="});
+        let resources = json!([{"resources": ["secrets"], "providers": [{"aesgcm": {"keys": [key]}}]}]);
+        let configuration = json!({"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": resources});
+        fs::write(folder.path().join("encryption.json"), configuration.to_string()).unwrap();
         Self { folder, file }
     }
 
@@ -55,8 +60,15 @@ fn snapshot() -> Vec<u8> {
     let (lease, value) = (0x7f3a, format!("a: {HOSTILE}\n\tb: schön\n").into_bytes());
     for main in 2..10 {
         let key = key(main).into_bytes();
-        let message =
-            KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: value.clone(), lease };
+        let value = match main {
+            3 => format!("k8s:enc:aesgcm:v1:{HOSTILE}:{HOSTILE}").into_bytes(),
+            4 => format!("k8s:enc:{HOSTILE}:{HOSTILE}:").into_bytes(),
+            // A message of KMS v2 whose key has a hostile name.
+            5 => [b"k8s:enc:kms:v2:vault:".to_vec(), field(1, b"a"), field(2, HOSTILE.as_bytes()), field(3, b"s")]
+                .concat(),
+            _ => value.clone(),
+        };
+        let message = KeyValue { key, create_revision: main, mod_revision: main, version: 1, value, lease };
         history.revisions.insert((main, 0), Entry { tombstone: false, value: message });
         history.current = main;
     }
@@ -168,6 +180,14 @@ const COMMANDS: &[&str] = &[
     "export FILE --history --show-secrets",
     "export FILE -o outHOSTILE.csv --format csv",
     "export FILE -o HOSTILE/HOSTILE",
+    "verify FILE --encryption-config encryption.json",
+    "verify FILE --encryption-config HOSTILE",
+    "verify FILE -w json --kms-socket vault=HOSTILE",
+    "verify FILE --kms-socket HOSTILE",
+    "kube encryption FILE",
+    "kube encryption FILE -w json",
+    "kube encryption FILE -w table --encryption-config encryption.json",
+    "kube get FILE pods -A -o yaml --encryption-config encryption.json --kms-socket HOSTILE=HOSTILE",
     "kube get FILE all -A",
     "kube get FILE secrets,pods -A -o yaml --show-secrets",
     "kube get FILE secrets -A -o name",

@@ -1,20 +1,23 @@
-// Measures the page on one file: how long the verdict takes, beside SHA-256 alone in the same wasm fed by the same reads, and the most
-// memory that the renderer holds. Prints one JSON object; it judges nothing.
+// Measures the page on one file: how long the verdict takes, beside SHA-256 alone in the same wasm fed by the same reads; how long, from the choice of the file
+// on, until the first keys are on the screen; how long an older revision takes; and the most memory that the renderer holds until each of these.
+// Prints one JSON object; it judges nothing.
 //
-//   cargo xtask page --bench && node web/bench/page.mjs FILE [ROUNDS]
+//   cargo xtask page --bench && node web/bench/page.mjs FILE [ROUNDS [DIST]]
+//
+// DIST is the folder of a page that was built elsewhere, to compare two.
 import { readFileSync, readdirSync, existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium as browsers } from "@playwright/test";
 import { chromium } from "../tests/support/chromium.mjs";
 
-const PAGES = { verdict: "../dist/index.html", sha256: "../dist/bench/index.html" };
+const PAGES = { verdict: "index.html", sha256: "bench/index.html" };
 /** How often the renderer's memory is looked at. */
 const LOOK_MS = 50;
 
-const [file, rounds = "3"] = process.argv.slice(2);
+const [file, rounds = "3", dist = fileURLToPath(new URL("../dist", import.meta.url))] = process.argv.slice(2);
 if (file === undefined || !existsSync(file)) {
-  console.error("usage: node bench/page.mjs FILE [ROUNDS]");
+  console.error("usage: node bench/page.mjs FILE [ROUNDS [DIST]]");
   process.exit(2);
 }
 
@@ -31,57 +34,67 @@ console.log(
     verdictSeconds: verdict,
     sha256Seconds: sha256,
     keysSeconds: median(samples.verdict.map(({ keys }) => keys)),
+    revisionSeconds: median(samples.verdict.map(({ revision }) => revision)),
     ratio: round3(verdict / sha256),
     rendererPeakMiB: Math.max(...samples.verdict.map(({ mib }) => mib)),
     rendererPeakMiBKeys: Math.max(...samples.verdict.map(({ keysMib }) => keysMib)),
+    rendererPeakMiBRevision: Math.max(...samples.verdict.map(({ revisionMib }) => revisionMib)),
     rendererPeakMiBSha256: Math.max(...samples.sha256.map(({ mib }) => mib)),
     samples,
   }),
 );
 
-/** Opens the file in a fresh browser; seconds from the choice of the file to the verdict on the screen. */
+/** Opens the file in a fresh browser; seconds from the choice of the file to what is on the screen. */
 async function measure(page) {
   const browser = await browsers.launch(chromium());
   try {
     const tab = await browser.newPage();
-    await tab.goto(pathToFileURL(fileURLToPath(new URL(page, import.meta.url))).href);
-    // Timed in the page, so that no polling of ours is in it.
-    await tab.evaluate(() => {
-      addEventListener("change", () => (globalThis.began = performance.now()), true);
+    await tab.goto(pathToFileURL(resolve(join(dist, page))).href);
+    // Timed in the page, so that no polling of ours is in it; the keys are wished for as soon as the verdict is there.
+    await tab.evaluate((keys) => {
+      addEventListener("change", ({ target }) => target.type === "file" && (globalThis.began = performance.now()), true);
+      const since = () => performance.now() - globalThis.began;
       new MutationObserver(() => {
         if (globalThis.took === undefined && document.querySelector('[data-testid="verdict"]') !== null) {
-          globalThis.took = performance.now() - globalThis.began;
+          globalThis.took = since();
+          globalThis.verdict = document.querySelector('[data-testid="verdict"]').textContent;
+          if (keys) document.querySelector('[data-view="keys"]').click();
         }
+        if (keys && globalThis.keysTook === undefined && document.querySelector('[data-testid="keys-list"] [data-row] .key') !== null) globalThis.keysTook = since();
       }).observe(document.body, { subtree: true, childList: true });
-    });
+    }, page === PAGES.verdict);
     let peak = 0;
     const look = setInterval(() => (peak = Math.max(peak, rendererMemory())), LOOK_MS);
+    const reached = (name) => tab.waitForFunction((name) => globalThis[name] !== undefined, name, { timeout: 600_000, polling: 100 });
     await tab.getByTestId("file-input").setInputFiles(file);
-    await tab.waitForFunction(() => globalThis.took !== undefined, undefined, { timeout: 600_000, polling: 250 });
-    const verdict = await tab.getByTestId("verdict").textContent();
-    const judged = peak;
-    const keys = page === PAGES.verdict ? await firstKeys(tab) : 0;
+    await reached("took");
+    const found = { seconds: await seconds(tab, "took"), verdict: await tab.evaluate(() => globalThis.verdict), mib: mebibytes(peak) };
+    if (page === PAGES.verdict) {
+      await reached("keysTook");
+      Object.assign(found, { keys: await seconds(tab, "keysTook"), keysMib: mebibytes(peak) });
+      Object.assign(found, { revision: await olderRevision(tab), revisionMib: mebibytes(peak) });
+    }
     clearInterval(look);
-    const seconds = await tab.evaluate(() => globalThis.took / 1000);
-    return { seconds: round3(seconds), keys: round3(keys), mib: mebibytes(judged), keysMib: mebibytes(peak), verdict };
+    return found;
   } finally {
     await browser.close();
   }
 }
 
-/** Seconds from the wish to see the keys to the first of them on the screen. */
-async function firstKeys(tab) {
-  await tab.evaluate(() => {
-    const began = performance.now();
-    new MutationObserver(() => {
-      if (globalThis.keysTook === undefined && document.querySelector('[data-testid="keys-list"] [data-row] .key') !== null) {
-        globalThis.keysTook = performance.now() - began;
-      }
-    }).observe(document.body, { subtree: true, childList: true });
-    document.querySelector('[data-view="keys"]').click();
-  });
-  await tab.waitForFunction(() => globalThis.keysTook !== undefined, undefined, { timeout: 600_000, polling: 250 });
-  return tab.evaluate(() => globalThis.keysTook / 1000);
+async function seconds(tab, name) {
+  return round3((await tab.evaluate((name) => globalThis[name], name)) / 1000);
+}
+
+/** Seconds that the keys at a revision take which lies half way back. */
+async function olderRevision(tab) {
+  const slider = tab.getByTestId("keys-slider");
+  const [oldest, latest] = await slider.evaluate(({ min, max }) => [Number(min), Number(max)]);
+  if (oldest === latest) return 0;
+  const began = performance.now();
+  await tab.getByTestId("keys-revision").fill(String(Math.floor((oldest + latest) / 2)));
+  await tab.getByTestId("keys-revision").press("Enter");
+  await tab.getByRole("button", { name: /^Back to the latest/ }).waitFor({ timeout: 600_000 });
+  return round3((performance.now() - began) / 1000);
 }
 
 /** Bytes (proportional set size) of the largest renderer below this process. */

@@ -1,8 +1,10 @@
 import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import { inspector } from "./inspector.ts";
 import { Pace } from "./pace.svelte.ts";
 import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
+import type { Back } from "./worker/feed.ts";
 import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
@@ -66,7 +68,7 @@ export class Session {
     this.failure = null;
     this.phase = "read";
     this.pace.begin(this.file.size);
-    const worker = new InspectWorker();
+    const worker = new InspectWorker({ name: "verdict" });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
     worker.onerror = (event) => {
@@ -74,7 +76,15 @@ export class Session {
       this.#died(event.message || "it gave no reason");
     };
     worker.onmessageerror = () => this.#died("its answer could not be read");
-    worker.postMessage({ file: this.file } satisfies Request);
+    const back = (buffer: ArrayBuffer | null): void => {
+      if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies Back, buffer === null ? [] : [buffer]);
+    };
+    // Begun first, so that it listens before this worker hands anything on.
+    const fed = this.store.follow(back);
+    inspector().then(
+      (module) => worker.postMessage({ file: this.file, module, fed } satisfies Request),
+      (error: unknown) => this.#worker === worker && this.#died(String(error)),
+    );
   }
 
   /** Stops at once, whatever the worker is doing. */
@@ -106,6 +116,7 @@ export class Session {
 
   #stop(state: State): void {
     this.#end();
+    this.store.unfed(state === "cancelled");
     this.state = state;
     this.#onIdle();
   }
@@ -121,6 +132,10 @@ export class Session {
         break;
       case "progress":
         this.#progress(message);
+        break;
+      case "block":
+      case "blocks-end":
+        this.store.feed(message);
         break;
       case "report":
         this.report = message.report;
@@ -145,6 +160,7 @@ export class Session {
 
   #died(reason: string): void {
     this.#end();
+    this.store.unfed(true);
     const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
     if (this.#replacements < REPLACEMENTS) {
       this.#replacements += 1;

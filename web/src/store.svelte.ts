@@ -1,7 +1,9 @@
 import { announcer } from "./announce.svelte.ts";
 import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
+import { inspector } from "./inspector.ts";
 import { Pace } from "./pace.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
+import type { Block, BlocksEnd } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
@@ -9,6 +11,10 @@ export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
 const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv"]);
+
+/** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
+const UNASKED = 2;
+const unasked: Store[] = [];
 
 /** Workers that are replaced, one after the other, until a person asks for another. */
 const REPLACEMENTS = 2;
@@ -20,8 +26,8 @@ export class Closed extends Error {}
 export class Stopped extends Error {}
 
 /**
- * The store inside a file: its keys and what can be asked about them. Opening it reads the file once more, in a worker of its own;
- * calls may be made at any time and are answered in order once it is open.
+ * The store inside a file: its keys and what can be asked about them, in a worker of its own. It is opened beside the verdict and handed what is read for that (`follow`);
+ * opened later, it reads the file itself. Calls may be made at any time and are answered in order once it is open.
  */
 export class Store {
   readonly file: File;
@@ -38,6 +44,10 @@ export class Store {
   #waiting = new Map<number, Waiting>();
   #held: Call[] = [];
   #replacements = 0;
+  /** Whether a view wants to see what is in it. */
+  #asked = false;
+  /** Where the buffers go back to that come from the verdict's worker; null when none come. */
+  #back: ((buffer: ArrayBuffer | null) => void) | null = null;
   /** Calls that broke a worker, and what is said of them: they are not made again unless a person asks for it. */
   #fatal = new Map<string, string>();
 
@@ -47,18 +57,46 @@ export class Store {
 
   /** Opens the store unless it is open or being opened. */
   open(): void {
-    if (this.state !== "closed") return;
+    this.#asked = true;
+    if (this.state === "closed") this.#start(null);
+  }
+
+  /** Opens the store beside the verdict, with what `feed` hands on; `back` takes the buffers back. False when it is open, or something else was said about it. */
+  follow(back: (buffer: ArrayBuffer | null) => void): boolean {
+    if (this.state !== "closed") return false;
+    this.#start(back);
+    return true;
+  }
+
+  /** Takes in what was read for the verdict. */
+  feed(message: Block | BlocksEnd): void {
+    if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
+  }
+
+  /** Nothing more is handed on: what is missing the store reads itself. One that nobody asked for is closed when the verdict is given up. */
+  unfed(givenUp: boolean): void {
+    if (this.#back === null) return;
+    if (givenUp && !this.#asked) this.close();
+    this.feed({ kind: "blocks-end" });
+    this.#back = null;
+  }
+
+  #start(back: ((buffer: ArrayBuffer | null) => void) | null): void {
+    this.#back = back;
     this.state = "opening";
     this.failure = null;
     this.pace.begin(this.file.size);
-    const worker = new InspectWorker();
+    const worker = new InspectWorker({ name: "keys" });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
     worker.onerror = (event) => {
       event.preventDefault();
       this.#broke(event.message, this.#waiting.keys().next().value);
     };
-    worker.postMessage({ file: this.file, browse: true } satisfies Request);
+    inspector().then(
+      (module) => worker.postMessage({ file: this.file, module, browse: true, fed: back !== null } satisfies Request),
+      (error: unknown) => this.#worker === worker && this.#broke(String(error), undefined),
+    );
   }
 
   /** Asks the store, opening it if need be. */
@@ -129,13 +167,22 @@ export class Store {
   /** Ends the worker; nothing asked is answered any more. */
   close(): void {
     this.#end();
+    this.#asked = false;
     this.state = "closed";
     this.facts = null;
+  }
+
+  /** Closes it unless a view asked for it meanwhile. */
+  closeUnasked(): void {
+    if (!this.#asked) this.close();
   }
 
   #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
+    // Who hands on what it reads is not to wait for what does not come back any more.
+    this.#back?.(null);
+    this.#back = null;
     this.#held = [];
     for (const { reject } of this.#waiting.values()) reject(new Closed("The store was closed."));
     this.#waiting.clear();
@@ -149,6 +196,10 @@ export class Store {
 
   /** Has a new worker take the place of one that broke, in the midst of a call or while it opened the store. */
   #broke(reason: string, number: number | undefined): void {
+    if (!this.#asked) {
+      this.close();
+      return;
+    }
     const failure = stopped(reason);
     const call = number === undefined ? undefined : this.#waiting.get(number);
     if (call !== undefined && number !== undefined) {
@@ -168,6 +219,9 @@ export class Store {
 
   #hear(message: StoreMessage | Message): void {
     switch (message.kind) {
+      case "back":
+        this.#back?.(message.buffer);
+        break;
       case "progress":
         this.pace.tell(message.done, message.total);
         break;
@@ -175,6 +229,7 @@ export class Store {
         this.facts = message.facts;
         this.state = "open";
         this.version += 1;
+        if (!this.#asked) makeRoom(this);
         for (const call of this.#held) this.#worker?.postMessage(call);
         this.#held = [];
         break;
@@ -195,6 +250,12 @@ export class Store {
         break;
     }
   }
+}
+
+/** Closes the store that was opened first among those that no view asked for, when another one is open beside them. */
+function makeRoom(opened: Store): void {
+  unasked.push(opened);
+  while (unasked.length > UNASKED) unasked.shift()?.closeUnasked();
 }
 
 /** A call that is not answered yet. */

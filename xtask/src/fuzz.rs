@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let targets = targets(arguments.target.as_deref())?;
     let programs = build()?;
     let folder = repo::root().join("target/fuzz");
-    for kind in ["snapshots", "packed"] {
+    for kind in ["snapshots", "packed", "sealed"] {
         seeds(kind, &folder.join("seeds").join(kind))?;
     }
     let seconds = (arguments.minutes * 60 / targets.len() as u64).max(1);
@@ -98,11 +98,12 @@ fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Op
     let before = files(&found)?;
     let log = folder.join(format!("{target}.log"));
     let mut program = Command::new(programs.join(target));
-    program.arg(&corpus).arg(folder.join("seeds").join(if target.starts_with("unpack") {
-        "packed"
-    } else {
-        "snapshots"
-    }));
+    let seeds = match target {
+        target if target.starts_with("unpack") => "packed",
+        target if target.starts_with("decrypt") => "sealed",
+        _ => "snapshots",
+    };
+    program.arg(&corpus).arg(folder.join("seeds").join(seeds));
     program.arg(format!("-max_len={LONGEST}")).arg(format!("-max_total_time={seconds}"));
     program.arg(format!("-timeout={HANGS}")).args(["-rss_limit_mb=2048", "-print_final_stats=1"]);
     program.arg(format!("-artifact_prefix={}/", found.display()));

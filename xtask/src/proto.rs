@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let root = repo::root();
     let mut command = Command::new("cargo");
     command.args(["run", "--quiet", "--locked", "--manifest-path", "xtask/proto/Cargo.toml", "--"]);
-    command.args(["proto/etcd", "proto/src/generated"]);
+    command.args(["proto/etcd", "proto/kubernetes", "proto/src/generated"]);
     if arguments.check {
         command.arg("--check");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use super::args_common::{EtcdForm, MetaArgs, WorkArgs};
+pub use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, WorkArgs};
 pub use super::args_kube::{KubeArgs, KubeCommand};
 pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
@@ -46,6 +46,8 @@ pub enum Command {
     /// DIR is a member's data directory (or its `member` folder): checked are the database, the .snap files and every segment of the write-ahead log,
     /// and whether etcd can start from them together. It says how many entries the database lacks, which a restore of member/snap/db alone would
     /// lose, and of several directories which member is the newest. Nothing is written and no lock is taken, so a server may run on it.
+    ///
+    /// With --encryption-config or --kms-socket every value that an API server encrypted is opened: a backup that cannot be decrypted is none.
     Verify(VerifyArgs),
     /// Make a member's data directory of a snapshot, or nothing at all
     ///
@@ -166,6 +168,8 @@ pub struct VerifyArgs {
     /// Print every finding kept, not only the first few of each code
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]

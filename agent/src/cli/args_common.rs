@@ -1,8 +1,12 @@
 //! Arguments that several commands have.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use etcdsnap::core::MetaChoice;
 
 /// How the work is done.
@@ -32,6 +36,35 @@ impl MetaArgs {
             MetaPage::Older => MetaChoice::Older,
         }
     }
+}
+
+/// What opens values that an API server encrypted.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct DecryptArgs {
+    /// Open values that an API server encrypted with the keys of this file: the one behind --encryption-provider-config of kube-apiserver
+    ///
+    /// All keys of a name are tried. A value that does not open stays as it is, and which provider and key it needs is told. Values of secrets are hidden as ever
+    /// unless --show-secrets is given.
+    #[arg(long, value_name = "FILE")]
+    pub encryption_config: Option<PathBuf>,
+    /// Have the KMS plugin NAME (of version 2) open keys, through its unix socket
+    #[arg(long, value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(|text| kms_socket(&text)))]
+    pub kms_socket: Vec<(String, PathBuf)>,
+}
+
+fn kms_socket(text: &OsString) -> Result<(String, PathBuf), &'static str> {
+    const FORM: &str = "the plugin's name, =, and the path of its unix socket are wanted";
+    let bytes = text.as_bytes();
+    let equals = bytes.iter().position(|byte| *byte == b'=').ok_or(FORM)?;
+    let (name, path) = bytes.split_at_checked(equals).ok_or(FORM)?;
+    let path = path.strip_prefix(b"=").unwrap_or_default();
+    // As it stands in the configuration.
+    let path = path.strip_prefix(b"unix://").unwrap_or(path);
+    let name = std::str::from_utf8(name).map_err(|_| FORM)?;
+    if name.is_empty() || path.is_empty() {
+        return Err(FORM);
+    }
+    Ok((name.to_owned(), PathBuf::from(OsString::from_vec(path.to_vec()))))
 }
 
 /// The two meta pages.

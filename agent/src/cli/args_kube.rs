@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 
-use super::args_common::{MetaArgs, WorkArgs};
+use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
+use super::args_encryption::EncryptionArgs;
 use super::args_kinds::KindsArgs;
 use super::args_kube_find::KubeFindArgs;
 use super::args_look::revision;
@@ -54,6 +55,11 @@ pub enum KubeCommand {
     /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to
     /// their end. Of encrypted objects the provider is told.
     Kinds(KindsArgs),
+    /// Tell by which providers and keys the objects are encrypted, and which secrets are not
+    ///
+    /// For each resource: how many objects are stored plain, and how many need which key of the cluster's EncryptionConfiguration, or which KMS plugin. Nothing is opened, so no key is
+    /// needed; where a name ends in a value is told for certain only with --encryption-config. `etcdsnap verify --encryption-config` tells whether all of it opens.
+    Encryption(EncryptionArgs),
 }
 
 /// Which objects, of which file.
@@ -68,6 +74,8 @@ pub struct KubeFileArgs {
     /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]

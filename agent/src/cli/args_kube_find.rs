@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args_common::WorkArgs;
+use super::args_common::{DecryptArgs, WorkArgs};
 use super::args_look::LookForm;
 use super::exit;
 
@@ -34,6 +34,8 @@ pub struct KubeFindArgs {
     /// In which form to print the list
     #[arg(short, long, value_name = "FORM", default_value = "simple", conflicts_with = "last")]
     pub write_out: LookForm,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
     #[command(flatten)]
     pub work: WorkArgs,
 }

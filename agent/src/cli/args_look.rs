@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args_common::{EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
+use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -64,6 +64,8 @@ pub struct KeysArgs {
     /// Deleted keys instead of those that live
     #[arg(long)]
     pub deleted: bool,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
 }
 
 /// Arguments of `get`.
@@ -90,6 +92,8 @@ pub struct GetArgs {
     /// Values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
 }
 
 /// Arguments of `history`.
@@ -107,6 +111,8 @@ pub struct HistoryArgs {
     /// Values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
 }
 
 /// Arguments of `find`.
@@ -163,6 +169,8 @@ pub struct DiffArgs {
     #[arg(long, value_name = "WHICH", default_value = "newest", hide_default_value = true)]
     pub meta: MetaPage,
     #[command(flatten)]
+    pub decrypt: DecryptArgs,
+    #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]
     pub live: LiveArgs,
@@ -201,6 +209,8 @@ pub struct ExportArgs {
     /// Values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]

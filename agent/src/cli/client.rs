@@ -1,6 +1,5 @@
 //! From flags and variables to how a server is reached.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use etcdsnap::client::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
 use etcdsnap::core::credentials::has_user;
 use etcdsnap::printable_path;
+use etcdsnap::small_file::{MAX_PASSWORD_FILE, read_small_file};
 
 use super::args::ClientArgs;
 use super::exit::Failure;
@@ -84,7 +84,8 @@ pub fn read_password_anew(args: &ClientArgs, config: &mut ClientConfig) -> Resul
 }
 
 fn password_of(path: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(path)
+    let text = read_small_file(path, MAX_PASSWORD_FILE)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8")))
         .map_err(|cause| Failure::new(format!("--password-file: {}: {cause}", printable_path(path)), ""))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -1,8 +1,9 @@
 //! The files of a command line through the library.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use etcdsnap::{Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
+use etcdsnap::{Decryption, Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
 
 use super::args::{MetaArgs, WorkArgs};
 use super::exit::{Exit, Failure};
@@ -27,6 +28,7 @@ pub fn judge_all(
     sha256: Sha256,
     work: WorkArgs,
     meta: MetaArgs,
+    decryption: Option<&Arc<Decryption>>,
     warnings: Exit,
     form: &Form<'_>,
 ) -> Result<Exit, Failure> {
@@ -35,7 +37,7 @@ pub fn judge_all(
     let mut objects = Vec::new();
     let mut between = "";
     for path in files {
-        match judge(path, sha256, work, meta) {
+        match judge(path, sha256, work, meta, decryption) {
             Ok(report) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
                 match form {
@@ -81,14 +83,24 @@ pub fn stdin_twice() -> Failure {
     )
 }
 
-/// Judges one file with a progress bar.
+/// Judges one file with a progress bar, and opens its encrypted values where there is something to open them.
 ///
 /// # Errors
 /// Those of [`etcdsnap::verify`].
-pub fn judge(path: &Path, sha256: Sha256, work: WorkArgs, meta: MetaArgs) -> Result<Report, Error> {
+pub fn judge(
+    path: &Path,
+    sha256: Sha256,
+    work: WorkArgs,
+    meta: MetaArgs,
+    decryption: Option<&Arc<Decryption>>,
+) -> Result<Report, Error> {
     warn_when_in_use(path);
     let bar = Bar::new(path);
-    etcdsnap::verify(path, VerifyOptions { sha256, meta: meta.choice(), threads: work.threads, progress: &bar })
+    let options = VerifyOptions { sha256, meta: meta.choice(), threads: work.threads, progress: &bar };
+    match decryption {
+        Some(decryption) => etcdsnap::verify_values(path, options, decryption),
+        None => etcdsnap::verify(path, options),
+    }
 }
 
 /// Fails when what the command prints would go into one of its inputs, as in `etcdsnap keys FILE >> FILE`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod args_common;
+mod args_encryption;
 mod args_kinds;
 mod args_kube;
 mod args_kube_find;
@@ -94,6 +95,7 @@ pub fn run() -> Exit {
         Command::Meta(args) => look::cluster::meta(&args),
         Command::Kube(args) => match args.command {
             KubeCommand::Get(args) => kube::get::run(&args),
+            KubeCommand::Encryption(args) => kube::encryption::run(&args),
             KubeCommand::Find(args) => kube::find::run(&args),
             KubeCommand::Kinds(args) => kube::kinds::run(&args),
             KubeCommand::Manifests(args) => kube::manifests::run(&args),

@@ -1,11 +1,11 @@
 //! `etcdsnap open [FILE]`: the inspector page on the loopback address.
 
-use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use etcdsnap::small_file::{MAX_PAGE_FILE, read_small_file};
 use etcdsnap::{NoProgress, printable_path};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -60,7 +60,7 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
 
 fn page(args: &OpenArgs) -> Result<Bytes, Failure> {
     match &args.page {
-        Some(path) => fs::read(path)
+        Some(path) => read_small_file(path, MAX_PAGE_FILE)
             .map(Bytes::from)
             .map_err(|cause| Failure::new(format!("cannot read the page {}: {cause}", printable_path(path)), "")),
         None if PAGE.is_empty() => Err(Failure::new(

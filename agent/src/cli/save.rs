@@ -118,6 +118,9 @@ fn text(saved: &Saved) -> String {
     if let (Some(revision), Some(keys)) = (saved.revision, saved.total_key) {
         lines.push_str(&format!("  revision {revision}, {}\n", counted(keys, "key", "keys")));
     }
+    if let Some(needs) = saved.encrypted.as_ref().and_then(text_verify::encrypted) {
+        lines.push_str(&format!("  {needs}: keep what opens them with this file\n"));
+    }
     let judged = if saved.verified { "every page and entry checked" } else { "structure not checked" };
     let matches = if saved.sha256_matches { "matches" } else { "is NOT the one that the server sent" };
     lines.push_str(&format!("  SHA-256 {} {matches}, {judged}, {:.1} s\n", saved.sha256, saved.seconds));

@@ -17,7 +17,7 @@ const FINDINGS_PRINTED: usize = 50;
 /// When the file cannot be read or stdout cannot be written.
 pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     input::check_not_written(&[&args.file])?;
-    let report = input::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default())?;
+    let report = input::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
     let structure = worst_concern(&report);
     if let (Some(status), Concern::None | Concern::Beyond) =
         (report.status.as_ref().filter(|status| status.complete), structure)

@@ -31,7 +31,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         StatusForm::Text => Form::Text { gap: "\n", of: &text },
         StatusForm::Simple | StatusForm::Table | StatusForm::Fields => Form::Text { gap: "", of: &text },
     };
-    input::judge_all(&args.files, sha256, args.work, args.meta, Exit::Done, &form)
+    input::judge_all(&args.files, sha256, args.work, args.meta, None, Exit::Done, &form)
 }
 
 /// The text of a report; none where etcdutl's forms have nothing to print: they have no place to say that numbers cover a part only.

@@ -1,12 +1,14 @@
 //! `etcdsnap verify FILE|DIR…`
 
 use std::path::Path;
+use std::sync::Arc;
 
-use etcdsnap::{DirectoryReport, Error, Sha256, Verdict, VerifyOptions};
+use etcdsnap::{Decryption, DirectoryReport, Error, Sha256, Verdict, VerifyOptions};
 
-use super::args::{VerifyArgs, VerifyForm};
+use super::args::{DecryptArgs, VerifyArgs, VerifyForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
+use super::look;
 use super::output;
 use super::progress::Bar;
 use super::render::finding_groups::Shown;
@@ -26,6 +28,13 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     }
     let warnings = if args.strict { Exit::Damage } else { Exit::Done };
     let shown = if args.all { Shown::All } else { Shown::First };
+    let decryption = decryption(&args.decrypt)?;
+    if directories > 0 && decryption.is_some() {
+        return Err(Failure::new(
+            "values are opened of snapshots, not of data directories",
+            "Verify the database of the directory (member/snap/db), or leave out --encryption-config and --kms-socket.",
+        ));
+    }
     if directories > 0 {
         return judge_mixed(args, warnings, shown);
     }
@@ -33,7 +42,13 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         VerifyForm::Json => Form::Json(json::verify),
         VerifyForm::Text => Form::Text { gap: "\n", of: &|path, report| Some(text_verify::text(path, report, shown)) },
     };
-    input::judge_all(&args.files, Sha256::Check, args.work, args.meta, warnings, &form)
+    input::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
+}
+
+/// What opens values, if anything was given that does.
+fn decryption(args: &DecryptArgs) -> Result<Option<Arc<Decryption>>, Failure> {
+    let decryption = look::encrypted::decryption(args)?;
+    Ok(decryption.is_given().then_some(decryption))
 }
 
 /// What came of one argument.
@@ -46,6 +61,9 @@ enum Judged {
 /// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
 fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     input::check_inputs(&args.files)?;
+    if let Some(log) = &args.wal_dir {
+        input::check_not_written(&[log])?;
+    }
     let mut worst = Exit::Done;
     let mut all = Vec::new();
     for path in &args.files {
@@ -83,7 +101,7 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
 
 fn judge(args: &VerifyArgs, path: &Path) -> Judged {
     if !path.is_dir() {
-        return match input::judge(path, Sha256::Check, args.work, args.meta) {
+        return match input::judge(path, Sha256::Check, args.work, args.meta, None) {
             Ok(report) => Judged::File(Box::new(report)),
             Err(error) => Judged::Failed(error),
         };

@@ -1,6 +1,5 @@
 //! Certificates and keys in PEM files. Every error names the flag and the file.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
 use super::certificate_text;
 use super::error::ClientError;
 use super::small_rsa::SmallKey;
+use crate::small_file::{MAX_PEM_FILE, read_small_file};
 
 /// What marks an encrypted key: the label of PKCS#8, and the header of OpenSSL's older form.
 const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
@@ -21,8 +21,8 @@ const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRY
 /// # Errors
 /// When the file cannot be read or has none.
 pub(super) fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
+    let bytes = read(flag, path)?;
+    match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
         Ok(found) if found.is_empty() => Err(wrong(flag, path, "there is no certificate in it (PEM)")),
         Ok(found) => Ok(found),
         Err(cause) => Err(wrong(flag, path, &plain(&cause))),
@@ -47,7 +47,7 @@ pub(super) fn certified_key(cert: &Path, key: Option<&Path>) -> Result<Certified
 }
 
 fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, ClientError> {
-    let bytes = fs::read(path).map_err(|cause| wrong("--key", path, &crate::error::plain(&cause)))?;
+    let bytes = read("--key", path)?;
     let text = String::from_utf8_lossy(&bytes);
     if ENCRYPTED.iter().any(|mark| text.contains(mark)) {
         return Err(ClientError::EncryptedKey { path: path.to_owned() });
@@ -61,6 +61,10 @@ fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, ClientError> {
             "it is no key that this program can use: RSA from 1024 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
         wrong("--key", path, reason)
     })
+}
+
+fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
+    read_small_file(path, MAX_PEM_FILE).map_err(|cause| wrong(flag, path, &crate::error::plain(&cause)))
 }
 
 fn plain(cause: &PemError) -> String {

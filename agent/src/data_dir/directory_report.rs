@@ -1,7 +1,7 @@
 //! The outcome of judging a data directory.
 
 use etcdsnap_core::data_dir::{Judgement, Log, PlacedFindings};
-use etcdsnap_core::{Status, Verdict};
+use etcdsnap_core::{Offset, Status, Verdict};
 use serde::Serialize;
 
 /// All that was found out about a data directory.
@@ -66,7 +66,7 @@ pub struct TornFacts {
     /// Its file.
     pub file: String,
     /// Where it begins.
-    pub offset: u64,
+    pub offset: Offset,
     /// Bytes that etcd cuts off.
     pub bytes: u64,
 }

@@ -133,8 +133,12 @@ pub fn export<'o>(
     Ok(done)
 }
 
-fn row<'r>(export: &Export, main: i64, sub: i64, deleted: bool, message: &KeyValue<'r>) -> Row<'r> {
-    let hidden = deleted || (is_secret(message.key) && !export.show_secrets);
+/// Whether the value of an entry is exported: none of a tombstone, nor of a secret.
+fn is_hidden(export: &Export, deleted: bool, key: &[u8]) -> bool {
+    deleted || (is_secret(key) && !export.show_secrets)
+}
+
+fn row<'r>((main, sub): (i64, i64), deleted: bool, message: &KeyValue<'r>, value: Option<&'r [u8]>) -> Row<'r> {
     Row {
         key: message.key,
         main,
@@ -144,7 +148,7 @@ fn row<'r>(export: &Export, main: i64, sub: i64, deleted: bool, message: &KeyVal
         lease: message.lease,
         deleted,
         value_len: message.value.len() as u64,
-        value: (!hidden).then_some(message.value),
+        value,
     }
 }
 
@@ -166,7 +170,8 @@ fn living(
         }
         let message = snapshot.message(store, key.place)?;
         let parsed = snapshot.pair(&message)?;
-        sink.row(&row(export, key.revision.main, key.revision.sub, false, &parsed))?;
+        let value = (!is_hidden(export, false, parsed.key)).then(|| snapshot.opened(key.place, &parsed));
+        sink.row(&row((key.revision.main, key.revision.sub), false, &parsed, value.as_deref()))?;
         progress.advance(u64::from(key.value_len));
     }
     Ok((order.len() as u64, lost))
@@ -191,7 +196,10 @@ fn history(
             }
             if let Some(message) = query.message(entry, lost) {
                 rows = rows.saturating_add(1);
-                outcome = sink.row(&row(export, at.main, at.sub, entry.key.tombstone, &message));
+                let deleted = entry.key.tombstone;
+                let is_hidden = is_hidden(export, deleted, message.key);
+                let value = (!is_hidden).then(|| snapshot.opened(entry.place, &message));
+                outcome = sink.row(&row((at.main, at.sub), deleted, &message, value.as_deref()));
             }
             outcome.is_ok()
         })

@@ -34,13 +34,13 @@ enum Kind {
 
 impl ExportTarget {
     /// Judges and opens `path`: `-` is the standard output, a device or a FIFO is written directly, any other name is that of a file, which may exist.
-    /// `snapshot` is the file to be exported. Call this before the snapshot is opened, which may take long.
+    /// `snapshot` is the file to be exported, and `others` are read besides. Call this before the snapshot is opened, which may take long.
     ///
     /// # Errors
-    /// [`ExportError::Target`] when nothing can be written there or it is the snapshot itself, under whichever name; [`ExportError::File`].
-    pub fn open(path: &Path, snapshot: &Path) -> Result<Self, ExportError> {
+    /// [`ExportError::Target`] when nothing can be written there or it is one of those files, under whichever name; [`ExportError::File`].
+    pub fn open(path: &Path, snapshot: &Path, others: &[&Path]) -> Result<Self, ExportError> {
         let _kept = part_file::kept(snapshot);
-        let kind = match OutputTarget::judge(path, &[snapshot])? {
+        let kind = match OutputTarget::judge(path, &[&[snapshot], others].concat())? {
             OutputTarget::Stdout => Kind::Stdout,
             OutputTarget::Stream(file) => Kind::Stream(file),
             OutputTarget::File { directory, name, path } => Kind::File { part: PartFile::new(&directory)?, name, path },

@@ -18,3 +18,4 @@ pub(crate) mod part_file;
 pub(crate) mod part_file_error;
 pub(crate) mod part_leftovers;
 pub(crate) mod remove_tree;
+pub(crate) mod work_directory;

@@ -4,29 +4,20 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use rustix::fs::syncfs;
 
-use super::directory::Directory;
 use super::directory_sync::DirectorySync;
-use super::file_identity::FileIdentity;
 use super::output_directory::{directory_of, judge_directory};
 use super::output_error::OutputError;
-use super::remove_tree::remove_tree;
+use super::work_directory::WorkDirectory;
 
-/// A directory in the making: `.etcdsnap-<random>` beside its final name, mode 0700, with files of mode 0600. Dropped before it is finished, it is removed with all that is in it.
+/// A directory in the making: a [`WorkDirectory`] beside its final name, with files of mode 0600. Dropped before it is finished, it is removed with all that is in it.
 ///
 /// Everything is done by the handles of the directory and of the one around it, so that nobody who may write there can lead it elsewhere.
 pub struct NewDirectory {
-    parent: Directory,
-    /// Its name for now.
-    stage: OsString,
-    directory: Directory,
-    identity: FileIdentity,
+    work: WorkDirectory,
     name: OsString,
     path: PathBuf,
-    finished: bool,
 }
 
 impl NewDirectory {
@@ -43,20 +34,8 @@ impl NewDirectory {
         if parent.look(Path::new(&name)).map_err(failed)?.is_some() {
             return Err(exists());
         }
-        let random: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
-        let stage = OsString::from(format!(".etcdsnap-{random}"));
-        let stage_path = Path::new(&stage);
-        parent.make(stage_path).map_err(failed)?;
-        let opened = parent.open_below(stage_path).and_then(|directory| Ok((directory.identity()?, directory)));
-        match opened {
-            Ok((identity, directory)) => {
-                Ok(Self { parent, stage, directory, identity, name, path: path.to_owned(), finished: false })
-            }
-            Err(cause) => {
-                let _ = parent.remove(stage_path, true);
-                Err(failed(cause))
-            }
-        }
+        let work = WorkDirectory::new(parent).map_err(failed)?;
+        Ok(Self { work, name, path: path.to_owned() })
     }
 
     /// What it will be called.
@@ -70,7 +49,7 @@ impl NewDirectory {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn folder(&self, name: impl AsRef<OsStr>) -> Result<(), OutputError> {
-        self.directory.make(Path::new(name.as_ref())).map_err(|cause| self.failed(cause))
+        self.work.directory().make(Path::new(name.as_ref())).map_err(|cause| self.failed(cause))
     }
 
     /// Makes a file in it, or in one of its directories, with these bytes.
@@ -78,45 +57,41 @@ impl NewDirectory {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn file(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> Result<(), OutputError> {
-        let made = self.directory.create(Path::new(name.as_ref())).and_then(|mut file| file.write_all(bytes));
+        let made = self.work.directory().create(Path::new(name.as_ref())).and_then(|mut file| file.write_all(bytes));
         made.map_err(|cause| self.failed(cause))
     }
 
     /// Brings it to the disk and gives it its name, unless something has that name by now.
     ///
     /// # Errors
-    /// [`OutputError::Exists`], [`OutputError::Write`]; nothing of it is left then, unless it was in place already and only the way to the disk failed.
+    /// [`OutputError::Exists`] and [`OutputError::Write`], after which nothing of it is left; [`OutputError::InPlace`] when it is complete and has its name, and only a
+    /// look at it, or the way of the name to the disk, failed.
     pub fn finish(mut self) -> Result<(), OutputError> {
-        let sync = self.directory.readable().and_then(|directory| Ok(syncfs(directory)?));
+        let sync = self.work.directory().readable().and_then(|directory| Ok(syncfs(directory)?));
         sync.map_err(|cause| self.failed(cause))?;
-        let around = DirectorySync::prepare(&self.parent).map_err(|cause| self.failed(cause))?;
+        let around = DirectorySync::prepare(self.work.parent()).map_err(|cause| self.failed(cause))?;
         let taken = || io::Error::other("somebody else took away what is made there");
-        let has = |name: &OsStr| self.parent.has(Path::new(name), self.identity);
-        if !has(&self.stage).map_err(|cause| self.failed(cause))? {
+        if !self.work.is_there().map_err(|cause| self.failed(cause))? {
             return Err(self.failed(taken()));
         }
-        self.parent.rename_new(Path::new(&self.stage), Path::new(&self.name)).map_err(|cause| match cause.kind() {
+        let (parent, name) = (self.work.parent(), Path::new(&self.name));
+        parent.rename_new(Path::new(self.work.name()), name).map_err(|cause| match cause.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists { path: self.path.clone() },
             _ => self.failed(cause),
         })?;
-        if !has(&self.name).map_err(|cause| self.failed(cause))? {
-            return Err(self.failed(taken()));
-        }
-        self.finished = true;
-        around.run().map_err(|cause| self.failed(cause))
+        let in_place = |cause| OutputError::InPlace { path: self.path.clone(), cause };
+        let seen = match parent.has(name, self.work.identity()) {
+            Ok(true) => Ok(()),
+            Ok(false) => return Err(self.failed(taken())),
+            Err(cause) => Err(in_place(cause)),
+        };
+        let synced = around.run().map_err(in_place);
+        self.work.keep();
+        seen.and(synced)
     }
 
     fn failed(&self, cause: io::Error) -> OutputError {
         OutputError::Write { path: self.path.clone(), cause }
-    }
-}
-
-impl Drop for NewDirectory {
-    fn drop(&mut self) {
-        let stage = Path::new(&self.stage);
-        if !self.finished && self.parent.has(stage, self.identity).is_ok_and(|has| has) {
-            let _ = remove_tree(&self.parent, stage);
-        }
     }
 }
 

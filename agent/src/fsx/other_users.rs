@@ -8,7 +8,7 @@ use std::{error, fmt, io};
 use crate::printable::printable_path;
 
 /// Bits of a mode that let the group or others write.
-pub(super) const WRITABLE_BY_OTHERS: u32 = 0o022;
+pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Whether something belongs to this user or to root, neither of whom is a stranger here.
 pub(crate) fn is_ours(owner: u32) -> bool {

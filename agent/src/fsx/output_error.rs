@@ -57,6 +57,18 @@ pub enum OutputError {
         /// What the system said.
         cause: io::Error,
     },
+    /// It is complete and has its name; what came after that failed.
+    #[error(
+        "{} is complete and in place, but it is not known to be on the disk: {}",
+        printable_output(path),
+        plain(cause)
+    )]
+    InPlace {
+        /// The output.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
 }
 
 impl OutputError {
@@ -70,6 +82,9 @@ impl OutputError {
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
             Self::Write { cause, .. } => write_advice(cause).into(),
+            Self::InPlace { .. } => {
+                "A power cut may take it away. See the kernel's log for what is wrong with the disk.".into()
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::named_stream::Stream;
-use super::not_an_input::{check_facts, check_identity};
+use super::not_an_input::{check_facts, check_identity, check_not_in_directories};
 use super::output_directory::{attributes, directory_of, judge_directory};
 use super::output_error::OutputError;
 
@@ -193,6 +193,7 @@ pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
     for (name, facts) in [("/dev/stderr", facts(&io::stderr())), ("-", facts(&io::stdout()))] {
         if let Ok(facts) = facts {
             check_facts(Path::new(name), &facts, inputs)?;
+            check_not_in_directories(Path::new(name), &facts, inputs)?;
         }
     }
     Ok(())

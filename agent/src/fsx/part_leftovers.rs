@@ -46,7 +46,7 @@ pub(super) fn unmark(file: &File) {
     let _ = rustix::fs::fremovexattr(file, MARK);
 }
 
-fn is_marked(file: &File) -> bool {
+pub(super) fn is_marked(file: &File) -> bool {
     let mut value = [0; 8];
     rustix::fs::fgetxattr(file, MARK, &mut value[..]).is_ok()
 }
@@ -98,7 +98,7 @@ fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftov
 }
 
 /// Whether nobody but this user and root can put anything into the directory.
-fn only_we_write(directory: &Metadata) -> bool {
+pub(super) fn only_we_write(directory: &Metadata) -> bool {
     let owner_is_root = directory.uid() == 0 && directory.mode() & 0o022 == 0;
     owner_is_root || is_private(directory, directory.dev())
 }

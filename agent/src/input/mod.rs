@@ -138,7 +138,7 @@ fn read_head(source: &FileSource, path: &Path) -> Result<Vec<u8>, Error> {
     let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
     source.read_at(0, &mut head).map_err(|cause| {
         let len = head.len() as u64;
-        Fault::Scan(etcdsnap_core::Error::Read { offset: 0, len, cause }).at(path)
+        Fault::Scan(etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::START, len, cause }).at(path)
     })?;
     Ok(head)
 }

@@ -157,7 +157,8 @@ impl Read for Reader<'_> {
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
         let Some(out) = out.get_mut(..count) else { return Ok(0) };
         self.source.read_at(self.at, out).map_err(|cause| {
-            let error = etcdsnap_core::Error::Read { offset: self.at, len: count as u64, cause };
+            let error =
+                etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::new(self.at), len: count as u64, cause };
             io::Error::other(MediumFault(error))
         })?;
         self.at = self.at.saturating_add(count as u64);

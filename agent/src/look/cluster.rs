@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::names::{Object, object};
+use etcdsnap_core::kubernetes::names::{Object, PREFIXES, object_below};
 use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::kubernetes::tree::Node;
@@ -15,9 +15,6 @@ use super::{Snapshot, merged};
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
-
-/// Where API servers keep their objects unless --etcd-prefix says otherwise; the others are OpenShift's.
-const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
 
 /// Leases that say when the snapshot was taken: the newest ones, more than the clocks of a few nodes can mislead.
 const CLOCKS: usize = 15;
@@ -58,7 +55,7 @@ impl Cluster {
     }
 
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
-        self.prefixes.iter().find_map(|prefix| object(key, prefix))
+        object_below(key, &self.prefixes)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use etcdsnap_core::store::{Key, Lost};
 use sha2::{Digest, Sha256};
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Snapshot;
 use super::cluster::Cluster;
 use super::find::{Found, files};
+use crate::decryption::{Decryption, Unopened};
 use crate::error::Error;
 use crate::progress::{NoProgress, Progress};
 
@@ -53,6 +55,8 @@ pub struct ObjectAnswer {
     pub state: Option<ObjectState>,
     /// What could not be read.
     pub lost: Lost,
+    /// What could not be opened, of what had to be read.
+    pub unopened: Unopened,
 }
 
 /// An object in a snapshot.
@@ -64,7 +68,7 @@ pub struct ObjectState {
     pub create_revision: i64,
     /// Bytes of its value.
     pub value_len: u64,
-    /// SHA-256 of its value; none for one that is deleted.
+    /// SHA-256 of its value, of an encrypted one as it is opened; none for one that is deleted.
     pub sha256: Option<[u8; 32]>,
 }
 
@@ -86,6 +90,7 @@ pub fn find_object(
     name: &ObjectName,
     prefix: Option<&[u8]>,
     threads: Option<NonZeroUsize>,
+    decryption: &Arc<Decryption>,
     progress: &dyn Progress,
 ) -> Result<Vec<Found<ObjectAnswer>>, Error> {
     let mut found = Vec::new();
@@ -93,7 +98,7 @@ pub fn find_object(
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let answer = look(&path, name, prefix, threads);
+        let answer = look(&path, name, prefix, threads, decryption);
         found.push(Found { path, named, answer });
     }
     let newest = |found: &Found<ObjectAnswer>| found.answer.as_ref().ok().map(|answer| answer.revision);
@@ -106,8 +111,9 @@ fn look(
     name: &ObjectName,
     prefix: Option<&[u8]>,
     threads: Option<NonZeroUsize>,
+    decryption: &Arc<Decryption>,
 ) -> Result<ObjectAnswer, Error> {
-    let snapshot = Snapshot::open(path, threads, &NoProgress)?;
+    let snapshot = Snapshot::open(path, threads, &NoProgress)?.decrypted_by(Arc::clone(decryption));
     let store = snapshot.store()?;
     let revision = store.current();
     let mut cluster = snapshot.cluster(&store, revision, prefix, &NoProgress)?;
@@ -128,5 +134,5 @@ fn look(
         }
     };
     let has_type = !cluster.resources.called(&name.kind).is_empty();
-    Ok(ObjectAnswer { revision, taken: cluster.taken, has_type, state, lost })
+    Ok(ObjectAnswer { revision, taken: cluster.taken, has_type, state, lost, unopened: snapshot.unopened() })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::names::Object;
-use etcdsnap_core::kubernetes::stored::{Form, Stored, stored};
+use etcdsnap_core::kubernetes::stored::{Form, Stored, form, stored};
 use etcdsnap_core::store::{Key, Store};
 
 use super::Snapshot;
@@ -37,7 +38,7 @@ pub struct KindUsage {
     pub bytes: u64,
     /// Bytes of those that are `managedFields`.
     pub managed_bytes: u64,
-    /// How many cannot be decoded, or not to their end; encrypted ones are not counted.
+    /// How many cannot be decoded, or not to their end; those that stay encrypted are not counted.
     pub undecodable: u64,
 }
 
@@ -95,14 +96,19 @@ impl Snapshot {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let value = self.value(store, key.place)?;
-            let found = stored(&value, &mut buffer);
+            let message = self.message(store, key.place)?;
+            let pair = self.pair(&message)?;
+            let mut found = stored(&self.opened(key.place, &pair), &mut buffer);
             let usage = KindUsage {
                 count: 1,
-                bytes: value.len() as u64,
+                bytes: pair.value.len() as u64,
                 managed_bytes: found.managed_bytes,
                 undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
             };
+            // What it is once it is opened, and how it is stored.
+            if Encrypted::of(pair.value).is_some() {
+                found.form = form(pair.value);
+            }
             kinds.entry(kind(found, object, cluster)).or_default().add(usage);
         }
         Ok(())

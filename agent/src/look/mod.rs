@@ -2,14 +2,18 @@
 
 mod cluster;
 mod difference;
+mod encryption;
 mod find;
 mod find_object;
 mod kinds;
 mod usage;
+mod verify_values;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
@@ -21,6 +25,7 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{MetaChoice, Report};
 
+use crate::decryption::{Decryption, Unopened};
 use crate::error::{Error, Fault};
 use crate::input::{Body, FileSource, Input, Spool};
 use crate::options::{Sha256, VerifyOptions};
@@ -29,10 +34,12 @@ use crate::scan::{self, Team};
 
 pub use cluster::Cluster;
 pub use difference::{Side, compare};
+pub use encryption::{EncryptionGroup, EncryptionUsage};
 pub use find::{Answer, Found, find};
 pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
 pub use kinds::{KindUsage, ObjectKind};
 pub use usage::{HeavyKey, UsageReport};
+pub use verify_values::verify_values;
 
 /// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ pub struct Snapshot {
     source: FileSource,
     threads: Option<NonZeroUsize>,
     meta: MetaChoice,
+    decryption: Arc<Decryption>,
+    unopened: Mutex<Unopened>,
 }
 
 impl Snapshot {
@@ -80,13 +89,20 @@ impl Snapshot {
                 spool.finish(&input.path)?
             }
         };
-        Ok(Self { path: input.path, source, threads, meta: MetaChoice::Newest })
+        let (decryption, unopened) = (Arc::default(), Mutex::default());
+        Ok(Self { path: input.path, source, threads, meta: MetaChoice::Newest, decryption, unopened })
     }
 
     /// The same, read by the meta page that is chosen.
     #[must_use]
     pub fn by(self, meta: MetaChoice) -> Self {
         Self { meta, ..self }
+    }
+
+    /// The same, with what opens its encrypted values. Without it they stay as they are.
+    #[must_use]
+    pub fn decrypted_by(self, decryption: Arc<Decryption>) -> Self {
+        Self { decryption, ..self }
     }
 
     /// Fails when the file was written to since it was opened: what was read of it may then be of no single moment. Ask after reading with a [`Store`] directly;
@@ -210,12 +226,36 @@ impl Snapshot {
         Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 
-    /// The value of an entry.
+    /// The value of an entry; an encrypted one is opened. What cannot be opened is given as it is stored, and is among [`Snapshot::unopened`].
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
-        Ok(self.pair(&self.message(store, place)?)?.value.to_vec())
+        Ok(self.opened(place, &self.pair(&self.message(store, place)?)?).into_owned())
+    }
+
+    /// The same of an entry that was read already.
+    pub fn opened<'m>(&self, place: Place, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
+        self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
+            self.lock_unopened().add(place, undecrypted);
+            Cow::Borrowed(pair.value)
+        })
+    }
+
+    /// What opens its encrypted values.
+    #[must_use]
+    pub fn decryption(&self) -> &Decryption {
+        &self.decryption
+    }
+
+    /// The values that were asked for so far and could not be opened.
+    #[must_use]
+    pub fn unopened(&self) -> Unopened {
+        self.lock_unopened().clone()
+    }
+
+    fn lock_unopened(&self) -> std::sync::MutexGuard<'_, Unopened> {
+        self.unopened.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The bytes of an entry, which was read before.

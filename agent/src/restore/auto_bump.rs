@@ -7,12 +7,14 @@
 //! Each write takes an index of raft, so the largest index bounds the writes there have been; a fifth more covers those since the file was written. Source:
 //! `pkg/cmd/rev` of OpenShift's cluster-etcd-operator.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::fsx::other_users::{WRITABLE_BY_OTHERS, is_ours};
 use crate::number::grouped;
 use crate::printable::printable_path;
 
@@ -67,7 +69,7 @@ pub fn auto_bump(snapshot: &Path) -> AutoBump {
     if !path.exists() {
         return usual(BumpBasis::Usual);
     }
-    match max_raft_index(&path) {
+    match max_raft_index(&path, snapshot) {
         Ok(max_raft_index) => {
             let by = max_raft_index.saturating_add(max_raft_index.div_ceil(5));
             AutoBump { by, basis: BumpBasis::RevisionFile { path, max_raft_index } }
@@ -76,14 +78,20 @@ pub fn auto_bump(snapshot: &Path) -> AutoBump {
     }
 }
 
-fn max_raft_index(path: &Path) -> Result<u64, String> {
+fn max_raft_index(path: &Path, snapshot: &Path) -> Result<u64, String> {
     // Of a FIFO nothing may ever come.
     if !path.is_file() {
         return Err("it is no file".into());
     }
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
-    read.map_err(|cause| crate::error::plain(&cause))?;
+    let file = File::open(path).map_err(|cause| crate::error::plain(&cause))?;
+    let facts = file.metadata().map_err(|cause| crate::error::plain(&cause))?;
+    // A neighbour in a shared directory could make clients mistake old revisions for new ones. Who owns the snapshot decides about the cluster anyway.
+    let is_theirs = fs::metadata(snapshot).is_ok_and(|snapshot| snapshot.uid() == facts.uid());
+    if !(is_ours(facts.uid()) || is_theirs) || facts.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err("another user may have written it".into());
+    }
+    file.take(LONGEST).read_to_end(&mut text).map_err(|cause| crate::error::plain(&cause))?;
     let found: RevisionFile =
         serde_json::from_slice(&text).map_err(|cause| format!("it is not what OpenShift writes ({cause})"))?;
     found.max_raft_index.filter(|index| *index > 0).ok_or_else(|| "it has no maxRaftIndex".into())
@@ -135,6 +143,10 @@ mod tests {
         }
         let largest = of(&format!(r#"{{"maxRaftIndex":{}}}"#, u64::MAX));
         assert_eq!(largest.by, u64::MAX);
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder.path().join(FILE), fs::Permissions::from_mode(0o666)).unwrap();
+        let told = auto_bump(&snapshot);
+        assert!(told.by == USUAL && told.to_string().contains("another user may have written it"), "{told}");
         fs::remove_file(folder.path().join(FILE)).unwrap();
         fs::create_dir(folder.path().join(FILE)).unwrap();
         assert!(auto_bump(&snapshot).to_string().contains("it is no file"));

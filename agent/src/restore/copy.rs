@@ -136,7 +136,8 @@ fn resize(block: &mut Block, len: usize, path: &Path) -> Result<(), Error> {
 
 fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     from.read_at(offset, block).map_err(|cause| {
-        let error = etcdsnap_core::Error::Read { offset, len: block.len() as u64, cause };
+        let error =
+            etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::new(offset), len: block.len() as u64, cause };
         Fault::Scan(error).at(from.path())
     })
 }

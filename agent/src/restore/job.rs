@@ -264,5 +264,5 @@ impl Job<'_> {
 
 fn apply(file: &File, edited: &Edited, size: u64) -> io::Result<()> {
     file.set_len(size.max(edited.size))?;
-    edited.writes.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))
+    edited.writes.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, at.get()))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Report;
+use etcdsnap_core::key_tally::KeyTally;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -38,6 +39,8 @@ pub struct Saved {
     pub total_key: Option<u64>,
     /// What `snapshot status` prints as the hash; none when its structure was not read.
     pub hash: Option<u32>,
+    /// Values that an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them. None when its structure was not read.
+    pub encrypted: Option<KeyTally>,
     /// The SHA-256 of the database, hexadecimal.
     pub sha256: String,
     /// Whether it is the one that the server sent behind the database.
@@ -83,6 +86,7 @@ impl Saved {
             revision: status.map(|status| status.revision),
             total_key: status.map(|status| status.total_key),
             hash: status.map(|status| status.hash),
+            encrypted: status.map(|status| status.encrypted.clone()),
             sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             sha256_matches: copied.trailer == Some(copied.sha256),
             bytes: copied.len,
@@ -140,6 +144,7 @@ mod tests {
             revision: Some(1),
             total_key: None,
             hash: None,
+            encrypted: None,
             sha256: String::new(),
             sha256_matches: true,
             bytes: 1,

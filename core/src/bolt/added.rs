@@ -1,5 +1,7 @@
 //! Pages that an edit adds behind the others, and those that it gives up.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::BTreeSet;
 
 use crate::bolt::bucket::BUCKET_HEADER;
@@ -12,21 +14,21 @@ use crate::bolt::tree::{Entry, Item, Link, cut, encode, page_bytes, pages_for};
 pub(super) struct Added {
     page_size: u32,
     /// The number of the next page.
-    pub(super) next: u64,
+    pub(super) next: PageId,
     /// Bytes and where they go.
-    pub(super) writes: Vec<(u64, Vec<u8>)>,
-    pub(super) freed: BTreeSet<u64>,
+    pub(super) writes: Vec<(Offset, Vec<u8>)>,
+    pub(super) freed: BTreeSet<PageId>,
 }
 
 impl Added {
     /// None yet; the first will have the number `next`.
-    pub(super) fn behind(next: u64, page_size: u32) -> Self {
+    pub(super) fn behind(next: PageId, page_size: u32) -> Self {
         Self { page_size, next, writes: Vec::new(), freed: BTreeSet::new() }
     }
 
     /// Gives up a page with its overflow.
-    pub(super) fn free(&mut self, page: u64, overflow: u32) -> Result<(), DatabaseError> {
-        for page in page..=page.saturating_add(u64::from(overflow)) {
+    pub(super) fn free(&mut self, page: PageId, overflow: u32) -> Result<(), DatabaseError> {
+        for page in page.with_overflow(overflow) {
             if !self.freed.insert(page) {
                 return Err(DatabaseError::Page { page, message: "two places of the tree point to it".into() });
             }
@@ -35,11 +37,11 @@ impl Added {
     }
 
     /// Adds one page with its overflow at the end.
-    pub(super) fn write(&mut self, bytes: impl FnOnce(u64, u32) -> Vec<u8>) -> u64 {
+    pub(super) fn write(&mut self, bytes: impl FnOnce(PageId, u32) -> Vec<u8>) -> PageId {
         let id = self.next;
         let bytes = bytes(id, self.page_size);
-        self.next = id.saturating_add(pages_for(bytes.len(), self.page_size));
-        self.writes.push((id.saturating_mul(u64::from(self.page_size)), bytes));
+        self.next = id.plus(pages_for(bytes.len(), self.page_size));
+        self.writes.push((id.offset(self.page_size), bytes));
         id
     }
 
@@ -54,7 +56,7 @@ impl Added {
     }
 
     /// Branch pages above these until one is left; an empty leaf when there are none.
-    pub(super) fn root(&mut self, mut links: Vec<Link>) -> u64 {
+    pub(super) fn root(&mut self, mut links: Vec<Link>) -> PageId {
         while links.len() > 1 {
             links = self.pages(links);
         }
@@ -68,8 +70,8 @@ impl Added {
     pub(super) fn bucket(&mut self, sequence: u64, items: Vec<Item>) -> Vec<u8> {
         let quarter = usize::try_from(self.page_size >> 2).unwrap_or(0);
         if page_bytes(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
-            let mut value = bucket_header(0, sequence);
-            value.extend_from_slice(&encode(0, &items, 0));
+            let mut value = bucket_header(PageId::ZERO, sequence);
+            value.extend_from_slice(&encode(PageId::ZERO, &items, 0));
             return value;
         }
         let links = self.pages(items);
@@ -77,7 +79,7 @@ impl Added {
     }
 }
 
-pub(super) fn bucket_header(root: u64, sequence: u64) -> Vec<u8> {
+pub(super) fn bucket_header(root: PageId, sequence: u64) -> Vec<u8> {
     let mut value = Vec::with_capacity(BUCKET_HEADER);
     value.extend_from_slice(&root.to_le_bytes());
     value.extend_from_slice(&sequence.to_le_bytes());

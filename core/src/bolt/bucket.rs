@@ -6,6 +6,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Fault, Header, Kind};
+use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::fields::u64_le;
 
@@ -16,7 +17,7 @@ pub const BUCKET_HEADER: usize = 16;
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
     /// In the tree below this page.
-    Tree(u64),
+    Tree(PageId),
     /// In a leaf page that follows the header in the value itself.
     Inline(Header, &'a [u8]),
 }
@@ -30,7 +31,7 @@ pub fn parse(value: &[u8]) -> Result<Place<'_>, Fault> {
     let root = u64_le(value, 0).ok_or_else(short)?;
     u64_le(value, 8).ok_or_else(short)?;
     if root != 0 {
-        return Ok(Place::Tree(root));
+        return Ok(Place::Tree(PageId::new(root)));
     }
     let page = value.get(BUCKET_HEADER..).unwrap_or_default();
     let header = Header::parse(page).ok_or_else(|| {

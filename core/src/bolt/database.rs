@@ -4,10 +4,12 @@ use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{Meta, Metas};
 use crate::bolt::page::Header;
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::tree::{Item, Node};
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, MAX_DEPTH};
+use crate::offset::Offset;
 use crate::source::Source;
 
 /// A database to look up entries in, or to [`edit`](Database::edit).
@@ -15,7 +17,7 @@ pub struct Database<'s, S: Source + ?Sized> {
     pub(super) reader: Reader<'s, S>,
     pub(super) source: &'s S,
     /// Number of the live meta page: 0 or 1.
-    pub(super) live: u64,
+    pub(super) live: PageId,
     pub(super) meta: Meta,
 }
 
@@ -27,10 +29,10 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     pub fn open(source: &'s S) -> Result<Self, DatabaseError> {
         let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
         let len = head.len() as u64;
-        source.read_at(0, &mut head).map_err(|cause| Error::Read { offset: 0, len, cause })?;
+        source.read_at(0, &mut head).map_err(|cause| Error::Read { offset: Offset::START, len, cause })?;
         let (live, meta) = Metas::find(&head).ok_or(DatabaseError::NoDatabase)?.live();
         let whole = source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
-        let present = whole.min(meta.high_water);
+        let present = PageId::new(whole).min(meta.high_water);
         let geometry = Geometry { page_size: meta.page_size, high_water: meta.high_water, present };
         Ok(Self { reader: Reader::new(source, geometry), source, live, meta })
     }
@@ -79,7 +81,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 
     /// The leaf of a tree where `key` belongs, or the last one.
-    pub(super) fn descend(&mut self, root: u64, key: Option<&[u8]>) -> Result<Vec<Item>, DatabaseError> {
+    pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<Item>, DatabaseError> {
         let mut page = root;
         for _ in 0..MAX_DEPTH {
             let links = match node(&mut self.reader, page)?.1 {
@@ -87,7 +89,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
                 Node::Branch(links) => links,
             };
             let place = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
-            page = links.get(place.saturating_sub(1)).map_or(0, |link| link.page);
+            page = links.get(place.saturating_sub(1)).map_or(PageId::ZERO, |link| link.page);
         }
         Err(too_deep(page))
     }
@@ -107,7 +109,7 @@ pub enum DatabaseError {
     #[error("page {page}: {message}")]
     Page {
         /// Its number.
-        page: u64,
+        page: PageId,
         /// What is wrong with it.
         message: String,
     },
@@ -119,7 +121,10 @@ pub enum DatabaseError {
     },
 }
 
-pub(super) fn node<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) -> Result<(Header, Node), DatabaseError> {
+pub(super) fn node<S: Source + ?Sized>(
+    reader: &mut Reader<'_, S>,
+    page: PageId,
+) -> Result<(Header, Node), DatabaseError> {
     let size = reader.geometry().page_size;
     let broken = |message: String| DatabaseError::Page { page, message };
     let geometry = reader.geometry();
@@ -132,11 +137,11 @@ pub(super) fn node<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64) ->
     Node::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
 }
 
-pub(super) fn parse_bucket(item: &Item, page: u64) -> Result<Place<'_>, DatabaseError> {
+pub(super) fn parse_bucket(item: &Item, page: PageId) -> Result<Place<'_>, DatabaseError> {
     bucket::parse(&item.value).map_err(|fault| DatabaseError::Page { page, message: fault.message })
 }
 
-pub(super) fn inline_items(header: Header, bytes: &[u8], page: u64) -> Result<Vec<Item>, DatabaseError> {
+pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<Item>, DatabaseError> {
     match Node::parse(header, bytes, 0) {
         Ok(Node::Leaf(items)) => Ok(items),
         Ok(Node::Branch(_)) => Err(DatabaseError::Page { page, message: "an inline bucket is no leaf".into() }),
@@ -144,6 +149,6 @@ pub(super) fn inline_items(header: Header, bytes: &[u8], page: u64) -> Result<Ve
     }
 }
 
-pub(super) fn too_deep(page: u64) -> DatabaseError {
+pub(super) fn too_deep(page: PageId) -> DatabaseError {
     DatabaseError::Page { page, message: format!("the tree is deeper than {MAX_DEPTH} pages") }
 }

@@ -7,6 +7,8 @@
 //! Nothing is written here: the answer is a list of bytes with their offsets. The old pages stay, so the other meta page still describes the
 //! file as it was. Memory: the pages that change, and 8 bytes a free page where the freelist is in the file.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::BTreeMap;
 
 use crate::bolt::added::{Added, bucket_header};
@@ -61,11 +63,11 @@ pub enum Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
     /// Bytes and where they go; the meta page comes last.
-    pub writes: Vec<(u64, Vec<u8>)>,
+    pub writes: Vec<(Offset, Vec<u8>)>,
     /// Pages among them.
     pub pages: u64,
     /// The new high-water mark.
-    pub high_water: u64,
+    pub high_water: PageId,
     /// The new transaction.
     pub txid: u64,
     /// How long the file must be at least, in bytes.
@@ -80,7 +82,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
     pub fn edit(mut self, changes: &[Change]) -> Result<Edited, DatabaseError> {
         let page_size = self.meta.page_size;
         let present = self.reader.geometry().present;
-        if self.meta.high_water / 2 > present {
+        if self.meta.high_water.get() / 2 > present.get() {
             // New pages go behind the last: where most are missing, the count is a lie, and the file would get any size.
             let message = format!("the meta page counts {} pages, the file has {present}", self.meta.high_water);
             return Err(DatabaseError::Page { page: self.live, message });
@@ -105,8 +107,8 @@ impl<S: Source + ?Sized> Database<'_, S> {
         };
         let (txid, at, page) = self.new_meta(root, freelist, new.next)?;
         new.writes.push((at, page));
-        let size = new.next.saturating_mul(u64::from(page_size));
-        let pages = new.next.saturating_sub(self.meta.high_water).saturating_add(1);
+        let size = new.next.offset(page_size).get();
+        let pages = new.next.pages_since(self.meta.high_water).saturating_add(1);
         Ok(Edited { writes: new.writes, pages, high_water: new.next, txid, size })
     }
 
@@ -165,7 +167,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
     /// Frees every page of a tree, but none of the buckets in it, and hands out what it holds.
     fn take_items(
         &mut self,
-        page: u64,
+        page: PageId,
         new: &mut Added,
         items: &mut Vec<Item>,
         bytes: &mut usize,
@@ -196,32 +198,32 @@ impl<S: Source + ?Sized> Database<'_, S> {
     }
 
     /// Frees every page of a tree, and of the buckets in it.
-    fn free_tree(&mut self, page: u64, new: &mut Added, depth: usize) -> Result<(), DatabaseError> {
+    fn free_tree(&mut self, page: PageId, new: &mut Added, depth: usize) -> Result<(), DatabaseError> {
         if depth > MAX_DEPTH {
             return Err(too_deep(page));
         }
         let (header, node) = node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
-        let below: Vec<u64> = match node {
+        let below: Vec<PageId> = match node {
             Node::Branch(links) => links.into_iter().map(|link| link.page).collect(),
             Node::Leaf(items) => {
                 let buckets = items.iter().filter(|item| item.flags & BUCKET != 0);
-                buckets.filter_map(|item| u64_le(&item.value, 0)).filter(|root| *root != 0).collect()
+                buckets.filter_map(|item| u64_le(&item.value, 0)).filter(|root| *root != 0).map(PageId::new).collect()
             }
         };
         below.into_iter().try_for_each(|page| self.free_tree(page, new, depth.saturating_add(1)))
     }
 
     /// Writes the freelist anew: what was free, what the changes freed, and the pages of the old list.
-    fn new_freelist(&mut self, old: u64, new: &mut Added) -> Result<u64, DatabaseError> {
+    fn new_freelist(&mut self, old: PageId, new: &mut Added) -> Result<PageId, DatabaseError> {
         let present = self.reader.geometry().present;
-        let (used, free) = (PageSet::new(present)?, PageSet::new(present)?);
+        let (used, free) = (PageSet::new(present.get())?, PageSet::new(present.get())?);
         let mut findings = Findings::default();
         freelist::read(&mut self.reader, old, &used, &free, &mut findings)?;
         if let Some(finding) = findings.list().first() {
             return Err(DatabaseError::Page { page: old, message: finding.message.clone() });
         }
-        let own = (old..present).take_while(|page| used.contains(*page));
+        let own = old.up_to(present).take_while(|page| used.contains(*page));
         own.chain(new.freed.iter().copied()).for_each(|page| {
             free.insert(page);
         });
@@ -232,21 +234,27 @@ impl<S: Source + ?Sized> Database<'_, S> {
         if short.is_none() {
             data.extend_from_slice(&count.to_le_bytes());
         }
-        (2..present).filter(|page| free.contains(*page)).for_each(|page| data.extend_from_slice(&page.to_le_bytes()));
+        let listed = PageId::FIRST.up_to(present).filter(|page| free.contains(*page));
+        listed.for_each(|page| data.extend_from_slice(&page.to_le_bytes()));
         Ok(new.write(|id, page_size| finish(id, 0x10, short.unwrap_or(u16::MAX), data, page_size)))
     }
 
     /// The page of the meta that was not live: transaction, offset, bytes.
-    fn new_meta(&self, root: u64, freelist: u64, high_water: u64) -> Result<(u64, u64, Vec<u8>), DatabaseError> {
-        let size = u64::from(self.meta.page_size);
+    fn new_meta(
+        &self,
+        root: PageId,
+        freelist: PageId,
+        high_water: PageId,
+    ) -> Result<(u64, Offset, Vec<u8>), DatabaseError> {
+        let size = self.meta.page_size;
         let mut page = vec![0; META_END];
-        let offset = self.live.saturating_mul(size);
-        let read = self.source.read_at(offset, &mut page);
+        let offset = self.live.offset(size);
+        let read = self.source.read_at(offset.get(), &mut page);
         read.map_err(|cause| Error::Read { offset, len: META_END as u64, cause })?;
-        let id = self.live ^ 1;
+        let id = PageId::new(self.live.get() ^ 1);
         // bolt writes transaction n to page n % 2.
         let next = self.meta.txid.saturating_add(1);
-        let txid = if next & 1 == id { next } else { next.saturating_add(1) };
+        let txid = if next & 1 == id.get() { next } else { next.saturating_add(1) };
         let fields = [
             (0, id.to_le_bytes()),
             (8, [4, 0, 0, 0, 0, 0, 0, 0]),
@@ -261,7 +269,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         page.iter_mut().skip(24).zip(self.meta.page_size.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
         let sum = checksum(page.get(16..72).unwrap_or_default());
         page.iter_mut().skip(72).zip(sum.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
-        Ok((txid, id.saturating_mul(size), page))
+        Ok((txid, id.offset(size), page))
     }
 }
 
@@ -278,7 +286,7 @@ struct Op {
 fn rewrite<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
     new: &mut Added,
-    page: u64,
+    page: PageId,
     mut ops: BTreeMap<Vec<u8>, Op>,
     depth: usize,
 ) -> Result<Option<Vec<Link>>, DatabaseError> {
@@ -315,7 +323,7 @@ fn rewrite<S: Source + ?Sized>(
 }
 
 /// The items with the changes carried out.
-fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: u64) -> Result<Vec<Item>, DatabaseError> {
+fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<Item>, DatabaseError> {
     let mut all: BTreeMap<Vec<u8>, Item> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
     for (key, op) in ops {
         let there = all.remove(&key);

@@ -5,12 +5,14 @@
 //! ```
 
 use crate::bolt::page::{Fault, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::bolt::set::PageSet;
 use crate::bolt::sizes::HEADER;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
+use crate::offset::Offset;
 use crate::source::Source;
 
 /// Ids read at a time, so that a long list needs no long buffer.
@@ -22,14 +24,14 @@ const IDS: u64 = 8192;
 /// As [`Reader::unit`].
 pub fn read<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
-    page: u64,
+    page: PageId,
     used: &PageSet,
     free: &PageSet,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let offset = reader.geometry().offset(page);
     let mut report = |fault: Fault| {
-        let at = offset.saturating_add(fault.at as u64);
+        let at = offset.plus(fault.at as u64);
         let finding = Finding::new(fault.code, fault.message).page(page).offset(at);
         findings.push(Finding { because: fault.because, ..finding });
     };
@@ -71,10 +73,10 @@ pub fn read<S: Source + ?Sized>(
     }
     let fits = overflow_fits(header.overflow, end_in_memory, size);
     let own = if fits { u64::from(header.overflow) } else { needed_overflow(end_in_memory, size) };
-    for own in page..=page.saturating_add(own) {
+    for own in page.up_to(page.plus(own).next()) {
         used.insert(own);
     }
-    read_ids(reader, offset.saturating_add(first), count, free, &mut |at, fault| {
+    read_ids(reader, offset.plus(first), count, free, &mut |at, fault| {
         let mut finding = Finding::new(fault.code, fault.message).page(page);
         finding.offset = Some(at);
         findings.push(finding);
@@ -89,25 +91,25 @@ fn count_of(header: Header, first_word: u64) -> (u64, u64) {
 
 fn read_ids<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
-    offset: u64,
+    offset: Offset,
     count: u64,
     free: &PageSet,
-    report: &mut dyn FnMut(u64, Fault),
+    report: &mut dyn FnMut(Offset, Fault),
 ) -> Result<(), Error> {
     let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
-    let mut previous = 0;
+    let mut previous = PageId::ZERO;
     let mut done = 0;
     while done < count {
         let take = count.saturating_sub(done).min(IDS);
-        let at = offset.saturating_add(done.saturating_mul(8));
+        let at = offset.plus(done.saturating_mul(8));
         let bytes = reader.bytes(at, usize::try_from(take.saturating_mul(8)).unwrap_or(0))?;
         for (index, id) in bytes.chunks_exact(8).enumerate() {
-            let id = crate::fields::u64_le(id, 0).unwrap_or(0);
-            let here = at.saturating_add((index as u64).saturating_mul(8));
-            if id < 2 || id >= high_water {
+            let id = PageId::new(crate::fields::u64_le(id, 0).unwrap_or(0));
+            let here = at.plus((index as u64).saturating_mul(8));
+            if id < PageId::FIRST || id >= high_water {
                 let message = format!(
                     "page {id} is listed as free, but the database's own pages are 2 to {}",
-                    high_water.saturating_sub(1)
+                    high_water.previous()
                 );
                 report(here, Fault::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {

@@ -6,6 +6,7 @@
 //!  ├ header ┼ magic ┼ version ┼ page size ┼ flags ┼ root ┼ sequence ┼ freelist ┼ high water ┼ txid ┼ FNV-1a 64 ┤
 //! ```
 
+use crate::bolt::page_id::PageId;
 use crate::fields::{u16_le, u32_le, u64_le};
 use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE};
 
@@ -14,7 +15,7 @@ pub const MAGIC: u32 = 0xED0C_DAED;
 /// The only format version there has been since 2014.
 pub const VERSION: u32 = 2;
 /// A freelist page id that says: the freelist is not in the file (bolt's `NoFreelistSync`).
-pub const NO_FREELIST: u64 = u64::MAX;
+pub const NO_FREELIST: PageId = PageId::new(u64::MAX);
 /// Bytes of a page header and a meta.
 pub const META_END: usize = 80;
 
@@ -24,11 +25,11 @@ pub struct Meta {
     /// Page size in bytes.
     pub page_size: u32,
     /// Page id of the root bucket's tree.
-    pub root: u64,
+    pub root: PageId,
     /// Page id of the freelist, or [`NO_FREELIST`].
-    pub freelist: u64,
+    pub freelist: PageId,
     /// High-water mark: the first page id that was never used.
-    pub high_water: u64,
+    pub high_water: PageId,
     /// Transaction that wrote it.
     pub txid: u64,
 }
@@ -37,7 +38,7 @@ impl Meta {
     /// The database's logical size in bytes; none when it does not fit 64 bits.
     #[must_use]
     pub fn logical_size(&self) -> Option<u64> {
-        self.high_water.checked_mul(u64::from(self.page_size))
+        self.high_water.get().checked_mul(u64::from(self.page_size))
     }
 }
 
@@ -123,26 +124,29 @@ impl Metas {
 
     /// The valid meta with the higher transaction id, as bolt chooses, with its page size put right; and its page id.
     #[must_use]
-    pub fn live(&self) -> (u64, Meta) {
+    pub fn live(&self) -> (PageId, Meta) {
         let (id, meta) = match self.slots {
-            [Ok(first), Ok(second)] if second.txid > first.txid => (1, second),
-            [Ok(first), _] => (0, first),
-            [Err(_), Ok(second)] => (1, second),
+            [Ok(first), Ok(second)] if second.txid > first.txid => (PageId::new(1), second),
+            [Ok(first), _] => (PageId::ZERO, first),
+            [Err(_), Ok(second)] => (PageId::new(1), second),
             // `find` returns none in this case.
-            [Err(_), Err(_)] => (0, Meta { page_size: 0, root: 0, freelist: NO_FREELIST, high_water: 0, txid: 0 }),
+            [Err(_), Err(_)] => (
+                PageId::ZERO,
+                Meta { page_size: 0, root: PageId::ZERO, freelist: NO_FREELIST, high_water: PageId::ZERO, txid: 0 },
+            ),
         };
         (id, Meta { page_size: self.page_size, ..meta })
     }
 
     /// The meta that is chosen, and its page id; `None` when the older one is wanted, and it is not valid or leads to the same tree.
     #[must_use]
-    pub fn chosen(&self, choice: MetaChoice) -> Option<(u64, Meta)> {
+    pub fn chosen(&self, choice: MetaChoice) -> Option<(PageId, Meta)> {
         let (live_id, live) = self.live();
         if choice == MetaChoice::Newest {
             return Some((live_id, live));
         }
         let [Ok(first), Ok(second)] = self.slots else { return None };
-        let (id, older) = if live_id == 0 { (1, second) } else { (0, first) };
+        let (id, older) = if live_id == PageId::ZERO { (PageId::new(1), second) } else { (PageId::ZERO, first) };
         (older.root != live.root).then_some((id, Meta { page_size: self.page_size, ..older }))
     }
 }
@@ -184,7 +188,8 @@ fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
     if !page_size.is_power_of_two() || !(MIN_PAGE_SIZE..=MAX_PAGE_SIZE).contains(&page_size) {
         return Err(MetaFault::PageSize(page_size));
     }
-    Ok(Meta { page_size, root: long(32)?, freelist: long(48)?, high_water: long(56)?, txid: long(64)? })
+    let page = |at| long(at).map(PageId::new);
+    Ok(Meta { page_size, root: page(32)?, freelist: page(48)?, high_water: page(56)?, txid: long(64)? })
 }
 
 /// The checksum of a meta's 56 bytes: FNV-1a, 64 bits, as Go's `hash/fnv`.

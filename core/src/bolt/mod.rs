@@ -11,6 +11,7 @@ pub mod leaf;
 pub mod meta;
 pub mod own_overflow;
 pub mod page;
+pub mod page_id;
 pub mod reader;
 pub(crate) mod room;
 pub mod set;

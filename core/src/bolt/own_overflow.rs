@@ -36,10 +36,11 @@ pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bolt::page_id::PageId;
 
     /// The first page, of 512 bytes, of a leaf with these positions, key sizes and value sizes.
     fn leaf(overflow: u32, elements: &[[u32; 3]]) -> (Header, Vec<u8>) {
-        let header = Header { id: 9, flags: 2, count: elements.len() as u16, overflow };
+        let header = Header { id: PageId::new(9), flags: 2, count: elements.len() as u16, overflow };
         let mut bytes = vec![0; 16];
         for [pos, key, value] in elements {
             for word in [0, *pos, *key, *value] {

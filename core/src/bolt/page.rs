@@ -7,6 +7,7 @@
 //! leaf element     ├ flags u32 ┼ pos u32 ┼ ksize u32 ┼ vsize u32 ┤
 //! ```
 
+use crate::bolt::page_id::PageId;
 use std::ops::Range;
 
 use crate::bolt::room::{Admission, Room};
@@ -18,7 +19,7 @@ use crate::fields::{u16_le, u32_le, u64_le};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The page's own number.
-    pub id: u64,
+    pub id: PageId,
     /// What it is: one of the four flags.
     pub flags: u16,
     /// Elements in it.
@@ -45,7 +46,7 @@ impl Header {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self {
-            id: u64_le(bytes, 0)?,
+            id: PageId::new(u64_le(bytes, 0)?),
             flags: u16_le(bytes, 8)?,
             count: u16_le(bytes, 10)?,
             overflow: u32_le(bytes, 12)?,
@@ -128,7 +129,7 @@ pub fn needed_overflow(end: usize, page_size: u32) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
     /// Its page id.
-    pub page: u64,
+    pub page: PageId,
     /// Where its separator stands in the branch page's bytes.
     pub key: Range<usize>,
     /// Where its element stands, in bytes from the start of the page.
@@ -253,9 +254,9 @@ pub fn table_end(count: usize) -> usize {
     HEADER.saturating_add(count.saturating_mul(ELEMENT))
 }
 
-fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, u64)> {
+fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, PageId)> {
     let element = bytes.get(at..at.checked_add(ELEMENT)?)?;
-    Some((u32_le(element, 0)?, u32_le(element, 4)?, u64_le(element, 8)?))
+    Some((u32_le(element, 0)?, u32_le(element, 4)?, PageId::new(u64_le(element, 8)?)))
 }
 
 /// `size` bytes at position `pos` of the element at `at`.

@@ -3,9 +3,11 @@
 use crate::block::Block;
 use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::{Fault, Header};
+use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::error::Error;
 use crate::limits::{MAX_UNIT, READ_AHEAD, READ_WASTE};
+use crate::offset::Offset;
 use crate::source::Source;
 
 /// A read this close behind the window counts as following it.
@@ -17,24 +19,24 @@ pub struct Geometry {
     /// Page size in bytes.
     pub page_size: u32,
     /// First page id that was never used.
-    pub high_water: u64,
-    /// Whole pages that the file really has, at most `high_water`.
-    pub present: u64,
+    pub high_water: PageId,
+    /// First page id that the file does not have whole, at most `high_water`.
+    pub present: PageId,
 }
 
 impl Geometry {
     /// Where a page begins, in bytes.
     #[must_use]
-    pub fn offset(&self, page: u64) -> u64 {
-        page.saturating_mul(u64::from(self.page_size))
+    pub fn offset(&self, page: PageId) -> Offset {
+        page.offset(self.page_size)
     }
 
     /// Whether a page with its overflow may be read.
     ///
     /// # Errors
     /// The [`Fault`] that a tree has which points there.
-    pub fn check(&self, page: u64, overflow: u32) -> Result<(), Fault> {
-        if page < 2 || page >= self.high_water {
+    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), Fault> {
+        if page < PageId::FIRST || page >= self.high_water {
             let message = format!("page {page} is outside the database's {} pages", self.high_water);
             return Err(Fault::new(Code::PageOutOfRange, 0, message));
         }
@@ -42,7 +44,7 @@ impl Geometry {
             let fault = Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies behind the end of the file"));
             return Err(Fault { because: Some(Code::FileTruncated), ..fault });
         }
-        let last = page.saturating_add(u64::from(overflow));
+        let last = page.plus(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
         if last >= self.present || bytes > MAX_UNIT {
             let message = format!("{overflow} overflow pages lead to page {last} of {}", self.present);
@@ -60,7 +62,7 @@ pub struct Reader<'s, S: Source + ?Sized> {
     source: &'s S,
     geometry: Geometry,
     window: Block,
-    start: u64,
+    start: Offset,
     /// Reads in a row that followed the one before.
     streak: u32,
     /// Bytes from the next page on that the caller will ask for.
@@ -73,14 +75,23 @@ pub struct Reader<'s, S: Source + ?Sized> {
 impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// A reader with an empty window.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
-        Self { source, geometry, window: Block::default(), start: 0, streak: 0, expected: 0, asked: 0, loaded: 0 }
+        Self {
+            source,
+            geometry,
+            window: Block::default(),
+            start: Offset::START,
+            streak: 0,
+            expected: 0,
+            asked: 0,
+            loaded: 0,
+        }
     }
 
     /// The page with the overflow pages that are its own: its header and all its bytes.
     ///
     /// # Errors
     /// Outer: the bytes could not be read. Inner: the page cannot be had, for a reason that is a finding.
-    pub fn unit(&mut self, page: u64) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
         let (header, overflow) = match self.extent(page)? {
             Ok(extent) => extent,
             Err(fault) => return Ok(Err(fault)),
@@ -92,7 +103,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     ///
     /// # Errors
     /// As [`Reader::unit`].
-    pub fn extent(&mut self, page: u64) -> Result<Result<(Header, u32), Fault>, Error> {
+    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), Fault>, Error> {
         let geometry = self.geometry;
         let (header, first) = match self.first(page)? {
             Ok(first) => first,
@@ -107,7 +118,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     ///
     /// # Errors
     /// [`Error::Read`] when the source fails.
-    pub fn pages(&mut self, page: u64, overflow: u32) -> Result<&[u8], Error> {
+    pub fn pages(&mut self, page: PageId, overflow: u32) -> Result<&[u8], Error> {
         let pages = usize::try_from(overflow).unwrap_or(usize::MAX).saturating_add(1);
         self.bytes(self.geometry.offset(page), pages.saturating_mul(self.geometry.page_size as usize))
     }
@@ -116,7 +127,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     ///
     /// # Errors
     /// As [`Reader::unit`].
-    pub fn first(&mut self, page: u64) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
         if let Err(fault) = self.geometry.check(page, 0) {
             return Ok(Err(fault));
         }
@@ -135,10 +146,10 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     ///
     /// # Errors
     /// [`Error::Read`] when the source fails.
-    pub fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8], Error> {
+    pub fn bytes(&mut self, offset: Offset, len: usize) -> Result<&[u8], Error> {
         self.asked = self.asked.saturating_add(len as u64);
-        let inside = |start: u64, window: &[u8]| {
-            let at = usize::try_from(offset.checked_sub(start)?).ok()?;
+        let inside = |start: Offset, window: &[u8]| {
+            let at = usize::try_from(offset.bytes_since(start)?).ok()?;
             let end = at.checked_add(len)?;
             (end <= window.len()).then_some(at..end)
         };
@@ -150,14 +161,14 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         Ok(self.window.get(range).unwrap_or_default())
     }
 
-    fn fill(&mut self, offset: u64, len: usize) -> Result<(), Error> {
-        let window_end = self.start.saturating_add(self.window.len() as u64);
-        let follows = offset >= self.start && offset <= window_end.saturating_add(NEAR);
+    fn fill(&mut self, offset: Offset, len: usize) -> Result<(), Error> {
+        let window_end = self.start.plus(self.window.len() as u64);
+        let follows = offset >= self.start && offset <= window_end.plus(NEAR);
         self.streak = if follows { self.streak.saturating_add(1) } else { 0 };
         // Two pages that happen to be neighbours are no sequence yet: reading ahead in vain costs as much as it saves.
         let doublings = self.streak.saturating_sub(1).min(16);
         let ahead = len.saturating_mul(1usize << doublings).max(self.expected).min(READ_AHEAD.max(len));
-        let left = usize::try_from(self.source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.source.len().saturating_sub(offset.get())).unwrap_or(usize::MAX);
         let ahead = ahead.min(left);
         let wasteful = self.loaded > self.asked.saturating_mul(READ_WASTE).saturating_add(READ_AHEAD as u64);
         if ahead > len && !wasteful && self.load(offset, ahead).is_ok() {
@@ -167,14 +178,14 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         self.load(offset, len)
     }
 
-    fn load(&mut self, offset: u64, len: usize) -> Result<(), Error> {
+    fn load(&mut self, offset: Offset, len: usize) -> Result<(), Error> {
         self.start = offset;
         self.loaded = self.loaded.saturating_add(len as u64);
         // A window of another length holds nothing that is kept.
         if self.window.try_resize(len).is_err() {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
         }
-        self.source.read_at(offset, &mut self.window).map_err(|cause| {
+        self.source.read_at(offset.get(), &mut self.window).map_err(|cause| {
             self.window = Block::default();
             Error::Read { offset, len: len as u64, cause }
         })

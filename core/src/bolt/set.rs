@@ -1,5 +1,6 @@
 //! A set of page ids: one bit a page.
 
+use crate::bolt::page_id::PageId;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
@@ -38,19 +39,19 @@ impl PageSet {
         Ok(copy)
     }
 
-    fn slot(&self, page: u64) -> Option<(&AtomicU64, u64)> {
-        let word = usize::try_from(page >> 6).ok()?;
-        (page < self.pages).then(|| self.words.get(word)).flatten().map(|word| (word, 1 << (page & 63)))
+    fn slot(&self, page: PageId) -> Option<(&AtomicU64, u64)> {
+        let (word, bit) = page.in_bitmap()?;
+        (page.get() < self.pages).then(|| self.words.get(word)).flatten().map(|word| (word, bit))
     }
 
     /// Adds a page; false when it was in the set already or is out of range.
-    pub fn insert(&self, page: u64) -> bool {
+    pub fn insert(&self, page: PageId) -> bool {
         self.slot(page).is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
     }
 
     /// Whether the page is in the set.
     #[must_use]
-    pub fn contains(&self, page: u64) -> bool {
+    pub fn contains(&self, page: PageId) -> bool {
         self.slot(page).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page_id::PageId;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 
 /// An element of a leaf page, on its own.
@@ -16,7 +17,7 @@ pub(crate) struct Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
     pub key: Vec<u8>,
-    pub page: u64,
+    pub page: PageId,
 }
 
 /// A page of a tree, read whole.
@@ -145,7 +146,7 @@ pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
 }
 
 /// The bytes of a page with its overflow: a multiple of the page size, or as they are for an inline page (`page_size` 0).
-pub(crate) fn encode<E: Entry>(id: u64, entries: &[E], page_size: u32) -> Vec<u8> {
+pub(crate) fn encode<E: Entry>(id: PageId, entries: &[E], page_size: u32) -> Vec<u8> {
     let mut data = table(entries);
     for entry in entries {
         data.extend_from_slice(entry.key());
@@ -167,7 +168,7 @@ fn table<E: Entry>(entries: &[E]) -> Vec<u8> {
 }
 
 /// A page: header, `data`, and zeros up to whole pages.
-pub(crate) fn finish(id: u64, flags: u16, count: u16, data: Vec<u8>, page_size: u32) -> Vec<u8> {
+pub(crate) fn finish(id: PageId, flags: u16, count: u16, data: Vec<u8>, page_size: u32) -> Vec<u8> {
     let len = HEADER.saturating_add(data.len());
     let pages = pages_for(len, page_size);
     let mut page = Vec::with_capacity(len);

@@ -1,5 +1,6 @@
 //! What a write-ahead log says, segment after segment: who wrote it, its entries, votes and snapshots.
 
+use crate::offset::Offset;
 use std::collections::VecDeque;
 
 use crate::code::Code;
@@ -24,7 +25,7 @@ pub struct Torn {
     /// The segment's file.
     pub file: String,
     /// Where the record begins, in bytes.
-    pub offset: u64,
+    pub offset: Offset,
     /// Bytes from there to the last that is not zero: what etcd cuts off.
     pub bytes: u64,
 }
@@ -33,7 +34,7 @@ pub struct Torn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
     pub file: String,
-    pub offset: u64,
+    pub offset: Offset,
     /// The first that is missing.
     pub from: u64,
     /// The last that is missing.
@@ -112,7 +113,7 @@ impl Log {
     }
 
     /// Takes in an entry. One with an index that is there already replaces it and all behind it.
-    pub(super) fn entry(&mut self, entry: EntryHead, file: &str, offset: u64) -> Result<(), Finding> {
+    pub(super) fn entry(&mut self, entry: EntryHead, file: &str, offset: Offset) -> Result<(), Finding> {
         let EntryHead { kind, term, index, .. } = entry;
         if kind > 2 || term == 0 || term > MAX_TERM || index == 0 {
             return Err(broken(format!("entry {index} of term {term} and type {kind} is none that raft writes")));

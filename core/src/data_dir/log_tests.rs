@@ -231,7 +231,7 @@ fn a_cut_off_end_is_torn_and_what_is_before_it_counts() {
         assert_eq!(log.torn.is_some(), !at_a_border, "cut at {cut}: {:?}", log.torn);
         assert_eq!(log.findings.verdict(), Verdict::Sound, "cut at {cut}: {:?}", log.findings);
         if let Some(torn) = &log.torn {
-            assert_eq!(torn.offset as usize, *starts.iter().rfind(|start| **start < cut).unwrap());
+            assert_eq!(torn.offset.get() as usize, *starts.iter().rfind(|start| **start < cut).unwrap());
         }
     }
 }
@@ -246,7 +246,7 @@ fn a_sector_that_was_never_written_is_torn() {
     let mut bytes = with_room(&writer.bytes);
     bytes[sector..sector + 512].fill(0);
     let log = read_one(&bytes);
-    assert_eq!(log.torn.map(|torn| torn.offset as usize), Some(start));
+    assert_eq!(log.torn.map(|torn| torn.offset.get() as usize), Some(start));
     assert_eq!((log.last_index, log.findings.verdict()), (Some(20), Verdict::Sound));
     // The same with what was written later behind it: the sector was lost after it had been synced.
     writer.state(2, 20);

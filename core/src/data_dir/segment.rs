@@ -15,6 +15,7 @@ use crate::data_dir::window::{WINDOW, Window};
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::limits::{MAX_SEGMENT, MAX_SMALL_RECORD};
+use crate::offset::Offset;
 use crate::source::Source;
 use crate::watch::Watch;
 
@@ -201,13 +202,13 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             let behind = self.behind(from, kind)?;
             if trouble.looks_torn && !behind.is_later {
                 let bytes = behind.end.max(at).saturating_sub(at);
-                self.log.torn = Some(Torn { file: self.segment.file.clone(), offset: at, bytes });
+                self.log.torn = Some(Torn { file: self.segment.file.clone(), offset: Offset::new(at), bytes });
                 return Ok(None);
             }
             consequence = "etcd takes this for the end of the log, and cuts off what is behind it";
         }
         let text = format!("{}; {consequence}", trouble.what);
-        self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+        self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
         self.log.is_broken = true;
         // The records behind this one can be checked all the same: each continues the CRC that this one says.
         self.log.chain = trouble.record.map(|record| record.crc);
@@ -223,12 +224,12 @@ impl<S: Source + ?Sized> Reader<'_, S> {
         let bytes = behind.end.saturating_sub(at);
         if behind.is_later {
             let text = "the log ends here, and records that were written later are behind its end: what is between them is lost, and etcd erases the rest";
-            self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+            self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
             self.log.is_broken = true;
             self.log.chain = None;
         } else {
             let text = format!("behind the end of the log are {bytes} bytes that are not all zero; etcd erases them");
-            self.report(Finding::new(Code::WalRecordOdd, text).offset(at));
+            self.report(Finding::new(Code::WalRecordOdd, text).offset(Offset::new(at)));
         }
         Ok(())
     }
@@ -244,17 +245,17 @@ impl<S: Source + ?Sized> Reader<'_, S> {
         if let Some((_, name)) = due.filter(|(kind, _)| *kind != record.kind) {
             let text =
                 format!("record {} of a segment holds {name}, and this one is of type {}", self.number, record.kind);
-            self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+            self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
         }
         match self.contents(at, record) {
             Ok(Ok(())) => self.look_at_the_rest(at, frame, record),
             Ok(Err(finding)) => {
-                self.report(finding.offset(at));
+                self.report(finding.offset(Offset::new(at)));
                 Ok(())
             }
             Err(Unreadable::Malformed) => {
                 let text = format!("the data of this record of type {} cannot be read; etcd stops here", record.kind);
-                self.report(Finding::new(Code::WalRecordBroken, text).offset(at));
+                self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
                 Ok(())
             }
             Err(Unreadable::Failed(error)) => Err(error),
@@ -265,7 +266,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
         if !(frame.is_plain && record.is_plain && self.is_zero(Span { start: frame.body.end, end: frame.end })?) {
             let text = "bits of this record that etcd does not read are not as it writes them";
-            self.report(Finding::new(Code::WalRecordOdd, text).offset(at));
+            self.report(Finding::new(Code::WalRecordOdd, text).offset(Offset::new(at)));
         }
         Ok(())
     }
@@ -283,7 +284,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             }
             ENTRY => {
                 let entry = EntryHead::read(&mut self.window, record.data)?;
-                let outcome = self.log.entry(entry, &self.segment.file, at);
+                let outcome = self.log.entry(entry, &self.segment.file, Offset::new(at));
                 if entry.kind == CONF_CHANGE
                     && outcome.is_ok()
                     && let Some(change) = conf_change(&mut self.window, entry)?

@@ -1,6 +1,7 @@
 //! A window over a source that is read from front to back.
 
 use crate::error::Error;
+use crate::offset::Offset;
 use crate::source::Source;
 use crate::watch::Watch;
 
@@ -57,7 +58,7 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         let read = self.source.read_at(at, &mut self.bytes);
         if let Err(cause) = read {
             self.bytes.clear();
-            return Err(Error::Read { offset: at, len: len as u64, cause });
+            return Err(Error::Read { offset: Offset::new(at), len: len as u64, cause });
         }
         self.watch.advance(len as u64);
         Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::{BTreeMap, HashSet};
 
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
@@ -71,7 +73,7 @@ pub struct Facts {
     /// Users, roles, and whether they count.
     pub access: Access,
     /// Page and file offset of the entries of [`JUDGED_LAST`] that are there.
-    pub places: BTreeMap<&'static str, (u64, u64)>,
+    pub places: BTreeMap<&'static str, (PageId, Offset)>,
 }
 
 impl Facts {
@@ -82,7 +84,7 @@ impl Facts {
     }
 
     /// Remembers where an entry stands, if it is one of [`JUDGED_LAST`].
-    pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (u64, u64)) {
+    pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (PageId, Offset)) {
         let known = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
         if let Some((_, name)) = known {
             self.places.insert(name, at);

@@ -52,6 +52,33 @@ pub fn object<'k>(key: &'k [u8], prefix: &[u8]) -> Option<Object<'k>> {
     (!resource.is_empty() && !name.is_empty()).then_some(Object { group, resource, namespace, name })
 }
 
+/// Where API servers keep their objects unless `--etcd-prefix` says otherwise; the others are OpenShift's.
+pub const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
+
+/// The key of a namespace that every cluster has, behind the prefix.
+const ALWAYS: &[u8] = b"/namespaces/kube-system";
+
+/// The prefixes of API servers: [`PREFIXES`], and those below which the keys have what every cluster has.
+#[must_use]
+pub fn prefixes<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = PREFIXES.iter().map(|prefix| prefix.to_vec()).collect();
+    for prefix in keys.filter_map(|key| key.strip_suffix(ALWAYS)) {
+        if !prefix.is_empty() && all.len() < MOST_PREFIXES && !all.iter().any(|known| known == prefix) {
+            all.push(prefix.to_vec());
+        }
+    }
+    all
+}
+
+/// Prefixes that are told apart; an etcd with the objects of several clusters has a few.
+const MOST_PREFIXES: usize = 16;
+
+/// The object under a key that is below one of several prefixes.
+#[must_use]
+pub fn object_below<'k, P: AsRef<[u8]>>(key: &'k [u8], prefixes: &[P]) -> Option<Object<'k>> {
+    prefixes.iter().find_map(|prefix| object(key, prefix.as_ref()))
+}
+
 /// What is before the first slash, and behind it.
 fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = text.iter().position(|byte| *byte == b'/')?;
@@ -110,6 +137,22 @@ impl<'k> Objects<'k> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_are_found_by_what_every_cluster_has() {
+        let keys: [&[u8]; 4] = [
+            b"/k8s/prod/namespaces/kube-system",
+            b"/registry/namespaces/kube-system",
+            b"/a",
+            b"/namespaces/kube-system",
+        ];
+        let found = prefixes(keys.into_iter());
+        assert_eq!(found.get(3..), Some([b"/k8s/prod".to_vec()].as_slice()));
+        let namespace = |key: &'static str| object_below(key.as_bytes(), &found).map(|object| object.namespace);
+        assert_eq!(namespace("/k8s/prod/pods/shop/web"), Some(b"shop".as_slice()));
+        assert_eq!(namespace("/kubernetes.io/pods/shop/web"), Some(b"shop".as_slice()));
+        assert_eq!(namespace("/other/pods/shop/web"), None);
+    }
 
     fn told(key: &str, prefix: &str) -> Option<String> {
         let Object { group, resource, namespace, name } = object(key.as_bytes(), prefix.as_bytes())?;

@@ -89,6 +89,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
     match envelope(value) {
         Envelope::Json(json) => {
             raw_json::read(json, &mut builder).map_err(|cause| Unreadable::Json(cause.to_string()))?;
+            let remarks = Remarks { problem: cut(&builder), ..Remarks::default() };
             let mut node = builder.finish();
             if let Some(version) = options.resource_version
                 && let Some(metadata) = node.get_mut("metadata")
@@ -96,15 +97,21 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
                 metadata.set("resourceVersion", Node::Text(version.into()));
             }
             definition::to_v1(&mut node);
-            Ok((node, Remarks::default()))
+            Ok((node, remarks))
         }
         other => {
-            let remarks = protobuf(other, options, &mut builder)?;
+            let mut remarks = protobuf(other, options, &mut builder)?;
+            remarks.problem = remarks.problem.or_else(|| cut(&builder));
             let mut node = builder.finish();
             filled_in::fill_in(&mut node);
             Ok((node, remarks))
         }
     }
+}
+
+/// What is to be said of a tree that does not have all values.
+fn cut(builder: &Builder<'_>) -> Option<Problem> {
+    builder.is_cut().then(|| Problem { path: String::new(), what: "has more values than are shown" })
 }
 
 /// Writes a value as the API prints it, behind what `out` holds: objects of built-in types in the order of their type, custom resources sorted.

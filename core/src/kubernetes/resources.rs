@@ -3,6 +3,8 @@
 //! `pods`, `pod`, `po`, `Pod`, `deployments.apps`, `deploy.v1.apps`: plural, singular, short name or kind in any case, with a group or a version and a group behind a point. The types of
 //! Kubernetes and OpenShift are those of the table ([`schema`](super::schema)); others come from the snapshot's own CustomResourceDefinitions.
 
+use std::collections::{HashMap, HashSet};
+
 use super::names::Object;
 use super::schema::Schema;
 use super::tree::Node;
@@ -92,9 +94,14 @@ impl Resource {
     /// Whether an object's key is one of this type.
     #[must_use]
     pub fn stores(&self, object: &Object<'_>) -> bool {
+        self.place() == (object.group, object.resource)
+    }
+
+    /// The group and the resource in the keys of its objects.
+    fn place(&self) -> (&[u8], &[u8]) {
         let group_in_key = self.custom || GROUP_IN_KEY.contains(&self.group.as_str());
         let group = if group_in_key { self.group.as_bytes() } else { b"" };
-        object.group == group && object.resource == self.stored_as().as_bytes()
+        (group, self.stored_as().as_bytes())
     }
 
     /// Whether this name, or this name with a group, or with a version and a group, means the type.
@@ -123,16 +130,18 @@ impl Resource {
 }
 
 /// All types that a snapshot may have objects of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Resources {
     list: Vec<Resource>,
+    /// The first type that stores its objects in a place: by the resource in the key, then by the group in it. Each key of a snapshot is looked up here.
+    by_place: HashMap<Box<[u8]>, HashMap<Box<[u8]>, usize>>,
 }
 
 impl Resources {
     /// Those of Kubernetes and OpenShift, the stable groups of types that moved first.
     #[must_use]
     pub fn builtin() -> Self {
-        let mut list: Vec<Resource> = Vec::new();
+        let mut resources = Self::default();
         let mut kinds: Vec<_> = Schema::builtin().kinds().iter().collect();
         kinds.sort_by_key(|kind| {
             (kind.group == "extensions" || kind.group == "events.k8s.io", kind.group.ends_with(".openshift.io"))
@@ -140,11 +149,11 @@ impl Resources {
         for kind in kinds {
             let singular = kind.kind.to_lowercase();
             let plural = plural(&singular);
-            if list.iter().any(|known| known.group == kind.group && known.plural == plural) {
+            if resources.list.iter().any(|known| known.group == kind.group && known.plural == plural) {
                 continue;
             }
             let short = SHORT.iter().find(|(name, _)| *name == plural).map_or(&[][..], |(_, short)| short);
-            list.push(Resource {
+            resources.add(Resource {
                 group: kind.group.to_owned(),
                 short: short.iter().map(|&name| name.to_owned()).collect(),
                 kind: kind.kind.to_owned(),
@@ -155,7 +164,14 @@ impl Resources {
                 plural,
             });
         }
-        Self { list }
+        resources
+    }
+
+    fn add(&mut self, resource: Resource) {
+        let (group, stored_as) = resource.place();
+        let groups = self.by_place.entry(stored_as.into()).or_default();
+        groups.entry(group.into()).or_insert(self.list.len());
+        self.list.push(resource);
     }
 
     /// Adds what a CustomResourceDefinition defines; nothing for an object that is none.
@@ -181,7 +197,7 @@ impl Resources {
             kind,
         };
         if !resource.group.is_empty() && !resource.plural.is_empty() {
-            self.list.push(resource);
+            self.add(resource);
         }
     }
 
@@ -190,11 +206,15 @@ impl Resources {
         if self.of(object).is_some() {
             return;
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.list.push(Resource {
-            group: text(object.group),
-            plural: text(object.resource),
-            singular: text(object.resource),
+        // Nobody can ask for another by its name.
+        let (Ok(group), Ok(resource)) = (std::str::from_utf8(object.group), std::str::from_utf8(object.resource))
+        else {
+            return;
+        };
+        self.add(Resource {
+            group: group.to_owned(),
+            plural: resource.to_owned(),
+            singular: resource.to_owned(),
             short: Vec::new(),
             kind: String::new(),
             namespaced: !object.namespace.is_empty(),
@@ -212,19 +232,17 @@ impl Resources {
     /// The type of an object, by its key.
     #[must_use]
     pub fn of(&self, object: &Object<'_>) -> Option<&Resource> {
-        self.list.iter().find(|resource| resource.stores(object))
+        self.list.get(*self.by_place.get(object.resource)?.get(object.group)?)
     }
 
     /// The types that a word means: several for `all` and, of custom ones, where several groups have the name; none for an unknown word.
     #[must_use]
     pub fn called(&self, word: &str) -> Vec<&Resource> {
         if word.eq_ignore_ascii_case("all") {
-            let mut found: Vec<&Resource> = Vec::new();
-            for resource in self.list.iter().filter(|resource| resource.in_all) {
-                if !found.iter().any(|known| !known.custom && !resource.custom && known.plural == resource.plural) {
-                    found.push(resource);
-                }
-            }
+            let mut builtin = HashSet::new();
+            let named = self.list.iter().filter(|resource| resource.in_all);
+            let mut found: Vec<&Resource> =
+                named.filter(|resource| resource.custom || builtin.insert(&resource.plural)).collect();
             // In the order of kubectl; custom ones come last.
             let place = |resource: &&Resource| {
                 let place = ALL.iter().position(|name| *name == resource.plural);

@@ -76,12 +76,22 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
             }
             Err(_) => none(Form::Json),
         },
-        Envelope::Cbor(_) => none(Form::Cbor),
+        Envelope::Cbor(_) | Envelope::Encrypted(_) | Envelope::Other(_) => none(form(value)),
+    }
+}
+
+/// In which form a value is stored.
+#[must_use]
+pub fn form(value: &[u8]) -> Form {
+    match envelope(value) {
+        Envelope::Protobuf(_) => Form::Protobuf,
+        Envelope::Json(_) => Form::Json,
+        Envelope::Cbor(_) => Form::Cbor,
         Envelope::Encrypted(rest) => {
             let by = provider(rest).map_or("an unknown provider", |(name, _)| name);
-            none(Form::Encrypted(by.to_owned()))
+            Form::Encrypted(by.to_owned())
         }
-        Envelope::Other(_) => none(Form::Other),
+        Envelope::Other(_) => Form::Other,
     }
 }
 

@@ -136,6 +136,7 @@ pub struct Builder<'a> {
     key: Option<Cow<'a, str>>,
     whole: Option<Node<'a>>,
     values: u32,
+    is_cut: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -145,10 +146,17 @@ impl<'a> Builder<'a> {
         self.whole.unwrap_or(Node::Null)
     }
 
+    /// Whether values beyond [`MAX_VALUES`] were left out.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn put(&mut self, key: Option<Cow<'a, str>>, value: Node<'a>) {
         // The decoder stops by itself; this bounds JSON, which it does not count.
         self.values = self.values.saturating_add(1);
-        if self.values > MAX_VALUES.saturating_mul(2) {
+        if self.values > MAX_VALUES {
+            self.is_cut = true;
             return;
         }
         match self.open.last_mut() {

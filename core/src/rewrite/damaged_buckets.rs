@@ -1,5 +1,6 @@
 //! The buckets of a damaged file: those that the live root page lists, and those of the older one where that is damaged.
 
+use crate::bolt::page_id::PageId;
 use std::collections::BTreeMap;
 
 use crate::bolt::bucket::{self, Place};
@@ -82,7 +83,11 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
 
     fn geometry(&self, meta: Meta) -> Geometry {
         let whole = self.source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
-        Geometry { page_size: meta.page_size, high_water: meta.high_water, present: whole.min(meta.high_water) }
+        Geometry {
+            page_size: meta.page_size,
+            high_water: meta.high_water,
+            present: PageId::new(whole).min(meta.high_water),
+        }
     }
 
     /// Trees of which no page was met yet.

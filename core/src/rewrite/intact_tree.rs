@@ -4,6 +4,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::set::PageSet;
 use crate::code::Code;
@@ -36,9 +37,9 @@ impl Interval {
 /// What is met on the way through a tree, in the order of keys.
 pub(super) enum Met<'a> {
     /// An intact leaf in its place.
-    Leaf(u64, Leaf<'a>),
+    Leaf(PageId, Leaf<'a>),
     /// An intact leaf whose keys belong elsewhere.
-    Displaced(u64),
+    Displaced(PageId),
     /// A place that cannot be read, and what is wrong there.
     Missing(Interval, Finding),
 }
@@ -54,7 +55,7 @@ pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
 
 impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
-        let (heads, tails) = (PageSet::new(geometry.present)?, PageSet::new(geometry.present)?);
+        let (heads, tails) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
         Ok(Self { reader: Reader::new(source, geometry), heads, tails })
     }
 
@@ -62,11 +63,17 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn walk(&mut self, root: u64, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
+    pub fn walk(&mut self, root: PageId, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
         self.page(root, Interval::all(), 0, take)
     }
 
-    fn page(&mut self, page: u64, bounds: Interval, depth: usize, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
+    fn page(
+        &mut self,
+        page: PageId,
+        bounds: Interval,
+        depth: usize,
+        take: &mut dyn FnMut(Met<'_>),
+    ) -> Result<(), Error> {
         let geometry = self.reader.geometry();
         let missing = |code, text: String| {
             let finding = Finding::new(code, text).page(page).offset(geometry.offset(page));
@@ -88,10 +95,9 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 return Ok(());
             }
         };
-        let last = page.saturating_add(u64::from(overflow));
         let fresh = !self.tails.contains(page) && self.heads.insert(page);
         // A page that was met within them stands in a value of this one: `is_overflow` says so at the end.
-        if !fresh || !(page.saturating_add(1)..=last).all(|page| self.tails.insert(page)) {
+        if !fresh || !page.with_overflow(overflow).skip(1).all(|page| self.tails.insert(page)) {
             take(missing(Code::PageShared, format!("page {page} is pointed to from several places")));
             return Ok(());
         }
@@ -117,7 +123,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             }
             Some(Kind::Branch) => {
                 let branch = Branch::parse(header, bytes, geometry.page_size);
-                let mut children: Vec<(u64, Vec<u8>)> = branch
+                let mut children: Vec<(PageId, Vec<u8>)> = branch
                     .children
                     .iter()
                     .map(|child| (child.page, bytes.get(child.key.clone()).unwrap_or_default().to_vec()))
@@ -149,12 +155,12 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     }
 
     /// Whether a page is an overflow page of one that was met.
-    pub fn is_overflow(&self, page: u64) -> bool {
+    pub fn is_overflow(&self, page: PageId) -> bool {
         self.tails.contains(page)
     }
 
     /// Whether a page was met, or is an overflow page of one.
-    pub fn was_met(&self, page: u64) -> bool {
+    pub fn was_met(&self, page: PageId) -> bool {
         self.heads.contains(page) || self.tails.contains(page)
     }
 
@@ -162,7 +168,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn leaf(&mut self, page: u64) -> Result<Option<Leaf<'_>>, Error> {
+    pub fn leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
         Ok(self.reader.unit(page)?.ok().map(|(header, bytes)| Leaf::new(header, bytes)))
     }
 }

@@ -3,6 +3,7 @@
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
+use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::completeness;
@@ -22,13 +23,13 @@ pub(super) type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<Record>, bo
 /// Where a run of entries of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spot {
-    Page(u64),
+    Page(PageId),
     /// In the value of the bucket's own element.
     Inline,
 }
 
 impl Spot {
-    fn page(self) -> Option<u64> {
+    fn page(self) -> Option<PageId> {
         match self {
             Self::Page(page) => Some(page),
             Self::Inline => None,
@@ -168,7 +169,7 @@ impl KeyLeaves {
                 let inspected = key.map(|key| (key, inspect(key, element.value)));
                 match inspected {
                     Some((key, Ok(record))) => {
-                        if !take(key, element.value, record.map(|(record, _)| record), run.older) {
+                        if !take(key, element.value, record.map(|entry| entry.record), run.older) {
                             return Ok(malformed);
                         }
                     }

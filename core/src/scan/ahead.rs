@@ -4,6 +4,7 @@
 //! branch pages alone are read first; they name the leaves. Those are read in strips from front to back, each leaf is digested, and the walk then finds the digest
 //! instead of the page. What a strip leaves out (anything odd, a read that failed, a bound reached) the walk reads itself: a strip can save work, not change an answer.
 
+use crate::bolt::page_id::PageId;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::bolt::page::Kind;
@@ -34,7 +35,7 @@ const GAP: u64 = 64 << 10;
 /// Page ids of the leaves below some pages, rising, and cut into strips.
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
-    pages: Vec<u64>,
+    pages: Vec<PageId>,
     ranks: Ranks,
     /// Above this revision none may be missing: a page in which one is goes to the walk.
     complete_above: i64,
@@ -50,7 +51,7 @@ impl Leaves {
     pub(crate) fn below<S: Source + ?Sized>(
         source: &S,
         geometry: Geometry,
-        roots: impl Iterator<Item = u64>,
+        roots: impl Iterator<Item = PageId>,
         complete_above: i64,
     ) -> Result<Self, Error> {
         let (mut pages, _) = Descent::new(source, geometry, roots)?.finish()?;
@@ -91,14 +92,15 @@ impl Leaves {
         let mut done = Strip::default();
         done.reserve(pages.len())?;
         let mut unreported = 0u64;
-        let mut expected = 0u64;
+        let mut expected = PageId::ZERO;
         for (index, page) in pages.iter().enumerate() {
             if *page >= expected {
                 let reach = reach(pages.get(index..).unwrap_or_default(), geometry);
-                reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
+                reader.expect(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
                 expected = reach;
             }
-            let next = self.pages.get(start.saturating_add(index).saturating_add(1)).copied().unwrap_or(u64::MAX);
+            let next =
+                self.pages.get(start.saturating_add(index).saturating_add(1)).copied().unwrap_or(PageId::new(u64::MAX));
             let taken = ends_before(&mut reader, *page, next)
                 && match reader.unit(*page) {
                     Ok(Ok((header, bytes))) => {
@@ -134,36 +136,34 @@ impl Leaves {
 
 /// Whether a page with its overflow ends before the next leaf. One that does not is odd, and the walk says whose pages are whose; read here, pages that reach into each other would
 /// cost more than the file.
-fn ends_before<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: u64, next: u64) -> bool {
+fn ends_before<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: PageId, next: PageId) -> bool {
     match reader.extent(page) {
-        Ok(Ok((_, overflow))) => page.saturating_add(u64::from(overflow)) < next,
+        Ok(Ok((_, overflow))) => page.plus(u64::from(overflow)) < next,
         _ => false,
     }
 }
 
 /// Whether leaves in the order of their keys make a reader jump about in the file.
-fn scattered(pages: &[u64], geometry: Geometry) -> bool {
+fn scattered(pages: &[PageId], geometry: Geometry) -> bool {
     let near = GAP.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
-    let jumps = pages
-        .iter()
-        .zip(pages.iter().skip(1))
-        .filter(|(page, next)| next.checked_sub(**page).is_none_or(|step| step > near));
+    let jumps =
+        pages.iter().zip(pages.iter().skip(1)).filter(|(page, next)| next < page || next.pages_since(**page) > near);
     jumps.count().saturating_mul(SCATTERED) > pages.len()
 }
 
 /// The page behind the last of `pages` that one read may take along with the first.
-pub(crate) fn reach(pages: &[u64], geometry: Geometry) -> u64 {
+pub(crate) fn reach(pages: &[PageId], geometry: Geometry) -> PageId {
     let per = |bytes: u64| bytes.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
     let (near, most) = (per(GAP), per(READ_AHEAD as u64));
-    let Some(first) = pages.first() else { return 0 };
+    let Some(first) = pages.first() else { return PageId::ZERO };
     let mut last = *first;
     for page in pages.iter().skip(1) {
-        if page.saturating_sub(last) > near.max(1) || page.saturating_sub(*first) >= most {
+        if page.pages_since(last) > near.max(1) || page.pages_since(*first) >= most {
             break;
         }
         last = *page;
     }
-    last.saturating_add(1)
+    last.next()
 }
 
 /// Which pages are leaves, and how many of them lie before one: 16 bytes for 64 pages.
@@ -175,8 +175,8 @@ struct Ranks {
 
 impl Ranks {
     /// Of page ids that rise and are below `present`.
-    fn new(pages: &[u64], present: u64) -> Result<Self, Error> {
-        let count = if pages.is_empty() { 0 } else { present.div_ceil(64) };
+    fn new(pages: &[PageId], present: PageId) -> Result<Self, Error> {
+        let count = if pages.is_empty() { 0 } else { present.get().div_ceil(64) };
         let mut words = Vec::new();
         let memory = Error::Memory { what: "two bits a page", bytes: count.saturating_mul(16) };
         words.try_reserve_exact(usize::try_from(count).map_err(|_| memory.clone())?).map_err(|_| memory)?;
@@ -184,8 +184,8 @@ impl Ranks {
         let mut before = 0u32;
         for word in 0..count {
             let mut bits = 0u64;
-            while let Some(page) = rest.next_if(|page| **page >> 6 == word) {
-                bits |= 1 << (page & 63);
+            while let Some((_, bit)) = rest.next_if(|page| page.get() >> 6 == word).and_then(|page| page.in_bitmap()) {
+                bits |= bit;
             }
             words.push((bits, before));
             before = before.saturating_add(bits.count_ones());
@@ -194,9 +194,9 @@ impl Ranks {
     }
 
     /// How many leaves lie before this one; none when it is not among them.
-    fn of(&self, page: u64) -> Option<usize> {
-        let (bits, before) = self.words.get(usize::try_from(page >> 6).ok()?)?;
-        let bit = 1u64 << (page & 63);
+    fn of(&self, page: PageId) -> Option<usize> {
+        let (word, bit) = page.in_bitmap()?;
+        let (bits, before) = self.words.get(word)?;
         let below = (bits & bit.wrapping_sub(1)).count_ones();
         (bits & bit != 0).then(|| before.saturating_add(below) as usize)
     }
@@ -217,7 +217,7 @@ impl Ahead {
     }
 
     /// Fills `into` with the digest of a page; false when there is none.
-    pub(crate) fn load(&self, page: u64, into: &mut LeafDigest) -> bool {
+    pub(crate) fn load(&self, page: PageId, into: &mut LeafDigest) -> bool {
         self.place(page).and_then(|(strip, at)| strip.load(at, into)).is_some()
     }
 
@@ -225,7 +225,7 @@ impl Ahead {
     ///
     /// Digests lie in the order of the file and are asked for in the order of keys, so nearly each is a miss of all caches. Side by side those of several pages cost little more than one;
     /// one after the other, between the work on them, they took a fifth of the time of a status.
-    pub(crate) fn warm(&self, pages: impl Iterator<Item = u64>) {
+    pub(crate) fn warm(&self, pages: impl Iterator<Item = PageId>) {
         let mut places = [None; WARMED];
         for (place, page) in places.iter_mut().zip(pages) {
             *place = self.place(page);
@@ -240,7 +240,7 @@ impl Ahead {
     }
 
     /// The strip that has a page, and its place there.
-    fn place(&self, page: u64) -> Option<(&Strip, usize)> {
+    fn place(&self, page: PageId) -> Option<(&Strip, usize)> {
         let rank = self.ranks.of(page)?;
         Some((self.strips.get(rank.checked_div(self.strip_len)?)?, rank.checked_rem(self.strip_len)?))
     }
@@ -252,30 +252,41 @@ mod tests {
     use crate::crc::Run;
     use crate::etcd::record::Record;
     use crate::etcd::revision::{Revision, RevisionKey};
+    use crate::key_tally::KeyTally;
+    use crate::needed_key::{NeededKey, Provider};
 
-    const GEOMETRY: Geometry = Geometry { page_size: 4096, high_water: 10_000, present: 10_000 };
+    const GEOMETRY: Geometry =
+        Geometry { page_size: 4096, high_water: PageId::new(10_000), present: PageId::new(10_000) };
 
     #[test]
     fn leaves_in_the_order_of_the_file_need_no_strips() {
-        let rising: Vec<u64> = (2..1000).map(|page| page * 3).collect();
-        let shuffled: Vec<u64> = (0..997).map(|i| 2 + i * 500 % 997).collect();
+        let rising: Vec<PageId> = (2..1000).map(|page| PageId::new(page * 3)).collect();
+        let shuffled: Vec<PageId> = (0..997).map(|i| PageId::new(2 + i * 500 % 997)).collect();
         assert!(!scattered(&rising, GEOMETRY));
         assert!(scattered(&shuffled, GEOMETRY));
     }
 
     #[test]
     fn a_read_takes_along_what_is_near() {
-        assert_eq!(reach(&[10, 11, 13, 29, 46], GEOMETRY), 30);
-        assert_eq!(reach(&[10], GEOMETRY), 11);
+        let behind = |pages: &[u64]| reach(&pages.iter().copied().map(PageId::new).collect::<Vec<_>>(), GEOMETRY).get();
+        assert_eq!(behind(&[10, 11, 13, 29, 46]), 30);
+        assert_eq!(behind(&[10]), 11);
         let many: Vec<u64> = (100..300).collect();
-        assert_eq!(reach(&many, GEOMETRY), 100 + 64);
+        assert_eq!(behind(&many), 100 + 64);
     }
 
     #[test]
     fn a_digest_comes_back_as_it_was_kept() {
         let key = |main, tombstone| RevisionKey { revision: Revision { main, sub: 3 }, tombstone };
         let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
-        let digest = |main| LeafDigest {
+        let needs = |main| {
+            let mut needs = KeyTally::default();
+            if main % 3 == 0 {
+                needs.add(&NeededKey { provider: Provider::AesGcm, name: format!("key{main}") }, 1);
+            }
+            needs
+        };
+        let digest = |main: i64| LeafDigest {
             run: Run { crc: main as u32, len: 77 },
             pages: 2,
             entries: 1,
@@ -286,22 +297,23 @@ mod tests {
             leased: vec![(0, main)],
             complete_from: 0,
             migrated: 0,
+            encrypted: needs(main),
         };
         let mut strips = [Strip::default(), Strip::default()];
         for main in 0..64 {
             strips[0].keep((main != 7).then(|| digest(main)).as_ref());
         }
         strips[1].keep(Some(&digest(64)));
-        let pages: Vec<u64> = (0..65).map(|i| 100 + i * 3).collect();
-        let leaves = Leaves { ranks: Ranks::new(&pages, 1000).unwrap(), pages, ..Leaves::default() };
+        let pages: Vec<PageId> = (0..65).map(|i| PageId::new(100 + i * 3)).collect();
+        let leaves = Leaves { ranks: Ranks::new(&pages, PageId::new(1000)).unwrap(), pages, ..Leaves::default() };
         let ahead = Ahead::new(leaves, strips.into());
         let mut loaded = LeafDigest::default();
         for main in (0..65).filter(|main| *main != 7) {
-            assert!(ahead.load(100 + main as u64 * 3, &mut loaded));
+            assert!(ahead.load(PageId::new(100 + main as u64 * 3), &mut loaded));
             assert_eq!(format!("{loaded:?}"), format!("{:?}", digest(main)));
         }
         for page in [0, 99, 101, 121, 295, 1000, u64::MAX] {
-            assert!(!ahead.load(page, &mut loaded), "{page}");
+            assert!(!ahead.load(PageId::new(page), &mut loaded), "{page}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A level is known whole before its first page is read, so whoever feeds the source from afar can have several pages on their way at once.
 
 use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::set::PageSet;
 use crate::error::Error;
@@ -15,21 +16,21 @@ pub(crate) struct Descent<'s, S: Source + ?Sized> {
     /// Pages that were read, with the overflow pages that are their own: none is read twice, so all that is read is bounded by the file.
     seen: PageSet,
     /// Pages of this level, in the order of their keys, of which so many were read.
-    level: Vec<u64>,
+    level: Vec<PageId>,
     read: usize,
     /// The level below, as far as it is known.
-    below: Vec<u64>,
+    below: Vec<PageId>,
     depth: usize,
-    leaves: Vec<u64>,
+    leaves: Vec<PageId>,
     lost: bool,
 }
 
 impl<'s, S: Source + ?Sized> Descent<'s, S> {
     /// Of which nothing was read yet.
-    pub(crate) fn new(source: &'s S, geometry: Geometry, roots: impl Iterator<Item = u64>) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'s S, geometry: Geometry, roots: impl Iterator<Item = PageId>) -> Result<Self, Error> {
         Ok(Self {
             reader: Reader::new(source, geometry),
-            seen: PageSet::new(geometry.present)?,
+            seen: PageSet::new(geometry.present.get())?,
             level: roots.collect(),
             read: 0,
             below: Vec::new(),
@@ -40,7 +41,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     }
 
     /// The pages that come next, in the order in which they are read; none at the end.
-    pub(crate) fn ahead(&self) -> &[u64] {
+    pub(crate) fn ahead(&self) -> &[PageId] {
         self.level.get(self.read..).unwrap_or_default()
     }
 
@@ -78,26 +79,26 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub(crate) fn finish(mut self) -> Result<(Vec<u64>, bool), Error> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<PageId>, bool), Error> {
         while !self.ahead().is_empty() {
             self.step()?;
         }
         Ok((self.leaves, self.lost))
     }
 
-    fn kind(&mut self, page: u64) -> Result<Option<Kind>, Error> {
+    fn kind(&mut self, page: PageId) -> Result<Option<Kind>, Error> {
         Ok(self.reader.first(page)?.ok().and_then(|(header, _)| header.kind()))
     }
 
     /// Puts the children of a branch page on the level below, unless pages of it were read before.
-    fn take_children(&mut self, page: u64) -> Result<(), Error> {
+    fn take_children(&mut self, page: PageId) -> Result<(), Error> {
         let page_size = self.reader.geometry().page_size;
         let Ok((_, overflow)) = self.reader.extent(page)? else {
             self.lost = true;
             return Ok(());
         };
-        let behind = page.saturating_add(1)..=page.saturating_add(u64::from(overflow));
-        if !behind.into_iter().all(|page| self.seen.insert(page)) {
+        let mut behind = page.with_overflow(overflow).skip(1);
+        if !behind.all(|page| self.seen.insert(page)) {
             self.lost = true;
             return Ok(());
         }

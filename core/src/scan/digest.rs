@@ -11,6 +11,8 @@ use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::Record;
 use crate::etcd::revision::RevisionKey;
+use crate::key_tally::KeyTally;
+use crate::needed_key::{Encrypted, NeededKey};
 
 /// A leaf page of bucket `key` in short.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,8 @@ pub struct LeafDigest {
     pub complete_from: i64,
     /// Puts of version 1 that name an earlier creation, which only `etcdctl migrate` writes.
     pub migrated: u32,
+    /// Puts whose values an API server encrypted, by the key that they need.
+    pub encrypted: KeyTally,
 }
 
 impl LeafDigest {
@@ -43,6 +47,7 @@ impl LeafDigest {
     pub fn fill(&mut self, header: Header, bytes: &[u8], page_size: Option<u32>) -> bool {
         self.records.clear();
         self.leased.clear();
+        self.encrypted.clear();
         if let Some(steps) = &mut self.steps {
             steps.clear();
         }
@@ -72,7 +77,10 @@ impl LeafDigest {
             entries = entries.saturating_add(1);
             tombstones = tombstones.saturating_add(u32::from(key.tombstone));
             match inspect(key, element.value) {
-                Ok(Some((record, lease))) => {
+                Ok(Some(Inspected { record, lease, needs })) => {
+                    if let Some(needs) = needs {
+                        self.encrypted.add(&needs, 1);
+                    }
                     if lease != 0 {
                         self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
                     }
@@ -120,6 +128,7 @@ impl LeafDigest {
             .saturating_add(size_of_val(self.records.as_slice()))
             .saturating_add(size_of_val(self.leased.as_slice()))
             .saturating_add(self.steps.as_ref().map_or(0, Vec::len))
+            .saturating_add(self.encrypted.size())
     }
 }
 
@@ -146,11 +155,21 @@ fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// The record and the lease of an entry of bucket `key`; none for the empty value that a revision bump writes.
+/// What is to be known of an entry of bucket `key`.
+pub struct Inspected {
+    /// Its record.
+    pub record: Record,
+    /// Its lease; 0 for none.
+    pub lease: i64,
+    /// The key that its value needs, when an API server encrypted it.
+    pub needs: Option<NeededKey>,
+}
+
+/// What is to be known of an entry of bucket `key`; none for the empty value that a revision bump writes.
 ///
 /// # Errors
 /// What is wrong with the entry by itself, as a code and a sentence.
-pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<(Record, i64)>, (Code, String)> {
+pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Code, String)> {
     let Some(message) = KeyValue::parse(value) else {
         return Err((Code::KeyvalueMalformed, format!("the {} bytes under it are no KeyValue", value.len())));
     };
@@ -165,7 +184,7 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<(Record, i64)>, 
             let text = "the tombstone carries more than its key";
             return Err((Code::TombstoneBody, text.into()));
         }
-        return Ok(Some((Record::new(&message, true), 0)));
+        return Ok(Some(Inspected { record: Record::new(&message, true), lease: 0, needs: None }));
     }
     if message.mod_revision != key.revision.main {
         let text = format!("the value names the mod revision {}", message.mod_revision);
@@ -181,5 +200,6 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<(Record, i64)>, 
             format!("create revision {create}, mod revision {modified} and version {version} contradict each other");
         return Err((Code::KeyvalueHistory, text));
     }
-    Ok(Some((Record::new(&message, false), message.lease)))
+    let needs = Encrypted::of(message.value).map(|encrypted| encrypted.needed_key());
+    Ok(Some(Inspected { record: Record::new(&message, false), lease: message.lease, needs }))
 }

@@ -4,6 +4,7 @@ use crate::crc::Run;
 use crate::error::Error;
 use crate::etcd::record::Record;
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::key_tally::KeyTally;
 use crate::scan::digest::LeafDigest;
 
 /// A digest without its lists: 48 bytes a leaf.
@@ -43,6 +44,8 @@ pub struct Strip {
     records: Vec<Record>,
     leased: Vec<(u32, i64)>,
     steps: Option<Steps>,
+    /// What encrypted values need, with the place of the leaf; none for a leaf without any.
+    encrypted: Vec<(u32, KeyTally)>,
 }
 
 impl Strip {
@@ -70,7 +73,12 @@ impl Strip {
     pub(crate) fn size_of(digest: &LeafDigest) -> usize {
         let lists = size_of_val(digest.records.as_slice()).saturating_add(size_of_val(digest.leased.as_slice()));
         let steps = digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<(u32, i64, u32)>()));
-        size_of::<Brief>().saturating_add(lists).saturating_add(steps)
+        let encrypted = if digest.encrypted.is_empty() {
+            0
+        } else {
+            digest.encrypted.size().saturating_add(size_of::<(u32, KeyTally)>())
+        };
+        size_of::<Brief>().saturating_add(lists).saturating_add(steps).saturating_add(encrypted)
     }
 
     /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
@@ -78,6 +86,7 @@ impl Strip {
         let steps = digest.steps.as_ref().map_or(0, Vec::len);
         self.records.try_reserve(digest.records.len()).is_ok()
             && self.leased.try_reserve(digest.leased.len()).is_ok()
+            && self.encrypted.try_reserve(1).is_ok()
             && self.steps.as_mut().is_none_or(|kept| kept.bytes.try_reserve(steps).is_ok())
     }
 
@@ -86,6 +95,7 @@ impl Strip {
         self.briefs.shrink_to_fit();
         self.records.shrink_to_fit();
         self.leased.shrink_to_fit();
+        self.encrypted.shrink_to_fit();
         if let Some(steps) = &mut self.steps {
             steps.bytes.shrink_to_fit();
             steps.ends.shrink_to_fit();
@@ -102,6 +112,9 @@ impl Strip {
             self.keep_steps(None);
             return false;
         };
+        if !digest.encrypted.is_empty() {
+            self.encrypted.push((u32::try_from(self.briefs.len()).unwrap_or(u32::MAX), digest.encrypted.clone()));
+        }
         self.briefs.push(brief);
         self.records.extend_from_slice(&digest.records);
         self.leased.extend_from_slice(&digest.leased);
@@ -166,6 +179,13 @@ impl Strip {
         into.records.extend_from_slice(self.records.get(records as usize..brief.records_end as usize)?);
         into.leased.clear();
         into.leased.extend_from_slice(self.leased.get(leased as usize..brief.leased_end as usize)?);
+        into.encrypted.clear();
+        let place = u32::try_from(at).unwrap_or(u32::MAX);
+        if let Ok(found) = self.encrypted.binary_search_by_key(&place, |(of, _)| *of)
+            && let Some((_, encrypted)) = self.encrypted.get(found)
+        {
+            into.encrypted.append(encrypted);
+        }
         // Without a list, a leaf in which anything might be missing was not kept.
         let history = self.steps.as_ref().and_then(|steps| steps.histories.get(at));
         (into.complete_from, into.migrated) = history.copied().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use crate::bolt::meta::{Meta, Metas};
 use crate::bolt::page::Header;
+use crate::bolt::page_id::PageId;
 use crate::limits::{HEAD_LEN, MAX_TAIL, MAX_WITHOUT_META, MAX_WITHOUT_PAGE};
 use crate::scan::sniff::{FileKind, sniff};
 use crate::trailer::TRAILER;
@@ -93,7 +94,7 @@ impl PageWatch {
     }
 
     fn starts_page(&self, page: &[u8]) -> bool {
-        let number = self.at.checked_div(self.page_size as u64);
+        let number = self.at.checked_div(self.page_size as u64).map(PageId::new);
         Header::parse(page).is_some_and(|header| Some(header.id) == number && header.kind().is_some())
     }
 }
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn a_long_stretch_without_pages_is_noticed() {
         let extent = Extent {
-            live: Extent::of(head()).live.map(|live| Meta { high_water: 1 << 28, ..live }),
+            live: Extent::of(head()).live.map(|live| Meta { high_water: PageId::new(1 << 28), ..live }),
             ..Extent::of(head())
         };
         let mut watch = PageWatch::new(&extent);

@@ -1,5 +1,6 @@
 //! From the parts of a scan to its report.
 
+use crate::bolt::page_id::PageId;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
@@ -52,7 +53,14 @@ impl Conclusion {
         // Damage that leaves not even a bucket leaves nothing to count.
         let readable = status.complete || !status.buckets.is_empty();
         let lost = (!lost.is_empty()).then_some(lost);
-        Report { verdict: findings.verdict(), findings, trailer, status: readable.then_some(status), lost }
+        Report {
+            verdict: findings.verdict(),
+            findings,
+            trailer,
+            status: readable.then_some(status),
+            lost,
+            decrypted: None,
+        }
     }
 }
 
@@ -195,11 +203,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 
     /// Compares what is free with what is used, and counts the free pages.
     fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
-        let own = self.geometry.high_water.saturating_sub(2);
+        let own = self.geometry.high_water.pages_since(PageId::FIRST);
         if !self.synced_freelist {
             return own.saturating_sub(used.count());
         }
-        for page in 2..self.geometry.present {
+        for page in PageId::FIRST.up_to(self.geometry.present) {
             let (used, free) = (used.contains(page), self.free.contains(page));
             if used == free {
                 let (code, text) = if used {
@@ -242,10 +250,11 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             members: self.facts.members,
             leases: self.context.leases.len() as u64,
             page_size: self.geometry.page_size,
-            pages: self.geometry.high_water,
+            pages: self.geometry.high_water.get(),
             free_pages,
             file_size: self.source.len(),
             buckets: listed.collect(),
+            encrypted: key.encrypted.clone(),
             complete: true,
         }
     }
@@ -256,12 +265,14 @@ fn is_consequence_of_lost_pages(code: Code) -> bool {
     matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
 }
 
-fn join(before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
     let joint = after.ends.map_or(0, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });
+    before.encrypted.append(&after.encrypted);
     Tally {
+        encrypted: before.encrypted,
         complete_from: before.complete_from.max(after.complete_from).max(joint),
         migrated: before.migrated.saturating_add(after.migrated),
         has_compacted: before.has_compacted || after.has_compacted,

@@ -2,17 +2,19 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Fault, Header};
+use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::finding::{Finding, Findings};
+use crate::offset::Offset;
 use crate::scan::digest::LeafDigest;
 
 /// A leaf page where it hangs in the tree.
 #[derive(Debug, Clone, Copy)]
 pub struct LeafPage<'a> {
     /// Its page id; of an inline bucket, the page that the bucket lies in.
-    pub page: u64,
+    pub page: PageId,
     /// Offset in the file of its first byte.
-    pub offset: u64,
+    pub offset: Offset,
     /// Its header.
     pub header: Header,
     /// Its bytes, overflow pages included.
@@ -31,14 +33,14 @@ impl<'a> LeafPage<'a> {
     /// A finding at an offset of this page.
     #[must_use]
     pub fn finding(&self, code: Code, at: usize, message: impl Into<String>) -> Finding {
-        Finding::new(code, message).page(self.page).offset(self.offset.saturating_add(at as u64))
+        Finding::new(code, message).page(self.page).offset(self.offset.plus(at as u64))
     }
 }
 
 /// What is made of the leaves of a tree.
 pub trait Fold {
     /// Takes in the page at this number and offset by its digest; false when the page itself is wanted.
-    fn recall(&mut self, _digest: &mut LeafDigest, _at: (u64, u64)) -> bool {
+    fn recall(&mut self, _digest: &mut LeafDigest, _at: (PageId, Offset)) -> bool {
         false
     }
 

@@ -1,5 +1,7 @@
 //! What is made of the leaves of bucket `key`.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::HashSet;
 
 use crate::bolt::leaf::BUCKET;
@@ -11,7 +13,8 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{Marks, Record, Records};
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Findings;
-use crate::scan::digest::{LeafDigest, inspect};
+use crate::key_tally::KeyTally;
+use crate::scan::digest::{Inspected, LeafDigest, inspect};
 use crate::scan::fold::{Fold, LeafPage};
 use crate::scan::small::run_of;
 
@@ -40,7 +43,7 @@ pub struct Tally {
     /// First and last revision key that could be decoded.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// Page and offset of the first leaf.
-    pub first_at: Option<(u64, u64)>,
+    pub first_at: Option<(PageId, Offset)>,
     /// A record a revision, in order.
     pub records: Records,
     /// No revision is missing between the first and the last if history is complete only above this revision.
@@ -49,6 +52,8 @@ pub struct Tally {
     pub migrated: u64,
     /// Whether there is an entry of the revision of the last compaction.
     pub has_compacted: bool,
+    /// Puts whose values an API server encrypted, by the key that they need.
+    pub encrypted: KeyTally,
 }
 
 impl Tally {
@@ -107,12 +112,13 @@ impl<'a> KeyFold<'a> {
         }
         tally.complete_from = tally.complete_from.max(digest.complete_from);
         tally.migrated = tally.migrated.saturating_add(u64::from(digest.migrated));
+        tally.encrypted.append(&digest.encrypted);
         tally.records.extend(&digest.records);
     }
 }
 
 impl Fold for KeyFold<'_> {
-    fn recall(&mut self, digest: &mut LeafDigest, at: (u64, u64)) -> bool {
+    fn recall(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let marks = self.context.marks;
         let era = marks.era(first.revision.main);
@@ -168,7 +174,10 @@ impl Fold for KeyFold<'_> {
                 findings.push(leaf.finding(Code::KeyvalueMalformed, element.at, emptied(phantom)));
             }
             match inspect(key, element.value) {
-                Ok(Some((record, lease))) => {
+                Ok(Some(Inspected { record, lease, needs })) => {
+                    if let Some(needs) = needs {
+                        self.tally.encrypted.add(&needs, 1);
+                    }
                     let migrated = u64::from(record.is_migrated(key.revision.main));
                     self.tally.migrated = self.tally.migrated.saturating_add(migrated);
                     self.keep(key, record, lease);

@@ -3,6 +3,7 @@
 //! The history of a key follows the order of the entries, which is that of revisions in every file that etcd wrote. Where damage has broken it, the newest revision of a
 //! key says whether it lives, as it does in every answer about keys.
 
+use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
@@ -32,7 +33,7 @@ pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -
 /// The newest entry of a key.
 struct Newest {
     /// Its revision; of two with the same one, which only damage leaves, the one further behind in the file counts.
-    at: (Revision, u64, usize),
+    at: (Revision, PageId, usize),
     tombstone: bool,
 }
 

@@ -3,6 +3,8 @@
 //! The records of the first walk say which keys, but 24 bytes have no room for where; of gaps it knows only that there are some. So the leaves are read once
 //! more, and the same rules are applied with page, offset and key at hand.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
@@ -120,21 +122,21 @@ impl LocateFold<'_> {
 }
 
 impl Fold for LocateFold<'_> {
-    fn recall(&mut self, digest: &mut LeafDigest, (page, offset): (u64, u64)) -> bool {
+    fn recall(&mut self, digest: &mut LeafDigest, (page, offset): (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let dull = digest.complete_from <= self.marks.complete_above() && digest.migrated == 0;
         if !dull || digest.records.iter().any(|record| self.suspects.contains_key(&record.key())) {
             return false;
         }
         let table = u64::from(digest.entries).saturating_mul(ELEMENT as u64).saturating_add(HEADER as u64);
-        let here = Finding::new(Code::RevisionsMissing, "").page(page).offset(offset.saturating_add(table));
+        let here = Finding::new(Code::RevisionsMissing, "").page(page).offset(offset.plus(table));
         self.lost.see_leaf(first, last, &here)
     }
 
     fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
-            let record = inspect(key, element.value).ok().flatten().map(|(record, _)| record);
+            let record = inspect(key, element.value).ok().flatten().map(|entry| entry.record);
             self.lost.see(key, record.as_ref(), &leaf.finding(Code::RevisionsMissing, element.at, ""));
             let Some(message) = KeyValue::parse(element.value) else { continue };
             if message.key.is_empty() || !self.suspects.contains_key(&KeyHash::of(message.key)) {

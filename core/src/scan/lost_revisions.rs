@@ -1,5 +1,6 @@
 //! Which revisions are missing, and between which pages: a part of the second walk, which is taken only when the first one counted a gap.
 
+use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::etcd::gap::Gap;
 use crate::etcd::record::{Marks, Record};
@@ -13,7 +14,7 @@ use crate::scan::unreachable::Unreachable;
 #[derive(Debug)]
 pub(crate) struct LostRevisions {
     marks: Marks,
-    last: Option<(Revision, u64)>,
+    last: Option<(Revision, PageId)>,
     /// Whether all entries so far may be what `etcdctl migrate` wrote.
     migrated: bool,
     lost: Gaps,
@@ -107,7 +108,7 @@ impl LostRevisions {
             }
         }
         if before.is_none_or(|before| before < revision) {
-            self.last = Some((revision, here.page.unwrap_or(0)));
+            self.last = Some((revision, here.page.unwrap_or(PageId::ZERO)));
         }
     }
 
@@ -119,13 +120,13 @@ impl LostRevisions {
         }
         self.see(first, None, here);
         if self.last.is_none_or(|(before, _)| before < last.revision) {
-            self.last = Some((last.revision, here.page.unwrap_or(0)));
+            self.last = Some((last.revision, here.page.unwrap_or(PageId::ZERO)));
         }
         true
     }
 
     fn gap_text(&self, gap: &Gap, here: Revision, place: &Finding) -> String {
-        let page = place.page.unwrap_or(0);
+        let page = place.page.unwrap_or(PageId::ZERO);
         let number = match gap.count() {
             0 | 1 => String::new(),
             count => format!(" ({count} revisions)"),
@@ -205,7 +206,11 @@ mod tests {
             let message =
                 KeyValue { key: b"k", create_revision: *create_revision, version: *version, ..KeyValue::default() };
             let key = RevisionKey { revision: Revision { main: *main, sub: *sub }, tombstone: false };
-            lost.see(key, Some(&Record::new(&message, false)), &Finding::new(Code::KeyvalueHistory, "").page(7));
+            lost.see(
+                key,
+                Some(&Record::new(&message, false)),
+                &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)),
+            );
         }
         let findings = lost.finish(&Unreachable::default(), &mut LostHistory::default());
         findings.list().iter().map(|finding| (finding.code, finding.message.clone())).collect()
@@ -248,7 +253,7 @@ mod tests {
         let mut lost = LostRevisions::new(NEW);
         let record = Record::new(&KeyValue { key: b"k", create_revision: 9, version: 1, ..KeyValue::default() }, false);
         let key = RevisionKey { revision: Revision { main: 9, sub: 0 }, tombstone: false };
-        lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(7));
+        lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
         let lacks = |main, sub| lost.lacks(Revision { main, sub });
         assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));
         let mut history = LostHistory::default();

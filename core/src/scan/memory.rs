@@ -1,5 +1,6 @@
 //! What a sweep remembers of the pages that went by.
 
+use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
 
 use crate::bolt::page::Header;
@@ -34,7 +35,7 @@ impl Default for SweepRoom {
 #[derive(Debug, Default)]
 pub struct Memory {
     room: SweepRoom,
-    raw: HashMap<u64, Box<[u8]>>,
+    raw: HashMap<PageId, Box<[u8]>>,
     raw_bytes: usize,
     strips: Vec<Digests>,
     /// Position among all digests plus one, by page id; 0 where there is none.
@@ -55,21 +56,18 @@ struct Digests {
 struct Forgotten(Vec<u64>);
 
 impl Forgotten {
-    fn add(&mut self, page: u64) {
-        let Ok(word) = usize::try_from(page >> 6) else { return };
+    fn add(&mut self, page: PageId) {
+        let Some((word, bit)) = page.in_bitmap() else { return };
         if self.0.len() <= word {
             self.0.resize(word.saturating_add(1), 0);
         }
         if let Some(bits) = self.0.get_mut(word) {
-            *bits |= 1 << (page & 63);
+            *bits |= bit;
         }
     }
 
-    fn contains(&self, page: u64) -> bool {
-        usize::try_from(page >> 6)
-            .ok()
-            .and_then(|word| self.0.get(word))
-            .is_some_and(|bits| bits & (1 << (page & 63)) != 0)
+    fn contains(&self, page: PageId) -> bool {
+        page.in_bitmap().is_some_and(|(word, bit)| self.0.get(word).is_some_and(|bits| bits & bit != 0))
     }
 }
 
@@ -86,7 +84,7 @@ impl Memory {
     }
 
     /// Remembers the used bytes of a page without oddity, unless there is no room.
-    pub fn keep_raw(&mut self, page: u64, used: &[u8]) {
+    pub fn keep_raw(&mut self, page: PageId, used: &[u8]) {
         let total = self.raw_bytes.saturating_add(used.len()).saturating_add(ENTRY);
         if total > self.room.raw {
             self.forgotten.add(page);
@@ -97,9 +95,9 @@ impl Memory {
     }
 
     /// Remembers a digest, unless there is no room.
-    pub fn keep_digest(&mut self, page: u64, digest: &LeafDigest) {
+    pub fn keep_digest(&mut self, page: PageId, digest: &LeafDigest) {
         let total = self.digest_bytes.saturating_add(Strip::size_of(digest));
-        let Ok(slot) = usize::try_from(page) else { return };
+        let Some(slot) = page.as_index() else { return };
         if total > self.room.digests {
             self.forgotten.add(page);
             return;
@@ -137,25 +135,25 @@ impl Memory {
     }
 
     /// Keeps a page in mind as one for which there was no room.
-    pub fn forget(&mut self, page: u64) {
+    pub fn forget(&mut self, page: PageId) {
         self.forgotten.add(page);
     }
 
     /// Whether a page went by that could have been remembered, had there been room.
     #[must_use]
-    pub fn has_forgotten(&self, page: u64) -> bool {
+    pub fn has_forgotten(&self, page: PageId) -> bool {
         self.forgotten.contains(page)
     }
 
     /// Whether there is a digest of a page.
     #[must_use]
-    pub fn has_digest(&self, page: u64) -> bool {
-        usize::try_from(page).ok().and_then(|page| self.index.get(page)).is_some_and(|position| *position != 0)
+    pub fn has_digest(&self, page: PageId) -> bool {
+        page.as_index().and_then(|page| self.index.get(page)).is_some_and(|position| *position != 0)
     }
 
     /// Fills `into` with the digest of a page and lets go of it: its memory is free when the walk is past it. False when there is none.
-    pub fn take_digest(&mut self, page: u64, into: &mut LeafDigest) -> bool {
-        let entry = usize::try_from(page).ok().and_then(|page| self.index.get_mut(page));
+    pub fn take_digest(&mut self, page: PageId, into: &mut LeafDigest) -> bool {
+        let entry = page.as_index().and_then(|page| self.index.get_mut(page));
         let Some(position) = entry.and_then(|entry| usize::try_from(std::mem::take(entry)).ok()?.checked_sub(1)) else {
             return false;
         };
@@ -171,7 +169,7 @@ impl Memory {
 
     /// Header and used bytes of a page, if remembered.
     #[must_use]
-    pub fn raw(&self, page: u64) -> Option<(Header, &[u8])> {
+    pub fn raw(&self, page: PageId) -> Option<(Header, &[u8])> {
         let bytes = self.raw.get(&page)?;
         Some((Header::parse(bytes)?, bytes))
     }
@@ -186,7 +184,7 @@ impl Memory {
             kept.raw.insert(page, bytes);
         }
         let mut digest = LeafDigest::default();
-        for page in 0..self.index.len() as u64 {
+        for page in PageId::ZERO.up_to(PageId::new(self.index.len() as u64)) {
             if self.has_digest(page) && self.take_digest(page, &mut digest) && live.contains(page) {
                 kept.keep_digest(page, &digest);
             }

@@ -1,5 +1,7 @@
 //! A scan over random access: what is read at once, and the parts that threads may take.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +57,7 @@ pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) geometry: Geometry,
     pub(crate) meta: MetaChoice,
     /// The meta page by which the file is read, and its transaction.
-    pub(crate) meta_page: u64,
+    pub(crate) meta_page: PageId,
     pub(crate) txid: u64,
     pub(crate) logical: u64,
     /// Bytes of the database by its newest meta page, whichever it is read by.
@@ -134,25 +136,28 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         judge_metas(&metas, &head, &mut findings);
         if live.txid == 0 || live.txid >= IMPOSSIBLE {
             let text = format!("meta {live_id} is of transaction {}", live.txid);
-            let at = u64::from(live.page_size).saturating_mul(live_id).saturating_add(META_TXID);
+            let at = live_id.offset(live.page_size).plus(META_TXID);
             findings.push(Finding::new(Code::TransactionImpossible, text).page(live_id).offset(at));
         }
         let page_size = u64::from(live.page_size);
         let in_file = source.len().checked_div(page_size).unwrap_or(0);
-        let geometry =
-            Geometry { page_size: live.page_size, high_water: live.high_water, present: in_file.min(live.high_water) };
-        let used = PageSet::new(geometry.present)?;
-        let free = PageSet::new(geometry.present)?;
+        let geometry = Geometry {
+            page_size: live.page_size,
+            high_water: live.high_water,
+            present: PageId::new(in_file).min(live.high_water),
+        };
+        let used = PageSet::new(geometry.present.get())?;
+        let free = PageSet::new(geometry.present.get())?;
         let mut walk = Walk::new(source, geometry, &used, memory, watch);
         if live.freelist != NO_FREELIST {
             freelist::read(walk.reader(), live.freelist, &used, &free, &mut findings)?;
         }
         let mut losses = Losses::default();
         losses.of_no_entries(&findings);
-        let root_at = geometry.offset(live_id).saturating_add(32);
+        let root_at = geometry.offset(live_id).plus(32);
         let mut other = Findings::default();
         let mut root = RootFold { listed: Vec::new(), other: &mut other };
-        if live.root < 2 || live.root >= geometry.high_water {
+        if live.root < PageId::FIRST || live.root >= geometry.high_water {
             let text = format!("the root is page {}, the database has {} pages", live.root, geometry.high_water);
             walk.findings.push(Finding::new(Code::RootInvalid, text).page(live_id).offset(root_at));
             walk.incomplete = true;
@@ -376,13 +381,13 @@ fn key_groups<S: Source + ?Sized>(
 
 pub(crate) fn inline_page<'a>(entry: &Listed, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
     let (page, at) = entry.at;
-    LeafPage { page, offset: at.saturating_add(BUCKET_HEADER as u64), header, bytes, page_size: None }
+    LeafPage { page, offset: at.plus(BUCKET_HEADER as u64), header, bytes, page_size: None }
 }
 
 fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed, at: usize, message: &str) {
     let (page, offset) = entry.at;
     let text = format!("bucket {}: {message}", excerpt(&entry.name));
-    let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.saturating_add(at as u64));
+    let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.plus(at as u64));
     walk.findings.push(finding.key(&entry.name));
     walk.incomplete = true;
 }
@@ -393,26 +398,26 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
             "the meta page names a page size of {claimed}, but meta 1 lies where pages of {} end",
             metas.page_size
         );
-        findings.push(Finding::new(Code::PageSizeMismatch, text).page(0).offset(24));
+        findings.push(Finding::new(Code::PageSizeMismatch, text).page(PageId::ZERO).offset(Offset::new(24)));
     }
-    for (id, slot) in (0u64..).zip(metas.slots) {
-        let offset = id.saturating_mul(u64::from(metas.page_size));
+    for (id, slot) in [PageId::ZERO, PageId::new(1)].into_iter().zip(metas.slots) {
+        let offset = id.offset(metas.page_size);
         match slot {
             // bolt takes the page size from meta 0 alone when its checksum is right.
-            Err(MetaFault::PageSize(size)) if id == 0 => {
+            Err(MetaFault::PageSize(size)) if id == PageId::ZERO => {
                 let text = format!("meta 0 names a page size of {size}, and its checksum is right");
-                findings.push(Finding::new(Code::PageSizeMismatch, text).page(0).offset(24));
+                findings.push(Finding::new(Code::PageSizeMismatch, text).page(PageId::ZERO).offset(Offset::new(24)));
             }
             Err(fault) => {
                 let text = format!("meta {id} is not valid: {fault}");
-                findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.saturating_add(16)));
+                findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.plus(16)));
             }
             Ok(meta) => {
-                if id == 1 && meta.page_size != metas.page_size && metas.claimed_page_size.is_none() {
+                if id != PageId::ZERO && meta.page_size != metas.page_size && metas.claimed_page_size.is_none() {
                     let text = format!("meta 1 names a page size of {}, meta 0 of {}", meta.page_size, metas.page_size);
-                    findings.push(Finding::new(Code::MetaInvalid, text).page(1).offset(offset.saturating_add(24)));
+                    findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.plus(24)));
                 }
-                let header = usize::try_from(offset).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
+                let header = usize::try_from(offset.get()).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
                 let Some(header) = header else { continue };
                 if header.id != id {
                     let text = format!("meta {id} carries the page number {}", header.id);
@@ -420,7 +425,7 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
                 }
                 if header.kind() != Some(Kind::Meta) {
                     let text = format!("page {id} holds a meta, but says it is {}", header.describe());
-                    findings.push(Finding::new(Code::PageType, text).page(id).offset(offset.saturating_add(8)));
+                    findings.push(Finding::new(Code::PageType, text).page(id).offset(offset.plus(8)));
                 }
             }
         }

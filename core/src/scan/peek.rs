@@ -1,5 +1,7 @@
 //! A first look at a file, and the report on one that is no database.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use serde::Serialize;
 
 use crate::bolt::meta::Metas;
@@ -62,13 +64,16 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     facts.total_size = live.logical_size();
     facts.txid = Some(live.txid);
     let in_file = source.len().checked_div(u64::from(live.page_size)).unwrap_or(0);
-    let geometry =
-        Geometry { page_size: live.page_size, high_water: live.high_water, present: in_file.min(live.high_water) };
-    let used = PageSet::new(geometry.present)?;
+    let geometry = Geometry {
+        page_size: live.page_size,
+        high_water: live.high_water,
+        present: PageId::new(in_file).min(live.high_water),
+    };
+    let used = PageSet::new(geometry.present.get())?;
     let (mut memory, mut other) = (Memory::default(), Findings::default());
     let mut root = RootFold { listed: Vec::new(), other: &mut other };
     let mut walk = Walk::new(source, geometry, &used, &mut memory, &Unwatched);
-    walk.visit(&Subtree::root(live.root, (0, 0)), &mut root)?;
+    walk.visit(&Subtree::root(live.root, (PageId::ZERO, Offset::START)), &mut root)?;
     let name = |entry: &Listed| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
     facts.buckets = root.listed.iter().map(name).collect();
     Ok(facts)
@@ -80,12 +85,12 @@ pub fn refuse(head: &[u8], len: u64) -> Report {
     let mut findings = Findings::default();
     let kind = sniff(head);
     let finding = match kind {
-        FileKind::BrokenBolt => {
-            Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid").page(0).offset(16)
-        }
+        FileKind::BrokenBolt => Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid")
+            .page(PageId::ZERO)
+            .offset(Offset::new(16)),
         kind => Finding::new(Code::NotASnapshot, kind.describe()),
     };
     findings.push(finding);
     let trailer = Trailer { present: kind == FileKind::BrokenBolt && is_present(len), ..Trailer::default() };
-    Report { verdict: findings.verdict(), findings, trailer, status: None, lost: None }
+    Report { verdict: findings.verdict(), findings, trailer, status: None, lost: None, decrypted: None }
 }

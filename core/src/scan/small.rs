@@ -1,5 +1,7 @@
 //! What is made of the leaves of every bucket but `key`.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::sync::Arc;
 
 use crate::bolt::bucket::BUCKET_HEADER;
@@ -55,7 +57,7 @@ impl Fold for SmallFold<'_> {
                 }
                 continue;
             }
-            self.facts.place(self.bucket, element.key, (leaf.page, leaf.offset.saturating_add(element.at as u64)));
+            self.facts.place(self.bucket, element.key, (leaf.page, leaf.offset.plus(element.at as u64)));
             if let Err((code, text)) = self.facts.take(self.bucket, element.key, element.value) {
                 let bucket = excerpt(self.bucket);
                 findings.push(leaf.finding(code, element.at, format!("bucket {bucket}: {text}")).key(element.key));
@@ -72,7 +74,7 @@ pub struct Listed {
     /// Its header, and its inline page if it has one.
     pub value: Arc<[u8]>,
     /// Page and file offset of the value.
-    pub at: (u64, u64),
+    pub at: (PageId, Offset),
 }
 
 /// Collects the top-level buckets.
@@ -115,7 +117,7 @@ impl Fold for RootFold<'_> {
             self.listed.push(Listed {
                 name: element.key.into(),
                 value: value.into(),
-                at: (leaf.page, leaf.offset.saturating_add(at as u64)),
+                at: (leaf.page, leaf.offset.plus(at as u64)),
             });
         }
     }

@@ -1,5 +1,7 @@
 //! A place in a tree, and what it promises of the pages below it.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::sync::Arc;
 
 use crate::bolt::page::Branch;
@@ -11,21 +13,21 @@ use crate::scan::fold::LeafPage;
 #[derive(Debug, Clone)]
 pub struct Subtree {
     /// Its root page.
-    pub page: u64,
+    pub page: PageId,
     /// Page and file offset of the element that points here.
-    pub pointer: (u64, u64),
+    pub pointer: (PageId, Offset),
     /// No key below is smaller.
     pub low: Option<Arc<[u8]>>,
     /// Every key below is smaller.
     pub high: Option<Arc<[u8]>>,
     /// Pages above it, from the root on.
-    pub above: Arc<[u64]>,
+    pub above: Arc<[PageId]>,
 }
 
 impl Subtree {
     /// A whole tree.
     #[must_use]
-    pub fn root(page: u64, pointer: (u64, u64)) -> Self {
+    pub fn root(page: PageId, pointer: (PageId, Offset)) -> Self {
         Self { page, pointer, low: None, high: None, above: Arc::new([]) }
     }
 
@@ -35,20 +37,20 @@ impl Subtree {
     }
 
     /// What hangs below a branch page here, whose bytes begin at `offset` in the file. A separator outside this range is told.
-    pub fn children(&self, branch: &Branch, bytes: &[u8], offset: u64, findings: &mut Findings) -> Vec<Self> {
+    pub fn children(&self, branch: &Branch, bytes: &[u8], offset: Offset, findings: &mut Findings) -> Vec<Self> {
         let page = self.page;
-        let above: Arc<[u64]> = self.above.iter().copied().chain([page]).collect();
+        let above: Arc<[PageId]> = self.above.iter().copied().chain([page]).collect();
         let key = |index: usize| branch.children.get(index).and_then(|child| bytes.get(child.key.clone()));
         if let (Some(low), Some(first)) = (self.low.as_deref(), key(0))
             && low < first
         {
-            let at = offset.saturating_add(branch.children.first().map_or(0, |child| child.at) as u64);
+            let at = offset.plus(branch.children.first().map_or(0, |child| child.at) as u64);
             findings.push(mismatch(low, first).page(page).offset(at));
         }
         let mut children = Vec::with_capacity(branch.children.len());
         let mut next: Option<Arc<[u8]>> = key(0).map(Into::into);
         for (index, child) in branch.children.iter().enumerate() {
-            let at = offset.saturating_add(child.at as u64);
+            let at = offset.plus(child.at as u64);
             let low = next.take();
             if let Some(low) = low.as_deref().filter(|low| !self.contains(low)) {
                 let text = "a separator lies outside the range that the parent page gives";
@@ -70,7 +72,7 @@ impl Subtree {
         if let (Some(low), Some(first)) = (self.low.as_deref(), pairs.pairs().next())
             && low < first.key
         {
-            let (page, at) = (leaf.page, leaf.offset.saturating_add(first.at as u64));
+            let (page, at) = (leaf.page, leaf.offset.plus(first.at as u64));
             findings.push(mismatch(low, first.key).page(page).offset(at));
         }
         let last = pairs.count().saturating_sub(1);
@@ -98,7 +100,7 @@ pub fn runs(children: &[Subtree]) -> Vec<usize> {
     let mut run = 1usize;
     let pairs = children.iter().zip(children.iter().skip(1)).rev();
     for ((child, next), slot) in pairs.zip(runs.iter_mut().rev().skip(1)) {
-        run = if child.page.checked_add(1) == Some(next.page) { run.saturating_add(1) } else { 1 };
+        run = if child.page.next() == next.page { run.saturating_add(1) } else { 1 };
         *slot = run;
     }
     runs

@@ -3,6 +3,7 @@
 use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page_id::PageId;
 use crate::bolt::set::PageSet;
 use crate::error::Error;
 use crate::scan::memory::Memory;
@@ -22,8 +23,8 @@ pub(crate) struct Survey {
 ///
 /// # Errors
 /// When there is no memory for a bit a page.
-pub(crate) fn survey(memory: &Memory, root: u64, page_size: u32, pages: u64) -> Result<Survey, Error> {
-    let mut found = Survey { live: PageSet::new(pages)?, lacking: PageSet::new(pages)?, lacks: false };
+pub(crate) fn survey(memory: &Memory, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
+    let mut found = Survey { live: PageSet::new(present.get())?, lacking: PageSet::new(present.get())?, lacks: false };
     let mut next = vec![root];
     while let Some(page) = next.pop() {
         if memory.has_digest(page) {

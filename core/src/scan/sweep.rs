@@ -12,9 +12,11 @@
 use crate::bolt::leaf::Leaf;
 use crate::bolt::meta::{Meta, MetaChoice, NO_FREELIST};
 use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page_id::PageId;
 use crate::bolt::set::PageSet;
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, SWEEP_PASSES, SWEEP_UNIT, SWEEP_WORK};
+use crate::offset::Offset;
 use crate::report::Report;
 use crate::scan::digest::LeafDigest;
 use crate::scan::extent::Extent;
@@ -59,7 +61,7 @@ struct Pages {
     live: Meta,
     page_size: usize,
     /// Page id of the first slot in `pending`, or of the next to come.
-    slot: u64,
+    slot: PageId,
     /// Bytes that wait for more: a page whose overflow has not come yet, or less than a page.
     pending: Vec<u8>,
     memory: Memory,
@@ -153,11 +155,10 @@ impl Sweep {
         let Some(mut pages) = stage.pages else { return Ok(swept) };
         pages.drain(true);
         let Pages { live, memory, freelist_page, .. } = pages;
-        let page_size = u64::from(live.page_size);
-        let present = self.len.checked_div(page_size).unwrap_or(0).min(live.high_water);
+        let present = PageId::new(self.len.checked_div(u64::from(live.page_size)).unwrap_or(0)).min(live.high_water);
         let Survey { live: kept, lacking, lacks } = survey(&memory, live.root, live.page_size, present)?;
         swept.memory = memory.reduced(&kept);
-        swept.freelist = freelist_page.map(|bytes| (live.freelist.saturating_mul(page_size), bytes));
+        swept.freelist = freelist_page.map(|bytes| (live.freelist.offset(live.page_size), bytes));
         swept.live = Some(live);
         swept.lacking = lacks.then_some(lacking);
         Ok(swept)
@@ -191,7 +192,7 @@ impl Pages {
         Self {
             live,
             page_size: live.page_size as usize,
-            slot: 0,
+            slot: PageId::ZERO,
             pending: Vec::new(),
             memory,
             wanted,
@@ -234,7 +235,7 @@ impl Pages {
                     None => return at,
                 }
             }
-            self.slot = self.slot.saturating_add(1);
+            self.slot = self.slot.next();
             at = at.saturating_add(size);
         }
         at
@@ -242,8 +243,8 @@ impl Pages {
 
     /// The header, when the slot could be a page of the tree or the freelist.
     fn candidate(&self, page: &[u8]) -> Option<Header> {
-        let header = Header::parse(page).filter(|header| header.id == self.slot && self.slot >= 2)?;
-        let last = self.slot.checked_add(u64::from(header.overflow))?;
+        let header = Header::parse(page).filter(|header| header.id == self.slot && self.slot >= PageId::FIRST)?;
+        let last = self.slot.plus(u64::from(header.overflow));
         let wanted = match header.kind()? {
             Kind::Branch | Kind::Leaf => self.wanted.as_ref().is_none_or(|wanted| wanted.contains(self.slot)),
             Kind::Freelist => self.slot == self.live.freelist && self.live.freelist != NO_FREELIST,
@@ -254,7 +255,7 @@ impl Pages {
 
     /// Whether a page of so many bytes may be worked through: most bytes are part of one page, a few of several.
     fn takes_work(&mut self, len: usize) -> bool {
-        let seen = self.slot.saturating_add(1).saturating_mul(self.page_size as u64);
+        let seen = self.slot.next().get().saturating_mul(self.page_size as u64);
         let most = seen.saturating_mul(SWEEP_WORK).saturating_add(SWEEP_UNIT as u64);
         let worked = self.worked.saturating_add(len as u64);
         if worked > most {
@@ -299,7 +300,7 @@ pub struct Swept {
     trailer: Trailer,
     /// Pages of the tree, and no others.
     memory: Memory,
-    freelist: Option<(u64, Vec<u8>)>,
+    freelist: Option<(Offset, Vec<u8>)>,
     live: Option<Meta>,
     /// Pages of the tree for which there was no room.
     lacking: Option<PageSet>,
@@ -359,7 +360,7 @@ impl Swept {
 struct Layered<'a, S: Source + ?Sized> {
     source: &'a S,
     head: &'a [u8],
-    freelist: Option<&'a (u64, Vec<u8>)>,
+    freelist: Option<&'a (Offset, Vec<u8>)>,
 }
 
 impl<S: Source + ?Sized> Source for Layered<'_, S> {
@@ -369,9 +370,9 @@ impl<S: Source + ?Sized> Source for Layered<'_, S> {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
         let remembered =
-            std::iter::once((0, self.head)).chain(self.freelist.map(|(at, bytes)| (*at, bytes.as_slice())));
+            std::iter::once((Offset::START, self.head)).chain(self.freelist.map(|(at, bytes)| (*at, bytes.as_slice())));
         for (at, bytes) in remembered {
-            if let Some(from) = offset.checked_sub(at)
+            if let Some(from) = Offset::new(offset).bytes_since(at)
                 && bytes.read_at(from, out).is_ok()
             {
                 return Ok(());

@@ -1,5 +1,7 @@
 //! The SHA-256 behind the database: computing it, and judging a file's length by it.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use sha2::{Digest, Sha256};
 
 use crate::block::Block;
@@ -120,7 +122,11 @@ pub(crate) fn head<S: Source + ?Sized>(source: &S) -> Result<Vec<u8>, Error> {
 
 fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; len];
-    source.read_at(offset, &mut bytes).map_err(|cause| Error::Read { offset, len: len as u64, cause })?;
+    source.read_at(offset, &mut bytes).map_err(|cause| Error::Read {
+        offset: Offset::new(offset),
+        len: len as u64,
+        cause,
+    })?;
     Ok(bytes)
 }
 
@@ -138,7 +144,11 @@ pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Resul
     while at < end {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
-        source.read_at(at, bytes).map_err(|cause| Error::Read { offset: at, len: bytes.len() as u64, cause })?;
+        source.read_at(at, bytes).map_err(|cause| Error::Read {
+            offset: Offset::new(at),
+            len: bytes.len() as u64,
+            cause,
+        })?;
         hashing.feed(bytes);
         at = at.saturating_add(bytes.len() as u64);
         watch.advance(bytes.len() as u64);
@@ -167,21 +177,21 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     let differs = trailer.actual.is_some() && trailer.actual != trailer.expected;
     let mismatch = || {
         let text = "the SHA-256 of the bytes before it is another than the trailer says";
-        Finding::new(Code::Sha256Mismatch, text).offset(len.saturating_sub(TRAILER as u64))
+        Finding::new(Code::Sha256Mismatch, text).offset(Offset::new(len.saturating_sub(TRAILER as u64)))
     };
     let missing =
         || Finding::new(Code::TrailerMissing, format!("no SHA-256 stands behind the {logical} bytes of the database"));
-    let lengthened = |text: String| Finding::new(Code::FileLengthened, text).offset(whole);
+    let lengthened = |text: String| Finding::new(Code::FileLengthened, text).offset(Offset::new(whole));
     let surplus = len.saturating_sub(whole);
     if len < logical {
         let lost = logical.saturating_sub(len);
         let text = format!("the database has {logical} bytes, the file {len}: the last {lost} bytes are missing");
         let page = len.checked_div(u64::from(page_size)).unwrap_or(0);
-        return vec![Finding::new(Code::FileTruncated, text).page(page).offset(len)];
+        return vec![Finding::new(Code::FileTruncated, text).page(PageId::new(page)).offset(Offset::new(len))];
     }
     if len > logical && len < whole {
         let text = format!("the file ends within its trailer, {} bytes too early", whole.saturating_sub(len));
-        return vec![Finding::new(Code::FileTruncated, text).offset(len)];
+        return vec![Finding::new(Code::FileTruncated, text).offset(Offset::new(len))];
     }
     if len == logical {
         return vec![missing()];

@@ -3,6 +3,8 @@
 //! Free pages keep what they held, and a snapshot that is streamed under writes even holds newer revisions in them than in its tree. So they are looked at
 //! only when the tree is known to lack something: then they show that a write was lost, and what could be read of it.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::collections::BTreeSet;
 
 use crate::bolt::leaf::Leaf;
@@ -29,7 +31,7 @@ const STRIDE: u64 = 128;
 pub(crate) struct Unreachable {
     mains: BTreeSet<i64>,
     pages: u64,
-    first: Option<(u64, u64)>,
+    first: Option<(PageId, Offset)>,
 }
 
 impl Unreachable {
@@ -45,7 +47,7 @@ impl Unreachable {
     ) -> Result<Self, Error> {
         let mut found = Self::default();
         let mut reader = Reader::new(scan.source, scan.geometry);
-        let free = (2..scan.geometry.present).filter(|page| !used.contains(*page));
+        let free = PageId::FIRST.up_to(scan.geometry.present).filter(|page| !used.contains(*page));
         for (number, page) in (0u64..).zip(free) {
             if number.checked_rem(STRIDE) == Some(0) && watch.cancelled() {
                 return Err(Error::Cancelled);
@@ -87,7 +89,7 @@ impl Unreachable {
 
     #[cfg(test)]
     pub(crate) fn of(mains: impl IntoIterator<Item = i64>) -> Self {
-        Self { mains: mains.into_iter().collect(), pages: 1, first: Some((2, 8192)) }
+        Self { mains: mains.into_iter().collect(), pages: 1, first: Some((PageId::FIRST, Offset::new(8192))) }
     }
 }
 

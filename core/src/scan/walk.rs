@@ -1,5 +1,6 @@
 //! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
 
+use crate::bolt::page_id::PageId;
 use std::sync::Arc;
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
@@ -192,7 +193,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if !taken {
             return Ok(false);
         }
-        for page in subtree.page..subtree.page.saturating_add(pages) {
+        for page in subtree.page.up_to(subtree.page.plus(pages)) {
             self.used.insert(page);
         }
         self.pages = self.pages.saturating_add(pages);
@@ -212,10 +213,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let (bytes, len) = key.to_bytes();
             subtree.low.as_deref().is_none_or(|low| bytes.get(..len) == Some(low))
         };
-        let last = subtree.page.saturating_add(u64::from(digest.pages));
+        let end = subtree.page.plus(u64::from(digest.pages));
         subtree.above.len() < MAX_DEPTH
-            && last <= self.reader.geometry().present
-            && (subtree.page..last).all(|page| !self.used.contains(page))
+            && end <= self.reader.geometry().present
+            && subtree.page.up_to(end).all(|page| !self.used.contains(page))
             && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last) && begins(first))
     }
 
@@ -247,7 +248,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 self.incomplete = true;
                 self.conflict |= !self.used.insert(page);
                 let finding = Finding::new(fault.code, fault.message).page(page);
-                let finding = finding.offset(offset.saturating_add(fault.at as u64));
+                let finding = finding.offset(offset.plus(fault.at as u64));
                 self.findings.push(Finding { because: fault.because, ..finding });
                 return Ok(Visit::Lost);
             }
@@ -257,7 +258,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             self.incomplete = true;
             self.conflict |= !self.used.insert(page);
             let text = format!("the tree points here, but this is {}", header.describe());
-            self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.saturating_add(8)));
+            self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.plus(8)));
             return Ok(Visit::Lost);
         }
         let own = u64::from(overflow).saturating_add(1);
@@ -266,7 +267,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
         }
         // Pages that were met before are not read again: so all that a walk reads is bounded by the file.
-        if let Some(shared) = (page..page.saturating_add(own)).find(|page| !self.used.insert(*page)) {
+        if let Some(shared) = page.up_to(page.plus(own)).find(|page| !self.used.insert(*page)) {
             return Ok(self.share(subtree, shared));
         }
         self.pages = self.pages.saturating_add(own);
@@ -281,7 +282,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.incomplete |= !branch.is_readable();
         let is_broken = branch.children.len() < usize::from(header.count) || hides_pairs(&branch.faults);
         for fault in &branch.faults {
-            let at = offset.saturating_add(fault.at as u64);
+            let at = offset.plus(fault.at as u64);
             self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
         }
         let children = subtree.children(&branch, bytes, offset, &mut self.findings);
@@ -326,7 +327,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
         if let Some(bytes) = nested {
             let place = LeafPage { bytes: &bytes, ..leaf };
-            let above: Vec<u64> = subtree.above.iter().copied().chain([subtree.page]).collect();
+            let above: Vec<PageId> = subtree.above.iter().copied().chain([subtree.page]).collect();
             self.nested(&place, &above)?;
         }
         if is_broken {
@@ -336,10 +337,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     /// Checks the structure of the buckets that stand in a leaf page of a bucket.
-    fn nested(&mut self, leaf: &LeafPage<'_>, above: &[u64]) -> Result<(), Error> {
+    fn nested(&mut self, leaf: &LeafPage<'_>, above: &[PageId]) -> Result<(), Error> {
         for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET != 0) {
             let at = element.at.saturating_add(element.key.len());
-            let pointer = (leaf.page, leaf.offset.saturating_add(at as u64));
+            let pointer = (leaf.page, leaf.offset.plus(at as u64));
             match bucket::parse(element.value) {
                 Err(fault) => {
                     self.incomplete = true;
@@ -350,7 +351,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                     self.visit(&subtree, &mut Ignore)?;
                 }
                 Ok(Place::Inline(header, bytes)) => {
-                    let offset = pointer.1.saturating_add(BUCKET_HEADER as u64);
+                    let offset = pointer.1.plus(BUCKET_HEADER as u64);
                     let inner = LeafPage { page: leaf.page, offset, header, bytes, page_size: None };
                     self.check_inline(&inner);
                     let mut above = above.to_vec();
@@ -377,7 +378,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
     }
 
-    fn share(&mut self, subtree: &Subtree, page: u64) -> Visit {
+    fn share(&mut self, subtree: &Subtree, page: PageId) -> Visit {
         self.conflict = true;
         self.lose(subtree, Code::PageShared, format!("page {page} is used in two places; this is the second one met"))
     }

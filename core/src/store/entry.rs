@@ -1,12 +1,13 @@
 //! An entry of bucket `key`, and where it is.
 
+use crate::bolt::page_id::PageId;
 use crate::etcd::revision::RevisionKey;
 
 /// Where an entry of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place {
     /// Its page; 0 for a bucket that lies in the root page.
-    pub page: u64,
+    pub page: PageId,
     /// Its number on that page.
     pub index: u32,
 }

@@ -6,9 +6,10 @@ use crate::fingerprint::fingerprint;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
 use crate::source::Source;
+use crate::store::chunks::{Chunks, Names};
 use crate::store::entry::{Entry, Place};
 use crate::store::hash::{ByHash, Short, short};
-use crate::store::key::{Key, KeyAt, KeyState, Name, entry_bytes};
+use crate::store::key::{Key, KeyAt, KeyState, entry_bytes};
 use crate::store::open::{Page, Store, Work};
 use crate::store::query::Query;
 use crate::watch::Watch;
@@ -37,12 +38,12 @@ struct Wanted<'a> {
 pub struct Shard {
     /// The number of a key's state.
     numbers: ByHash<Short, u32>,
-    states: Vec<KeyState>,
-    names: Vec<u8>,
+    states: Chunks<KeyState>,
+    names: Names,
     /// There was no memory for some keys.
     exhausted: bool,
     /// The fingerprint of the value of each state, upper and lower half; empty unless the query asks for it.
-    hashes: Vec<ValueHash>,
+    hashes: Chunks<ValueHash>,
 }
 
 /// The fingerprint of a value, upper and lower half; 0 of a deletion.
@@ -152,8 +153,12 @@ impl Index {
             }
             return;
         }
+        let Some(name) = shard.names.add(message.key) else {
+            shard.exhausted = true;
+            return;
+        };
         let mut state = KeyState {
-            name: Name { at: 0, len: 0 },
+            name,
             revision: entry.key.revision,
             deleted: false,
             create_revision: 0,
@@ -167,7 +172,7 @@ impl Index {
             tombstones: dead,
         };
         state.renew(message, entry, bytes);
-        shard.insert(*hash, message.key, state, hash_values.then(|| hash_of(message, entry)));
+        shard.insert(*hash, state, hash_values.then(|| hash_of(message, entry)));
     }
 
     /// Both together.
@@ -276,23 +281,22 @@ fn shard_of(hash: Short) -> usize {
 }
 
 impl Shard {
-    fn insert(&mut self, hash: Short, key: &[u8], mut state: KeyState, value_hash: Option<ValueHash>) {
+    /// Adds a key whose name is among those of this shard.
+    fn insert(&mut self, hash: Short, state: KeyState, value_hash: Option<ValueHash>) {
         // More keys than a file of 16 TiB can hold are not counted.
-        let (Ok(number), Ok(len)) = (u32::try_from(self.states.len()), u32::try_from(key.len())) else { return };
-        let Ok(at) = u32::try_from(self.names.len()) else { return };
-        let has_room = self.names.try_reserve(key.len()).is_ok()
-            && self.states.try_reserve(1).is_ok()
+        let Ok(number) = u32::try_from(self.states.len()) else { return };
+        let has_room = self.states.has_room()
             && self.numbers.try_reserve(1).is_ok()
-            && self.hashes.try_reserve(usize::from(value_hash.is_some())).is_ok();
+            && (value_hash.is_none() || self.hashes.has_room());
         if !has_room {
             self.exhausted = true;
             return;
         }
-        state.name = Name { at, len };
-        self.names.extend_from_slice(key);
         self.numbers.insert(hash, number);
         self.states.push(state);
-        self.hashes.extend(value_hash);
+        if let Some(value_hash) = value_hash {
+            self.hashes.push(value_hash);
+        }
     }
 
     /// Both together.
@@ -306,7 +310,10 @@ impl Shard {
             let hash = short(key);
             let value_hash = other.hashes.get(number).copied();
             let Some(ours) = self.numbers.get(&hash).copied() else {
-                self.insert(hash, key, theirs.clone(), value_hash);
+                match self.names.add(key) {
+                    Some(name) => self.insert(hash, KeyState { name, ..theirs.clone() }, value_hash),
+                    None => self.exhausted = true,
+                }
                 continue;
             };
             let newer = self.states.get_mut(ours as usize).is_some_and(|ours| ours.merge(theirs));
@@ -317,8 +324,7 @@ impl Shard {
     }
 
     fn name(&self, state: &KeyState) -> &[u8] {
-        let start = state.name.at as usize;
-        self.names.get(start..start.saturating_add(state.name.len as usize)).unwrap_or_default()
+        self.names.get(state.name)
     }
 }
 

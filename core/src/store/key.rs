@@ -2,6 +2,7 @@
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
+use crate::store::chunks::Name;
 use crate::store::entry::{Entry, Place};
 
 /// Bytes of an element and a revision, which every entry takes beside its value: bolt's 16, and 17 or 18.
@@ -10,13 +11,6 @@ const ENTRY_OVERHEAD: u64 = 16 + 17;
 /// Bytes that an entry takes in the database.
 pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
-}
-
-/// Where a key's bytes are among the names of a shard, of which no file that can be read has 4 GiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub at: u32,
-    pub len: u32,
 }
 
 /// Where a key is in its index.

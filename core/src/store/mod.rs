@@ -4,10 +4,13 @@
 //! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](history::History) (one key), [`HashKv`](hashkv::HashKv).
 //! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
 
+pub mod changes;
+mod chunks;
 pub mod contents;
 mod defragmented;
 pub mod difference;
 pub mod entry;
+pub mod filter;
 mod fold;
 mod hash;
 pub mod hashkv;

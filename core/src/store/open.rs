@@ -3,6 +3,7 @@
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::{Header, Kind, range, table_end};
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
@@ -14,6 +15,7 @@ use crate::fields::u32_le;
 use crate::finding::Finding;
 use crate::limits::{MAX_PARTS, READ_AHEAD};
 use crate::lost::Lost;
+use crate::offset::Offset;
 use crate::scan::ahead::reach;
 use crate::scan::losses::Losses;
 use crate::scan::open::Scan;
@@ -37,8 +39,8 @@ const STRIDE: u64 = 512 << 10;
 pub(crate) struct Page<'a> {
     /// Its number in the order of keys.
     pub rank: usize,
-    pub page: u64,
-    pub offset: u64,
+    pub page: PageId,
+    pub offset: Offset,
     pub leaf: Leaf<'a>,
     pub bytes: &'a [u8],
 }
@@ -48,7 +50,7 @@ impl<'a> Page<'a> {
     pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
         self.leaf.elements().enumerate().filter_map(|(index, element)| {
             let odd = |code, at: usize, text: String| {
-                Finding::new(code, text).page(self.page).offset(self.offset.saturating_add(at as u64))
+                Finding::new(code, text).page(self.page).offset(self.offset.plus(at as u64))
             };
             let element = match element {
                 Ok(element) => element,
@@ -92,8 +94,8 @@ impl Inline {
 
     fn page(&self) -> Page<'_> {
         let bytes = self.entry.value.get(BUCKET_HEADER..).unwrap_or_default();
-        let offset = self.entry.at.1.saturating_add(BUCKET_HEADER as u64);
-        Page { rank: 0, page: 0, offset, leaf: Leaf::new(self.header, bytes), bytes }
+        let offset = self.entry.at.1.plus(BUCKET_HEADER as u64);
+        Page { rank: 0, page: PageId::ZERO, offset, leaf: Leaf::new(self.header, bytes), bytes }
     }
 }
 
@@ -105,9 +107,9 @@ pub struct Store<'s, S: Source + ?Sized> {
     facts: Facts,
     marks: Marks,
     /// Page and rank of each leaf of bucket `key`, in the order of the file.
-    pub(super) leaves: Vec<(u64, usize)>,
+    pub(super) leaves: Vec<(PageId, usize)>,
     /// The pages alone.
-    pages: Vec<u64>,
+    pages: Vec<PageId>,
     /// Bucket `key` when it lies in the root page.
     pub(super) inline: Option<Inline>,
     current: i64,
@@ -116,8 +118,8 @@ pub struct Store<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[u64]) -> Result<Self, Error> {
-        let mut leaves: Vec<(u64, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
+    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[PageId]) -> Result<Self, Error> {
+        let mut leaves: Vec<(PageId, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
         if leaves.len() < ordered.len() {
@@ -215,8 +217,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     pub fn span(&self, work: Work) -> (u64, u64) {
         let pages = self.pages.chunks(self.leaves_each()).nth(work.0).unwrap_or_default();
         let (Some(first), Some(last)) = (pages.first(), pages.last()) else { return (0, 0) };
-        let end = self.geometry.offset(last.saturating_add(1)).saturating_add(READ_AHEAD as u64);
-        (self.geometry.offset(*first), end.min(self.source.len()))
+        let end = self.geometry.offset(last.next()).get().saturating_add(READ_AHEAD as u64);
+        (self.geometry.offset(*first).get(), end.min(self.source.len()))
     }
 
     fn leaves_each(&self) -> usize {
@@ -259,11 +261,11 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let leaves = self.leaves.chunks(each).nth(work.0).unwrap_or_default();
         let pages = self.pages.chunks(each).nth(work.0).unwrap_or_default();
         let mut reader = Reader::new(self.source, self.geometry);
-        let (mut unreported, mut expected) = (0u64, 0u64);
+        let (mut unreported, mut expected) = (0u64, PageId::ZERO);
         for (index, (page, rank)) in leaves.iter().enumerate() {
             if *page >= expected {
                 let reach = reach(pages.get(index..).unwrap_or_default(), self.geometry);
-                reader.expect(usize::try_from(reach.saturating_sub(*page)).unwrap_or(1));
+                reader.expect(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
                 expected = reach;
             }
             if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost)? {
@@ -285,7 +287,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     pub(super) fn page<'r>(
         &self,
         reader: &'r mut Reader<'_, S>,
-        page: u64,
+        page: PageId,
         rank: usize,
         lost: &mut Lost,
     ) -> Result<Option<Page<'r>>, Error> {
@@ -314,12 +316,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
 
     /// As many overflow pages as lie before the next leaf: leaves that reach into each other would otherwise hand out the same bytes again and again. What begins there counts for
     /// a leaf only if it says so itself, because it takes no more than one wrong number in a branch page for a leaf to be looked for within another one.
-    fn before_next(&self, reader: &mut Reader<'_, S>, page: u64, overflow: u32) -> Result<u32, Error> {
-        let last = page.saturating_add(u64::from(overflow));
+    fn before_next(&self, reader: &mut Reader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
+        let last = page.plus(u64::from(overflow));
         let behind = self.pages.partition_point(|next| *next <= page);
         for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
             if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(Kind::Leaf) && header.id == *next) {
-                let own = next.saturating_sub(page).saturating_sub(1);
+                let own = next.pages_since(page).saturating_sub(1);
                 return Ok(u32::try_from(own).unwrap_or(overflow));
             }
         }
@@ -399,7 +401,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// [`Error::Read`] when the source fails.
     pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
         let index = usize::try_from(place.index).unwrap_or(usize::MAX);
-        if let (Some(inline), 0) = (&self.inline, place.page) {
+        if let (Some(inline), PageId::ZERO) = (&self.inline, place.page) {
             return Ok(inline.page().leaf.element(index).ok().map(|element| element.value.to_vec()));
         }
         if self.geometry.check(place.page, 0).is_err() {
@@ -407,10 +409,10 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         }
         let start = self.geometry.offset(place.page);
         let read = |at: usize, len: usize| {
-            let offset = start.saturating_add(at as u64);
+            let offset = start.plus(at as u64);
             let mut bytes = vec![0; len];
             let failed = |cause| Error::Read { offset, len: len as u64, cause };
-            self.source.read_at(offset, &mut bytes).map_err(failed).map(|()| bytes)
+            self.source.read_at(offset.get(), &mut bytes).map_err(failed).map(|()| bytes)
         };
         let head = read(0, HEADER)?;
         let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
@@ -423,7 +425,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let element = read(at, ELEMENT)?;
         let [pos, key, value] = [4, 8, 12].map(|field| u32_le(&element, field).unwrap_or(u32::MAX));
         // Whatever it claims, a page ends with the file.
-        let there = self.geometry.present.saturating_sub(place.page);
+        let there = self.geometry.present.pages_since(place.page);
         let pages = u64::from(header.overflow).saturating_add(1).min(there);
         let len = pages.saturating_mul(u64::from(self.geometry.page_size));
         let value =
@@ -435,7 +437,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     }
 
     /// The main revision of the last entry that can be read, of leaves in the order of keys; 0 when there is none.
-    fn last(&self, ordered: &[u64]) -> Result<i64, Error> {
+    fn last(&self, ordered: &[PageId]) -> Result<i64, Error> {
         let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
         if let Some(inline) = &self.inline {
             return Ok(last(&inline.page()).unwrap_or_default());

@@ -4,6 +4,7 @@ use crate::bolt::meta::MetaChoice;
 use crate::code::Code;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::offset::Offset;
 use crate::report::Report;
 use crate::scan::descent::Descent;
 use crate::scan::open::{Opened, Scan};
@@ -83,7 +84,7 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     }
 
     /// Offsets of the pages that are read next, in that order, as far as they are in the file; none when all are read. A page may have overflow pages behind it.
-    pub fn ahead(&self) -> impl Iterator<Item = u64> {
+    pub fn ahead(&self) -> impl Iterator<Item = Offset> {
         let geometry = self.scan.geometry;
         self.descent
             .ahead()
@@ -137,7 +138,7 @@ mod tests {
             let mut opening = begin();
             let mut steps = 0;
             while !opening.is_done() {
-                assert!(opening.ahead().all(|offset| offset % 4096 == 0 && offset < bytes.len() as u64));
+                assert!(opening.ahead().all(|offset| offset.get() % 4096 == 0 && offset.get() < bytes.len() as u64));
                 opening.step(pages).unwrap();
                 steps += 1;
             }

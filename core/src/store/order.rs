@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Error;
+use crate::store::filter::Filter;
 use crate::store::index::Index;
 use crate::store::key::{Key, KeyAt};
 use crate::store::range::KeyRange;
@@ -98,6 +99,13 @@ impl Order {
     #[must_use]
     pub fn only(&self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Self {
         Self(self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect())
+    }
+
+    /// The numbers of those of which all of `filters` hold, but for what they say of values.
+    #[must_use]
+    pub fn numbers(&self, index: &Index, filters: &[Filter]) -> Vec<u32> {
+        let holds = |at: KeyAt| index.at(at).is_some_and(|key| filters.iter().all(|filter| filter.holds(&key)));
+        (0u32..).zip(&self.0).filter(|(_, at)| holds(**at)).map(|(number, _)| number).collect()
     }
 
     /// How many there are.

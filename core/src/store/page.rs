@@ -1,5 +1,7 @@
 //! A page taken apart: each of its bytes with what it means.
 
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -25,9 +27,9 @@ use crate::words::{key_text, printable};
 #[serde(rename_all = "camelCase")]
 pub struct PageView {
     /// Its number.
-    pub page: u64,
+    pub page: PageId,
     /// Where it begins in the file, in bytes.
-    pub offset: u64,
+    pub offset: Offset,
     /// What it is, in words.
     pub kind: String,
     /// Pages that it takes by its own account, its overflow counted.
@@ -58,7 +60,7 @@ pub struct PageField {
     /// How deep it is nested: the parts of an element are one deeper.
     pub depth: u32,
     /// The page that it points to.
-    pub link: Option<u64>,
+    pub link: Option<PageId>,
     /// Whether `value` says bytes of a secret.
     pub secret: bool,
 }
@@ -67,31 +69,31 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// Pages of the database, free ones counted, that the file has.
     #[must_use]
     pub fn pages(&self) -> u64 {
-        self.geometry.present
+        self.geometry.present.get()
     }
 
     /// The bytes of a page with its overflow, at most 64 KiB; none for a page that the file does not have.
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Error> {
+    pub fn page_bytes(&self, page: PageId) -> Result<Vec<u8>, Error> {
         if page >= self.geometry.present {
             return Ok(Vec::new());
         }
         let size = self.geometry.page_size as usize;
         let first = self.read(page, size)?;
-        let overflow = Header::parse(&first).filter(|header| page > 1 && header.kind().is_some());
+        let overflow = Header::parse(&first).filter(|header| page >= PageId::FIRST && header.kind().is_some());
         let pages = overflow.map_or(1, |header| u64::from(header.overflow).saturating_add(1));
-        let pages = pages.min(self.geometry.present.saturating_sub(page));
+        let pages = pages.min(self.geometry.present.pages_since(page));
         let len = usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(size).min(PAGE_VIEW_BYTES.max(size));
         if len == size { Ok(first) } else { self.read(page, len) }
     }
 
-    fn read(&self, page: u64, len: usize) -> Result<Vec<u8>, Error> {
+    fn read(&self, page: PageId, len: usize) -> Result<Vec<u8>, Error> {
         let offset = self.geometry.offset(page);
         let mut bytes = vec![0; len];
         let failed = |cause| Error::Read { offset, len: len as u64, cause };
-        self.source.read_at(offset, &mut bytes).map_err(failed)?;
+        self.source.read_at(offset.get(), &mut bytes).map_err(failed)?;
         Ok(bytes)
     }
 
@@ -99,7 +101,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn page_view(&self, page: u64) -> Result<PageView, Error> {
+    pub fn page_view(&self, page: PageId) -> Result<PageView, Error> {
         let bytes = self.page_bytes(page)?;
         let mut view = PageView {
             page,
@@ -145,7 +147,7 @@ struct Parts<'b> {
 
 impl Parts<'_> {
     /// A field, if its bytes are there.
-    fn put(&mut self, at: usize, len: usize, depth: u32, name: impl Into<String>, value: String, link: Option<u64>) {
+    fn put(&mut self, at: usize, len: usize, depth: u32, name: impl Into<String>, value: String, link: Option<PageId>) {
         let there = at.checked_add(len).is_some_and(|end| end <= self.bytes.len());
         if !there {
             return;
@@ -159,7 +161,7 @@ impl Parts<'_> {
     }
 
     /// A value as it is, which may be a secret.
-    fn put_value(&mut self, at: usize, len: usize, depth: u32, value: Told, link: Option<u64>) {
+    fn put_value(&mut self, at: usize, len: usize, depth: u32, value: Told, link: Option<PageId>) {
         let before = self.fields.len();
         let end = at.saturating_add(len);
         let overlaps = self.hidden.iter().any(|part| part.start < end && at < part.end);
@@ -181,6 +183,10 @@ impl Parts<'_> {
         u64_le(self.bytes, at).unwrap_or_default()
     }
 
+    fn page_id(&self, at: usize) -> PageId {
+        PageId::new(self.u64(at))
+    }
+
     fn slice(&self, at: usize, len: usize) -> &[u8] {
         at.checked_add(len).and_then(|end| self.bytes.get(at..end)).unwrap_or_default()
     }
@@ -198,7 +204,8 @@ impl Parts<'_> {
     fn meta(&mut self) {
         let note = |right: bool, told: String| if right { told } else { format!("{told}, which is not bolt's") };
         let [magic, version, size, flags] = [16, 20, 24, 28].map(|at| self.u32(at));
-        let [root, sequence, freelist, water, txid, checksum] = [32, 40, 48, 56, 64, 72].map(|at| self.u64(at));
+        let [root, freelist] = [32, 48].map(|at| self.page_id(at));
+        let [sequence, water, txid, checksum] = [40, 56, 64, 72].map(|at| self.u64(at));
         self.put(HEADER, META_END.saturating_sub(HEADER), 0, "meta", String::new(), None);
         self.put(16, 4, 1, "magic", note(magic == MAGIC, format!("{magic:#010x}")), None);
         self.put(20, 4, 1, "version", note(version == VERSION, version.to_string()), None);
@@ -224,7 +231,7 @@ impl Parts<'_> {
             self.put(HEADER, 8, 0, "count", count.to_string(), None);
         }
         for _ in 0..count {
-            let id = self.u64(at);
+            let id = self.page_id(at);
             if self.more || at.saturating_add(8) > self.bytes.len() {
                 self.more = true;
                 break;
@@ -240,7 +247,8 @@ impl Parts<'_> {
             if self.more {
                 return;
             }
-            let (position, len, page) = (self.u32(at), self.u32(at.saturating_add(4)), self.u64(at.saturating_add(8)));
+            let (position, len, page) =
+                (self.u32(at), self.u32(at.saturating_add(4)), self.page_id(at.saturating_add(8)));
             let (start, len) = (at.saturating_add(position as usize), len as usize);
             let key = self.key(start, len);
             self.put(at, ELEMENT, 0, format!("element {}", number(at, HEADER)), format!("page {page}"), Some(page));
@@ -280,8 +288,8 @@ impl Parts<'_> {
                 None => room.skip(),
             };
             let bucket = flags & BUCKET != 0;
-            let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.u64(value_at));
-            let link = root.filter(|root| *root != 0);
+            let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.page_id(value_at));
+            let link = root.filter(|root| *root != PageId::ZERO);
             let key = if admitted { self.key(key_at, key_len) } else { SHARED.to_owned() };
             self.put(at, ELEMENT, depth, format!("element {}", number(at, first)), key.clone(), link);
             let deeper = depth.saturating_add(1);
@@ -308,14 +316,14 @@ impl Parts<'_> {
         }
     }
 
-    fn bucket(&mut self, at: usize, len: usize, root: u64, depth: u32) {
+    fn bucket(&mut self, at: usize, len: usize, root: PageId, depth: u32) {
         let sequence = self.u64(at.saturating_add(8));
-        let told = if root == 0 { "0: the bucket lies here".into() } else { root.to_string() };
-        self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != 0));
+        let told = if root == PageId::ZERO { "0: the bucket lies here".into() } else { root.to_string() };
+        self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != PageId::ZERO));
         self.put(at.saturating_add(8), 8, depth, "sequence", sequence.to_string(), None);
         let inner = at.saturating_add(BUCKET_HEADER);
         // Each bucket is two deeper than the one around it.
-        if root != 0 || len <= BUCKET_HEADER || (depth >> 1) as usize > PAGE_VIEW_DEPTH {
+        if root != PageId::ZERO || len <= BUCKET_HEADER || (depth >> 1) as usize > PAGE_VIEW_DEPTH {
             return;
         }
         let header = self.bytes.get(inner..).and_then(Header::parse);

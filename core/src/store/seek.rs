@@ -1,5 +1,6 @@
 //! Entries from a revision on, without reading those before it.
 
+use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
 use crate::lost::Lost;
@@ -12,7 +13,7 @@ use crate::watch::Unwatched;
 pub struct Seek<'o, 's, S: Source + ?Sized> {
     store: &'o Store<'s, S>,
     /// Page and rank of each.
-    ranked: Vec<(u64, usize)>,
+    ranked: Vec<(PageId, usize)>,
 }
 
 impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {

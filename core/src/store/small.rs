@@ -153,7 +153,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// When bytes cannot be read.
     pub(crate) fn pairs_of(&self, entry: &Listed, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
         let mut each = Each(take, 0);
-        let used = PageSet::new(self.geometry.present)?;
+        let used = PageSet::new(self.geometry.present.get())?;
         let mut memory = Memory::default();
         let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
         match bucket::parse(&entry.value) {

@@ -1,5 +1,6 @@
 //! Who takes how much room, summed up without an index: one row a key, which holds no name.
 
+use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::limits::SUMS_BYTES;
@@ -27,7 +28,7 @@ struct KeyTally {
     group: u32,
     revision: Revision,
     // Not a `Place`, whose padding would make the row longer than a line of the caches.
-    page: u64,
+    page: PageId,
     index: u32,
     deleted: bool,
     value_len: u32,

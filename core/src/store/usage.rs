@@ -58,53 +58,9 @@ pub fn group(key: &[u8], from: usize, depth: usize) -> &[u8] {
     key.get(..end).unwrap_or(key)
 }
 
-/// Where Kubernetes keeps its objects.
-pub const REGISTRY: &[u8] = b"/registry/";
-
-/// The namespace of an object of Kubernetes, by its key:
-///
-/// ```text
-/// /registry/pods/default/web                            resource, namespace, name
-/// /registry/apps.example.com/widgets/default/one        a group before them, told by its dot
-/// /registry/services/specs/default/web                  services are kept in two folders
-/// ```
-///
-/// None for keys of other forms, as those of nodes and other objects without a namespace have.
-#[must_use]
-pub fn namespace(key: &[u8]) -> Option<&[u8]> {
-    let rest = key.strip_prefix(REGISTRY)?;
-    let mut parts = rest.split(|byte| *byte == b'/');
-    let first = parts.next()?;
-    if first.contains(&b'.') || first == b"services" {
-        parts.next()?;
-    }
-    let (namespace, name) = (parts.next()?, parts.next()?);
-    (!namespace.is_empty() && !name.is_empty() && parts.next().is_none()).then_some(namespace)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn namespaces_are_told_from_names() {
-        let told = |key: &'static str| namespace(key.as_bytes()).map(|name| std::str::from_utf8(name).expect("text"));
-        assert_eq!(told("/registry/pods/default/web"), Some("default"));
-        assert_eq!(told("/registry/apps.example.com/widgets/shop/one"), Some("shop"));
-        assert_eq!(told("/registry/services/specs/shop/web"), Some("shop"));
-        assert_eq!(told("/registry/services/endpoints/shop/web"), Some("shop"));
-        for none in [
-            "/registry/minions/node-0",
-            "/registry/apiregistration.k8s.io/apiservices/v1.apps",
-            "/registry/pods/default/",
-            "/registry/pods/a/b/c",
-            "/registry/",
-            "/other/pods/default/web",
-            "",
-        ] {
-            assert_eq!(told(none), None, "{none}");
-        }
-    }
 
     #[test]
     fn parts_end_with_slashes() {

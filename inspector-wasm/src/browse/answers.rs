@@ -103,7 +103,7 @@ impl From<&Event> for KeyEvent {
             version: event.version,
             lease: event.lease,
             value_bytes: event.value_len,
-            page: event.place.page,
+            page: event.place.page.get(),
             index: event.place.index,
         }
     }

@@ -1,11 +1,12 @@
 //! What another file, or another revision of this one, does not have alike.
 
 use etcdsnap_core::Source;
-use etcdsnap_core::store::{Change, Index, Store, compare};
+use etcdsnap_core::store::changes::{ChangeKind, Changes};
+use etcdsnap_core::store::{Index, Store};
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 
 use super::answers::{ChangeRow, Differences, Side, narrow};
-use super::comparison::{Changed, Comparison, Differing};
+use super::comparison::{Comparison, Differing, word};
 use super::purpose::{Purpose, Reading, query, unread};
 use super::view::{Refusal, View, value_at};
 
@@ -17,7 +18,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let lost = of.lost();
         let index = Index::new(query(of, revision));
         let purpose = Purpose::Other(other.map(Box::new), index);
-        self.reading = Some(Reading::new(lost, purpose));
+        self.begin(lost, purpose);
         Ok(())
     }
 
@@ -27,17 +28,9 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         };
         let latest = other.as_deref().unwrap_or(&self.store).current();
         let revision = index.revision().min(latest);
-        let found = compare(&self.index, &index);
-        let changes: Vec<Changed> = found
-            .iter()
-            .map(|change| match change {
-                Change::Added(new) => Changed { before: None, after: index.place(new.key) },
-                Change::Removed(old) => Changed { before: self.index.place(old.key), after: None },
-                Change::Changed(old, new) => Changed { before: self.index.place(old.key), after: index.place(new.key) },
-            })
-            .collect();
-        let count = |kind: &str| changes.iter().filter(|change| change.kind() == kind).count();
-        let [added, removed, changed] = ["added", "removed", "changed"].map(count);
+        let changes = Changes::between(&self.index, &index);
+        let [added, removed, changed] =
+            [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Changed].map(|kind| changes.count(kind));
         let differences = Differences {
             added: narrow(added),
             removed: narrow(removed),
@@ -53,18 +46,18 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn changes(&mut self, from: u32, count: u32, differing: Differing) -> Vec<ChangeRow> {
         let Some(comparison) = &mut self.comparison else { return Vec::new() };
         if comparison.shown.as_ref().is_none_or(|(shown, _)| *shown != differing) {
-            let places = comparison.places(&self.index, &differing);
+            let places = comparison.changes.ordered(&self.index, &comparison.index, &differing.order());
             comparison.shown = Some((differing, places));
         }
         let shown = comparison.shown.as_ref().map(|(_, places)| places.as_slice()).unwrap_or_default();
         let places = shown.iter().skip(from as usize).take(count as usize);
         let row = |place: &u32| {
-            let change = comparison.changes.get(*place as usize)?;
+            let change = comparison.changes.get(*place)?;
             let before = change.before.and_then(|at| self.index.at(at));
             let after = change.after.and_then(|at| comparison.index.at(at));
             let key = before.or(after)?.key;
             Some(ChangeRow {
-                kind: change.kind(),
+                kind: word(change.kind()),
                 key: key_text(key),
                 secret: is_secret(key),
                 before: before.map(Side::from),

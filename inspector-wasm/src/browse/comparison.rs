@@ -1,7 +1,8 @@
 //! The other side of a comparison, and which of its changes are asked for in which order.
 
 use etcdsnap_core::Source;
-use etcdsnap_core::store::{Direction, Index, Key, KeyAt, Store};
+use etcdsnap_core::store::changes::{ChangeKind, ChangeOrder, ChangeRank, Changes};
+use etcdsnap_core::store::{Direction, Index, Store};
 use serde::Deserialize;
 
 /// The other side, and how it differs.
@@ -9,7 +10,7 @@ pub(crate) struct Comparison<'s, S: Source + ?Sized> {
     /// None when the other side is another revision of the same file.
     pub(super) store: Option<Store<'s, S>>,
     pub(super) index: Index,
-    pub(super) changes: Vec<Changed>,
+    pub(super) changes: Changes,
     /// What was asked for last, and the changes that are of it, in its order.
     pub(super) shown: Option<(Differing, Vec<u32>)>,
 }
@@ -38,55 +39,29 @@ pub(crate) enum Column {
     Growth,
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Changed {
-    pub(super) before: Option<KeyAt>,
-    pub(super) after: Option<KeyAt>,
-}
-
-impl Changed {
-    pub(super) fn kind(self) -> &'static str {
-        match (self.before, self.after) {
-            (None, _) => "added",
-            (_, None) => "removed",
-            _ => "changed",
-        }
+/// The word of the page for a kind.
+pub(super) fn word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Removed => "removed",
+        ChangeKind::Changed => "changed",
     }
 }
 
-impl<S: Source + ?Sized> Comparison<'_, S> {
-    /// The changes that are asked for, in their order: those that are alike in it stay in the order of the keys.
-    pub(super) fn places(&self, index: &Index, differing: &Differing) -> Vec<u32> {
-        let Differing { kinds, by, down, turned } = differing;
-        let wanted = |(_, change): &(u32, &Changed)| kinds.iter().any(|kind| kind == change.kind());
-        let way = if *down { Direction::Down } else { Direction::Up };
-        let rank = |change: &Changed| {
-            let (here, there) =
-                (change.before.and_then(|at| index.at(at)), change.after.and_then(|at| self.index.at(at)));
-            let (before, after) = if *turned { (there, here) } else { (here, there) };
-            let last = after.or(before);
-            let bytes = |key: Option<Key<'_>>| key.map_or(0, |key| i64::from(key.value_len));
-            match by {
-                Column::Key => 0,
-                Column::Kind => match (before.is_some(), after.is_some()) {
-                    (false, _) => 0,
-                    (_, false) => 1,
-                    _ => 2,
-                },
-                Column::Revision => last.map_or(0, |key| key.revision.main),
-                Column::Size => bytes(last),
-                Column::Growth => bytes(after).saturating_sub(bytes(before)),
-            }
-        };
-        let chosen = (0u32..).zip(&self.changes).filter(wanted);
-        let mut ranked: Vec<(i64, u32)> = chosen.map(|(place, change)| (way.turn(rank(change)), place)).collect();
-        if *by == Column::Key {
-            if *down {
-                ranked.reverse();
-            }
-        } else {
-            ranked.sort_unstable();
+impl Differing {
+    pub(super) fn order(&self) -> ChangeOrder {
+        let kinds = [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Changed];
+        ChangeOrder {
+            kinds: kinds.into_iter().filter(|kind| self.kinds.iter().any(|wanted| wanted == word(*kind))).collect(),
+            by: match self.by {
+                Column::Key => ChangeRank::Key,
+                Column::Kind => ChangeRank::Kind,
+                Column::Revision => ChangeRank::Revision,
+                Column::Size => ChangeRank::ValueLen,
+                Column::Growth => ChangeRank::Growth,
+            },
+            way: if self.down { Direction::Down } else { Direction::Up },
+            turned: self.turned,
         }
-        ranked.into_iter().map(|(_, place)| place).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! Which keys a list shows.
 
-use etcdsnap_core::store::{Direction, Key, Rank};
+use etcdsnap_core::store::filter::{self, Field, Operator, Part};
+use etcdsnap_core::store::{Direction, Rank};
 use etcdsnap_core::words::key_bytes;
-use memchr::memmem::Finder;
 use serde::Deserialize;
 
 /// What the page asks for; as `Filter` in `calls.ts`.
@@ -67,26 +67,33 @@ pub(crate) enum Show {
 }
 
 impl Filter {
-    /// The filter, ready to be asked of many keys.
-    pub(crate) fn matcher(&self) -> impl Fn(&Key<'_>) -> bool + '_ {
+    /// The conditions that it stands for.
+    pub(crate) fn conditions(&self) -> Vec<filter::Filter> {
         // Half a quoted key is no key yet: it is looked for as it stands.
         let part = key_bytes(&self.text).unwrap_or_else(|| self.text.as_bytes().to_vec());
-        let finder = Finder::new(&part).into_owned();
-        move |key| {
-            let shown = match self.show {
-                Show::Live => !key.deleted,
-                Show::Deleted => key.deleted,
-                Show::All => true,
-            };
-            let size = f64::from(key.value_len);
-            let revision = key.revision.main;
-            shown
-                && (!self.leased || key.lease != 0)
-                && self.min_bytes.is_none_or(|least| size >= least)
-                && self.max_bytes.is_none_or(|most| size <= most)
-                && self.min_revision.is_none_or(|least| revision >= least)
-                && self.max_revision.is_none_or(|most| revision <= most)
-                && if self.prefix { key.key.starts_with(&part) } else { finder.find(key.key).is_some() }
-        }
+        let key = match () {
+            () if part.is_empty() => None,
+            () if self.prefix => Some(filter::Filter::KeyStart(part)),
+            () => Some(filter::Filter::Key(Part::new(&part), true)),
+        };
+        let shown = match self.show {
+            Show::Live => Some(filter::Filter::Deleted(false)),
+            Show::Deleted => Some(filter::Filter::Deleted(true)),
+            Show::All => None,
+        };
+        let number = |field, operator, number: Option<i128>| {
+            number.map(|number| filter::Filter::Number(field, operator, number))
+        };
+        // Part of a byte more or less is none.
+        let (least, most) =
+            (self.min_bytes.map(|least| least.ceil() as i128), self.max_bytes.map(|most| most.floor() as i128));
+        let numbers = [
+            number(Field::Lease, Operator::Unequal, self.leased.then_some(0)),
+            number(Field::Size, Operator::MoreOrEqual, least),
+            number(Field::Size, Operator::LessOrEqual, most),
+            number(Field::Mod, Operator::MoreOrEqual, self.min_revision.map(i128::from)),
+            number(Field::Mod, Operator::LessOrEqual, self.max_revision.map(i128::from)),
+        ];
+        [shown].into_iter().chain(numbers).chain([key]).flatten().collect()
     }
 }

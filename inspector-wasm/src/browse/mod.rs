@@ -9,6 +9,7 @@ mod opening;
 mod purpose;
 mod reading;
 mod refusal;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -21,6 +22,7 @@ use web_sys::Blob;
 
 use crate::blob::BlobSource;
 use crate::convert::{into_error, to_js};
+use answers::narrow;
 pub use opening::StoreOpening;
 use view::{Refusal, View};
 
@@ -56,6 +58,13 @@ fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue>
     to_js(&outcome.map_err(refused)?)
 }
 
+impl StoreView {
+    /// The file that is read.
+    fn read_source(&self) -> &'static BlobSource {
+        self.other.filter(|_| self.view.reads_other()).unwrap_or(self.source)
+    }
+}
+
 #[wasm_bindgen]
 impl StoreView {
     /// The store that was opened. It has no keys yet: `beginKeys`.
@@ -68,28 +77,43 @@ impl StoreView {
         Ok(Self { source, other: None, view: View::new(store) })
     }
 
-    /// Where the bytes of each step of what was begun lie in the file that is read: from, to, from, to, …
+    /// Where the bytes of what was begun lie in the file that is read, as far as they did not come yet: from, to, from, to, …
     #[must_use]
-    pub fn spans(&self) -> Vec<f64> {
-        numbers_of(self.view.spans())
+    pub fn runs(&mut self) -> Vec<f64> {
+        numbers_of(self.view.runs())
     }
 
-    /// Takes a step of what was begun. `bytes` are those of its span, from its beginning on, or none; what is not among them is read from the file.
+    /// Takes in the bytes of the file that is read from `at` on: best those that follow the ones before. What is complete with them is taken on.
     ///
     /// # Errors
     /// When the file cannot be read. What was begun is over then.
-    pub fn step(&mut self, number: u32, from: f64, bytes: Vec<u8>) -> Result<(), JsValue> {
-        let source = self.other.filter(|_| self.view.reads_other()).unwrap_or(self.source);
-        let from = from as u64;
-        source.lend(&[(from, from.saturating_add(bytes.len() as u64))], bytes);
-        let outcome = self.view.step(number as usize).map_err(refused);
-        source.take_back();
-        outcome
+    pub fn push(&mut self, at: f64, bytes: &[u8]) -> Result<(), JsValue> {
+        let source = self.read_source();
+        let window = source.arrive(at as u64, bytes);
+        let needed = self.view.advance(&window).inspect_err(|_| source.take_back()).map_err(refused)?;
+        source.forget_before(needed);
+        Ok(())
+    }
+
+    /// The steps whose bytes did not come.
+    #[must_use]
+    pub fn left(&self) -> Vec<u32> {
+        self.view.left().into_iter().map(narrow).collect()
+    }
+
+    /// Takes a step, whose bytes are read from the file.
+    ///
+    /// # Errors
+    /// As `push`.
+    pub fn step(&mut self, number: u32) -> Result<(), JsValue> {
+        self.read_source().take_back();
+        self.view.step(number as usize).map_err(refused)
     }
 
     /// Lets go of what was begun and is not to be finished.
     #[wasm_bindgen(js_name = giveUp)]
     pub fn give_up(&mut self) {
+        self.read_source().take_back();
         self.view.give_up();
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A large file has thousands, away from each other, and a synchronous read costs 0.75 ms whatever its length (Chromium 156).
 
+use etcdsnap_core::Offset;
 use etcdsnap_core::store::{Opening, Store};
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -43,7 +44,7 @@ impl StoreOpening {
     pub fn wanted(&mut self) -> Vec<f64> {
         let size = self.opening.page_size();
         let most = BYTES.checked_div(size as usize).unwrap_or(1).clamp(1, PAGES);
-        let offsets: Vec<u64> = self.opening.ahead().take(most).collect();
+        let offsets: Vec<u64> = self.opening.ahead().take(most).map(Offset::get).collect();
         self.asked = offsets.len();
         numbers_of(spans(offsets, u64::from(size)))
     }

@@ -4,12 +4,14 @@ use etcdsnap_core::Source;
 use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store};
 
 use super::refusal::Refusal;
+use super::steps::Steps;
 use crate::headroom::Headroom;
 
 /// A question that is being read for.
 pub(crate) struct Reading<'s, S: Source + ?Sized> {
     pub(super) purpose: Purpose<'s, S>,
     pub(super) lost: Lost,
+    pub(super) steps: Steps,
     pub(super) headroom: Headroom,
 }
 
@@ -35,6 +37,6 @@ pub(super) fn unread() -> Refusal {
 
 impl<S: Source + ?Sized> Reading<'_, S> {
     pub(super) fn new<'s>(lost: Lost, purpose: Purpose<'s, S>) -> Reading<'s, S> {
-        Reading { purpose, lost, headroom: Headroom::default() }
+        Reading { purpose, lost, steps: Steps::default(), headroom: Headroom::default() }
     }
 }

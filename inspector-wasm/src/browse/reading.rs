@@ -1,10 +1,13 @@
-//! A question that all leaves of a file are read for: begun, taken on piece by piece while the worker has the next bytes fetched, and finished.
+//! A question that all leaves of a file are read for: begun, taken on step by step as the bytes of the file come in, and finished.
+
+use std::ops::Range;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Lost, Store, Work};
 use etcdsnap_core::{Source, Unwatched};
 
-use super::purpose::{Purpose, unread};
+use super::purpose::{Purpose, Reading, unread};
+use super::steps::Steps;
 use super::view::{Refusal, View, told};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
@@ -21,16 +24,40 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         matches!(self.reading.as_ref().map(|reading| &reading.purpose), Some(Purpose::Other(Some(_), _)))
     }
 
-    /// Where the bytes of each step lie: from and to.
-    pub(crate) fn spans(&self) -> Vec<(u64, u64)> {
+    /// Begins to read for something.
+    pub(super) fn begin(&mut self, lost: Lost, purpose: Purpose<'s, S>) {
+        self.reading = Some(Reading::new(lost, purpose));
         let store = self.read_store();
-        store.work().map(|work| store.span(work)).collect()
+        let steps = Steps::new(store.work().map(|work| store.span(work)));
+        if let Some(reading) = &mut self.reading {
+            reading.steps = steps;
+        }
+    }
+
+    /// Where the bytes of what is still to be read lie: from and to.
+    pub(crate) fn runs(&mut self) -> Vec<(u64, u64)> {
+        self.reading.as_mut().map(|reading| reading.steps.runs()).unwrap_or_default()
+    }
+
+    /// Takes the steps whose bytes are among those of `window`, which the source has; from where on they are still needed.
+    pub(crate) fn advance(&mut self, window: &Range<u64>) -> Result<u64, Refusal> {
+        while let Some(number) = self.reading.as_mut().and_then(|reading| reading.steps.ready(window)) {
+            self.step(number)?;
+        }
+        let needed = self.reading.as_ref().and_then(|reading| reading.steps.needed_from());
+        Ok(needed.unwrap_or(u64::MAX))
+    }
+
+    /// The steps that are not taken.
+    pub(crate) fn left(&self) -> Vec<usize> {
+        self.reading.as_ref().map(|reading| reading.steps.left().collect()).unwrap_or_default()
     }
 
     /// Takes a step, by its number.
     pub(crate) fn step(&mut self, number: usize) -> Result<(), Refusal> {
         let Some(mut reading) = self.reading.take() else { return Err(unread()) };
         reading.headroom.keep();
+        reading.steps.take(number);
         let lost = match &mut reading.purpose {
             Purpose::Keys(index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
             Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
@@ -51,7 +78,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Takes all steps, one after the other.
     #[cfg(test)]
     pub(crate) fn read_all(&mut self) -> Result<(), Refusal> {
-        (0..self.spans().len()).try_for_each(|number| self.step(number))
+        self.left().into_iter().try_for_each(|number| self.step(number))
     }
 }
 

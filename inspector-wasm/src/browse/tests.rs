@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap_core::message::MessageField;
 use etcdsnap_core::store::{Hidden, PageField, PageView};
-use etcdsnap_core::{Code, Finding};
+use etcdsnap_core::{Code, Finding, Offset, PageId};
 use serde::Serialize;
 
 use super::answers::*;
@@ -51,7 +51,7 @@ fn check(interface: &str, value: &impl Serialize) {
 
 #[test]
 fn keys_have_their_declared_shapes() {
-    for first_lost in [None, Some(Finding::new(Code::PageType, "text").page(W).offset(W))] {
+    for first_lost in [None, Some(Finding::new(Code::PageType, "text").page(PageId::new(W)).offset(Offset::new(W)))] {
         let facts = StoreFacts {
             revision: WIDE,
             latest: WIDE,
@@ -124,11 +124,11 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
         left_out: W,
     };
     check("Cluster", &cluster);
-    for link in [None, Some(W)] {
+    for link in [None, Some(PageId::new(W))] {
         let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link, secret: true };
         let page = PageView {
-            page: W,
-            offset: W,
+            page: PageId::new(W),
+            offset: Offset::new(W),
             kind: text(),
             span: W,
             count: W,

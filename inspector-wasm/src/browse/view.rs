@@ -1,12 +1,13 @@
 //! An open store and what the page looks at in it.
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::kubernetes::names::prefixes;
 use etcdsnap_core::message::{self, MessageField};
 use etcdsnap_core::store::{
     Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
 use etcdsnap_core::words::{is_secret, key_bytes, key_text};
-use etcdsnap_core::{Error, Source};
+use etcdsnap_core::{Error, PageId, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
@@ -24,6 +25,8 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) all: Order,
     /// Those that live.
     live: Order,
+    /// Prefixes of API servers among them.
+    pub(super) prefixes: Vec<Vec<u8>>,
     tree: Tree,
     /// Ids of the keys in the list.
     listed: Vec<u32>,
@@ -56,6 +59,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             lost: Lost::default(),
             all: Order::default(),
             live: Order::default(),
+            prefixes: Vec::new(),
             tree: Tree::default(),
             listed: Vec::new(),
             comparison: None,
@@ -73,7 +77,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let query = query(&self.store, revision);
         self.index = Index::new(query.clone());
         self.revision = revision;
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::Keys(Index::new(query))));
+        self.begin(self.store.lost(), Purpose::Keys(Index::new(query)));
         Ok(())
     }
 
@@ -84,6 +88,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         (self.index, self.lost) = (index, lost);
         self.all = Order::of(&self.index, |_| true);
         self.live = self.all.only(&self.index, |key| !key.deleted);
+        self.prefixes = prefixes(self.index.iter().map(|key| key.key));
         self.tree = Tree::new(&self.index, &self.live);
         Ok(self.facts())
     }
@@ -121,9 +126,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn list(&mut self, filter: &Filter, order: Ordering) -> u32 {
-        let holds = filter.matcher();
-        let get = |id: &u32| self.all.get(&self.index, *id as usize).is_some_and(|key| holds(&key));
-        self.listed = (0..narrow(self.all.len())).filter(get).collect();
+        self.listed = self.all.numbers(&self.index, &filter.conditions());
         self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
         narrow(self.listed.len())
     }
@@ -179,12 +182,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, Refusal> {
-        value_at(&self.store, Place { page, index })
+        value_at(&self.store, Place { page: PageId::new(page), index })
     }
 
     pub(crate) fn begin_history(&mut self, id: u32) {
         let history = History::of(self.all.name(&self.index, id as usize));
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::History(history)));
+        self.begin(self.store.lost(), Purpose::History(history));
     }
 
     pub(crate) fn finish_history(&mut self) -> Result<KeyPast, Refusal> {
@@ -199,7 +202,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn begin_hash(&mut self, revision: i64) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         let hashing = Hashing::new(&self.store, revision);
-        self.reading = Some(Reading::new(self.store.lost(), Purpose::Hash(Box::new(hashing))));
+        self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));
         Ok(())
     }
 
@@ -215,7 +218,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
-        let mut view = self.store.page_view(page).map_err(told)?;
+        let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
         // What has no structure of its own can be the middle of a secret, where there are any.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
             view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
@@ -224,7 +227,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {
-        self.store.page_bytes(page).map_err(told)
+        self.store.page_bytes(PageId::new(page)).map_err(told)
     }
 }
 

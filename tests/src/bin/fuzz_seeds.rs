@@ -1,14 +1,15 @@
-//! Writes what a fuzz target begins with into a folder: `fuzz_seeds snapshots|packed FOLDER`.
+//! Writes what a fuzz target begins with into a folder: `fuzz_seeds snapshots|packed|sealed FOLDER`.
 
 use std::path::Path;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [kind, folder] = &arguments[..] else { panic!("usage: fuzz_seeds snapshots|packed FOLDER") };
+    let [kind, folder] = &arguments[..] else { panic!("usage: fuzz_seeds snapshots|packed|sealed FOLDER") };
     // Damage that a small file has nothing for is no news.
     std::panic::set_hook(Box::new(|_| ()));
     let seeds = match kind.as_str() {
         "packed" => etcdsnap_tests::mutants::fuzzed::packed(),
+        "sealed" => etcdsnap_tests::mutants::decrypting::seeds(),
         _ => etcdsnap_tests::mutants::fuzzed::seeds(),
     };
     std::fs::create_dir_all(folder).expect("a folder");

@@ -6,6 +6,7 @@
 //! json      members, conf state, downgrade: other writings of the same, and of something else
 //! pages     headers, elements, metas, freelist and buckets of any bytes at all; a fuzzer's mutator, too
 //! repack    a leaf page taken apart, changed and written anew
+//! decrypting encrypted values and configurations of any bytes at all
 //! contents  entries of etcd's buckets; the pages are written anew
 //! served    what a real etcd serves of a snapshot, and what core finds in it
 //! trial     the verdicts of core against the servers
@@ -13,6 +14,7 @@
 //! ```
 
 pub mod contents;
+pub mod decrypting;
 pub mod fuzzed;
 mod json;
 mod messages;

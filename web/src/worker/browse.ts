@@ -1,5 +1,6 @@
 import { type StoreOpening, StoreView } from "../generated/etcdsnap_inspector.js";
 import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts";
+import type { Fed } from "./feed.ts";
 import { plain } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { open, readAll } from "./steps.ts";
@@ -7,14 +8,14 @@ import { open, readAll } from "./steps.ts";
 /** Progress is told at most this often. */
 const TELL_EVERY_MS = 50;
 
-type Post = (message: StoreMessage | Message) => void;
+type Post = (message: StoreMessage | Message, transfer?: Transferable[]) => void;
 type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
 
 /** Thrown out of a call whose answer nobody waits for any longer. */
 class Abandoned extends Error {}
 
-/** Opens the store in a file, and from then on answers calls, one after the other. */
-export async function browse(file: File, post: Post): Promise<void> {
+/** Opens the store in a file, and from then on answers calls, one after the other. The file is read here as far as nobody hands on what is in it. */
+export async function browse(file: File, fed: Fed | null, post: Post): Promise<void> {
   let last = -Infinity;
   /** The call that is being answered, and those that are to stop. */
   let current = 0;
@@ -42,6 +43,12 @@ export async function browse(file: File, post: Post): Promise<void> {
   };
   const doers = doersOf(view, read, opened);
   view.beginKeys(0n);
+  if (fed !== null) {
+    for await (const { at, bytes } of fed.blocks()) {
+      view.push(at, bytes);
+      tell(at + bytes.byteLength, own.size);
+    }
+  }
   await read();
   const facts = view.finishKeys();
   let before = Promise.resolve();

@@ -1,6 +1,7 @@
 import { Inspector, peek, type Report, type ScanError } from "../generated/etcdsnap_inspector.js";
+import type { Feed } from "./feed.ts";
 import type { Message, Packing, Phase } from "./messages.ts";
-import { pieces } from "./read.ts";
+import { PIECE, pieces } from "./read.ts";
 import { Packed } from "./unpack.ts";
 
 type Post = (message: Message) => void;
@@ -10,37 +11,41 @@ const TELL_EVERY_MS = 50;
 /** Parts of an unpacked copy. */
 const PART = 16 * 1024 * 1024;
 
-/** Judges one file, and tells the page of each step. */
-export async function inspect(file: File, post: Post): Promise<void> {
+/** Judges one file, and tells the page of each step; hands on what it reads of it. */
+export async function inspect(file: File, feed: Feed | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
   const packing = packingOf(first.kind);
   post({ kind: "peek", peek: first, packed: packing });
   const tell = throttled(post);
-  const report = packing === null ? await judge(file, tell) : await judgePacked(new Packed(file, packing), tell);
+  const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell);
   post({ kind: "report", report, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
 
 type Tell = (phase: Phase, done: number, total: number) => void;
 
 /** One read of a file with random access; another one when the first had no room for all that it met. */
-async function judge(blob: Blob, tell: Tell): Promise<Report> {
+async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
   const inspector = new Inspector();
   do {
     let done = 0;
-    for await (const piece of pieces(blob)) {
+    for await (const piece of pieces(blob, () => feed?.fresh() ?? new ArrayBuffer(PIECE))) {
       if (!inspector.push(piece)) break;
+      const at = done;
       done += piece.byteLength;
       tell("read", done, blob.size);
+      await feed?.give(at, piece);
     }
+    feed?.end();
   } while (inspector.again());
   return settle(inspector, blob, blob.size, tell);
 }
 
 /** The same of a packed file; a read of a copy with random access only where damage asks for it. */
-async function judgePacked(packed: Packed, tell: Tell): Promise<Report> {
+async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell): Promise<Report> {
   const stored = packed.stored();
-  if (stored !== null) return judge(stored, tell);
+  if (stored !== null) return judge(stored, feed, tell);
+  feed?.end();
   const { size } = packed.file;
   const inspector = new Inspector();
   do packed.judge(inspector, (taken) => tell("read", taken, size));
@@ -49,7 +54,7 @@ async function judgePacked(packed: Packed, tell: Tell): Promise<Report> {
     return settle(inspector, undefined, size, tell);
   } catch (error) {
     if ((error as Partial<ScanError>).kind !== "consumed") throw error;
-    return judge(await copy(packed, tell), tell);
+    return judge(await copy(packed, tell), null, tell);
   }
 }
 

@@ -1,10 +1,15 @@
 import type { CodeInfo, Peek, Report } from "../generated/etcdsnap_inspector.js";
+import type { Back, Block, BlocksEnd } from "./feed.ts";
 
 /** What the page asks of a worker: the one file it exists for. */
 export interface Request {
   file: File;
+  /** The inspector. */
+  module: WebAssembly.Module;
   /** To open the store inside it for calls (see `calls.ts`), instead of judging it. */
   browse?: true;
+  /** Of a worker that judges: to hand on what it reads. Of one that browses: that it is handed what another one reads (see `feed.ts`). */
+  fed?: boolean;
 }
 
 /** What is being done to the file: read once, or, where a packed one needs it, unpacked to a copy first. */
@@ -16,7 +21,10 @@ export type Message =
   | { kind: "peek"; peek: Peek; packed: Packing | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
   | { kind: "report"; report: Report; bytes: number; seconds: number }
-  | { kind: "failed"; failure: Failure };
+  | { kind: "failed"; failure: Failure }
+  | Block
+  | BlocksEnd
+  | Back;
 
 /** The packings that are opened. */
 export type Packing = "gzip" | "zip" | "zstd";

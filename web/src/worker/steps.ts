@@ -1,36 +1,33 @@
 import { StoreOpening, type StoreView } from "../generated/etcdsnap_inspector.js";
+import { readable } from "./read.ts";
 
-/** Bytes fetched ahead at a time, in all: several reads on their way are twice as fast as one after the other (Chromium 156). */
-const AHEAD = 48 * 1024 * 1024;
-/** Reads on their way at a time. */
-const MOST = 12;
-/** A longer span is left to the reads of single pages: most of it is not asked for, or it would take too much room. */
-const LONGEST = 32 * 1024 * 1024;
-
-/** Reads a file for what a store has begun: fetches the bytes of the next steps while it takes one. */
+/** Reads of a file what a store has begun and did not get yet, from front to back. */
 export async function readAll(view: StoreView, file: Blob, tell: (done: number, total: number) => void): Promise<void> {
-  const spans = view.spans();
-  const steps = Array.from({ length: spans.length / 2 }, (_, number) => ({ from: spans[2 * number] ?? 0, to: spans[2 * number + 1] ?? 0 }));
-  const total = steps.reduce((sum, { from, to }) => sum + to - from, 0);
-  const fetched: Promise<Uint8Array>[] = [];
-  let ahead = 0;
-  let next = 0;
+  const bounds = view.runs();
+  const runs = Array.from({ length: bounds.length / 2 }, (_, number) => ({ from: bounds[2 * number] ?? 0, to: bounds[2 * number + 1] ?? 0 }));
+  const total = runs.reduce((sum, { from, to }) => sum + to - from, 0);
   let done = 0;
-  for (const [number, { from, to }] of steps.entries()) {
-    for (let step = steps[next]; step !== undefined && next < number + MOST; step = steps[next]) {
-      const length = step.to - step.from;
-      if (next > number && ahead + length > AHEAD) break;
-      fetched.push(length > LONGEST ? Promise.resolve(new Uint8Array()) : bytesOf(file.slice(step.from, step.to)));
-      ahead += length;
-      next += 1;
+  for (const { from, to } of runs) {
+    let at = from;
+    for await (const piece of readable(file.slice(from, to))) {
+      view.push(at, piece);
+      at += piece.byteLength;
+      done += piece.byteLength;
+      tell(Math.round((done / total) * file.size), file.size);
     }
-    const bytes = await fetched.shift();
-    view.step(number, from, bytes ?? new Uint8Array());
-    ahead -= to - from;
-    done += to - from;
-    // Spans overlap where leaves lie in no order: their sum can be more than the file. There may also be nothing to read.
-    tell(total > 0 ? Math.round((done / total) * file.size) : file.size, file.size);
   }
+  const left = view.left();
+  for (const [number, step] of left.entries()) {
+    view.step(step);
+    tell(Math.round((number / left.length) * file.size), file.size);
+    await heard();
+  }
+  tell(file.size, file.size);
+}
+
+/** Lets the worker hear what was said to it meanwhile. */
+function heard(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 /** Opens the store in a file: fetches the pages that lead to its keys, those of a level side by side. */

@@ -1,32 +1,37 @@
 import { codes, initSync } from "../generated/etcdsnap_inspector.js";
-import wasm from "virtual:wasm";
 import { browse } from "./browse.ts";
+import { type Back, type Block, type BlocksEnd, Fed, Feed } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
 import { broken, type Failure, type Message, type Request } from "./messages.ts";
-import { unpacked } from "../unpacked.ts";
 import { Unreadable } from "./unpack.ts";
 
-const post = (message: Message): void => self.postMessage(message);
+const post = (message: Message, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
 // An error that nobody waits for would otherwise leave the page waiting.
 self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
+  const feed = data.fed === true && data.browse !== true ? new Feed(post) : null;
+  const fed = data.fed === true && data.browse === true ? new Fed((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
+  // What is said to the worker while it begins must find it listening.
+  self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
   try {
-    initSync({ module: await (await unpacked(wasm)).arrayBuffer() });
+    initSync({ module: data.module });
     if (__HASH_ONLY__) {
       await hashOnly(data.file, post);
       return;
     }
     if (data.browse === true) {
-      await browse(data.file, (message) => self.postMessage(message));
+      await browse(data.file, fed, (message, transfer = []) => self.postMessage(message, { transfer }));
       return;
     }
     post({ kind: "codes", codes: codes() });
-    await inspect(data.file, post);
+    await inspect(data.file, feed, post);
   } catch (error) {
     post({ kind: "failed", failure: failure(error) });
+  } finally {
+    feed?.end();
   }
 };
 

@@ -7,13 +7,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (from, to, check) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [from, to] => (PathBuf::from(from), PathBuf::from(to), false),
-        [from, to, "--check"] => (PathBuf::from(from), PathBuf::from(to), true),
-        _ => bail!("usage: etcdsnap-protogen FROM TO [--check]"),
+    let (paths, check) = match arguments.split_last() {
+        Some((last, paths)) if last == "--check" => (paths, true),
+        _ => (&arguments[..], false),
     };
-    let sources = files(&from, "proto")?;
-    let set = protox::compile(&sources, [&from]).context("cannot compile the .proto files")?;
+    let (from, to) = match paths {
+        [from @ .., to] if !from.is_empty() => (from.iter().map(PathBuf::from).collect::<Vec<_>>(), PathBuf::from(to)),
+        _ => bail!("usage: etcdsnap-protogen FROM… TO [--check]"),
+    };
+    let sources = from.iter().map(|from| files(from, "proto")).collect::<Result<Vec<_>>>()?.concat();
+    let set = protox::compile(&sources, &from).context("cannot compile the .proto files")?;
     let made = tempfile::tempdir()?;
     tonic_prost_build::configure()
         .out_dir(made.path())

@@ -1,10 +1,13 @@
 //! `etcdsnap kube find PATH… TYPE/NAME`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special::rfc3339;
-use etcdsnap::{Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path};
+use etcdsnap::{
+    Decryption, Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path,
+};
 use serde_json::Map;
 
 use super::object_states::ObjectStates;
@@ -16,7 +19,7 @@ use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
 use crate::cli::look::find::Tally;
-use crate::cli::look::{bytes, table, told};
+use crate::cli::look::{bytes, encrypted, table, told};
 use crate::cli::output::{self, Lines};
 use crate::cli::progress::Bar;
 
@@ -36,13 +39,18 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     }
     input::check_not_written(&paths)?;
     let bar = Bar::new(Path::new("snapshots"));
-    let all = find_object(&args.paths, &name, prefix.as_deref(), args.work.threads, &bar)?;
+    let decryption = encrypted::decryption(&args.decrypt)?;
+    let all = find_object(&args.paths, &name, prefix.as_deref(), args.work.threads, &decryption, &bar)?;
     drop(bar);
     let mut tally = Tally::default();
     let mut read = Vec::new();
     for one in &all {
         let Some(answer) = tally.answer(one) else { continue };
         tally.met(told(&one.path, &answer.lost));
+        if decryption.is_given() && !answer.unopened.is_empty() {
+            encrypted::tell(&answer.unopened);
+            tally.met(Exit::Damage);
+        }
         if answer.state.as_ref().is_some_and(|state| !state.is_deleted()) {
             tally.holds();
         }
@@ -54,8 +62,9 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     }
     let called = format!("{}/{} in namespace {}", name.kind, name.name, name.namespace);
     if args.last {
-        if let Some(exit) = last(args, &name, prefix.as_deref(), &read)? {
-            return Ok(exit);
+        if let Some(exit) = last(args, &name, prefix.as_deref(), &decryption, &read)? {
+            // A file that could not be read, or not whole, may hold a newer state.
+            return Ok(tally.warn_of_doubt(exit));
         }
     } else {
         match args.write_out {
@@ -181,6 +190,7 @@ fn last(
     args: &KubeFindArgs,
     name: &ObjectName,
     prefix: Option<&[u8]>,
+    decryption: &Arc<Decryption>,
     read: &[Read<'_>],
 ) -> Result<Option<Exit>, Failure> {
     for (one, answer) in read {
@@ -188,7 +198,7 @@ fn last(
             continue;
         }
         let bar = Bar::new(&one.path);
-        let snapshot = Snapshot::open(&one.path, args.work.threads, &bar)?;
+        let snapshot = Snapshot::open(&one.path, args.work.threads, &bar)?.decrypted_by(Arc::clone(decryption));
         let store = snapshot.store()?;
         let revision = store.current();
         let cluster = snapshot.cluster(&store, revision, prefix, &bar)?;
@@ -215,7 +225,7 @@ fn last(
             writer.object(node)?;
             writer.finish()?;
         }
-        return Ok(Some(values.finish()));
+        return Ok(Some(values.finish(&snapshot)));
     }
     Ok(None)
 }

@@ -24,7 +24,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When a type is unknown, an object that was named is not there, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = look::open(&args.file.file, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = look::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
     let store = snapshot.store()?;
     let revision = look::revision(&store, args.file.rev)?;
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
@@ -58,7 +58,7 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(exit.max(values.finish()).max(missing(&wanted, &found, namespace)))
+    Ok(exit.max(values.finish(&snapshot)).max(missing(&wanted, &found, namespace)))
 }
 
 /// An object with the number of its type among those that are wanted.

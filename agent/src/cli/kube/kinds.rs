@@ -26,7 +26,7 @@ const COLUMNS: [table::Column; 8] = [
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = look::open(&args.file.file, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = look::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
     let store = snapshot.store()?;
     let revision = look::revision(&store, args.file.rev)?;
     let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
@@ -34,7 +34,7 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let lost = std::mem::take(&mut cluster.lost);
     let kinds = snapshot.kinds(&store, &cluster, &bar)?;
     drop(bar);
-    let exit = look::told(&args.file.file, &lost);
+    let exit = look::told(&args.file.file, &lost).max(look::encrypted::told(&snapshot));
     match args.write_out {
         LookForm::Json => json(&kinds)?,
         _ if kinds.is_empty() => {

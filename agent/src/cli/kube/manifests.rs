@@ -35,9 +35,11 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     input::check_not_written(&[file])?;
     // A signal ends it in good order: what is half written is removed, before the bar goes.
     let bar = Cancellable::new(Bar::new(file));
+    let decryption = look::encrypted::decryption(&args.file.decrypt)?;
     let mut writer = ManifestWriter::begin(&args.output)?;
     input::warn_when_in_use(file);
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
+    let snapshot = snapshot.decrypted_by(decryption);
     let store = snapshot.store()?;
     let revision = look::revision(&store, args.file.rev)?;
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
@@ -102,7 +104,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         }
     }
     report.undefined(undefined(&items));
-    exit = exit.max(values.finish()).max(scope.missing(&items));
+    exit = exit.max(values.finish(&snapshot)).max(scope.missing(&items));
     if report.written() == 0 {
         report.tell_left_out();
         let advice = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";

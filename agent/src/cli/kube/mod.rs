@@ -1,5 +1,6 @@
 //! Commands that speak of Kubernetes' objects.
 
+pub mod encryption;
 pub mod find;
 pub mod get;
 pub mod kinds;

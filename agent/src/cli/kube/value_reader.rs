@@ -3,12 +3,12 @@
 use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::json::JsonText;
-use etcdsnap::core::kubernetes::object::{self, Remarks};
+use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
 use etcdsnap::core::kubernetes::tree::Node;
-use etcdsnap::is_secret;
+use etcdsnap::{Snapshot, is_secret};
 
 use crate::cli::exit::Exit;
-use crate::cli::look::bytes;
+use crate::cli::look::{bytes, encrypted};
 use crate::cli::output;
 
 /// Remarks that are printed; more are only counted.
@@ -60,8 +60,7 @@ impl ValueReader {
                 Some((node, remarks))
             }
             Err(cause) => {
-                self.damaged = self.damaged.saturating_add(1);
-                self.say(key, &cause.to_string());
+                self.cannot_read(key, &cause);
                 None
             }
         }
@@ -73,8 +72,7 @@ impl ValueReader {
         match object::api_json(value, options, &mut json) {
             Ok(remarks) => self.remark(key, &remarks),
             Err(cause) => {
-                self.damaged = self.damaged.saturating_add(1);
-                self.say(key, &cause.to_string());
+                self.cannot_read(key, &cause);
                 return None;
             }
         }
@@ -88,6 +86,14 @@ impl ValueReader {
             }
         }
         Some(json)
+    }
+
+    fn cannot_read(&mut self, key: &[u8], cause: &Unreadable) {
+        self.damaged = self.damaged.saturating_add(1);
+        // What stays encrypted is told together at the end, by the key that it needs.
+        if !matches!(cause, Unreadable::Encrypted(_)) {
+            self.say(key, &cause.to_string());
+        }
     }
 
     fn hide(&self, key: &[u8], node: &mut Node<'_>) {
@@ -110,8 +116,9 @@ impl ValueReader {
         }
     }
 
-    /// Says how much more there was to say; the exit code.
-    pub fn finish(self) -> Exit {
+    /// Says how much more there was to say, and what of the snapshot stayed encrypted; the exit code.
+    pub fn finish(self, snapshot: &Snapshot) -> Exit {
+        encrypted::tell(&snapshot.unopened());
         let more = self.remarks.saturating_sub(MAX_REMARKS);
         if more > 0 {
             output::warn(&format!("and {more} more such remarks"));

@@ -53,12 +53,12 @@ impl Display for Hex<'_> {
 
 /// A key as it was typed: as it is, or in quotes with the escapes that [`key`] writes.
 pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
-    key_bytes(text).ok_or_else(|| {
-        Failure::new(
-            format!("{} is no key in quotes", printable(text)),
-            "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.",
-        )
-    })
+    key_bytes(text).ok_or_else(|| not_in_quotes(text))
+}
+
+/// What is said of a text in quotes with an escape that is none.
+pub fn not_in_quotes(text: &str) -> Failure {
+    Failure::new(format!("{} is no key in quotes", printable(text)), "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.")
 }
 
 /// Writes a line of JSON.

@@ -1,12 +1,14 @@
 //! `etcdsnap diff A [B]` and `etcdsnap diff A --endpoints …`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use etcdsnap::core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap::core::store::{Change, Index, Key, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::{bytes, keys, live, open, range, revision, table, told};
+use super::{bytes, encrypted, keys, live, open, range, revision, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_common::{MetaArgs, MetaPage};
 use crate::cli::args_look::LookForm;
@@ -72,7 +74,9 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let query = |store: &Store<'_, FileSource>, asked| {
         revision(store, asked).map(|revision| store.query(range.clone(), revision))
     };
+    let decryption = encrypted::decryption(&args.decrypt)?;
     let (snapshot_a, bar) = open(&args.a, args.work, MetaArgs { meta: args.meta })?;
+    let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
     let side_a = snapshot_a.side(&store_a, query(&store_a, args.rev_a)?, &bar)?;
     drop(bar);
@@ -85,6 +89,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
         (None, None) => (None, Bar::new(&args.a)),
     };
+    let second = second.map(|snapshot| snapshot.decrypted_by(Arc::clone(&decryption)));
     let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
     let store_b = snapshot_b.store()?;
     let side_b = snapshot_b.side(&store_b, query(&store_b, args.rev_b)?, &bar)?;
@@ -93,7 +98,10 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let a = Side { snapshot: &snapshot_a, store: &store_a, index: index_a };
     let b = Side { snapshot: snapshot_b, store: &store_b, index: index_b };
-    let changes = compare(&a.index, &b.index);
+    let mut changes = compare(&a.index, &b.index);
+    if decryption.is_given() {
+        take_out_sealed_anew(&mut changes, &a, &b)?;
+    }
     let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
     if args.write_out == LookForm::Table {
         table::print(LookForm::Table, &COLUMNS, |take| {
@@ -117,7 +125,28 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
         lines.finish()?;
     }
+    let exit = exit.max(encrypted::told(&snapshot_a));
+    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(encrypted::told(snapshot)));
     Ok(if changes.is_empty() { exit } else { exit.max(Exit::Damage) })
+}
+
+/// Takes out what is alike once it is opened: an API server seals a value anew, and with the newest key, whenever it writes it.
+fn take_out_sealed_anew(changes: &mut Vec<Change<'_>>, a: &Side<'_>, b: &Side<'_>) -> Result<(), Failure> {
+    let mut kept = Vec::with_capacity(changes.len());
+    for change in changes.drain(..) {
+        let is_alike = match &change {
+            Change::Changed(old, new) if old.lease == new.lease => {
+                let (before, after) = (a.value(old)?, b.value(new)?);
+                before == after && Encrypted::of(&before).is_none()
+            }
+            _ => false,
+        };
+        if !is_alike {
+            kept.push(change);
+        }
+    }
+    *changes = kept;
+    Ok(())
 }
 
 const COLUMNS: [table::Column; 6] =

@@ -1,11 +1,11 @@
 //! `etcdsnap export FILE`
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
-use super::{range, revision, told};
+use super::{encrypted, range, revision, told};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_look::ExportForm;
 use crate::cli::exit::{Exit, Failure};
@@ -21,7 +21,9 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let format = format(args)?;
     let range = range(&args.prefix, &args.interval)?;
     input::check_not_written(&[&args.file])?;
-    let target = ExportTarget::open(args.output.as_deref().unwrap_or(Path::new("-")), &args.file)?;
+    let decryption = encrypted::decryption(&args.decrypt)?;
+    let others: Vec<&Path> = args.decrypt.encryption_config.iter().map(PathBuf::as_path).collect();
+    let target = ExportTarget::open(args.output.as_deref().unwrap_or(Path::new("-")), &args.file, &others)?;
     if format == ExportFormat::Parquet && target.is_terminal() {
         return Err(Failure::new("Parquet is nothing for a terminal", "Name a file with --output."));
     }
@@ -32,7 +34,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     input::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
-    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
+    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice()).decrypted_by(decryption);
     let store = snapshot.store()?;
     let revision = revision(&store, args.rev)?;
     let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };
@@ -53,7 +55,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             Failure::new(what, "")
         })?;
     }
-    Ok(told(&args.file, &lost))
+    Ok(told(&args.file, &lost).max(encrypted::told(&snapshot)))
 }
 
 fn format(args: &ExportArgs) -> Result<ExportFormat, Failure> {

@@ -159,6 +159,16 @@ impl Tally {
         Ok(Some(states))
     }
 
+    /// Ends a command that printed what the newest readable snapshot holds: says so when a file that could not be read, or not whole, may hold something newer. The exit
+    /// code is the worst of `printed` and those of all files.
+    pub fn warn_of_doubt(self, printed: Exit) -> Exit {
+        let worst = printed.max(self.worst.unwrap_or(Exit::Done));
+        if self.unread > 0 || self.worst.is_some_and(|worst| worst > Exit::Done) {
+            output::warn("Files that could not be read, or not whole, may hold a newer state of it.");
+        }
+        worst
+    }
+
     /// Says how many snapshots hold `what`; the exit code. `advice` is for when none does.
     ///
     /// # Errors

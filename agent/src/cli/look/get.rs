@@ -12,7 +12,7 @@ use etcdsnap::core::store::{Key, KeyRange, Lost};
 use etcdsnap::typed_path;
 
 use super::bytes::{Hex, Shown};
-use super::{bytes, keys, open, revision, table, told};
+use super::{bytes, encrypted, keys, revision, table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -25,7 +25,7 @@ use crate::cli::output::{self, Lines};
 pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     check_form(args)?;
     let key = bytes::typed(&args.key)?;
-    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
+    let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let at = revision(&store, args.rev)?;
     let query = store.query(KeyRange::one(&key), at);
@@ -36,16 +36,17 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
         return Err(absent(args, &key, at, state.as_ref(), &lost));
     };
-    let value = snapshot.value(&store, state.place)?;
     let hidden = bytes::is_secret(&key) && !args.show_secrets;
     if hidden && args.look.write_out == LookForm::Simple {
         let what = format!(
             "the value of {} is a secret of {}",
             bytes::key(&key),
-            counted(value.len() as u64, "byte", "bytes")
+            counted(state.value_len.into(), "byte", "bytes")
         );
         return Err(Failure::new(what, "--show-secrets prints it."));
     }
+    let value = if hidden { Vec::new() } else { snapshot.value(&store, state.place)? };
+    let exit = exit.max(encrypted::told(&snapshot));
     if args.look.write_out == LookForm::Json {
         let mut object = keys::object(state);
         if hidden {

@@ -4,7 +4,7 @@ use etcdsnap::core::store::Event;
 use etcdsnap::typed_path;
 use serde_json::{Map, Value};
 
-use super::{bytes, keys, open, table, told};
+use super::{bytes, encrypted, keys, table, told};
 use crate::cli::args::HistoryArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ use crate::cli::output::Lines;
 /// When there is no such key, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let key = bytes::typed(&args.key)?;
-    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
+    let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let (events, lost) = snapshot.history(&store, &key, &bar)?;
     drop(bar);
@@ -37,6 +37,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     }
     let hidden = bytes::is_secret(&key) && !args.show_secrets;
     let value = |event: &Event| match args.values && !event.deletion {
+        true if hidden => Ok(Some(Vec::new())),
         true => snapshot.value(&store, event.place).map(Some),
         false => Ok(None),
     };
@@ -55,7 +56,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             }
         }
         lines.finish()?;
-        return Ok(exit);
+        return Ok(exit.max(encrypted::told(&snapshot)));
     }
     let columns = if args.values { &COLUMNS[..] } else { &COLUMNS[..5] };
     table::print(args.look.write_out, columns, |take| {
@@ -74,7 +75,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
-    Ok(exit)
+    Ok(exit.max(encrypted::told(&snapshot)))
 }
 
 const COLUMNS: [table::Column; 6] =

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 
-use etcdsnap::FileSource;
 use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::store::filter::Filter;
 use etcdsnap::core::store::{Key, Lost, Place, Store};
+use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
-use super::filter::Filter;
-use super::{bytes, open, range, revision, table, told};
+use super::filter;
+use super::{bytes, encrypted, range, revision, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -21,21 +22,22 @@ use crate::cli::output::Lines;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
-    let filters = args.filter.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let filters = args.filter.iter().map(|text| filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let range = range(&args.prefix, &args.interval)?;
     let by_value = filters.iter().any(Filter::is_about_the_value);
     if by_value && args.deleted {
         let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
         return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
     }
-    let (snapshot, bar) = open(&args.look.file, args.look.work, args.look.meta)?;
+    let (snapshot, bar) = encrypted::open(&args.look.file, &args.decrypt, args.look.work, args.look.meta)?;
     let store = snapshot.store()?;
     let query = store.query(range, revision(&store, args.rev)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
-        let (holding, lost_values) = holding(&store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
+        let (holding, lost_values) =
+            holding(&snapshot, &store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
         snapshot.assert_unchanged()?;
         lost.append(lost_values);
         keys.retain(|state| holding.contains(&state.place));
@@ -75,11 +77,12 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             lines.finish()?;
         }
     }
-    Ok(told(&args.look.file, &lost))
+    Ok(told(&args.look.file, &lost).max(encrypted::told(&snapshot)))
 }
 
 /// The places of those keys whose values meet all conditions; each page is read once.
 fn holding(
+    snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     keys: &[Key<'_>],
     filters: &[Filter],
@@ -87,8 +90,8 @@ fn holding(
     let mut holding = HashSet::new();
     let places = keys.iter().map(|state| state.place).collect();
     let lost = store.entries_at(places, &mut |entry| {
-        let value = KeyValue::parse(entry.value).unwrap_or_default().value;
-        if filters.iter().all(|filter| filter.holds_of_value(value)) {
+        let value = snapshot.opened(entry.place, &KeyValue::parse(entry.value).unwrap_or_default());
+        if filters.iter().all(|filter| filter.holds_of_value(&value)) {
             holding.insert(entry.place);
         }
     })?;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use etcdsnap::core::Watch;
 use etcdsnap::save::{Keep, SaveConfig, SaveError, Saved, save_any};
-use etcdsnap::{Snapshot, printable};
+use etcdsnap::{Snapshot, WorkDirectory, printable};
 
 use crate::cli::args::{ClientArgs, WorkArgs};
 use crate::cli::exit::Failure;
 use crate::cli::progress::Bar;
 use crate::cli::{client, log, output, save_run, signals};
 
-/// Takes a snapshot and opens it. Whatever stops this, the temporary directory is gone afterwards, unless the program is killed.
+/// Takes a snapshot and opens it. Whatever stops this, the temporary directory is gone afterwards; what a killed run left goes with the next run.
 ///
 /// # Errors
 /// When none can be had, it is damaged, or a signal stops it.
@@ -29,7 +29,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     // A signal stops the work from here on, so that the directory is removed.
     let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new("the running cluster"))));
     let token = signals::token();
-    let folder = tempfile::Builder::new().prefix(".etcdsnap-diff-").tempdir().map_err(|cause| {
+    let folder = WorkDirectory::temporary().map_err(|cause| {
         let what = format!("cannot make a temporary directory for a snapshot of the running cluster: {cause}");
         Failure::new(what, "Set TMPDIR to a directory with enough room.")
     })?;

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod bytes;
 pub mod cluster;
 pub mod diff;
+pub mod encrypted;
 pub mod export;
 mod filter;
 pub mod find;

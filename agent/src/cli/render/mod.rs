@@ -68,8 +68,8 @@ fn pieces(text: &str) -> Vec<String> {
 /// Where a finding is: page, offset and key, as far as it has them.
 pub fn place(finding: &Finding) -> Option<String> {
     let parts: Vec<String> = [
-        finding.page.map(|page| format!("page {}", grouped(page))),
-        finding.offset.map(|offset| format!("offset {}", grouped(offset))),
+        finding.page.map(|page| format!("page {}", grouped(page.get()))),
+        finding.offset.map(|offset| format!("offset {}", grouped(offset.get()))),
         finding.key.as_ref().map(|key| format!("key {}", etcdsnap::printable(key))),
     ]
     .into_iter()

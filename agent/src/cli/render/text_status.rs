@@ -7,6 +7,7 @@ use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printa
 use super::number::{counted, grouped, si_bytes};
 use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
+use super::text_verify::encrypted;
 
 /// Columns of the labels.
 const LABELS: usize = 12;
@@ -41,6 +42,9 @@ fn numbers(lines: &mut Lines, status: &Status) {
     } else {
         lines.add("revision", status.revision.to_string());
         lines.add("keys", keys(status));
+    }
+    if let Some(needs) = encrypted(&status.encrypted) {
+        lines.add("values", needs);
     }
     lines.add("compacted", compacted(status));
     lines.add("size", size(status));

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use etcdsnap::core::key_tally::KeyTally;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::finding_groups::{FindingGroups, Shown};
-use super::number::{counted, si_bytes};
+use super::number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 
@@ -21,6 +22,17 @@ pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
     text.push_str(&format!("  {LABEL}sha256  {LABEL:#}  {}\n", sha256(&report.trailer)));
     if let Some(status) = &report.status {
         text.push_str(&format!("  {LABEL}contents{LABEL:#}  {}\n", contents(status)));
+        if let Some(needs) = encrypted(&status.encrypted) {
+            text.push_str(&format!("  {LABEL}values{LABEL:#}    {needs}\n"));
+        }
+    }
+    if let Some(decrypted) = report.decrypted.as_ref().filter(|decrypted| !decrypted.opened.is_empty()) {
+        let opened = counted(decrypted.opened.total(), "encrypted value opens", "encrypted values open");
+        let rest = match decrypted.unopened.total() {
+            0 => "all of them".to_owned(),
+            count => format!("{} not", counted(count, "does", "do")),
+        };
+        text.push_str(&format!("  {LABEL}opened{LABEL:#}    {opened}, {rest}\n"));
     }
     text
 }
@@ -62,6 +74,15 @@ fn sha256(trailer: &Trailer) -> String {
             )
         }
     }
+}
+
+/// Which keys the encrypted values of a database need; none when there are no such values.
+pub fn encrypted(tally: &KeyTally) -> Option<String> {
+    let mut parts: Vec<String> = tally.iter().map(|(key, count)| format!("{} ({key})", grouped(count))).collect();
+    if tally.others() > 0 {
+        parts.push(format!("{} (other keys)", grouped(tally.others())));
+    }
+    (!parts.is_empty()).then(|| format!("encrypted: {}", printable(&parts.join("; "))))
 }
 
 /// The numbers of a database.

@@ -10,6 +10,7 @@
 
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION, checksum};
+use crate::bolt::page_id::PageId;
 use crate::bolt::write::tree_builder::{Pages, TreeBuilder};
 use crate::limits::MAX_DEPTH;
 
@@ -88,7 +89,7 @@ pub struct FileBuilder<S> {
     sink: S,
     /// The root bucket, and the buckets that are open below it.
     open: Vec<(Vec<u8>, TreeBuilder)>,
-    next: u64,
+    next: PageId,
     out: Vec<u8>,
 }
 
@@ -96,7 +97,7 @@ impl<S: PageSink> FileBuilder<S> {
     /// An empty file.
     pub fn new(form: Form, sink: S) -> Self {
         let root = (Vec::new(), TreeBuilder::new(form.page_size, form.sequence));
-        Self { form, sink, open: vec![root], next: 2, out: Vec::new() }
+        Self { form, sink, open: vec![root], next: PageId::FIRST, out: Vec::new() }
     }
 
     /// Begins a bucket in the one that is open, or at the top.
@@ -148,9 +149,8 @@ impl<S: PageSink> FileBuilder<S> {
         let (_, mut tree) = self.open.pop().ok_or(BuildError::Nesting)?;
         let root = tree.root(&mut Pages { next: &mut self.next, out: &mut self.out });
         self.flush()?;
-        let page_size = u64::from(self.form.page_size);
         let metas = metas(self.form, root, self.next);
-        Ok((Built { metas, pages: self.next, len: self.next.saturating_mul(page_size) }, self.sink))
+        Ok((Built { metas, pages: self.next.get(), len: self.next.offset(self.form.page_size).get() }, self.sink))
     }
 
     fn check(&self, key: &[u8], value: usize) -> Result<(), BuildError<S::Error>> {
@@ -180,7 +180,7 @@ impl<S: PageSink> FileBuilder<S> {
 }
 
 /// Both meta pages.
-fn metas(form: Form, root: u64, high_water: u64) -> Vec<u8> {
+fn metas(form: Form, root: PageId, high_water: PageId) -> Vec<u8> {
     // bolt writes transaction n to page n % 2.
     let (before, live) = (form.txid.saturating_sub(1), form.txid.max(1));
     let txids = if live & 1 == 0 { [live, before] } else { [before, live] };
@@ -191,7 +191,7 @@ fn metas(form: Form, root: u64, high_water: u64) -> Vec<u8> {
         page.extend_from_slice(&id.to_le_bytes());
         page.extend_from_slice(&[4, 0, 0, 0, 0, 0, 0, 0]);
         [MAGIC, VERSION, form.page_size, 0].iter().for_each(|word| page.extend_from_slice(&word.to_le_bytes()));
-        let words = [root, form.sequence, NO_FREELIST, high_water, txid];
+        let words = [root.get(), form.sequence, NO_FREELIST.get(), high_water.get(), txid];
         words.iter().for_each(|word| page.extend_from_slice(&word.to_le_bytes()));
         let sum = checksum(page.get(16..).unwrap_or_default());
         page.extend_from_slice(&sum.to_le_bytes());

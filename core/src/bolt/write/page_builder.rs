@@ -6,6 +6,7 @@
 //! Where a page ends is decided as bolt decides it, with the fill of nine tenths that etcd's defragmentation asks for.
 //! Source: `node.splitTwo` and `node.splitIndex` in bbolt, `defragdb` in etcd's `server/storage/backend/backend.go`.
 
+use crate::bolt::page_id::PageId;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::limits::MAX_UNIT;
 
@@ -29,7 +30,7 @@ struct Slot {
     key: u32,
     value: u32,
     /// The page that a branch element points to.
-    page: u64,
+    page: PageId,
 }
 
 impl Slot {
@@ -72,13 +73,13 @@ impl PageBuilder {
 
     /// Adds a pair. The lengths were checked to fit 32 bits.
     pub fn push_pair(&mut self, flags: u32, key: &[u8], value: &[u8]) {
-        self.slots.push(Slot { flags, key: length(key), value: length(value), page: 0 });
+        self.slots.push(Slot { flags, key: length(key), value: length(value), page: PageId::ZERO });
         self.data.extend_from_slice(key);
         self.data.extend_from_slice(value);
     }
 
     /// Adds a link to a page.
-    pub fn push_link(&mut self, key: &[u8], page: u64) {
+    pub fn push_link(&mut self, key: &[u8], page: PageId) {
         self.slots.push(Slot { flags: 0, key: length(key), value: 0, page });
         self.data.extend_from_slice(key);
     }
@@ -115,7 +116,7 @@ impl PageBuilder {
     }
 
     /// Takes `count` elements off the front and appends their page to `out`, under the number `id`.
-    pub fn take(&mut self, count: usize, id: u64, out: &mut Vec<u8>) -> Cut {
+    pub fn take(&mut self, count: usize, id: PageId, out: &mut Vec<u8>) -> Cut {
         let slots: Vec<Slot> = self.slots.drain(..count.min(self.slots.len())).collect();
         let bytes = slots.iter().map(Slot::pair).fold(0, usize::saturating_add).min(self.data.len());
         let first = slots.first().map_or(0, |slot| slot.key as usize);
@@ -133,14 +134,14 @@ impl PageBuilder {
     /// All that waits as the page inside a bucket's value: number 0, and not a byte longer than it must be.
     pub fn inline_page(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len());
-        put_header(&mut out, 0, self.level, &self.slots, self.data.len(), usize::MAX);
+        put_header(&mut out, PageId::ZERO, self.level, &self.slots, self.data.len(), usize::MAX);
         out.extend_from_slice(&self.data);
         out
     }
 }
 
 /// Appends a page up to the end of its table.
-fn put_header(out: &mut Vec<u8>, id: u64, level: Level, slots: &[Slot], data: usize, page_size: usize) {
+fn put_header(out: &mut Vec<u8>, id: PageId, level: Level, slots: &[Slot], data: usize, page_size: usize) {
     let table = slots.len().saturating_mul(ELEMENT);
     let len = HEADER.saturating_add(table).saturating_add(data);
     let overflow = len.div_ceil(page_size.max(1)).saturating_sub(1);

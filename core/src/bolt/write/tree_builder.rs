@@ -2,12 +2,13 @@
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
+use crate::bolt::page_id::PageId;
 use crate::bolt::write::page_builder::{Level, PageBuilder};
 
 /// Where pages go.
 pub(super) struct Pages<'o> {
     /// The number of the next page.
-    pub next: &'o mut u64,
+    pub next: &'o mut PageId,
     /// Bytes of finished pages.
     pub out: &'o mut Vec<u8>,
 }
@@ -66,7 +67,7 @@ impl TreeBuilder {
         let Some(builder) = self.levels.get_mut(level) else { return };
         let id = *pages.next;
         let cut = builder.take(count, id, pages.out);
-        *pages.next = id.saturating_add(cut.pages);
+        *pages.next = id.plus(cut.pages);
         let above = level.saturating_add(1);
         if self.levels.len() == above {
             self.levels.push(PageBuilder::new(Level::Branch, self.page_size));
@@ -77,7 +78,7 @@ impl TreeBuilder {
     }
 
     /// Writes what is left: the number of the root page.
-    pub fn root(&mut self, pages: &mut Pages<'_>) -> u64 {
+    pub fn root(&mut self, pages: &mut Pages<'_>) -> PageId {
         let mut level = 0;
         loop {
             self.cut(level, PageBuilder::full_at_end, pages);
@@ -97,7 +98,7 @@ impl TreeBuilder {
     pub fn finish(mut self, pages: &mut Pages<'_>) -> Vec<u8> {
         let leaf = self.levels.first().filter(|_| self.levels.len() == 1 && !self.has_buckets);
         let inline = leaf.filter(|leaf| leaf.len() <= self.page_size as usize / 4).map(PageBuilder::inline_page);
-        let root = if inline.is_some() { 0 } else { self.root(pages) };
+        let root = if inline.is_some() { PageId::ZERO } else { self.root(pages) };
         let mut value = Vec::with_capacity(BUCKET_HEADER);
         value.extend_from_slice(&root.to_le_bytes());
         value.extend_from_slice(&self.sequence.to_le_bytes());

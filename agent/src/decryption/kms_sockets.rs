@@ -1,0 +1,192 @@
+//! Calls KMS plugins, second interface, through their unix sockets.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use etcdsnap_core::kubernetes::encryption::keyring::Plugins;
+use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
+use etcdsnap_proto::kms_v2::DecryptRequest;
+use etcdsnap_proto::kms_v2::key_management_service_client::KeyManagementServiceClient;
+use hyper_util::rt::TokioIo;
+use sha2::{Digest, Sha256};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
+use zeroize::Zeroizing;
+
+use super::error::DecryptionError;
+
+/// How long a plugin may take for an answer. API servers give it 3 s unless the configuration says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer: a key has 32.
+const LARGEST_ANSWER: usize = 64 << 10;
+
+/// Answers that are kept. A cluster has a few sources at a time; older API servers had one a value.
+const MAX_KEPT: usize = 10_000;
+
+type Answer = Result<Zeroizing<Vec<u8>>, String>;
+
+/// The plugins that can be asked. Each source is asked for once.
+pub(super) struct KmsSockets {
+    names: Vec<String>,
+    state: Mutex<State>,
+}
+
+struct State {
+    runtime: Runtime,
+    plugins: HashMap<String, Connection>,
+    answers: HashMap<[u8; 32], Answer>,
+    /// Requests so far, by which each has a name in a plugin's log.
+    requests: u64,
+}
+
+/// A plugin. One that cannot be reached, or does not answer in time, is not asked again: there may be thousands of values.
+enum Connection {
+    New(PathBuf),
+    Open(Channel),
+    Lost(String),
+}
+
+/// Names only: answers are keys.
+impl fmt::Debug for KmsSockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KmsSockets").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl KmsSockets {
+    /// Takes names with their sockets; of a name that stands there twice the last one counts.
+    ///
+    /// # Errors
+    /// When no runtime can be started.
+    pub fn new(sockets: &[(String, PathBuf)]) -> Result<Self, DecryptionError> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().map_err(DecryptionError::Runtime)?;
+        let plugins: HashMap<_, _> =
+            sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
+        let names = plugins.keys().cloned().collect();
+        Ok(Self { names, state: Mutex::new(State { runtime, plugins, answers: HashMap::new(), requests: 0 }) })
+    }
+}
+
+impl Plugins for KmsSockets {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
+        // One after the other, so that two threads with the same source ask once.
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let asked = digest(plugin, sealed);
+        if let Some(answer) = state.answers.get(&asked) {
+            return answer.clone();
+        }
+        let answer = state.ask(plugin, sealed);
+        if state.answers.len() >= MAX_KEPT {
+            state.answers.clear();
+        }
+        state.answers.insert(asked, answer.clone());
+        answer
+    }
+}
+
+impl State {
+    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
+        let Self { runtime, plugins, requests, .. } = self;
+        let connection = plugins.get_mut(plugin).ok_or("there is no such plugin")?;
+        *requests = requests.saturating_add(1);
+        let request = DecryptRequest {
+            ciphertext: sealed.source.to_vec(),
+            uid: format!("etcdsnap-{}-{requests}", std::process::id()),
+            key_id: sealed.key_id.to_owned(),
+            annotations: sealed.annotations.iter().map(|(name, text)| ((*name).to_owned(), text.to_vec())).collect(),
+        };
+        let answer = runtime.block_on(async {
+            timeout(PATIENCE, call(connection, request)).await.unwrap_or_else(|_| {
+                Err(Lost(format!("it did not answer within {} seconds, and is not asked again", PATIENCE.as_secs()))
+                    .into())
+            })
+        });
+        answer.map_err(|failure| match failure {
+            Failure::Lost(Lost(why)) => {
+                *connection = Connection::Lost(why.clone());
+                why
+            }
+            Failure::Refused(why) => why,
+        })
+    }
+}
+
+struct Lost(String);
+
+enum Failure {
+    Lost(Lost),
+    Refused(String),
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let channel = match connection {
+        Connection::Lost(why) => return Err(Failure::Refused(why.clone())),
+        Connection::Open(channel) => channel.clone(),
+        Connection::New(path) => {
+            let channel = connect(path.clone()).await?;
+            *connection = Connection::Open(channel.clone());
+            channel
+        }
+    };
+    let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER);
+    match client.decrypt(request).await {
+        Ok(answer) => Ok(Zeroizing::new(answer.into_inner().plaintext)),
+        Err(status) if status.code() == tonic::Code::Unavailable => {
+            Err(Lost(format!("the connection broke ({})", status.message())).into())
+        }
+        Err(status) if status.code() == tonic::Code::Unimplemented => {
+            Err(Lost("it does not know the second interface of KMS".into()).into())
+        }
+        Err(status) => Err(Failure::Refused(format!("it says: {} ({:?})", status.message(), status.code()))),
+    }
+}
+
+async fn connect(path: PathBuf) -> Result<Channel, Lost> {
+    let shown = crate::printable_path(&path);
+    let unreachable =
+        |cause: &io::Error| Lost(format!("its socket {shown} cannot be reached: {}", crate::error::plain(cause)));
+    let stream = UnixStream::connect(&path).await.map_err(|cause| unreachable(&cause))?;
+    // Used once: a connection that breaks is told.
+    let stream = Mutex::new(Some(TokioIo::new(stream)));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        async move { stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)) }
+    });
+    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await;
+    channel.map_err(|cause| Lost(format!("its socket {shown} does not speak gRPC: {cause}")))
+}
+
+/// What a request is known by.
+fn digest(plugin: &str, sealed: &Sealed<'_>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(plugin.as_bytes());
+    part(sealed.key_id.as_bytes());
+    part(sealed.source);
+    for (name, text) in &sealed.annotations {
+        part(name.as_bytes());
+        part(text);
+    }
+    hash.finalize().into()
+}

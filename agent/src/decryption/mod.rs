@@ -1,0 +1,64 @@
+//! Opens the values that an API server encrypted: with the cluster's own configuration, and with its KMS plugins.
+
+mod config_file;
+mod error;
+mod kms_sockets;
+mod unopened;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Undecrypted};
+use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
+
+pub use error::DecryptionError;
+use kms_sockets::KmsSockets;
+pub use unopened::Unopened;
+
+/// All that opens encrypted values. Without anything it opens none, and says what each needs.
+#[derive(Debug, Default)]
+pub struct Decryption {
+    keyring: Keyring,
+    sockets: Option<KmsSockets>,
+    is_given: bool,
+}
+
+impl Decryption {
+    /// Reads an EncryptionConfiguration, and takes the sockets of KMS plugins by their names; they are called when a value needs one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no such configuration, or no runtime can be started for the calls.
+    pub fn new(configuration: Option<&Path>, sockets: &[(String, PathBuf)]) -> Result<Self, DecryptionError> {
+        let keyring = configuration.map(config_file::read).transpose()?.map(Keyring::from).unwrap_or_default();
+        let is_given = configuration.is_some() || !sockets.is_empty();
+        let sockets = if sockets.is_empty() { None } else { Some(KmsSockets::new(sockets)?) };
+        Ok(Self { keyring, sockets, is_given })
+    }
+
+    /// Whether there is anything that could open a value.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.is_given
+    }
+
+    /// Opens a value under a key; one that is not encrypted is given back as it is.
+    ///
+    /// # Errors
+    /// What it needs, and why that does not open it.
+    pub fn open<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
+        self.keyring.open(key, value, self.plugins())
+    }
+
+    /// The key that a value needs.
+    #[must_use]
+    pub fn needed_key(&self, encrypted: &Encrypted<'_>) -> NeededKey {
+        self.keyring.needed_key(encrypted, self.plugins())
+    }
+
+    fn plugins(&self) -> &dyn Plugins {
+        match &self.sockets {
+            Some(sockets) => sockets,
+            None => &NoPlugins,
+        }
+    }
+}

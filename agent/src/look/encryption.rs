@@ -1,0 +1,118 @@
+//! By which keys the Kubernetes objects of a snapshot are encrypted.
+
+use std::collections::BTreeMap;
+
+use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
+use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey, Provider};
+use etcdsnap_core::kubernetes::names::Object;
+use etcdsnap_core::store::{Key, Store};
+use etcdsnap_core::words::is_secret;
+
+use super::Snapshot;
+use super::cluster::Cluster;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// Objects that a thread takes at once, in the order in which they lie in the file.
+const PIECE: usize = 256;
+
+/// Objects of one resource that are stored alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EncryptionGroup {
+    /// The group; empty for what is built in, whose keys name none.
+    pub group: String,
+    /// The resource as kubectl calls it.
+    pub resource: String,
+    /// The key that they need; none for plain ones.
+    pub key: Option<NeededKey>,
+    /// The plugin's name of its own key; empty without a plugin.
+    pub key_id: String,
+    /// Whether they are secrets by their keys.
+    pub secret: bool,
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncryptionUsage {
+    /// Objects.
+    pub count: u64,
+    /// Bytes of their values as they are stored.
+    pub bytes: u64,
+}
+
+#[derive(Default)]
+struct Part {
+    groups: BTreeMap<EncryptionGroup, EncryptionUsage>,
+    fault: Option<Error>,
+}
+
+impl Snapshot {
+    /// Sums up the living objects by resource and by the key that they need, in this order. Nothing is opened.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn encryption(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(EncryptionGroup, EncryptionUsage)>, Error> {
+        let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
+        objects.sort_by_key(|(key, _)| key.place);
+        let pieces = objects.len().div_ceil(PIECE);
+        let threads = self.threads().min(pieces).max(1);
+        let parts = self.pieces(pieces, threads, progress, |part: &mut Part, piece| {
+            let objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
+            if part.fault.is_none() {
+                part.fault = self.group(store, objects, progress, &mut part.groups).err();
+            }
+        })?;
+        let mut groups: BTreeMap<EncryptionGroup, EncryptionUsage> = BTreeMap::new();
+        for part in parts {
+            if let Some(fault) = part.fault {
+                return Err(fault);
+            }
+            for (group, usage) in part.groups {
+                let sum = groups.entry(group).or_default();
+                sum.count = sum.count.saturating_add(usage.count);
+                sum.bytes = sum.bytes.saturating_add(usage.bytes);
+            }
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    fn group(
+        &self,
+        store: &Store<'_, FileSource>,
+        objects: &[(Key<'_>, Object<'_>)],
+        progress: &dyn Progress,
+        groups: &mut BTreeMap<EncryptionGroup, EncryptionUsage>,
+    ) -> Result<(), Error> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        for (key, object) in objects {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let message = self.message(store, key.place)?;
+            let value = self.pair(&message)?.value;
+            let encrypted = Encrypted::of(value);
+            let needs = encrypted.map(|encrypted| self.decryption().needed_key(&encrypted));
+            let sealed = encrypted.zip(needs.as_ref()).and_then(|(encrypted, needs)| {
+                let is_kms = needs.provider == Provider::KmsV2;
+                Sealed::parse(encrypted.behind(&needs.name).filter(|_| is_kms)?).ok()
+            });
+            let group = EncryptionGroup {
+                group: text(object.group),
+                resource: text(object.resource),
+                key_id: sealed.map(|sealed| sealed.key_id.to_owned()).unwrap_or_default(),
+                key: needs,
+                secret: is_secret(key.key),
+            };
+            let usage = groups.entry(group).or_default();
+            usage.count = usage.count.saturating_add(1);
+            usage.bytes = usage.bytes.saturating_add(value.len() as u64);
+        }
+        Ok(())
+    }
+}

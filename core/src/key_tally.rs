@@ -1,0 +1,134 @@
+//! How many values need which key.
+
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use crate::needed_key::NeededKey;
+
+/// Keys that are told by name: the first ones in their order. A cluster has a handful; a forged file could name one a value.
+const MAX_KEYS: usize = 64;
+
+/// Counts of values by the key that they need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyTally {
+    keys: BTreeMap<NeededKey, u64>,
+    /// All of them, those of keys for which there was no room counted.
+    total: u64,
+}
+
+impl KeyTally {
+    /// Counts values that need a key.
+    pub fn add(&mut self, key: &NeededKey, count: u64) {
+        self.total = self.total.saturating_add(count);
+        match self.keys.get_mut(key) {
+            Some(known) => *known = known.saturating_add(count),
+            None => {
+                self.keys.insert(key.clone(), count);
+                if self.keys.len() > MAX_KEYS {
+                    self.keys.pop_last();
+                }
+            }
+        }
+    }
+
+    /// Takes in another tally. The order does not matter: the first keys of all are among the first keys of each part.
+    pub fn append(&mut self, other: &Self) {
+        let named: u64 = other.keys.values().copied().fold(0, u64::saturating_add);
+        for (key, count) in &other.keys {
+            self.add(key, *count);
+        }
+        self.total = self.total.saturating_add(other.total.saturating_sub(named));
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.total = 0;
+    }
+
+    /// About how many bytes it occupies in memory beside itself.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let names = self.keys.keys().map(|key| key.name.len().saturating_add(size_of::<NeededKey>()));
+        names.fold(0, usize::saturating_add)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The keys with their counts, in the order of providers and names.
+    pub fn iter(&self) -> impl Iterator<Item = (&NeededKey, u64)> {
+        self.keys.iter().map(|(key, count)| (key, *count))
+    }
+
+    /// Values of keys that are not told by name.
+    #[must_use]
+    pub fn others(&self) -> u64 {
+        let named = self.keys.values().copied().fold(0, u64::saturating_add);
+        self.total.saturating_sub(named)
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'k> {
+    provider: &'k str,
+    name: &'k str,
+    values: u64,
+}
+
+/// A list of objects, one a key.
+impl Serialize for KeyTally {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let others = self.others();
+        let mut list = serializer.serialize_seq(None)?;
+        for (key, values) in self.iter() {
+            list.serialize_element(&Line { provider: key.provider.as_str(), name: &key.name, values })?;
+        }
+        if others > 0 {
+            list.serialize_element(&Line { provider: "others", name: "", values: others })?;
+        }
+        list.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::needed_key::Provider;
+
+    fn key(number: usize) -> NeededKey {
+        NeededKey { provider: Provider::AesGcm, name: format!("{number:04}") }
+    }
+
+    #[test]
+    fn the_first_keys_are_the_same_however_the_parts_were_cut() {
+        let names: Vec<usize> = (0..300).map(|number| (number * 7) % 150).collect();
+        let tally = |numbers: &[usize]| {
+            let mut tally = KeyTally::default();
+            numbers.iter().for_each(|number| tally.add(&key(*number), 1));
+            tally
+        };
+        let whole = tally(&names);
+        for cut in [1, 100, 299] {
+            let mut parts = tally(&names[..cut]);
+            parts.append(&tally(&names[cut..]));
+            assert_eq!(parts, whole);
+            let mut turned = tally(&names[cut..]);
+            turned.append(&tally(&names[..cut]));
+            assert_eq!(turned, whole);
+        }
+        assert_eq!((whole.total(), whole.iter().count(), whole.others()), (300, MAX_KEYS, 300 - 2 * 64));
+        assert!(whole.iter().all(|(_, count)| count == 2));
+    }
+}

@@ -1,0 +1,139 @@
+//! The ciphers of values. Whoever calls knows the key; nothing here keeps one.
+
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt, KeyIvInit};
+use aes::{Aes128, Aes192, Aes256};
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, aead::consts::U12};
+use cbc::Decryptor;
+use crypto_secretbox::XSalsa20Poly1305;
+use crypto_secretbox::aead::{Aead as _, KeyInit as _};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Why a value does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Too short, or no whole blocks.
+    Malformed(&'static str),
+    /// It is another key's, or was changed.
+    Refused,
+}
+
+/// Whether a key may be so long.
+#[must_use]
+pub fn is_aes_key(key: &[u8]) -> bool {
+    matches!(key.len(), 16 | 24 | 32)
+}
+
+/// Whether a key may be so long.
+#[must_use]
+pub fn is_secretbox_key(key: &[u8]) -> bool {
+    key.len() == 32
+}
+
+/// Opens `IV 16, AES-CBC with PKCS#7`. Nothing in it proves the key, and with a wrong one the padding fits once in 256 times; so what comes out must look like an object.
+///
+/// # Errors
+/// When it does not open.
+pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
+    let (iv, blocks) = sealed.split_at_checked(16).ok_or(Closed::Malformed("it is shorter than its IV"))?;
+    if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
+        return Err(Closed::Malformed("it has no whole blocks"));
+    }
+    let opened = match key.len() {
+        16 => cbc::<Decryptor<Aes128>>(key, iv, blocks),
+        24 => cbc::<Decryptor<Aes192>>(key, iv, blocks),
+        _ => cbc::<Decryptor<Aes256>>(key, iv, blocks),
+    };
+    opened.filter(|plain| is_object(plain)).ok_or(Closed::Refused)
+}
+
+fn cbc<D: KeyIvInit + BlockModeDecrypt>(key: &[u8], iv: &[u8], blocks: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = blocks.to_vec();
+    let len = D::new_from_slices(key, iv).ok()?.decrypt_padded::<Pkcs7>(&mut plain).ok()?.len();
+    plain.truncate(len);
+    Some(plain)
+}
+
+/// Whether bytes begin as API servers write objects: protobuf, JSON or CBOR. JSON's single brace is no proof by itself, so all of it must be text and end with one, too.
+fn is_object(plain: &[u8]) -> bool {
+    plain.starts_with(b"k8s\0")
+        || plain.starts_with(&[0xd9, 0xd9, 0xf7])
+        || (plain.starts_with(b"{") && plain.trim_ascii_end().ends_with(b"}") && std::str::from_utf8(plain).is_ok())
+}
+
+/// Opens `nonce 12, ciphertext, tag 16`; `associated` is the key of etcd.
+///
+/// # Errors
+/// When it does not open.
+pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
+    if sealed.len() < 28 {
+        return Err(Closed::Malformed("it is shorter than its nonce and tag"));
+    }
+    let opened = match key.len() {
+        16 => gcm::<Aes128Gcm>(key, sealed, associated),
+        24 => gcm::<AesGcm<Aes192, U12>>(key, sealed, associated),
+        _ => gcm::<Aes256Gcm>(key, sealed, associated),
+    };
+    opened.ok_or(Closed::Refused)
+}
+
+fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, msg) = sealed.split_at_checked(12)?;
+    C::new_from_slice(key).ok()?.decrypt(nonce.try_into().ok()?, Payload { msg, aad }).ok()
+}
+
+/// Opens `nonce 24, tag 16, ciphertext`.
+///
+/// # Errors
+/// When it does not open.
+pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
+    let (nonce, boxed) = sealed
+        .split_at_checked(24)
+        .filter(|(_, boxed)| boxed.len() >= 16)
+        .ok_or(Closed::Malformed("it is shorter than its nonce and tag"))?;
+    let cipher = XSalsa20Poly1305::new_from_slice(key).map_err(|_| Closed::Refused)?;
+    cipher.decrypt(nonce.into(), boxed).map_err(|_| Closed::Refused)
+}
+
+/// Opens `info 32`, then as AES-GCM with the key that HKDF expands from a seed and the info.
+///
+/// # Errors
+/// When it does not open.
+pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
+    let (info, rest) = sealed.split_at_checked(32).ok_or(Closed::Malformed("it is shorter than its info"))?;
+    let mut key = Zeroizing::new([0; 32]);
+    let expander = Hkdf::<Sha256>::from_prk(seed).map_err(|_| Closed::Refused)?;
+    expander.expand(info, key.as_mut_slice()).map_err(|_| Closed::Refused)?;
+    open_aes_gcm(key.as_slice(), rest, associated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_short_is_malformed() {
+        for len in 0..60 {
+            let sealed = vec![7; len];
+            assert!(open_aes_cbc(&[1; 32], &sealed).is_err());
+            assert!(open_aes_gcm(&[1; 32], &sealed, b"").is_err());
+            assert!(open_secretbox(&[1; 32], &sealed).is_err());
+            assert!(open_extended_gcm(&[1; 32], &sealed, b"").is_err());
+        }
+        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(Closed::Malformed("it has no whole blocks")));
+        assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(Closed::Refused));
+    }
+
+    #[test]
+    fn objects_are_told_from_chance() {
+        for plain in [&b"k8s\0\x0a"[..], b"{\"kind\":\"Widget\"}\n", b"\xd9\xd9\xf7\xa0", b"{}"] {
+            assert!(is_object(plain), "{plain:?}");
+        }
+        for chance in [&b""[..], b"{", b"{\xff}", b"{\"kind\"", b"k8s", b"\xd9\xd9", b"}{"] {
+            assert!(!is_object(chance), "{chance:?}");
+        }
+    }
+}

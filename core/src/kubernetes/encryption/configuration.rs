@@ -1,0 +1,221 @@
+//! An EncryptionConfiguration: the file behind `--encryption-provider-config` of kube-apiserver.
+//!
+//! ```yaml
+//! apiVersion: apiserver.config.k8s.io/v1     # kind EncryptionConfig, apiVersion v1 up to Kubernetes 1.12
+//! kind: EncryptionConfiguration
+//! resources:
+//! - resources: [secrets, '*.apps', '*.*']
+//!   providers:                               # the first one writes, all of them read
+//!   - aescbc: {keys: [{name: key1, secret: BASE64}]}      # aesgcm and secretbox alike
+//!   - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///run/kms.sock'}
+//!   - identity: {}
+//! ```
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::cipher::{is_aes_key, is_secretbox_key};
+use super::yaml_reader::{self, Node};
+use crate::needed_key::Provider;
+
+/// A key of a configuration. Its bytes are wiped, and nothing prints them.
+pub struct Key {
+    /// For which provider.
+    pub provider: Provider,
+    /// Its name, which may have colons in it.
+    pub name: String,
+    /// Its bytes.
+    pub secret: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({}:{}, …)", self.provider.as_str(), self.name)
+    }
+}
+
+/// A KMS plugin that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// The interface that it has: one of the two KMS providers.
+    pub provider: Provider,
+    /// Its name.
+    pub name: String,
+    /// Where the API server reaches it, such as `unix:///run/kms.sock`; may be empty.
+    pub endpoint: String,
+}
+
+/// What of a configuration opens values. All keys count for all resources: a value says itself which one it needs.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    /// The keys, in their order.
+    pub keys: Vec<Key>,
+    /// The plugins, in their order.
+    pub plugins: Vec<Plugin>,
+}
+
+impl Configuration {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it and where, without any of its secrets.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let root = yaml_reader::read(text)?;
+        let word = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default();
+        match (word("apiVersion"), word("kind")) {
+            ("apiserver.config.k8s.io/v1" | "apiserver.config.k8s.io/v1alpha1", "EncryptionConfiguration")
+            | ("v1", "EncryptionConfig") => {}
+            _ => return Err("it is no EncryptionConfiguration: apiVersion and kind are not those of one".into()),
+        }
+        let mut out = Self::default();
+        for (at, entry) in list(&root, "", "resources")?.iter().enumerate() {
+            let at = format!("resources[{at}]");
+            for (number, resource) in list(entry, &at, "resources")?.iter().enumerate() {
+                resource.text().ok_or_else(|| format!("{at}.resources[{number}] is no text"))?;
+            }
+            for (number, provider) in list(entry, &at, "providers")?.iter().enumerate() {
+                out.provider(provider, &format!("{at}.providers[{number}]"))?;
+            }
+        }
+        Ok(out)
+    }
+
+    fn provider(&mut self, provider: &Node, at: &str) -> Result<(), String> {
+        let known = [("aescbc", Provider::AesCbc), ("aesgcm", Provider::AesGcm), ("secretbox", Provider::Secretbox)];
+        let mut is_known = provider.get("identity").is_some();
+        for (name, of) in known {
+            let Some(node) = provider.get(name) else { continue };
+            is_known = true;
+            let at = format!("{at}.{name}");
+            for (number, key) in list(node, &at, "keys")?.iter().enumerate() {
+                self.keys.push(read_key(key, of, &format!("{at}.keys[{number}]"))?);
+            }
+        }
+        if let Some(kms) = provider.get("kms") {
+            is_known = true;
+            let text = |name: &str| kms.get(name).and_then(Node::text).unwrap_or_default();
+            let of = match text("apiVersion") {
+                "" | "v1" => Provider::KmsV1,
+                "v2" => Provider::KmsV2,
+                _ => return Err(format!("{at}.kms.apiVersion is neither v1 nor v2")),
+            };
+            if text("name").is_empty() {
+                return Err(format!("{at}.kms has no name"));
+            }
+            let plugin = Plugin { provider: of, name: text("name").into(), endpoint: text("endpoint").into() };
+            if !self.plugins.contains(&plugin) {
+                self.plugins.push(plugin);
+            }
+        }
+        if is_known { Ok(()) } else { Err(format!("{at} is none of identity, aescbc, aesgcm, secretbox and kms")) }
+    }
+}
+
+fn list<'n>(node: &'n Node, at: &str, name: &str) -> Result<&'n [Node], String> {
+    let dot = if at.is_empty() { "" } else { "." };
+    node.get(name).and_then(Node::items).ok_or_else(|| format!("{at}{dot}{name} is no list"))
+}
+
+fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
+    let name = node.get("name").and_then(Node::text).filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| format!("{at} has no name"))?;
+    let secret = node.get("secret").and_then(Node::text).ok_or_else(|| format!("{at} has no secret"))?;
+    // Room for all of it from the start: what a growing list leaves behind would not be wiped.
+    let mut bytes = Zeroizing::new(vec![0; secret.len()]);
+    // Go's decoder, which API servers use, passes over line breaks.
+    let mut text = Zeroizing::new(String::with_capacity(secret.len()));
+    text.extend(secret.chars().filter(|sign| !matches!(sign, '\r' | '\n')));
+    let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is no base64"))?;
+    bytes.truncate(len);
+    let (is_right, wanted) = match provider {
+        Provider::Secretbox => (is_secretbox_key(&bytes), "32"),
+        _ => (is_aes_key(&bytes), "16, 24 or 32"),
+    };
+    if !is_right {
+        return Err(format!("{at}.secret has {len} bytes, and {wanted} are wanted"));
+    }
+    Ok(Key { provider, name: name.to_owned(), secret: bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+    fn of(resources: &str) -> Result<Configuration, String> {
+        Configuration::parse(&format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n{resources}"
+        ))
+    }
+
+    #[test]
+    fn all_providers_and_entries_are_read() {
+        let found = of(&format!(
+            "- resources: [secrets]
+  providers:
+  - aescbc:
+      keys:
+      - {{name: 'key-2026-03-09T09:46:54+01:00', secret: {KEY}}}
+      - {{name: key1, secret: MDEyMzQ1Njc4OWFiY2RlZg==}}
+  - identity: {{}}
+- resources: ['*.apps', '*.*']
+  providers:
+  - secretbox: {{keys: [{{name: key1, secret: {KEY}}}]}}
+  - aesgcm: {{keys: [{{name: key1, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3}}]}}
+  - kms: {{apiVersion: v2, name: vault, endpoint: 'unix:///run/kms.sock', timeout: 3s}}
+  - kms: {{name: old, endpoint: 'unix:///run/old.sock', cachesize: 100}}
+"
+        ))
+        .unwrap();
+        let names: Vec<_> =
+            found.keys.iter().map(|key| (key.provider.as_str(), &*key.name, key.secret.len())).collect();
+        assert_eq!(
+            names,
+            [
+                ("aescbc:v1", "key-2026-03-09T09:46:54+01:00", 32),
+                ("aescbc:v1", "key1", 16),
+                ("secretbox:v1", "key1", 32),
+                ("aesgcm:v1", "key1", 24)
+            ]
+        );
+        let plugins: Vec<_> = found.plugins.iter().map(|plugin| (plugin.provider, &*plugin.name)).collect();
+        assert_eq!(plugins, [(Provider::KmsV2, "vault"), (Provider::KmsV1, "old")]);
+    }
+
+    #[test]
+    fn older_forms_and_json_are_read() {
+        let json = format!(
+            r#"{{"kind":"EncryptionConfig","apiVersion":"v1","resources":[{{"resources":["secrets"],"providers":[{{"aescbc":{{"keys":[{{"name":"k","secret":"{KEY}"}}]}}}},{{"identity":{{}}}}]}}]}}"#
+        );
+        assert_eq!(Configuration::parse(&json).unwrap().keys.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_secrets() {
+        let key = |name: &str, secret: &str| {
+            format!(
+                "- resources: [secrets]\n  providers:\n  - aescbc: {{keys: [{{name: {name}, secret: {secret}}}]}}\n"
+            )
+        };
+        let short = key("a", "c2VjcmV0");
+        for (text, why) in [
+            (key("''", KEY), "resources[0].providers[0].aescbc.keys[0] has no name"),
+            (key("a", "TOPSECRET?"), "keys[0].secret is no base64"),
+            (short, "keys[0].secret has 6 bytes, and 16, 24 or 32 are wanted"),
+            ("- resources: [secrets]\n  providers: [{rot13: {}}]\n".into(), "providers[0] is none of identity"),
+            ("- resources: secrets\n".into(), "resources[0].resources is no list"),
+            ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v2}}]\n".into(), "kms has no name"),
+            ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v3, name: a}}]\n".into(), "neither v1 nor v2"),
+        ] {
+            let error = of(&text).unwrap_err();
+            assert!(error.contains(why) && !error.contains("TOPSECRET"), "{error}");
+        }
+        assert!(Configuration::parse("kind: Secret\napiVersion: v1\n").unwrap_err().contains("no EncryptionConfig"));
+        let found = of(&key("a", KEY)).unwrap();
+        assert!(!format!("{found:?}").contains("MDEy") && !format!("{found:?}").contains("0123"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Values that a KMS plugin of the second interface seals.
+//!
+//! ```text
+//! message EncryptedObject {
+//!   1 data                     what is encrypted
+//!   2 keyID                    the plugin's name of its own key
+//!   3 encryptedDEKSource       sealed by the plugin's key
+//!   4 annotations {1, 2}       what the plugin wants back
+//!   5 encryptedDEKSourceType   0: the source is the key of AES-GCM; 1: HKDF expands the key from it
+//! }
+//! ```
+//!
+//! Source: `k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2`.
+
+use super::cipher::{self, Closed};
+use crate::message::{Value, next};
+
+/// Bytes of what is sent to a plugin. API servers take 1 kB of a source and of a name, and 32 kB of annotations.
+const MAX_SENT: usize = 128 << 10;
+
+/// A sealed value, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sealed<'v> {
+    data: &'v [u8],
+    source_type: u64,
+    /// The plugin's name of its own key.
+    pub key_id: &'v str,
+    /// What the plugin opens.
+    pub source: &'v [u8],
+    /// What the plugin wants back with it.
+    pub annotations: Vec<(&'v str, &'v [u8])>,
+}
+
+impl<'v> Sealed<'v> {
+    /// Takes a value apart.
+    ///
+    /// # Errors
+    /// When it is no such message, or one that no API server writes.
+    pub fn parse(mut message: &'v [u8]) -> Result<Self, &'static str> {
+        let mut out = Self::default();
+        let mut sent = 0_usize;
+        while !message.is_empty() {
+            let (number, value) = next(&mut message).ok_or("it is no message of KMS v2")?;
+            let length = match (number, value) {
+                (1, Value::Delimited(data)) => {
+                    out.data = data;
+                    0
+                }
+                (2, Value::Delimited(id)) => {
+                    out.key_id = std::str::from_utf8(id).map_err(|_| "its key id is no text")?;
+                    id.len()
+                }
+                (3, Value::Delimited(source)) => {
+                    out.source = source;
+                    source.len()
+                }
+                (4, Value::Delimited(entry)) => {
+                    out.annotations.push(annotation(entry).ok_or("an annotation of it is none")?);
+                    entry.len().saturating_add(16)
+                }
+                (5, Value::Varint(kind)) => {
+                    out.source_type = kind;
+                    0
+                }
+                (1..=5, _) => return Err("it is no message of KMS v2"),
+                _ => 0,
+            };
+            sent = sent.saturating_add(length);
+            if sent > MAX_SENT {
+                return Err("it has more for the plugin than any API server writes");
+            }
+        }
+        match out {
+            Self { source_type: 2.., .. } => Err("its type of source is none that this program knows"),
+            Self { source: [], .. } | Self { data: [], .. } => Err("a part of its message is missing"),
+            out => Ok(out),
+        }
+    }
+
+    /// Opens it with what the plugin made of the source.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn open(&self, source: &[u8], etcd_key: &[u8]) -> Result<Vec<u8>, Closed> {
+        match self.source_type {
+            0 if cipher::is_aes_key(source) => cipher::open_aes_gcm(source, self.data, etcd_key),
+            0 => Err(Closed::Refused),
+            _ => cipher::open_extended_gcm(source, self.data, etcd_key),
+        }
+    }
+}
+
+fn annotation(mut entry: &[u8]) -> Option<(&str, &[u8])> {
+    let (mut name, mut text) = ("", &b""[..]);
+    while !entry.is_empty() {
+        match next(&mut entry)? {
+            (1, Value::Delimited(bytes)) => name = std::str::from_utf8(bytes).ok()?,
+            (2, Value::Delimited(bytes)) => text = bytes,
+            _ => return None,
+        }
+    }
+    Some((name, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_taken_apart() {
+        let message = b"\x0a\x02ab\x12\x01k\x1a\x03src\x22\x06\x0a\x01n\x12\x01v\x28\x01";
+        let sealed = Sealed::parse(message).unwrap();
+        let expected =
+            Sealed { data: b"ab", source_type: 1, key_id: "k", source: b"src", annotations: vec![("n", &b"v"[..])] };
+        assert_eq!(sealed, expected);
+        for len in 0..message.len() - 2 {
+            assert!(Sealed::parse(&message[..len]).is_err() || len == 12 || len == 20, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_writes_is_told() {
+        assert!(Sealed::parse(b"").is_err());
+        assert_eq!(
+            Sealed::parse(b"\x0a\x01a\x1a\x01s\x28\x02"),
+            Err("its type of source is none that this program knows")
+        );
+        assert!(Sealed::parse(b"\x0a\x01a\x12\x01\xff\x1a\x01s").is_err());
+        assert!(Sealed::parse(b"\x0a\x01a\x18\x01").is_err());
+        let long = [&b"\x0a\x01a\x1a\x81\x80\x0c"[..], &[7; 196_609]].concat();
+        assert!(Sealed::parse(&long).is_err());
+        assert!(Sealed::parse(b"\x0a\xff\xff\xff\xff\x0fa").is_err());
+    }
+}

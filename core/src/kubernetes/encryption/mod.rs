@@ -1,0 +1,23 @@
+//! Encryption at rest: values that API servers write as `k8s:enc:…`, and the configuration that opens them.
+//!
+//! ```text
+//! k8s:enc:aescbc:v1:NAME:      IV 16, AES-CBC with PKCS#7
+//! k8s:enc:aesgcm:v1:NAME:      nonce 12, ciphertext, tag 16
+//! k8s:enc:secretbox:v1:NAME:   nonce 24, tag 16, ciphertext
+//! k8s:enc:kms:v2:PLUGIN:       a message, see [`kms_v2`]
+//! k8s:enc:kms:v1:PLUGIN:       length, encrypted key, then as aesgcm: named and not opened
+//! ```
+//!
+//! NAME may have colons in it: k3s names its keys by their time. The key of etcd is associated data of all that AES-GCM seals, so a value that was moved to another key does not open.
+//!
+//! A [`Keyring`](keyring::Keyring) opens values. It does no I/O: what only a KMS plugin can open it asks of [`Plugins`](keyring::Plugins).
+//!
+//! Source: `k8s.io/apiserver/pkg/storage/value/encrypt` and `k8s.io/apiserver/pkg/server/options/encryptionconfig`.
+
+pub mod cipher;
+pub mod configuration;
+pub mod keyring;
+pub mod kms_v2;
+pub mod yaml_reader;
+
+pub use crate::{key_tally, needed_key};

@@ -1,0 +1,187 @@
+//! YAML and JSON of a configuration as a tree in memory that is wiped.
+//!
+//! Bounded: no aliases, which no configuration needs and which multiply, so many nodes, so deep.
+
+use std::fmt;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use zeroize::Zeroizing;
+
+/// Nodes of a tree. A configuration has some dozens.
+const MAX_NODES: usize = 20_000;
+
+/// Nodes inside each other. A configuration has seven.
+const MAX_DEPTH: usize = 32;
+
+/// A node of the tree.
+#[derive(Default)]
+pub enum Node {
+    /// Nothing, or `null`.
+    #[default]
+    Null,
+    /// A text, a number or the like.
+    Text(Zeroizing<String>),
+    /// A list.
+    List(Vec<Node>),
+    /// Names and nodes, each name once.
+    Map(Vec<(String, Node)>),
+}
+
+/// Hides what it holds.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Text(_) => "Text(…)",
+            Self::List(_) => "List(…)",
+            Self::Map(_) => "Map(…)",
+        })
+    }
+}
+
+impl Node {
+    /// The node of a name in a map; none when it is not there, or null.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Map(members) = self else { return None };
+        let node = members.iter().find(|(other, _)| other == name).map(|(_, node)| node)?;
+        (!matches!(node, Self::Null)).then_some(node)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn items(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+/// A map or list that is not complete yet.
+enum Open {
+    List(Vec<Node>),
+    /// With the name whose node comes next.
+    Map(Vec<(String, Node)>, Option<String>),
+}
+
+/// Reads one document.
+///
+/// # Errors
+/// What is wrong with it and where, without any of its text.
+pub fn read(text: &str) -> Result<Node, String> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut nodes = 0_usize;
+    let mut document = None;
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        let (event, span) = event.map_err(|error| {
+            let at = error.marker();
+            format!("it is neither YAML nor JSON from line {}, column {} on", at.line(), at.col().saturating_add(1))
+        })?;
+        let wrong = |what: &str| format!("line {}: {what}", span.start.line());
+        let done = match event {
+            Event::Scalar(text, style, ..) => {
+                let is_null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let text = Zeroizing::new(text.into_owned());
+                Some(if is_null { Node::Null } else { Node::Text(text) })
+            }
+            Event::SequenceStart(..) => {
+                open.push(Open::List(Vec::new()));
+                None
+            }
+            Event::MappingStart(..) => {
+                open.push(Open::Map(Vec::new(), None));
+                None
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(Open::List(items)) => Some(Node::List(items)),
+                Some(Open::Map(members, _)) => Some(Node::Map(members)),
+                None => None,
+            },
+            Event::Alias(_) => {
+                return Err(wrong(
+                    "it refers to another place (an alias), which this program does not follow; write the value there",
+                ));
+            }
+            Event::DocumentStart(_) if document.is_some() => return Err(wrong("a second document begins here")),
+            Event::DocumentStart(_) | Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {
+                None
+            }
+        };
+        if open.len() > MAX_DEPTH {
+            return Err(wrong("lists and maps lie too deep in each other"));
+        }
+        let Some(node) = done else { continue };
+        nodes = nodes.saturating_add(1);
+        if nodes > MAX_NODES {
+            return Err(wrong("it is longer than any configuration"));
+        }
+        match open.last_mut() {
+            None => document = Some(node),
+            Some(Open::List(items)) => items.push(node),
+            Some(Open::Map(members, name)) => match (name.take(), node) {
+                (Some(name), node) => members.push((name, node)),
+                (None, Node::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
+                    return Err(wrong("a name stands there twice"));
+                }
+                (None, Node::Text(text)) => *name = Some(text.to_string()),
+                (None, _) => return Err(wrong("a name is wanted here")),
+            },
+        }
+    }
+    document.ok_or_else(|| "it is empty".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_and_json_are_read_alike() {
+        for text in
+            ["a:\n- b: 'x'\n  c: {}\n- ~\n", "{\"a\":[{\"b\":\"x\",\"c\":{}},null]}", "---\na: [{b: x, c: {}}, null]\n"]
+        {
+            let node = read(text).unwrap();
+            let items = node.get("a").and_then(Node::items).unwrap();
+            assert_eq!(items[0].get("b").and_then(Node::text), Some("x"));
+            assert!(matches!(items[0].get("c"), Some(Node::Map(members)) if members.is_empty()));
+            assert!(matches!(items[1], Node::Null));
+        }
+    }
+
+    #[test]
+    fn what_is_hostile_is_refused() {
+        let deep = "[".repeat(100_000);
+        let many = "- a\n".repeat(MAX_NODES + 1);
+        let bomb = "a: &a [x]\nb: [*a , *a ]\n";
+        for (text, why) in [
+            (deep.as_str(), ""),
+            (&many, "longer than any"),
+            (bomb, "line 2: it refers"),
+            ("a: 1\na: 2\n", "line 2: a name stands there twice"),
+            ("a: 1\n---\nb: 2\n", "a second document"),
+            ("", "it is empty"),
+            ("[a: }", "neither YAML nor JSON from line"),
+            ("? [a]\n: b\n", "a name is wanted"),
+        ] {
+            let error = read(text).expect_err(text.get(..20).unwrap_or(text));
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_of_texts() {
+        assert!(!format!("{:?}", read("SECRET").unwrap()).contains("SECRET"));
+        assert!(!read("a: SECRET\nb: [SECRET").unwrap_err().contains("SECRET"));
+    }
+}

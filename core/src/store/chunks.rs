@@ -1,0 +1,142 @@
+//! Lists that never move what they hold.
+//!
+//! A list that doubles leaves its old half behind, and while many grow side by side, as the shards of an index do, nothing else fits there: of the memory of two million keys a third held
+//! nothing. Only the first chunk doubles here, so that a short list is short.
+
+/// Items in a chunk.
+const CHUNK: usize = 256;
+
+/// Bytes in a chunk of names, unless one name alone is longer.
+const NAMES: usize = 16 << 10;
+
+/// A list of items, by their numbers.
+#[derive(Debug)]
+pub(crate) struct Chunks<T> {
+    chunks: Vec<Vec<T>>,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new() }
+    }
+}
+
+impl<T> Chunks<T> {
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        let full = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        self.chunks.last().map_or(0, |last| full.saturating_add(last.len()))
+    }
+
+    /// Asks for the memory of one item more; whether there is any.
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
+            let mut next = Vec::new();
+            let whole = if self.chunks.is_empty() { 0 } else { CHUNK };
+            if next.try_reserve_exact(whole).is_err() || self.chunks.try_reserve(1).is_err() {
+                return false;
+            }
+            self.chunks.push(next);
+        }
+        self.chunks.last_mut().is_some_and(|last| last.try_reserve(1).is_ok())
+    }
+
+    /// Adds an item, for which there is room.
+    pub(crate) fn push(&mut self, item: T) {
+        if self.has_room()
+            && let Some(last) = self.chunks.last_mut()
+        {
+            last.push(item);
+        }
+    }
+
+    /// An item by its number.
+    #[inline]
+    pub(crate) fn get(&self, number: usize) -> Option<&T> {
+        self.chunks.get(number / CHUNK)?.get(number % CHUNK)
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
+        self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
+    }
+
+    /// All items in the order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+}
+
+/// Where a name is among many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The number of its chunk times 2^16, and where it begins in it.
+    at: u32,
+    len: u32,
+}
+
+/// The bytes of names.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    chunks: Vec<Vec<u8>>,
+}
+
+impl Names {
+    /// Adds a name; none when there is no memory for it, or there are more than anybody can count.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Option<Name> {
+        let fits = |last: &Vec<u8>| last.is_empty() || last.len().saturating_add(bytes.len()) <= NAMES;
+        if !self.chunks.last().is_some_and(fits) {
+            let whole = if self.chunks.is_empty() { bytes.len() } else { NAMES.max(bytes.len()) };
+            let mut next = Vec::new();
+            next.try_reserve_exact(whole).ok()?;
+            self.chunks.try_reserve(1).ok()?;
+            self.chunks.push(next);
+        }
+        let chunk = u32::try_from(self.chunks.len().checked_sub(1)?).ok()?.checked_mul(1 << 16)?;
+        let last = self.chunks.last_mut()?;
+        let at = chunk.checked_add(u32::try_from(last.len()).ok()?)?;
+        let len = u32::try_from(bytes.len()).ok()?;
+        last.try_reserve(bytes.len()).ok()?;
+        last.extend_from_slice(bytes);
+        Some(Name { at, len })
+    }
+
+    /// The bytes of a name; those of another list's are none, or others.
+    #[inline]
+    pub(crate) fn get(&self, name: Name) -> &[u8] {
+        let start = (name.at & 0xffff) as usize;
+        let bytes = self.chunks.get((name.at >> 16) as usize);
+        bytes.and_then(|bytes| bytes.get(start..start.saturating_add(name.len as usize))).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_stay_at_their_numbers() {
+        let mut list = Chunks::default();
+        for number in 0..1000 {
+            assert_eq!((list.len(), list.has_room()), (number, true));
+            list.push(number);
+        }
+        assert!(list.iter().copied().eq(0..1000));
+        *list.get_mut(700).unwrap() = 7;
+        assert_eq!((list.get(700), list.get(999), list.get(1000)), (Some(&7), Some(&999), None));
+    }
+
+    #[test]
+    fn names_of_any_length_come_back() {
+        let mut names = Names::default();
+        let name =
+            |number: usize| vec![number as u8; number * 37 % 5000 + usize::from(number.is_multiple_of(50)) * 70_000];
+        let places: Vec<Name> = (0..500).map(|number| names.add(&name(number)).unwrap()).collect();
+        for (number, place) in places.iter().enumerate() {
+            assert!(names.get(*place) == name(number), "{number}");
+        }
+        let empty = names.add(b"").unwrap();
+        assert_eq!(names.get(empty), b"");
+    }
+}

@@ -1,0 +1,292 @@
+//! Conditions on keys, such as `size>100kB`: those that the terminal reads, and those that the page's fields set.
+
+use std::fmt;
+
+use memchr::memmem::Finder;
+
+use crate::store::key::Key;
+use crate::store::small::lease_id;
+use crate::words::{key_bytes, printable};
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// A number of the key compared with another.
+    Number(Field, Operator, i128),
+    /// The key has these bytes in it, or has them not.
+    Key(Part, bool),
+    /// The key begins with these bytes.
+    KeyStart(Vec<u8>),
+    /// The value has these bytes in it, or has them not.
+    Value(Part, bool),
+    /// The key is deleted, or lives.
+    Deleted(bool),
+}
+
+/// Bytes that are looked for in many keys.
+#[derive(Debug, Clone)]
+pub struct Part(Finder<'static>);
+
+impl Part {
+    /// These bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(Finder::new(bytes).into_owned())
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        self.0.find(bytes).is_some()
+    }
+}
+
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.needle() == other.0.needle()
+    }
+}
+
+impl Eq for Part {}
+
+/// Why a text is no condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// What is wrong with it.
+    Condition(String),
+    /// It has a text in quotes, this one, with an escape that is none.
+    Quotes(String),
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Condition(why) => f.write_str(why),
+            Self::Quotes(text) => write!(f, "{} is no key in quotes", printable(text)),
+        }
+    }
+}
+
+impl std::error::Error for FilterError {}
+
+/// A number of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// Bytes of its value.
+    Size,
+    /// The revision that created it.
+    Create,
+    /// Its newest revision.
+    Mod,
+    /// Puts since its creation.
+    Version,
+    /// Its lease, or 0.
+    Lease,
+}
+
+/// How two numbers stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `!=`
+    Unequal,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    More,
+    /// `>=`
+    MoreOrEqual,
+}
+
+const OPERATORS: [(&str, Operator); 6] = [
+    ("!=", Operator::Unequal),
+    ("<=", Operator::LessOrEqual),
+    (">=", Operator::MoreOrEqual),
+    ("=", Operator::Equal),
+    ("<", Operator::Less),
+    (">", Operator::More),
+];
+
+impl Filter {
+    /// Reads a condition. Blanks around its parts do not count; a text that begins or ends with one stands in quotes.
+    ///
+    /// # Errors
+    /// When it is none: what is wrong with it, and what there is.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        let wrong = |why: &str| FilterError::Condition(why.to_owned());
+        let name = text.trim();
+        let name =
+            name.get(..name.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(name.len())).unwrap_or_default();
+        let rest = text.trim().get(name.len()..).unwrap_or_default().trim_start();
+        let field = match name {
+            "size" => Field::Size,
+            "create" => Field::Create,
+            "mod" => Field::Mod,
+            "version" => Field::Version,
+            "lease" => Field::Lease,
+            "key" | "value" => {
+                let of = if name == "key" { Self::Key } else { Self::Value };
+                let (part, wanted) = match (rest.strip_prefix('~'), rest.strip_prefix("!~")) {
+                    (Some(part), _) => (part, true),
+                    (None, Some(part)) => (part, false),
+                    _ => return Err(wrong(&format!("{name} takes ~ (has in it) or !~ (has not in it)"))),
+                };
+                return match key_bytes(part.trim()) {
+                    None => Err(FilterError::Quotes(part.trim().to_owned())),
+                    Some(part) if part.is_empty() => Err(wrong("there is no text behind the sign")),
+                    Some(part) => Ok(of(Part::new(&part), wanted)),
+                };
+            }
+            _ => return Err(wrong("it begins with none of size, create, mod, version, lease, key, value")),
+        };
+        let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?.trim())));
+        let (operator, value) =
+            found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
+        let (number, what) = match field {
+            Field::Size => {
+                (size(value, operator), "a whole number of bytes, as it is or in a unit: 1500, 100kB, 1.5MiB")
+            }
+            Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
+            _ => (value.parse().ok(), "a whole number"),
+        };
+        let number = number.ok_or_else(|| wrong(&format!("behind the sign belongs {what}")))?;
+        Ok(Self::Number(field, operator, number))
+    }
+
+    /// Whether the value has to be read to tell.
+    #[must_use]
+    pub fn is_about_the_value(&self) -> bool {
+        matches!(self, Self::Value(..))
+    }
+
+    /// Whether it is true of a value; true for a condition on something else.
+    #[must_use]
+    pub fn holds_of_value(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Value(part, wanted) => part.is_in(value) == *wanted,
+            _ => true,
+        }
+    }
+
+    /// Whether it is true of a key; true for a condition on its value.
+    #[must_use]
+    pub fn holds(&self, state: &Key<'_>) -> bool {
+        let (field, operator, wanted) = match self {
+            Self::Key(part, wanted) => return part.is_in(state.key) == *wanted,
+            Self::KeyStart(start) => return state.key.starts_with(start),
+            Self::Deleted(deleted) => return state.deleted == *deleted,
+            Self::Value(..) => return true,
+            Self::Number(field, operator, wanted) => (*field, *operator, *wanted),
+        };
+        let number = match field {
+            Field::Size => i128::from(state.value_len),
+            Field::Create => i128::from(state.create_revision),
+            Field::Mod => i128::from(state.revision.main),
+            Field::Version => i128::from(state.version),
+            Field::Lease => i128::from(state.lease),
+        };
+        match operator {
+            Operator::Equal => number == wanted,
+            Operator::Unequal => number != wanted,
+            Operator::Less => number < wanted,
+            Operator::LessOrEqual => number <= wanted,
+            Operator::More => number > wanted,
+            Operator::MoreOrEqual => number >= wanted,
+        }
+    }
+}
+
+/// Digits behind the point of a size that are read.
+const DECIMALS: usize = 9;
+
+/// Bytes, with a unit of thousands or of 1,024. A part of a byte is rounded so that the comparison with whole bytes stays true; none equals it.
+fn size(text: &str, operator: Operator) -> Option<i128> {
+    let digits = text.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
+    let factor: i128 = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "ki" | "kib" => 1 << 10,
+        "mi" | "mib" => 1 << 20,
+        "gi" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let (whole, part) = digits.trim().split_once('.').unwrap_or((digits.trim(), "0"));
+    if part.is_empty() || part.len() > DECIMALS || ![whole, part].concat().bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let scaled =
+        whole.parse::<i128>().ok()?.checked_mul(scale)?.checked_add(part.parse().ok()?)?.checked_mul(factor)?;
+    match (operator, scaled.checked_rem(scale)?) {
+        (_, 0) | (Operator::LessOrEqual | Operator::More, _) => scaled.checked_div(scale),
+        (Operator::Less | Operator::MoreOrEqual, _) => scaled.checked_div(scale)?.checked_add(1),
+        (Operator::Equal | Operator::Unequal, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_read() {
+        let number = |text: &str| Filter::parse(text).unwrap();
+        assert_eq!(number("size>100kB"), Filter::Number(Field::Size, Operator::More, 100_000));
+        assert_eq!(number("size<=1MiB"), Filter::Number(Field::Size, Operator::LessOrEqual, 1 << 20));
+        assert_eq!(number("lease!=0"), Filter::Number(Field::Lease, Operator::Unequal, 0));
+        assert_eq!(
+            number("lease=7ffffffffffffffe"),
+            Filter::Number(Field::Lease, Operator::Equal, i128::from(i64::MAX - 1))
+        );
+        assert_eq!(number("mod >= 5"), Filter::Number(Field::Mod, Operator::MoreOrEqual, 5));
+        assert_eq!(number("size>=1.5MiB"), Filter::Number(Field::Size, Operator::MoreOrEqual, 3 << 19));
+        assert_eq!(number(" size < 0.25 kB "), Filter::Number(Field::Size, Operator::Less, 250));
+        assert_eq!(number("key~a=b"), Filter::Key(Part::new(b"a=b"), true));
+        assert_eq!(number("key !~ a b "), Filter::Key(Part::new(b"a b"), false));
+        assert_eq!(number("value~\" \\x00\""), Filter::Value(Part::new(b" \0"), true));
+    }
+
+    /// 1.1 KiB are 1126.4 bytes.
+    #[test]
+    fn a_part_of_a_byte_does_not_change_the_answer() {
+        for (condition, whole) in
+            [("size<1.1KiB", 1127), ("size>=1.1KiB", 1127), ("size>1.1KiB", 1126), ("size<=1.1KiB", 1126)]
+        {
+            assert!(
+                matches!(Filter::parse(condition).unwrap(), Filter::Number(_, _, number) if number == whole),
+                "{condition}"
+            );
+        }
+        assert!(Filter::parse("size=1.1KiB").is_err() && Filter::parse("size=1.5kB").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_condition_is_told() {
+        for (text, why) in [
+            ("", "it begins with none of size"),
+            ("colour=red", "it begins with none of size"),
+            ("size", "size is a number and takes ="),
+            ("size ~ x", "size is a number and takes ="),
+            ("lease~7f", "lease is a number and takes ="),
+            ("size>", "a whole number of bytes"),
+            ("size>big", "a whole number of bytes"),
+            ("size>1.2.3", "a whole number of bytes"),
+            ("size>.5kB", "a whole number of bytes"),
+            ("size>-1", "a whole number of bytes"),
+            ("size>99999999999999999999999999999999999999GiB", "a whole number of bytes"),
+            ("version=1.5", "a whole number"),
+            ("lease=xyz", "in hexadecimal"),
+            ("key=/a", "key takes ~"),
+            ("value>1", "value takes ~"),
+            ("key~", "no text behind the sign"),
+            ("key~\"\\q\"", "is no key in quotes"),
+        ] {
+            let error = Filter::parse(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}

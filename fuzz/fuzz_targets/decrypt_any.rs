@@ -1,0 +1,3 @@
+//! Any bytes are an encrypted value, and an EncryptionConfiguration.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| etcdsnap_tests::mutants::decrypting::decrypt_any(bytes));
