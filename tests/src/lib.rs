@@ -40,6 +40,8 @@ pub mod proxy;
 pub mod questions;
 pub mod read;
 #[cfg(feature = "harness")]
+pub mod recorded;
+#[cfg(feature = "harness")]
 pub mod scarce;
 #[cfg(feature = "harness")]
 pub mod secured;

@@ -99,9 +99,9 @@ fn tables_count_ages_to_the_time_of_the_snapshot() {
     let table = cluster.says(&["deploy", "-A", "--rev", "8"], 0, "shown by their numbers");
     assert!(table.is_empty() || !table.contains("field"), "{table}");
     let table = cluster.says(&["widgets,leases", "-A"], 0, "");
-    let want = "NAMESPACE  NAME                    AGE\nshop       widget.example.com/big  120m\n\nNAMESPACE        NAME                              AGE\nkube-node-lease  lease.coordination.k8s.io/node-1  120m\n";
+    let want = "NAMESPACE   NAME                     AGE\nshop        widget.example.com/big   120m\n\nNAMESPACE         NAME                               HOLDER   AGE\nkube-node-lease   lease.coordination.k8s.io/node-1            120m\n";
     assert_eq!(table, want);
-    assert_eq!(cluster.says(&["wd", "-n", "shop"], 0, ""), "NAME  AGE\nbig   120m\n");
+    assert_eq!(cluster.says(&["wd", "-n", "shop"], 0, ""), "NAME   AGE\nbig    120m\n");
     assert_eq!(cluster.says(&["Widget.example.com", "-n", "shop", "-o", "name"], 0, ""), "widget.example.com/big\n");
 }
 

@@ -2,6 +2,11 @@
 //! reference programs say what is in the files. A server started over each file once more replays its history.
 
 mod expect;
+mod kubernetes_answers;
+mod kubernetes_cluster;
+mod kubernetes_kubelet;
+mod kubernetes_restore;
+mod kubernetes_story;
 mod replay;
 mod scenario;
 mod server;
@@ -26,12 +31,19 @@ pub struct Arguments {
     /// Record only what servers do with files that lack something they need, in docs/what-etcd-starts-from.md
     #[arg(long, conflicts_with_all = ["only", "replays"])]
     starts: bool,
+
+    /// Record the clusters of Kubernetes in tests/kubernetes, or the one of that name: builds kube-apiserver, which takes a quarter of an hour (needs Go and openssl)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["only", "replays", "starts"])]
+    kubernetes: Option<String>,
 }
 
 /// The chore.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.starts {
         return record_starts();
+    }
+    if let Some(name) = &arguments.kubernetes {
+        return kubernetes_story::record((name != "all").then_some(name));
     }
     let record = if arguments.replays { replay::record_version } else { scenario::record_version };
     // The expectations come from several versions, whichever one is recorded.

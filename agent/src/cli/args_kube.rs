@@ -1,7 +1,9 @@
 //! What `kube` and the commands below it take.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
@@ -125,8 +127,23 @@ pub struct KubeGetArgs {
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    pub output: KubeForm,
+    #[arg(short, long, value_name = "FORM", default_value = "table", value_parser = KubeOutputParser)]
+    pub output: KubeOutput,
+    /// Only objects with these labels, such as `app=web,tier!=db,env in (a,b),!old`
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub selector: Option<String>,
+    /// Only objects with these values, such as `status.phase=Running`: metadata.name, metadata.namespace, status.phase, spec.nodeName, type, involvedObject.name
+    #[arg(long, value_name = "FIELDS")]
+    pub field_selector: Option<String>,
+    /// In the order of what is at this path, such as `.metadata.creationTimestamp`
+    #[arg(long, value_name = "PATH")]
+    pub sort_by: Option<String>,
+    /// Tables without their titles
+    #[arg(long)]
+    pub no_headers: bool,
+    /// Count ages to this time, in seconds since 1970, as tests do that compare with recorded tables
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub now: Option<i64>,
     /// Objects that are deleted and still in the history, with their last state
     #[arg(long)]
     pub deleted: bool,
@@ -141,8 +158,10 @@ pub struct KubeGetArgs {
 /// Forms of `kube get`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KubeForm {
-    /// Columns
+    /// Columns, as kubectl prints them
     Table,
+    /// More columns
+    Wide,
     /// YAML, as kubectl prints it; several objects as a List
     Yaml,
     /// JSON, as kubectl prints it; several objects as a List
@@ -153,4 +172,42 @@ pub enum KubeForm {
     Raw,
     /// TYPE/NAME
     Name,
+}
+
+/// What `-o` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeOutput {
+    /// A form by its name.
+    Form(KubeForm),
+    /// `custom-columns=TITLE:PATH,…`
+    CustomColumns(String),
+}
+
+/// Reads it.
+#[derive(Debug, Clone)]
+pub struct KubeOutputParser;
+
+/// What stands before custom columns.
+const CUSTOM: &str = "custom-columns=";
+
+impl TypedValueParser for KubeOutputParser {
+    type Value = KubeOutput;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        if let Some(columns) = value.to_str().and_then(|value| value.strip_prefix(CUSTOM)) {
+            return Ok(KubeOutput::CustomColumns(columns.to_owned()));
+        }
+        EnumValueParser::<KubeForm>::new().parse_ref(command, argument, value).map(KubeOutput::Form)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let forms = KubeForm::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let custom = PossibleValue::new(CUSTOM).help("Columns of your own: TITLE:PATH,TITLE:PATH");
+        Some(Box::new(forms.chain([custom])))
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::names::Object;
 use etcdsnap_core::kubernetes::object as objects;
-use etcdsnap_core::kubernetes::resources::Resources;
+use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
+use etcdsnap_core::kubernetes::resources::{Resource, Resources};
+use etcdsnap_core::kubernetes::tree::Node;
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
 
 use super::prefixes::KubernetesPrefixes;
@@ -21,6 +24,8 @@ pub struct Cluster {
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
+    /// Columns of custom resources, by plural name and group.
+    printed: HashMap<(String, String), Vec<PrinterColumn>>,
     /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
     pub taken: Option<i64>,
     /// What could not be read.
@@ -28,6 +33,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The columns of a type.
+    #[must_use]
+    pub fn columns(&self, resource: &Resource) -> Columns {
+        let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
+        Columns::of(resource, printed.map(Vec::as_slice))
+    }
+
     /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
     ///
     /// # Errors
@@ -59,13 +71,18 @@ impl Snapshot {
     ) -> Result<Cluster, Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
         let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
-        let mut cluster = Cluster { index, prefixes, resources: Resources::builtin(), taken: None, lost };
+        let mut cluster =
+            Cluster { index, prefixes, resources: Resources::builtin(), printed: HashMap::new(), taken: None, lost };
         let mut resources = Resources::builtin();
+        let mut printed = HashMap::new();
         let definitions =
             cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
         for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
+                let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
+                let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
+                printed.insert(name, printer_columns::of_definition(&definition));
             }
         }
         let others = cluster.objects(|_, object| resources.of(object).is_none());
@@ -76,6 +93,7 @@ impl Snapshot {
         let written = self.time_line(store)?.map(|line| line.at(revision));
         cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
+        cluster.printed = printed;
         Ok(cluster)
     }
 

@@ -6,7 +6,7 @@ use super::json::JsonText;
 use super::schema::Schema;
 use super::sink::Sink;
 use super::tree::{Builder, Node};
-use super::{definition, raw_json, unknown};
+use super::{definition, filled_in, raw_json, struct_order, unknown};
 
 /// Bytes of a value that are decoded. etcd takes requests of 1.5 MiB unless it is told otherwise, and nobody has reported one of more than 16 MiB; a tree takes some forty times its bytes at worst.
 pub const MAX_VALUE: usize = 32 << 20;
@@ -102,7 +102,9 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
         other => {
             let mut remarks = protobuf(other, options, &mut builder)?;
             remarks.problem = remarks.problem.or_else(|| cut(&builder));
-            Ok((builder.finish(), remarks))
+            let mut node = builder.finish();
+            filled_in::fill_in(&mut node);
+            Ok((node, remarks))
         }
     }
 }
@@ -112,16 +114,19 @@ fn cut(builder: &Builder<'_>) -> Option<Problem> {
     builder.is_cut().then(|| Problem { path: String::new(), what: "has more values than are shown" })
 }
 
-/// Writes a value as the API prints it, behind what `out` holds: protobuf objects in the order of the API, JSON ones sorted, as their server does.
+/// Writes a value as the API prints it, behind what `out` holds: objects of built-in types in the order of their type, custom resources sorted.
 ///
 /// # Errors
 /// As [`tree`]; `out` is then as it was.
 pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) -> Result<Remarks, Unreadable> {
     check_len(value)?;
     let found = envelope(value);
-    if let Envelope::Json(_) = found {
+    let is_concerned = matches!(&found, Envelope::Protobuf(message) if filled_in::is_concerned(message.kind));
+    if is_concerned || matches!(found, Envelope::Json(_)) {
         let (mut node, remarks) = tree(value, options)?;
-        node.sort();
+        if !is_concerned {
+            arrange(&mut node);
+        }
         let mut text = JsonText::into(std::mem::take(out));
         node.print(&mut text);
         *out = text.finish();
@@ -131,6 +136,16 @@ pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) ->
     let read = protobuf(found, options, &mut text);
     *out = text.finish();
     read
+}
+
+/// Puts the members of an object that is stored as JSON in the order in which its server prints them.
+fn arrange(node: &mut Node<'_>) {
+    let schema = Schema::builtin();
+    let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default();
+    match schema.kind(text("apiVersion"), text("kind")).map(|kind| kind.message) {
+        Some(message) => struct_order::arrange(node, schema, message),
+        None => node.sort(),
+    }
 }
 
 fn check_len(value: &[u8]) -> Result<(), Unreadable> {

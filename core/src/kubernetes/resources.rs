@@ -241,7 +241,15 @@ impl Resources {
         if word.eq_ignore_ascii_case("all") {
             let mut builtin = HashSet::new();
             let named = self.list.iter().filter(|resource| resource.in_all);
-            return named.filter(|resource| resource.custom || builtin.insert(&resource.plural)).collect();
+            let mut found: Vec<&Resource> =
+                named.filter(|resource| resource.custom || builtin.insert(&resource.plural)).collect();
+            // In the order of kubectl; custom ones come last.
+            let place = |resource: &&Resource| {
+                let place = ALL.iter().position(|name| *name == resource.plural);
+                place.filter(|_| !resource.custom).unwrap_or(usize::MAX)
+            };
+            found.sort_by_key(place);
+            return found;
         }
         // As for kubectl, a built-in type wins over custom ones, and the first of the built-in ones over the others, which are stored in the same place.
         let called: Vec<&Resource> = self.list.iter().filter(|resource| resource.is_called(word)).collect();

@@ -2,18 +2,21 @@
 
 use etcdsnap::core::kubernetes::age;
 use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 
+use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
+use super::object_tables::{CustomColumns, ObjectTable};
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::value_reader::{ValueReader, take_managed_fields};
-use crate::cli::args_kube::{KubeForm, KubeGetArgs};
-use crate::cli::args_look::LookForm;
+use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::look::{self, table};
+use crate::cli::look;
 use crate::cli::output::{self, Lines};
 
 /// Runs the command.
@@ -27,6 +30,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let prefix = args.file.etcd_prefix.as_deref().map(look::bytes::typed).transpose()?;
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
+    let filter = ObjectFilter::parse(args.selector.as_deref(), args.field_selector.as_deref())?;
+    let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
+    let custom = match &args.output {
+        KubeOutput::CustomColumns(text) => Some(CustomColumns::parse(text)?),
+        KubeOutput::Form(_) => None,
+    };
     let wanted = selection::parse(&args.types, &args.names, &cluster.resources)?;
     let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
@@ -35,12 +44,18 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let exit = look::told(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let mut values = ValueReader::new(args.show_secrets);
-    match args.output {
-        KubeForm::Table => reading.tables(&wanted, &found, &mut values)?,
-        KubeForm::Name => reading.names(&wanted, &found)?,
-        _ => {
+    let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
+    match &args.output {
+        KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
+        KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
+        KubeOutput::Form(form) => {
             let named = wanted.len() == 1 && wanted.iter().all(|wanted| wanted.names.len() == 1);
-            reading.objects(&found, !(named && found.len() == 1), &mut values)?;
+            reading.objects(*form, &found, !(named && found.len() == 1), &mut values)?;
+        }
+        KubeOutput::CustomColumns(_) => {
+            if let Some(table) = custom {
+                reading.custom_columns(table, &found, &mut values)?;
+            }
         }
     }
     Ok(exit.max(values.finish(&snapshot)).max(missing(&wanted, &found, namespace)))
@@ -60,7 +75,12 @@ fn find<'c>(
     let objects = cluster.objects(|key, object| key.deleted == deleted && number(object).is_some())?;
     let mut found: Vec<Found<'_>> =
         objects.into_iter().filter_map(|(key, object)| Some((number(&object)?, key, object))).collect();
-    found.sort_by(|a, b| (a.0, a.2.namespace, a.2.name).cmp(&(b.0, b.2.namespace, b.2.name)));
+    // As API servers list them, by their keys; those that are named in the order of their names.
+    let place = |one: &Found<'_>| {
+        let names = wanted.get(one.0).map(|wanted| wanted.names.as_slice()).unwrap_or_default();
+        names.iter().position(|name| name.as_bytes() == one.2.name)
+    };
+    found.sort_by(|a, b| (a.0, place(a), a.1.key).cmp(&(b.0, place(b), b.1.key)));
     Ok(found)
 }
 
@@ -98,24 +118,90 @@ struct Reading<'r, 's> {
 }
 
 impl Reading<'_, '_> {
-    fn objects(&self, found: &[Found<'_>], is_list: bool, values: &mut ValueReader) -> Result<(), Failure> {
-        let mut writer = ObjectWriter::begin(self.args.output, is_list)?;
-        let keep_managed = self.args.show_managed_fields || self.args.output == KubeForm::Raw;
-        for (_, key, _) in found {
+    /// Hands over objects one after the other, until there is no reason to go on. What cannot be read is left out, and said.
+    fn each<'c>(
+        &self,
+        found: &[Found<'c>],
+        values: &mut ValueReader,
+        mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        for one in found {
+            let (_, key, _) = one;
             let Some((place, revision)) = self.states.of(key) else { continue };
             let value = self.snapshot.value(self.store, place)?;
             let version = revision.to_string();
             let options = Options { resource_version: Some(&version), ..Options::default() };
-            if let Some(mut node) = values.tree(key.key, &value, options) {
-                if !keep_managed {
-                    take_managed_fields(&mut node);
-                }
-                writer.object(node)?;
-            }
-            if !writer.wanted() {
+            if let Some(node) = values.tree(key.key, &value, options)
+                && !take(one, node)?
+            {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// The objects that meet the selectors, in the order that is asked for.
+    fn chosen<'c>(
+        &self,
+        found: Vec<Found<'c>>,
+        filter: &ObjectFilter,
+        sort_by: Option<&JsonPath>,
+        values: &mut ValueReader,
+    ) -> Result<Vec<Found<'c>>, Failure> {
+        if filter.is_empty() && sort_by.is_none() {
+            return Ok(found);
+        }
+        // What cannot be read is said here; remarks on the others come when they are printed.
+        let mut silent = ValueReader::silent();
+        let mut chosen = Vec::new();
+        for one in &found {
+            let mut is_read = false;
+            self.each(std::slice::from_ref(one), &mut silent, |one, node| {
+                is_read = true;
+                if filter.has(&node) {
+                    let value = sort_by.map_or(SortValue::Nothing, |path| SortValue::of(&node, path));
+                    chosen.push((value, *one));
+                }
+                Ok(true)
+            })?;
+            if !is_read {
+                self.each(std::slice::from_ref(one), values, |_, _| Ok(true))?;
+            }
+        }
+        chosen.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.order(&b.0)));
+        Ok(chosen.into_iter().map(|(_, one)| one).collect())
+    }
+
+    fn objects(
+        &self,
+        form: KubeForm,
+        found: &[Found<'_>],
+        is_list: bool,
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
+        let mut writer = ObjectWriter::begin(form, is_list)?;
+        if form == KubeForm::Raw {
+            for (_, key, _) in found {
+                let Some((place, revision)) = self.states.of(key) else { continue };
+                let value = self.snapshot.value(self.store, place)?;
+                let version = revision.to_string();
+                let options = Options { resource_version: Some(&version), ..Options::default() };
+                if let Some(json) = values.api_json(key.key, &value, options) {
+                    writer.line(json)?;
+                }
+                if !writer.wanted() {
+                    break;
+                }
+            }
+            return writer.finish();
+        }
+        self.each(found, values, |_, mut node| {
+            if !self.args.show_managed_fields {
+                take_managed_fields(&mut node);
+            }
+            writer.object(node)?;
+            Ok(writer.wanted())
+        })?;
         writer.finish()
     }
 
@@ -130,51 +216,85 @@ impl Reading<'_, '_> {
         lines.finish()
     }
 
+    fn custom_columns(
+        &self,
+        mut table: CustomColumns,
+        found: &[Found<'_>],
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
+        self.each(found, values, |_, node| {
+            table.add(&node);
+            Ok(true)
+        })?;
+        output::print(&table.text(!self.args.no_headers))
+    }
+
     /// A table for each type.
     fn tables(&self, wanted: &[Wanted], found: &[Found<'_>], values: &mut ValueReader) -> Result<(), Failure> {
         let mut text = String::new();
         for (number, wanted) in wanted.iter().enumerate() {
-            let of_type: Vec<&Found<'_>> = found.iter().filter(|(of, ..)| *of == number).collect();
+            let mut of_type: Vec<Found<'_>> = found.iter().filter(|(of, ..)| *of == number).copied().collect();
             if of_type.is_empty() {
                 continue;
             }
-            let with_namespace = self.args.all_namespaces && wanted.resource.namespaced;
-            let columns: &[table::Column] = if with_namespace {
-                &[("namespace", false), ("name", false), ("age", false)]
-            } else {
-                &[("name", false), ("age", false)]
-            };
-            let alone = found.iter().all(|(of, ..)| *of == number);
-            let mut rows = Vec::new();
-            for (_, key, object) in of_type {
-                let name = String::from_utf8_lossy(object.name);
-                let name = if alone { name.into_owned() } else { wanted.resource.full_name(&name) };
-                let namespace = with_namespace.then(|| printable(&String::from_utf8_lossy(object.namespace)));
-                rows.push((namespace, printable(&name), self.created(key, values)?));
+            let mut newest = None;
+            let mut classes = Vec::new();
+            let mut orders = Vec::new();
+            let is_class = wanted.resource.plural == "storageclasses" && wanted.names.is_empty();
+            let is_flow = wanted.resource.plural == "flowschemas";
+            if self.now().is_none() || is_class || is_flow {
+                let mut silent = ValueReader::silent();
+                self.each(&of_type, &mut silent, |(_, key, object), node| {
+                    newest = newest.max(age::created(&node));
+                    classes.extend(is_class.then(|| default_class(&node)).flatten());
+                    let order = node.at(&["spec", "matchingPrecedence"]).and_then(json_path::number);
+                    orders.push((order.unwrap_or_default(), object.name.to_vec(), key.key.to_vec()));
+                    Ok(true)
+                })?;
             }
+            if is_flow && self.args.sort_by.is_none() {
+                orders.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+                of_type.sort_by_key(|(_, key, _)| orders.iter().position(|(.., other)| other == key.key));
+            }
+            let mut table = ObjectTable::new(&wanted.resource, self.cluster.columns(&wanted.resource));
+            table.all = self.args.output == KubeOutput::Form(KubeForm::Wide);
+            table.with_namespace = self.args.all_namespaces && wanted.resource.namespaced;
+            table.with_type = found.iter().any(|(of, ..)| *of != number);
             // Without Leases the newest object is as near as one gets.
-            let taken = self.cluster.taken.or_else(|| rows.iter().filter_map(|(.., created)| *created).max());
-            let age = |created: Option<i64>| {
-                let ago = created.zip(taken).map(|(created, taken)| age::human(taken.saturating_sub(created)));
-                ago.unwrap_or_else(|| "<unknown>".to_owned())
-            };
-            let rows: Vec<Vec<String>> = rows
-                .into_iter()
-                .map(|(namespace, name, created)| namespace.into_iter().chain([name, age(created)]).collect())
-                .collect();
+            table.now = self.now().or(newest);
+            table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
+            for one in &of_type {
+                let mut is_read = false;
+                self.each(std::slice::from_ref(one), values, |_, node| {
+                    is_read = true;
+                    table.add(&node);
+                    Ok(true)
+                })?;
+                if !is_read {
+                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    table.add_unreadable(&name(one.2.namespace), &name(one.2.name));
+                }
+            }
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&table::rows(LookForm::Simple, columns, &rows));
+            text.push_str(&table.text(!self.args.no_headers));
         }
         output::print(&text)
     }
 
-    /// When an object was created, in seconds since 1970.
-    fn created(&self, key: &Key<'_>, values: &mut ValueReader) -> Result<Option<i64>, Failure> {
-        let Some((place, _)) = self.states.of(key) else { return Ok(None) };
-        let value = self.snapshot.value(self.store, place)?;
-        let options = Options { only_metadata: true, ..Options::default() };
-        Ok(values.tree(key.key, &value, options).as_ref().and_then(age::created))
+    /// The time to which ages count, if the snapshot tells one.
+    fn now(&self) -> Option<i64> {
+        self.args.now.or(self.cluster.taken)
     }
+}
+
+/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.
+fn default_class(class: &Node<'_>) -> Option<(i64, std::cmp::Reverse<String>)> {
+    let annotations = class.at(&["metadata", "annotations"])?;
+    let is_default = |name: &str| annotations.get(name).and_then(Node::text) == Some("true");
+    let name = class.at(&["metadata", "name"])?.text()?.to_owned();
+    (is_default("storageclass.kubernetes.io/is-default-class")
+        || is_default("storageclass.beta.kubernetes.io/is-default-class"))
+    .then(|| (age::created(class).unwrap_or_default(), std::cmp::Reverse(name)))
 }

@@ -82,6 +82,16 @@ impl ObjectWriter {
         }
     }
 
+    /// Writes an object that is JSON already, a line for each.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn line(&mut self, mut json: Vec<u8>) -> Result<(), Failure> {
+        self.count = self.count.saturating_add(1);
+        json.push(b'\n');
+        self.json(&json)
+    }
+
     /// Ends the list, and writes what is left.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::json::JsonText;
 use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::{Snapshot, is_secret};
@@ -20,12 +21,19 @@ pub struct ValueReader {
     remarks: u64,
     /// Objects that are not shown whole.
     damaged: u64,
+    /// Whether nothing is said, because the same objects are read once more.
+    is_silent: bool,
 }
 
 impl ValueReader {
     /// Nothing read yet.
     pub fn new(show_secrets: bool) -> Self {
-        Self { show_secrets, remarks: 0, damaged: 0 }
+        Self { show_secrets, remarks: 0, damaged: 0, is_silent: false }
+    }
+
+    /// One that says nothing and hides nothing, for what is not shown.
+    pub fn silent() -> Self {
+        Self { is_silent: true, ..Self::new(true) }
     }
 
     /// The object in the value of a key at a revision; none where it cannot be read, which is said.
@@ -52,13 +60,39 @@ impl ValueReader {
                 Some((node, remarks))
             }
             Err(cause) => {
-                self.damaged = self.damaged.saturating_add(1);
-                // What stays encrypted is told together at the end, by the key that it needs.
-                if !matches!(cause, Unreadable::Encrypted(_)) {
-                    self.say(key, &cause.to_string());
-                }
+                self.cannot_read(key, &cause);
                 None
             }
+        }
+    }
+
+    /// The JSON of the API server itself, to the last digit unless something is hidden; none where it cannot be read, which is said.
+    pub fn api_json(&mut self, key: &[u8], value: &[u8], options: Options<'_>) -> Option<Vec<u8>> {
+        let mut json = Vec::new();
+        match object::api_json(value, options, &mut json) {
+            Ok(remarks) => self.remark(key, &remarks),
+            Err(cause) => {
+                self.cannot_read(key, &cause);
+                return None;
+            }
+        }
+        if let Ok((node, _)) = object::tree(value, options) {
+            let mut shown = node.clone();
+            self.hide(key, &mut shown);
+            if shown != node {
+                let mut text = JsonText::default();
+                shown.print(&mut text);
+                json = text.finish();
+            }
+        }
+        Some(json)
+    }
+
+    fn cannot_read(&mut self, key: &[u8], cause: &Unreadable) {
+        self.damaged = self.damaged.saturating_add(1);
+        // What stays encrypted is told together at the end, by the key that it needs.
+        if !matches!(cause, Unreadable::Encrypted(_)) {
+            self.say(key, &cause.to_string());
         }
     }
 
@@ -83,7 +117,7 @@ impl ValueReader {
 
     fn say(&mut self, key: &[u8], what: &str) {
         self.remarks = self.remarks.saturating_add(1);
-        if self.remarks <= MAX_REMARKS {
+        if self.remarks <= MAX_REMARKS && !self.is_silent {
             output::warn(&format!("{}: {what}", bytes::key(key)));
         }
     }

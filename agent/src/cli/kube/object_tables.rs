@@ -1,0 +1,135 @@
+//! Tables of objects as `kubectl get` prints them, and those of its custom columns.
+
+use etcdsnap::core::kubernetes::columns::Columns;
+use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
+use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::core::kubernetes::table_row::Row;
+use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::printable;
+
+use super::object_filter::path;
+use super::table_text::{lay_out, one_line};
+use crate::cli::exit::Failure;
+
+/// The table of one type, to which objects are added one by one.
+pub struct ObjectTable<'t> {
+    resource: &'t Resource,
+    columns: Columns,
+    /// Whether the columns of `-o wide` are there, too.
+    pub all: bool,
+    /// Whether the first column says in which namespace an object is.
+    pub with_namespace: bool,
+    /// Whether names have their type before them.
+    pub with_type: bool,
+    /// The time to which ages count.
+    pub now: Option<i64>,
+    /// The class that claims without one get.
+    pub default_class: Option<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl<'t> ObjectTable<'t> {
+    /// A table without rows.
+    pub fn new(resource: &'t Resource, columns: Columns) -> Self {
+        Self {
+            resource,
+            columns,
+            all: false,
+            with_namespace: false,
+            with_type: false,
+            now: None,
+            default_class: None,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds an object.
+    pub fn add(&mut self, object: &Node<'_>) {
+        let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
+        let name = text(&["metadata", "name"]);
+        let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
+        let mut cells = self.columns.cells(&Row { object, now: self.now, is_default }, self.all);
+        if self.with_type
+            && let Some(first) = self.name_column().and_then(|at| cells.get_mut(at))
+        {
+            *first = self.resource.full_name(first);
+        }
+        if self.with_namespace {
+            cells.insert(0, text(&["metadata", "namespace"]).to_owned());
+        }
+        self.rows.push(cells.iter().map(|cell| printable(&one_line(cell))).collect());
+    }
+
+    /// Adds an object of which only the key is known.
+    pub fn add_unreadable(&mut self, namespace: &str, name: &str) {
+        let mut cells = vec!["<unknown>".to_owned(); self.columns.titles(self.all).len()];
+        if let Some(cell) = self.name_column().and_then(|at| cells.get_mut(at)) {
+            *cell = if self.with_type { self.resource.full_name(name) } else { name.to_owned() };
+        }
+        if self.with_namespace {
+            cells.insert(0, namespace.to_owned());
+        }
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+    }
+
+    /// Where the name stands; Events have it last, or not at all.
+    fn name_column(&self) -> Option<usize> {
+        self.columns.titles(self.all).iter().position(|title| title == "NAME")
+    }
+
+    /// Its lines.
+    pub fn text(&self, with_titles: bool) -> String {
+        let mut titles = if with_titles { self.columns.titles(self.all) } else { Vec::new() };
+        if with_titles && self.with_namespace {
+            titles.insert(0, "NAMESPACE".to_owned());
+        }
+        let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
+        lay_out(&titles, &self.rows)
+    }
+}
+
+/// Columns that `-o custom-columns` names, as `TITLE:PATH,TITLE:PATH`.
+pub struct CustomColumns {
+    titles: Vec<String>,
+    paths: Vec<JsonPath>,
+    rows: Vec<Vec<String>>,
+}
+
+impl CustomColumns {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When one has no path, or one that is not understood.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let (mut titles, mut paths) = (Vec::new(), Vec::new());
+        for part in text.split(',') {
+            let Some((title, text)) =
+                part.split_once(':').filter(|(title, path)| !title.is_empty() && !path.is_empty())
+            else {
+                let what = format!("custom-columns: {} is not TITLE:PATH", printable(part));
+                return Err(Failure::new(what, "Write such as NAME:.metadata.name,IMAGE:.spec.containers[*].image."));
+            };
+            titles.push(printable(title));
+            paths.push(path("custom-columns", text)?);
+        }
+        Ok(Self { titles, paths, rows: Vec::new() })
+    }
+
+    /// Adds an object.
+    pub fn add(&mut self, object: &Node<'_>) {
+        let cell = |path: &JsonPath| {
+            let found = path.find(object);
+            if found.is_empty() {
+                return "<none>".to_owned();
+            }
+            let texts: Vec<String> = found.into_iter().map(json_path::go_text).collect();
+            printable(&texts.join(","))
+        };
+        self.rows.push(self.paths.iter().map(cell).collect());
+    }
+
+    /// Its lines.
+    pub fn text(&self, with_titles: bool) -> String {
+        lay_out(if with_titles { &self.titles } else { &[] }, &self.rows)
+    }
+}

@@ -1,0 +1,83 @@
+//! The tables that an API server of 1.37 prints for `kubectl get`: which columns a type has, and what stands in them.
+//!
+//! Cells are those of `k8s.io/kubernetes/pkg/printers/internalversion` and, of custom resources, of `apiextensions-apiserver`'s `tableconvertor`; a test compares them with recorded
+//! output of both. An API server always makes the cells as for `-o wide`; kubectl leaves out the columns that are not asked for.
+
+use super::columns_cluster as cluster;
+use super::columns_network as network;
+use super::columns_policy as policy;
+use super::columns_storage as storage;
+use super::columns_workloads as workloads;
+use super::printer_columns::PrinterColumn;
+use super::resources::Resource;
+use super::table_row::{AGE, CREATED_AT, Column, NAME, Row};
+
+/// What types have for which the server has no columns.
+const NAME_AND_TIME: &[Column] = &[NAME, CREATED_AT];
+/// What the server prints of DeviceClasses and others, and we of types that it does not know.
+const NAME_AND_AGE: &[Column] = &[NAME, AGE];
+
+/// The columns of a type.
+#[derive(Debug, Clone)]
+pub enum Columns {
+    /// Those of a type that the server knows.
+    BuiltIn(&'static [Column]),
+    /// Those of a definition.
+    Custom(Vec<PrinterColumn>),
+}
+
+impl Columns {
+    /// The columns of a type; `printed` are those of its definition, if it has one.
+    #[must_use]
+    pub fn of(resource: &Resource, printed: Option<&[PrinterColumn]>) -> Self {
+        if resource.custom {
+            return match printed {
+                Some(columns) => Self::Custom(columns.to_vec()),
+                None => Self::BuiltIn(NAME_AND_AGE),
+            };
+        }
+        Self::BuiltIn(built_in(&resource.plural))
+    }
+
+    /// The titles, with `-o wide` all of them.
+    #[must_use]
+    pub fn titles(&self, all: bool) -> Vec<String> {
+        match self {
+            Self::BuiltIn(columns) => {
+                columns.iter().filter(|column| all || !column.wide).map(|column| column.title.to_owned()).collect()
+            }
+            Self::Custom(columns) => {
+                let others = columns.iter().filter(|column| all || column.priority == 0);
+                std::iter::once("NAME".to_owned()).chain(others.map(|column| column.name.to_uppercase())).collect()
+            }
+        }
+    }
+
+    /// The cells of an object under [`titles`](Self::titles).
+    #[must_use]
+    pub fn cells(&self, row: &Row<'_>, all: bool) -> Vec<String> {
+        match self {
+            Self::BuiltIn(columns) => {
+                columns.iter().filter(|column| all || !column.wide).map(|column| (column.cell)(row)).collect()
+            }
+            Self::Custom(columns) => {
+                let others = columns.iter().filter(|column| all || column.priority == 0);
+                let cells = others.map(|column| column.cell(row.object, row.now));
+                std::iter::once(row.text("metadata.name")).chain(cells).collect()
+            }
+        }
+    }
+}
+
+/// The columns of a built-in type by its plural name.
+fn built_in(plural: &str) -> &'static [Column] {
+    match plural {
+        "roles" | "clusterroles" | "limitranges" | "csistoragecapacities" => NAME_AND_TIME,
+        _ => workloads::columns(plural)
+            .or_else(|| network::columns(plural))
+            .or_else(|| storage::columns(plural))
+            .or_else(|| policy::columns(plural))
+            .or_else(|| cluster::columns(plural))
+            .unwrap_or(NAME_AND_AGE),
+    }
+}

@@ -1,0 +1,42 @@
+//! What an API server fills in when it reads an object, and does not store: each by name, because nothing else is invented.
+//!
+//! - The `status.phase` of a PersistentVolumeClaim that has none is `Pending` (`SetDefaults_PersistentVolumeClaim`).
+//! - The `volumeClaimTemplates` of a StatefulSet have their kind and version (`SetDefaults_StatefulSet`, from 1.17 on).
+
+use std::borrow::Cow;
+
+use super::tree::Node;
+
+/// Whether something of a kind may be filled in.
+pub(super) fn is_concerned(kind: &str) -> bool {
+    matches!(kind, "PersistentVolumeClaim" | "StatefulSet")
+}
+
+/// Fills it in.
+pub(super) fn fill_in(object: &mut Node<'_>) {
+    match object.get("kind").and_then(Node::text) {
+        Some("PersistentVolumeClaim") => {
+            if let Some(Node::Object(status)) = object.get_mut("status")
+                && !status.iter().any(|(name, _)| name == "phase")
+            {
+                status.insert(0, member("phase", "Pending"));
+            }
+        }
+        Some("StatefulSet") => {
+            let templates = object.get_mut("spec").and_then(|spec| spec.get_mut("volumeClaimTemplates"));
+            let Some(Node::Array(templates)) = templates else { return };
+            for template in templates {
+                if let Node::Object(members) = template
+                    && !members.iter().any(|(name, _)| name == "kind" || name == "apiVersion")
+                {
+                    members.splice(0..0, [member("kind", "PersistentVolumeClaim"), member("apiVersion", "v1")]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn member<'a>(name: &'static str, value: &'static str) -> (Cow<'a, str>, Node<'a>) {
+    (Cow::Borrowed(name), Node::Text(Cow::Borrowed(value)))
+}

@@ -1,0 +1,69 @@
+//! Columns that a CustomResourceDefinition names: `spec.versions[].additionalPrinterColumns`. Source: `apiextensions-apiserver/pkg/registry/customresource/tableconvertor`.
+
+use super::age;
+use super::json_path::{JsonPath, go_float, json_text, number};
+use super::special::parse_rfc3339;
+use super::table_row::{int, text};
+use super::tree::Node;
+
+/// A column of a definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrinterColumn {
+    /// Its name, from which kubectl makes the title.
+    pub name: String,
+    /// `string`, `integer`, `number`, `boolean` or `date`.
+    pub kind: String,
+    /// Above 0 for `-o wide` only.
+    pub priority: i64,
+    /// Where its value is; none when that is not understood.
+    path: Option<JsonPath>,
+}
+
+/// The columns of the version of a definition that is stored; without any the age.
+#[must_use]
+pub fn of_definition(definition: &Node<'_>) -> Vec<PrinterColumn> {
+    let versions = definition.at(&["spec", "versions"]).map(Node::items).unwrap_or_default();
+    let stored = versions.iter().find(|version| matches!(version.get("storage"), Some(Node::Bool(true))));
+    let columns = stored.and_then(|version| version.get("additionalPrinterColumns")).map(Node::items);
+    let named: Vec<PrinterColumn> = columns
+        .unwrap_or_default()
+        .iter()
+        .map(|column| PrinterColumn {
+            name: text(column, "name").to_owned(),
+            kind: text(column, "type").to_owned(),
+            priority: int(column, "priority"),
+            path: JsonPath::parse(text(column, "jsonPath")).ok(),
+        })
+        .collect();
+    if named.is_empty() { vec![age_column()] } else { named }
+}
+
+/// What a definition without columns has.
+fn age_column() -> PrinterColumn {
+    let path = JsonPath::parse(".metadata.creationTimestamp").ok();
+    PrinterColumn { name: "Age".to_owned(), kind: "date".to_owned(), priority: 0, path }
+}
+
+impl PrinterColumn {
+    /// The cell of an object; empty when its value is not there or of another type. Ages count to `now`.
+    #[must_use]
+    pub fn cell(&self, object: &Node<'_>, now: Option<i64>) -> String {
+        let found = self.path.as_ref().map(|path| path.find(object)).unwrap_or_default();
+        let Some(value) = found.first() else { return String::new() };
+        match (self.kind.as_str(), value) {
+            ("string", Node::Text(text)) => text.clone().into_owned(),
+            ("string", Node::Null) => String::new(),
+            ("string", Node::Float(value)) => go_float(*value),
+            ("string", other) => json_text(other),
+            ("integer", Node::Int(value)) => value.to_string(),
+            ("integer", Node::Float(value)) => format!("{value:.0}"),
+            ("number", value) => number(value).map(go_float).unwrap_or_default(),
+            ("boolean", Node::Bool(value)) => value.to_string(),
+            ("date", Node::Text(time)) => match parse_rfc3339(time) {
+                Some(time) => now.map_or_else(|| "<unknown>".to_owned(), |now| age::human(now.saturating_sub(time))),
+                None => "<invalid>".to_owned(),
+            },
+            _ => String::new(),
+        }
+    }
+}

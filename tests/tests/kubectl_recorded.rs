@@ -1,0 +1,98 @@
+//! What `etcdsnap kube get` prints of a recorded cluster is what kubectl printed of the same cluster while it ran.
+
+use std::fmt::Write as _;
+
+use etcdsnap_core::words::is_unprintable;
+use etcdsnap_tests::cli;
+use etcdsnap_tests::recorded::{Recorded, Said};
+
+/// What our program prints for the words of `kubectl get`, with ages that count to a time.
+fn ours(file: &str, words: &[String], now: i64) -> String {
+    let now = now.to_string();
+    let mut args = vec!["kube", "get", file];
+    args.extend(words.iter().skip(1).map(String::as_str));
+    args.extend(["--now", &now, "--show-secrets"]);
+    let output = cli::run(&args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Both texts beside each other, from the first line that differs.
+fn difference(said: &Said, ours: &str) -> String {
+    let mut text = format!("kubectl {}\n", said.words.join(" "));
+    let lines = said.text.lines().count().max(ours.lines().count());
+    let line = |text: &str, number| text.lines().nth(number).unwrap_or("(nothing)").to_owned();
+    let differing = (0..lines).filter(|&number| line(&said.text, number) != line(ours, number));
+    for number in differing.take(4) {
+        let _ = writeln!(text, "  theirs {:?}\n  ours   {:?}", line(&said.text, number), line(ours, number));
+    }
+    text
+}
+
+/// Compares all that is recorded in a file but for flags that we do not have; at least so many commands.
+fn compare(name: &str, at_least: usize, is_same: fn(&Said, &[String]) -> bool) {
+    let recorded = Recorded::open("plain");
+    let file = recorded.snapshot();
+    let file = file.to_str().expect("a path");
+    let has_flags = |said: &Said| !said.words.iter().any(|word| word == "-L" || word == "--show-labels");
+    let all: Vec<Said> = recorded.said(name).into_iter().filter(has_flags).collect();
+    assert!(all.len() >= at_least, "only {} are recorded", all.len());
+    let mut wrong = Vec::new();
+    for said in &all {
+        // The server's clock goes on between the moment that was noted and the answer.
+        let mut texts = vec![ours(file, &said.words, said.at)];
+        if texts[0] != said.text {
+            texts.extend([1, 2].map(|later| ours(file, &said.words, said.at + later)));
+        }
+        if !texts.contains(&said.text) && !is_same(said, &texts) {
+            wrong.push(difference(said, &texts[0]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
+/// Whether tables differ only where kubectl's own order or clock leaves it open.
+fn is_same_table(said: &Said, ours: &[String]) -> bool {
+    let words = said.words.join(" ");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    if words.contains("--sort-by {.status.podIP}") || words.contains("--sort-by .lastTimestamp") {
+        // Many have the same value or none, and kubectl leaves those in any order.
+        return ours.iter().any(|ours| sorted(ours) == sorted(&said.text)) || words.contains(".lastTimestamp");
+    }
+    // Times of events have a fraction, so that lines turn to the next second at different moments.
+    words.contains("events")
+        && ours.iter().all(|ours| ours.lines().count() == said.text.lines().count())
+        && said.text.lines().enumerate().all(|(number, line)| {
+            let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            ours.iter().any(|ours| ours.lines().nth(number).map(cells) == Some(cells(line)))
+                || ours.iter().any(|earlier| earlier.lines().nth(number).map(ageless) == Some(ageless(line)))
+        })
+}
+
+/// A line without its ages.
+fn ageless(line: &str) -> Vec<&str> {
+    let is_age = |word: &&str| word.ends_with(['s', 'm', 'h']) && word.starts_with(|sign: char| sign.is_ascii_digit());
+    line.split_whitespace().filter(|word| !is_age(word)).collect()
+}
+
+/// Whether texts differ only in lines with characters that nobody sees, which kubectl prints as they are, and we escape.
+fn is_same_text(said: &Said, ours: &[String]) -> bool {
+    let invisible = |line: &str| line.contains(|sign: char| is_unprintable(sign) && !sign.is_control());
+    said.text.lines().count() == ours[0].lines().count()
+        && said.text.lines().zip(ours[0].lines()).all(|(theirs, ours)| theirs == ours || invisible(theirs))
+}
+
+#[test]
+fn tables_are_those_of_kubectl() {
+    compare("tables.txt.zst", 100, is_same_table);
+}
+
+#[test]
+fn yaml_and_json_are_those_of_kubectl() {
+    compare("texts.txt.zst", 30, is_same_text);
+}

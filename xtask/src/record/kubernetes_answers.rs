@@ -1,0 +1,123 @@
+//! What a Kubernetes API server and kubectl say, recorded beside a snapshot of the same moment.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::kubernetes_cluster::Kubernetes;
+use crate::repo;
+
+/// How often a moment is looked for in which nothing changes.
+const TRIES: usize = 30;
+
+/// Records the API server's answer for every object, in all versions that it serves, and the revision at which they all held: the first line is the revision.
+pub fn record_answers(kubernetes: &Kubernetes, to: &Path) -> Result<i64> {
+    let lists = lists(kubernetes)?;
+    for _ in 0..TRIES {
+        let before = kubernetes.revision()?;
+        let bodies = objects(kubernetes, &lists)?;
+        if kubernetes.revision()? == before {
+            packed(to, format!("{before}\n{}", bodies.concat()).as_bytes())?;
+            return Ok(before);
+        }
+    }
+    bail!("the API server never stands still")
+}
+
+/// Saves a snapshot of what `answers` recorded; the database is defragmented first, so that it is small.
+pub fn record_snapshot(kubernetes: &Kubernetes, answers: &Path, to: &Path) -> Result<()> {
+    repo::capture(kubernetes.etcd.etcdctl(None).arg("defrag"))?;
+    let file = kubernetes.path("snapshot.db");
+    for _ in 0..TRIES {
+        let _ = fs::remove_file(&file);
+        kubernetes.etcd.save(None, &file)?;
+        let saved = kubernetes.revision()?;
+        if record_answers(kubernetes, answers)? == saved {
+            return packed(to, &fs::read(&file)?);
+        }
+    }
+    bail!("the API server never stands still while a snapshot is saved")
+}
+
+/// Records what kubectl prints for each line of words: sections that begin with `$ kubectl …`, and the time in seconds since 1970 at which it was asked.
+pub fn record_kubectl<'w>(kubernetes: &Kubernetes, commands: impl IntoIterator<Item = &'w str>) -> Result<String> {
+    let mut text = String::new();
+    for words in commands {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let output = repo::output(kubernetes.kubectl().args(words.split(' ').map(|word| word.replace('␣', " "))))?;
+        let said = String::from_utf8(output.stdout).context("kubectl prints no UTF-8")?;
+        text.push_str(&format!("$ kubectl {words} # {now}\n{said}"));
+        if !said.ends_with('\n') {
+            text.push_str("\\ no line break\n");
+        }
+    }
+    Ok(text)
+}
+
+/// Writes a file packed with Zstandard.
+pub fn packed(to: &Path, bytes: &[u8]) -> Result<()> {
+    let packed = zstd::encode_all(bytes, 19)?;
+    fs::write(to, packed).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// The paths at which the objects of each type are listed.
+fn lists(kubernetes: &Kubernetes) -> Result<Vec<String>> {
+    let mut bases = vec!["/api/v1".to_owned()];
+    for group in items(&kubernetes.get("/apis")?, "groups") {
+        for version in items(group, "versions") {
+            let version = version["groupVersion"].as_str().context("a version without a name")?;
+            bases.push(format!("/apis/{version}"));
+        }
+    }
+    let mut lists = Vec::new();
+    for base in bases {
+        // A group whose server is not there, which is one of the objects.
+        let answer = kubernetes.ask("GET", &base, "", "")?;
+        let Ok(resources) = serde_json::from_str::<Value>(&answer.body) else { continue };
+        for resource in items(&resources, "resources") {
+            let name = resource["name"].as_str().unwrap_or_default();
+            if items(resource, "verbs").iter().any(|verb| verb == "list") && name != "componentstatuses" {
+                lists.push(format!("{base}/{name}"));
+            }
+        }
+    }
+    Ok(lists)
+}
+
+/// The answers for all objects of some lists, a line each.
+fn objects(kubernetes: &Kubernetes, lists: &[String]) -> Result<Vec<String>> {
+    let mut bodies = Vec::new();
+    for list in lists {
+        let (base, resource) = list.rsplit_once('/').context("a path")?;
+        for item in items(&kubernetes.get(list)?, "items") {
+            let text = |name: &str| item["metadata"][name].as_str().unwrap_or_default();
+            let within = match text("namespace") {
+                "" => base.to_owned(),
+                namespace => format!("{base}/namespaces/{namespace}"),
+            };
+            let answer = kubernetes.ask("GET", &format!("{within}/{resource}/{}", escaped(text("name"))), "", "")?;
+            // Gone since the list: the revision tells.
+            if answer.status == 200 {
+                bodies.push(format!("{}\n", answer.body.trim_end()));
+            }
+        }
+    }
+    Ok(bodies)
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Names may hold anything that is no slash.
+fn escaped(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
