@@ -138,7 +138,7 @@ fn what_cannot_be_shown_whole_is_said() {
     assert!(yaml.contains("field 200 (unknown): 7\n"), "{yaml}");
     let yaml = cluster.says(&["cm", "cut", "-o", "yaml"], 1, "what could be read is shown");
     assert!(yaml.contains("name: cut\n"), "{yaml}");
-    cluster.says(&["secrets", "locked", "-n", "shop", "-o", "yaml"], 1, "encrypted (aescbc:v1)");
+    cluster.says(&["secrets", "locked", "-n", "shop", "-o", "yaml"], 1, "encrypted (aescbc:v1, key key1)");
     cluster.says(&["deploy", "gone", "-n", "shop"], 1, "there is no deployment.apps/gone in namespace shop");
     cluster.says(&["nonsense"], 2, "no type of objects in this snapshot is called nonsense");
     cluster.says(&["pods"], 0, "No resources found in default");

@@ -34,7 +34,7 @@ impl Place {
         let key = json!({"name": HOSTILE, "secret": "MDEyMzQ1Njc4OWFiY2RlZg=="});
         let resources = json!([{"resources": ["secrets"], "providers": [{"aesgcm": {"keys": [key]}}]}]);
         let configuration = json!({"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": resources});
-        fs::write(folder.path().join("encryption.json"), configuration.to_string()).unwrap();
+        fs::write(folder.path().join("encryption.yaml"), configuration.to_string()).unwrap();
         Self { folder, file }
     }
 
@@ -180,14 +180,14 @@ const COMMANDS: &[&str] = &[
     "export FILE --history --show-secrets",
     "export FILE -o outHOSTILE.csv --format csv",
     "export FILE -o HOSTILE/HOSTILE",
-    "verify FILE --encryption-config encryption.json",
+    "verify FILE --encryption-config encryption.yaml",
     "verify FILE --encryption-config HOSTILE",
     "verify FILE -w json --kms-socket vault=HOSTILE",
     "verify FILE --kms-socket HOSTILE",
     "kube encryption FILE",
     "kube encryption FILE -w json",
-    "kube encryption FILE -w table --encryption-config encryption.json",
-    "kube get FILE pods -A -o yaml --encryption-config encryption.json --kms-socket HOSTILE=HOSTILE",
+    "kube encryption FILE -w table --encryption-config encryption.yaml",
+    "kube get FILE pods -A -o yaml --encryption-config encryption.yaml --kms-socket HOSTILE=HOSTILE",
     "kube get FILE all -A",
     "kube get FILE secrets,pods -A -o yaml --show-secrets",
     "kube get FILE secrets -A -o name",
