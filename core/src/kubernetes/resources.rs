@@ -134,8 +134,11 @@ impl Resource {
 pub struct Resources {
     list: Vec<Resource>,
     /// The first type that stores its objects in a place: by the resource in the key, then by the group in it. Each key of a snapshot is looked up here.
-    by_place: HashMap<Box<[u8]>, HashMap<Box<[u8]>, usize>>,
+    by_place: HashMap<Box<[u8]>, ByGroup>,
 }
+
+/// Where in the list the type of a group is.
+type ByGroup = HashMap<Box<[u8]>, usize>;
 
 impl Resources {
     /// Those of Kubernetes and OpenShift, the stable groups of types that moved first.
