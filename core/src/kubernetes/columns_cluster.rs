@@ -26,8 +26,8 @@ pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
 const NODES: &[Column] = &[
     NAME,
     column("STATUS", |row| {
-        let conditions = row.items("status.conditions").iter();
-        let ready = conditions.filter(|condition| text(condition, "type") == "Ready").next_back();
+        let mut conditions = row.items("status.conditions").iter();
+        let ready = conditions.rfind(|condition| text(condition, "type") == "Ready");
         let status = match ready.map(|ready| text(ready, "status")) {
             Some("True") => "Ready",
             Some(_) => "NotReady",
@@ -201,7 +201,7 @@ const MIGRATIONS: &[Column] = &[
         let known = ["Running", "Failed", "Succeeded"];
         let conditions = row.items("status.conditions").iter();
         let is_true = conditions.filter(|condition| text(condition, "status") == "True");
-        let kinds = is_true.map(|condition| text(condition, "type"));
-        kinds.filter(|kind| known.contains(kind)).next_back().unwrap_or("Unknown").to_owned()
+        let mut kinds = is_true.map(|condition| text(condition, "type"));
+        kinds.rfind(|kind| known.contains(kind)).unwrap_or("Unknown").to_owned()
     }),
 ];

@@ -129,16 +129,16 @@ impl Resource {
     }
 }
 
-/// The number of a type, by the group in its keys.
-type Groups = HashMap<Box<[u8]>, usize>;
-
 /// All types that a snapshot may have objects of.
 #[derive(Debug, Clone, Default)]
 pub struct Resources {
     list: Vec<Resource>,
     /// The first type that stores its objects in a place: by the resource in the key, then by the group in it. Each key of a snapshot is looked up here.
-    by_place: HashMap<Box<[u8]>, Groups>,
+    by_place: HashMap<Box<[u8]>, ByGroup>,
 }
+
+/// Where in the list the type of a group is.
+type ByGroup = HashMap<Box<[u8]>, usize>;
 
 impl Resources {
     /// Those of Kubernetes and OpenShift, the stable groups of types that moved first.
