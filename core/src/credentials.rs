@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// Returns a URL or `host:port` without its user and password, and with `…` for what its query or fragment says. A `unix:` URL is a path and stays as it is.
+/// Returns a URL or `host:port` without its user and password, and with `…` for what its query or fragment says. A `unix:` URL is a path and stays as it is, but for
+/// `user:password@` in front of its first slash.
 ///
 /// A password may hold every sign that a URL should not, so everything up to the last `@` counts as one.
 #[must_use]
@@ -39,6 +40,14 @@ fn without_user(url: &str) -> Cow<'_, str> {
         let Some((_, host)) = before.rsplit_once('@') else { return Cow::Borrowed(url) };
         let start = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
         return Cow::Owned(format!("{start}{host}{said}"));
+    }
+    if is_path(url) && !scheme.is_empty() {
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        return match authority.rsplit_once('@') {
+            Some((user, host)) if user.contains(':') => Cow::Owned(format!("{scheme}://{host}{path}")),
+            _ => Cow::Borrowed(url),
+        };
     }
     match rest.rsplit_once('@') {
         Some((_, host)) if !is_path(url) && scheme.is_empty() => Cow::Borrowed(host),
@@ -96,6 +105,7 @@ mod tests {
             ("unix:///run/a@b/socket", "unix:///run/a@b/socket"),
             ("unixs://a@b:1", "unixs://a@b:1"),
             ("UNIX:a@b", "UNIX:a@b"),
+            ("unix://root:secret@/run/socket", "unix:///run/socket"),
             ("socks5://u:p@proxy:1080", "socks5://proxy:1080"),
             ("@", ""),
             ("", ""),
