@@ -199,6 +199,15 @@ pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
     Ok(())
 }
 
+/// Whether a file is where this process prints to: its standard output or standard error.
+pub(crate) fn is_output_stream(facts: &fs::Metadata) -> bool {
+    let stream = |descriptor: &dyn std::os::fd::AsFd| {
+        let facts = descriptor.as_fd().try_clone_to_owned().and_then(|handle| File::from(handle).metadata());
+        facts.ok().map(|facts| FileIdentity::of(&facts))
+    };
+    [stream(&io::stdout()), stream(&io::stderr())].contains(&Some(FileIdentity::of(facts)))
+}
+
 /// The descriptor of this process that a path such as `/dev/stdout` leads to.
 pub(super) fn descriptor(path: &Path) -> Option<u32> {
     let own = PathBuf::from(format!("/proc/{}/fd", std::process::id()));

@@ -13,6 +13,7 @@ use etcdsnap_core::store::{Index, KeyRange, Lost};
 
 use super::Snapshot;
 use crate::error::Error;
+use crate::fsx::output_target::is_output_stream;
 use crate::progress::{NoProgress, Progress};
 use crate::threads;
 
@@ -134,7 +135,8 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry.path();
         // What cannot be looked at may be a snapshot: it is opened, and what fails then is said. A link that leads nowhere is none.
         let is_file = match path.metadata() {
-            Ok(facts) => facts.is_file(),
+            // What the list is being written to, as by `etcdsnap find KEY . > found.txt`, is none of the snapshots.
+            Ok(facts) => facts.is_file() && !is_output_stream(&facts),
             Err(cause) => cause.kind() != io::ErrorKind::NotFound,
         };
         if !hidden && is_file {
