@@ -212,6 +212,9 @@ codes! {
     EarlierValueUndecryptable "earlier-value-undecryptable" Warning {
         "A value that has been overwritten or deleted since is encrypted, and nothing that was given opens it. API servers read the latest values alone, so a restore is not hurt."
         "Older states of this object cannot be shown. The message names the key that they need." }
+    ValueUnchecked "value-unchecked" Warning {
+        "An API server encrypted a value through a KMS plugin that was not given, or that cannot be asked now. Nothing was found to be wrong with the value, and nothing proves that it can be opened; the exit code is 2."
+        "Give the plugin's socket with --kms-socket NAME=PATH, see that the plugin runs and that this user may reach its socket, and verify again." }
     WalRecordBroken "wal-record-broken" Damage {
         "A record of the write-ahead log is not what etcd wrote, and a crash does not leave it so. etcd does not start, or cuts off the log from there on and loses what members had agreed on."
         "Keep a copy of the directory. If the cluster has other members, remove this one and add it anew; otherwise restore a snapshot. If the database lacks no entries, a restore of member/snap/db with --skip-hash-check loses nothing." }
@@ -338,7 +341,7 @@ impl Code {
     /// Whether it is about encrypted values, which are looked into only where something is given that opens them.
     #[must_use]
     pub fn is_about_encryption(self) -> bool {
-        matches!(self, Self::ValueUndecryptable | Self::EarlierValueUndecryptable)
+        matches!(self, Self::ValueUndecryptable | Self::EarlierValueUndecryptable | Self::ValueUnchecked)
     }
 
     /// Whether it is about a member's data directory, so that no snapshot has it.
@@ -374,6 +377,7 @@ impl Code {
                 | Self::BucketNested
                 | Self::ValueUndecryptable
                 | Self::EarlierValueUndecryptable
+                | Self::ValueUnchecked
                 | Self::RevisionsExhausted
                 | Self::AuthWithoutRoot
                 | Self::AuthRoleMissing

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap::core::Code;
 use etcdsnap::{Decryption, Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
 
 use super::args::{MetaArgs, WorkArgs};
@@ -54,6 +55,10 @@ pub fn judge_all(
         match told {
             Ok((told, report)) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
+                // Whether it is a backup could not be found out.
+                if report.findings.has(Code::ValueUnchecked) {
+                    worst = worst.max(Exit::Failed);
+                }
                 match (form, told) {
                     (Form::Json(_), told) => objects.extend(told),
                     (Form::Text { gap, .. }, Some(text)) => {

@@ -24,6 +24,12 @@ use super::error::DecryptionError;
 /// How long a plugin may take for an answer. API servers give it 3 s unless the configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Pauses before a plugin that says that it is unavailable is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
+
+/// Characters of what a plugin says that are told.
+const LONGEST_TEXT: usize = 200;
+
 /// Bytes of an answer: a key has 32.
 const LARGEST_ANSWER: usize = 64 << 10;
 
@@ -94,6 +100,11 @@ impl Plugins for KmsSockets {
         state.answers.insert(asked, answer.clone());
         answer
     }
+
+    fn is_reachable(&self, plugin: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        !matches!(state.plugins.get(plugin), Some(Connection::Lost(_)))
+    }
 }
 
 impl State {
@@ -147,15 +158,32 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
         }
     };
     let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-    match client.decrypt(request).await {
-        Ok(answer) => Ok(Zeroizing::new(answer.into_inner().plaintext)),
-        Err(status) if status.code() == tonic::Code::Unavailable => {
-            Err(Lost(format!("the connection broke ({})", status.message())).into())
-        }
-        Err(status) if status.code() == tonic::Code::Unimplemented => {
-            Err(Lost("it does not know the second interface of KMS".into()).into())
-        }
-        Err(status) => Err(Failure::Refused(format!("it says: {} ({:?})", status.message(), status.code()))),
+    let mut pauses = PAUSES.iter();
+    loop {
+        let status = match client.decrypt(request.clone()).await {
+            Ok(answer) => return Ok(Zeroizing::new(answer.into_inner().plaintext)),
+            Err(status) => status,
+        };
+        let text: String = status.message().chars().take(LONGEST_TEXT).collect();
+        // What is behind the transport's own errors is no word of the plugin.
+        let is_broken = std::error::Error::source(&status).is_some();
+        return Err(match status.code() {
+            _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
+            tonic::Code::Unavailable => match pauses.next() {
+                // A plugin whose own server restarts says so for a moment.
+                Some(pause) => {
+                    tokio::time::sleep(*pause).await;
+                    continue;
+                }
+                None => Lost(format!("it says that it is unavailable: {text}")).into(),
+            },
+            tonic::Code::Unimplemented => Lost("it does not know the second interface of KMS".into()).into(),
+            code @ (tonic::Code::DeadlineExceeded
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::PermissionDenied
+            | tonic::Code::Unauthenticated) => Lost(format!("it says: {text} ({code:?})")).into(),
+            code => Failure::Refused(format!("it says: {text} ({code:?})")),
+        });
     }
 }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::store::{Key, Lost};
 use sha2::{Digest, Sha256};
 
@@ -68,6 +69,8 @@ pub struct ObjectState {
     pub create_revision: i64,
     /// Bytes of its value.
     pub value_len: u64,
+    /// Whether its value stays encrypted: the SHA-256 is then that of what is stored, which differs whenever it was encrypted anew.
+    pub is_encrypted: bool,
     /// SHA-256 of its value, of an encrypted one as it is opened; none for one that is deleted.
     pub sha256: Option<[u8; 32]>,
 }
@@ -122,12 +125,18 @@ fn look(
     let state = match key {
         None => None,
         Some(key) => {
-            let mut state =
-                ObjectState { mod_revision: key.revision.main, create_revision: 0, value_len: 0, sha256: None };
+            let mut state = ObjectState {
+                mod_revision: key.revision.main,
+                create_revision: 0,
+                value_len: 0,
+                is_encrypted: false,
+                sha256: None,
+            };
             if !key.deleted {
                 let value = snapshot.value(&store, key.place)?;
                 state.create_revision = key.create_revision;
                 state.value_len = key.value_len.into();
+                state.is_encrypted = Encrypted::of(&value).is_some();
                 state.sha256 = Some(Sha256::digest(&value).into());
             }
             Some(state)

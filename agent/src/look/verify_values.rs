@@ -67,7 +67,11 @@ impl Snapshot {
                     Ok(_) => decrypted.opened.add(&self.decryption().needed_key(&encrypted), 1),
                     Err(undecrypted) => {
                         let is_latest = index.get(pair.key).is_some_and(|key| key.place == entry.place);
-                        let code = if is_latest { Code::ValueUndecryptable } else { Code::EarlierValueUndecryptable };
+                        let code = match is_latest {
+                            _ if undecrypted.why.is_untried() => Code::ValueUnchecked,
+                            true => Code::ValueUndecryptable,
+                            false => Code::EarlierValueUndecryptable,
+                        };
                         let text = format!(
                             "the value of revision {} needs {}: {}",
                             entry.key.revision.main, undecrypted.needs, undecrypted.why

@@ -126,11 +126,19 @@ fn change(read: &[Read<'_>], number: usize) -> Option<&'static str> {
         let is_known = answer.state.is_some() || answer.lost.places == 0;
         is_known.then(|| answer.state.as_ref().and_then(|state| state.sha256))
     };
+    let is_encrypted = |number: usize| {
+        let state = read.get(number).and_then(|(_, answer)| answer.state.as_ref());
+        state.is_some_and(|state| state.is_encrypted)
+    };
     Some(match (value(number.checked_add(1)?)?, value(number)?) {
         (None, None) => "absent in both",
         (None, Some(_)) => "created",
         (Some(_), None) => "deleted",
         (Some(before), Some(now)) if before == now => "same",
+        // Encrypted anew, the same value is stored as other bytes.
+        (Some(_), Some(_)) if is_encrypted(number) || number.checked_add(1).is_some_and(is_encrypted) => {
+            "unknown (encrypted)"
+        }
         (Some(_), Some(_)) => "changed",
     })
 }

@@ -45,7 +45,7 @@ pub fn tell(unopened: &Unopened) {
         output::warn(&format!("{what}.{}", advice(why)));
     }
     if unopened.others() > 0 {
-        output::warn(&format!("And {} that need other keys.", counted(unopened.others(), "value", "values")));
+        output::warn(&format!("And {} more that stay encrypted.", counted(unopened.others(), "value", "values")));
     }
 }
 
@@ -55,6 +55,7 @@ fn advice(why: &Why) -> &'static str {
             " The cluster's EncryptionConfiguration opens it (--encryption-config FILE), and a KMS plugin's socket (--kms-socket NAME=PATH)."
         }
         Why::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
+        Why::PluginUnreachable(_) => " See that the plugin runs, and that this user may reach its socket.",
         Why::NoKey | Why::WrongKey => " Look for the configuration as it was when the value was written.",
         _ => "",
     }

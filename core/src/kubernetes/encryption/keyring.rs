@@ -20,6 +20,11 @@ pub trait Plugins {
     /// # Errors
     /// Why it does not, in words.
     fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, String>;
+
+    /// Whether a plugin can be asked, as far as is known by now: one that cannot says nothing about a value.
+    fn is_reachable(&self, _plugin: &str) -> bool {
+        true
+    }
 }
 
 /// No plugin at all.
@@ -61,6 +66,8 @@ pub enum Why {
     WrongKey,
     /// The plugin does not open it.
     Plugin(String),
+    /// The plugin cannot be asked, so nobody knows whether it opens it.
+    PluginUnreachable(String),
     /// The plugin opens its key, and that does not open it.
     Changed,
     /// It is no encrypted value at all.
@@ -84,11 +91,22 @@ impl fmt::Display for Why {
                 f.write_str("the key of this name does not open it: another key had the name, or the value was changed")
             }
             Self::Plugin(cause) => write!(f, "the plugin does not open it: {cause}"),
-            Self::Changed => f.write_str("the key that the plugin gives does not open it: the value was changed"),
+            Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be asked: {cause}"),
+            Self::Changed => f.write_str(
+                "the key that the plugin gives does not open it: another plugin or key encrypted it, or the value was changed",
+            ),
             Self::Malformed(what) => write!(f, "the value is damaged: {what}"),
             Self::KmsV1 => f.write_str("this program does not read values of KMS v1"),
             Self::UnknownProvider => f.write_str("this program does not know the provider"),
         }
+    }
+}
+
+impl Why {
+    /// Whether the value was not tried, for want of the plugin that could open it: it may be as it should.
+    #[must_use]
+    pub fn is_untried(&self) -> bool {
+        matches!(self, Self::NoPlugin { .. } | Self::PluginUnreachable(_))
     }
 }
 
@@ -204,7 +222,11 @@ impl Keyring {
             return Err(Undecrypted { needs, why: Why::NoPlugin { endpoint } });
         };
         let opened = Sealed::parse(message).map_err(Why::Malformed).and_then(|sealed| {
-            let source = plugins.open(&needs.name, &sealed).map_err(Why::Plugin)?;
+            let source =
+                plugins.open(&needs.name, &sealed).map_err(|cause| match plugins.is_reachable(&needs.name) {
+                    true => Why::Plugin(cause),
+                    false => Why::PluginUnreachable(cause),
+                })?;
             sealed.open(&source, etcd_key).map_err(|closed| match closed {
                 Closed::Malformed(what) => Why::Malformed(what),
                 Closed::Refused => Why::Changed,
