@@ -126,3 +126,43 @@ fn the_sample_stays_small() {
     let bytes: u64 = files.map(|file| file.expect("a file").metadata().expect("its length").len()).sum();
     assert!(bytes < 300_000, "{bytes}");
 }
+
+/// The commands of a document that read the sample and print something there, with what it says that they print.
+fn documented(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    let mut is_shown = false;
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            let command = command.split("  #").next().unwrap_or_default().trim_end();
+            let words = command.strip_prefix("etcdsnap ").filter(|words| words.contains("samples/kubernetes"));
+            is_shown = words.is_some();
+            commands.extend(words.map(|words| (words.to_owned(), Vec::new())));
+        } else if line.starts_with("```") {
+            is_shown = false;
+        } else if let (true, Some((_, lines))) = (is_shown, commands.last_mut()) {
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    commands.retain(|(_, lines)| !lines.is_empty());
+    commands
+}
+
+#[test]
+fn documents_show_what_is_printed() {
+    let mut shown = 0;
+    for name in ["README.md", "docs/kubernetes.md"] {
+        let text = std::fs::read_to_string(root().join(name)).unwrap_or_default();
+        for (command, expected) in documented(&text) {
+            let (printed, said, _) = run(&command.split_whitespace().collect::<Vec<_>>());
+            let mut printed: Vec<&str> = printed.lines().map(str::trim_end).collect();
+            let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+            if expected.last() == Some(&"…") {
+                expected.pop();
+                printed.truncate(expected.len());
+            }
+            assert_eq!(printed, expected, "{name}: etcdsnap {command}: {said}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 4, "only {shown} commands of the documents read the sample");
+}
