@@ -141,6 +141,16 @@ fn keys(recorded: &Recorded, plugins: Option<&Plugins>) -> (PathBuf, Vec<(String
     (recorded.file("encryption.yaml"), plugins.map(sockets).unwrap_or_default())
 }
 
+/// The options that say the same to a command: the configuration's come first.
+fn opening_words(recorded: &Recorded, plugins: Option<&Plugins>) -> Vec<String> {
+    let (configuration, sockets) = keys(recorded, plugins);
+    let mut words = vec!["--encryption-config".to_owned(), configuration.display().to_string()];
+    for (name, socket) in sockets {
+        words.extend(["--kms-socket".to_owned(), format!("{name}={}", socket.display())]);
+    }
+    words
+}
+
 /// What a command prints, standard output and messages, and how it ends.
 fn run(words: &[&str]) -> (String, String, Option<i32>) {
     let output = cli::run(words);
@@ -174,13 +184,9 @@ fn every_value_opens_those_of_earlier_keys_and_revisions_too() {
             continue;
         }
         let recorded = Recorded::open(name);
-        let (configuration, sockets) = keys(&recorded, plugins.as_ref());
-        let file = recorded.snapshot();
-        let mut words = vec!["verify", file.to_str().expect("a path"), "--encryption-config"];
-        words.push(configuration.to_str().expect("a path"));
-        let sockets: Vec<String> =
-            sockets.iter().map(|(name, socket)| format!("{name}={}", socket.display())).collect();
-        words.extend(sockets.iter().flat_map(|socket| ["--kms-socket", socket.as_str()]));
+        let file = recorded.snapshot().display().to_string();
+        let opening = opening_words(&recorded, plugins.as_ref());
+        let words: Vec<&str> = ["verify", &file].into_iter().chain(opening.iter().map(String::as_str)).collect();
         let (out, said, code) = run(&words);
         assert_eq!(code, Some(0), "{name}: {out}{said}");
         assert!(out.contains("encrypted values open, all of them"), "{name}: {out}");
@@ -204,18 +210,6 @@ fn texts(value: &Value, found: &mut Vec<String>) {
 #[test]
 fn without_keys_nothing_of_the_plain_text_is_printed_and_each_key_is_named() {
     for (name, provider, names) in ENCRYPTING {
-        if name == "kms2" {
-            // Without its plugins there is nothing that could open them, with the configuration or without.
-            let recorded = Recorded::open(name);
-            let (configuration, _) = keys(&recorded, None);
-            let (file, configuration) = (recorded.snapshot(), configuration.display().to_string());
-            let words = ["kube", "get", file.to_str().expect("a path"), "secrets,configmaps,widgets", "-A", "-ojson"];
-            let (_, said, code) = run(&[&words[..], &["--encryption-config", &configuration]].concat());
-            assert_eq!(code, Some(1), "{said}");
-            assert!(names.iter().all(|key| said.contains(&format!("({provider} {key})"))), "{said}");
-            assert!(said.contains("--kms-socket"), "{said}");
-            continue;
-        }
         let recorded = Recorded::open(name);
         let answers = recorded.answers("answers.jsonl.zst");
         let (closed, _) = ours(&recorded, answers.revision, Decryption::default());
@@ -230,12 +224,22 @@ fn without_keys_nothing_of_the_plain_text_is_printed_and_each_key_is_named() {
         assert!(hidden.len() >= 4, "{name}: {hidden:?}");
 
         let file = recorded.snapshot().display().to_string();
-        let configuration = recorded.file("encryption.yaml").display().to_string();
         let objects = ["kube", "get", &file, "secrets,configmaps,widgets", "-A", "-ojson", "--show-secrets"];
-        let (out, said, code) = run(&[&objects[..], &["--encryption-config", &configuration]].concat());
-        assert_eq!((code, said.as_str()), (Some(0), ""), "{name}");
-        let missing: Vec<&String> = hidden.iter().filter(|text| !out.contains(text.as_str())).collect();
-        assert!(missing.is_empty(), "{name}: {missing:?}");
+        let plugins = if name == "kms2" { Plugins::start() } else { None };
+        let opening = opening_words(&recorded, plugins.as_ref());
+        let opening: Vec<&str> = opening.iter().map(String::as_str).collect();
+        if name != "kms2" || plugins.is_some() {
+            let (out, said, code) = run(&[&objects[..], &opening].concat());
+            assert_eq!((code, said.as_str()), (Some(0), ""), "{name}");
+            let missing: Vec<&String> = hidden.iter().filter(|text| !out.contains(text.as_str())).collect();
+            assert!(missing.is_empty(), "{name}: {missing:?}");
+        }
+        if name == "kms2" {
+            // The configuration alone has none of the keys.
+            let (_, said, code) = run(&[&objects[..], &opening[..2]].concat());
+            assert!(code == Some(1) && said.contains("--kms-socket"), "{said}");
+            assert!(names.iter().all(|key| said.contains(&format!("({provider} {key})"))), "{said}");
+        }
 
         for words in [
             &objects[..],
