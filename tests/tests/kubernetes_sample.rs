@@ -67,6 +67,8 @@ fn history_has_the_new_image_and_the_deletion() {
     let history = out(&["kube", "history", TODAY, "deploy/web", "-n", "shop"]);
     let image = r#"~ .spec.template.spec.containers[?(@.name=="web")].image: "registry.example/shop/web:1.4.2" → "registry.example/shop/web:1.5.0""#;
     assert!(history.contains(image), "{history}");
+    // What controllers wrote in the same second is theirs.
+    assert_eq!(history.matches("kubectl-set").count(), 1, "{history}");
     let last = history.lines().last().expect("a line");
     assert!(last.split_whitespace().any(|word| word == "delete"), "{history}");
 }
