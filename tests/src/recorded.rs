@@ -50,6 +50,12 @@ impl Recorded {
         self.unpacked.path().join("snapshot.db")
     }
 
+    /// A file of its folder.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A packed file of its folder.
     ///
     /// # Panics

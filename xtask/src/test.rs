@@ -35,6 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     reference::ensure_own("manifest")?;
     reference::ensure_own("gensnap")?;
     reference::ensure_own("encryption")?;
+    reference::ensure_own("kmsplugin")?;
     reference::ensure_own("yaml")?;
     kubernetes::run(&kubernetes::Arguments { check: true })?;
     step("page");

@@ -1,5 +1,6 @@
 //! Who wrote an object last, by its `managedFields`.
 
+use super::field_changes::FieldChange;
 use super::special::parse_rfc3339;
 use super::tree::Node;
 
@@ -19,8 +20,22 @@ pub struct FieldManager {
 /// The newest entry; the last of those of one time. None where there is none. A write that changes none of its manager's fields leaves no trace there.
 #[must_use]
 pub fn newest(object: &Node<'_>) -> Option<FieldManager> {
+    newest_of(object, |_| true)
+}
+
+/// Who made these changes: where a status changed, the newest entry of those that wrote through `status`, for nobody else may change one; else the newest of all. Times are whole
+/// seconds, in which somebody's edit and what controllers make of it come together.
+#[must_use]
+pub fn author(object: &Node<'_>, changes: &[FieldChange]) -> Option<FieldManager> {
+    let is_status = changes.iter().any(|change| change.path.starts_with(".status"))
+        && changes.iter().all(|change| change.path.starts_with(".status") || change.path.starts_with(".metadata"));
+    let of_status = || newest_of(object, |entry| entry.get("subresource").and_then(Node::text) == Some("status"));
+    is_status.then(of_status).flatten().or_else(|| newest(object))
+}
+
+fn newest_of(object: &Node<'_>, is_wanted: impl Fn(&Node<'_>) -> bool) -> Option<FieldManager> {
     let entries = object.at(&["metadata", "managedFields"])?.items();
-    let entry = entries.iter().max_by_key(|entry| time(entry))?;
+    let entry = entries.iter().filter(|entry| is_wanted(entry)).max_by_key(|entry| time(entry))?;
     let text = |name: &str| entry.get(name).and_then(Node::text).unwrap_or_default().to_owned();
     let manager = FieldManager {
         name: text("manager"),
@@ -51,6 +66,23 @@ impl std::fmt::Display for FieldManager {
 mod tests {
     use super::super::manifest::tests::parsed;
     use super::*;
+
+    #[test]
+    fn a_status_is_written_by_who_may_write_it() {
+        let object = parsed(
+            r#"{"metadata":{"managedFields":[{"manager":"controller","operation":"Update","subresource":"status","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl-set","operation":"Update","time":"2026-03-09T10:00:00Z"}]}}"#,
+        );
+        let change = |path: &str| FieldChange { path: path.into(), old: None, new: Some("1".into()), hidden: false };
+        let author = |paths: &[&str]| {
+            let changes: Vec<FieldChange> = paths.iter().map(|path| change(path)).collect();
+            author(&object, &changes).map(|manager| manager.name)
+        };
+        assert_eq!(author(&[".status.replicas", ".metadata.annotations.a"]).as_deref(), Some("controller"));
+        assert_eq!(author(&[".spec.replicas", ".metadata.generation"]).as_deref(), Some("kubectl-set"));
+        assert_eq!(author(&[]).as_deref(), Some("kubectl-set"));
+        let nobody = parsed(r#"{"metadata":{"managedFields":[{"manager":"a","time":"2026-03-09T10:00:00Z"}]}}"#);
+        assert_eq!(super::author(&nobody, &[change(".status.a")]).map(|manager| manager.name).as_deref(), Some("a"));
+    }
 
     #[test]
     fn the_newest_entry_is_found() {

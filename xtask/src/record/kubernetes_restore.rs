@@ -1,4 +1,4 @@
-//! A namespace that is deleted from a real cluster and comes back from a snapshot: what our program writes is applied, and what the server then answers is recorded.
+//! A namespace that is deleted from a real cluster and comes back from an encrypted snapshot: what our program writes is applied, and what the server then answers is recorded.
 
 use std::fs;
 use std::path::Path;
@@ -10,32 +10,54 @@ use anyhow::{Result, ensure};
 
 use super::kubernetes_answers::{packed, record_answers};
 use super::kubernetes_cluster::Kubernetes;
+use super::kubernetes_kubelet::run_pods;
 use crate::repo;
 
 /// How long a namespace may take to go.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Deletes the namespace `shop` and applies its manifests out of a snapshot. Writes them to `manifests.yaml.zst`, and to `restored.jsonl.zst` what the server answers afterwards.
-pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, to: &Path) -> Result<()> {
-    // Namespaces stay as long as somebody says that there may be more in them.
-    kubernetes.run("delete apiservice v1beta1.metrics.example.com")?;
+/// Deletes the namespace `shop` and the definition of its custom resource, and applies the manifests out of a snapshot, with the commands that our program prints. Writes the manifests one behind the other to
+/// `manifests.yaml.zst`, and to `restored.jsonl.zst` what the server answers afterwards.
+pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, configuration: &Path, to: &Path) -> Result<()> {
     kubernetes.run("delete namespace shop --wait=false")?;
     let since = Instant::now();
     while kubernetes.run("get namespace shop").is_ok() {
-        super::kubernetes_kubelet::run_pods(kubernetes)?;
+        run_pods(kubernetes)?;
         ensure!(since.elapsed() < PATIENCE, "the namespace does not go");
         sleep(Duration::from_millis(500));
     }
+    kubernetes.run("delete customresourcedefinition widgets.example.com")?;
+    let folder = kubernetes.path("manifests");
     let mut ours = Command::new("cargo");
     ours.args(["run", "--quiet", "--locked", "-p", "etcdsnap", "--", "kube", "manifests"])
         .arg(snapshot)
-        .args(["-n", "shop", "--show-secrets"])
+        .args(["-n", "shop", "--show-secrets", "--encryption-config"])
+        .arg(configuration)
+        .arg("-o")
+        .arg(&folder)
         .current_dir(repo::root());
-    let manifests = repo::capture(&mut ours)?;
-    packed(&to.join("manifests.yaml.zst"), manifests.as_bytes())?;
-    let file = kubernetes.path("manifests.yaml");
-    fs::write(&file, manifests)?;
-    repo::capture(kubernetes.kubectl().args(["apply", "-f"]).arg(&file))?;
-    sleep(Duration::from_secs(3));
+    repo::capture(&mut ours)?;
+    let mut written = String::new();
+    for part in ["crds", "objects"] {
+        let part_folder = folder.join(part);
+        if !part_folder.exists() {
+            continue;
+        }
+        let mut names = fs::read_dir(&part_folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<Vec<_>>>()?;
+        names.sort();
+        for name in names {
+            written.push_str(&format!("# {part}/{name}\n{}", fs::read_to_string(part_folder.join(&name))?));
+        }
+        repo::capture(kubernetes.kubectl().args(["apply", "--server-side", "-f"]).arg(&part_folder))?;
+        if part == "crds" {
+            let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f"];
+            repo::capture(kubernetes.kubectl().args(wait).arg(&part_folder))?;
+        }
+    }
+    packed(&to.join("manifests.yaml.zst"), written.as_bytes())?;
+    // Controllers get to work.
+    sleep(Duration::from_secs(5));
     kubernetes.frozen(|| record_answers(kubernetes, &to.join("restored.jsonl.zst")).map(drop))
 }

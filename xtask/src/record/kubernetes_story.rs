@@ -41,6 +41,10 @@ pub fn record(only: Option<&str>) -> Result<()> {
         found = true;
         plain().context("cannot record plain")?;
     }
+    if wanted("restored") {
+        found = true;
+        restored().context("cannot record restored")?;
+    }
     if wanted("sample") {
         found = true;
         sample().context("cannot record the sample")?;
@@ -135,7 +139,7 @@ fn provider_of(provider: &str, at: usize, socket: &str) -> String {
     }
 }
 
-/// Every kind of object, with controllers at work; its past; kubectl's tables and texts; and a namespace that is deleted and comes back.
+/// Every kind of object, with controllers at work; its past; and kubectl's tables and texts.
 fn plain() -> Result<()> {
     let to = fresh("plain")?;
     let mut kubernetes = Kubernetes::start(None, &CONTROLLED)?;
@@ -180,8 +184,52 @@ fn plain() -> Result<()> {
         packed(&to.join("tables.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())?;
         let commands = repo_lines("texts.txt")?;
         packed(&to.join("texts.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())
-    })?;
-    record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &to)
+    })
+}
+
+/// A namespace that is deleted, and comes back from a snapshot whose secrets, config maps and custom resources are encrypted.
+fn restored() -> Result<()> {
+    let to = fresh("restored")?;
+    let config = to.join("encryption.yaml");
+    write_configuration(&config, &["secrets", "configmaps", "widgets.example.com"])?;
+    let kubernetes = shop(&config)?;
+    kubernetes.frozen(|| record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst")))?;
+    record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &config, &to)
+}
+
+/// An EncryptionConfiguration with one key.
+fn write_configuration(to: &Path, resources: &[&str]) -> Result<()> {
+    let (name, key) = KEYS[0];
+    let resources: String = resources.iter().map(|resource| format!("  - {resource}\n")).collect();
+    let text = format!(
+        "# Belongs to the snapshots beside it, and to nothing else.\napiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources:\n{resources}  providers:\n  - secretbox:\n      keys:\n      - name: {name}\n        secret: {key}\n  - identity: {{}}\n"
+    );
+    fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// A small cluster that encrypts, with the shop in it, whose pods run.
+fn shop(config: &Path) -> Result<Kubernetes> {
+    let mut kubernetes = Kubernetes::start(Some(config), &CONTROLLED[..1])?;
+    kubernetes.control()?;
+    create(&kubernetes, "1-cluster.yaml", &["Node", "StorageClass", "IngressClass", "CustomResourceDefinition"])?;
+    kubernetes.run("create namespace shop")?;
+    wait("the definitions' types", || Ok(kubernetes.run("get widgets,planets").is_ok()))?;
+    wait("the service account", || Ok(kubernetes.run("get serviceaccount default -n shop").is_ok()))?;
+    create(&kubernetes, "3-shop.yaml", &[])?;
+    wait("the shop's pods", || is_rolled_out(&kubernetes, "3/3/3"))?;
+    Ok(kubernetes)
+}
+
+/// Whether the controllers have seen the shop's Deployment as it is, and so many of its pods are updated, ready, and there at all.
+fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
+    run_pods(kubernetes)?;
+    let told = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
+    let told = format!("jsonpath={told}");
+    let said = repo::capture(kubernetes.kubectl().args(["get", "deployment", "web", "-n", "shop", "-o", &told]))?;
+    let words: Vec<&str> = said.split(' ').collect();
+    Ok(
+        matches!(words[..], [replicas, wanted_generation, observed] if replicas == wanted && wanted_generation == observed),
+    )
 }
 
 /// The sample that ships: a small cluster of yesterday and of today, whose secrets are encrypted, and which has lost a Deployment in between.
@@ -189,35 +237,17 @@ fn sample() -> Result<()> {
     let to = repo::root().join("samples/kubernetes");
     fs::create_dir_all(&to)?;
     let config = to.join("encryption.yaml");
-    let (name, key) = KEYS[0];
-    fs::write(
-        &config,
-        format!(
-            "# Belongs to the sample, and to nothing else.\napiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources:\n  - secrets\n  providers:\n  - secretbox:\n      keys:\n      - name: {name}\n        secret: {key}\n  - identity: {{}}\n"
-        ),
-    )?;
-    let mut kubernetes = Kubernetes::start(Some(&config), &CONTROLLED[..1])?;
-    kubernetes.control()?;
-    create(&kubernetes, "1-cluster.yaml", &["Node", "StorageClass", "IngressClass", "CustomResourceDefinition"])?;
-    kubernetes.run("create namespace shop")?;
-    wait("the definitions' types", || Ok(kubernetes.run("get widgets,planets").is_ok()))?;
-    wait("the service account", || Ok(kubernetes.run("get serviceaccount default -n shop").is_ok()))?;
-    create(&kubernetes, "3-shop.yaml", &[])?;
-    let are_ready = |wanted: &str| {
-        run_pods(&kubernetes)?;
-        let told = "jsonpath={.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas}";
-        Ok(kubernetes.run(&format!("get deployment web -n shop -o {told}"))? == wanted)
-    };
-    wait("the shop's pods", || are_ready("3/3/3"))?;
+    write_configuration(&config, &["secrets"])?;
+    let kubernetes = shop(&config)?;
     kubernetes.run("scale deployment web -n shop --replicas=4")?;
-    wait("a fourth pod", || are_ready("4/4/4"))?;
-    kubernetes.frozen(|| save_small(&kubernetes, &to.join("yesterday.db")))?;
+    wait("a fourth pod", || is_rolled_out(&kubernetes, "4/4/4"))?;
+    kubernetes.frozen(|| save_small(&kubernetes, &to.join("yesterday.db.zst")))?;
 
-    kubernetes.run("set image deployment/web -n shop web=registry.example/shop/web:1.5.0")?;
-    wait("new pods", || are_ready("4/4/4"))?;
     // What an API server does every five minutes.
     let revision = kubernetes.revision()?.to_string();
     repo::capture(kubernetes.etcd.etcdctl(None).args(["compact", &revision]))?;
+    kubernetes.run("set image deployment/web -n shop web=registry.example/shop/web:1.5.0")?;
+    wait("new pods", || is_rolled_out(&kubernetes, "4/4/4"))?;
     kubernetes.run("label widget banner -n shop season=winter")?;
     kubernetes.run("delete deployment web -n shop")?;
     wait("the pods are gone", || {
@@ -226,13 +256,16 @@ fn sample() -> Result<()> {
     })?;
     kubernetes.run("scale statefulset db -n shop --replicas=2")?;
     sleep(Duration::from_secs(2));
-    kubernetes.frozen(|| save_small(&kubernetes, &to.join("today.db")))
+    kubernetes.frozen(|| save_small(&kubernetes, &to.join("today.db.zst")))
 }
 
-/// Saves a snapshot of a database without free pages.
+/// Saves a snapshot of a database without free pages, packed.
 fn save_small(kubernetes: &Kubernetes, to: &Path) -> Result<()> {
     repo::capture(kubernetes.etcd.etcdctl(None).arg("defrag"))?;
-    kubernetes.etcd.save(None, to)
+    let folder = tempfile::tempdir()?;
+    let saved = folder.path().join("saved.db");
+    kubernetes.etcd.save(None, &saved)?;
+    packed(to, &fs::read(saved)?)
 }
 
 /// Lines of words for kubectl.

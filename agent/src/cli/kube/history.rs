@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::{FieldChange, FieldChanges};
-use etcdsnap::core::kubernetes::field_manager::{FieldManager, newest};
+use etcdsnap::core::kubernetes::field_manager::{FieldManager, author};
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::time_line::TimeLine;
 use etcdsnap::core::kubernetes::time_text::stamp;
@@ -121,10 +121,15 @@ impl Reading<'_, '_> {
     }
 
     fn step(&self, event: &Event, before: Option<&[u8]>, value: Option<&[u8]>) -> Step {
-        let mut step = Step::default();
-        let Some(value) = value else { return step };
+        let Some(value) = value else { return Step::default() };
+        let mut step = self.changes(event, before, value);
         let options = Options { only_metadata: true, ..Options::default() };
-        step.manager = object::tree(value, options).ok().and_then(|(object, _)| newest(&object));
+        step.manager = object::tree(value, options).ok().and_then(|(object, _)| author(&object, &step.fields.list));
+        step
+    }
+
+    fn changes(&self, event: &Event, before: Option<&[u8]>, value: &[u8]) -> Step {
+        let mut step = Step::default();
         let Some(before) = before else {
             if event.version > 1 {
                 step.remarks.push("unknown: the revision before is compacted away or lost".into());
