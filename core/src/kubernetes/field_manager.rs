@@ -24,13 +24,23 @@ pub fn newest(object: &Node<'_>) -> Option<FieldManager> {
 }
 
 /// Who made these changes: where a status changed, the newest entry of those that wrote through `status`, for nobody else may change one; else the newest of all. Times are whole
-/// seconds, in which somebody's edit and what controllers make of it come together.
+/// seconds, in which somebody's edit and what controllers make of it come together. Where the number of replicas alone changed, it is who owns that through `scale`: such an entry may
+/// have no time.
 #[must_use]
 pub fn author(object: &Node<'_>, changes: &[FieldChange]) -> Option<FieldManager> {
     let is_status = changes.iter().any(|change| change.path.starts_with(".status"))
         && changes.iter().all(|change| change.path.starts_with(".status") || change.path.starts_with(".metadata"));
     let of_status = || newest_of(object, |entry| entry.get("subresource").and_then(Node::text) == Some("status"));
-    is_status.then(of_status).flatten().or_else(|| newest(object))
+    let is_scale = changes.iter().any(|change| change.path == ".spec.replicas")
+        && changes.iter().all(|change| change.path == ".spec.replicas" || change.path.starts_with(".metadata"));
+    let of_scale = || {
+        newest_of(object, |entry| {
+            entry.get("subresource").and_then(Node::text) == Some("scale")
+                && entry.at(&["fieldsV1", "f:spec", "f:replicas"]).is_some()
+        })
+    };
+    let known = is_status.then(of_status).or_else(|| is_scale.then(of_scale)).flatten();
+    known.or_else(|| newest(object))
 }
 
 fn newest_of(object: &Node<'_>, is_wanted: impl Fn(&Node<'_>) -> bool) -> Option<FieldManager> {
@@ -82,6 +92,17 @@ mod tests {
         assert_eq!(author(&[]).as_deref(), Some("kubectl-set"));
         let nobody = parsed(r#"{"metadata":{"managedFields":[{"manager":"a","time":"2026-03-09T10:00:00Z"}]}}"#);
         assert_eq!(super::author(&nobody, &[change(".status.a")]).map(|manager| manager.name).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn replicas_are_written_by_who_scaled() {
+        let object = parsed(
+            r#"{"metadata":{"managedFields":[{"manager":"kubectl-create","operation":"Update","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}}]}}"#,
+        );
+        let change = |path: &str| FieldChange { path: path.into(), old: None, new: Some("1".into()), hidden: false };
+        let name = |path: &str| author(&object, &[change(path), change(".metadata.generation")]).map(|who| who.name);
+        assert_eq!(name(".spec.replicas").as_deref(), Some("kubectl"));
+        assert_eq!(name(".spec.paused").as_deref(), Some("kubectl-create"));
     }
 
     #[test]

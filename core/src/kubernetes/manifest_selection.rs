@@ -13,6 +13,8 @@ pub enum LeftOut {
     Token,
     /// What lasts for moments or tells of the old cluster: events, leases, nodes.
     Passing,
+    /// A Job or Pod that ran to its end: applied, it would run again.
+    Finished,
 }
 
 impl LeftOut {
@@ -24,6 +26,7 @@ impl LeftOut {
             Self::MadeByServer => "every cluster makes its own",
             Self::Token => "tokens of service accounts mean nothing to another cluster",
             Self::Passing => "they tell of the moment and of the old cluster",
+            Self::Finished => "they have run to their end, and would run again (name them to write them)",
         }
     }
 }
@@ -89,7 +92,24 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         let text = |name: &str| owner.get(name).and_then(Node::text).unwrap_or_default();
         owner.get("controller") == Some(&Node::Bool(true)) && is_there(text("kind"), text("name"))
     });
-    is_owned.then_some(LeftOut::Owned)
+    if is_owned { Some(LeftOut::Owned) } else { is_finished(object).then_some(LeftOut::Finished) }
+}
+
+/// Whether it is a Job or a Pod that ran to its end.
+#[must_use]
+pub fn is_finished(object: &Node<'_>) -> bool {
+    let text = |node: &Node<'_>, path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default().to_owned();
+    match text(object, &["kind"]).as_str() {
+        "Pod" => matches!(text(object, &["status", "phase"]).as_str(), "Succeeded" | "Failed"),
+        "Job" => {
+            let conditions = object.at(&["status", "conditions"]).map(Node::items).unwrap_or_default();
+            conditions.iter().any(|condition| {
+                matches!(text(condition, &["type"]).as_str(), "Complete" | "Failed")
+                    && text(condition, &["status"]) == "True"
+            })
+        }
+        _ => false,
+    }
 }
 
 /// Whether a token, which is left out even where it is named.
@@ -177,6 +197,13 @@ mod tests {
             ),
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#, Some(LeftOut::Owned)),
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":false},{}]}}"#, None),
+            (r#"{"kind":"Pod","status":{"phase":"Succeeded"}}"#, Some(LeftOut::Finished)),
+            (r#"{"kind":"Pod","status":{"phase":"Running"}}"#, None),
+            (
+                r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"True"}]}}"#,
+                Some(LeftOut::Finished),
+            ),
+            (r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"False"}]}}"#, None),
         ] {
             assert_eq!(left_out(&parsed(json), |_, _| true), want, "{json}");
         }

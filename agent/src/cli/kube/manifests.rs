@@ -1,18 +1,19 @@
 //! `etcdsnap kube manifests FILE [TYPE…]`
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use etcdsnap::core::Watch;
 use etcdsnap::core::kubernetes::apply_order::rank;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
-use etcdsnap::core::kubernetes::manifest_selection::{contradicts_key, is_passing, is_token, left_out};
+use etcdsnap::core::kubernetes::manifest_selection::{contradicts_key, is_finished, is_passing, is_token, left_out};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::store::Key;
-use etcdsnap::{Cluster, Error, Snapshot, is_secret};
+use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
 use super::manifest_report::{self, Report};
 use super::manifest_writer::ManifestWriter;
@@ -36,6 +37,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     // A signal ends it in good order: what is half written is removed, before the bar goes.
     let bar = Cancellable::new(Bar::new(file));
     let decryption = look::encrypted::decryption(&args.file.decrypt)?;
+    refuse_format(&args.output)?;
     let mut writer = ManifestWriter::begin(&args.output)?;
     input::warn_when_in_use(file);
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
@@ -93,6 +95,10 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             report.leave_out(item.resource, &item.object, why.reason());
             continue;
         }
+        if is_finished(&node) {
+            let name = item.resource.full_name(&String::from_utf8_lossy(item.object.name));
+            output::warn(&format!("{} has run to its end, and runs again when it is applied.", printable(&name)));
+        }
         manifest::clean(&mut node, &keep);
         writer.object(item.is_definition, &item.resource.singular, (item.object.namespace, item.object.name), &node)?;
         report.wrote(item.resource);
@@ -121,6 +127,18 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// kubectl's `-o` names a form; here it names a directory.
+fn refuse_format(output: &Path) -> Result<(), Failure> {
+    let name = output.as_os_str().to_string_lossy();
+    let is_form = matches!(&*name, "yaml" | "json" | "yml");
+    if is_form || [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) {
+        let what = format!("{} is no name for a directory of manifests", printable(&name));
+        let advice = "-o names the directory to make. Without it, YAML goes to the standard output: etcdsnap kube manifests FILE TYPE/NAME > web.yaml";
+        return Err(Failure::new(what, advice));
+    }
+    Ok(())
+}
+
 /// What was asked for.
 struct Scope<'a> {
     args: &'a ManifestsArgs,
@@ -137,7 +155,7 @@ impl<'a> Scope<'a> {
             [first, others @ ..] if first.contains('/') => Some(selection::parse(first, others, &cluster.resources)?),
             types => {
                 if let Some(word) = types.iter().find(|word| word.contains('/')) {
-                    let what = format!("{} stands among types without names", etcdsnap::printable(word));
+                    let what = format!("{} stands among types without names", printable(word));
                     return Err(Failure::new(what, "Write types, or TYPE/NAME for each object."));
                 }
                 Some(selection::parse(&types.join(","), &[], &cluster.resources)?)
@@ -176,7 +194,7 @@ impl<'a> Scope<'a> {
             for name in &wanted.names {
                 if !items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
                 {
-                    let what = format!("there is no {}", etcdsnap::printable(&wanted.resource.full_name(name)));
+                    let what = format!("there is no {}", printable(&wanted.resource.full_name(name)));
                     output::complain(
                         &what,
                         "It may be in another namespace (-n), deleted (--deleted), or in an older snapshot.",
