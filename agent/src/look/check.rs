@@ -18,9 +18,6 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in the order in which they lie in the file.
-const PIECE: usize = 256;
-
 /// Findings kept of one kind; more are only counted. As many as of the kinds of `verify`.
 const KEPT: usize = 1000;
 
@@ -70,7 +67,6 @@ struct Part {
     unread: HashSet<u128>,
     /// How many values of each type are encrypted, and how many are not.
     forms: HashMap<(Vec<u8>, Vec<u8>), (u64, u64)>,
-    fault: Option<Error>,
 }
 
 type Objects<'c> = Vec<(Key<'c>, Object<'c>)>;
@@ -86,22 +82,15 @@ impl Snapshot {
         cluster: &Cluster,
         progress: &dyn Progress,
     ) -> Result<ClusterCheck, Error> {
-        let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
-        objects.sort_by_key(|(key, _)| key.place);
+        let objects = self.living(cluster)?;
         let names = Names::of(&objects);
-        let pieces = objects.len().div_ceil(PIECE);
-        let threads = self.threads().min(pieces).max(1);
-        let parts = self.pieces(pieces, threads, progress, |part: &mut Part, piece| {
-            let from = piece.saturating_mul(PIECE);
-            let objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
-            if part.fault.is_none() {
-                let checking = Checking { snapshot: self, store, cluster, names: &names };
-                part.fault = checking.look(objects, from, part, progress).err();
-            }
+        let checking = Checking { snapshot: self, store, cluster, names: &names };
+        let parts = self.by_pieces(&objects, progress, |part: &mut Part, from, objects| {
+            checking.look(objects, from, part, progress)
         })?;
         let mut whole = Part::default();
         for part in parts {
-            whole.append(part)?;
+            whole.append(part);
         }
         let mut found = std::mem::take(&mut whole.found);
         found.objects = objects.len() as u64;
@@ -337,10 +326,7 @@ fn owner_identity(owner: &Owner, cluster: &Cluster, namespace: &[u8]) -> u128 {
 }
 
 impl Part {
-    fn append(&mut self, other: Self) -> Result<(), Error> {
-        if let Some(fault) = other.fault {
-            return Err(fault);
-        }
+    fn append(&mut self, other: Self) {
         self.found.unread = self.found.unread.saturating_add(other.found.unread);
         for (trouble, count) in other.found.counts {
             let sum = self.found.counts.entry(trouble).or_default();
@@ -354,7 +340,6 @@ impl Part {
             let sums = self.forms.entry(of_type).or_default();
             *sums = (sums.0.saturating_add(encrypted), sums.1.saturating_add(plain));
         }
-        Ok(())
     }
 
     /// Types of which some values are encrypted and others are not.

@@ -14,9 +14,6 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in the order in which they lie in the file.
-const PIECE: usize = 256;
-
 /// Objects of one resource that are stored alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EncryptionGroup {
@@ -41,12 +38,6 @@ pub struct EncryptionUsage {
     pub bytes: u64,
 }
 
-#[derive(Default)]
-struct Part {
-    groups: BTreeMap<EncryptionGroup, EncryptionUsage>,
-    fault: Option<Error>,
-}
-
 impl Snapshot {
     /// Sums up the living objects by resource and by the key that they need, in this order. Nothing is opened.
     ///
@@ -58,26 +49,14 @@ impl Snapshot {
         cluster: &Cluster,
         progress: &dyn Progress,
     ) -> Result<Vec<(EncryptionGroup, EncryptionUsage)>, Error> {
-        let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
-        objects.sort_by_key(|(key, _)| key.place);
-        let pieces = objects.len().div_ceil(PIECE);
-        let threads = self.threads().min(pieces).max(1);
-        let parts = self.pieces(pieces, threads, progress, |part: &mut Part, piece| {
-            let objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
-            if part.fault.is_none() {
-                part.fault = self.group(store, objects, progress, &mut part.groups).err();
-            }
+        let parts = self.by_pieces(&self.living(cluster)?, progress, |groups, _, objects| {
+            self.group(store, objects, progress, groups)
         })?;
         let mut groups: BTreeMap<EncryptionGroup, EncryptionUsage> = BTreeMap::new();
-        for part in parts {
-            if let Some(fault) = part.fault {
-                return Err(fault);
-            }
-            for (group, usage) in part.groups {
-                let sum = groups.entry(group).or_default();
-                sum.count = sum.count.saturating_add(usage.count);
-                sum.bytes = sum.bytes.saturating_add(usage.bytes);
-            }
+        for (group, usage) in parts.into_iter().flatten() {
+            let sum = groups.entry(group).or_default();
+            sum.count = sum.count.saturating_add(usage.count);
+            sum.bytes = sum.bytes.saturating_add(usage.bytes);
         }
         Ok(groups.into_iter().collect())
     }

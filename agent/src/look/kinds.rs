@@ -13,9 +13,6 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in the order in which they lie in the file.
-const PIECE: usize = 256;
-
 /// Objects of one kind that are stored in one form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKind {
@@ -44,12 +41,6 @@ pub struct KindUsage {
     pub undecodable: u64,
 }
 
-#[derive(Default)]
-struct Part {
-    kinds: BTreeMap<ObjectKind, KindUsage>,
-    fault: Option<Error>,
-}
-
 impl Snapshot {
     /// Sums up the living objects by kind and form, those that take most first.
     ///
@@ -61,24 +52,12 @@ impl Snapshot {
         cluster: &Cluster,
         progress: &dyn Progress,
     ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
-        let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
-        objects.sort_by_key(|(key, _)| key.place);
-        let pieces = objects.len().div_ceil(PIECE);
-        let threads = self.threads().min(pieces).max(1);
-        let parts = self.pieces(pieces, threads, progress, |part: &mut Part, piece| {
-            let objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
-            if part.fault.is_none() {
-                part.fault = self.count(store, cluster, objects, progress, &mut part.kinds).err();
-            }
+        let parts = self.by_pieces(&self.living(cluster)?, progress, |kinds, _, objects| {
+            self.count(store, cluster, objects, progress, kinds)
         })?;
         let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
-        for part in parts {
-            if let Some(fault) = part.fault {
-                return Err(fault);
-            }
-            for (kind, usage) in part.kinds {
-                kinds.entry(kind).or_default().add(usage);
-            }
+        for (kind, usage) in parts.into_iter().flatten() {
+            kinds.entry(kind).or_default().add(usage);
         }
         let mut kinds: Vec<_> = kinds.into_iter().collect();
         kinds.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));

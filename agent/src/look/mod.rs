@@ -7,6 +7,7 @@ mod encryption;
 mod find;
 mod find_object;
 mod kinds;
+mod object_pieces;
 mod prefixes;
 mod time;
 mod usage;

@@ -8,7 +8,7 @@ use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Change, Index, Key, Store, compare};
+use etcdsnap::core::store::{Change, Key, Store, compare};
 use etcdsnap::{FileSource, KubernetesPrefixes, Snapshot, printable};
 use serde_json::{Map, Value};
 
@@ -20,6 +20,7 @@ use crate::cli::args_revision::AskedTime;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
 use crate::cli::look::chosen_revision::chosen_by;
+use crate::cli::look::compared_side::ComparedSide;
 use crate::cli::look::{self, bytes, table};
 use crate::cli::output::{self, Lines};
 use crate::cli::progress::Bar;
@@ -83,8 +84,8 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let exit = look::told(&args.a, &lost_a).max(look::told(other.unwrap_or(&args.a), &lost_b));
     let comparison = Comparison {
         args,
-        a: Side { snapshot: &snapshot_a, store: &store_a, index: index_a },
-        b: Side { snapshot: snapshot_b, store: &store_b, index: index_b },
+        a: ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
+        b: ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
         prefixes,
         resources: Resources::builtin(),
         wanted,
@@ -129,19 +130,6 @@ fn selected(types: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fail
     }
 }
 
-/// One side: only what is not alike is in its index.
-struct Side<'s> {
-    snapshot: &'s Snapshot,
-    store: &'s Store<'s, FileSource>,
-    index: Index,
-}
-
-impl Side<'_> {
-    fn value(&self, key: &Key<'_>) -> Result<Vec<u8>, Failure> {
-        Ok(self.snapshot.value(self.store, key.place)?)
-    }
-}
-
 /// What differs and is not shown.
 #[derive(Default)]
 struct Folded {
@@ -175,8 +163,8 @@ impl Folded {
 
 struct Comparison<'c> {
     args: &'c KubeDiffArgs,
-    a: Side<'c>,
-    b: Side<'c>,
+    a: ComparedSide<'c>,
+    b: ComparedSide<'c>,
     prefixes: KubernetesPrefixes,
     resources: Resources,
     wanted: Option<Vec<Wanted>>,

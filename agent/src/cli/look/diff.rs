@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::encryption::needed_key::Encrypted;
-use etcdsnap::core::store::{Change, Index, Key, Store, compare};
+use etcdsnap::core::store::{Change, Key, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
 use super::chosen_revision::chosen_by;
+use super::compared_side::ComparedSide;
 use super::{bytes, encrypted, keys, live, open, range, table, told};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_common::{MetaArgs, MetaPage};
@@ -18,20 +19,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
 use crate::cli::output::Lines;
 use crate::cli::progress::Bar;
-
-/// One side of the comparison: only what is not alike is in its index.
-struct Side<'s> {
-    snapshot: &'s Snapshot,
-    store: &'s Store<'s, FileSource>,
-    index: Index,
-}
-
-impl Side<'_> {
-    /// What is shown of a value.
-    fn value(&self, state: &Key<'_>) -> Result<Vec<u8>, Failure> {
-        Ok(self.snapshot.value(self.store, state.place)?)
-    }
-}
 
 /// Runs the command.
 ///
@@ -98,8 +85,8 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     drop(bar);
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
-    let a = Side { snapshot: &snapshot_a, store: &store_a, index: index_a };
-    let b = Side { snapshot: snapshot_b, store: &store_b, index: index_b };
+    let a = ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a };
+    let b = ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b };
     let mut changes = compare(&a.index, &b.index);
     if decryption.is_given() {
         take_out_sealed_anew(&mut changes, &a, &b)?;
@@ -133,7 +120,11 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
 }
 
 /// Takes out what is alike once it is opened: an API server seals a value anew, and with the newest key, whenever it writes it.
-fn take_out_sealed_anew(changes: &mut Vec<Change<'_>>, a: &Side<'_>, b: &Side<'_>) -> Result<(), Failure> {
+fn take_out_sealed_anew(
+    changes: &mut Vec<Change<'_>>,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+) -> Result<(), Failure> {
     let mut kept = Vec::with_capacity(changes.len());
     for change in changes.drain(..) {
         let is_alike = match &change {
@@ -182,7 +173,13 @@ fn row(change: &Change<'_>) -> Vec<String> {
     ]
 }
 
-fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>, lines: &mut Lines) -> Result<(), Failure> {
+fn text(
+    change: &Change<'_>,
+    args: &DiffArgs,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    lines: &mut Lines,
+) -> Result<(), Failure> {
     let (sign, old, new) = sides(change);
     let at = |state: Key<'_>| format!("revision {}, {} bytes", state.revision.main, state.value_len);
     let places: Vec<String> = old.into_iter().chain(new).map(at).collect();
@@ -202,7 +199,12 @@ fn text(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>, lines:
     Ok(())
 }
 
-fn object(change: &Change<'_>, args: &DiffArgs, a: &Side<'_>, b: &Side<'_>) -> Result<Map<String, Value>, Failure> {
+fn object(
+    change: &Change<'_>,
+    args: &DiffArgs,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+) -> Result<Map<String, Value>, Failure> {
     let (what, old, new) = match *change {
         Change::Added(new) => ("added", None, Some(new)),
         Change::Removed(old) => ("removed", Some(old), None),

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod bytes;
 pub mod chosen_revision;
 pub mod cluster;
+pub mod compared_side;
 pub mod diff;
 pub mod encrypted;
 pub mod export;
