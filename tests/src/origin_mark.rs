@@ -32,6 +32,12 @@ pub fn copy_with_mark(from: &Path, to: &Path) {
     set(to, mark);
 }
 
+/// Whether a file has a mark.
+#[must_use]
+pub fn has_mark(path: &Path) -> bool {
+    getxattr(path, MARK, &mut [0; 512][..]).is_ok()
+}
+
 /// The mark of one file as another would have it; none where files have no marks.
 fn mark_for(from: &Path, to: &Path) -> Option<String> {
     let mut value = [0; 512];

@@ -121,6 +121,10 @@ fn caught(signal: i32) {
         }
         return;
     }
+    // The work was stopped and has tidied up: what it has to say is on its way, and the rest of a closed terminal's signals must not cut it off.
+    if STOP.load(Ordering::Relaxed) != 0 && !INSIST.contains(&signal) {
+        return;
+    }
     end(signal);
 }
 
@@ -153,7 +157,7 @@ fn stop() -> i32 {
 fn set_tidy(tidy: bool) {
     TIDY.store(tidy, Ordering::Relaxed);
     if let Some(flags) = FLAGS.get() {
-        flags.untidy.store(!tidy, Ordering::SeqCst);
+        flags.untidy.store(!tidy && stop() == 0, Ordering::SeqCst);
         flags.at_once.store(!tidy || stop() != 0, Ordering::SeqCst);
     }
 }
