@@ -19,6 +19,8 @@ async function openKeys(inspector: Inspector, path: string): Promise<void> {
 async function listed(inspector: Inspector): Promise<string[]> {
   const { page } = inspector;
   const list = page.getByTestId("keys-list");
+  // What is listed is what was asked last: two questions may have as many answers.
+  await settled(page.getByTestId("keys-found"));
   await settled(list);
   const total = Number(await list.getAttribute("data-total"));
   const found = new Map<number, string>();
