@@ -61,7 +61,8 @@ pub enum Command {
     Compact(CompactArgs),
     /// Write a snapshot anew without the room that free pages take
     ///
-    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir it is the database of a stopped member that is written
+    /// anew, in its place, as by `etcdutl defrag --data-dir`.
     Defrag(DefragArgs),
     /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
     ///

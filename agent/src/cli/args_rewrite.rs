@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::args_common::{MetaArgs, WorkArgs};
-use super::args_restore::RestoreForm;
+use super::args_restore::{RestoreForm, revision};
 use super::args_revision::AskedTime;
+use super::args_save::path;
 use super::exit;
 
 /// Arguments of `compact`.
@@ -25,8 +26,24 @@ pub struct CompactArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_REWRITE)]
 pub struct DefragArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE", required_unless_present = "data_dir")]
+    pub file: Option<PathBuf>,
+    /// The file to make; one that is there is replaced
+    #[arg(short, long, value_name = "OUT", required_unless_present = "data_dir")]
+    pub output: Option<PathBuf>,
+    /// Write the database of a stopped member anew in its place: the same entries, owner and mode, and raft's place in the log
+    ///
+    /// The database is locked as etcd locks it. The new one takes its name when it is complete, read back and on the disk; until then the old one stays as it is.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "meta"], value_parser = path())]
+    pub data_dir: Option<PathBuf>,
+    /// In which form to print what was done
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
     #[command(flatten)]
-    pub new: NewFileArgs,
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// An old file and a new one.
@@ -74,15 +91,4 @@ pub struct SalvageArgs {
     pub write_out: RestoreForm,
     #[command(flatten)]
     pub work: WorkArgs,
-}
-
-/// A revision, or `latest`, which is 0.
-fn revision(text: &str) -> Result<i64, &'static str> {
-    if text == "latest" {
-        return Ok(0);
-    }
-    text.parse()
-        .ok()
-        .filter(|revision| *revision >= 1)
-        .ok_or("a whole number or `latest` is wanted; revisions begin at 1")
 }

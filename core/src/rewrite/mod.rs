@@ -6,15 +6,18 @@
 //! ```
 //! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
 
+mod bucket_changes;
 mod damaged_buckets;
 mod intact_tree;
 mod key_leaves;
+pub mod lapsed_leases;
 mod left_out;
 pub mod new_file;
 pub mod salvage;
 pub mod salvage_report;
 mod small_buckets;
 
-pub use new_file::{Counts, Plan, RewriteError, write};
+pub use lapsed_leases::LapsedLeases;
+pub use new_file::{Alterations, Counts, Plan, RewriteError, Written, write, write_altered};
 pub use salvage::{AuthPolicy, Limits, Salvage};
 pub use salvage_report::{BucketOrigin, Origin, SalvageReport};

@@ -1,21 +1,22 @@
-//! The new file: every bucket of the old one, bucket `key` with the entries that are kept, and both marks of compaction where they are raised.
+//! The new file: every bucket of the old one, bucket `key` with the entries that are kept, both marks of compaction where they are raised, and what else changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::bolt::database::{Database, DatabaseError};
+use crate::bolt::edit::Change;
 use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::RevisionKey;
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::lost::Lost;
+use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
+use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
 use crate::scan::small::Listed;
 use crate::source::Source;
 use crate::store::{Store, Survivors};
 use crate::watch::Watch;
-
-/// The two marks of compaction in bucket `meta`: etcd's `scheduledCompactRev` and `finishedCompactRev`.
-const MARKS: [&[u8]; 2] = [b"finishedCompactRev", b"scheduledCompactRev"];
 
 /// What the new file is to hold.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,13 @@ pub enum Plan<'p> {
     Everything,
     /// What a compaction leaves, with both marks at its revision.
     Compacted(&'p Survivors),
+    /// What was there at a revision: later entries are gone, and so is what a compaction at that revision removes, where one is made on the way.
+    AsOf {
+        /// The main revision.
+        revision: i64,
+        /// What the compaction leaves.
+        survivors: Option<&'p Survivors>,
+    },
 }
 
 impl Plan<'_> {
@@ -31,6 +39,9 @@ impl Plan<'_> {
         match self {
             Self::Everything => true,
             Self::Compacted(survivors) => survivors.contains(entry),
+            Self::AsOf { revision, survivors } => {
+                entry.revision.main <= *revision && survivors.is_none_or(|survivors| survivors.contains(entry))
+            }
         }
     }
 
@@ -38,8 +49,31 @@ impl Plan<'_> {
         match self {
             Self::Everything => None,
             Self::Compacted(survivors) => Some(survivors.revision()),
+            Self::AsOf { survivors, .. } => survivors.map(Survivors::revision),
         }
     }
+}
+
+/// What changes besides the entries that are left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alterations<'a> {
+    /// Entries that are put or deleted, a change for each bucket. What is put into bucket `key` must stand behind all entries that are kept.
+    pub changes: &'a [Change],
+    /// For how many seconds leases are granted anew that are gone and on which keys hang that are kept; none when they stay gone.
+    pub new_lease_seconds: Option<i64>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written<K> {
+    /// The file, of which only the meta pages are to be written.
+    pub built: Built,
+    /// Where its pages went.
+    pub sink: K,
+    /// Entries of bucket `key`.
+    pub counts: Counts,
+    /// Leases that were granted anew.
+    pub lapsed: LapsedLeases,
 }
 
 /// Entries of bucket `key`.
@@ -63,6 +97,9 @@ pub enum RewriteError<E> {
     /// A bucket of another program has buckets within it, which would be lost.
     #[error("bucket `{0}` has buckets in it, which no etcd writes")]
     Nested(String),
+    /// A bucket that is to change is not there.
+    #[error("there is no bucket `{0}`")]
+    Missing(String),
     /// The new file cannot be written.
     #[error(transparent)]
     Build(#[from] BuildError<E>),
@@ -78,31 +115,65 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     sink: K,
     watch: &dyn Watch,
 ) -> Result<(Built, K, Counts), RewriteError<K::Error>> {
+    let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, watch)?;
+    Ok((built, sink, counts))
+}
+
+/// The same with further changes.
+///
+/// # Errors
+/// As [`write`]; also when a bucket is missing that is to change.
+pub fn write_altered<S: Source + ?Sized, K: PageSink>(
+    store: &Store<'_, S>,
+    plan: Plan<'_>,
+    alterations: Alterations<'_>,
+    sink: K,
+    watch: &dyn Watch,
+) -> Result<Written<K>, RewriteError<K::Error>> {
     let all: Vec<&str> = store.listed.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok()).collect();
     whole(store.lost_of(&all))?;
     let meta = Database::open(store.source).map_err(damaged)?.meta();
     let form = Form { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
     let mut builder = FileBuilder::new(form, sink);
-    let mut counts = Counts::default();
-    let mut listed: Vec<&Listed> = store.listed.iter().collect();
-    listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    for entry in listed {
-        builder.begin_bucket(&entry.name, u64_le(&entry.value, 8).unwrap_or(0))?;
-        match &*entry.name {
-            b"key" => counts = revisions(store, plan, &mut builder, watch)?,
-            b"meta" => settings(store, entry, plan.marks(), &mut builder)?,
-            _ => pairs(store, entry, &mut builder)?,
+    let mut changes = BucketChanges::new(alterations.changes);
+    plan.marks().into_iter().for_each(|main| changes.mark_compacted(main));
+    let present: Vec<&[u8]> = store.listed.iter().map(|entry| &*entry.name).collect();
+    if let Some(name) = changes.lacking(&present) {
+        return Err(RewriteError::Missing(excerpt(name).to_string()));
+    }
+    let names: BTreeSet<Vec<u8>> = present.into_iter().chain(changes.names()).map(<[u8]>::to_vec).collect();
+    let leases: HashSet<i64> = match alterations.new_lease_seconds {
+        Some(_) => store.leases()?.into_iter().map(|lease| lease.id).collect(),
+        None => HashSet::new(),
+    };
+    let (mut counts, mut lapsed) = (Counts::default(), LapsedLeases::default());
+    for name in names {
+        let entry = store.listed.iter().find(|entry| *entry.name == *name);
+        builder.begin_bucket(&name, entry.and_then(|entry| u64_le(&entry.value, 8)).unwrap_or(0))?;
+        let change = changes.take(&name);
+        if name == b"key" {
+            let mut search = alterations.new_lease_seconds.map(|_| LapsedLeaseSearch::new(&leases));
+            counts = revisions(store, plan, search.as_mut(), &mut builder, watch)?;
+            lapsed = put_revisions(store, change, search, &mut builder)?;
+            // Bucket `lease` comes later.
+            if let (Some(seconds), false) = (alterations.new_lease_seconds, lapsed.is_empty()) {
+                changes.of(b"lease").entries.extend(lapsed.granted(seconds));
+            }
+        } else {
+            let nested = copy_pairs(store, entry, change, &mut builder)?;
+            flat(&name, nested)?;
         }
         builder.end_bucket()?;
     }
     let (built, sink) = builder.finish()?;
-    Ok((built, sink, counts))
+    Ok(Written { built, sink, counts, lapsed })
 }
 
-/// Bucket `key`.
+/// The entries of bucket `key` that are kept.
 fn revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     plan: Plan<'_>,
+    mut search: Option<&mut LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
     watch: &dyn Watch,
 ) -> Result<Counts, RewriteError<K::Error>> {
@@ -112,6 +183,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
         counts.read = counts.read.saturating_add(1);
         if plan.keeps(entry.key) {
             counts.kept = counts.kept.saturating_add(1);
+            search.iter_mut().for_each(|search| search.take(entry));
             let (key, len) = entry.key.to_bytes();
             outcome = builder.put(key.get(..len).unwrap_or_default(), entry.value);
         }
@@ -122,57 +194,49 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     Ok(counts)
 }
 
-/// Bucket `meta`, with both marks at a revision.
-fn settings<S: Source + ?Sized, K: PageSink>(
+/// The entries that come behind those that are kept; and the leases that are gone then.
+fn put_revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    entry: &Listed,
-    marks: Option<i64>,
+    change: Change,
+    search: Option<LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
-) -> Result<(), RewriteError<K::Error>> {
-    let Some(main) = marks else { return pairs(store, entry, builder) };
-    let (value, len) = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_bytes();
-    let value = value.get(..len).unwrap_or_default();
-    let mut left: BTreeMap<&[u8], &[u8]> = MARKS.into_iter().map(|name| (name, value)).collect();
-    let mut outcome = Ok(());
-    let nested = store.pairs_of(entry, &mut |key, old| {
-        if outcome.is_err() {
-            return;
+) -> Result<LapsedLeases, RewriteError<K::Error>> {
+    let lapsed = match search {
+        Some(mut search) => {
+            let values = change.entries.values().flatten();
+            values.filter_map(|value| KeyValue::parse(value)).for_each(|pair| search.forget(pair.key));
+            search.finish(store)?
         }
-        outcome = (|| {
-            while let Some((mark, value)) = left.first_key_value().filter(|(mark, _)| **mark <= key) {
-                let is_old = **mark == *key;
-                builder.put(mark, value)?;
-                left.pop_first();
-                if is_old {
-                    return Ok(());
-                }
+        None => LapsedLeases::default(),
+    };
+    put_all(change.entries, builder)?;
+    Ok(lapsed)
+}
+
+/// Copies a bucket that is there, or makes one, with what changes in it: how many buckets were among its entries, which are passed over.
+fn copy_pairs<S: Source + ?Sized, K: PageSink>(
+    store: &Store<'_, S>,
+    bucket: Option<&Listed>,
+    change: Change,
+    builder: &mut FileBuilder<K>,
+) -> Result<u64, RewriteError<K::Error>> {
+    let mut left = change.entries;
+    let mut outcome = Ok(());
+    let mut nested = 0;
+    if let Some(bucket) = bucket {
+        nested = store.pairs_of(bucket, &mut |key, value| {
+            if outcome.is_ok() {
+                outcome = put_merged(key, value, change.kept, &mut left, builder);
             }
-            builder.put(key, old)
-        })();
-    })?;
+        })?;
+    }
     outcome?;
-    left.into_iter().try_for_each(|(mark, value)| builder.put(mark, value))?;
-    flat(entry, nested)
+    put_all(left, builder)?;
+    Ok(nested)
 }
 
-/// A bucket as it is.
-fn pairs<S: Source + ?Sized, K: PageSink>(
-    store: &Store<'_, S>,
-    entry: &Listed,
-    builder: &mut FileBuilder<K>,
-) -> Result<(), RewriteError<K::Error>> {
-    let mut outcome = Ok(());
-    let nested = store.pairs_of(entry, &mut |key, value| {
-        if outcome.is_ok() {
-            outcome = builder.put(key, value);
-        }
-    })?;
-    outcome?;
-    flat(entry, nested)
-}
-
-fn flat<E>(entry: &Listed, nested: u64) -> Result<(), RewriteError<E>> {
-    if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(&entry.name).to_string())) }
+fn flat<E>(name: &[u8], nested: u64) -> Result<(), RewriteError<E>> {
+    if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(name).to_string())) }
 }
 
 fn whole<E>(lost: Lost) -> Result<(), RewriteError<E>> {

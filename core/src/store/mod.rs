@@ -12,7 +12,7 @@ pub mod difference;
 pub mod entry;
 pub mod filter;
 mod fold;
-mod hash;
+pub(crate) mod hash;
 pub mod hashkv;
 pub mod history;
 pub mod index;
