@@ -4,6 +4,7 @@
 //! as `verify` would, and renamed ([`PartFile`]).
 
 mod any;
+mod compacted;
 mod compare_members;
 mod comparison;
 mod config;
@@ -41,7 +42,7 @@ pub use error::SaveError;
 pub use failure_cause::FailureCause;
 pub use name::names_directory;
 pub use retention::Keep;
-pub use saved::Saved;
+pub use saved::{Compaction, Saved};
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
@@ -177,6 +178,8 @@ struct Published {
     saved: Saved,
     /// The file, if it is not a stream.
     file: Option<SavedFile>,
+    /// What the server sent, where the file was written anew: members are compared with that.
+    received: Option<File>,
     member: Member,
     /// Of the server that it is from, for further questions.
     client: Client,
@@ -204,6 +207,10 @@ impl<'j> Job<'j> {
         if stream_target.is_some() && keep.is_asked_for() {
             let reason = "--keep and --keep-within remove old files, and a stream leaves none";
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
+        }
+        if stream_target.is_some() && config.compact {
+            let reason = "is a stream, and --compact writes a file anew once all of it is there";
+            return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
         }
         keep.check(&template, path)?;
         let destination = match stream_target {
@@ -252,7 +259,8 @@ impl<'j> Job<'j> {
         self.judge_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            let compression = self.config.compression;
+            // What is written anew is compressed then.
+            let compression = self.config.compression.filter(|_| !self.config.compact);
             if compression.is_none() {
                 space::check([(Location::of_directory(directory), total)])?;
             }
@@ -263,8 +271,17 @@ impl<'j> Job<'j> {
                 copied.map(|copied| (copied, ())).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };
-        let (copied, (), storage_version) = self.receive(&mut client, start).await?;
-        let report = self.judged_and_synced(&part, client.endpoint()).await?;
+        let (mut copied, (), storage_version) = self.receive(&mut client, start).await?;
+        let mut report = self.judged_and_synced(&part, client.endpoint()).await?;
+        let sha256_matches = copied.trailer == Some(copied.sha256);
+        let mut warnings = member.doubts();
+        warnings.extend(report.iter().flat_map(findings));
+        let (mut part, mut received, mut compaction) = (part, None, None);
+        if self.config.compact {
+            let new = self.compacted(part, &copied, directory).await?;
+            (part, copied, report) = (Arc::new(new.part), new.copied, Some(new.report));
+            (received, compaction) = (Some(new.received), Some(new.compaction));
+        }
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
         facts.revision = status.map_or(0, |status| status.revision);
@@ -278,8 +295,6 @@ impl<'j> Job<'j> {
             let revision = status.map(|status| status.revision).or(last.map(|last| last.revision));
             Origin { cluster: member.cluster_id, revision, last }
         });
-        let mut warnings = member.doubts();
-        warnings.extend(report.iter().flat_map(findings));
         warnings.extend(part.leftover_warning());
         warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
         let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
@@ -289,22 +304,24 @@ impl<'j> Job<'j> {
         let saved = Saved {
             storage_version,
             file_bytes,
-            verified: self.config.verify == SaveVerify::Full,
+            verified: self.config.verify == SaveVerify::Full || compaction.is_some(),
+            sha256_matches,
+            compaction,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&file, &member, &copied, report.as_ref())
         };
-        Ok(Published { saved, file: Some(SavedFile { opened, name }), member, client, members, taken })
+        Ok(Published { saved, file: Some(SavedFile { opened, name }), received, member, client, members, taken })
     }
 
     /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
-        let Published { mut saved, file, member, mut client, members, taken } = published;
+        let Published { mut saved, file, received, member, mut client, members, taken } = published;
         // An empty store has the revision 1, and a compaction may be ahead of the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
         let asked = Compared {
             saved: &saved,
-            file: file.as_ref().map(|file| &file.opened),
+            file: received.as_ref().or(file.as_ref().map(|file| &file.opened)),
             source: &member,
             listed: &members,
             endpoints,
@@ -367,7 +384,8 @@ impl<'j> Job<'j> {
 
     /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for.
     async fn judged_and_synced(&self, part: &Arc<PartFile>, endpoint: &str) -> Result<Option<Report>, SaveError> {
-        let full = self.config.verify == SaveVerify::Full;
+        // What is written anew must be proven first, and its findings are told.
+        let full = self.config.verify == SaveVerify::Full || self.config.compact;
         let syncing = {
             let part = Arc::clone(part);
             tokio::task::spawn_blocking(move || part.sync())
@@ -379,7 +397,8 @@ impl<'j> Job<'j> {
             let (file, path) = (part.handle(), part.shown());
             let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
             // What is compressed is read back whole; of a plain file the SHA-256 was computed on the way.
-            let again = self.config.compression.is_some() && self.config.verify != SaveVerify::None;
+            let again =
+                self.config.compression.is_some() && !self.config.compact && self.config.verify != SaveVerify::None;
             let sha256 = if again { Sha256::Check } else { Sha256::Skip };
             tokio::task::spawn_blocking(move || {
                 let options = VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() };
