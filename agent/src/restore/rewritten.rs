@@ -76,15 +76,15 @@ fn judged_beside(
     let (snapshot, unpacked) = opened(job)?;
     let aside = Aside::new(job.progress);
     let judge = || {
-        let checked = match &unpacked {
-            Some(copied) => job.compare(copied)?,
-            None if job.config.skip_hash_check => false,
-            None => job.compare(&copy::hash_only(snapshot.source(), &aside)?)?,
+        let hashed = match &unpacked {
+            None if !job.config.skip_hash_check => Some(copy::hash_only(snapshot.source(), &aside)?),
+            _ => None,
         };
+        // What is damaged is told first: a wrong SHA-256 follows from it.
         if job.judge() {
             job.accept(copy::judge(snapshot.source(), path, &aside)?)?;
         }
-        Ok(checked)
+        hashed.as_ref().or(unpacked.as_ref()).map_or(Ok(false), |copied| job.compare(copied))
     };
     let (judged, written) = threads::both(judge, || {
         let written = write(&snapshot, job.progress);
