@@ -92,7 +92,10 @@ mod tests {
     use super::*;
 
     fn entry(main: i64, sub: i64, tombstone: bool, page: u64, index: u32) -> Option<ShortEntry> {
-        ShortEntry::new(RevisionKey { revision: Revision { main, sub }, tombstone }, Place { page: PageId::new(page), index })
+        ShortEntry::new(
+            RevisionKey { revision: Revision { main, sub }, tombstone },
+            Place { page: PageId::new(page), index },
+        )
     }
 
     #[test]
