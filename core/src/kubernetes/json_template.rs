@@ -8,7 +8,7 @@
 
 use super::json_path::{Walk, go_text, json_text};
 use super::json_path_reader::Reader;
-use super::json_path_steps::{Part, Step};
+use super::json_path_steps::Part;
 use super::pretty;
 use super::tree::Node;
 

@@ -8,9 +8,11 @@ use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 
+use super::not_found::Looked;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
 use super::object_tables::{CustomColumns, ObjectTable};
+use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::value_reader::{ValueReader, take_managed_fields};
@@ -34,23 +36,40 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
     let custom = match &args.output {
         KubeOutput::CustomColumns(text) => Some(CustomColumns::parse(text)?),
-        KubeOutput::Form(_) => None,
+        KubeOutput::Form(_) | KubeOutput::Template(..) => None,
     };
-    let wanted = selection::parse(&args.types, &args.names, &cluster.resources)?;
-    let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+    let template = match &args.output {
+        KubeOutput::Template(form, text) => Some(ObjectTemplate::parse(*form, text)?),
+        KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
+    };
+    let wanted = selection::parse(&args.objects, &cluster.resources)?;
+    refuse_contradictions(args, &wanted, &filter)?;
+    filter.check(&wanted, &cluster)?;
+    let namespace = args.namespace.chosen();
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
+    let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
     let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
     match &args.output {
         KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
         KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
         KubeOutput::Form(form) => {
-            let named = wanted.len() == 1 && wanted.iter().all(|wanted| wanted.names.len() == 1);
-            reading.objects(*form, &found, !(named && found.len() == 1), &mut values)?;
+            // Of objects that were named and are not there, there is no list.
+            if !(found.is_empty() && wanted.iter().any(|wanted| !wanted.names.is_empty())) {
+                reading.objects(*form, &found, !(is_one(&wanted) && found.len() == 1), &mut values)?;
+            }
+        }
+        KubeOutput::Template(..) => {
+            if let Some(template) = template {
+                let is_list = !(is_one(&wanted) && found.len() == 1);
+                template.print(is_list, args.show_secrets, |take| {
+                    reading.each(&found, &mut values, |(_, key, _), node| take(key.key, node))
+                })?;
+            }
         }
         KubeOutput::CustomColumns(_) => {
             if let Some(table) = custom {
@@ -58,7 +77,37 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(exit.max(values.finish(&snapshot)).max(missing(&wanted, &found, namespace)))
+    let missing = looked.missing(&wanted, |wanted, name| {
+        found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
+    });
+    if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
+        if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
+            looked.nothing(&wanted);
+        }
+        if filter.is_empty() {
+            looked.tell_where_else(&wanted);
+        }
+    }
+    Ok(exit.max(values.finish(&snapshot)).max(missing))
+}
+
+/// Whether one object is asked for by its name, which is printed as it is, and not in a list.
+fn is_one(wanted: &[Wanted]) -> bool {
+    matches!(wanted, [one] if one.names.len() == 1)
+}
+
+/// What kubectl refuses, too.
+fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectFilter) -> Result<(), Failure> {
+    let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
+    if args.show_labels && !is_table {
+        return Err(Failure::new("--show-labels adds a column to tables, and -o asks for no table", "Leave one of the two out."));
+    }
+    let is_named = wanted.iter().any(|wanted| !wanted.names.is_empty());
+    if is_named && !filter.is_empty() {
+        let advice = "Leave out the names, or -l and --field-selector.";
+        return Err(Failure::new("objects are chosen by their names or by selectors, and not by both", advice));
+    }
+    Ok(())
 }
 
 /// An object with the number of its type among those that are wanted.
@@ -82,30 +131,6 @@ fn find<'c>(
     };
     found.sort_by(|a, b| (a.0, place(a), a.1.key).cmp(&(b.0, place(b), b.1.key)));
     Ok(found)
-}
-
-/// Says which of the objects that were named are not there; the exit code.
-fn missing(wanted: &[Wanted], found: &[Found<'_>], namespace: Option<&str>) -> Exit {
-    let mut exit = Exit::Done;
-    let place = namespace.map(|namespace| format!(" in namespace {}", printable(namespace)));
-    for (number, wanted) in wanted.iter().enumerate() {
-        let place = place.as_deref().filter(|_| wanted.resource.namespaced).unwrap_or_default();
-        for name in &wanted.names {
-            if !found.iter().any(|(of, _, object)| *of == number && object.name == name.as_bytes()) {
-                let what = format!("there is no {}{place}", printable(&wanted.resource.full_name(name)));
-                output::complain(
-                    &what,
-                    "It may be in another namespace (-A), deleted (--deleted), or in an older snapshot.",
-                );
-                exit = Exit::Damage;
-            }
-        }
-        if found.is_empty() && wanted.names.is_empty() && number == 0 {
-            let what = format!("No resources found{}.\n", place.replace(" in namespace ", " in ").replace("  ", " "));
-            output::tell(&what);
-        }
-    }
-    exit
 }
 
 /// What objects are read with.
@@ -167,6 +192,10 @@ impl Reading<'_, '_> {
             if !is_read {
                 self.each(std::slice::from_ref(one), values, |_, _| Ok(true))?;
             }
+        }
+        if sort_by.is_some() {
+            let path = self.args.sort_by.as_deref().unwrap_or_default();
+            object_filter::check_order(chosen.iter().map(|(value, _)| value), path)?;
         }
         chosen.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.order(&b.0)));
         Ok(chosen.into_iter().map(|(_, one)| one).collect())
@@ -258,8 +287,9 @@ impl Reading<'_, '_> {
             }
             let mut table = ObjectTable::new(&wanted.resource, self.cluster.columns(&wanted.resource));
             table.all = self.args.output == KubeOutput::Form(KubeForm::Wide);
-            table.with_namespace = self.args.all_namespaces && wanted.resource.namespaced;
+            table.with_namespace = self.args.namespace.all_namespaces && wanted.resource.namespaced;
             table.with_type = found.iter().any(|(of, ..)| *of != number);
+            (table.label_columns, table.show_labels) = (&self.args.label_columns, self.args.show_labels);
             // Without Leases the newest object is as near as one gets.
             table.now = self.now().or(newest);
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
@@ -275,7 +305,7 @@ impl Reading<'_, '_> {
                     table.add_unreadable(&name(one.2.namespace), &name(one.2.name));
                 }
             }
-            if !text.is_empty() {
+            if !text.is_empty() && !self.args.no_headers {
                 text.push('\n');
             }
             text.push_str(&table.text(!self.args.no_headers));

@@ -12,7 +12,6 @@ use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
-use super::selection;
 use super::value_reader::ValueReader;
 use crate::cli::args_kube_helm::{HelmAction, HelmPart, KubeHelmArgs};
 use crate::cli::args_look::LookForm;
@@ -74,7 +73,7 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn list(&self, args: &KubeHelmArgs, exit: Exit) -> Result<Exit, Failure> {
-        let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+        let namespace = args.namespace.chosen();
         let mut stored = self.stored(namespace)?;
         if !args.revisions {
             // The last of each release is the newest.
@@ -109,7 +108,7 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn get(&self, args: &KubeHelmArgs, what: HelmPart, release: &str, exit: Exit) -> Result<Exit, Failure> {
-        let namespace = args.namespace.as_deref().unwrap_or("default");
+        let namespace = args.namespace.namespace.as_deref().unwrap_or("default");
         if what != HelmPart::Values && !args.show_secrets {
             let told = format!("the {} of a release may have secrets in it", word(what));
             return Err(Failure::new(told, "--show-secrets prints it."));

@@ -2,6 +2,7 @@
 
 use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
+use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::table_row::Row;
 use etcdsnap::core::kubernetes::tree::Node;
@@ -25,6 +26,10 @@ pub struct ObjectTable<'t> {
     pub now: Option<i64>,
     /// The class that claims without one get.
     pub default_class: Option<String>,
+    /// Labels that have a column each.
+    pub label_columns: &'t [String],
+    /// Whether all labels have a column.
+    pub show_labels: bool,
     rows: Vec<Vec<String>>,
 }
 
@@ -39,6 +44,8 @@ impl<'t> ObjectTable<'t> {
             with_type: false,
             now: None,
             default_class: None,
+            label_columns: &[],
+            show_labels: false,
             rows: Vec::new(),
         }
     }
@@ -57,6 +64,10 @@ impl<'t> ObjectTable<'t> {
         if self.with_namespace {
             cells.insert(0, text(&["metadata", "namespace"]).to_owned());
         }
+        let labels = object.at(&["metadata", "labels"]);
+        let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
+        cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
+        cells.extend(self.show_labels.then(|| label_text::labels(labels)));
         self.rows.push(cells.iter().map(|cell| printable(&one_line(cell))).collect());
     }
 
@@ -69,6 +80,8 @@ impl<'t> ObjectTable<'t> {
         if self.with_namespace {
             cells.insert(0, namespace.to_owned());
         }
+        let labels = self.label_columns.len().saturating_add(usize::from(self.show_labels));
+        cells.extend(std::iter::repeat_n("<unknown>".to_owned(), labels));
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
@@ -82,6 +95,11 @@ impl<'t> ObjectTable<'t> {
         let mut titles = if with_titles { self.columns.titles(self.all) } else { Vec::new() };
         if with_titles && self.with_namespace {
             titles.insert(0, "NAMESPACE".to_owned());
+        }
+        if with_titles {
+            let last = |name: &String| name.rsplit('/').next().unwrap_or_default().to_uppercase();
+            titles.extend(self.label_columns.iter().map(last));
+            titles.extend(self.show_labels.then(|| "LABELS".to_owned()));
         }
         let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
         lay_out(&titles, &self.rows)
