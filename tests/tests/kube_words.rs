@@ -114,6 +114,9 @@ fn types_names_and_namespaces_are_given_alike_to_every_command() {
     let differs = |words: &[&str]| run(&[&["kube", "diff", YESTERDAY, TODAY], words].concat()).0;
     assert_eq!(differs(&["deploy", "web", "-n", "shop"]), "deployments.apps in shop\n  - web\n");
     assert_eq!(differs(&["deploy/web", "-A", "-n", "nowhere"]), "deployments.apps in shop\n  - web\n");
+    let (out, said, code) = run(&["kube", "diff", YESTERDAY, TODAY, "deploy", "svc", "-n", "shop"]);
+    assert_eq!((out.as_str(), code), ("", 1), "{said}");
+    assert!(said.contains("neither snapshot has deployment.apps/svc svc is a type, too"), "{said}");
     let by_label = differs(&["-l", "season=winter"]);
     assert_eq!(by_label.lines().filter(|line| line.starts_with("  ~")).collect::<Vec<_>>(), ["  ~ banner"], "{by_label}");
 }
@@ -159,6 +162,54 @@ fn templates_print_one_object_or_a_list() {
     assert_eq!(get(YESTERDAY, &secret, 0, "Values of secrets are hidden: --show-secrets"), "(hidden: --show-secrets)");
     let shown = get(YESTERDAY, &[&secret[..], &["--show-secrets"]].concat(), 0, "");
     assert!(!shown.is_empty() && !shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn what_was_being_deleted_is_written_only_when_it_is_named() {
+    let recorded = Recorded::open("plain");
+    let file = recorded.snapshot();
+    let file = file.to_str().expect("a path");
+    let pods = says("manifests", file, &["pods", "-n", "odd"], 0, "they were being deleted when the snapshot was taken");
+    assert!(pods.contains("name: gated\n") && !pods.contains("name: terminating\n"), "{pods}");
+    let named = says("manifests", file, &["pod/terminating", "-n", "odd"], 0, "pod/terminating was being deleted, and is written as if it were not.");
+    assert!(named.contains("name: terminating\n") && !named.contains("deletionTimestamp"), "{named}");
+    let (out, said, code) = run(&["kube", "manifests", file, "rs", "-n", "shop"]);
+    assert_eq!((out.as_str(), code), ("", 1), "{said}");
+    assert!(said.contains("all that was asked for is left out") && !said.contains("See what is there"), "{said}");
+    let (_, said, code) = run(&["kube", "manifests", file, "deploy/nothing", "-n", "shop"]);
+    assert!(code == 1 && !said.contains("See what is there"), "{said}");
+}
+
+#[test]
+fn manifests_go_to_another_namespace() {
+    let recorded = Recorded::open("plain");
+    let file = recorded.snapshot();
+    let file = file.to_str().expect("a path");
+    let out = tempfile::tempdir().expect("a folder");
+    let folder = out.path().join("odd");
+    let folder_name = folder.to_str().expect("a path");
+    says("manifests", file, &["-n", "odd", "--to-namespace", "odder", "--cluster-scoped", "-o", folder_name], 0, "Written to");
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder.join("objects")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(!name.contains("-odd-"), "{name}");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(!text.lines().any(|line| line.trim_start_matches([' ', '-']) == "namespace: odd"), "{name}: {text}");
+        texts.push((name, text));
+    }
+    let of = |part: &str| {
+        let found = texts.iter().find(|(name, _)| name.contains(part));
+        &found.unwrap_or_else(|| panic!("no {part}: {:?}", texts.iter().map(|(name, _)| name).collect::<Vec<_>>())).1
+    };
+    assert!(of("namespace-odder").contains("  name: odder\n"));
+    let binding = of("odder-rolebinding-bots");
+    assert!(binding.contains("  namespace: odder\n") && binding.contains("subjects:\n"), "{binding}");
+    // The same objects in the same order as without it.
+    let whole = says("manifests", file, &["-n", "odd", "--cluster-scoped"], 0, "Written:");
+    let moved = says("manifests", file, &["-n", "odd", "--cluster-scoped", "--to-namespace", "odder"], 0, "Written:");
+    let kinds = |text: &str| text.lines().filter(|line| line.starts_with("kind: ")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(kinds(&whole), kinds(&moved));
 }
 
 #[test]

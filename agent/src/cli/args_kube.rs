@@ -35,7 +35,8 @@ pub enum KubeCommand {
     /// Print objects, as `kubectl get` does
     ///
     /// TYPE is what kubectl takes: plural, singular or short name, or kind, with a group behind a point where it is not clear, several with commas between, `all`, or
-    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`.
+    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`. Unlike kubectl, it takes names
+    /// with -A, too, and finds them in all namespaces.
     ///
     /// A snapshot remembers what has not been compacted away, which in Kubernetes is five to ten minutes: --rev and --deleted reach back so far. What is older
     /// is in an older snapshot.
@@ -46,7 +47,8 @@ pub enum KubeCommand {
     ///
     /// Taken out is what servers and controllers set: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. Left out are objects that a
     /// controller owns, that every cluster makes itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
-    /// --show-secrets is given. What was left out is said on stderr. A directory appears when it is complete, and nothing is ever overwritten.
+    /// --show-secrets is given. Left out are, too, objects that were being deleted when the snapshot was taken, and what ran to its end, unless they are named. What was left out is said on
+    /// stderr. A directory appears when it is complete, and nothing is ever overwritten.
     ///
     /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
     /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
@@ -93,6 +95,7 @@ pub enum KubeCommand {
 
 /// Which objects, of which file.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "How FILE is read")]
 pub struct KubeFileArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]

@@ -101,6 +101,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     };
     comparison.print()?;
     comparison.folded.tell();
+    let exit = exit.max(comparison.missing()?);
     let exit = exit.max(look::encrypted::told(&snapshot_a));
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
     let differs = comparison.shown.get() > 0 || comparison.unread.get();
@@ -277,6 +278,34 @@ impl Comparison<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says which of the objects that were named are on neither side; the exit code.
+    fn missing(&self) -> Result<Exit, Failure> {
+        let wanted = self.wanted.as_deref().unwrap_or_default();
+        if wanted.iter().all(|wanted| wanted.names.is_empty()) {
+            return Ok(Exit::Done);
+        }
+        let mut exit = Exit::Done;
+        let mut there = Vec::new();
+        for side in [&self.a, &self.b] {
+            let is_wanted = |key: &Key<'_>| {
+                !key.deleted && self.prefixes.object(key.key).is_some_and(|object| self.is_wanted(&object))
+            };
+            let keys = side.index.try_sorted(is_wanted).map_err(|cause| side.snapshot.failed(cause))?;
+            there.extend(keys.into_iter().filter_map(|key| self.prefixes.object(key.key)));
+        }
+        for wanted in wanted {
+            let is_there = |name: &String| {
+                there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
+            };
+            for name in wanted.names.iter().filter(|name| !is_there(name)) {
+                let what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
+                output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
+                exit = Exit::Damage;
+            }
+        }
+        Ok(exit)
     }
 
     /// The only namespace that is compared; none for all of them.

@@ -98,7 +98,7 @@ const COLUMNS: [table::Column; 7] = [
     ("object", false),
     ("mod", true),
     ("bytes", true),
-    ("since the one before", false),
+    ("since file below", false),
 ];
 
 fn rows(read: &[Read<'_>]) -> Vec<Vec<String>> {

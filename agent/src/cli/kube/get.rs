@@ -1,12 +1,12 @@
 //! `etcdsnap kube get FILE TYPE [NAME…]`
 
 use etcdsnap::core::kubernetes::age;
-use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::tree::Node;
-use etcdsnap::core::store::{Key, Store};
-use etcdsnap::{Cluster, FileSource, Snapshot, printable};
+use etcdsnap::core::store::{Key, Place, Store};
+use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, printable};
 
 use super::not_found::Looked;
 use super::object_filter::{self, ObjectFilter, SortValue};
@@ -67,7 +67,7 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             if let Some(template) = template {
                 let is_list = !(is_one(&wanted) && found.len() == 1);
                 template.print(is_list, args.show_secrets, |take| {
-                    reading.each(&found, &mut values, |(_, key, _), node| take(key.key, node))
+                    reading.each(&found, &mut values, Skip::Nothing, |(_, key, _), node| take(key.key, node))
                 })?;
             }
         }
@@ -148,6 +148,7 @@ impl Reading<'_, '_> {
         &self,
         found: &[Found<'c>],
         values: &mut ValueReader,
+        skip: Skip,
         mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for one in found {
@@ -155,7 +156,7 @@ impl Reading<'_, '_> {
             let Some((place, revision)) = self.states.of(key) else { continue };
             let value = self.snapshot.value(self.store, place)?;
             let version = revision.to_string();
-            let options = Options { resource_version: Some(&version), ..Options::default() };
+            let options = Options { resource_version: Some(&version), skip, ..Options::default() };
             if let Some(node) = values.tree(key.key, &value, options)
                 && !take(one, node)?
             {
@@ -181,7 +182,7 @@ impl Reading<'_, '_> {
         let mut chosen = Vec::new();
         for one in &found {
             let mut is_read = false;
-            self.each(std::slice::from_ref(one), &mut silent, |one, node| {
+            self.each(std::slice::from_ref(one), &mut silent, Skip::Nothing, |one, node| {
                 is_read = true;
                 if filter.has(&node) {
                     let value = sort_by.map_or(SortValue::Nothing, |path| SortValue::of(&node, path));
@@ -190,7 +191,7 @@ impl Reading<'_, '_> {
                 Ok(true)
             })?;
             if !is_read {
-                self.each(std::slice::from_ref(one), values, |_, _| Ok(true))?;
+                self.each(std::slice::from_ref(one), values, Skip::Nothing, |_, _| Ok(true))?;
             }
         }
         if sort_by.is_some() {
@@ -224,7 +225,8 @@ impl Reading<'_, '_> {
             }
             return writer.finish();
         }
-        self.each(found, values, |_, mut node| {
+        let skip = if self.args.show_managed_fields { Skip::Nothing } else { Skip::ManagedFields };
+        self.each(found, values, skip, |_, mut node| {
             if !self.args.show_managed_fields {
                 take_managed_fields(&mut node);
             }
@@ -251,7 +253,7 @@ impl Reading<'_, '_> {
         found: &[Found<'_>],
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
-        self.each(found, values, |_, node| {
+        self.each(found, values, Skip::Nothing, |_, node| {
             table.add(&node);
             Ok(true)
         })?;
@@ -273,7 +275,7 @@ impl Reading<'_, '_> {
             let is_flow = wanted.resource.plural == "flowschemas";
             if self.now().is_none() || is_class || is_flow {
                 let mut silent = ValueReader::silent();
-                self.each(&of_type, &mut silent, |(_, key, object), node| {
+                self.each(&of_type, &mut silent, Skip::ManagedFields, |(_, key, object), node| {
                     newest = newest.max(age::created(&node));
                     classes.extend(is_class.then(|| default_class(&node)).flatten());
                     let order = node.at(&["spec", "matchingPrecedence"]).and_then(json_path::number);
@@ -293,24 +295,44 @@ impl Reading<'_, '_> {
             // Without Leases the newest object is as near as one gets.
             table.now = self.now().or(newest);
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
-            for one in &of_type {
-                let mut is_read = false;
-                self.each(std::slice::from_ref(one), values, |_, node| {
-                    is_read = true;
-                    table.add(&node);
-                    Ok(true)
-                })?;
-                if !is_read {
-                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    table.add_unreadable(&name(one.2.namespace), &name(one.2.name));
-                }
-            }
+            self.rows(&of_type, &mut table, values)?;
             if !text.is_empty() && !self.args.no_headers {
                 text.push('\n');
             }
             text.push_str(&table.text(!self.args.no_headers));
         }
         output::print(&text)
+    }
+
+    /// Adds the rows of objects, which all threads make.
+    fn rows(&self, found: &[Found<'_>], table: &mut ObjectTable<'_>, values: &mut ValueReader) -> Result<(), Failure> {
+        let known: Vec<(usize, Place, String)> = (0..)
+            .zip(found)
+            .filter_map(|(at, (_, key, _))| self.states.of(key).map(|(place, version)| (at, place, version.to_string())))
+            .collect();
+        let places: Vec<Place> = known.iter().map(|(_, place, _)| *place).collect();
+        let (skip, reader, columns) = (table.skipped(), &*values, &*table);
+        let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
+            let (at, version) = known.get(number).map_or((0, ""), |(at, _, version)| (*at, version.as_str()));
+            let key = found.get(at).map_or(&[][..], |(_, key, _)| key.key);
+            let options = Options { resource_version: Some(version), skip, ..Options::default() };
+            reader.shown(key, value, options).map(|(node, remarks)| (columns.row(&node), remarks))
+        })?;
+        let mut made = known.iter().map(|(at, ..)| *at).zip(made).peekable();
+        for (at, (_, key, object)) in found.iter().enumerate() {
+            let outcome = made.next_if(|(of, _)| *of == at).map(|(_, outcome)| outcome);
+            if let Some(outcome) = &outcome {
+                values.note(key.key, outcome.as_ref().map(|(_, remarks)| remarks));
+            }
+            match outcome {
+                Some(Ok((row, _))) => table.add(row),
+                _ => {
+                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    table.add_unreadable(&name(object.namespace), &name(object.name));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The time to which ages count, if the snapshot tells one.

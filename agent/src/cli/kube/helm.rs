@@ -1,6 +1,6 @@
 //! `etcdsnap kube helm FILE list`, `etcdsnap kube helm FILE get WHAT RELEASE`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsnap::core::kubernetes::conceal::HIDDEN;
 use etcdsnap::core::kubernetes::decode::Options;
@@ -9,6 +9,7 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::core::store::{Key, Store};
+use etcdsnap::number::counted;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
@@ -99,8 +100,13 @@ impl<'r> Reading<'r, '_> {
         lines.finish()?;
         if stored.is_empty() && args.write_out != LookForm::Json {
             let place =
-                namespace.map(|namespace| format!(" in namespace {}", printable(namespace))).unwrap_or_default();
+                namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
             output::tell(&format!("No releases found{place}.\n"));
+            let others = self.stored(None)?.iter().map(|stored| (stored.0, stored.1)).collect::<BTreeSet<_>>().len();
+            if others > 0 {
+                let releases = counted(others as u64, "release", "releases");
+                output::warn(&format!("Other namespaces have {releases} (-A)."));
+            }
         } else if args.write_out != LookForm::Json {
             output::print(&table::rows(args.write_out, &COLUMNS, &rows))?;
         }

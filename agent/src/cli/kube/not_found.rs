@@ -6,7 +6,7 @@ use etcdsnap::number::{counted, grouped};
 use etcdsnap::{Cluster, printable};
 
 use super::nearest::nearest;
-use super::selection::{Wanted, has};
+use super::selection::{Wanted, also_type, has};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 
@@ -79,9 +79,9 @@ impl Looked<'_> {
             let more = if elsewhere.len() > NAMED { " and others" } else { "" };
             return printable(&format!("There is one in namespace {}{more}: -n {first}.", all.join(", ")));
         }
-        if let [types] = self.cluster.resources.called(name).as_slice() {
-            let (first, second) = (&wanted.resource.plural, &types.plural);
-            return printable(&format!("{name} is a type, too: for all objects of both write {first},{second}."));
+        let also_type = also_type(&wanted.resource, name, &self.cluster.resources);
+        if !also_type.is_empty() {
+            return also_type;
         }
         if let Some(absent) = self.absent_namespace().filter(|_| wanted.resource.namespaced) {
             return absent;

@@ -1,6 +1,7 @@
 //! Tables of objects as `kubectl get` prints them, and those of its custom columns.
 
 use etcdsnap::core::kubernetes::columns::Columns;
+use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::resources::Resource;
@@ -50,8 +51,13 @@ impl<'t> ObjectTable<'t> {
         }
     }
 
-    /// Adds an object.
-    pub fn add(&mut self, object: &Node<'_>) {
+    /// What need not be read of its objects.
+    pub fn skipped(&self) -> Skip {
+        Columns::skipped(self.resource)
+    }
+
+    /// The row of an object.
+    pub fn row(&self, object: &Node<'_>) -> Vec<String> {
         let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
         let name = text(&["metadata", "name"]);
         let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
@@ -68,7 +74,12 @@ impl<'t> ObjectTable<'t> {
         let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
         cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
         cells.extend(self.show_labels.then(|| label_text::labels(labels)));
-        self.rows.push(cells.iter().map(|cell| printable(&one_line(cell))).collect());
+        cells.iter().map(|cell| printable(&one_line(cell))).collect()
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, row: Vec<String>) {
+        self.rows.push(row);
     }
 
     /// Adds an object of which only the key is known.

@@ -57,6 +57,17 @@ pub fn parse(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fai
     Ok(wanted)
 }
 
+/// What to say of a name that is not there and that means a type, as in `deploy svc`; nothing for another name.
+pub fn also_type(resource: &Resource, name: &str, resources: &Resources) -> String {
+    match resources.called(name).as_slice() {
+        [other] => {
+            let (first, second) = (&resource.plural, &other.plural);
+            printable(&format!("{name} is a type, too: for all objects of both write {first},{second}."))
+        }
+        _ => String::new(),
+    }
+}
+
 /// The words of a command line that are types.
 pub fn types(words: &[String]) -> Vec<&str> {
     let with_names: Vec<&str> = words.iter().filter_map(|word| Some(word.split_once('/')?.0)).collect();
