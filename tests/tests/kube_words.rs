@@ -34,21 +34,37 @@ fn says(command: &str, file: &str, words: &[&str], code: i32, with: &str) -> Str
 
 #[test]
 fn objects_that_are_not_there_are_named_and_the_others_printed() {
-    let out = get(YESTERDAY, &["deploy", "web", "nothing", "-n", "shop", "-o", "name"], 1, "there is no deployment.apps/nothing in namespace shop");
+    let out = get(
+        YESTERDAY,
+        &["deploy", "web", "nothing", "-n", "shop", "-o", "name"],
+        1,
+        "there is no deployment.apps/nothing in namespace shop",
+    );
     assert_eq!(out, "deployment.apps/web\n");
-    let out = get(YESTERDAY, &["deploy/web", "svc/nothing", "-n", "shop", "-o", "name"], 1, "there is no service/nothing");
+    let out =
+        get(YESTERDAY, &["deploy/web", "svc/nothing", "-n", "shop", "-o", "name"], 1, "there is no service/nothing");
     assert_eq!(out, "deployment.apps/web\n");
     // No list of what is not there.
     assert_eq!(get(YESTERDAY, &["deploy", "nothing", "-n", "shop", "-o", "yaml"], 1, "there is no"), "");
     get(YESTERDAY, &["deploy", "web"], 1, "There is one in namespace shop: -n shop.");
     get(YESTERDAY, &["deploy", "webs", "-n", "shop"], 1, "Did you mean web?");
     get(TODAY, &["deploy", "web", "-n", "shop"], 1, "It was deleted at revision 473: --deleted shows its last state.");
-    get(YESTERDAY, &["deploy", "svc", "-n", "shop"], 1, "svc is a type, too: for all objects of both write deployments,services.");
+    get(
+        YESTERDAY,
+        &["deploy", "svc", "-n", "shop"],
+        1,
+        "svc is a type, too: for all objects of both write deployments,services.",
+    );
 }
 
 #[test]
 fn a_namespace_that_is_not_there_is_said() {
-    get(YESTERDAY, &["pods", "-n", "nowhere"], 0, "No resources found in nowhere namespace. etcdsnap: This snapshot has no namespace nowhere.");
+    get(
+        YESTERDAY,
+        &["pods", "-n", "nowhere"],
+        0,
+        "No resources found in nowhere namespace. etcdsnap: This snapshot has no namespace nowhere.",
+    );
     get(YESTERDAY, &["pods", "-n", "shp"], 0, "Did you mean shop?");
     get(YESTERDAY, &["pods", "-n", "shp", "-o", "name"], 0, "This snapshot has no namespace shp.");
     get(YESTERDAY, &["deploy", "web", "-n", "shp"], 1, "There is one in namespace shop: -n shop.");
@@ -57,7 +73,13 @@ fn a_namespace_that_is_not_there_is_said() {
     get(YESTERDAY, &["deploy", "-l", "app=nothing", "-n", "shop"], 0, "No resources found in shop namespace.");
     get(YESTERDAY, &["pv"], 0, "No resources found");
     says("manifests", YESTERDAY, &["-n", "shp"], 1, "there is nothing to write");
-    says("events", YESTERDAY, &["-n", "shp"], 0, "No events found in shp namespace. etcdsnap: This snapshot has no namespace shp.");
+    says(
+        "events",
+        YESTERDAY,
+        &["-n", "shp"],
+        0,
+        "No events found in shp namespace. etcdsnap: This snapshot has no namespace shp.",
+    );
     says("history", YESTERDAY, &["deploy", "-n", "shp"], 0, "This snapshot has no namespace shp.");
     says("kinds", YESTERDAY, &["deploy", "-n", "shp"], 0, "This snapshot has no namespace shp.");
 }
@@ -118,7 +140,11 @@ fn types_names_and_namespaces_are_given_alike_to_every_command() {
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
     assert!(said.contains("neither snapshot has deployment.apps/svc svc is a type, too"), "{said}");
     let by_label = differs(&["-l", "season=winter"]);
-    assert_eq!(by_label.lines().filter(|line| line.starts_with("  ~")).collect::<Vec<_>>(), ["  ~ banner"], "{by_label}");
+    assert_eq!(
+        by_label.lines().filter(|line| line.starts_with("  ~")).collect::<Vec<_>>(),
+        ["  ~ banner"],
+        "{by_label}"
+    );
 }
 
 #[test]
@@ -137,7 +163,9 @@ fn findings_can_be_asked_for_by_type_and_namespace() {
     assert!(!pods.is_empty() && pods.len() < all.len(), "{} of {}", pods.len(), all.len());
     assert_eq!(pods.len(), all.iter().filter(|finding| finding["resource"] == "pods").count());
     let in_odd = found(&["-n", "odd"]);
-    assert!(!in_odd.is_empty() && in_odd.iter().all(|finding| finding["namespace"] == "odd" || finding["name"] == "odd"));
+    assert!(
+        !in_odd.is_empty() && in_odd.iter().all(|finding| finding["namespace"] == "odd" || finding["name"] == "odd")
+    );
     assert_eq!(found(&["-n", "nowhere"]).len(), 0);
     assert_eq!(run(&["kube", "check", file, "-n", "nowhere"]).2, 0);
 }
@@ -153,10 +181,16 @@ fn templates_print_one_object_or_a_list() {
     let json = get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath-as-json={.metadata.labels}"], 0, "");
     assert!(json.starts_with("[\n    {\n"), "{json}");
     // kubectl prints managedFields by a template, though not with -o yaml.
-    let manager = get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath={.metadata.managedFields[0].manager}"], 0, "");
+    let manager =
+        get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath={.metadata.managedFields[0].manager}"], 0, "");
     assert!(!manager.is_empty());
     get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath=.kind"], 0, "has no path in braces");
-    get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath={.spec.template.spec.containers[7]}"], 2, "cannot be filled in: a list of");
+    get(
+        YESTERDAY,
+        &["deploy/web", "-n", "shop", "-o", "jsonpath={.spec.template.spec.containers[7]}"],
+        2,
+        "cannot be filled in: a list of",
+    );
     let keys = "--encryption-config=samples/kubernetes/encryption.yaml";
     let secret = ["secret/database", "-n", "shop", "-o", "jsonpath={.data.password}", keys];
     assert_eq!(get(YESTERDAY, &secret, 0, "Values of secrets are hidden: --show-secrets"), "(hidden: --show-secrets)");
@@ -169,9 +203,16 @@ fn what_was_being_deleted_is_written_only_when_it_is_named() {
     let recorded = Recorded::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
-    let pods = says("manifests", file, &["pods", "-n", "odd"], 0, "they were being deleted when the snapshot was taken");
+    let pods =
+        says("manifests", file, &["pods", "-n", "odd"], 0, "they were being deleted when the snapshot was taken");
     assert!(pods.contains("name: gated\n") && !pods.contains("name: terminating\n"), "{pods}");
-    let named = says("manifests", file, &["pod/terminating", "-n", "odd"], 0, "pod/terminating was being deleted, and is written as if it were not.");
+    let named = says(
+        "manifests",
+        file,
+        &["pod/terminating", "-n", "odd"],
+        0,
+        "pod/terminating was being deleted, and is written as if it were not.",
+    );
     assert!(named.contains("name: terminating\n") && !named.contains("deletionTimestamp"), "{named}");
     let (out, said, code) = run(&["kube", "manifests", file, "rs", "-n", "shop"]);
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
@@ -188,7 +229,13 @@ fn manifests_go_to_another_namespace() {
     let out = tempfile::tempdir().expect("a folder");
     let folder = out.path().join("odd");
     let folder_name = folder.to_str().expect("a path");
-    says("manifests", file, &["-n", "odd", "--to-namespace", "odder", "--cluster-scoped", "-o", folder_name], 0, "Written to");
+    says(
+        "manifests",
+        file,
+        &["-n", "odd", "--to-namespace", "odder", "--cluster-scoped", "-o", folder_name],
+        0,
+        "Written to",
+    );
     let mut texts = Vec::new();
     for entry in std::fs::read_dir(folder.join("objects")).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -208,7 +255,8 @@ fn manifests_go_to_another_namespace() {
     // The same objects in the same order as without it.
     let whole = says("manifests", file, &["-n", "odd", "--cluster-scoped"], 0, "Written:");
     let moved = says("manifests", file, &["-n", "odd", "--cluster-scoped", "--to-namespace", "odder"], 0, "Written:");
-    let kinds = |text: &str| text.lines().filter(|line| line.starts_with("kind: ")).map(str::to_owned).collect::<Vec<_>>();
+    let kinds =
+        |text: &str| text.lines().filter(|line| line.starts_with("kind: ")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(kinds(&whole), kinds(&moved));
 }
 

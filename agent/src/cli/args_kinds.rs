@@ -14,6 +14,13 @@ pub struct KindsArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
     /// In which form to print
-    #[arg(short, long, visible_short_alias = 'o', visible_alias = "output", value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

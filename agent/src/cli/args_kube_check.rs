@@ -17,6 +17,13 @@ pub struct KubeCheckArgs {
     #[arg(long)]
     pub all: bool,
     /// In which form to print
-    #[arg(short, long, visible_short_alias = 'o', visible_alias = "output", value_name = "FORM", default_value = "text")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "text"
+    )]
     pub write_out: RestoreForm,
 }

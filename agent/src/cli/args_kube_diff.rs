@@ -54,7 +54,14 @@ pub struct KubeDiffArgs {
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
     /// In which form to print
-    #[arg(short, long, visible_short_alias = 'o', visible_alias = "output", value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
     #[command(flatten)]
     pub decrypt: DecryptArgs,

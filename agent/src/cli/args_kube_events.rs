@@ -20,6 +20,13 @@ pub struct KubeEventsArgs {
     #[arg(long = "for", value_name = "TYPE/NAME")]
     pub about: Option<String>,
     /// In which form to print
-    #[arg(short, long, visible_short_alias = 'o', visible_alias = "output", value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

@@ -34,7 +34,14 @@ pub struct KubeHelmArgs {
     #[arg(long)]
     pub show_secrets: bool,
     /// In which form to print the list
-    #[arg(short, long, visible_short_alias = 'o', visible_alias = "output", value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }
 

@@ -55,9 +55,8 @@ impl Snapshot {
     ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
         let mut objects = self.living(cluster)?;
         objects.retain(|(_, object)| wanted(object));
-        let parts = self.by_pieces(&objects, progress, |kinds, _, objects| {
-            self.count(store, cluster, objects, progress, kinds)
-        })?;
+        let parts = self
+            .by_pieces(&objects, progress, |kinds, _, objects| self.count(store, cluster, objects, progress, kinds))?;
         let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
         for (kind, usage) in parts.into_iter().flatten() {
             kinds.entry(kind).or_default().add(usage);

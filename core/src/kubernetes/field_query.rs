@@ -112,7 +112,9 @@ impl FieldQuery {
     /// Whether an object meets it.
     #[must_use]
     pub fn matches(&self, object: &Node<'_>) -> bool {
-        self.all.iter().all(|requirement| (value(object, &requirement.field) == requirement.value) == requirement.is_equal)
+        self.all
+            .iter()
+            .all(|requirement| (value(object, &requirement.field) == requirement.value) == requirement.is_equal)
     }
 }
 
@@ -127,9 +129,7 @@ fn value<'n>(object: &'n Node<'n>, field: &str) -> Cow<'n, str> {
         },
         "status.successful" => number(at("status.succeeded")),
         "status.replicas" => number(at(field)),
-        "spec.hostNetwork" | "spec.unschedulable" => {
-            matches!(at(field), Some(Node::Bool(true))).to_string().into()
-        }
+        "spec.hostNetwork" | "spec.unschedulable" => matches!(at(field), Some(Node::Bool(true))).to_string().into(),
         _ => match at(field) {
             Some(Node::Text(text)) => text.as_ref().into(),
             Some(Node::Bool(value)) => value.to_string().into(),

@@ -87,10 +87,11 @@ impl Walk {
                 None if path.is_empty() => {}
                 None => next.append(&mut self.steps(path, vec![node])?),
             },
-            Step::Element(number) => match self.list(node)? {
-                Some(items) => next.extend(self.element(items, *number)?),
-                None => {}
-            },
+            Step::Element(number) => {
+                if let Some(items) = self.list(node)? {
+                    next.extend(self.element(items, *number)?);
+                }
+            }
             Step::Slice(first, end, step) => {
                 if let Some(items) = self.list(node)? {
                     next.append(&mut self.slice(items, *first, *end, *step)?);
@@ -327,8 +328,20 @@ mod tests {
     fn what_is_not_understood_is_said() {
         let nested = "[?(".repeat(1000) + &")]".repeat(1000);
         for path in [
-            ".a[", ".a[x]", ".a['b", "[?(a==1)]", "[?(@.a==b)]", "[?(@.a==1]", ".a....b", ".a]", "{.a", "[1:2:3:4]",
-            "[?(@.a=1)]", "[?(@.a==)]", "[]", &nested,
+            ".a[",
+            ".a[x]",
+            ".a['b",
+            "[?(a==1)]",
+            "[?(@.a==b)]",
+            "[?(@.a==1]",
+            ".a....b",
+            ".a]",
+            "{.a",
+            "[1:2:3:4]",
+            "[?(@.a=1)]",
+            "[?(@.a==)]",
+            "[]",
+            &nested,
         ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }

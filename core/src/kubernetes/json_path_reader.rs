@@ -142,7 +142,9 @@ impl<'t> Reader<'t> {
         let text = text.unwrap_or_default();
         self.skip(text.len());
         let integer = text.parse().map(Node::Int).ok();
-        integer.or_else(|| text.parse().map(Node::Float).ok()).ok_or_else(|| format!("has {text:?}, which is no number"))
+        integer
+            .or_else(|| text.parse().map(Node::Float).ok())
+            .ok_or_else(|| format!("has {text:?}, which is no number"))
     }
 
     /// What is behind an opening bracket, with the closing one.

@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for template in ["{.a", "{end}", "{range .items[*]}{end}{end}", "{foo}", "{.items[9]}", "{.kind[0]}", "{.kind[*]}"] {
+        for template in
+            ["{.a", "{end}", "{range .items[*]}{end}{end}", "{foo}", "{.items[9]}", "{.kind[0]}", "{.kind[*]}"]
+        {
             assert!(printed(template, TemplateForm::Text).is_err(), "{template}");
         }
         assert!(printed(&"{range .a}".repeat(100), TemplateForm::Text).is_err());

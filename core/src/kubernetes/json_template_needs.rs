@@ -123,7 +123,9 @@ mod tests {
         assert_eq!(needs("{range .items[*]}{.a.b[0].c}{range .d}{.e}{end}{end}"), some(&["a.b.c", "d.e"]));
         assert_eq!(needs("{.items[?(@.x.y==@.z)].w}"), some(&["x.y", "z", "w"]));
         assert_eq!(needs("{.items[*].a..b}{.items[*].c['d','e']}{.items[0].f.*}"), some(&["a", "c", "f"]));
-        for all in ["{}", "{.items}", "{..x}", "{.items[0]}", "{.items[*]['a','b']}", "{range .items[*]}{@}{end}", "{.*}"] {
+        for all in
+            ["{}", "{.items}", "{..x}", "{.items[0]}", "{.items[*]['a','b']}", "{range .items[*]}{@}{end}", "{.*}"]
+        {
             assert_eq!(needs(all), None, "{all}");
         }
         assert_eq!(needs("text {1}"), some(&[]));

@@ -9,8 +9,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// What kubectl keeps of the manifest that it applied, with the old namespace in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Members whose own members have names that somebody chose, so that `namespace` in them is no reference.
-const CHOSEN: [&str; 7] =
-    ["annotations", "labels", "matchLabels", "data", "stringData", "binaryData", "nodeSelector"];
+const CHOSEN: [&str; 7] = ["annotations", "labels", "matchLabels", "data", "stringData", "binaryData", "nodeSelector"];
 /// Domains of services in a cluster, behind the namespace.
 const SERVICE_DOMAIN: &str = ".svc";
 
@@ -135,9 +134,12 @@ mod tests {
 
     #[test]
     fn names_of_services_are_told() {
-        for (text, want) in
-            [("http://db.shop.svc:80", true), ("db.shop.svc.cluster.local", true), ("db.shop.svcs", false), ("db.shop", false)]
-        {
+        for (text, want) in [
+            ("http://db.shop.svc:80", true),
+            ("db.shop.svc.cluster.local", true),
+            ("db.shop.svcs", false),
+            ("db.shop", false),
+        ] {
             assert_eq!(moved(&format!(r#"{{"spec":{{"env":[{{"value":"{text}"}}]}}}}"#)).1, want, "{text}");
             assert_eq!(moved(&format!(r#"{{"data":{{"url":"{text}"}}}}"#)).1, want, "{text}");
         }

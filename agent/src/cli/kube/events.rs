@@ -8,9 +8,9 @@ use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
-use super::value_reader::ValueReader;
 use super::not_found::Looked;
 use super::selection::{self, Wanted};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube_events::KubeEventsArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -84,7 +84,10 @@ fn about(word: &str, cluster: &Cluster) -> Result<String, Failure> {
     match wanted.as_slice() {
         [Wanted { resource, names }] if !resource.kind.is_empty() => match names.as_slice() {
             [name] => Ok(format!("{}/{name}", resource.kind)),
-            _ => Err(Failure::new(format!("--for: {} names no object", printable(word)), "Write --for TYPE/NAME, such as --for pod/web-1.")),
+            _ => Err(Failure::new(
+                format!("--for: {} names no object", printable(word)),
+                "Write --for TYPE/NAME, such as --for pod/web-1.",
+            )),
         },
         _ => Err(selection::unknown_type(word, &cluster.resources)),
     }

@@ -100,7 +100,10 @@ fn is_one(wanted: &[Wanted]) -> bool {
 fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectFilter) -> Result<(), Failure> {
     let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
     if args.show_labels && !is_table {
-        return Err(Failure::new("--show-labels adds a column to tables, and -o asks for no table", "Leave one of the two out."));
+        return Err(Failure::new(
+            "--show-labels adds a column to tables, and -o asks for no table",
+            "Leave one of the two out.",
+        ));
     }
     let is_named = wanted.iter().any(|wanted| !wanted.names.is_empty());
     if is_named && !filter.is_empty() {
@@ -308,7 +311,9 @@ impl Reading<'_, '_> {
     fn rows(&self, found: &[Found<'_>], table: &mut ObjectTable<'_>, values: &mut ValueReader) -> Result<(), Failure> {
         let known: Vec<(usize, Place, String)> = (0..)
             .zip(found)
-            .filter_map(|(at, (_, key, _))| self.states.of(key).map(|(place, version)| (at, place, version.to_string())))
+            .filter_map(|(at, (_, key, _))| {
+                self.states.of(key).map(|(place, version)| (at, place, version.to_string()))
+            })
             .collect();
         let places: Vec<Place> = known.iter().map(|(_, place, _)| *place).collect();
         let (skip, reader, columns) = (table.skipped(), &*values, &*table);

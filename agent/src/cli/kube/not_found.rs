@@ -88,7 +88,9 @@ impl Looked<'_> {
         }
         let near = nearest(name, names.iter().map(String::as_str));
         let near = near.map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
-        format!("{near}It may be deleted (--deleted), or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS).")
+        format!(
+            "{near}It may be deleted (--deleted), or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS)."
+        )
     }
 
     /// Says that nothing was found, as kubectl does.
@@ -102,7 +104,10 @@ impl Looked<'_> {
 
     /// Says what the snapshot knows of objects that were not found: that there is no such namespace, or that they are in others, or deleted.
     pub fn tell_where_else(&self, wanted: &[Wanted]) {
-        if let Some(absent) = self.absent_namespace().filter(|_| wanted.is_empty() || wanted.iter().any(|wanted| wanted.resource.namespaced)) {
+        if let Some(absent) = self
+            .absent_namespace()
+            .filter(|_| wanted.is_empty() || wanted.iter().any(|wanted| wanted.resource.namespaced))
+        {
             output::warn(&absent);
             return;
         }
@@ -118,7 +123,10 @@ impl Looked<'_> {
             }
         });
         if elsewhere > 0 {
-            output::warn(&format!("Other namespaces have {} of this kind (-A).", counted(elsewhere, "object", "objects")));
+            output::warn(&format!(
+                "Other namespaces have {} of this kind (-A).",
+                counted(elsewhere, "object", "objects")
+            ));
         } else if deleted > 0 && !self.deleted {
             let objects = counted(deleted, "object", "objects");
             output::warn(&format!("The file still knows {objects} that were deleted (--deleted)."));
@@ -126,8 +134,7 @@ impl Looked<'_> {
     }
 
     fn is_here(&self, object: &Object<'_>) -> bool {
-        object.namespace.is_empty()
-            || self.namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace)
+        object.namespace.is_empty() || self.namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace)
     }
 
     /// What to say when the namespace is not in the snapshot.
@@ -152,7 +159,9 @@ impl Looked<'_> {
         let shown = printable(namespace);
         if let Some(revision) = deleted_at {
             let revision = grouped(u64::try_from(revision).unwrap_or_default());
-            return Some(format!("The namespace {shown} was deleted at revision {revision} (--rev with one before, or --deleted)."));
+            return Some(format!(
+                "The namespace {shown} was deleted at revision {revision} (--rev with one before, or --deleted)."
+            ));
         }
         let near = nearest(namespace, names.iter().map(String::as_str));
         let near = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();

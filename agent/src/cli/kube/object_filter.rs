@@ -30,7 +30,10 @@ impl ObjectFilter {
         })?;
         let fields = FieldQuery::parse(fields.unwrap_or_default()).map_err(|part| {
             let what = format!("--field-selector: cannot read {:?} as FIELD=VALUE", printable(&part));
-            Failure::new(what, "Write conditions with commas between, such as status.phase=Running,spec.nodeName!=node-1.")
+            Failure::new(
+                what,
+                "Write conditions with commas between, such as status.phase=Running,spec.nodeName!=node-1.",
+            )
         })?;
         Ok(Self { labels, fields })
     }

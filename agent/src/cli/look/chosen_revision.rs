@@ -41,7 +41,11 @@ fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
         let number = |revision: i64| grouped(u64::try_from(revision).unwrap_or_default());
         match cause {
             Unavailable::Compacted { asked, oldest } => Failure::new(
-                format!("revision {} was compacted away: the oldest in this snapshot is {}", number(asked), number(oldest)),
+                format!(
+                    "revision {} was compacted away: the oldest in this snapshot is {}",
+                    number(asked),
+                    number(oldest)
+                ),
                 OLDER,
             ),
             Unavailable::Future { asked, latest } => Failure::new(
