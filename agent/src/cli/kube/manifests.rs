@@ -216,7 +216,8 @@ impl<'a> Scope<'a> {
         if resource.plural == "namespaces" && namespace.is_some_and(|name| name.as_bytes() == object.name) {
             return true;
         }
-        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource == *resource);
+        // Types of two groups may be stored in one place, such as ingresses.
+        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource.stores(object));
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
