@@ -95,7 +95,6 @@ pub enum KubeCommand {
 
 /// Which objects, of which file.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "How FILE is read")]
 pub struct KubeFileArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]
