@@ -58,6 +58,12 @@ fn objects_that_are_not_there_are_named_and_the_others_printed() {
 }
 
 #[test]
+fn what_lives_is_not_deleted() {
+    let what = "there is no deleted deployment.apps/web in namespace shop It is there, and not deleted";
+    get(YESTERDAY, &["deploy", "web", "-n", "shop", "--deleted"], 1, what);
+}
+
+#[test]
 fn a_namespace_that_is_not_there_is_said() {
     get(
         YESTERDAY,
@@ -184,6 +190,9 @@ fn templates_print_one_object_or_a_list() {
     let manager =
         get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath={.metadata.managedFields[0].manager}"], 0, "");
     assert!(!manager.is_empty());
+    let of_list = ["deploy", "-n", "shop", "-o", "jsonpath={.items[*].metadata.managedFields[0].manager}"];
+    assert_eq!(get(YESTERDAY, &of_list, 0, "").split(' ').next(), Some(manager.as_str()));
+    assert_eq!(get(YESTERDAY, &["deploy/nothing", "-n", "shop", "-o", names], 1, "there is no"), "");
     get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath=.kind"], 0, "has no path in braces");
     get(
         YESTERDAY,

@@ -54,20 +54,22 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
     let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
+    let is_list = !(is_one(&wanted) && found.len() == 1);
+    // Of objects that were named and are not there, there is no list.
+    let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
     match &args.output {
         KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
         KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
         KubeOutput::Form(form) => {
-            // Of objects that were named and are not there, there is no list.
-            if !(found.is_empty() && wanted.iter().any(|wanted| !wanted.names.is_empty())) {
-                reading.objects(*form, &found, !(is_one(&wanted) && found.len() == 1), &mut values)?;
+            if has_list {
+                reading.objects(*form, &found, is_list, &mut values)?;
             }
         }
         KubeOutput::Template(..) => {
-            if let Some(template) = template {
-                let is_list = !(is_one(&wanted) && found.len() == 1);
+            if let Some(template) = template.filter(|_| has_list) {
+                let skip = template.skipped(is_list);
                 template.print(is_list, args.show_secrets, |take| {
-                    reading.each(&found, &mut values, Skip::Nothing, |(_, key, _), node| take(key.key, node))
+                    reading.each(&found, &mut values, skip, |(_, key, _), node| take(key.key, node))
                 })?;
             }
         }
@@ -185,7 +187,8 @@ impl Reading<'_, '_> {
         let mut chosen = Vec::new();
         for one in &found {
             let mut is_read = false;
-            self.each(std::slice::from_ref(one), &mut silent, Skip::Nothing, |one, node| {
+            let skip = if sort_by.is_some() { Skip::Nothing } else { Skip::ManagedFields };
+            self.each(std::slice::from_ref(one), &mut silent, skip, |one, node| {
                 is_read = true;
                 if filter.has(&node) {
                     let value = sort_by.map_or(SortValue::Nothing, |path| SortValue::of(&node, path));
@@ -266,6 +269,7 @@ impl Reading<'_, '_> {
     /// A table for each type.
     fn tables(&self, wanted: &[Wanted], found: &[Found<'_>], values: &mut ValueReader) -> Result<(), Failure> {
         let mut text = String::new();
+        let mut is_guessed = false;
         for (number, wanted) in wanted.iter().enumerate() {
             let mut of_type: Vec<Found<'_>> = found.iter().filter(|(of, ..)| *of == number).copied().collect();
             if of_type.is_empty() {
@@ -297,6 +301,7 @@ impl Reading<'_, '_> {
             (table.label_columns, table.show_labels) = (&self.args.label_columns, self.args.show_labels);
             // Without Leases the newest object is as near as one gets.
             table.now = self.now().or(newest);
+            is_guessed |= self.now().is_none() && newest.is_some();
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
             self.rows(&of_type, &mut table, values)?;
             if !text.is_empty() && !self.args.no_headers {
@@ -304,7 +309,11 @@ impl Reading<'_, '_> {
             }
             text.push_str(&table.text(!self.args.no_headers));
         }
-        output::print(&text)
+        output::print(&text)?;
+        if is_guessed {
+            output::warn("Ages count to the newest of these objects: nothing tells when the snapshot was taken.");
+        }
+        Ok(())
     }
 
     /// Adds the rows of objects, which all threads make.

@@ -50,6 +50,7 @@ impl Looked<'_> {
     fn advice(&self, wanted: &Wanted, name: &str) -> String {
         let mut elsewhere = Vec::new();
         let mut deleted_at = None;
+        let mut is_alive = false;
         let mut names = Vec::new();
         self.each(|key, object| {
             if !wanted.resource.stores(object) {
@@ -65,6 +66,8 @@ impl Looked<'_> {
             }
             if is_here && key.deleted {
                 deleted_at = Some(key.revision.main);
+            } else if is_here {
+                is_alive = true;
             } else if key.deleted == self.deleted {
                 elsewhere.push(text(object.namespace));
             }
@@ -72,6 +75,9 @@ impl Looked<'_> {
         if let (Some(revision), false) = (deleted_at, self.deleted) {
             let revision = grouped(u64::try_from(revision).unwrap_or_default());
             return format!("It was deleted at revision {revision}: --deleted shows its last state.");
+        }
+        if is_alive {
+            return "It is there, and not deleted: leave out --deleted.".to_owned();
         }
         elsewhere.sort();
         if let Some(first) = elsewhere.first() {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 
+use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_template::{JsonTemplate, TemplateForm};
 use etcdsnap::core::kubernetes::json_template_needs::{keep_fields, needs_of_items};
 use etcdsnap::core::kubernetes::tree::Node;
@@ -30,6 +31,18 @@ impl ObjectTemplate {
             Failure::new(what, "Write such as '{range .items[*]}{.metadata.name}{\"\\n\"}{end}'.")
         })?;
         Ok(Self { form, text: text.to_owned(), template })
+    }
+
+    /// What need not be read of the objects.
+    pub fn skipped(&self, is_list: bool) -> Skip {
+        let is_managed = |path: &Vec<String>| {
+            path.first().is_some_and(|first| first == "metadata")
+                && path.get(1).is_none_or(|name| name == "managedFields")
+        };
+        match needs_of_items(&self.template).filter(|_| is_list) {
+            Some(needs) if !needs.iter().any(is_managed) => Skip::ManagedFields,
+            _ => Skip::Nothing,
+        }
     }
 
     /// Prints one object, or a list of all that `objects` hands over with their keys. Only what the template looks at is in memory.
