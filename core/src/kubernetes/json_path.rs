@@ -70,7 +70,10 @@ impl Walk {
                 }
             } else {
                 for node in found {
+                    let before = next.len();
                     self.step(step, node, &mut next)?;
+                    // What was found many times may have many members each time.
+                    self.charge(next.len().saturating_sub(before) as u64)?;
                 }
             }
             found = next;
@@ -79,7 +82,7 @@ impl Walk {
     }
 
     fn step<'n>(&mut self, step: &'n Step, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
-        self.visit()?;
+        self.charge(1)?;
         match step {
             Step::Member(name) => next.extend(node.get(name)),
             Step::Quoted(name, path) => match node.get(name) {
@@ -115,8 +118,8 @@ impl Walk {
         Ok(())
     }
 
-    fn visit(&mut self) -> Result<(), String> {
-        self.left = self.left.checked_sub(1).ok_or("the path leads through too many values")?;
+    fn charge(&mut self, values: u64) -> Result<(), String> {
+        self.left = self.left.checked_sub(values).ok_or("the path leads through too many values")?;
         Ok(())
     }
 
@@ -165,7 +168,7 @@ impl Walk {
 
     /// A value and all values below it that have something below them.
     fn descend<'n>(&mut self, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
-        self.visit()?;
+        self.charge(1)?;
         let is_text = matches!(node, Node::Text(text) if !text.is_empty());
         let below = children(node);
         if is_text || !below.is_empty() {
@@ -345,5 +348,19 @@ mod tests {
         ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_forged_path_takes_bounded_room() {
+        let members: Vec<String> = (0..20_000).map(|number| format!("\"k{number}\":0")).collect();
+        let json = format!("{{\"a\":{{{}}}}}", members.join(","));
+        let mut builder = Builder::default();
+        raw_json::read(json.as_bytes(), &mut builder).unwrap();
+        let node = builder.finish();
+        let few = vec!["'a'"; 10].join(",");
+        assert_eq!(JsonPath::parse(&format!("[{few}].*")).unwrap().find(&node).len(), 200_000);
+        let many = vec!["'a'"; 5000].join(",");
+        assert!(JsonPath::parse(&format!("[{many}].*")).unwrap().find(&node).is_empty());
+        assert!(JsonPath::parse(&format!("[{many}]..x")).unwrap().find(&node).is_empty());
     }
 }
