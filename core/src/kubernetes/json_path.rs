@@ -357,9 +357,9 @@ mod tests {
         let mut builder = Builder::default();
         raw_json::read(json.as_bytes(), &mut builder).unwrap();
         let node = builder.finish();
-        let few = vec!["'a'"; 10].join(",");
+        let few = ["'a'"; 10].join(",");
         assert_eq!(JsonPath::parse(&format!("[{few}].*")).unwrap().find(&node).len(), 200_000);
-        let many = vec!["'a'"; 5000].join(",");
+        let many = ["'a'"; 5000].join(",");
         assert!(JsonPath::parse(&format!("[{many}].*")).unwrap().find(&node).is_empty());
         assert!(JsonPath::parse(&format!("[{many}]..x")).unwrap().find(&node).is_empty());
     }
