@@ -79,3 +79,21 @@ impl PrinterColumn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw_json;
+    use super::super::tree::Builder;
+    use super::*;
+
+    #[test]
+    fn a_definition_names_the_fields_that_can_be_selected() {
+        let json = br#"{"spec":{"versions":[{"name":"v1alpha1","selectableFields":[{"jsonPath":".spec.old"}]},{"name":"v1","storage":true,"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":""},{}]}]}}"#;
+        let mut builder = Builder::default();
+        raw_json::read(json, &mut builder).unwrap();
+        assert_eq!(selectable_fields(&builder.finish()), ["spec.color"]);
+        let mut builder = Builder::default();
+        raw_json::read(br#"{"spec":{"versions":"none"}}"#, &mut builder).unwrap();
+        assert!(selectable_fields(&builder.finish()).is_empty());
+    }
+}
