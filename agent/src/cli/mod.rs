@@ -6,6 +6,7 @@ mod args_encryption;
 mod args_kinds;
 mod args_kube;
 mod args_kube_check;
+mod args_kube_common;
 mod args_kube_diff;
 mod args_kube_events;
 mod args_kube_find;
