@@ -18,6 +18,6 @@ mod object_name;
 mod object_states;
 mod object_tables;
 mod object_writer;
-mod selection;
+pub mod selection;
 mod table_text;
 mod value_reader;
