@@ -68,7 +68,9 @@ pub use restore::{
     AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
     restore_all_members,
 };
-pub use rewrite::{NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, rewrite, salvage};
+pub use rewrite::{
+    CutDone, NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut, rewrite, salvage,
+};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 

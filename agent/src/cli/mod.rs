@@ -22,6 +22,7 @@ mod client;
 mod codes;
 mod complete;
 mod completions;
+mod cut;
 pub mod exit;
 mod http_server;
 mod input;
@@ -86,6 +87,7 @@ pub fn run() -> Exit {
         Command::Restore(args) => restore::run(&args),
         Command::Compact(args) => rewrite::compact(&args),
         Command::Defrag(args) => rewrite::defrag(&args),
+        Command::Cut(args) => cut::run(&args),
         Command::Salvage(args) => salvage::run(&args),
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),

@@ -21,6 +21,6 @@ mod object_states;
 mod object_tables;
 mod object_template;
 mod object_writer;
-mod selection;
+pub mod selection;
 mod table_text;
 mod value_reader;
