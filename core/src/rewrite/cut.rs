@@ -142,9 +142,9 @@ impl<'c> Cut<'c> {
 
     /// Counts the keys that live, and finds out which leases lose all of theirs.
     fn count_keys(&mut self) -> Result<(), FilterError> {
-        self.newest.check()?;
+        self.newest.hand_over()?;
         for number in 0..PARTITIONS {
-            let rows = folded(self.newest.partition(number).iter().copied());
+            let rows = folded([&self.newest].into_iter(), number);
             for row in rows.iter().filter(|row| !row.entry.tombstone) {
                 let share = if row.stays { &mut self.report.kept } else { &mut self.report.dropped };
                 share.keys = share.keys.saturating_add(1);
