@@ -1,8 +1,9 @@
-//! A new snapshot out of an old one: compacted, without the room that free pages take, or with what a damaged one still holds.
+//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, or with what a damaged one still holds.
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
 mod aside;
+mod cut_keys;
 mod error;
 mod member_database;
 mod new_file;
@@ -12,7 +13,7 @@ use std::path::Path;
 
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
-use etcdsnap_core::store::{Lost, Store};
+use etcdsnap_core::store::{Lost, Store, Survivors};
 use etcdsnap_core::{Finding, Report, Severity, Verdict};
 
 use crate::error::{Error, Fault};
@@ -22,6 +23,7 @@ use crate::progress::{Progress, Stage};
 use crate::threads;
 
 pub(crate) use aside::Aside;
+pub use cut_keys::{CutDone, cut};
 pub use error::RewriteError;
 pub use member_database::{DefragmentedMember, defragment_member};
 pub(crate) use new_file::Ending;
@@ -87,6 +89,21 @@ pub(crate) fn rewrite_sealed(
         Rewrite::Defragment => None,
         Rewrite::Compact { revision } => Some(store.at(revision)?),
     };
+    let (target, done) = judged(snapshot, &store, target, progress, |target| {
+        let survivors = survivors(snapshot, &store, compacted, progress)?;
+        pages(snapshot, &store, survivors.as_ref().map_or(Plan::Everything, Plan::Compacted), target, progress)
+    })?;
+    Ok((target, Rewritten { compacted, ..done }))
+}
+
+/// Has `write` write all but the meta pages, judges both files, and completes the new one but for its name.
+fn judged(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    target: NewFile,
+    progress: &dyn Progress,
+    write: impl FnOnce(&NewFile) -> Result<(Built, Counts), RewriteError>,
+) -> Result<(NewFile, Rewritten), RewriteError> {
     // The old file is judged while the new one is written: hashing is most of the one, and a thread of its own.
     let aside = Aside::new(progress);
     let (judged, written) = threads::both(
@@ -96,7 +113,7 @@ pub(crate) fn rewrite_sealed(
             Ending::Nothing => snapshot.status(&aside),
         },
         || {
-            let written = pages(snapshot, &store, compacted, &target, progress);
+            let written = write(&target);
             // What the old file holds may be why: its judgement says so then.
             let is_about_input = matches!(&written, Err(error) if error.is_about_contents());
             aside.stop_if(written.is_err() && !is_about_input);
@@ -105,7 +122,7 @@ pub(crate) fn rewrite_sealed(
     );
     let judged = match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path()))) {
         // It was stopped because nothing could be written.
-        Err(Error::Cancelled) => return written.and(Err(Error::Cancelled.into())),
+        Err(Error::Cancelled) => return Err(written.err().unwrap_or_else(|| Error::Cancelled.into())),
         judged => judged?,
     };
     if judged.verdict == Verdict::Damaged {
@@ -116,7 +133,7 @@ pub(crate) fn rewrite_sealed(
     let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
     target.seal(&built, &report)?;
     let done = Rewritten {
-        compacted,
+        compacted: None,
         entries_before: counts.read,
         entries: counts.kept,
         bytes_before: store.database_bytes(),
@@ -141,30 +158,36 @@ pub(crate) fn rewrite_proven(
         Rewrite::Defragment => None,
         Rewrite::Compact { revision } => Some(store.at(revision)?),
     };
-    let (built, _) = pages(snapshot, &store, compacted, &target, progress)?;
+    let survivors = survivors(snapshot, &store, compacted, progress)?;
+    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
+    let (built, _) = pages(snapshot, &store, plan, &target, progress)?;
     snapshot.assert_unchanged()?;
     let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
     target.seal(&built, &report)?;
     Ok((target, report))
 }
 
+/// What a compaction at this revision leaves, where there is to be one.
+fn survivors(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    compacted: Option<i64>,
+    progress: &dyn Progress,
+) -> Result<Option<Survivors>, RewriteError> {
+    let Some(revision) = compacted else { return Ok(None) };
+    let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
+    whole(snapshot.path(), lost)?;
+    Ok(Some(survivors))
+}
+
 /// Writes all but the meta pages.
 fn pages(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    compacted: Option<i64>,
+    plan: Plan<'_>,
     target: &NewFile,
     progress: &dyn Progress,
 ) -> Result<(Built, Counts), RewriteError> {
-    let survivors = match compacted {
-        Some(revision) => {
-            let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
-            whole(snapshot.path(), lost)?;
-            Some(survivors)
-        }
-        None => None,
-    };
-    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
     progress.begin(Stage::Copy, Some(store.bytes()));
     let (built, sink, counts) = write(store, plan, target.sink(store.page_size())?, progress)
         .map_err(|error| RewriteError::of_core(snapshot.path(), error))?;

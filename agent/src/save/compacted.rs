@@ -16,6 +16,7 @@ use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
 use crate::hasher::{Copied, TRAILER};
+use crate::input::Input;
 use crate::look::Snapshot;
 use crate::options::VerifyOptions;
 use crate::progress::Progress;
@@ -119,7 +120,8 @@ fn compressed(
         return Err(SaveError::Cancelled);
     }
     let path = part.shown();
-    let judged = crate::verify_open(part.handle()?, &path, VerifyOptions { progress, ..VerifyOptions::default() })?;
+    let input = Input::of_file(part.handle()?, &path)?;
+    let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
     if judged.verdict == Verdict::Damaged {
         let defect = crate::Error::Defect("the compressed file is not what was written, and was removed".into());
         return Err(defect.into());

@@ -6,8 +6,10 @@ use crate::bolt::edit::{Change, Kept, Missing};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
 use crate::etcd::revision::{Revision, RevisionKey};
 
-/// The two marks of compaction in bucket `meta`: etcd's `scheduledCompactRev` and `finishedCompactRev`.
-const MARKS: [&[u8]; 2] = [b"finishedCompactRev", b"scheduledCompactRev"];
+/// The mark of the last compaction that was carried out, in bucket `meta`.
+const FINISHED: &[u8] = b"finishedCompactRev";
+/// The mark of the last one that was requested.
+const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
 /// What changes, by the names of buckets at the top.
 #[derive(Debug, Default)]
@@ -21,10 +23,17 @@ impl BucketChanges {
 
     /// Raises both marks of compaction to a main revision, but for one that changes anyway.
     pub fn mark_compacted(&mut self, main: i64) {
+        [FINISHED, SCHEDULED].into_iter().for_each(|mark| self.mark(mark, main));
+    }
+
+    /// The same of the mark of the requested compaction alone: etcd carries it out when it starts.
+    pub fn mark_scheduled(&mut self, main: i64) {
+        self.mark(SCHEDULED, main);
+    }
+
+    fn mark(&mut self, mark: &[u8], main: i64) {
         let value = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec();
-        for mark in MARKS {
-            self.of(b"meta").entries.entry(mark.to_vec()).or_insert_with(|| Some(value.clone()));
-        }
+        self.of(b"meta").entries.entry(mark.to_vec()).or_insert(Some(value));
     }
 
     /// What changes in a bucket, to be added to.
@@ -62,13 +71,13 @@ pub(super) fn put_all<K: PageSink>(
     there.into_iter().try_for_each(|(key, value)| builder.put(&key, &value))
 }
 
-/// Puts what changes before an old entry, and then that entry or what replaces it; `left` are the changes from there on.
+/// Puts what changes before an old entry, and then that entry, unless it is left out (`value` is none), or what replaces it; `left` are the changes from there on.
 ///
 /// # Errors
 /// When the sink fails.
 pub(super) fn put_merged<K: PageSink>(
     key: &[u8],
-    value: &[u8],
+    value: Option<&[u8]>,
     kept: Kept,
     left: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     builder: &mut FileBuilder<K>,
@@ -82,6 +91,6 @@ pub(super) fn put_merged<K: PageSink>(
         Some(Some(new)) => builder.put(key, &new),
         Some(None) => Ok(()),
         None if kept == Kept::Nothing => Ok(()),
-        None => builder.put(key, value),
+        None => value.map_or(Ok(()), |value| builder.put(key, value)),
     }
 }

@@ -1,14 +1,17 @@
 //! A new file out of an old one: which entries it gets is the caller's, that it is a whole etcd store is this module's.
 //!
 //! ```text
-//! Store (entries in order) ── which to keep ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
+//! Store (entries in order) ── Plan, EntryFilter ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
 //! Salvage (intact leaves of a damaged file) ───▶
 //! ```
 //! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
 
 mod bucket_changes;
+pub mod cut;
 mod damaged_buckets;
+pub mod entry_filter;
 mod intact_tree;
+pub mod key_choice;
 mod key_leaves;
 pub mod lapsed_leases;
 mod left_out;
@@ -17,6 +20,9 @@ pub mod salvage;
 pub mod salvage_report;
 mod small_buckets;
 
+pub use cut::{Cut, CutReport, CutSide, Share};
+pub use entry_filter::{EntryFilter, FilterError};
+pub use key_choice::KeyChoice;
 pub use lapsed_leases::LapsedLeases;
 pub use new_file::{Alterations, Counts, Plan, RewriteError, Written, write, write_altered};
 pub use salvage::{AuthPolicy, Limits, Salvage};

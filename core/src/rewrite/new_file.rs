@@ -1,5 +1,6 @@
 //! The new file: every bucket of the old one, bucket `key` with the entries that are kept, both marks of compaction where they are raised, and what else changes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use crate::bolt::database::{Database, DatabaseError};
@@ -7,19 +8,19 @@ use crate::bolt::edit::Change;
 use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::{Revision, RevisionKey};
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::lost::Lost;
 use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
+use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
 use crate::scan::small::Listed;
 use crate::source::Source;
-use crate::store::{Store, Survivors};
+use crate::store::{Entry, Store, Survivors};
 use crate::watch::Watch;
 
 /// What the new file is to hold.
-#[derive(Debug, Clone, Copy)]
 pub enum Plan<'p> {
     /// Every entry of every bucket, as a defragmentation has it.
     Everything,
@@ -32,24 +33,54 @@ pub enum Plan<'p> {
         /// What the compaction leaves.
         survivors: Option<&'p Survivors>,
     },
+    /// What a filter makes of each entry.
+    Filtered(&'p mut dyn EntryFilter),
 }
 
 impl Plan<'_> {
-    fn keeps(&self, entry: RevisionKey) -> bool {
-        match self {
+    /// The message that an entry of bucket `key` gets; none for one that is left out.
+    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+        let keeps = match self {
             Self::Everything => true,
-            Self::Compacted(survivors) => survivors.contains(entry),
+            Self::Compacted(survivors) => survivors.contains(entry.key),
             Self::AsOf { revision, survivors } => {
-                entry.revision.main <= *revision && survivors.is_none_or(|survivors| survivors.contains(entry))
+                entry.key.revision.main <= *revision && survivors.is_none_or(|survivors| survivors.contains(entry.key))
             }
+            Self::Filtered(filter) => return filter.revision(entry),
+        };
+        Ok(keeps.then_some(Cow::Borrowed(entry.value)))
+    }
+
+    /// The main revision of an empty entry behind the last one.
+    fn end_of_revisions(&mut self) -> Result<Option<i64>, FilterError> {
+        match self {
+            Self::Filtered(filter) => filter.end_of_revisions(),
+            _ => Ok(None),
         }
     }
 
+    /// The value of an entry of another bucket; none for one that is left out.
+    fn pair<'v>(&mut self, bucket: &[u8], key: &[u8], value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
+        match self {
+            Self::Filtered(filter) => filter.pair(bucket, key, value),
+            _ => Some(Cow::Borrowed(value)),
+        }
+    }
+
+    /// The revision of both marks of compaction; none when they stay as they are.
     fn marks(&self) -> Option<i64> {
         match self {
-            Self::Everything => None,
+            Self::Everything | Self::Filtered(_) => None,
             Self::Compacted(survivors) => Some(survivors.revision()),
             Self::AsOf { survivors, .. } => survivors.map(Survivors::revision),
+        }
+    }
+
+    /// The revision of the mark of the requested compaction alone, when bucket `key` is written.
+    fn scheduled_mark(&self) -> Option<i64> {
+        match self {
+            Self::Filtered(filter) => filter.scheduled_mark(),
+            _ => None,
         }
     }
 }
@@ -125,7 +156,7 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
 /// As [`write`]; also when a bucket is missing that is to change.
 pub fn write_altered<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    plan: Plan<'_>,
+    mut plan: Plan<'_>,
     alterations: Alterations<'_>,
     sink: K,
     watch: &dyn Watch,
@@ -153,14 +184,15 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
         let change = changes.take(&name);
         if name == b"key" {
             let mut search = alterations.new_lease_seconds.map(|_| LapsedLeaseSearch::new(&leases));
-            counts = revisions(store, plan, search.as_mut(), &mut builder, watch)?;
+            counts = revisions(store, &mut plan, search.as_mut(), &mut builder, watch)?;
             lapsed = put_revisions(store, change, search, &mut builder)?;
+            plan.scheduled_mark().into_iter().for_each(|main| changes.mark_scheduled(main));
             // Bucket `lease` comes later.
             if let (Some(seconds), false) = (alterations.new_lease_seconds, lapsed.is_empty()) {
                 changes.of(b"lease").entries.extend(lapsed.granted(seconds));
             }
         } else {
-            let nested = copy_pairs(store, entry, change, &mut builder)?;
+            let nested = copy_pairs(store, entry, &mut plan, change, &mut builder)?;
             flat(&name, nested)?;
         }
         builder.end_bucket()?;
@@ -172,25 +204,33 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
 /// The entries of bucket `key` that are kept.
 fn revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    plan: Plan<'_>,
+    plan: &mut Plan<'_>,
     mut search: Option<&mut LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
     watch: &dyn Watch,
 ) -> Result<Counts, RewriteError<K::Error>> {
     let mut counts = Counts::default();
-    let mut outcome = Ok(());
+    let mut outcome: Result<(), RewriteError<K::Error>> = Ok(());
     let lost = store.entries_in_order(watch, &mut |entry, _| {
         counts.read = counts.read.saturating_add(1);
-        if plan.keeps(entry.key) {
-            counts.kept = counts.kept.saturating_add(1);
-            search.iter_mut().for_each(|search| search.take(entry));
-            let (key, len) = entry.key.to_bytes();
-            outcome = builder.put(key.get(..len).unwrap_or_default(), entry.value);
-        }
+        outcome = (|| {
+            if let Some(value) = plan.revision(entry)? {
+                counts.kept = counts.kept.saturating_add(1);
+                search.iter_mut().for_each(|search| search.take(entry));
+                let (key, len) = entry.key.to_bytes();
+                builder.put(key.get(..len).unwrap_or_default(), &value)?;
+            }
+            Ok(())
+        })();
         outcome.is_ok()
     })?;
     outcome?;
     whole(lost)?;
+    if let Some(main) = plan.end_of_revisions()? {
+        counts.kept = counts.kept.saturating_add(1);
+        let key = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false };
+        builder.put(&key.to_vec(), &[])?;
+    }
     Ok(counts)
 }
 
@@ -217,6 +257,7 @@ fn put_revisions<S: Source + ?Sized, K: PageSink>(
 fn copy_pairs<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     bucket: Option<&Listed>,
+    plan: &mut Plan<'_>,
     change: Change,
     builder: &mut FileBuilder<K>,
 ) -> Result<u64, RewriteError<K::Error>> {
@@ -226,7 +267,8 @@ fn copy_pairs<S: Source + ?Sized, K: PageSink>(
     if let Some(bucket) = bucket {
         nested = store.pairs_of(bucket, &mut |key, value| {
             if outcome.is_ok() {
-                outcome = put_merged(key, value, change.kept, &mut left, builder);
+                let value = plan.pair(&bucket.name, key, value);
+                outcome = put_merged(key, value.as_deref(), change.kept, &mut left, builder);
             }
         })?;
     }
@@ -237,6 +279,15 @@ fn copy_pairs<S: Source + ?Sized, K: PageSink>(
 
 fn flat<E>(name: &[u8], nested: u64) -> Result<(), RewriteError<E>> {
     if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(name).to_string())) }
+}
+
+impl<E> From<FilterError> for RewriteError<E> {
+    fn from(error: FilterError) -> Self {
+        match error {
+            FilterError::Damaged(finding) => Self::Damaged(finding),
+            FilterError::Memory(error) => Self::Read(error),
+        }
+    }
 }
 
 fn whole<E>(lost: Lost) -> Result<(), RewriteError<E>> {
