@@ -76,7 +76,7 @@ fn of_types(
             let what = format!("{} is no type of objects", printable(word));
             return Err(Failure::new(what, "Keys of single objects are chosen by --keep or --drop."));
         }
-        for wanted in selection::parse(word, &[], &resources)? {
+        for wanted in selection::parse(std::slice::from_ref(word), &resources)? {
             let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.clone() };
             chosen.push(Chosen { words: word.clone(), choice });
         }
