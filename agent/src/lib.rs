@@ -70,7 +70,8 @@ pub use restore::{
     restore_all_members,
 };
 pub use rewrite::{
-    CutDone, NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut, rewrite, salvage,
+    CutDone, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut, redact, rewrite,
+    salvage,
 };
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
