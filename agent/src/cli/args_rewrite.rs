@@ -72,6 +72,36 @@ pub struct CutArgs {
     pub allow_empty: bool,
 }
 
+/// Arguments of `redact`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_REWRITE)]
+pub struct RedactArgs {
+    #[command(flatten)]
+    pub new: NewFileArgs,
+    /// What is replaced keeps its length, so that questions of space are answered as before
+    #[arg(long)]
+    pub keep_size: bool,
+    /// Objects of this kind stay as they are, such as `ConfigMap`; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub show_kind: Vec<String>,
+    /// This field stays as it is, with all that is in it: the last names of its path, such as `conditions.message`, `args`; not in secrets. May be given several times
+    #[arg(long, value_name = "PATH", value_parser = field_path)]
+    pub show_field: Vec<FieldPath>,
+    /// Names of objects, namespaces, hosts and members, labels, images and addresses are hashed, too
+    #[arg(long)]
+    pub hide_names: bool,
+    /// Values that an API server encrypted stay as they are
+    #[arg(long)]
+    pub keep_encrypted: bool,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+}
+
+/// The last names of the path of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(pub Vec<String>);
+
 /// An old file and a new one.
 #[derive(Debug, clap::Args)]
 pub struct NewFileArgs {
@@ -117,4 +147,13 @@ pub struct SalvageArgs {
     pub write_out: RestoreForm,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+/// Names with dots between, without the places in lists.
+fn field_path(text: &str) -> Result<FieldPath, &'static str> {
+    let names: Vec<String> = text.trim_start_matches('.').split('.').map(str::to_owned).collect();
+    match names.iter().all(|name| !name.is_empty() && !name.contains(['[', '*', ' '])) {
+        true => Ok(FieldPath(names)),
+        false => Err("names of fields with dots between are wanted, without the places in lists: `conditions.message`"),
+    }
 }

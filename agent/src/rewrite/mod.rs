@@ -1,4 +1,4 @@
-//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, or with what a damaged one still holds.
+//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, without what its values say, or with what a damaged one still holds.
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
@@ -7,6 +7,7 @@ mod cut_keys;
 mod error;
 mod member_database;
 mod new_file;
+mod redact_values;
 mod salvage;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use error::RewriteError;
 pub use member_database::{DefragmentedMember, defragment_member};
 pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
+pub use redact_values::{RedactDone, redact};
 pub use salvage::{SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
