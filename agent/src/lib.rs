@@ -65,11 +65,12 @@ pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{
-    AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
-    restore_all_members,
+    AutoBump, BumpBasis, NewLease, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, StateChanges, auto_bump,
+    restore, restore_all_members,
 };
 pub use rewrite::{
-    CutDone, NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut, rewrite, salvage,
+    CutDone, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
+    defragment_member, redact, rewrite, salvage,
 };
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};

@@ -2,7 +2,7 @@
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::restore::membership::Cluster;
-use etcdsnap_core::restore::plan::plan;
+use etcdsnap_core::restore::plan::{KeyChanges, plan};
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
     Contents, Hashing, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tally, Tree, Unlike,
@@ -20,7 +20,7 @@ const SOME: usize = 64;
 pub fn ask_any(bytes: &[u8]) {
     let bytes = bytes.to_vec();
     let cluster = Cluster::new("m=http://127.0.0.1:1", "etcd-cluster").expect("a cluster");
-    let _ = plan(&bytes, &cluster, None);
+    let _ = plan(&bytes, &cluster, KeyChanges::default());
     let OpenedStore::Store(store) = Store::open(&bytes).expect("bytes can always be read") else { return };
     keys(&store);
     let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());

@@ -126,6 +126,7 @@ fn a_time_stands_for_the_revision_that_was_there() {
         "hashkv FILE --at 2m",
         "kube kinds FILE --at 2m",
         "kube manifests FILE widgets.example.com -n shop --at 2m",
+        "restore FILE --no-bump --dry-run -w json --data-dir OUT --at 2m",
         "compact FILE -o OUT --at 2m",
     ] {
         let (out, said) = desk.says(line, 0);

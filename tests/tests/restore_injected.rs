@@ -39,6 +39,12 @@ fn into_a_directory_that_stays_with_a_log_in_it() {
 }
 
 #[test]
+fn entry_by_entry() {
+    let flags = &["--data-dir=@/data", "--rev=latest", "--compact", "--no-bump"];
+    try_all(&Kind { directories: &["data"], flags });
+}
+
+#[test]
 fn all_members() {
     try_all(&Kind { directories: &[], flags: &["--all-members=@/all", MEMBERS] });
 }

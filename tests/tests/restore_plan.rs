@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use etcdsnap_core::restore::membership::Cluster;
-use etcdsnap_core::restore::plan::plan;
+use etcdsnap_core::restore::plan::{KeyChanges, plan};
 use etcdsnap_tests::build::{Bucket, Node};
 use etcdsnap_tests::programs::{bbolt_check, reference, tests_dir};
 use etcdsnap_tests::read::{File, database_of};
@@ -25,7 +25,7 @@ fn every_case_becomes_what_etcdutl_makes_of_it() {
         for bump in [None, Some(1_000_000)] {
             let snapshot = fs::read(&path).unwrap();
             let mut ours = database_of(&snapshot).to_vec();
-            let plan = plan(&ours, &cluster, bump).unwrap();
+            let plan = plan(&ours, &cluster, KeyChanges { bump, ..KeyChanges::default() }).unwrap();
             ours.resize(ours.len().max(plan.edited.size as usize), 0);
             for (at, bytes) in &plan.edited.writes {
                 ours[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);

@@ -215,6 +215,8 @@ const COMMANDS: &[&str] = &[
     "defrag damaged.db -o outHOSTILE.db",
     "compact FILE -o compactHOSTILE.db -w json",
     "compact FILE -o out.db --rev HOSTILE",
+    "redact FILE -o redactHOSTILE.db --show-field HOSTILE --show-kind HOSTILE",
+    "redact FILE -o redactHOSTILE.db --hide-names -w json",
     "cut FILE -o cutHOSTILE.db --drop HOSTILE",
     "cut FILE -o cutHOSTILE.db --drop HOSTILE -w json",
     "cut FILE -o cutHOSTILE.db --keep HOSTILE",

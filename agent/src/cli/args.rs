@@ -10,7 +10,7 @@ pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
 pub use super::args_restore::{Bump, RestoreArgs, RestoreForm, VerifyLevel};
-pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, SalvageArgs};
+pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, RedactArgs, SalvageArgs};
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
@@ -61,13 +61,20 @@ pub enum Command {
     Compact(CompactArgs),
     /// Write a snapshot anew without the room that free pages take
     ///
-    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir it is the database of a stopped member that is written
+    /// anew, in its place, as by `etcdutl defrag --data-dir`.
     Defrag(DefragArgs),
     /// Write a snapshot anew with some of its keys: without events, or with what one tenant has
     ///
     /// A key goes or stays with its whole history. The revision stays; older ones cannot be asked for up to the newest that went, as behind a compaction. Users, roles and members stay as
     /// they are; a lease goes with the last of its keys. OUT appears complete, verified and synced, or not at all; FILE is only read.
     Cut(CutArgs),
+    /// Write a snapshot anew with what may be shown of it, for a support case; not for restoring
+    ///
+    /// Kinds, names, structure, numbers, times and words such as `Running` stay. All other texts become REDACTED: the values of Secrets and ConfigMaps, environment, arguments, annotations, messages,
+    /// what custom resources say, and what this program does not know; values that are no objects of Kubernetes are replaced whole. OUT appears complete, verified and synced, or not at
+    /// all; FILE is only read.
+    Redact(RedactArgs),
     /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
     ///
     /// Taken is every entry of every page that is intact and hangs in its place; nothing is guessed. Where revisions are missing, the compaction revision is raised to the

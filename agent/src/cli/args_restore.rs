@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, ValueEnum};
 
+use super::args_revision::AskedTime;
 use super::args_save::{path, truth};
 use super::exit;
 
@@ -43,11 +44,33 @@ pub struct RestoreArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub skip_hash_check: bool,
     /// Raise the latest revision by so much; `auto`: by 1.2 times the maxRaftIndex of OpenShift's revision.json beside the snapshot, or else by a billion
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = bump)]
-    pub bump_revision: Bump,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = bump)]
+    pub bump_revision: Option<Bump>,
     /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub mark_compacted: bool,
+    /// Restore the state at this revision: what was put or deleted later is gone, and the revision is raised as by --bump-revision auto --mark-compacted
+    ///
+    /// Users, roles, alarms and leases have no history: they stay as they are at the latest revision. A lease that is gone since, and on which keys of that state hang, is granted anew.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = revision)]
+    pub rev: Option<i64>,
+    /// The same by time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
+    ///
+    /// etcd keeps no times: this one is told by those that stand in objects of Kubernetes. Which revision was chosen is said on stderr.
+    #[arg(long, value_name = "TIME", conflicts_with = "rev", value_parser = AskedTime::parse)]
+    pub at: Option<AskedTime>,
+    /// With --rev or --at: leave the revision as it is. Clients that know later revisions, as API servers do, must then be started anew
+    #[arg(long, conflicts_with_all = ["bump_revision", "mark_compacted"])]
+    pub no_bump: bool,
+    /// With --rev or --at: for how long leases that are gone since are granted anew, such as 3600 (seconds) or 1h
+    #[arg(long, value_name = "TIME", default_value = "1h", allow_negative_numbers = true, value_parser = lease_seconds)]
+    pub lease_ttl: i64,
+    /// Delete this key before etcd starts, such as that of a webhook that lets nothing through; may be given more than once
+    #[arg(long, value_name = "KEY")]
+    pub delete: Vec<String>,
+    /// Leave out what a compaction at the restored revision removes: etcd starts faster
+    #[arg(long)]
+    pub compact: bool,
     /// Accepted for etcdutl's sake and ignored: nothing is mapped into memory here
     #[arg(long, value_name = "BYTES")]
     pub initial_memory_map_size: Option<u64>,
@@ -85,6 +108,23 @@ fn bump(text: &str) -> Result<Bump, &'static str> {
         "auto" => Ok(Bump::Auto),
         text => text.parse().map(Bump::By).map_err(|_| "a whole number from 0 on is wanted, or `auto`"),
     }
+}
+
+/// A revision, or `latest`, which is 0.
+pub fn revision(text: &str) -> Result<i64, &'static str> {
+    if text == "latest" {
+        return Ok(0);
+    }
+    text.parse()
+        .ok()
+        .filter(|revision| *revision >= 1)
+        .ok_or("a whole number or `latest` is wanted; revisions begin at 1")
+}
+
+fn lease_seconds(text: &str) -> Result<i64, &'static str> {
+    let span = || humantime::parse_duration(text).ok().and_then(|span| i64::try_from(span.as_secs()).ok());
+    let seconds = text.parse().ok().or_else(span);
+    seconds.filter(|seconds| *seconds >= 1).ok_or("a number of seconds from 1 on is wanted, or a time such as 1h")
 }
 
 /// What `restore` checks.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::args_common::{MetaArgs, WorkArgs};
-use super::args_restore::RestoreForm;
+use super::args_restore::{RestoreForm, revision};
 use super::args_revision::AskedTime;
+use super::args_save::path;
 use super::exit;
 
 /// Arguments of `compact`.
@@ -25,8 +26,24 @@ pub struct CompactArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_REWRITE)]
 pub struct DefragArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE", required_unless_present = "data_dir")]
+    pub file: Option<PathBuf>,
+    /// The file to make; one that is there is replaced
+    #[arg(short, long, value_name = "OUT", required_unless_present = "data_dir")]
+    pub output: Option<PathBuf>,
+    /// Write the database of a stopped member anew in its place: the same entries, owner and mode, and raft's place in the log
+    ///
+    /// The database is locked as etcd locks it. The new one takes its name when it is complete, read back and on the disk; until then the old one stays as it is.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "meta"], value_parser = path())]
+    pub data_dir: Option<PathBuf>,
+    /// In which form to print what was done
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub write_out: RestoreForm,
     #[command(flatten)]
-    pub new: NewFileArgs,
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Arguments of `cut`.
@@ -54,6 +71,36 @@ pub struct CutArgs {
     #[arg(long)]
     pub allow_empty: bool,
 }
+
+/// Arguments of `redact`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_REWRITE)]
+pub struct RedactArgs {
+    #[command(flatten)]
+    pub new: NewFileArgs,
+    /// What is replaced keeps its length, so that questions of space are answered as before
+    #[arg(long)]
+    pub keep_size: bool,
+    /// Objects of this kind stay as they are, such as `ConfigMap`; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub show_kind: Vec<String>,
+    /// This field stays as it is, with all that is in it: the last names of its path, such as `conditions.message`, `args`; not in secrets. May be given several times
+    #[arg(long, value_name = "PATH", value_parser = field_path)]
+    pub show_field: Vec<FieldPath>,
+    /// Names of objects, namespaces, hosts and members, labels, images and addresses are hashed, too
+    #[arg(long)]
+    pub hide_names: bool,
+    /// Values that an API server encrypted stay as they are
+    #[arg(long)]
+    pub keep_encrypted: bool,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+}
+
+/// The last names of the path of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(pub Vec<String>);
 
 /// An old file and a new one.
 #[derive(Debug, clap::Args)]
@@ -102,13 +149,11 @@ pub struct SalvageArgs {
     pub work: WorkArgs,
 }
 
-/// A revision, or `latest`, which is 0.
-fn revision(text: &str) -> Result<i64, &'static str> {
-    if text == "latest" {
-        return Ok(0);
+/// Names with dots between, without the places in lists.
+fn field_path(text: &str) -> Result<FieldPath, &'static str> {
+    let names: Vec<String> = text.trim_start_matches('.').split('.').map(str::to_owned).collect();
+    match names.iter().all(|name| !name.is_empty() && !name.contains(['[', '*', ' '])) {
+        true => Ok(FieldPath(names)),
+        false => Err("names of fields with dots between are wanted, without the places in lists: `conditions.message`"),
     }
-    text.parse()
-        .ok()
-        .filter(|revision| *revision >= 1)
-        .ok_or("a whole number or `latest` is wanted; revisions begin at 1")
 }

@@ -116,6 +116,9 @@ pub struct SaveArgs {
     /// Compress the file, which every command here reads: zstd or gzip
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub compress: Option<Compression>,
+    /// Leave out the history that a compaction at the snapshot's own revision removes. The file is then not the one that the server sent: its hash and SHA-256 are its own
+    #[arg(long)]
+    pub compact: bool,
     /// How long the stream may stand still
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive)]
     pub stall_timeout: Duration,

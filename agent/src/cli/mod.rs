@@ -35,6 +35,7 @@ mod metrics;
 mod open;
 mod output;
 mod progress;
+mod redact;
 mod render;
 mod restore;
 mod restore_notes;
@@ -88,6 +89,7 @@ pub fn run() -> Exit {
         Command::Compact(args) => rewrite::compact(&args),
         Command::Defrag(args) => rewrite::defrag(&args),
         Command::Cut(args) => cut::run(&args),
+        Command::Redact(args) => redact::run(&args),
         Command::Salvage(args) => salvage::run(&args),
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),

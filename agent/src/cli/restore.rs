@@ -2,14 +2,20 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use etcdsnap::number::{counted, exact_bytes, si_bytes};
-use etcdsnap::{RestoreConfig, RestoreError, RestoreVerify, Restored, Run, printable, printable_path, shell_word};
+use etcdsnap::{
+    RestoreConfig, RestoreError, RestoreVerify, Restored, Run, Snapshot, printable, printable_path, shell_word,
+};
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
+use super::args_revision::AskedTime;
 use super::exit::{Exit, Failure};
+use super::look::bytes;
+use super::look::chosen_revision::chosen_by;
 use super::progress::Bar;
 use super::render::text_verify;
 use super::restore_notes::notes;
@@ -24,12 +30,19 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
-    let bump = match args.bump_revision {
-        Bump::By(by) => by,
-        Bump::Auto => {
+    let as_of = match &args.at {
+        Some(time) => Some(revision_at(&args.file, time)?),
+        None => args.rev,
+    };
+    // Clients know later revisions than those that a state of the past has.
+    let wanted = args.bump_revision.or_else(|| (as_of.is_some() && !args.no_bump).then_some(Bump::Auto));
+    let bump = match wanted {
+        None => 0,
+        Some(Bump::By(by)) => by,
+        Some(Bump::Auto) => {
             let found = etcdsnap::auto_bump(&args.file);
             // Without the other flag nothing is raised: that is told instead.
-            if args.mark_compacted {
+            if args.mark_compacted || as_of.is_some() {
                 output::warn(&format!("{found}."));
             }
             found.by
@@ -50,7 +63,11 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         initial_cluster_token: args.initial_cluster_token.clone(),
         skip_hash_check: args.skip_hash_check,
         revision_bump: bump,
-        mark_compacted: args.mark_compacted,
+        mark_compacted: args.mark_compacted || (as_of.is_some() && bump > 0),
+        as_of,
+        new_lease_seconds: args.lease_ttl,
+        delete: args.delete.iter().map(|key| bytes::typed(key)).collect::<Result<_, _>>()?,
+        compact: args.compact,
         verify: args.verify.into(),
         force: args.force,
         owner: args.owner.clone(),
@@ -120,10 +137,17 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
 
 fn text(restored: &Restored) -> String {
     let verb = if restored.written { "restored" } else { "would restore" };
-    let revision = if restored.revision_before == restored.revision_after {
-        format!("revision {}", restored.revision_after)
-    } else {
-        format!("revision {} (before the bump {})", restored.revision_after, restored.revision_before)
+    let (before, after) = (restored.revision_before, restored.revision_after);
+    let revision = match restored.changes.as_of_revision {
+        Some(as_of) => {
+            format!("revision {after} (the state is that of {as_of}, and the snapshot's latest is {before})")
+        }
+        None if before == after => format!("revision {after}"),
+        None => format!("revision {after} (before {}: {before})", raised_by(restored)),
+    };
+    let changed = match restored.changes.entries {
+        Some(_) => format!("{} written anew", counted(restored.pages_changed, "page", "pages")),
+        None => format!("{} changed", counted(restored.pages_changed, "page", "pages")),
     };
     let hash = if restored.sha256_checked { "SHA-256 matches" } else { "SHA-256 not checked" };
     let start = restored
@@ -137,15 +161,37 @@ fn text(restored: &Restored) -> String {
         )
     });
     format!(
-        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {}, {} changed, {hash}\n{quota}{start}{}",
+        "{verb} {}: member {} ({}) of cluster {}\n  {revision}, {}, {changed}, {hash}\n{quota}{start}{}",
         printable_path(&restored.data_dir),
         printable(&restored.name),
         restored.member_id,
         restored.cluster_id,
         exact_bytes(restored.database_size),
-        counted(restored.pages_changed, "page", "pages"),
         notes(restored),
     )
+}
+
+/// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
+fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
+    if file.as_os_str() == "-" || file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir()) {
+        return Err(Failure::new(
+            "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
+            "Save it to a file first, or give the revision (--rev N): `etcdsnap history` and `etcdsnap get --at` tell it.",
+        ));
+    }
+    let bar = signals::Cancellable::new(Bar::new(file));
+    let snapshot = Snapshot::open(file, None, &bar)?;
+    drop(bar);
+    chosen_by(&snapshot, &snapshot.store()?, 0, Some(time))
+}
+
+fn raised_by(restored: &Restored) -> &'static str {
+    let deleted = restored.changes.deleted_keys.len();
+    if deleted > 0 && restored.revision_after == restored.revision_before.saturating_add(1) {
+        "the deletion"
+    } else {
+        "the bump"
+    }
 }
 
 /// The flags with which etcd starts from it, as a shell reads them.

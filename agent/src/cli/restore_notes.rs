@@ -1,6 +1,8 @@
 //! What a person should know of a restored data directory before etcd is started on it.
 
 use etcdsnap::Restored;
+use etcdsnap::core::words::key_text;
+use etcdsnap::number::{counted, grouped};
 
 use super::render::wrap;
 
@@ -25,11 +27,75 @@ pub fn notes(restored: &Restored) -> String {
                 .into(),
         );
     }
+    notes.extend(state_notes(restored));
     notes.iter().map(|note| wrap("  - ", "    ", note)).collect()
+}
+
+/// How many keys are named in a note.
+const NAMED: usize = 10;
+
+/// What differs from the latest state of the snapshot.
+fn state_notes(restored: &Restored) -> Vec<String> {
+    let changes = &restored.changes;
+    let mut notes = Vec::new();
+    let entries = changes.entries_before.zip(changes.entries);
+    let entries = entries.map_or(String::new(), |(before, kept)| {
+        format!("{} of {} of the history are restored", grouped(kept), counted(before, "entry", "entries"))
+    });
+    if let Some(revision) = changes.as_of_revision {
+        notes.push(format!(
+            "The keys are as they were at revision {}: {entries}. Users, roles, alarms and leases have no history and are as they were at the latest revision.",
+            number(revision)
+        ));
+        if revision < restored.revision_before && restored.revision_after <= restored.revision_before {
+            notes.push(format!(
+                "The revision was not raised (--no-bump). Clients may know revisions up to {} and later of what was there before, and take old data for new: start all of them anew, API servers and controllers included.",
+                number(restored.revision_before)
+            ));
+        }
+    }
+    if let Some(revision) = changes.compacted_revision {
+        let entries = if changes.as_of_revision.is_none() { format!(": {entries}") } else { String::new() };
+        notes.push(format!("What a compaction at revision {} removes was left out{entries}.", number(revision)));
+    }
+    if !changes.deleted_keys.is_empty() {
+        let count = changes.deleted_keys.len() as u64;
+        notes.push(format!(
+            "{} deleted: {}.",
+            counted(count, "key is", "keys are"),
+            named(&changes.deleted_keys, count)
+        ));
+    }
+    if let Some(first) = changes.new_leases.first() {
+        let keys = changes.new_leases.iter().fold(0, |sum: u64, lease| sum.saturating_add(lease.keys));
+        notes.push(format!(
+            "{} gone since, and granted anew for {} seconds (--lease-ttl), because {} on {} and would live for ever: {}.",
+            counted(changes.new_leases.len() as u64, "lease is", "leases are"),
+            number(first.ttl),
+            counted(keys, "key hangs", "keys hang"),
+            if changes.new_leases.len() == 1 { "it" } else { "them" },
+            named(&changes.new_lease_keys, keys)
+        ));
+    }
+    notes
+}
+
+/// The first of so many keys.
+fn named(keys: &[Vec<u8>], count: u64) -> String {
+    let first: Vec<String> = keys.iter().take(NAMED).map(|key| key_text(key)).collect();
+    let more = count.saturating_sub(first.len() as u64);
+    let more = if more == 0 { String::new() } else { format!(", and {} more (-w json has a thousand)", grouped(more)) };
+    format!("{}{more}", first.join(", "))
+}
+
+fn number(revision: i64) -> String {
+    grouped(u64::try_from(revision).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
+    use etcdsnap::{NewLease, StateChanges};
+
     use super::*;
 
     fn restored() -> Restored {
@@ -56,8 +122,36 @@ mod tests {
             alarms: Vec::new(),
             empty: false,
             has_leases: false,
+            changes: StateChanges::default(),
             written: true,
         }
+    }
+
+    #[test]
+    fn another_state_is_told_with_what_follows_from_it() {
+        let lease = |id: &str, keys| NewLease { id: id.into(), ttl: 3600, keys };
+        let changes = StateChanges {
+            as_of_revision: Some(5),
+            compacted_revision: Some(5),
+            entries_before: Some(9),
+            entries: Some(1),
+            deleted_keys: vec![b"/webhook".to_vec()],
+            new_leases: vec![lease("a", 1), lease("b", 11)],
+            new_lease_keys: (0..12).map(|number| format!("k{number}").into_bytes()).collect(),
+        };
+        let said = |restored: &Restored| notes(restored).split_whitespace().collect::<Vec<_>>().join(" ");
+        let all = said(&Restored { revision_after: 5, changes: changes.clone(), ..restored() });
+        for part in [
+            "The keys are as they were at revision 5: 1 of 9 entries of the history are restored.",
+            "The revision was not raised (--no-bump). Clients may know revisions up to 7",
+            "What a compaction at revision 5 removes was left out.",
+            "1 key is deleted: /webhook.",
+            "2 leases are gone since, and granted anew for 3,600 seconds (--lease-ttl), because 12 keys hang on them and would live for ever: k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, and 2 more",
+        ] {
+            assert!(all.contains(part), "{part}: {all}");
+        }
+        let raised = said(&Restored { revision_after: 1007, changes, ..restored() });
+        assert!(!raised.contains("not raised"), "{raised}");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap::{Code, NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path, put_path};
+use etcdsnap::{
+    Code, DefragmentedMember, NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path,
+    put_path,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -36,7 +39,49 @@ pub fn compact(args: &CompactArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`compact`].
 pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
-    run(&args.new, |_| Ok(Rewrite::Defragment))
+    match (&args.data_dir, &args.file, &args.output) {
+        (Some(data_dir), ..) => member(data_dir, args),
+        (None, Some(file), Some(output)) => {
+            let (file, output) = (file.clone(), output.clone());
+            let new = NewFileArgs { file, output, write_out: args.write_out, work: args.work, meta: args.meta };
+            run(&new, |_| Ok(Rewrite::Defragment))
+        }
+        // The command line is not taken then.
+        _ => Err(Failure::new("FILE and --output are wanted, or --data-dir", "")),
+    }
+}
+
+/// The database of a stopped member, in its place.
+fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
+    let bar = signals::Cancellable::new(Bar::new(data_dir));
+    let done = etcdsnap::defragment_member(data_dir, args.work.threads, &bar);
+    drop(bar);
+    let DefragmentedMember { database: path, done, leftovers } = done?;
+    leftovers.iter().for_each(|warning| output::warn(warning));
+    let said = match args.write_out {
+        RestoreForm::Text => format!(
+            "defragmented {}: {}, all kept; {} instead of {}; read back and {}\n",
+            printable_path(&path),
+            counted(done.entries, "entry", "entries"),
+            exact_bytes(bytes(&done.report)),
+            exact_bytes(done.bytes_before),
+            // That there is no SHA-256 is as it must be.
+            if done.report.findings.counts().keys().all(|code| *code == Code::TrailerMissing) {
+                "sound".to_owned()
+            } else {
+                format!("as it was: {}", warned_codes(&done.report))
+            }
+        ),
+        RestoreForm::Json => format!("{}\n", json::line(&NewFileObject::of(&path, &done))),
+    };
+    output::print_of(&format!("{} is complete and in place", printable_path(&path)), &said)?;
+    Ok(Exit::Done)
+}
+
+/// The codes of what is no damage, but for the SHA-256 that a member's own database never has.
+fn warned_codes(report: &Report) -> String {
+    let codes = report.findings.counts().keys().filter(|code| **code != Code::TrailerMissing);
+    codes.map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failure>) -> Result<Exit, Failure> {

@@ -41,6 +41,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             SaveLevel::None => SaveVerify::None,
         },
         compression: args.compress,
+        compact: args.compact,
         compare: match (args.compare, args.no_compare) {
             (true, _) => Compare::Always,
             (false, true) => Compare::Never,
@@ -124,6 +125,15 @@ fn text(saved: &Saved) -> String {
     let judged = if saved.verified { "every page and entry checked" } else { "structure not checked" };
     let matches = if saved.sha256_matches { "matches" } else { "is NOT the one that the server sent" };
     lines.push_str(&format!("  SHA-256 {} {matches}, {judged}, {:.1} s\n", saved.sha256, saved.seconds));
+    if let Some(compaction) = &saved.compaction {
+        lines.push_str(&format!(
+            "  compacted at revision {}: {} instead of {}; hash and SHA-256 are those of this file, and differ from the server's (SHA-256 {})\n",
+            compaction.revision,
+            si_bytes(saved.bytes),
+            si_bytes(compaction.server_bytes),
+            compaction.server_sha256
+        ));
+    }
     if saved.file_bytes != saved.bytes {
         lines.push_str(&format!("  compressed to {}\n", si_bytes(saved.file_bytes)));
     }

@@ -23,6 +23,7 @@ use std::thread;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
+use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
     Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
     Survivors,
@@ -104,6 +105,11 @@ impl Snapshot {
     #[must_use]
     pub fn by(self, meta: MetaChoice) -> Self {
         Self { meta, ..self }
+    }
+
+    /// The same, read by so many threads, or one for each processor.
+    pub(crate) fn on_threads(self, threads: Option<NonZeroUsize>) -> Self {
+        Self { threads, ..self }
     }
 
     /// The same, with what opens its encrypted values. Without it they stay as they are.
@@ -233,6 +239,22 @@ impl Snapshot {
         let (parts, lost) = self.read(store, progress, || whole.beside())?;
         let search = merged(parts, SurvivorSearch::merge).unwrap_or(whole);
         Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
+    }
+
+    /// Which of some keys do not live at a revision; and what could not be read.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub(crate) fn absent(
+        &self,
+        store: &Store<'_, FileSource>,
+        keys: &[Vec<u8>],
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
+        let (parts, lost) = self.read(store, progress, || KeySearch::new(keys, revision))?;
+        let search = merged(parts, KeySearch::merge).unwrap_or_else(|| KeySearch::new(keys, revision));
+        Ok((search.absent(), lost))
     }
 
     /// The value of an entry; an encrypted one is opened. What cannot be opened is given as it is stored, and is among [`Snapshot::unopened`].

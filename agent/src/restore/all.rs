@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::wal;
 
+use super::database::Database;
 use super::files::failed;
-use super::job::{Database, Job, Place};
+use super::job::Job;
+use super::member_files::Place;
 use super::room::Room;
 use super::stage::{Need, Wanted};
 use super::stage_directory::CONTENT;
@@ -45,6 +47,7 @@ pub fn restore_all_members(
 fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> Result<Vec<Restored>, RestoreError> {
     let cluster = config.cluster()?;
     let bump = config.bump()?;
+    config.check_lease_seconds()?;
     let owner = config.owner.as_deref().map(owner::parse).transpose()?;
     let directory: PathBuf = directory.components().collect();
     check_names(&cluster)?;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::etcd::schema::MAX_LEASE_SECONDS;
 use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::membership_error::MembershipError;
 
-use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
+use super::defaults::{DEFAULT_CLUSTER, DEFAULT_LEASE_SECONDS, DEFAULT_PEER_URL};
 use super::error::RestoreError;
 use super::peers;
 
@@ -32,6 +33,14 @@ pub struct RestoreConfig {
     pub revision_bump: u64,
     /// Whether everything up to the raised revision is marked as compacted; goes together with the bump.
     pub mark_compacted: bool,
+    /// The revision whose state is restored, 0 for the latest; none for a copy of the whole history.
+    pub as_of: Option<i64>,
+    /// For how many seconds leases are granted anew that the state at `as_of` needs and that are gone since.
+    pub new_lease_seconds: i64,
+    /// Keys to delete before etcd starts. Each must live in the state that is restored.
+    pub delete: Vec<Vec<u8>>,
+    /// Whether history is left out as a compaction at the restored revision removes it.
+    pub compact: bool,
     /// What must be sound.
     pub verify: RestoreVerify,
     /// Whether to restore a damaged database all the same.
@@ -77,6 +86,10 @@ impl Default for RestoreConfig {
             skip_hash_check: false,
             revision_bump: 0,
             mark_compacted: false,
+            as_of: None,
+            new_lease_seconds: DEFAULT_LEASE_SECONDS,
+            delete: Vec::new(),
+            compact: false,
             verify: RestoreVerify::Full,
             force: false,
             owner: None,
@@ -93,6 +106,15 @@ impl RestoreConfig {
             (_, false) => Err(RestoreError::Bump { given: "--bump-revision", lacking: "--mark-compacted" }),
             (by, true) => Ok(Some(by)),
         }
+    }
+
+    pub(super) fn check_lease_seconds(&self) -> Result<(), RestoreError> {
+        if (1..=MAX_LEASE_SECONDS).contains(&self.new_lease_seconds) { Ok(()) } else { Err(RestoreError::LeaseSeconds) }
+    }
+
+    /// Whether the database is written entry by entry, and not copied.
+    pub(super) fn rewrites(&self) -> bool {
+        self.compact || self.as_of.is_some()
     }
 
     /// The cluster to be.

@@ -1,5 +1,6 @@
 //! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
 
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
@@ -16,7 +17,7 @@ use super::target::{Target, Writer};
 use crate::error::{Error, Fault};
 use crate::fsx::early_flush::{self, Unflushed};
 use crate::hasher::{Copied, Hasher};
-use crate::input::{FileSource, Packed};
+use crate::input::{FileSource, Packed, Spool};
 use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
 use crate::space::{self, Location};
@@ -97,6 +98,18 @@ pub(super) fn packed(from: &Packed, to: &[Target], progress: &dyn Progress) -> R
     through(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
+/// Unpacks a compressed file into one without a name, where any place of it can be read.
+pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, Copied), RestoreError> {
+    let failed = |cause| RestoreError::from(Spool::failed(cause));
+    let target = Target::of(Spool::new(from.extent().snapshot())?.into_file(), path);
+    let copied = packed(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
+        RestoreError::Write { cause, .. } => failed(cause),
+        other => other,
+    })?;
+    from.source().assert_unchanged()?;
+    Ok((target.file, copied))
+}
+
 /// Hashes a file without copying it.
 pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Copied, RestoreError> {
     progress.begin(Stage::Read, Some(len(from)));
@@ -141,19 +154,25 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
 }
 
 /// Writes blocks to all targets, one after the other, and has the disk begin now and then.
-struct Writers<'t> {
+pub(super) struct Writers<'t> {
     writers: Vec<Writer<'t>>,
     at: u64,
     unflushed: Unflushed,
 }
 
 impl<'t> Writers<'t> {
-    fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
+    /// From the start of the files on.
+    pub fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
         Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed }
     }
 
+    /// From this offset on.
+    pub fn behind(self, at: u64) -> Self {
+        Self { at, ..self }
+    }
+
     /// Writes a block; false once a flush has failed, which its thread says.
-    fn write(&mut self, block: &[u8]) -> Result<bool, RestoreError> {
+    pub fn write(&mut self, block: &[u8]) -> Result<bool, RestoreError> {
         let mut cached = 0_u64;
         for writer in &mut self.writers {
             cached = cached.saturating_add(writer.write(block, self.at)?);

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use etcdsnap_core::Report;
 use etcdsnap_core::bolt::database::DatabaseError;
+use etcdsnap_core::etcd::schema::MAX_LEASE_SECONDS;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
+use etcdsnap_core::store::Unavailable;
+use etcdsnap_core::words::key_text;
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::fsx::output_error::write_advice;
-use crate::number::exact_bytes;
-use crate::printable::printable_path;
+use crate::number::{exact_bytes, grouped};
+use crate::printable::{printable_path, typed_path};
 use crate::space::Lack;
 
 /// Nothing was restored, and the target is as it was. Its text says what is wrong; [`RestoreError::advice`] says what to do.
@@ -52,6 +55,35 @@ pub enum RestoreError {
     /// The database cannot become a member's.
     #[error("{}", of_plan(.0))]
     Plan(#[from] PlanError),
+    /// The snapshot has no such revision any more, or not yet.
+    #[error("--rev: {0}")]
+    Revision(#[from] Unavailable),
+    /// Keys that are to be deleted are not there.
+    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
+    NoSuchKeys {
+        /// The snapshot.
+        path: PathBuf,
+        /// The keys.
+        keys: Vec<Vec<u8>>,
+        /// The revision that is restored.
+        revision: i64,
+        /// Places that could not be read.
+        unread: u64,
+    },
+    /// A lease cannot be granted for so long.
+    #[error("--lease-ttl: etcd grants leases for 1 to {} seconds", grouped_revision(MAX_LEASE_SECONDS))]
+    LeaseSeconds,
+    /// What can be read of the database cannot be written entry by entry.
+    #[error(
+        "{} cannot be written entry by entry, as --rev, --at and --compact need it: {reason}",
+        printable_path(path)
+    )]
+    NotWhole {
+        /// The snapshot.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is no SHA-256 behind the database.
     #[error(
         "{} has no SHA-256 behind the database ({}): snapshot missing hash but --skip-hash-check=false",
@@ -226,6 +258,18 @@ impl RestoreError {
             Self::Damaged { .. } => {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
             }
+            Self::Revision(Unavailable::Compacted { .. }) => "What is older may be in an older snapshot.".into(),
+            Self::Revision(Unavailable::Future { .. }) => {
+                "Leave --rev out for the latest state, or take a newer snapshot.".into()
+            }
+            Self::NoSuchKeys { path, revision, .. } => format!(
+                "Nothing was written. See which keys there are: etcdsnap keys {} --rev {revision}",
+                typed_path(path)
+            ),
+            Self::NotWhole { path, .. } => format!(
+                "Nothing was written. Get out what can be read, and restore that: etcdsnap salvage {} -o OUT",
+                typed_path(path)
+            ),
             Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
             Self::Unreadable { uid, .. } => format!(
                 "Nothing was written: whether it is empty, as it must be, cannot be seen. Run this as {} (as in `sudo etcdsnap restore …`), or name another place.",
@@ -253,9 +297,12 @@ impl RestoreError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Input(error) => error.is_damage(),
-            Self::Sha256 { .. } | Self::Damaged { .. } => true,
+            Self::Sha256 { .. } | Self::Damaged { .. } | Self::NotWhole { .. } => true,
             // A read that failed says nothing about the file.
-            Self::Plan(error) => !matches!(error, PlanError::Bump { .. } | PlanError::Edit(DatabaseError::Read(_))),
+            Self::Plan(error) => !matches!(
+                error,
+                PlanError::Bump { .. } | PlanError::Exhausted | PlanError::Edit(DatabaseError::Read(_))
+            ),
             _ => false,
         }
     }
@@ -268,9 +315,22 @@ fn user(uid: u32) -> String {
 fn of_plan(error: &PlanError) -> String {
     match error {
         // It names its flag.
-        PlanError::Bump { .. } => error.to_string(),
+        PlanError::Bump { .. } | PlanError::Exhausted => error.to_string(),
         _ => format!("the database cannot be changed: {error}"),
     }
+}
+
+/// The first of some keys, and how many more there are.
+fn listed(keys: &[Vec<u8>]) -> String {
+    let first = keys.first().map(|key| key_text(key)).unwrap_or_default();
+    match keys.len() {
+        0 | 1 => first,
+        more => format!("{first} and {} more of those", more - 1),
+    }
+}
+
+fn grouped_revision(number: i64) -> String {
+    grouped(u64::try_from(number).unwrap_or_default())
 }
 
 fn first(report: &Report) -> String {

@@ -7,19 +7,24 @@ mod all;
 mod auto_bump;
 mod config;
 mod copy;
+mod database;
 mod defaults;
+mod deleted_keys;
 mod destination;
 mod error;
 mod files;
 mod job;
 mod log_notes;
+mod member_files;
 mod owner;
 mod peers;
+mod rewritten;
 mod room;
 mod stage;
 mod stage_directory;
 mod stale_stages;
 mod start_settings;
+mod state_changes;
 mod target;
 mod targets;
 
@@ -35,12 +40,15 @@ pub use all::restore_all_members;
 pub use auto_bump::{AutoBump, BumpBasis, auto_bump};
 pub use config::{RestoreConfig, RestoreVerify, Run};
 pub use error::RestoreError;
+pub use state_changes::{NewLease, StateChanges};
 
 use crate::bytes::put_path;
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::space::{self, Location};
-use job::{Database, Job, Place};
+use database::Database;
+use job::Job;
+use member_files::Place;
 use room::Room;
 use stage::{Need, Wanted};
 
@@ -86,7 +94,7 @@ pub struct Restored {
     /// The `--quota-backend-bytes` that etcd needs to take writes; none while its default leaves room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_backend_bytes: Option<u64>,
-    /// Pages of the database that were written anew.
+    /// Pages of the database that were written anew: all of them where it was written entry by entry.
     pub pages_changed: u64,
     /// Whether the SHA-256 behind the database was compared.
     pub sha256_checked: bool,
@@ -98,6 +106,9 @@ pub struct Restored {
     pub empty: bool,
     /// Whether there are leases: each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
     pub has_leases: bool,
+    /// What differs from the latest state of the snapshot, where that was asked for.
+    #[serde(flatten)]
+    pub changes: StateChanges,
     /// False for a dry run.
     pub written: bool,
 }
@@ -112,6 +123,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     let cluster = config.cluster()?;
     let member = config.member(&cluster)?;
     let bump = config.bump()?;
+    config.check_lease_seconds()?;
     let owner = config.owner.as_deref().map(owner::parse).transpose()?;
     let data_dir = config.data_dir();
     let separate = config.separate_wal_dir();
@@ -165,16 +177,17 @@ impl Restored {
             listen_client_urls: start_urls::listen_urls(&client_urls, &cluster.members),
             advertise_client_urls: client_urls,
             peer_urls: member.peer_urls.clone(),
-            revision_before: database.plan.revision_before,
-            revision_after: database.plan.revision_after,
+            revision_before: database.revision_before,
+            revision_after: database.revision_after,
             database_size: database.size,
             quota_backend_bytes: quota::needed(database.size),
-            pages_changed: database.plan.edited.pages,
+            pages_changed: database.pages_changed,
             sha256_checked: database.sha256_checked,
-            oldest_etcd: database.plan.carried.oldest_etcd.clone(),
-            alarms: database.plan.carried.alarms.iter().map(ToString::to_string).collect(),
-            empty: database.keys == Some(0) || database.plan.revision_before == 0,
-            has_leases: database.plan.carried.has_leases,
+            oldest_etcd: database.carried.oldest_etcd.clone(),
+            alarms: database.carried.alarms.iter().map(ToString::to_string).collect(),
+            empty: database.keys == Some(0) || database.revision_before == 0,
+            has_leases: database.carried.has_leases,
+            changes: StateChanges::new(config, database),
             written: config.run == Run::Write,
         }
     }

@@ -30,7 +30,7 @@ pub fn cut(
 ) -> Result<CutDone, RewriteError> {
     let store = snapshot.store()?;
     let mut report = CutReport::default();
-    let rewritten = judged(snapshot, &store, target, progress, |target| {
+    let (target, rewritten) = judged(snapshot, &store, target, progress, |target| {
         let mut filter = Cut::new(choices, side, store.compacted());
         let written = pages(snapshot, &store, Plan::Filtered(&mut filter), target, progress)?;
         report = filter.into_report();
@@ -39,5 +39,6 @@ pub fn cut(
         }
         Ok(written)
     })?;
+    target.publish()?;
     Ok(CutDone { rewritten, cut: report })
 }

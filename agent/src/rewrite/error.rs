@@ -7,8 +7,8 @@ use etcdsnap_core::bolt::write::file_builder::BuildError;
 use etcdsnap_core::rewrite;
 use etcdsnap_core::store::Unavailable;
 
-use crate::error::{Error, Fault};
-use crate::fsx::output_error::OutputError;
+use crate::error::{Error, Fault, plain};
+use crate::fsx::output_error::{OutputError, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::printable::{printable_path, typed_path};
 
@@ -61,6 +61,46 @@ pub enum RewriteError {
         path: PathBuf,
         /// What would be wrong with it.
         finding: Option<Box<Finding>>,
+    },
+    /// A directory has no database of a member.
+    #[error("{} is no data directory of a member: it has no member/snap/db", printable_path(path))]
+    NoDatabase {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A server has the database open.
+    #[error("{} is open in a running etcd, or in a tool of it", printable_path(path))]
+    Running {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database of a member cannot be opened, locked or replaced.
+    #[error("cannot replace {}: {}", printable_path(path), plain(cause))]
+    Member {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The new database of a member cannot be given to the owner of the old one.
+    #[error(
+        "the new database cannot be given to user {owner}, to whom {} belongs: {}",
+        printable_path(path),
+        plain(cause)
+    )]
+    Owner {
+        /// The database.
+        path: PathBuf,
+        /// The number of its owner.
+        owner: u32,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Another file came in the place of the database meanwhile.
+    #[error("another file has taken the place of {} meanwhile", printable_path(path))]
+    Replaced {
+        /// The database.
+        path: PathBuf,
     },
     /// The old file holds what a new one cannot.
     #[error("{} cannot be written anew: {reason}", printable_path(path))]
@@ -115,6 +155,15 @@ impl RewriteError {
                 "Nothing was written: with some of them missing, others might read and write what they may not. To get the keys without users and roles, open to everybody: --reset-auth".into()
             }
             Self::Contradiction { .. } => "Nothing was written. Use another copy or backup.".into(),
+            Self::NoDatabase { .. } => "Name the directory that etcd has as its --data-dir.".into(),
+            Self::Running { .. } => {
+                "Nothing was changed. Stop the member first, or let it defragment itself: etcdctl defrag".into()
+            }
+            Self::Member { cause, .. } => format!("The old database is as it was. {}", write_advice(cause)),
+            Self::Owner { .. } => "The old database is as it was. Run this as root, or as its owner.".into(),
+            Self::Replaced { .. } => {
+                "Nothing was changed. Look who else works on this data directory, and run this again.".into()
+            }
             Self::Contents { path, .. } => format!("See what is in it: etcdsnap status {}", typed_path(path)),
         }
     }

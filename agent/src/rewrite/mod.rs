@@ -1,19 +1,21 @@
-//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, or with what a damaged one still holds.
+//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, without what its values say, or with what a damaged one still holds.
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
+mod aside;
 mod cut_keys;
 mod error;
+mod member_database;
 mod new_file;
+mod redact_values;
 mod salvage;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
-use etcdsnap_core::store::{Lost, Store};
-use etcdsnap_core::{Finding, Report, Severity, Verdict, Watch};
+use etcdsnap_core::store::{Lost, Store, Survivors};
+use etcdsnap_core::{Finding, Report, Severity, Verdict};
 
 use crate::error::{Error, Fault};
 use crate::input::FileSource;
@@ -21,9 +23,13 @@ use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
 use crate::threads;
 
+pub(crate) use aside::Aside;
 pub use cut_keys::{CutDone, cut};
 pub use error::RewriteError;
+pub use member_database::{DefragmentedMember, defragment_member};
+pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
+pub use redact_values::{RedactDone, redact};
 pub use salvage::{SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
@@ -65,37 +71,49 @@ pub fn rewrite(
     target: NewFile,
     progress: &dyn Progress,
 ) -> Result<Rewritten, RewriteError> {
+    let (target, done) = rewrite_sealed(snapshot, what, target, progress)?;
+    target.publish()?;
+    Ok(done)
+}
+
+/// The same, but for the name: the file is complete, judged and on the disk.
+///
+/// # Errors
+/// As [`rewrite`].
+pub(crate) fn rewrite_sealed(
+    snapshot: &Snapshot,
+    what: Rewrite,
+    target: NewFile,
+    progress: &dyn Progress,
+) -> Result<(NewFile, Rewritten), RewriteError> {
     let store = snapshot.store()?;
     let compacted = match what {
         Rewrite::Defragment => None,
         Rewrite::Compact { revision } => Some(store.at(revision)?),
     };
-    let rewritten = judged(snapshot, &store, target, progress, |target| {
-        let survivors = match compacted {
-            Some(revision) => {
-                let (survivors, lost) = snapshot.survivors(&store, revision, progress)?;
-                whole(snapshot.path(), lost)?;
-                Some(survivors)
-            }
-            None => None,
-        };
+    let (target, done) = judged(snapshot, &store, target, progress, |target| {
+        let survivors = survivors(snapshot, &store, compacted, progress)?;
         pages(snapshot, &store, survivors.as_ref().map_or(Plan::Everything, Plan::Compacted), target, progress)
     })?;
-    Ok(Rewritten { compacted, ..rewritten })
+    Ok((target, Rewritten { compacted, ..done }))
 }
 
-/// Has `write` write all but the meta pages, judges both files, and completes the new one.
+/// Has `write` write all but the meta pages, judges both files, and completes the new one but for its name.
 fn judged(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     target: NewFile,
     progress: &dyn Progress,
     write: impl FnOnce(&NewFile) -> Result<(Built, Counts), RewriteError>,
-) -> Result<Rewritten, RewriteError> {
+) -> Result<(NewFile, Rewritten), RewriteError> {
     // The old file is judged while the new one is written: hashing is most of the one, and a thread of its own.
     let aside = Aside::new(progress);
     let (judged, written) = threads::both(
-        || snapshot.judge(&aside),
+        || match target.ending() {
+            Ending::Sha256 => snapshot.judge(&aside),
+            // There is none behind the old database, either.
+            Ending::Nothing => snapshot.status(&aside),
+        },
         || {
             let written = write(&target);
             // What the old file holds may be why: its judgement says so then.
@@ -115,15 +133,53 @@ fn judged(
     let (built, counts) = written?;
     snapshot.assert_unchanged()?;
     let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
-    target.complete(&built, &report)?;
-    Ok(Rewritten {
+    target.seal(&built, &report)?;
+    let done = Rewritten {
         compacted: None,
         entries_before: counts.read,
         entries: counts.kept,
         bytes_before: store.database_bytes(),
         old: judged,
         report,
-    })
+    };
+    Ok((target, done))
+}
+
+/// The same of an old file that was judged already.
+///
+/// # Errors
+/// As [`rewrite`].
+pub(crate) fn rewrite_proven(
+    snapshot: &Snapshot,
+    what: Rewrite,
+    target: NewFile,
+    progress: &dyn Progress,
+) -> Result<(NewFile, Report), RewriteError> {
+    let store = snapshot.store()?;
+    let compacted = match what {
+        Rewrite::Defragment => None,
+        Rewrite::Compact { revision } => Some(store.at(revision)?),
+    };
+    let survivors = survivors(snapshot, &store, compacted, progress)?;
+    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
+    let (built, _) = pages(snapshot, &store, plan, &target, progress)?;
+    snapshot.assert_unchanged()?;
+    let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
+    target.seal(&built, &report)?;
+    Ok((target, report))
+}
+
+/// What a compaction at this revision leaves, where there is to be one.
+fn survivors(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    compacted: Option<i64>,
+    progress: &dyn Progress,
+) -> Result<Option<Survivors>, RewriteError> {
+    let Some(revision) = compacted else { return Ok(None) };
+    let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
+    whole(snapshot.path(), lost)?;
+    Ok(Some(survivors))
 }
 
 /// Writes all but the meta pages.
@@ -143,34 +199,6 @@ fn pages(
 
 fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {
     lost.first.map_or(Ok(()), |finding| Err(RewriteError::damaged(path, Some(finding))))
-}
-
-/// Work beside other work: it is not shown, and stops when that fails or is stopped.
-struct Aside<'p> {
-    progress: &'p dyn Progress,
-    stop: AtomicBool,
-}
-
-impl<'p> Aside<'p> {
-    fn new(progress: &'p dyn Progress) -> Self {
-        Self { progress, stop: AtomicBool::new(false) }
-    }
-
-    fn stop_if(&self, failed: bool) {
-        self.stop.store(failed, Ordering::Relaxed);
-    }
-}
-
-impl Watch for Aside<'_> {
-    fn advance(&self, _bytes: u64) {}
-
-    fn cancelled(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.progress.cancelled()
-    }
-}
-
-impl Progress for Aside<'_> {
-    fn begin(&self, _stage: Stage, _total: Option<u64>) {}
 }
 
 /// The first damage of a report.

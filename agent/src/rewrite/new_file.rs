@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, statat};
 
 use super::RewriteError;
 use crate::error::Error;
+use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::OutputTarget;
@@ -20,12 +21,21 @@ use crate::fsx::part_file::{self, PartFile};
 use crate::fsx::part_file_error::PartFileError;
 use crate::hasher::TRAILER;
 use crate::input::FileSource;
-use crate::options::VerifyOptions;
+use crate::options::{Sha256, VerifyOptions};
 use crate::progress::Progress;
 use crate::scan;
 
 /// Bytes that are written at once.
 const BLOCK: usize = 1 << 20;
+
+/// What stands behind the database in a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its SHA-256, as in a snapshot.
+    Sha256,
+    /// Nothing, as in a member's own database.
+    Nothing,
+}
 
 /// A file that is to be made, judged and open: nothing but a full disk or a failing one can keep it from being written.
 pub struct NewFile {
@@ -34,6 +44,7 @@ pub struct NewFile {
     name: OsString,
     path: PathBuf,
     input: Option<FileIdentity>,
+    ending: Ending,
 }
 
 impl NewFile {
@@ -51,9 +62,37 @@ impl NewFile {
             }
             OutputTarget::File { directory, name, path } => {
                 let part = PartFile::new(&directory)?;
-                Ok(Self { part, name, path, input: FileIdentity::of_input(input) })
+                Ok(Self { part, name, path, input: FileIdentity::of_input(input), ending: Ending::Sha256 })
             }
         }
+    }
+
+    /// Opens one that is to be called `name` in `directory`, which was judged; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`PartFileError`] when no file can be made there.
+    pub(crate) fn within(
+        directory: &Directory,
+        name: OsString,
+        path: PathBuf,
+        ending: Ending,
+    ) -> Result<Self, PartFileError> {
+        Ok(Self { part: PartFile::new(directory)?, name, path, input: None, ending })
+    }
+
+    /// The file, to be given another name.
+    pub(crate) fn into_part(self) -> PartFile {
+        self.part
+    }
+
+    /// One more handle to it.
+    pub(super) fn handle(&self) -> Result<File, PartFileError> {
+        self.part.handle()
+    }
+
+    /// What stands behind the database.
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
     }
 
     /// What a person should know of unfinished files beside it, which killed runs seem to have left.
@@ -78,25 +117,37 @@ impl NewFile {
         let file = self.part.handle()?;
         let failed = |cause| self.part.failed(cause);
         file.write_all_at(&built.metas, 0).map_err(failed)?;
-        // The SHA-256 comes when all is read; until then zeros hold its place.
-        file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
+        if self.ending == Ending::Sha256 {
+            // It comes when all is read; until then zeros hold its place.
+            file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
+        }
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };
-        let judged = scan::run_unsealed(&source, &options).map_err(|fault| fault.at(&self.path));
-        Ok(source.unless_changed(judged)?)
+        let judged = match self.ending {
+            Ending::Sha256 => scan::run_unsealed(&source, &options),
+            Ending::Nothing => scan::run(&source, &VerifyOptions { sha256: Sha256::Skip, ..options }),
+        };
+        Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)
     }
 
     /// Gives the file that was judged its SHA-256 and its name. One that is damaged is removed.
     pub(super) fn complete(self, built: &Built, report: &Report) -> Result<(), RewriteError> {
-        let failed = |cause| self.part.failed(cause);
-        let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes);
-        let (Some(sha256), false) = (sha256, report.verdict == Verdict::Damaged) else {
+        self.seal(built, report)?;
+        self.publish()
+    }
+
+    /// Gives the file that was judged its SHA-256, and waits until it is on the disk.
+    pub(super) fn seal(&self, built: &Built, report: &Report) -> Result<(), RewriteError> {
+        if report.verdict == Verdict::Damaged {
             let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
             return Err(Error::Defect(format!("the new file is not sound and was removed: {finding}")).into());
-        };
-        self.part.handle()?.write_all_at(&sha256, built.len).map_err(failed)?;
-        self.part.sync()?;
-        self.publish()
+        }
+        if self.ending == Ending::Sha256 {
+            let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes);
+            let sha256 = sha256.ok_or_else(|| Error::Defect("the new file was not hashed and was removed".into()))?;
+            self.part.handle()?.write_all_at(&sha256, built.len).map_err(|cause| self.part.failed(cause))?;
+        }
+        Ok(self.part.sync()?)
     }
 
     /// Forgets what was written.
@@ -104,7 +155,8 @@ impl NewFile {
         self.part.handle()?.set_len(0).map_err(|cause| self.part.failed(cause))
     }
 
-    fn publish(self) -> Result<(), RewriteError> {
+    /// Gives it its name.
+    pub(super) fn publish(self) -> Result<(), RewriteError> {
         // The name may have come to lead to the snapshot while it was read.
         let name = Path::new(&self.name);
         let named = statat(self.part.directory(), name, AtFlags::empty()).ok();

@@ -15,6 +15,8 @@ pub struct SaveConfig {
     pub verify: SaveVerify,
     /// Whether the file is compressed.
     pub compression: Option<Compression>,
+    /// Whether history is left out as a compaction at the snapshot's own revision removes it. The file is then not the one that the server sent, and everything is checked whatever `verify` says.
+    pub compact: bool,
     /// Whether the snapshot is compared with the members of the cluster.
     pub compare: Compare,
     /// Whether a path that leads to standard output or a FIFO is streamed to; otherwise it is refused.
@@ -36,6 +38,7 @@ impl Default for SaveConfig {
             client: ClientConfig::default(),
             verify: SaveVerify::Full,
             compression: None,
+            compact: false,
             compare: Compare::Usual,
             may_stream: true,
             is_directory: None,

@@ -12,6 +12,7 @@ use crate::fsx::output_error::{OutputError, printable_output, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::number::{exact_bytes, grouped};
 use crate::printable::printable_path;
+use crate::rewrite::RewriteError;
 use crate::space::Lack;
 
 /// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Of what was streamed a part may be out: [`SaveError::CutShort`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
@@ -30,6 +31,9 @@ pub enum SaveError {
     /// None of several servers gave a snapshot.
     #[error("no server gave a snapshot:{}", lines(.0))]
     All(Vec<SaveError>),
+    /// What the server sent cannot be written anew.
+    #[error("--compact: {0}")]
+    Compact(RewriteError),
     /// The stream stood still.
     #[error("{endpoint} sent nothing for {}, after {} bytes", humantime::format_duration(*after), grouped(*received))]
     Stalled {
@@ -152,6 +156,16 @@ pub enum SaveError {
     Cancelled,
 }
 
+impl From<RewriteError> for SaveError {
+    fn from(error: RewriteError) -> Self {
+        match error {
+            RewriteError::Read(error) => Self::Judge(error),
+            RewriteError::File(error) => error.into(),
+            error => Self::Compact(error),
+        }
+    }
+}
+
 impl From<PartFileError> for SaveError {
     fn from(error: PartFileError) -> Self {
         match error {
@@ -184,6 +198,7 @@ impl SaveError {
                 all.dedup();
                 all.join(" ")
             }
+            Self::Compact(error) => error.advice(),
             Self::Stalled { .. } => "See the server's log, and whether its disk is slow; --stall-timeout says how long to wait. Or take another member.".into(),
             Self::Incomplete { .. } | Self::Sha256 { .. } => {
                 "Try again; if it happens again, take another member and look into the network between here and there.".into()
@@ -214,6 +229,7 @@ impl SaveError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Sha256 { .. } | Self::Damaged { .. } => true,
+            Self::Compact(error) => matches!(error, RewriteError::Damaged { .. }),
             Self::All(errors) => errors.iter().any(Self::is_damage),
             Self::CutShort(error) => error.is_damage(),
             _ => false,

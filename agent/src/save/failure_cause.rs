@@ -81,7 +81,7 @@ impl SaveError {
             | Self::Clock => Configuration,
             Self::All(errors) => errors.last().map_or(Connect, Self::cause),
             Self::Stalled { .. } => Stalled,
-            Self::Sha256 { .. } | Self::Damaged { .. } => Damaged,
+            Self::Sha256 { .. } | Self::Damaged { .. } | Self::Compact(_) => Damaged,
             Self::Space { .. }
             | Self::Write { .. }
             | Self::NoDirectory { .. }

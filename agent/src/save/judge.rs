@@ -16,7 +16,12 @@ impl Job<'_> {
     /// Whether it matters what the snapshot holds: it is to be proven, or its revision says what is removed or how it is called.
     pub(super) fn is_structure_wanted(&self) -> bool {
         let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
-        self.config.verify == SaveVerify::Full || is_revision_wanted
+        self.must_be_sound() || is_revision_wanted
+    }
+
+    /// Whether a damaged snapshot fails the save. What is written anew must be proven first, and its findings are told.
+    fn must_be_sound(&self) -> bool {
+        self.config.verify == SaveVerify::Full || self.config.compact
     }
 
     /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for. `check` saw its pages when they came, if there was a thread for that.
@@ -36,7 +41,8 @@ impl Job<'_> {
                 // What its name leads to may be somebody else's by now.
                 file: part.handle(),
                 path: part.shown(),
-                is_packed: self.config.compression.is_some(),
+                // What is written anew is compressed then.
+                is_packed: self.config.compression.is_some() && !self.config.compact,
                 is_proven: self.config.verify != SaveVerify::None,
                 copied: copied.clone(),
                 watched: Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
@@ -52,7 +58,7 @@ impl Job<'_> {
         };
         syncing.await.map_err(stream::defect)??;
         match report {
-            Some(report) if self.config.verify == SaveVerify::Full && report.verdict == Verdict::Damaged => {
+            Some(report) if self.must_be_sound() && report.verdict == Verdict::Damaged => {
                 Err(SaveError::Damaged { endpoint: endpoint.to_owned(), report: Box::new(report) })
             }
             report => Ok(report),

@@ -4,6 +4,7 @@
 //! file is judged as `verify` would ([`written`]), and renamed ([`PartFile`]).
 
 mod any;
+mod compacted;
 mod compare_members;
 mod comparison;
 mod config;
@@ -44,7 +45,7 @@ pub use error::SaveError;
 pub use failure_cause::FailureCause;
 pub use name::names_directory;
 pub use retention::Keep;
-pub use saved::Saved;
+pub use saved::{Compaction, Saved};
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
@@ -180,6 +181,8 @@ struct Published {
     saved: Saved,
     /// The file, if it is not a stream.
     file: Option<SavedFile>,
+    /// What the server sent, where the file was written anew: members are compared with that.
+    received: Option<File>,
     member: Member,
     /// Of the server that it is from, for further questions.
     client: Client,
@@ -207,6 +210,10 @@ impl<'j> Job<'j> {
         if stream_target.is_some() && keep.is_asked_for() {
             let reason = "--keep and --keep-within remove old files, and a stream leaves none";
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
+        }
+        if stream_target.is_some() && config.compact {
+            let reason = "is a stream, and --compact writes a file anew once all of it is there";
+            return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
         }
         keep.check(&template, path)?;
         let destination = match stream_target {
@@ -255,7 +262,8 @@ impl<'j> Job<'j> {
         self.judge_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            let compression = self.config.compression;
+            // What is written anew is compressed then.
+            let compression = self.config.compression.filter(|_| !self.config.compact);
             if compression.is_none() {
                 space::check([(Location::of_directory(directory), total)])?;
             }
@@ -268,8 +276,17 @@ impl<'j> Job<'j> {
                 copied.map(|copied| (copied, check)).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };
-        let (copied, check, storage_version) = self.receive(&mut client, start).await?;
-        let report = self.judged_and_synced(&part, &copied, check, client.endpoint()).await?;
+        let (mut copied, check, storage_version) = self.receive(&mut client, start).await?;
+        let mut report = self.judged_and_synced(&part, &copied, check, client.endpoint()).await?;
+        let sha256_matches = copied.trailer == Some(copied.sha256);
+        let mut warnings = member.doubts();
+        warnings.extend(report.iter().flat_map(findings));
+        let (mut part, mut received, mut compaction) = (part, None, None);
+        if self.config.compact {
+            let new = self.compacted(part, &copied, directory).await?;
+            (part, copied, report) = (Arc::new(new.part), new.copied, Some(new.report));
+            (received, compaction) = (Some(new.received), Some(new.compaction));
+        }
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
         facts.revision = status.map_or(0, |status| status.revision);
@@ -283,8 +300,6 @@ impl<'j> Job<'j> {
             let revision = status.map(|status| status.revision).or(last.map(|last| last.revision));
             Origin { cluster: member.cluster_id, revision, last }
         });
-        let mut warnings = member.doubts();
-        warnings.extend(report.iter().flat_map(findings));
         warnings.extend(part.leftover_warning());
         warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
         let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
@@ -294,22 +309,24 @@ impl<'j> Job<'j> {
         let saved = Saved {
             storage_version,
             file_bytes,
-            verified: self.config.verify == SaveVerify::Full,
+            verified: self.config.verify == SaveVerify::Full || compaction.is_some(),
+            sha256_matches,
+            compaction,
             warnings,
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&file, &member, &copied, report.as_ref())
         };
-        Ok(Published { saved, file: Some(SavedFile { opened, name }), member, client, members, taken })
+        Ok(Published { saved, file: Some(SavedFile { opened, name }), received, member, client, members, taken })
     }
 
     /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
-        let Published { mut saved, file, member, mut client, members, taken } = published;
+        let Published { mut saved, file, received, member, mut client, members, taken } = published;
         // An empty store has the revision 1, and a compaction may be ahead of the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
         let asked = Compared {
             saved: &saved,
-            file: file.as_ref().map(|file| &file.opened),
+            file: received.as_ref().or(file.as_ref().map(|file| &file.opened)),
             source: &member,
             listed: &members,
             endpoints,

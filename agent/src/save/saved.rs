@@ -43,8 +43,11 @@ pub struct Saved {
     pub encrypted: Option<KeyTally>,
     /// The SHA-256 of the database, hexadecimal.
     pub sha256: String,
-    /// Whether it is the one that the server sent behind the database.
+    /// Whether what the server sent has the SHA-256 that it sent behind the database.
     pub sha256_matches: bool,
+    /// Where history was left out: then hash and SHA-256 are those of the new file, and not the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
     /// Bytes of the snapshot, its SHA-256 counted.
     pub bytes: u64,
     /// Bytes of the file: fewer, if it is compressed.
@@ -63,6 +66,18 @@ pub struct Saved {
     /// Old snapshots that were to be removed and could not be, with the reason.
     #[serde(serialize_with = "files_with_reasons")]
     pub not_removed: Vec<(PathBuf, String)>,
+}
+
+/// History that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compaction {
+    /// The revision of the compaction.
+    pub revision: i64,
+    /// The SHA-256 of the database that the server sent, hexadecimal.
+    pub server_sha256: String,
+    /// Bytes of the snapshot that the server sent, its SHA-256 counted.
+    pub server_bytes: u64,
 }
 
 impl Saved {
@@ -89,6 +104,7 @@ impl Saved {
             encrypted: status.map(|status| status.encrypted.clone()),
             sha256: Sha256Hex::of(&copied.sha256).0,
             sha256_matches: copied.trailer == Some(copied.sha256),
+            compaction: None,
             bytes: copied.len,
             file_bytes: copied.len,
             verified: false,
@@ -147,6 +163,7 @@ mod tests {
             encrypted: None,
             sha256: String::new(),
             sha256_matches: true,
+            compaction: None,
             bytes: 1,
             file_bytes: 1,
             verified: true,

@@ -183,7 +183,7 @@ impl Job<'_> {
             seconds: begun.elapsed().as_secs_f64(),
             ..Saved::of(&target.path, &member, &copied, report.as_deref())
         };
-        Ok(Published { saved, file: None, member, client, members, taken })
+        Ok(Published { saved, file: None, received: None, member, client, members, taken })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};
 
 /// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in its `lease/lessor.go`.
-const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
+pub const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
 
 /// Buckets that etcd 3.3 to 3.7 make when they start.
 pub const REQUIRED: &[&str] =

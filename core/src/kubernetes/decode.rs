@@ -419,7 +419,7 @@ impl<'a> Decoder<'_, 'a> {
 
 /// Whether a value has the wire type of a field. Lists of numbers may be packed.
 #[inline]
-fn fits(field: &Field, value: Value<'_>) -> bool {
+pub(super) fn fits(field: &Field, value: Value<'_>) -> bool {
     match field.shape {
         Shape::Map => matches!(value, Value::Delimited(_)),
         Shape::List if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {

@@ -8,6 +8,7 @@
 //! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
 
 pub mod carried;
+pub mod key_search;
 pub mod membership;
 pub mod membership_error;
 pub(crate) mod peer_url;

@@ -6,14 +6,17 @@
 //! ```
 //! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
 
+mod bucket_changes;
 pub mod cut;
 mod damaged_buckets;
 pub mod entry_filter;
 mod intact_tree;
 pub mod key_choice;
 mod key_leaves;
+pub mod lapsed_leases;
 mod left_out;
 pub mod new_file;
+pub mod redact;
 pub mod salvage;
 pub mod salvage_report;
 mod small_buckets;
@@ -21,6 +24,8 @@ mod small_buckets;
 pub use cut::{Cut, CutReport, CutSide, Share};
 pub use entry_filter::{EntryFilter, FilterError};
 pub use key_choice::KeyChoice;
-pub use new_file::{Counts, Plan, RewriteError, write};
+pub use lapsed_leases::LapsedLeases;
+pub use new_file::{Alterations, Counts, Plan, RewriteError, Written, write, write_altered};
+pub use redact::{KindRedaction, RedactReport, Redaction};
 pub use salvage::{AuthPolicy, Limits, Salvage};
 pub use salvage_report::{BucketOrigin, Origin, SalvageReport};

@@ -1,25 +1,24 @@
-//! The new file: every bucket of the old one, bucket `key` with the entries that are kept, and both marks of compaction where they are raised.
+//! The new file: every bucket of the old one, bucket `key` with the entries that are kept, both marks of compaction where they are raised, and what else changes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::bolt::database::{Database, DatabaseError};
+use crate::bolt::edit::Change;
 use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::lost::Lost;
+use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
+use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
 use crate::scan::small::Listed;
 use crate::source::Source;
 use crate::store::{Entry, Store, Survivors};
 use crate::watch::Watch;
-
-/// The mark of the last compaction that was carried out, in bucket `meta`.
-const FINISHED: &[u8] = b"finishedCompactRev";
-/// The mark of the last one that was requested: etcd carries it out when it starts.
-const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
 /// What the new file is to hold.
 pub enum Plan<'p> {
@@ -27,6 +26,13 @@ pub enum Plan<'p> {
     Everything,
     /// What a compaction leaves, with both marks at its revision.
     Compacted(&'p Survivors),
+    /// What was there at a revision: later entries are gone, and so is what a compaction at that revision removes, where one is made on the way.
+    AsOf {
+        /// The main revision.
+        revision: i64,
+        /// What the compaction leaves.
+        survivors: Option<&'p Survivors>,
+    },
     /// What a filter makes of each entry.
     Filtered(&'p mut dyn EntryFilter),
 }
@@ -37,6 +43,9 @@ impl Plan<'_> {
         let keeps = match self {
             Self::Everything => true,
             Self::Compacted(survivors) => survivors.contains(entry.key),
+            Self::AsOf { revision, survivors } => {
+                entry.key.revision.main <= *revision && survivors.is_none_or(|survivors| survivors.contains(entry.key))
+            }
             Self::Filtered(filter) => return filter.revision(entry),
         };
         Ok(keeps.then_some(Cow::Borrowed(entry.value)))
@@ -58,16 +67,44 @@ impl Plan<'_> {
         }
     }
 
-    /// The marks of compaction that get another value, in the order of their names.
-    fn marks(&self) -> BTreeMap<&'static [u8], i64> {
+    /// The revision of both marks of compaction; none when they stay as they are.
+    fn marks(&self) -> Option<i64> {
         match self {
-            Self::Everything => BTreeMap::new(),
-            Self::Compacted(survivors) => {
-                [FINISHED, SCHEDULED].into_iter().map(|name| (name, survivors.revision())).collect()
-            }
-            Self::Filtered(filter) => filter.scheduled_mark().map(|main| (SCHEDULED, main)).into_iter().collect(),
+            Self::Everything | Self::Filtered(_) => None,
+            Self::Compacted(survivors) => Some(survivors.revision()),
+            Self::AsOf { survivors, .. } => survivors.map(Survivors::revision),
         }
     }
+
+    /// The revision of the mark of the requested compaction alone, when bucket `key` is written.
+    fn scheduled_mark(&self) -> Option<i64> {
+        match self {
+            Self::Filtered(filter) => filter.scheduled_mark(),
+            _ => None,
+        }
+    }
+}
+
+/// What changes besides the entries that are left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alterations<'a> {
+    /// Entries that are put or deleted, a change for each bucket. What is put into bucket `key` must stand behind all entries that are kept.
+    pub changes: &'a [Change],
+    /// For how many seconds leases are granted anew that are gone and on which keys hang that are kept; none when they stay gone.
+    pub new_lease_seconds: Option<i64>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written<K> {
+    /// The file, of which only the meta pages are to be written.
+    pub built: Built,
+    /// Where its pages went.
+    pub sink: K,
+    /// Entries of bucket `key`.
+    pub counts: Counts,
+    /// Leases that were granted anew.
+    pub lapsed: LapsedLeases,
 }
 
 /// Entries of bucket `key`.
@@ -91,6 +128,9 @@ pub enum RewriteError<E> {
     /// A bucket of another program has buckets within it, which would be lost.
     #[error("bucket `{0}` has buckets in it, which no etcd writes")]
     Nested(String),
+    /// A bucket that is to change is not there.
+    #[error("there is no bucket `{0}`")]
+    Missing(String),
     /// The new file cannot be written.
     #[error(transparent)]
     Build(#[from] BuildError<E>),
@@ -102,34 +142,70 @@ pub enum RewriteError<E> {
 /// When the old file cannot be read or is damaged, or the sink fails: what was written by then is no file.
 pub fn write<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    mut plan: Plan<'_>,
+    plan: Plan<'_>,
     sink: K,
     watch: &dyn Watch,
 ) -> Result<(Built, K, Counts), RewriteError<K::Error>> {
+    let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, watch)?;
+    Ok((built, sink, counts))
+}
+
+/// The same with further changes.
+///
+/// # Errors
+/// As [`write`]; also when a bucket is missing that is to change.
+pub fn write_altered<S: Source + ?Sized, K: PageSink>(
+    store: &Store<'_, S>,
+    mut plan: Plan<'_>,
+    alterations: Alterations<'_>,
+    sink: K,
+    watch: &dyn Watch,
+) -> Result<Written<K>, RewriteError<K::Error>> {
     let all: Vec<&str> = store.listed.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok()).collect();
     whole(store.lost_of(&all))?;
     let meta = Database::open(store.source).map_err(damaged)?.meta();
     let form = Form { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
     let mut builder = FileBuilder::new(form, sink);
-    let mut counts = Counts::default();
-    let mut listed: Vec<&Listed> = store.listed.iter().collect();
-    listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    for entry in listed {
-        builder.begin_bucket(&entry.name, u64_le(&entry.value, 8).unwrap_or(0))?;
-        match &*entry.name {
-            b"key" => counts = revisions(store, &mut plan, &mut builder, watch)?,
-            _ => pairs(store, entry, &mut plan, &mut builder)?,
+    let mut changes = BucketChanges::new(alterations.changes);
+    plan.marks().into_iter().for_each(|main| changes.mark_compacted(main));
+    let present: Vec<&[u8]> = store.listed.iter().map(|entry| &*entry.name).collect();
+    if let Some(name) = changes.lacking(&present) {
+        return Err(RewriteError::Missing(excerpt(name).to_string()));
+    }
+    let names: BTreeSet<Vec<u8>> = present.into_iter().chain(changes.names()).map(<[u8]>::to_vec).collect();
+    let leases: HashSet<i64> = match alterations.new_lease_seconds {
+        Some(_) => store.leases()?.into_iter().map(|lease| lease.id).collect(),
+        None => HashSet::new(),
+    };
+    let (mut counts, mut lapsed) = (Counts::default(), LapsedLeases::default());
+    for name in names {
+        let entry = store.listed.iter().find(|entry| *entry.name == *name);
+        builder.begin_bucket(&name, entry.and_then(|entry| u64_le(&entry.value, 8)).unwrap_or(0))?;
+        let change = changes.take(&name);
+        if name == b"key" {
+            let mut search = alterations.new_lease_seconds.map(|_| LapsedLeaseSearch::new(&leases));
+            counts = revisions(store, &mut plan, search.as_mut(), &mut builder, watch)?;
+            lapsed = put_revisions(store, change, search, &mut builder)?;
+            plan.scheduled_mark().into_iter().for_each(|main| changes.mark_scheduled(main));
+            // Bucket `lease` comes later.
+            if let (Some(seconds), false) = (alterations.new_lease_seconds, lapsed.is_empty()) {
+                changes.of(b"lease").entries.extend(lapsed.granted(seconds));
+            }
+        } else {
+            let nested = copy_pairs(store, entry, &mut plan, change, &mut builder)?;
+            flat(&name, nested)?;
         }
         builder.end_bucket()?;
     }
     let (built, sink) = builder.finish()?;
-    Ok((built, sink, counts))
+    Ok(Written { built, sink, counts, lapsed })
 }
 
-/// Bucket `key`.
+/// The entries of bucket `key` that are kept.
 fn revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     plan: &mut Plan<'_>,
+    mut search: Option<&mut LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
     watch: &dyn Watch,
 ) -> Result<Counts, RewriteError<K::Error>> {
@@ -140,6 +216,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
         outcome = (|| {
             if let Some(value) = plan.revision(entry)? {
                 counts.kept = counts.kept.saturating_add(1);
+                search.iter_mut().for_each(|search| search.take(entry));
                 let (key, len) = entry.key.to_bytes();
                 builder.put(key.get(..len).unwrap_or_default(), &value)?;
             }
@@ -151,51 +228,57 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     whole(lost)?;
     if let Some(main) = plan.end_of_revisions()? {
         counts.kept = counts.kept.saturating_add(1);
-        builder.put(&first_of(main), &[])?;
+        let key = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false };
+        builder.put(&key.to_vec(), &[])?;
     }
     Ok(counts)
 }
 
-/// The key of the first put of a transaction; as a value it is a mark of compaction.
-fn first_of(main: i64) -> Vec<u8> {
-    RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec()
-}
-
-/// Another bucket: what the plan makes of its entries, and in `meta` the marks of compaction that it sets.
-fn pairs<S: Source + ?Sized, K: PageSink>(
+/// The entries that come behind those that are kept; and the leases that are gone then.
+fn put_revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    entry: &Listed,
-    plan: &mut Plan<'_>,
+    change: Change,
+    search: Option<LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
-) -> Result<(), RewriteError<K::Error>> {
-    let mut marks = if *entry.name == *b"meta" { plan.marks() } else { BTreeMap::new() };
-    let mut outcome = Ok(());
-    let nested = store.pairs_of(entry, &mut |key, value| {
-        if outcome.is_err() {
-            return;
+) -> Result<LapsedLeases, RewriteError<K::Error>> {
+    let lapsed = match search {
+        Some(mut search) => {
+            let values = change.entries.values().flatten();
+            values.filter_map(|value| KeyValue::parse(value)).for_each(|pair| search.forget(pair.key));
+            search.finish(store)?
         }
-        outcome = (|| {
-            while let Some((mark, main)) = marks.first_key_value().filter(|(mark, _)| **mark <= key) {
-                let is_old = **mark == *key;
-                builder.put(mark, &first_of(*main))?;
-                marks.pop_first();
-                if is_old {
-                    return Ok(());
-                }
-            }
-            match plan.pair(&entry.name, key, value) {
-                Some(value) => builder.put(key, &value),
-                None => Ok(()),
-            }
-        })();
-    })?;
-    outcome?;
-    marks.into_iter().try_for_each(|(mark, main)| builder.put(mark, &first_of(main)))?;
-    flat(entry, nested)
+        None => LapsedLeases::default(),
+    };
+    put_all(change.entries, builder)?;
+    Ok(lapsed)
 }
 
-fn flat<E>(entry: &Listed, nested: u64) -> Result<(), RewriteError<E>> {
-    if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(&entry.name).to_string())) }
+/// Copies a bucket that is there, or makes one, with what changes in it: how many buckets were among its entries, which are passed over.
+fn copy_pairs<S: Source + ?Sized, K: PageSink>(
+    store: &Store<'_, S>,
+    bucket: Option<&Listed>,
+    plan: &mut Plan<'_>,
+    change: Change,
+    builder: &mut FileBuilder<K>,
+) -> Result<u64, RewriteError<K::Error>> {
+    let mut left = change.entries;
+    let mut outcome = Ok(());
+    let mut nested = 0;
+    if let Some(bucket) = bucket {
+        nested = store.pairs_of(bucket, &mut |key, value| {
+            if outcome.is_ok() {
+                let value = plan.pair(&bucket.name, key, value);
+                outcome = put_merged(key, value.as_deref(), change.kept, &mut left, builder);
+            }
+        })?;
+    }
+    outcome?;
+    put_all(left, builder)?;
+    Ok(nested)
+}
+
+fn flat<E>(name: &[u8], nested: u64) -> Result<(), RewriteError<E>> {
+    if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(name).to_string())) }
 }
 
 impl<E> From<FilterError> for RewriteError<E> {

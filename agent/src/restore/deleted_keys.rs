@@ -1,0 +1,43 @@
+//! Keys that are deleted on the way must be there: one that is not was mistyped, or is in another snapshot.
+
+use etcdsnap_core::store::Store;
+
+use super::RestoreError;
+use super::job::Job;
+use crate::input::FileSource;
+use crate::look::Snapshot;
+
+/// Fails when a key that is to be deleted does not live at a revision.
+///
+/// # Errors
+/// [`RestoreError::NoSuchKeys`]; also when the keys cannot be read.
+pub(super) fn check(
+    job: &Job<'_>,
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    revision: i64,
+) -> Result<(), RestoreError> {
+    if job.config.delete.is_empty() {
+        return Ok(());
+    }
+    let (absent, lost) = snapshot.absent(store, &job.config.delete, revision, job.progress)?;
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(RestoreError::NoSuchKeys { path: job.input.path.clone(), keys: absent, revision, unread: lost.places })
+}
+
+/// The same of a database that is copied as it is, which `source` holds.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_latest(job: &Job<'_>, source: &FileSource) -> Result<(), RestoreError> {
+    if job.config.delete.is_empty() {
+        return Ok(());
+    }
+    let path = &job.input.path;
+    let file = source.file().try_clone().map_err(|cause| crate::Error::Open { path: path.clone(), cause })?;
+    let snapshot = Snapshot::of_file(file, path, job.progress)?;
+    let store = snapshot.store()?;
+    check(job, &snapshot, &store, store.current())
+}

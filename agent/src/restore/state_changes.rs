@@ -1,0 +1,76 @@
+//! What differs from the latest state of the snapshot, in a restore that was asked for that.
+
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::RestoreConfig;
+use super::database::Database;
+use crate::bytes::put_bytes;
+
+/// What was left out, deleted, and put in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateChanges {
+    /// The revision whose state was restored, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of_revision: Option<i64>,
+    /// The revision up to which history was left out, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compacted_revision: Option<i64>,
+    /// Entries of bucket `key` in the snapshot, where the database was written entry by entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries_before: Option<u64>,
+    /// Those of them that were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
+    /// Keys that were deleted on the way, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "keys")]
+    pub deleted_keys: Vec<Vec<u8>>,
+    /// Leases that were granted anew, because keys of the restored state hang on them and they are gone since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_leases: Vec<NewLease>,
+    /// The keys that hang on these, in order: a thousand at most.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "keys")]
+    pub new_lease_keys: Vec<Vec<u8>>,
+}
+
+/// A lease that was granted anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewLease {
+    /// Its id, hexadecimal.
+    pub id: String,
+    /// For how many seconds.
+    pub ttl: i64,
+    /// How many keys hang on it.
+    pub keys: u64,
+}
+
+impl StateChanges {
+    pub(super) fn new(config: &RestoreConfig, database: &Database) -> Self {
+        let deleted: BTreeSet<&Vec<u8>> = config.delete.iter().collect();
+        let deleted_keys = deleted.into_iter().cloned().collect();
+        let Some(rewrite) = &database.rewrite else { return Self { deleted_keys, ..Self::default() } };
+        let granted =
+            |(id, keys): (&i64, &u64)| NewLease { id: format!("{id:x}"), ttl: config.new_lease_seconds, keys: *keys };
+        Self {
+            as_of_revision: rewrite.as_of,
+            compacted_revision: rewrite.compacted,
+            entries_before: Some(rewrite.counts.read),
+            entries: Some(rewrite.counts.kept),
+            deleted_keys,
+            new_leases: rewrite.lapsed.keys_of.iter().map(granted).collect(),
+            new_lease_keys: rewrite.lapsed.named.clone(),
+        }
+    }
+}
+
+/// As objects: a key that is no text is in base64.
+fn keys<S: Serializer>(keys: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(|key| {
+        let mut object: Map<String, Value> = Map::new();
+        put_bytes(&mut object, "key", key);
+        object
+    }))
+}

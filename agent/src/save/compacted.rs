@@ -1,0 +1,134 @@
+//! A snapshot without the history that a compaction at its own revision removes: written anew beside what the server sent, once that is proven.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use etcdsnap_core::{Report, Sha256Hex, Verdict};
+
+use super::config::Compression;
+use super::error::SaveError;
+use super::saved::Compaction;
+use super::write::Sink;
+use super::{Job, Watched, stream};
+use crate::fsx::directory::Directory;
+use crate::fsx::early_flush;
+use crate::fsx::part_file::PartFile;
+use crate::hasher::{Copied, TRAILER};
+use crate::input::Input;
+use crate::look::Snapshot;
+use crate::options::VerifyOptions;
+use crate::progress::Progress;
+use crate::rewrite::{Ending, NewFile, Rewrite, rewrite_proven};
+
+/// Bytes that are read at once of a file that is compressed.
+const BLOCK: usize = 1 << 20;
+
+/// The new file, and what it is.
+pub(super) struct Compacted {
+    pub part: PartFile,
+    /// Its length and SHA-256, unpacked.
+    pub copied: Copied,
+    pub report: Report,
+    pub compaction: Compaction,
+    /// What the server sent, which has no name any more.
+    pub received: File,
+}
+
+impl Job<'_> {
+    /// Writes what is kept of `received`, which was judged, to a file in the same directory.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or what was written is not sound.
+    pub(super) async fn compacted(
+        &self,
+        received: Arc<PartFile>,
+        copied: &Copied,
+        directory: &Directory,
+    ) -> Result<Compacted, SaveError> {
+        let directory = directory.again().map_err(|cause| received.failed(cause))?;
+        let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
+        let compression = self.config.compression;
+        let server = (hex(&copied.sha256), copied.len);
+        tokio::task::spawn_blocking(move || {
+            let handle = received.handle()?;
+            let (part, report, copied) = written(&received, &directory, &watched)?;
+            let part = match compression {
+                Some(compression) => compressed(&part, &directory, compression, &watched)?,
+                None => part,
+            };
+            let status = report.status.as_ref();
+            let compaction = Compaction {
+                revision: status.map_or(0, |status| status.revision),
+                server_sha256: server.0,
+                server_bytes: server.1,
+            };
+            Ok(Compacted { part, copied, report, compaction, received: handle })
+        })
+        .await
+        .map_err(stream::defect)?
+    }
+}
+
+fn written(
+    received: &PartFile,
+    directory: &Directory,
+    progress: &dyn Progress,
+) -> Result<(PartFile, Report, Copied), SaveError> {
+    let path = received.shown();
+    let snapshot = Snapshot::of_file(received.handle()?, &path, progress)?;
+    let target = NewFile::within(directory, path.file_name().unwrap_or_default().to_owned(), path, Ending::Sha256)?;
+    let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: 0 }, target, progress)?;
+    let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes).unwrap_or_default();
+    let part = target.into_part();
+    let copied = Copied { len: part.len()?, trailer: Some(sha256), sha256 };
+    Ok((part, report, copied))
+}
+
+/// A compressed copy, read back whole.
+fn compressed(
+    plain: &PartFile,
+    directory: &Directory,
+    compression: Compression,
+    progress: &dyn Progress,
+) -> Result<PartFile, SaveError> {
+    let part = PartFile::new(directory)?;
+    let (from, to, len) = (plain.handle()?, part.handle()?, plain.len()?);
+    let copied: io::Result<()> = early_flush::beside(
+        || to.sync_data(),
+        |mut unflushed| {
+            let mut sink = Sink::new(&to, Some(compression))?;
+            let mut block = vec![0; BLOCK];
+            let mut at = 0_u64;
+            while at < len && !progress.cancelled() {
+                let count = from.read_at(&mut block, at)?;
+                let read = block.get(..count).filter(|read| !read.is_empty());
+                let read = read.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+                sink.write_all(read)?;
+                at = at.saturating_add(count as u64);
+                if !unflushed.add(count as u64) {
+                    break;
+                }
+            }
+            sink.finish()
+        },
+    );
+    copied.map_err(|cause| part.failed(cause))?;
+    part.sync()?;
+    if progress.cancelled() {
+        return Err(SaveError::Cancelled);
+    }
+    let path = part.shown();
+    let input = Input::of_file(part.handle()?, &path)?;
+    let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
+    if judged.verdict == Verdict::Damaged {
+        let defect = crate::Error::Defect("the compressed file is not what was written, and was removed".into());
+        return Err(defect.into());
+    }
+    Ok(part)
+}
+
+fn hex(sha256: &[u8; TRAILER]) -> String {
+    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+}

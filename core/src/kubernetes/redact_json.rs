@@ -1,0 +1,232 @@
+//! JSON with its texts replaced: members, order, numbers and blanks stay.
+
+use std::borrow::Cow;
+
+use super::raw_json::is_json;
+use super::redact_rules::RedactState;
+use super::redact_words::{Class, class, class_of_definition, is_port_or_percentage, is_quantity};
+use super::schema::{Base, Field, Schema, Shape};
+use super::special::parse_rfc3339;
+
+/// What a value in JSON is.
+#[derive(Debug, Clone, Copy)]
+pub enum JsonPlace {
+    /// An object of a message of the table.
+    Message(u16),
+    /// What a field of the table holds: a value, a list of them, or a map.
+    Field(&'static Field),
+    /// A custom resource: its metadata is known, and the conditions of its status.
+    Custom,
+    /// The status of a custom resource.
+    CustomStatus,
+    /// Its conditions.
+    Conditions,
+    /// A definition of custom resources, or what is in it; texts are of this class.
+    Definition(Class),
+    /// `metav1.FieldsV1`: whose names are those of fields, and values in them.
+    ManagedFields,
+    /// Texts of this class, and anything that has them.
+    Texts(Class),
+}
+
+/// Appends JSON with its texts replaced; none when it is no JSON, and `out` is then as it was.
+pub fn redact(json: &[u8], place: JsonPlace, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
+    if !is_json(json) {
+        return None;
+    }
+    let before = out.len();
+    let mut walk = Walk { rest: json, state, out };
+    let done = walk.value(place).and_then(|()| walk.blanks()).filter(|()| walk.rest.is_empty());
+    if done.is_none() {
+        out.truncate(before);
+    }
+    done
+}
+
+/// Walks over JSON that was found to be valid, so it is not deeper than 128 values.
+struct Walk<'w, 'j, 'r> {
+    rest: &'j [u8],
+    state: &'w mut RedactState<'r>,
+    out: &'w mut Vec<u8>,
+}
+
+impl<'j> Walk<'_, 'j, '_> {
+    fn value(&mut self, place: JsonPlace) -> Option<()> {
+        self.blanks()?;
+        match self.rest.first()? {
+            b'{' => self.object(place),
+            b'[' => self.array(place),
+            b'"' => {
+                let text = self.quoted()?;
+                self.out.push(b'"');
+                self.text(place, text);
+                self.out.push(b'"');
+                Some(())
+            }
+            _ => {
+                let is_part = |byte: &u8| !matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
+                let len = self.rest.iter().take_while(|byte| is_part(byte)).count();
+                self.copy(len).filter(|()| len > 0)
+            }
+        }
+    }
+
+    fn object(&mut self, place: JsonPlace) -> Option<()> {
+        self.copy(1)?;
+        loop {
+            self.blanks()?;
+            match self.rest.first()? {
+                b'}' => return self.copy(1),
+                b',' => self.copy(1)?,
+                b'"' => {
+                    let name = self.quoted()?;
+                    self.out.push(b'"');
+                    self.name(place, name);
+                    self.out.push(b'"');
+                    self.blanks()?;
+                    self.copy(1)?;
+                    let name = unescaped(name);
+                    self.state.enter(&name);
+                    let done = self.value(member(place, &name, self.state.is_secret));
+                    self.state.leave();
+                    done?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn array(&mut self, place: JsonPlace) -> Option<()> {
+        self.copy(1)?;
+        loop {
+            self.blanks()?;
+            match self.rest.first()? {
+                b']' => return self.copy(1),
+                b',' => self.copy(1)?,
+                _ => self.value(place)?,
+            }
+        }
+    }
+
+    /// A name of a member, without its quotes: names stay, but for what managed fields have in them of values.
+    fn name(&mut self, place: JsonPlace, name: &[u8]) {
+        match (place, name.split_at_checked(2)) {
+            (JsonPlace::ManagedFields, Some((kind @ (b"k:" | b"v:"), value))) if !self.state.is_shown() => {
+                self.out.extend_from_slice(kind);
+                self.state.replace(value.len(), self.out);
+            }
+            _ => self.out.extend_from_slice(name),
+        }
+    }
+
+    /// A text without its quotes. What has escapes is no word and no name.
+    fn text(&mut self, place: JsonPlace, text: &[u8]) {
+        let class = match place {
+            _ if text.contains(&b'\\') => Class::Free,
+            JsonPlace::Field(field) => class_of_value(field, text),
+            JsonPlace::Texts(class) | JsonPlace::Definition(class) => class,
+            _ => Class::Free,
+        };
+        self.state.text(class, text, self.out);
+    }
+
+    /// The bytes between the quotes of a text, which is taken from the front.
+    fn quoted(&mut self) -> Option<&'j [u8]> {
+        let rest = self.rest.strip_prefix(b"\"")?;
+        let mut escaped = false;
+        let end = rest.iter().position(|byte| {
+            let ends = *byte == b'"' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            ends
+        })?;
+        let (text, tail) = rest.split_at_checked(end)?;
+        self.rest = tail.get(1..)?;
+        Some(text)
+    }
+
+    fn blanks(&mut self) -> Option<()> {
+        let len = self.rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        self.copy(len)
+    }
+
+    fn copy(&mut self, len: usize) -> Option<()> {
+        let (copied, tail) = self.rest.split_at_checked(len)?;
+        self.out.extend_from_slice(copied);
+        self.rest = tail;
+        Some(())
+    }
+}
+
+/// What a member of a value is.
+fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
+    match place {
+        JsonPlace::Message(message) => match field(message, name, 0) {
+            Some(field) => JsonPlace::Field(field),
+            // The table has no types of objects in its messages.
+            None if matches!(name, "apiVersion" | "kind") => JsonPlace::Texts(Class::Word),
+            None => JsonPlace::Texts(Class::Free),
+        },
+        JsonPlace::Field(field) => match (field.base, field.shape) {
+            (_, Shape::Map) => JsonPlace::Field(field),
+            (Base::Message, _) => member(JsonPlace::Message(field.message), name, is_secret),
+            (Base::RawJson, _) if field.name == "fieldsV1" => JsonPlace::ManagedFields,
+            _ => JsonPlace::Texts(Class::Free),
+        },
+        JsonPlace::Custom => match name {
+            "apiVersion" | "kind" => JsonPlace::Texts(Class::Word),
+            "metadata" => metadata().map_or(JsonPlace::Texts(Class::Free), JsonPlace::Message),
+            "status" if !is_secret => JsonPlace::CustomStatus,
+            _ => JsonPlace::Texts(Class::Free),
+        },
+        JsonPlace::CustomStatus if name == "conditions" => JsonPlace::Conditions,
+        JsonPlace::CustomStatus => JsonPlace::Texts(Class::Free),
+        JsonPlace::Conditions => match name {
+            "reason" | "status" | "type" => JsonPlace::Texts(Class::Word),
+            _ => JsonPlace::Texts(Class::Free),
+        },
+        JsonPlace::Definition(_) => match name {
+            "metadata" => metadata().map_or(JsonPlace::Texts(Class::Free), JsonPlace::Message),
+            "default" | "enum" | "example" | "examples" => JsonPlace::Texts(Class::Free),
+            "apiVersion" => JsonPlace::Texts(Class::Word),
+            _ => JsonPlace::Definition(class_of_definition(name)),
+        },
+        JsonPlace::ManagedFields => JsonPlace::ManagedFields,
+        JsonPlace::Texts(_) => JsonPlace::Texts(Class::Free),
+    }
+}
+
+/// The message of `metav1.ObjectMeta`.
+pub fn metadata() -> Option<u16> {
+    let schema = Schema::builtin();
+    let pod = schema.message(schema.kind("v1", "Pod")?.message)?;
+    pod.fields.iter().find(|field| field.name == "metadata").map(|field| field.message)
+}
+
+/// A field of a message by its name, also of one that stands in its place.
+fn field(message: u16, name: &str, depth: u8) -> Option<&'static Field> {
+    let fields = &Schema::builtin().message(message)?.fields;
+    fields.iter().find(|field| !field.inline && field.name == name).or_else(|| {
+        let inline = fields.iter().filter(|field| field.inline && depth < 4);
+        inline.into_iter().find_map(|inline| self::field(inline.message, name, depth.saturating_add(1)))
+    })
+}
+
+/// What a text is where a field of the table stands.
+fn class_of_value(field: &Field, text: &[u8]) -> Class {
+    let keep = match field.base {
+        Base::String => return class(field.name),
+        Base::Time | Base::MicroTime => std::str::from_utf8(text).is_ok_and(|text| parse_rfc3339(text).is_some()),
+        Base::Duration | Base::Quantity => is_quantity(text),
+        Base::IntOrString => is_port_or_percentage(text),
+        _ => false,
+    };
+    if keep { Class::Word } else { Class::Free }
+}
+
+fn unescaped(name: &[u8]) -> Cow<'_, str> {
+    if name.contains(&b'\\') {
+        let quoted = [b"\"", name, b"\""].concat();
+        return serde_json::from_slice::<String>(&quoted).unwrap_or_default().into();
+    }
+    String::from_utf8_lossy(name)
+}

@@ -1,0 +1,239 @@
+//! A value of bucket `key` of which nothing may be seen but what the rules allow: an object of Kubernetes stays one.
+
+use std::borrow::Cow;
+
+use super::envelope::{Envelope, Protobuf, envelope};
+use super::object::MAX_VALUE;
+use super::raw_json;
+use super::redact_json::{self, JsonPlace};
+use super::redact_message;
+use super::redact_rules::{REDACTED, RedactRules, RedactState};
+use super::redact_words::{Class, is_wordlike};
+use super::schema::Schema;
+use super::tree::{Builder, Node};
+use crate::message::{Value, next};
+use crate::needed_key::{Encrypted, PREFIX, Provider};
+
+/// What an object in protobuf begins with.
+const PROTOBUF: &[u8] = b"k8s\0";
+
+/// What a value was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueKind {
+    /// An object of this kind.
+    Object(String),
+    /// Encrypted.
+    Encrypted,
+    /// Anything else; it was replaced whole.
+    Other,
+}
+
+/// What became of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// What it is now.
+    pub value: Vec<u8>,
+    /// What it was.
+    pub kind: ValueKind,
+    /// Texts, or whole values, that were replaced.
+    pub replaced: u64,
+}
+
+/// Redacts the value of an object of Kubernetes; `is_secret` is what its key says.
+#[must_use]
+pub fn redact(value: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
+    if value.len() > MAX_VALUE {
+        return whole(value, rules);
+    }
+    match envelope(value) {
+        Envelope::Protobuf(message) if !message.cut => protobuf(value, &message, is_secret, rules),
+        Envelope::Json(json) => self::json(json, is_secret, rules),
+        Envelope::Encrypted(_) => encrypted(value, rules),
+        Envelope::Cbor(_) => cbor(value, rules),
+        Envelope::Protobuf(_) | Envelope::Other(_) => whole(value, rules),
+    }
+}
+
+/// Replaces a value that is no object of Kubernetes, or cannot be read.
+#[must_use]
+pub fn whole(value: &[u8], rules: &RedactRules) -> Redacted {
+    let mut new = Vec::new();
+    rules.replace(value.len(), &mut new);
+    Redacted { value: new, kind: ValueKind::Other, replaced: u64::from(!value.is_empty()) }
+}
+
+fn protobuf(value: &[u8], message: &Protobuf<'_>, is_secret: bool, rules: &RedactRules) -> Redacted {
+    let kind = ValueKind::Object(message.kind.to_owned());
+    if rules.shows_kind(message.kind) {
+        return Redacted { value: value.to_vec(), kind, replaced: 0 };
+    }
+    let rules = &names_of(message.kind, rules);
+    let mut state = RedactState::new(rules, is_secret || message.kind == "Secret");
+    let mut new = PROTOBUF.to_vec();
+    let mut rest = value.get(PROTOBUF.len()..).unwrap_or_default();
+    while !rest.is_empty() {
+        let before = rest;
+        let Some((number, found)) = next(&mut rest) else { return whole(value, rules) };
+        let bytes = before.get(..before.len().saturating_sub(rest.len())).unwrap_or_default();
+        match (number, found) {
+            (1, Value::Delimited(types)) => {
+                let mut inner = Vec::new();
+                if redact_types(types, &mut state, &mut inner).is_none() {
+                    return whole(value, rules);
+                }
+                redact_message::put(1, &inner, &mut new);
+            }
+            (2, Value::Delimited(raw)) => redact_message::put(2, &self::raw(raw, message, &mut state), &mut new),
+            // How it is packed, and its type on the way, are empty in all that API servers write.
+            _ => redact_message::unknown(number, found, bytes, &mut state, &mut new),
+        }
+    }
+    Redacted { value: new, kind, replaced: state.replaced }
+}
+
+/// `TypeMeta {1 apiVersion, 2 kind}`, which stay.
+fn redact_types(mut rest: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
+    while !rest.is_empty() {
+        let before = rest;
+        let (number, found) = next(&mut rest)?;
+        let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
+        match (number, found) {
+            (1 | 2, Value::Delimited(text)) if is_wordlike(text) => out.extend_from_slice(bytes),
+            _ => redact_message::unknown(number, found, bytes, state, out),
+        }
+    }
+    Some(())
+}
+
+/// The message of an object.
+fn raw(raw: &[u8], message: &Protobuf<'_>, state: &mut RedactState<'_>) -> Vec<u8> {
+    let mut new = Vec::new();
+    let is_packed = !message.content_encoding.is_empty();
+    let done = match Schema::builtin().kind(message.api_version, message.kind) {
+        _ if is_packed => None,
+        Some(kind) => redact_message::redact(raw, kind.message, state, &mut new),
+        None => redact_message::redact_unknown(raw, state, &mut new),
+    };
+    if done.is_none() {
+        new.clear();
+        state.replace(raw.len(), &mut new);
+    }
+    new
+}
+
+fn json(json: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
+    let mut builder = Builder::default();
+    if raw_json::read(json, &mut builder).is_err() {
+        return whole(json, rules);
+    }
+    let object = builder.finish();
+    let text = |name: &str| object.get(name).and_then(Node::text).unwrap_or_default();
+    let (api_version, name) = (text("apiVersion").to_owned(), text("kind").to_owned());
+    let kind = ValueKind::Object(name.clone());
+    if rules.shows_kind(&name) {
+        return Redacted { value: json.to_vec(), kind, replaced: 0 };
+    }
+    let is_secret = is_secret || name == "Secret";
+    let known = Schema::builtin().kind(&api_version, &name).filter(|_| !is_secret);
+    let place = match known {
+        _ if api_version.starts_with("apiextensions.k8s.io/") && !is_secret => JsonPlace::Definition(Class::Free),
+        Some(kind) => JsonPlace::Message(kind.message),
+        None => JsonPlace::Custom,
+    };
+    let rules = &names_of(&name, rules);
+    let mut state = RedactState::new(rules, is_secret);
+    let mut new = Vec::new();
+    match redact_json::redact(json, place, &mut state, &mut new) {
+        Some(()) => Redacted { value: new, kind, replaced: state.replaced },
+        None => whole(json, rules),
+    }
+}
+
+/// The rules for a kind: what defines types of objects is named by them, and types stay.
+fn names_of<'r>(kind: &str, rules: &'r RedactRules) -> Cow<'r, RedactRules> {
+    match kind {
+        "CustomResourceDefinition" | "APIService" => Cow::Owned(RedactRules { name_salt: None, ..rules.clone() }),
+        _ => Cow::Borrowed(rules),
+    }
+}
+
+/// Which key an encrypted value needs stays to be seen.
+fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
+    let kind = ValueKind::Encrypted;
+    if rules.keep_encrypted {
+        return Redacted { value: value.to_vec(), kind, replaced: 0 };
+    }
+    let mut new = PREFIX.to_vec();
+    let needed = Encrypted::of(value).filter(|encrypted| encrypted.provider != Provider::Unknown);
+    let needed = needed.map(|encrypted| (encrypted, encrypted.needed_key()));
+    let behind = needed.as_ref().and_then(|(encrypted, key)| encrypted.behind(&key.name).map(|rest| (key, rest)));
+    let (is_in_blocks, rest) = match behind {
+        Some((key, rest)) => {
+            for part in [key.provider.as_str(), ":", &key.name, ":"] {
+                new.extend_from_slice(part.as_bytes());
+            }
+            (key.provider == Provider::AesCbc, rest)
+        }
+        None => (false, value.get(PREFIX.len()..).unwrap_or_default()),
+    };
+    let is_message = Encrypted::of(value).is_some_and(|encrypted| encrypted.provider == Provider::KmsV2);
+    if is_in_blocks && !rules.keep_size {
+        // As AES-CBC has it: two blocks of 16 bytes at least, by which its key's name is told.
+        RedactRules { keep_size: true, ..RedactRules::default() }.replace(32, &mut new);
+    } else if let Some(message) = kms_v2(rest, rules).filter(|_| is_message) {
+        new.extend_from_slice(&message);
+    } else {
+        rules.replace(rest.len(), &mut new);
+    }
+    Redacted { value: new, kind, replaced: 1 }
+}
+
+/// What a plugin of the second interface wrote: `{1 data, 2 keyID, 3 encryptedDEKSource, 4 annotations, 5 type}`, of which the key's id and the type stay.
+fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
+    let mut new = Vec::new();
+    let mut state = RedactState::new(rules, true);
+    while !rest.is_empty() {
+        let before = rest;
+        let (number, found) = next(&mut rest)?;
+        let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
+        match (number, found) {
+            (2, Value::Delimited(text)) if is_wordlike(text) => new.extend_from_slice(bytes),
+            (5, Value::Varint(_)) => new.extend_from_slice(bytes),
+            // A map's entry stays one: `{1 key, 2 value}`.
+            (4, Value::Delimited(entry)) => {
+                let mut inner = Vec::new();
+                redact_message::redact_unknown(entry, &mut state, &mut inner)?;
+                redact_message::put(4, &inner, &mut new);
+            }
+            _ => redact_message::unknown(number, found, bytes, &mut state, &mut new),
+        }
+    }
+    Some(new)
+}
+
+/// CBOR stays CBOR: a text.
+fn cbor(value: &[u8], rules: &RedactRules) -> Redacted {
+    let mut new = vec![0xd9, 0xd9, 0xf7];
+    let room = value.len().saturating_sub(new.len());
+    // A text's length stands in one byte, or in one, two or four behind it.
+    let head = |len: usize| match len {
+        0..24 => 1,
+        24..256 => 2,
+        256..65_536 => 3,
+        _ => 5,
+    };
+    let mut fitting = [1, 2, 3, 5].into_iter().filter_map(|bytes: usize| room.checked_sub(bytes));
+    let fitting = fitting.find(|len| head(*len) == room.saturating_sub(*len));
+    let len = match rules.keep_size {
+        true => fitting.unwrap_or(room.saturating_sub(5)),
+        false => REDACTED.len(),
+    };
+    match head(len) {
+        1 => new.push(0x60 | len as u8),
+        2 => new.extend([0x78, len as u8]),
+        3 => new.extend([&[0x79][..], &(len as u16).to_be_bytes()].concat()),
+        _ => new.extend([&[0x7a][..], &(len as u32).to_be_bytes()].concat()),
+    }
+    rules.replace(len, &mut new);
+    Redacted { value: new, kind: ValueKind::Object(String::new()), replaced: 1 }
+}

@@ -1,0 +1,159 @@
+//! What of Kubernetes' objects may be seen, and what stands in place of the rest.
+
+use sha2::{Digest, Sha256};
+
+use super::redact_words::{Class, is_wordlike};
+
+/// What stands in place of a text. It is base64, too.
+pub const REDACTED: &[u8] = b"REDACTED";
+
+/// What a text is filled up with to its length. It is of base64, too.
+const FILL: u8 = b'X';
+
+/// Names that every cluster has, and that say nothing of its owner.
+const EVERYWHERE: &[&[u8]] =
+    &[b"default", b"kube-node-lease", b"kube-public", b"kube-root-ca.crt", b"kube-system", b"kubernetes"];
+
+/// What may be seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedactRules {
+    /// Whether what is replaced keeps its length.
+    pub keep_size: bool,
+    /// Whether encrypted values stay as they are.
+    pub keep_encrypted: bool,
+    /// Kinds whose objects stay as they are, in small letters.
+    pub shown_kinds: Vec<String>,
+    /// Fields that stay as they are, by the last names of their path; not those of secrets.
+    pub shown_fields: Vec<Vec<String>>,
+    /// With what names are hashed; none when they stay.
+    pub name_salt: Option<[u8; 32]>,
+}
+
+impl RedactRules {
+    /// Whether the objects of a kind stay as they are.
+    #[must_use]
+    pub fn shows_kind(&self, kind: &str) -> bool {
+        !kind.is_empty() && self.shown_kinds.iter().any(|shown| shown.eq_ignore_ascii_case(kind))
+    }
+
+    /// Appends what stands in place of `len` bytes. Nothing stays nothing.
+    pub fn replace(&self, len: usize, out: &mut Vec<u8>) {
+        if len == 0 {
+            return;
+        }
+        if !self.keep_size {
+            return out.extend_from_slice(REDACTED);
+        }
+        out.extend_from_slice(REDACTED.get(..len).unwrap_or(REDACTED));
+        out.resize(out.len().saturating_add(len.saturating_sub(REDACTED.len())), FILL);
+    }
+
+    /// Appends a name, or what stands in its place: the same for the same name.
+    pub fn name(&self, name: &[u8], out: &mut Vec<u8>) {
+        let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !EVERYWHERE.contains(&name)) else {
+            return out.extend_from_slice(name);
+        };
+        let hash = Sha256::new().chain_update(salt).chain_update(name).finalize();
+        let mut text: Vec<u8> = vec![b'n'];
+        hash.iter().for_each(|byte| text.extend_from_slice(format!("{byte:02x}").as_bytes()));
+        let len = if self.keep_size { name.len() } else { 13 };
+        text.resize(len.min(text.len()), FILL);
+        text.resize(len, b'0');
+        out.extend_from_slice(&text);
+    }
+}
+
+/// The redaction of one object.
+pub struct RedactState<'r> {
+    /// What may be seen.
+    pub rules: &'r RedactRules,
+    /// Whether nothing but metadata may be seen.
+    pub is_secret: bool,
+    /// Whether no text of the present field may be seen.
+    pub hides: bool,
+    /// Texts that were replaced.
+    pub replaced: u64,
+    /// Names of the fields around the present one, while any are asked for.
+    trail: Vec<String>,
+    /// How many of these belong to a field that stays as it is.
+    shown: Option<usize>,
+}
+
+impl<'r> RedactState<'r> {
+    /// Of an object of which nothing was looked at.
+    #[must_use]
+    pub fn new(rules: &'r RedactRules, is_secret: bool) -> Self {
+        Self { rules, is_secret, hides: false, replaced: 0, trail: Vec::new(), shown: None }
+    }
+
+    /// Goes into a field.
+    pub fn enter(&mut self, name: &str) {
+        if self.rules.shown_fields.is_empty() || self.is_secret {
+            return;
+        }
+        self.trail.push(name.to_owned());
+        if self.shown.is_none() && self.rules.shown_fields.iter().any(|path| self.trail.ends_with(path)) {
+            self.shown = Some(self.trail.len());
+        }
+    }
+
+    /// Comes back from it.
+    pub fn leave(&mut self) {
+        if self.shown == Some(self.trail.len()) {
+            self.shown = None;
+        }
+        self.trail.pop();
+    }
+
+    /// Whether the present field stays as it is.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.shown.is_some_and(|depth| depth > 0)
+    }
+
+    /// Appends a text of a class, or what stands in its place.
+    pub fn text(&mut self, class: Class, text: &[u8], out: &mut Vec<u8>) {
+        match class {
+            _ if self.hides => self.replace(text.len(), out),
+            _ if self.is_shown() => out.extend_from_slice(text),
+            Class::Word if is_wordlike(text) => out.extend_from_slice(text),
+            Class::Name if is_wordlike(text) => self.rules.name(text, out),
+            _ => self.replace(text.len(), out),
+        }
+    }
+
+    /// Appends what stands in place of so many bytes.
+    pub fn replace(&mut self, len: usize, out: &mut Vec<u8>) {
+        self.replaced = self.replaced.saturating_add(u64::from(len > 0));
+        self.rules.replace(len, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_keep_their_length_when_it_is_asked_for() {
+        let replaced = |keep_size, len| {
+            let mut out = Vec::new();
+            RedactRules { keep_size, ..RedactRules::default() }.replace(len, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!([replaced(false, 0), replaced(false, 1), replaced(false, 99)], ["", "REDACTED", "REDACTED"]);
+        assert_eq!([replaced(true, 3), replaced(true, 8), replaced(true, 12)], ["RED", "REDACTED", "REDACTEDXXXX"]);
+    }
+
+    #[test]
+    fn names_are_hashed_alike_and_not_without_the_salt() {
+        let hashed = |name: &str, salt| {
+            let mut out = Vec::new();
+            RedactRules { name_salt: Some([salt; 32]), ..RedactRules::default() }.name(name.as_bytes(), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(hashed("web", 1), hashed("web", 1));
+        assert_ne!(hashed("web", 1), hashed("web", 2));
+        assert_ne!(hashed("web", 1), hashed("db", 1));
+        assert_eq!((hashed("web", 1).len(), hashed("kube-system", 1).as_str()), (13, "kube-system"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Which of some keys live at a revision.
+
+use std::collections::HashMap;
+
+use crate::error::Error;
+use crate::etcd::revision::RevisionKey;
+use crate::lost::Lost;
+use crate::pass::reading::Accumulator;
+use crate::source::Source;
+use crate::store::open::Work;
+use crate::store::{KeyRange, Query, Store};
+use crate::watch::Watch;
+
+/// Looks for the newest entries of some keys. Leaves may come in any order, and parts be merged in any order.
+#[derive(Debug, Clone)]
+pub struct KeySearch {
+    query: Query,
+    newest: HashMap<Vec<u8>, Option<RevisionKey>>,
+}
+
+impl KeySearch {
+    /// A search for these keys at a main revision.
+    #[must_use]
+    pub fn new(keys: &[Vec<u8>], at: i64) -> Self {
+        let query = Query { range: KeyRange::all(), revision: at, hash_values: false };
+        Self { query, newest: keys.iter().map(|key| (key.clone(), None)).collect() }
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        for (key, newest) in other.newest {
+            if let Some(slot) = self.newest.get_mut(&key) {
+                *slot = (*slot).max(newest);
+            }
+        }
+    }
+
+    /// The keys that do not live then, in order: deleted, or never put.
+    #[must_use]
+    pub fn absent(self) -> Vec<Vec<u8>> {
+        let absent = self.newest.into_iter().filter(|(_, newest)| newest.is_none_or(|newest| newest.tombstone));
+        let mut absent: Vec<Vec<u8>> = absent.map(|(key, _)| key).collect();
+        absent.sort_unstable();
+        absent
+    }
+}
+
+impl Accumulator for KeySearch {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| {
+            let Some(message) = self.query.message(entry, lost) else { return };
+            if let Some(newest) = self.newest.get_mut(message.key) {
+                *newest = (*newest).max(Some(entry.key));
+            }
+        })
+    }
+}

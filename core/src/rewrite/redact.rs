@@ -1,0 +1,236 @@
+//! A snapshot that may be shown: what objects say is replaced, and their kinds, names and structure stay.
+//!
+//! What may stay is on a list, and the rest goes: a type or field that is not known goes, too. Every version of every key is redacted, and since the file is new, it has no free pages in
+//! which an older state could be.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use etcdsnap_proto::authpb::User;
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::credentials::without_credentials;
+use crate::etcd::keyvalue::KeyValue;
+use crate::kubernetes::names::{Object, object_below};
+use crate::kubernetes::redact_message::{put, varint};
+use crate::kubernetes::redact_object::{self, Redacted, ValueKind};
+use crate::kubernetes::redact_rules::RedactRules;
+use crate::rewrite::entry_filter::{EntryFilter, FilterError};
+use crate::secret_keys::is_secret;
+use crate::store::Entry;
+use crate::store::query::malformed;
+
+/// Kinds that are counted apart; a cluster has some hundreds.
+const MOST_KINDS: usize = 4096;
+
+/// What stands in place of the hash of a password: as etcd writes one, so that the file is sound, and of no password.
+const PASSWORD: &[u8] = b"$2a$10$REDACTEDREDACTEDREDACTEDREDACTEDREDACTEDREDACTEDREDAC";
+
+/// What became of the values of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KindRedaction {
+    /// Values, old versions among them.
+    pub values: u64,
+    /// Texts in them that were replaced.
+    pub replaced: u64,
+}
+
+/// What was replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedactReport {
+    /// Objects of Kubernetes, by kind.
+    pub kinds: BTreeMap<String, KindRedaction>,
+    /// Values that are no objects of Kubernetes, or cannot be read: each was replaced whole.
+    pub others: KindRedaction,
+    /// Values that an API server encrypted.
+    pub encrypted: KindRedaction,
+    /// Hashes of passwords.
+    pub passwords: u64,
+    /// Users and roles that were left out, because their names were to be hidden.
+    pub users_left_out: u64,
+}
+
+/// A redaction on its way through a file.
+pub struct Redaction<'r> {
+    rules: &'r RedactRules,
+    /// Below which prefixes API servers keep objects.
+    prefixes: &'r [Vec<u8>],
+    report: RedactReport,
+}
+
+impl<'r> Redaction<'r> {
+    /// A redaction by rules; what is not below a prefix of an API server is replaced whole.
+    #[must_use]
+    pub fn new(rules: &'r RedactRules, prefixes: &'r [Vec<u8>]) -> Self {
+        Self { rules, prefixes, report: RedactReport::default() }
+    }
+
+    /// What it did, when the file is written.
+    #[must_use]
+    pub fn into_report(self) -> RedactReport {
+        self.report
+    }
+
+    fn value(&mut self, key: &[u8], value: &[u8], rules: &RedactRules) -> Vec<u8> {
+        let Redacted { value, kind, replaced } = match object_below(key, self.prefixes) {
+            Some(_) => redact_object::redact(value, is_secret(key), rules),
+            None => redact_object::whole(value, rules),
+        };
+        let report = &mut self.report;
+        let count = match kind {
+            ValueKind::Object(kind) if report.kinds.len() < MOST_KINDS || report.kinds.contains_key(&kind) => {
+                report.kinds.entry(kind).or_default()
+            }
+            ValueKind::Encrypted => &mut report.encrypted,
+            _ => &mut report.others,
+        };
+        count.values = count.values.saturating_add(1);
+        count.replaced = count.replaced.saturating_add(replaced);
+        value
+    }
+
+    /// The key, with names hidden where that is asked for.
+    fn key(&self, key: &[u8], rules: &RedactRules) -> Vec<u8> {
+        if rules.name_salt.is_none() {
+            return key.to_vec();
+        }
+        let Some(object) = object_below(key, self.prefixes) else {
+            let mut new = Vec::new();
+            for (number, part) in key.split(|byte| *byte == b'/').enumerate() {
+                if number > 0 {
+                    new.push(b'/');
+                }
+                rules.name(part, &mut new);
+            }
+            return new;
+        };
+        if defines_types(&object) {
+            return key.to_vec();
+        }
+        let Object { namespace, name, .. } = object;
+        let slash = usize::from(!namespace.is_empty());
+        let len = namespace.len().saturating_add(slash).saturating_add(name.len());
+        let mut new = key.get(..key.len().saturating_sub(len)).unwrap_or_default().to_vec();
+        rules.name(namespace, &mut new);
+        new.extend(std::iter::repeat_n(b'/', slash));
+        rules.name(name, &mut new);
+        new
+    }
+
+    /// The rules for what is under a key: the names of OpenShift's tokens may be the tokens themselves.
+    fn rules_for(&self, key: &[u8]) -> Cow<'r, RedactRules> {
+        let is_token = |part: &[u8]| part.ends_with(b"accesstokens") || part.ends_with(b"authorizetokens");
+        if self.rules.name_salt.is_none() && is_secret(key) && key.split(|byte| *byte == b'/').any(is_token) {
+            return Cow::Owned(RedactRules { name_salt: Some([0; 32]), ..self.rules.clone() });
+        }
+        Cow::Borrowed(self.rules)
+    }
+
+    fn user<'v>(&mut self, value: &'v [u8]) -> Cow<'v, [u8]> {
+        let Ok(user) = User::decode(value) else { return self.replaced(value) };
+        if user.password.is_empty() {
+            return Cow::Borrowed(value);
+        }
+        self.report.passwords = self.report.passwords.saturating_add(1);
+        Cow::Owned(User { password: PASSWORD.to_vec(), ..user }.encode_to_vec())
+    }
+
+    /// A member: its URLs without users and passwords, and its name and URLs hidden where that is asked for.
+    fn member<'v>(&mut self, value: &'v [u8]) -> Cow<'v, [u8]> {
+        let Ok(mut member) = serde_json::from_slice::<Value>(value) else { return self.replaced(value) };
+        let hides = self.rules.name_salt.is_some();
+        let Some(members) = member.as_object_mut() else { return self.replaced(value) };
+        for (name, field) in members {
+            match (name.as_str(), field) {
+                ("peerURLs" | "clientURLs", Value::Array(urls)) => {
+                    for url in urls.iter_mut().filter(|url| url.is_string()) {
+                        let text = url.as_str().unwrap_or_default();
+                        let new = if hides { "http://redacted.invalid:2380".into() } else { without_credentials(text) };
+                        *url = Value::String(new.into_owned());
+                    }
+                }
+                ("name", Value::String(name)) => {
+                    let mut new = Vec::new();
+                    self.rules.name(name.as_bytes(), &mut new);
+                    *name = String::from_utf8(new).unwrap_or_default();
+                }
+                ("id", Value::Number(_)) | ("isLearner", Value::Bool(_)) => {}
+                (_, field) => *field = Value::Null,
+            }
+        }
+        serde_json::to_vec(&member).map_or_else(|_| self.replaced(value), Cow::Owned)
+    }
+
+    fn replaced<'v>(&mut self, value: &[u8]) -> Cow<'v, [u8]> {
+        self.report.others.values = self.report.others.values.saturating_add(1);
+        self.report.others.replaced = self.report.others.replaced.saturating_add(1);
+        Cow::Owned(redact_object::whole(value, self.rules).value)
+    }
+}
+
+/// Whether an object is named by the type that it defines.
+fn defines_types(object: &Object<'_>) -> bool {
+    matches!(object.resource, b"customresourcedefinitions" | b"apiservices")
+}
+
+impl EntryFilter for Redaction<'_> {
+    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+        // The empty entry of a revision bump has nothing to hide.
+        if entry.value.is_empty() {
+            return Ok(Some(Cow::Borrowed(entry.value)));
+        }
+        let Some(message) = KeyValue::parse(entry.value) else {
+            return Err(FilterError::Damaged(malformed(entry, "are no KeyValue")));
+        };
+        let rules = self.rules_for(message.key);
+        let value = match entry.key.tombstone {
+            true => Vec::new(),
+            false => self.value(message.key, message.value, &rules),
+        };
+        // Made anew from what is known of it, as etcd writes it.
+        let mut new = Vec::with_capacity(value.len().saturating_add(64));
+        let numbers = |field: u8, number: i64, new: &mut Vec<u8>| {
+            if number != 0 {
+                new.push(field);
+                varint(number.cast_unsigned(), new);
+            }
+        };
+        put(1, &self.key(message.key, &rules), &mut new);
+        numbers(0x10, message.create_revision, &mut new);
+        numbers(0x18, message.mod_revision, &mut new);
+        numbers(0x20, message.version, &mut new);
+        if !value.is_empty() {
+            put(5, &value, &mut new);
+        }
+        numbers(0x30, message.lease, &mut new);
+        Ok(Some(Cow::Owned(new)))
+    }
+
+    fn pair<'v>(&mut self, bucket: &[u8], key: &[u8], value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
+        let hides = self.rules.name_salt.is_some();
+        let known = match bucket {
+            b"authUsers" | b"authRoles" if hides => {
+                self.report.users_left_out = self.report.users_left_out.saturating_add(1);
+                return None;
+            }
+            b"authUsers" => return Some(self.user(value)),
+            b"members" => return Some(self.member(value)),
+            // Without users nobody could be asked who they are.
+            b"auth" if hides && key == b"authEnabled" => return Some(Cow::Borrowed(&[0])),
+            b"auth" => matches!(key, b"authEnabled" | b"authRevision"),
+            b"meta" => matches!(
+                key,
+                b"consistent_index"
+                    | b"term"
+                    | b"confState"
+                    | b"scheduledCompactRev"
+                    | b"finishedCompactRev"
+                    | b"storageVersion"
+            ),
+            b"cluster" => matches!(key, b"clusterVersion" | b"downgrade"),
+            _ => matches!(bucket, b"alarm" | b"authRoles" | b"lease" | b"members_removed"),
+        };
+        Some(if known { Cow::Borrowed(value) } else { self.replaced(value) })
+    }
+}
