@@ -9,7 +9,7 @@ use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::kubernetes::tree::Node;
-use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
+use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
 
 use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
@@ -30,9 +30,21 @@ pub struct Cluster {
     pub taken: Option<i64>,
     /// What could not be read.
     pub lost: Lost,
+    /// Revisions up to the one asked for of which entries may be lost.
+    pub unread: UnreadRevisions,
 }
 
 impl Cluster {
+    /// How many of the living objects there are, and how many of them may be older than they were, or deleted, because later entries are lost.
+    #[must_use]
+    pub fn uncertain(&self) -> (u64, u64) {
+        let living = self.index.iter().filter(|key| !key.deleted && self.object(key.key).is_some());
+        living.fold((0, 0), |(all, uncertain), key| {
+            let is_uncertain = self.unread.may_follow(key.revision.main);
+            (all + 1, uncertain + u64::from(is_uncertain))
+        })
+    }
+
     /// The columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
@@ -71,8 +83,16 @@ impl Snapshot {
     ) -> Result<Cluster, Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
         let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
-        let mut cluster =
-            Cluster { index, prefixes, resources: Resources::builtin(), printed: HashMap::new(), taken: None, lost };
+        let unread = self.unread_revisions(store, &lost, progress)?.up_to(revision);
+        let mut cluster = Cluster {
+            index,
+            prefixes,
+            resources: Resources::builtin(),
+            printed: HashMap::new(),
+            taken: None,
+            lost,
+            unread,
+        };
         let mut resources = Resources::builtin();
         let mut printed = HashMap::new();
         let definitions =

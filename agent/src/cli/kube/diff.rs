@@ -8,12 +8,12 @@ use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Change, Key, Store, compare};
-use etcdsnap::{FileSource, KubernetesPrefixes, Snapshot, printable};
+use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
+use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable};
 use serde_json::{Map, Value};
 
-use super::changed_fields;
 use super::selection::{self, Wanted};
+use super::{changed_fields, uncertain_states};
 use crate::cli::args_kube_diff::KubeDiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::args_revision::AskedTime;
@@ -82,6 +82,16 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let exit = look::told(&args.a, &lost_a).max(look::told(other.unwrap_or(&args.a), &lost_b));
+    let unread_a = snapshot_a.unread_revisions(&store_a, &lost_a, &NoProgress)?.up_to(revision_a);
+    let unread_b = snapshot_b.unread_revisions(&store_b, &lost_b, &NoProgress)?.up_to(revision_b);
+    for (name, unread) in [("first", &unread_a), ("second", &unread_b)] {
+        if !unread.is_empty() {
+            output::warn(&format!(
+                "Objects of the {name} snapshot may be older than they were, or deleted, and differ less or more than is shown: {}.",
+                uncertain_states::are_lost(unread)
+            ));
+        }
+    }
     let comparison = Comparison {
         args,
         a: ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
@@ -89,16 +99,16 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         prefixes,
         resources: Resources::builtin(),
         wanted,
-        is_damaged: lost_a.places > 0 || lost_b.places > 0,
+        unread: [unread_a, unread_b],
         folded: Folded::default(),
-        unread: Cell::new(false),
+        is_undecoded: Cell::new(false),
         shown: Cell::new(0),
     };
     comparison.print()?;
     comparison.folded.tell();
     let exit = exit.max(look::encrypted::told(&snapshot_a));
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
-    let differs = comparison.shown.get() > 0 || comparison.unread.get();
+    let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
 }
 
@@ -168,10 +178,11 @@ struct Comparison<'c> {
     prefixes: KubernetesPrefixes,
     resources: Resources,
     wanted: Option<Vec<Wanted>>,
-    /// Whether something of the files is lost, so that what is absent on one side may be there.
-    is_damaged: bool,
+    /// Revisions of each side of which entries may be lost.
+    unread: [UnreadRevisions; 2],
     folded: Folded,
-    unread: Cell<bool>,
+    /// Whether the value of an object cannot be read.
+    is_undecoded: Cell<bool>,
     shown: Cell<u64>,
 }
 
@@ -224,6 +235,12 @@ impl Comparison<'_> {
                     bytes::write_line(&mut lines, &self.json(difference))?;
                     Ok(lines.wanted())
                 })?;
+                // What is alike as far as it can be read says nothing by itself.
+                let mut whole = Map::new();
+                self.put_lost(&mut whole);
+                if !whole.is_empty() && lines.wanted() {
+                    bytes::write_line(&mut lines, &whole)?;
+                }
                 lines.finish()
             }
             LookForm::Table => table::print(LookForm::Table, &COLUMNS, |take| {
@@ -314,26 +331,26 @@ impl Comparison<'_> {
         }
         let (Some(old), Some(new)) = (old, new) else {
             let mut changes = ValueChanges::default();
-            if self.is_damaged {
-                changes
-                    .remarks
-                    .push("perhaps: a file is damaged, and what is absent there may be among what is lost".into());
+            let [unread_a, unread_b] = &self.unread;
+            let absent = if old.is_none() { unread_a } else { unread_b };
+            if !absent.is_empty() {
+                let text = "perhaps: a file is damaged, and what is absent there may be among what is lost";
+                changes.remarks.push(text.into());
             }
+            changes.remarks.extend(self.doubt(old, new));
             return Ok(Some(changes));
         };
         let showing = Showing { secrets: self.args.show_secrets, managed_fields: self.args.show_managed_fields };
         let mut changes = match value_changes(old.key, &self.a.value(&old)?, &self.b.value(&new)?, showing) {
             Ok(changes) => changes,
             Err(cause) => {
-                self.unread.set(true);
-                return Ok(Some(ValueChanges {
-                    remarks: vec![format!("unknown: {cause}")],
-                    ..ValueChanges::default()
-                }));
+                self.is_undecoded.set(true);
+                let remarks = std::iter::once(format!("unknown: {cause}")).chain(self.doubt(Some(old), Some(new)));
+                return Ok(Some(ValueChanges { remarks: remarks.collect(), ..ValueChanges::default() }));
             }
         };
         if changes.damaged {
-            self.unread.set(true);
+            self.is_undecoded.set(true);
         }
         let is_alike = changes.fields.list.is_empty() && changes.fields.more == 0 && !changes.damaged;
         if is_alike && !self.args.all {
@@ -344,7 +361,39 @@ impl Comparison<'_> {
             let only = if changes.folded { "managedFields alone" } else { "the fields are alike" };
             changes.remarks.push(only.into());
         }
+        changes.remarks.extend(self.doubt(Some(old), Some(new)));
         Ok(Some(changes))
+    }
+
+    /// Whether the states that are compared may not be the last ones.
+    fn is_uncertain(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> [bool; 2] {
+        let [unread_a, unread_b] = &self.unread;
+        [(old, unread_a), (new, unread_b)]
+            .map(|(key, unread)| key.is_some_and(|key| unread.may_follow(key.revision.main)))
+    }
+
+    /// What a damaged file leaves open about the states that are compared.
+    fn doubt(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> Option<String> {
+        let side = match self.is_uncertain(old, new) {
+            [false, false] => return None,
+            [true, false] => "the first snapshot",
+            [false, true] => "the second snapshot",
+            [true, true] => "both snapshots",
+        };
+        Some(format!("perhaps: {side} may have lost a later change of it, or its deletion"))
+    }
+
+    /// Whether the object is absent on one side, and may be among what is lost there.
+    fn may_be_there(&self, difference: &Difference<'_>) -> bool {
+        let [unread_a, unread_b] = &self.unread;
+        (difference.old.is_none() && !unread_a.is_empty()) || (difference.new.is_none() && !unread_b.is_empty())
+    }
+
+    /// Puts in what each side has lost; whether there is anything.
+    fn put_lost(&self, object: &mut Map<String, Value>) -> bool {
+        let names = ["lostRevisionsA", "lostRevisionsB"];
+        let sides = names.into_iter().zip(&self.unread).filter(|(_, unread)| !unread.is_empty());
+        sides.map(|(name, unread)| uncertain_states::put(object, name, unread)).count() > 0
     }
 
     fn json(&self, difference: &Difference<'_>) -> Map<String, Value> {
@@ -374,6 +423,11 @@ impl Comparison<'_> {
         }
         if difference.old.is_some() && difference.new.is_some() {
             changed_fields::put(&mut object, &difference.changes.fields);
+        }
+        if self.put_lost(&mut object) {
+            let is_uncertain =
+                self.may_be_there(difference) || self.is_uncertain(difference.old, difference.new).contains(&true);
+            object.insert("uncertain".into(), is_uncertain.into());
         }
         if !difference.changes.remarks.is_empty() {
             object.insert("remarks".into(), difference.changes.remarks.clone().into());

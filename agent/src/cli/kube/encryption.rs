@@ -4,6 +4,7 @@ use etcdsnap::number::grouped;
 use etcdsnap::{EncryptionGroup, EncryptionUsage, printable};
 use serde_json::Map;
 
+use super::uncertain_states;
 use crate::cli::args_encryption::EncryptionArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -29,6 +30,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let groups = snapshot.encryption(&store, &cluster, &bar)?;
     drop(bar);
     let exit = look::told(&file.file, &lost);
+    uncertain_states::tell_living(&cluster);
     match args.write_out {
         LookForm::Json => json(&groups)?,
         _ if groups.is_empty() => {

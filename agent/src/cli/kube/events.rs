@@ -9,7 +9,7 @@ use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
 use super::value_reader::ValueReader;
-use super::{object_name, selection};
+use super::{object_name, selection, uncertain_states};
 use crate::cli::args_kube_events::KubeEventsArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -51,6 +51,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     drop(bar);
     found.sort_by(|a, b| (a.last, a.key.key).cmp(&(b.last, b.key.key)));
     let exit = look::told(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
+    uncertain_states::tell_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
     let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
     if found.is_empty() && args.write_out != LookForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();

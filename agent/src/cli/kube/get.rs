@@ -13,6 +13,7 @@ use super::object_states::ObjectStates;
 use super::object_tables::{CustomColumns, ObjectTable};
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::{Exit, Failure};
@@ -42,6 +43,7 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost);
+    uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;

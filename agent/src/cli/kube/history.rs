@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::{FieldChange, FieldChanges};
 use etcdsnap::core::kubernetes::field_manager::{FieldManager, author};
@@ -9,17 +10,17 @@ use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::time_line::TimeLine;
 use etcdsnap::core::kubernetes::time_text::stamp;
 use etcdsnap::core::kubernetes::value_changes::{Showing, value_changes};
-use etcdsnap::core::store::{Event, Store};
+use etcdsnap::core::store::{Event, Store, UnreadRevisions};
 use etcdsnap::{FileSource, Snapshot, printable, typed_path};
 use serde_json::{Map, Value};
 
-use super::{changed_fields, object_name};
+use super::{changed_fields, object_name, uncertain_states};
 use crate::cli::args_kube_history::KubeHistoryArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::look::history::{put_time, what};
 use crate::cli::look::{self, bytes, table};
-use crate::cli::output::Lines;
+use crate::cli::output::{self, Lines};
 
 /// Runs the command.
 ///
@@ -54,12 +55,20 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure { what, advice, exit: Exit::Damage });
     };
+    let unread = cluster.unread.clone();
     drop(cluster);
     let (mut events, _) = snapshot.history(&store, &key, &bar)?;
     events.retain(|event| event.revision.main <= revision);
     let times = snapshot.time_line(&store)?;
     drop(bar);
-    let reading = Reading { args, snapshot: &snapshot, store: &store, key: &key, times, unread: Cell::new(false) };
+    let reading =
+        Reading { args, snapshot: &snapshot, store: &store, key: &key, times, unread: Cell::new(false), lost: unread };
+    if !reading.lost.is_empty() {
+        output::warn(&format!(
+            "There may be more changes than are listed, and a deletion: {}.",
+            uncertain_states::are_lost(&reading.lost)
+        ));
+    }
     reading.print(&events)?;
     let exit = exit.max(look::encrypted::told(&snapshot));
     Ok(exit.max(if reading.unread.get() { Exit::Damage } else { Exit::Done }))
@@ -76,6 +85,31 @@ struct Reading<'r, 's> {
     times: Option<TimeLine>,
     /// Whether something cannot be read.
     unread: Cell<bool>,
+    /// Revisions of which entries may be lost.
+    lost: UnreadRevisions,
+}
+
+/// A line of the history.
+enum Line<'l> {
+    Event(&'l Event, Step),
+    /// Of these revisions nobody knows what they did.
+    Lost(&'l RevisionRange),
+}
+
+/// What stands for revisions that are lost.
+const LOST: &str = "lost: the file is damaged, and nobody knows whether the object was changed or deleted here";
+
+fn lost_row(range: &RevisionRange) -> Vec<String> {
+    vec![uncertain_states::name(range), "-".into(), "unknown".into(), "-".into(), LOST.into()]
+}
+
+fn lost_object(range: &RevisionRange) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("event".into(), "unknown".into());
+    object.insert("damaged".into(), true.into());
+    object.insert("lostRevisions".into(), vec![uncertain_states::range(range)].into());
+    object.insert("remarks".into(), vec![LOST].into());
+    object
 }
 
 /// What one revision did.
@@ -91,31 +125,45 @@ impl Reading<'_, '_> {
     fn print(&self, events: &[Event]) -> Result<(), Failure> {
         if self.args.write_out == LookForm::Json {
             let mut lines = Lines::new();
-            self.each(events, &mut |event, step| {
-                bytes::write_line(&mut lines, &self.object(event, &step))?;
+            self.each(events, &mut |line| {
+                let object = match line {
+                    Line::Event(event, step) => self.object(event, &step),
+                    Line::Lost(range) => lost_object(range),
+                };
+                bytes::write_line(&mut lines, &object)?;
                 Ok(lines.wanted())
             })?;
             return lines.finish();
         }
         table::print(self.args.write_out, &COLUMNS, |take| {
-            self.each(events, &mut |event, step| take(&self.row(event, &step)))
+            self.each(events, &mut |line| match line {
+                Line::Event(event, step) => take(&self.row(event, &step)),
+                Line::Lost(range) => take(&lost_row(range)),
+            })
         })
     }
 
-    /// Hands out each event with what it did, two values in memory at a time.
-    fn each(
-        &self,
-        events: &[Event],
-        take: &mut dyn FnMut(&Event, Step) -> Result<bool, Failure>,
-    ) -> Result<(), Failure> {
+    /// Hands out each event with what it did, and between them what is lost, in the order of revisions; two values in memory at a time.
+    fn each(&self, events: &[Event], take: &mut dyn FnMut(Line<'_>) -> Result<bool, Failure>) -> Result<(), Failure> {
         let mut before: Option<Vec<u8>> = None;
+        let mut lost = self.lost.ranges().iter().peekable();
         for event in events {
+            while let Some(range) = lost.next_if(|range| range.from <= event.revision.main) {
+                if !take(Line::Lost(range))? {
+                    return Ok(());
+                }
+            }
             let value = if event.deletion { None } else { Some(self.snapshot.value(self.store, event.place)?) };
             let step = self.step(event, before.as_deref(), value.as_deref());
-            if !take(event, step)? {
-                break;
+            if !take(Line::Event(event, step))? {
+                return Ok(());
             }
             before = value;
+        }
+        for range in lost {
+            if !take(Line::Lost(range))? {
+                break;
+            }
         }
         Ok(())
     }

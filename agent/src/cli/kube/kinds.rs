@@ -4,6 +4,7 @@ use etcdsnap::number::grouped;
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
+use super::uncertain_states;
 use crate::cli::args_kinds::KindsArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -35,6 +36,7 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let kinds = snapshot.kinds(&store, &cluster, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost).max(look::encrypted::told(&snapshot));
+    uncertain_states::tell_living(&cluster);
     match args.write_out {
         LookForm::Json => json(&kinds)?,
         _ if kinds.is_empty() => {

@@ -19,6 +19,7 @@ use super::manifest_report::{self, Report};
 use super::manifest_writer::ManifestWriter;
 use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_manifests::ManifestsArgs;
 use crate::cli::exit::{Exit, Failure};
@@ -51,7 +52,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, items.iter().map(|item| &item.key), revision, &bar)?;
     let mut report = Report::default();
-    report.damaged(cluster.lost.places > 0);
+    report.damaged(cluster.lost.places > 0, uncertain_states::are_lost(&cluster.unread));
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keep = Keep::these(&args.keep);
     let mut values = ValueReader::new(args.show_secrets);
@@ -102,6 +103,9 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         manifest::clean(&mut node, &keep);
         writer.object(item.is_definition, &item.resource.singular, (item.object.namespace, item.object.name), &node)?;
         report.wrote(item.resource);
+        if uncertain_states::may_be_older(&cluster.unread, &item.key, revision) {
+            report.wrote_uncertain(item.resource, &item.object);
+        }
         if let Some(volume) = volume_of(&node).filter(|volume| !has_volume(&items, volume)) {
             report.lacks_volume(volume);
         }

@@ -20,4 +20,5 @@ mod object_tables;
 mod object_writer;
 mod selection;
 mod table_text;
+mod uncertain_states;
 mod value_reader;
