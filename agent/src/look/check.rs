@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::fingerprint::fingerprint;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
@@ -246,9 +247,24 @@ impl Checking<'_, '_, '_> {
             let (encrypted, plain) = part.forms.entry((object.group.to_vec(), object.resource.to_vec())).or_default();
             let count = if is_encrypted { encrypted } else { plain };
             *count = count.saturating_add(1);
-            self.object(number, object, &self.snapshot.opened(key.place, &pair), part);
+            let value = self.snapshot.opened(key.place, &pair);
+            let is_closed = is_encrypted && matches!(envelope(&value), Envelope::Encrypted(_));
+            if is_closed && let Some(why) = self.closed(&pair) {
+                part.found.add(finding(Trouble::Undecodable, object, self.cluster, why));
+                part.unread.insert(identity(object.resource, object.namespace, object.name));
+                continue;
+            }
+            self.object(number, object, &value, part);
         }
         Ok(())
+    }
+
+    /// Why a value does not open although something was given that should; none where nothing was, or where its plugin cannot be asked.
+    fn closed(&self, pair: &KeyValue<'_>) -> Option<String> {
+        let decryption = self.snapshot.decryption();
+        let undecrypted = decryption.open(pair.key, pair.value).err().filter(|_| decryption.is_given())?;
+        (!undecrypted.why.is_untried())
+            .then(|| format!("cannot be decrypted ({}): {}", undecrypted.needs, undecrypted.why))
     }
 
     fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut Part) {

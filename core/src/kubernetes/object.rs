@@ -91,6 +91,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
             raw_json::read(json, &mut builder).map_err(|cause| Unreadable::Json(cause.to_string()))?;
             let remarks = Remarks { problem: cut(&builder), ..Remarks::default() };
             let mut node = builder.finish();
+            node.drop_repeated();
             if let Some(version) = options.resource_version
                 && let Some(metadata) = node.get_mut("metadata")
             {
@@ -148,6 +149,16 @@ fn arrange(node: &mut Node<'_>) {
     }
 }
 
+/// A type in words, as far as an object names it.
+fn type_name(api_version: &str, kind: &str) -> String {
+    match (api_version, kind) {
+        ("", "") => "an object without apiVersion and kind".into(),
+        ("", kind) => format!("kind {kind} without apiVersion"),
+        (version, "") => format!("{version} without kind"),
+        (version, kind) => format!("{version}, kind {kind}"),
+    }
+}
+
 fn check_len(value: &[u8]) -> Result<(), Unreadable> {
     if value.len() > MAX_VALUE { Err(Unreadable::TooLong(value.len())) } else { Ok(()) }
 }
@@ -171,10 +182,7 @@ fn protobuf<'a>(found: Envelope<'a>, options: Options<'a>, sink: &mut impl Sink<
         }
         None => {
             unknown::object(types, message.raw, sink);
-            Remarks {
-                unknown_kind: Some(format!("{}, kind {}", message.api_version, message.kind)),
-                ..Remarks::default()
-            }
+            Remarks { unknown_kind: Some(type_name(message.api_version, message.kind)), ..Remarks::default() }
         }
     };
     if message.cut && remarks.problem.is_none() {

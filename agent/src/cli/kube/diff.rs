@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
 use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
-use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable};
+use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, is_kube_system, printable, uid};
 use serde_json::{Map, Value};
 
 use super::selection::{self, Wanted};
@@ -45,7 +45,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         let revision = chosen_by(snapshot, store, revision, time.as_ref())?;
         Ok::<_, Failure>((store.query(prefixes.range(), revision), revision))
     };
-    let decryption = look::encrypted::decryption(&args.decrypt)?;
+    let decryption = look::encrypted::decryption(&args.decrypt, &both)?;
     let (snapshot_a, bar) = look::open(&args.a, args.work, args.meta)?;
     let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
@@ -92,10 +92,20 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
             ));
         }
     }
+    let sides = [
+        ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
+        ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
+    ];
+    let are_two_clusters = match other {
+        Some(_) => two_clusters(&sides, &prefixes, prefix.as_deref(), [revision_a, revision_b])?,
+        None => false,
+    };
+    let [a, b] = sides;
     let comparison = Comparison {
         args,
-        a: ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
-        b: ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
+        a,
+        b,
+        are_two_clusters,
         prefixes,
         resources: Resources::builtin(),
         wanted,
@@ -110,6 +120,43 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
     let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
+}
+
+/// Whether the files are of two clusters, which is said then.
+fn two_clusters(
+    sides: &[ComparedSide<'_>; 2],
+    prefixes: &KubernetesPrefixes,
+    prefix: Option<&[u8]>,
+    revisions: [i64; 2],
+) -> Result<bool, Failure> {
+    // What is in neither index is alike on both sides, or on none.
+    let differs = |side: &ComparedSide<'_>| {
+        let found = side
+            .index
+            .iter()
+            .find(|key| !key.deleted && prefixes.object(key.key).is_some_and(|object| is_kube_system(&object)));
+        side.snapshot.identity_by(side.store, found.as_ref())
+    };
+    let [a, b] = sides;
+    let (mut ours, mut theirs) = (differs(a)?, differs(b)?);
+    if ours.is_other(&theirs) && (ours.kube_system.is_none() || theirs.kube_system.is_none()) {
+        // The members of etcd alone: new ones come with a restore, so only where there is no such namespace do they decide.
+        let whole = |side: &ComparedSide<'_>, revision| {
+            let cluster = side.snapshot.cluster(side.store, revision, prefix, &NoProgress)?;
+            side.snapshot.identity(side.store, &cluster)
+        };
+        let [first, second] = revisions;
+        (ours, theirs) = (whole(a, first)?, whole(b, second)?);
+    }
+    if !ours.is_other(&theirs) {
+        return Ok(false);
+    }
+    output::warn(&format!(
+        "These are two clusters: the first has {}, the second {}. Objects of the same name are different objects.",
+        printable(&ours.text()),
+        printable(&theirs.text())
+    ));
+    Ok(true)
 }
 
 /// The second file and the types. Where two revisions or times are given, a second word that is no file is a type.
@@ -178,6 +225,8 @@ struct Comparison<'c> {
     prefixes: KubernetesPrefixes,
     resources: Resources,
     wanted: Option<Vec<Wanted>>,
+    /// Whether the files are of two clusters, so that every object of one is another one than that of the same name.
+    are_two_clusters: bool,
     /// Revisions of each side of which entries may be lost.
     unread: [UnreadRevisions; 2],
     folded: Folded,
@@ -193,6 +242,8 @@ struct Difference<'k> {
     new: Option<Key<'k>>,
     /// Of an object that is on both sides; none where that cannot be read.
     changes: ValueChanges,
+    /// Whether an object of this name was deleted and made anew between the two.
+    is_made_anew: bool,
 }
 
 impl Difference<'_> {
@@ -200,6 +251,7 @@ impl Difference<'_> {
         match (&self.old, &self.new) {
             (None, _) => "+",
             (_, None) => "-",
+            _ if self.is_made_anew => "-/+",
             _ => "~",
         }
     }
@@ -290,9 +342,9 @@ impl Comparison<'_> {
             if !self.is_wanted(&object) {
                 continue;
             }
-            let Some(changes) = self.changes(&object, old, new)? else { continue };
+            let Some((changes, is_made_anew)) = self.changes(&object, old, new)? else { continue };
             Folded::add(&self.shown);
-            if !take(&Difference { object, old, new, changes })? {
+            if !take(&Difference { object, old, new, changes, is_made_anew })? {
                 break;
             }
         }
@@ -312,13 +364,13 @@ impl Comparison<'_> {
         }
     }
 
-    /// The fields that differ; none for what is folded, which is counted.
+    /// The fields that differ, and whether the object was made anew; none for what is folded, which is counted.
     fn changes(
         &self,
         object: &Object<'_>,
         old: Option<Key<'_>>,
         new: Option<Key<'_>>,
-    ) -> Result<Option<ValueChanges>, Failure> {
+    ) -> Result<Option<(ValueChanges, bool)>, Failure> {
         let is_asked_for = self.args.all || self.wanted.is_some();
         let passing = match (object.group, object.resource) {
             (b"", b"leases") => Some(&self.folded.leases),
@@ -338,31 +390,37 @@ impl Comparison<'_> {
                 changes.remarks.push(text.into());
             }
             changes.remarks.extend(self.doubt(old, new));
-            return Ok(Some(changes));
+            return Ok(Some((changes, false)));
         };
         let showing = Showing { secrets: self.args.show_secrets, managed_fields: self.args.show_managed_fields };
-        let mut changes = match value_changes(old.key, &self.a.value(&old)?, &self.b.value(&new)?, showing) {
+        let (old_value, new_value) = (self.a.value(&old)?, self.b.value(&new)?);
+        let uids = uid(&old_value).zip(uid(&new_value));
+        let is_made_anew = !self.are_two_clusters && uids.is_some_and(|(old, new)| old != new);
+        let mut changes = match value_changes(old.key, &old_value, &new_value, showing) {
             Ok(changes) => changes,
             Err(cause) => {
                 self.is_undecoded.set(true);
                 let remarks = std::iter::once(format!("unknown: {cause}")).chain(self.doubt(Some(old), Some(new)));
-                return Ok(Some(ValueChanges { remarks: remarks.collect(), ..ValueChanges::default() }));
+                let changes = ValueChanges { remarks: remarks.collect(), ..ValueChanges::default() };
+                return Ok(Some((changes, is_made_anew)));
             }
         };
         if changes.damaged {
             self.is_undecoded.set(true);
         }
         let is_alike = changes.fields.list.is_empty() && changes.fields.more == 0 && !changes.damaged;
-        if is_alike && !self.args.all {
+        if is_alike && !is_made_anew && !self.args.all {
             Folded::add(if changes.folded { &self.folded.managed } else { &self.folded.alike });
             return Ok(None);
         }
-        if is_alike {
+        if is_made_anew {
+            changes.remarks.insert(0, "made anew: another object of the same name, with another uid".into());
+        } else if is_alike {
             let only = if changes.folded { "managedFields alone" } else { "the fields are alike" };
             changes.remarks.push(only.into());
         }
         changes.remarks.extend(self.doubt(Some(old), Some(new)));
-        Ok(Some(changes))
+        Ok(Some((changes, is_made_anew)))
     }
 
     /// Whether the states that are compared may not be the last ones.
@@ -401,6 +459,7 @@ impl Comparison<'_> {
         let what = match difference.sign() {
             "+" => "added",
             "-" => "removed",
+            "-/+" => "made anew",
             _ => "changed",
         };
         object.insert("change".into(), what.into());

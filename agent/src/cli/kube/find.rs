@@ -44,7 +44,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     }
     input::check_not_written(&paths)?;
     let bar = Bar::new(Path::new("snapshots"));
-    let decryption = encrypted::decryption(&args.decrypt)?;
+    let decryption = encrypted::decryption(&args.decrypt, &paths)?;
     let all = find_object(&args.paths, &name, prefix.as_deref(), args.work.threads, &decryption, &bar)?;
     drop(bar);
     let mut tally = Tally::default();

@@ -267,8 +267,9 @@ impl Reading<'_, '_> {
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
             for one in &of_type {
                 let mut is_read = false;
-                self.each(std::slice::from_ref(one), values, |_, node| {
+                self.each(std::slice::from_ref(one), values, |_, mut node| {
                     is_read = true;
+                    name_by_key(&mut node, &one.2);
                     table.add(&node);
                     Ok(true)
                 })?;
@@ -289,6 +290,22 @@ impl Reading<'_, '_> {
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }
+}
+
+/// Gives an object that cannot be read as far as its name the one that its key has.
+fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
+    let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
+    if is_named {
+        return;
+    }
+    let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
+    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
+    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
+    metadata.set("name", text(object.name));
+    if !object.namespace.is_empty() {
+        metadata.set("namespace", text(object.namespace));
+    }
+    node.set("metadata", metadata);
 }
 
 /// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.

@@ -90,6 +90,7 @@ impl<'r> Reading<'r, '_> {
             let facts = self.with_release(key, &mut values, &mut |node| Ok(ReleaseFacts::of(node)))?;
             let facts = facts.unwrap_or_else(|| ReleaseFacts { status: "unknown".into(), ..ReleaseFacts::default() });
             if args.write_out == LookForm::Json {
+                let facts = if args.show_secrets { facts } else { facts.without_texts() };
                 let mut release = object(namespace, name, *number, &facts);
                 if !self.cluster.unread.is_empty() {
                     uncertain_states::put(&mut release, "lostRevisions", &self.cluster.unread);

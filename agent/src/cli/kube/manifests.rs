@@ -37,7 +37,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     input::check_not_written(&[file])?;
     // A signal ends it in good order: what is half written is removed, before the bar goes.
     let bar = Cancellable::new(Bar::new(file));
-    let decryption = look::encrypted::decryption(&args.file.decrypt)?;
+    let decryption = look::encrypted::decryption(&args.file.decrypt, &[file])?;
     refuse_format(&args.output)?;
     let mut writer = ManifestWriter::begin(&args.output)?;
     input::warn_when_in_use(file);
