@@ -167,3 +167,37 @@ fn history_diff_and_manifests_name_what_is_lost() {
     assert!(said.contains("Written, but perhaps older than it was, or deleted since (revision"), "{said}");
     assert!(said.contains("deployments/web in shop") && !said.contains("deployments/late"), "{said}");
 }
+
+/// Whatever page is hurt and however: an answer that is not the true one is never given as certain.
+#[test]
+fn no_damage_makes_a_deleted_object_certain() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hurt.db");
+    let sound = cluster(&writes());
+    type Hurt = fn(&mut [u8]);
+    let ways: [(&str, Hurt); 5] = [
+        ("type", |page| page[8] = 0x40),
+        ("number", |page| page[0] ^= 1),
+        ("count", |page| page[10] = page[10].saturating_sub(1)),
+        ("zeros", |page| page.fill(0)),
+        ("key of the first element", |page| page[16 + 4] = 0xff),
+    ];
+    let mut seen = Vec::new();
+    for page in 2..sound.len() / 4096 {
+        for (way, hurt) in ways {
+            let mut bytes = sound.clone();
+            hurt(&mut bytes[page * 4096..(page + 1) * 4096]);
+            fs::write(&file, &bytes).unwrap();
+            let output = cli::run(&["kube", "find", path(&file), "deploy/web", "-n", "shop", "-w", "json"]);
+            let out = String::from_utf8(output.stdout).unwrap();
+            let Some(line) = lines(&out).into_iter().find(|line| line["error"].is_null()) else { continue };
+            let state = line["object"].as_str().unwrap().to_owned();
+            let is_open = line["uncertain"] == true && output.status.code() == Some(1);
+            assert!(state == "deleted" || is_open, "page {page}, {way}: {line}");
+            seen.push((state, is_open));
+        }
+    }
+    for want in ["there", "unknown"] {
+        assert!(seen.iter().any(|(state, is_open)| state == want && *is_open), "{want}: {seen:?}");
+    }
+}
