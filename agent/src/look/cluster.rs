@@ -83,7 +83,7 @@ impl Snapshot {
     ) -> Result<Cluster, Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
         let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
-        let unread = self.unread_revisions(store, &lost, progress)?.up_to(revision);
+        let unread = self.unread_revisions(store, &lost, revision, progress)?;
         let mut cluster = Cluster {
             index,
             prefixes,

@@ -9,7 +9,7 @@ use crate::options::Sha256;
 use crate::progress::{Progress, Stage};
 
 impl Snapshot {
-    /// The revisions that may be lost where an answer lacks something; none where it lacks nothing. A damaged file is read again for it, once or twice.
+    /// The revisions that may be lost where an answer as of a revision lacks something; none where it lacks nothing. A damaged file is read again for it, once or twice.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -17,6 +17,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         lost: &Lost,
+        revision: i64,
         progress: &dyn Progress,
     ) -> Result<UnreadRevisions, Error> {
         if lost.places == 0 {
@@ -29,10 +30,14 @@ impl Snapshot {
         if store.lost().places > 0 {
             match self.scan(Sha256::Skip, progress)?.lost {
                 Some(history) if !history.unreadable.is_empty() => unread.add_history(&history),
-                _ => return Ok(UnreadRevisions::any()),
+                _ => unread = UnreadRevisions::any(),
             }
         }
         // Whatever was lost, it was at some revision.
-        Ok(if unread.is_empty() { UnreadRevisions::any() } else { unread })
+        if unread.is_empty() {
+            unread = UnreadRevisions::any();
+        }
+        // The latest revision that can be read may not be the latest that there was.
+        Ok(if revision < store.current() { unread.up_to(revision) } else { unread })
     }
 }

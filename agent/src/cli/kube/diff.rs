@@ -82,8 +82,8 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let exit = look::told(&args.a, &lost_a).max(look::told(other.unwrap_or(&args.a), &lost_b));
-    let unread_a = snapshot_a.unread_revisions(&store_a, &lost_a, &NoProgress)?.up_to(revision_a);
-    let unread_b = snapshot_b.unread_revisions(&store_b, &lost_b, &NoProgress)?.up_to(revision_b);
+    let unread_a = snapshot_a.unread_revisions(&store_a, &lost_a, revision_a, &NoProgress)?;
+    let unread_b = snapshot_b.unread_revisions(&store_b, &lost_b, revision_b, &NoProgress)?;
     for (name, unread) in [("first", &unread_a), ("second", &unread_b)] {
         if !unread.is_empty() {
             output::warn(&format!(

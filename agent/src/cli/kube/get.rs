@@ -43,7 +43,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost);
-    uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+    if args.deleted {
+        let states = found.iter().filter_map(|(_, key, _)| Some((*key, states.of(key)?.1)));
+        uncertain_states::tell_deleted(&cluster.unread, states);
+    } else {
+        uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+    }
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;

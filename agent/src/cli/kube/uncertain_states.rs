@@ -27,6 +27,18 @@ pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = i64>) {
     tell(unread, all, uncertain);
 }
 
+/// Says how many of some objects that are deleted, each with the revision that wrote its last state, may have been changed before their deletion, or made anew since.
+pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, i64)>) {
+    let uncertain = states.filter(|(key, written)| may_be_older(unread, key, *written)).count();
+    if uncertain > 0 {
+        let what = counted(uncertain as u64, "deleted object", "deleted objects");
+        output::warn(&format!(
+            "{what} may have been changed once more before the deletion, or made anew since: {}.",
+            are_lost(unread)
+        ));
+    }
+}
+
 fn tell(unread: &UnreadRevisions, all: u64, uncertain: u64) {
     if uncertain == 0 {
         return;
