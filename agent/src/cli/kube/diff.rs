@@ -9,10 +9,11 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
 use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
-use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, is_kube_system, printable, uid};
+use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable, uid};
 use serde_json::{Map, Value};
 
 use super::selection::{self, Wanted};
+use super::two_clusters::are_two_clusters;
 use super::{changed_fields, uncertain_states};
 use crate::cli::args_kube_diff::KubeDiffArgs;
 use crate::cli::args_look::LookForm;
@@ -97,7 +98,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
     ];
     let are_two_clusters = match other {
-        Some(_) => two_clusters(&sides, &prefixes, prefix.as_deref(), [revision_a, revision_b])?,
+        Some(_) => are_two_clusters(&sides, &prefixes, prefix.as_deref(), [revision_a, revision_b])?,
         None => false,
     };
     let [a, b] = sides;
@@ -120,43 +121,6 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
     let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
-}
-
-/// Whether the files are of two clusters, which is said then.
-fn two_clusters(
-    sides: &[ComparedSide<'_>; 2],
-    prefixes: &KubernetesPrefixes,
-    prefix: Option<&[u8]>,
-    revisions: [i64; 2],
-) -> Result<bool, Failure> {
-    // What is in neither index is alike on both sides, or on none.
-    let differs = |side: &ComparedSide<'_>| {
-        let found = side
-            .index
-            .iter()
-            .find(|key| !key.deleted && prefixes.object(key.key).is_some_and(|object| is_kube_system(&object)));
-        side.snapshot.identity_by(side.store, found.as_ref())
-    };
-    let [a, b] = sides;
-    let (mut ours, mut theirs) = (differs(a)?, differs(b)?);
-    if ours.is_other(&theirs) && (ours.kube_system.is_none() || theirs.kube_system.is_none()) {
-        // The members of etcd alone: new ones come with a restore, so only where there is no such namespace do they decide.
-        let whole = |side: &ComparedSide<'_>, revision| {
-            let cluster = side.snapshot.cluster(side.store, revision, prefix, &NoProgress)?;
-            side.snapshot.identity(side.store, &cluster)
-        };
-        let [first, second] = revisions;
-        (ours, theirs) = (whole(a, first)?, whole(b, second)?);
-    }
-    if !ours.is_other(&theirs) {
-        return Ok(false);
-    }
-    output::warn(&format!(
-        "These are two clusters: the first has {}, the second {}. Objects of the same name are different objects.",
-        printable(&ours.text()),
-        printable(&theirs.text())
-    ));
-    Ok(true)
 }
 
 /// The second file and the types. Where two revisions or times are given, a second word that is no file is a type.

@@ -20,5 +20,6 @@ mod object_tables;
 mod object_writer;
 mod selection;
 mod table_text;
+mod two_clusters;
 mod uncertain_states;
 mod value_reader;
