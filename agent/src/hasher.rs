@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 pub(crate) const TRAILER: usize = 32;
 
 /// What went through.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Copied {
     /// Bytes, trailer and all.
     pub len: u64,

@@ -36,7 +36,6 @@ mod sweep;
 mod terminal_writer;
 mod threads;
 
-use std::fs::File;
 use std::path::Path;
 
 pub use bytes::{put_bytes, put_path};
@@ -69,7 +68,9 @@ pub use restore::{
     AutoBump, BumpBasis, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, auto_bump, restore,
     restore_all_members,
 };
-pub use rewrite::{NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, rewrite, salvage};
+pub use rewrite::{
+    CutDone, NewFile, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut, rewrite, salvage,
+};
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};
 
@@ -97,11 +98,6 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
 /// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
     verify_input(&Input::open(path.as_ref(), options.progress)?, &options)
-}
-
-/// The same of a regular file that is open; `path` is for messages.
-pub(crate) fn verify_open(file: File, path: &Path, options: VerifyOptions<'_>) -> Result<Report, Error> {
-    verify_input(&Input::of_file(file, path)?, &options)
 }
 
 /// The same of an input that is open.

@@ -1,7 +1,7 @@
 //! Threads, and what is done where the system gives none (`ulimit -u`, a cgroup's `pids.max`, no memory for another stack): the work is done on the thread there is.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::thread::{self, Builder, Scope, ScopedJoinHandle};
+use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 /// Starts `work` on a thread of its own. None when the system gives no thread: `work` is then dropped, and the caller does it itself.
 pub(crate) fn start<'scope, T: Send + 'scope>(
@@ -9,6 +9,11 @@ pub(crate) fn start<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Option<ScopedJoinHandle<'scope, T>> {
     Builder::new().spawn_scoped(scope, work).ok()
+}
+
+/// The same of work that borrows nothing and may outlive the caller.
+pub(crate) fn start_alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
+    Builder::new().spawn(work).ok()
 }
 
 /// Does both, side by side where there is a thread for `aside`, and otherwise one after the other. A panic of `aside` becomes its result.

@@ -11,6 +11,12 @@ pub const TRAILER: usize = 32;
 pub struct Sha256Hex(pub String);
 
 impl Sha256Hex {
+    /// The digest in digits.
+    #[must_use]
+    pub fn of(digest: &[u8]) -> Self {
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The digest itself; none when these are not 64 digits.
     #[must_use]
     pub fn to_bytes(&self) -> Option<[u8; TRAILER]> {

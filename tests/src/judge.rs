@@ -55,6 +55,25 @@ pub fn sweep(bytes: &[u8], longest: usize, dice: &mut Dice) -> Report {
     swept(bytes, longest, dice).verify(bytes, &Unwatched).expect("bytes in memory can be read")
 }
 
+/// As a save into a file has it: pages are looked at once while they come, and the SHA-256 elsewhere; what is lacking then is read.
+///
+/// # Panics
+/// When core gives an error.
+#[must_use]
+pub fn saved(bytes: &[u8], longest: usize, dice: &mut Dice) -> Report {
+    let mut sweep = Sweep::of_pages(room(bytes, dice));
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(dice.between(1, longest).min(rest.len()));
+        // More bytes than could change the report do no harm.
+        sweep.push(piece);
+        rest = after;
+    }
+    let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
+    let swept = sweep.finish().expect("there is memory").with_trailer(trailer);
+    swept.verify(bytes, &Unwatched).expect("bytes in memory can be read")
+}
+
 /// The same without a second look; none when core says that it needs one.
 ///
 /// # Panics
@@ -69,11 +88,7 @@ pub fn stream(bytes: &[u8], longest: usize, dice: &mut Dice) -> Option<Report> {
 }
 
 fn swept(bytes: &[u8], longest: usize, dice: &mut Dice) -> etcdsnap_core::Swept {
-    // With little room the bytes go by several times.
-    let some = |dice: &mut Dice| dice.below(bytes.len() / 2 + 1);
-    let room =
-        if dice.below(2) == 0 { SweepRoom { raw: some(dice), digests: some(dice) } } else { SweepRoom::default() };
-    let mut sweep = Sweep::within(room);
+    let mut sweep = Sweep::within(room(bytes, dice));
     loop {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -88,6 +103,12 @@ fn swept(bytes: &[u8], longest: usize, dice: &mut Dice) -> etcdsnap_core::Swept 
     }
 }
 
+/// Little room, with which the bytes go by several times, or as much as there ever is.
+fn room(bytes: &[u8], dice: &mut Dice) -> SweepRoom {
+    let some = |dice: &mut Dice| dice.below(bytes.len() / 2 + 1);
+    if dice.below(2) == 0 { SweepRoom { raw: some(dice), digests: some(dice) } } else { SweepRoom::default() }
+}
+
 /// The judgement of all ways, which must be one; in words what differs, when it is not.
 ///
 /// # Errors
@@ -98,6 +119,8 @@ pub fn agreed(bytes: &[u8], dice: &mut Dice) -> Result<Report, String> {
     let pieces = [3 * 700, 70_001, bytes.len().max(1)];
     let longest = *dice.pick(&pieces);
     same(&walked, &sweep(bytes, longest, dice), &format!("a sweep in pieces of up to {longest}"))?;
+    let longest = *dice.pick(&pieces);
+    same(&walked, &saved(bytes, longest, dice), &format!("a save in pieces of up to {longest}"))?;
     let longest = *dice.pick(&pieces);
     if let Some(streamed) = stream(bytes, longest, dice) {
         same(&walked, &streamed, &format!("a stream in pieces of up to {longest}"))?;

@@ -108,6 +108,7 @@ const COMMANDS: &[&str] = &[
     "salvage FILE -o OUT --reset-auth -w json",
     "defrag FILE -o OUT",
     "compact FILE -o OUT",
+    "cut FILE -o OUT --drop /registry/events/ --drop-type secrets --allow-empty",
     "restore --dry-run --skip-hash-check --force --data-dir OUT FILE",
     "restore --dry-run --skip-hash-check --force --verify none --bump-revision 100 --mark-compacted --data-dir OUT FILE",
 ];

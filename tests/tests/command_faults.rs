@@ -56,6 +56,7 @@ const COMMANDS: &[&str] = &[
     "usage FILE --by kind",
     "defrag FILE -o OUT",
     "compact GZ -o OUT",
+    "cut FILE -o OUT --drop-type events",
     "salvage FILE -o OUT",
     "salvage GZ --dry-run",
     "restore FILE --data-dir OUT",

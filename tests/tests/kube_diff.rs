@@ -131,7 +131,7 @@ fn one_file_is_compared_with_itself() {
     let desk = Desk::new();
     let two = desk.says(&[&desk.a, &desk.b], &[], 1).0;
     assert_eq!(desk.says(&[&desk.b], &["--rev-a", "9"], 1).0, two);
-    let (out, _) = desk.says(&[&desk.b], &["--rev-a", "9", "--rev-b", "10", "deploy", "wd"], 1);
+    let (out, _) = desk.says(&[&desk.b], &["--rev-a", "9", "--rev-b", "10", "deploy,wd"], 1);
     assert!(out.starts_with("deployments.apps in shop\n  ~ web\n") && !out.contains("api"), "{out}");
     let (_, said) = desk.says(&[&desk.a], &[], 2);
     assert!(said.contains("there is nothing to compare the snapshot with"), "{said}");
@@ -144,7 +144,7 @@ fn programs_get_the_same() {
     let desk = Desk::new();
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd,deploy/web"], 2);
     assert!(out.is_empty());
-    let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd", "secrets"], 1);
+    let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd,secrets"], 1);
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(
         lines,

@@ -145,6 +145,20 @@ fn what_cannot_be_shown_whole_is_said() {
 }
 
 #[test]
+fn ages_that_are_guessed_are_said_to_be() {
+    let config = leak(stored("v1", "ConfigMap", "a", "default", &[]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    // One clock, and a revision behind it of which nobody knows how much later it was written.
+    let puts: &[puts::Put] = &[(b"/registry/configmaps/default/a", Some(config), 0), (b"/other", Some(b"x"), 0)];
+    fs::write(&file, puts::snapshot(puts)).unwrap();
+    let output = cli::run(&["kube", "get", file.to_str().unwrap(), "cm"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "NAME   DATA   AGE\na      0      0s\n");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("Ages count to the newest of these objects"), "{said}");
+}
+
+#[test]
 fn secrets_are_hidden_unless_asked_for() {
     let cluster = Cluster::new();
     for form in ["yaml", "json", "jsonl", "raw", "table"] {

@@ -103,11 +103,11 @@ fn what_cannot_be_told_is_said() {
     let (out, _) = says(&path, &["deploy/cut", "-n", "shop"], 1);
     assert!(out.contains("what could be read is shown"), "{out}");
     let (_, said) = says(&path, &["deploy/gone", "-n", "shop"], 1);
-    assert!(said.contains("nothing is known of deploy/gone in namespace shop"), "{said}");
+    assert!(said.contains("there is no deployment.apps/gone in namespace shop"), "{said}");
     let (_, said) = says(&path, &["nonsense/gone", "-n", "shop"], 2);
     assert!(said.contains("is called nonsense"), "{said}");
-    let (_, said) = says(&path, &["deploy"], 2);
-    assert!(said.contains("deploy is not TYPE/NAME"), "{said}");
+    let (out, _) = says(&path, &["deploy", "-n", "shop"], 1);
+    assert!(out.starts_with("OBJECT") && out.contains("deployment.apps/cut in shop"), "{out}");
     // The revision before the first that is kept is gone.
     let small = path.with_extension("small");
     let small = small.to_str().unwrap();

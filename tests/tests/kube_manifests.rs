@@ -175,7 +175,7 @@ fn types_and_what_is_asked_for_besides() {
     let shop = Shop::new(false);
     let of = |words: &[&str]| names(&shop.said(words).0);
     assert_eq!(of(&["deploy,svc", "-n", "shop"]), ["Deployment/web", "Service/web"]);
-    assert_eq!(of(&["deploy", "svc", "-A"]), ["Deployment/api", "Deployment/web", "Service/web"]);
+    assert_eq!(of(&["deploy,svc", "-A"]), ["Deployment/api", "Deployment/web", "Service/web"]);
     assert_eq!(of(&["clusterroles"]), ["ClusterRole/viewer"]);
     assert_eq!(of(&["widgets", "-n", "shop"]), ["CustomResourceDefinition/widgets.example.com", "Widget/w"]);
     assert_eq!(of(&["rs", "-n", "shop", "--include-owned"]), ["ReplicaSet/web-1"]);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::decode::{Options, Skip};
 use etcdsnap_core::kubernetes::object;
 use etcdsnap_core::kubernetes::schema::Schema;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
@@ -32,7 +32,7 @@ fn folders(cache: &Path) -> Vec<PathBuf> {
 
 /// Older fixtures are of servers that printed a zero time as `null`.
 const OPTIONS: Options<'static> =
-    Options { resource_version: None, null_creation_timestamp: true, only_metadata: false };
+    Options { resource_version: None, null_creation_timestamp: true, only_metadata: false, skip: Skip::Nothing };
 
 /// JSON without the blanks between its values.
 fn compact(json: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use etcdsnap_tests::scarce::{self, OpenFolder};
 
 /// Address space in MiB: from hardly enough for the program itself to plenty.
-const STEPS: [usize; 4] = [52, 64, 90, 200];
+const STEPS: [usize; 4] = [48, 56, 80, 200];
 
 /// What commands are asked to make.
 const MADE: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];

@@ -99,7 +99,7 @@ fn keys_are_listed_and_chosen() {
     small.refused(&["keys", "--filter", "colour=red"], 2, &["--filter", "size>100kB"]);
     small.refused(&["keys", "--filter", "size ~ x"], 2, &["size is a number and takes =", "size>100kB"]);
     small.refused(&["keys", "--limit", "0"], 2, &["from 1 on"]);
-    small.refused(&["keys", "--rev", "99"], 2, &["revision 99", "its latest is 8"]);
+    small.refused(&["keys", "--rev", "99"], 2, &["revision 99", "revision 99 is above the newest in this snapshot, 8"]);
 }
 
 #[test]

@@ -95,7 +95,9 @@ proptest! {
 
         let by: etcdsnap_core::store::tally::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, depth));
         let take = |tally: &mut Tally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
-        let (tallies, lost) = hands(&store, &mut dice, || Tally::new(query.clone(), by), take);
+        let whole = dice.chance(50).then(|| Tally::new(query.clone(), by));
+        let hand = || whole.as_ref().map_or_else(|| Tally::new(query.clone(), by), Tally::beside);
+        let (tallies, lost) = hands(&store, &mut dice, hand, take);
         prop_assert_eq!(lost, index_lost);
         let tallies = Tallies::of(tallies);
         let mut sums = Sums::default();
@@ -126,7 +128,11 @@ proptest! {
         let (index_a, index_b) = (index(&a, &query_a).0, index(&b, &query_b).0);
         let mut side = |store: &Store<'_, Bytes>, query: &Query| {
             let take = |part: &mut Contents, work| part.read(store, work, &Unwatched).expect("readable bytes");
-            hands(store, &mut dice, || Contents::new(query.clone()), take).0
+            let mut whole = dice.chance(50).then(|| Contents::new(query.clone()));
+            let hand = || whole.as_ref().map_or_else(|| Contents::new(query.clone()), Contents::beside);
+            let hands = hands(store, &mut dice, hand, take).0;
+            whole.iter_mut().for_each(Contents::close);
+            whole.map_or(hands, |whole| vec![whole])
         };
         let (side_a, side_b) = (side(&a, &query_a), side(&b, &query_b));
         let mut unlike = Unlike::default();

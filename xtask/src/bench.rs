@@ -1,5 +1,6 @@
 //! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
 
+mod kube;
 mod look;
 mod measure;
 mod page;
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Runs of each command
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Generate Kubernetes' stores of so many megabytes [default: 1500]
+    #[arg(long, value_name = "MB")]
+    megabytes: Option<u32>,
     /// Measure the page in a browser as well (needs Node.js and Chromium)
     #[arg(long)]
     page: bool,
@@ -55,11 +59,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.page {
         crate::page::build(true)?;
     }
-    let inputs = if arguments.files.is_empty() { generated()? } else { arguments.files.clone() };
+    let inputs = if arguments.files.is_empty() { generated(arguments.megabytes)? } else { arguments.files.clone() };
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
         let etcdutl = reference::program(COMPARED, "etcdutl");
         look::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
+        kube::measure(&input, arguments.runs, &etcdsnap)?;
         restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
         rewrite::measure(&input, arguments.runs, entries(&input)?, &etcdsnap, &etcdutl)?;
         save::measure(&input, arguments.runs, &etcdsnap)?;
@@ -89,21 +94,39 @@ fn build(with_etcdsnap: bool) -> Result<PathBuf> {
     Ok(metadata.target_directory.join("release"))
 }
 
-/// The two generated inputs, made on first use and kept in `target/bench`.
-fn generated() -> Result<Vec<PathBuf>> {
+/// The generated inputs, made on first use and kept in `target/bench`.
+fn generated(megabytes: Option<u32>) -> Result<Vec<PathBuf>> {
     let folder = repo::root().join("target/bench");
     fs::create_dir_all(&folder)?;
     let mut files = Vec::new();
-    for mode in ["k8s", "small"] {
-        let file = folder.join(format!("{mode}.db"));
+    for mode in ["k8s", "objects", "small"] {
+        let size = megabytes.filter(|_| mode != "small").map(|megabytes| format!("-{megabytes}")).unwrap_or_default();
+        let file = folder.join(format!("{mode}{size}.db"));
         if !file.exists() {
             let gensnap = reference::ensure_own("gensnap")?;
-            eprintln!("writing target/bench/{mode}.db");
-            repo::run(Command::new(gensnap).args(["--mode", mode, "--out"]).arg(&file))?;
+            eprintln!("writing target/bench/{mode}{size}.db");
+            let mut command = Command::new(gensnap);
+            command.args(["--mode", mode, "--out"]).arg(&file);
+            if let Some(megabytes) = megabytes.filter(|_| mode != "small") {
+                command.arg("--size").arg(megabytes.to_string());
+            }
+            if mode == "objects" {
+                command.arg("--templates").arg(templates(&folder)?);
+            }
+            repo::run(&mut command)?;
         }
         files.push(file);
     }
     Ok(files)
+}
+
+/// A recorded cluster, whose objects are what the generated ones are made of.
+fn templates(folder: &Path) -> Result<PathBuf> {
+    let recorded = repo::root().join("tests/kubernetes/plain/snapshot.db.zst");
+    let packed = fs::read(&recorded).with_context(|| format!("cannot read {}", recorded.display()))?;
+    let file = folder.join("templates.db");
+    fs::write(&file, zstd::decode_all(packed.as_slice())?)?;
+    Ok(file)
 }
 
 fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<()> {

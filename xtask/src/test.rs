@@ -37,6 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     reference::ensure_own("encryption")?;
     reference::ensure_own("kmsplugin")?;
     reference::ensure_own("yaml")?;
+    reference::ensure_own("jsonpath")?;
     kubernetes::run(&kubernetes::Arguments { check: true })?;
     step("page");
     page::build(false)?;

@@ -10,7 +10,7 @@ pub use super::args_look::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
 pub use super::args_restore::{Bump, RestoreArgs, RestoreForm, VerifyLevel};
-pub use super::args_rewrite::{CompactArgs, DefragArgs, SalvageArgs};
+pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, SalvageArgs};
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
@@ -63,6 +63,11 @@ pub enum Command {
     ///
     /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read.
     Defrag(DefragArgs),
+    /// Write a snapshot anew with some of its keys: without events, or with what one tenant has
+    ///
+    /// A key goes or stays with its whole history. The revision stays; older ones cannot be asked for up to the newest that went, as behind a compaction. Users, roles and members stay as
+    /// they are; a lease goes with the last of its keys. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    Cut(CutArgs),
     /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
     ///
     /// Taken is every entry of every page that is intact and hangs in its place; nothing is guessed. Where revisions are missing, the compaction revision is raised to the

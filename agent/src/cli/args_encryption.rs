@@ -11,6 +11,13 @@ pub struct EncryptionArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

@@ -1,6 +1,7 @@
 //! What `kube kinds` takes.
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::ChoiceArgs;
 use super::args_look::LookForm;
 use super::exit;
 
@@ -10,7 +11,16 @@ use super::exit;
 pub struct KindsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

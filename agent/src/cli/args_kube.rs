@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
+use etcdsnap::core::kubernetes::json_template::TemplateForm;
 
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_encryption::EncryptionArgs;
 use super::args_kinds::KindsArgs;
 use super::args_kube_check::KubeCheckArgs;
+use super::args_kube_common::NamespaceArgs;
 use super::args_kube_diff::KubeDiffArgs;
 use super::args_kube_events::KubeEventsArgs;
 use super::args_kube_find::KubeFindArgs;
@@ -33,7 +35,8 @@ pub enum KubeCommand {
     /// Print objects, as `kubectl get` does
     ///
     /// TYPE is what kubectl takes: plural, singular or short name, or kind, with a group behind a point where it is not clear, several with commas between, `all`, or
-    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`.
+    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`. Unlike kubectl, it takes names
+    /// with -A, too, and finds them in all namespaces.
     ///
     /// A snapshot remembers what has not been compacted away, which in Kubernetes is five to ten minutes: --rev and --deleted reach back so far. What is older
     /// is in an older snapshot.
@@ -44,7 +47,8 @@ pub enum KubeCommand {
     ///
     /// Taken out is what servers and controllers set: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. Left out are objects that a
     /// controller owns, that every cluster makes itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
-    /// --show-secrets is given. What was left out is said on stderr. A directory appears when it is complete, and nothing is ever overwritten.
+    /// --show-secrets is given. Left out are, too, objects that were being deleted when the snapshot was taken, and what ran to its end, unless they are named. What was left out is said on
+    /// stderr. A directory appears when it is complete, and nothing is ever overwritten.
     ///
     /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
     /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
@@ -114,30 +118,29 @@ pub struct KubeFileArgs {
 pub struct KubeGetArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// Types of objects, or TYPE/NAME
-    #[arg(value_name = "TYPE", required = true)]
-    pub types: String,
-    /// Names of objects, or more of TYPE/NAME
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    /// In this namespace
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
-    pub namespace: Option<String>,
-    /// In all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object
+    #[arg(value_name = "TYPE [NAME]", required = true)]
+    pub objects: Vec<String>,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "table", value_parser = KubeOutputParser)]
+    #[arg(short, long, short_alias = 'w', alias = "write-out", value_name = "FORM", default_value = "table", value_parser = KubeOutputParser)]
     pub output: KubeOutput,
     /// Only objects with these labels, such as `app=web,tier!=db,env in (a,b),!old`
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
-    /// Only objects with these values, such as `status.phase=Running`: metadata.name, metadata.namespace, status.phase, spec.nodeName, type, involvedObject.name
+    /// Only objects with these values, such as `status.phase=Running`: the fields that an API server of 1.37 selects by, of custom resources those of their definition
     #[arg(long, value_name = "FIELDS")]
     pub field_selector: Option<String>,
     /// In the order of what is at this path, such as `.metadata.creationTimestamp`
     #[arg(long, value_name = "PATH")]
     pub sort_by: Option<String>,
+    /// A column for each of these labels, with commas between
+    #[arg(short = 'L', long, value_name = "LABELS", value_delimiter = ',')]
+    pub label_columns: Vec<String>,
+    /// A column with all labels
+    #[arg(long)]
+    pub show_labels: bool,
     /// Tables without their titles
     #[arg(long)]
     pub no_headers: bool,
@@ -181,6 +184,8 @@ pub enum KubeOutput {
     Form(KubeForm),
     /// `custom-columns=TITLE:PATH,…`
     CustomColumns(String),
+    /// `jsonpath=TEMPLATE` and `jsonpath-as-json=TEMPLATE`
+    Template(TemplateForm, String),
 }
 
 /// Reads it.
@@ -189,6 +194,21 @@ pub struct KubeOutputParser;
 
 /// What stands before custom columns.
 const CUSTOM: &str = "custom-columns=";
+/// What stands before templates.
+const TEMPLATES: [(&str, TemplateForm); 2] =
+    [("jsonpath=", TemplateForm::Text), ("jsonpath-as-json=", TemplateForm::Json)];
+/// Forms of kubectl that are not there, and what is there instead.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("go-template-file", TEMPLATE_ADVICE),
+    ("go-template", TEMPLATE_ADVICE),
+    ("templatefile", TEMPLATE_ADVICE),
+    ("template", TEMPLATE_ADVICE),
+    ("jsonpath-file", "write the template itself: -o jsonpath=\"$(cat FILE)\""),
+    ("custom-columns-file", "write the columns themselves: -o custom-columns=NAME:.metadata.name"),
+    ("jsonpath", "write -o jsonpath='{.metadata.name}'"),
+    ("custom-columns", "write -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image"),
+];
+const TEMPLATE_ADVICE: &str = "templates of Go are not read here: use -o jsonpath='{.metadata.name}', -o custom-columns=NAME:.metadata.name, or -o json with another program";
 
 impl TypedValueParser for KubeOutputParser {
     type Value = KubeOutput;
@@ -196,18 +216,42 @@ impl TypedValueParser for KubeOutputParser {
     fn parse_ref(
         &self,
         command: &clap::Command,
-        argument: Option<&clap::Arg>,
+        _: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
         if let Some(columns) = value.to_str().and_then(|value| value.strip_prefix(CUSTOM)) {
             return Ok(KubeOutput::CustomColumns(columns.to_owned()));
         }
-        EnumValueParser::<KubeForm>::new().parse_ref(command, argument, value).map(KubeOutput::Form)
+        let text = value.to_str().unwrap_or_default();
+        for (before, form) in TEMPLATES {
+            if let Some(template) = text.strip_prefix(before).filter(|template| !template.is_empty()) {
+                return Ok(KubeOutput::Template(form, template.to_owned()));
+            }
+        }
+        let word = text.split('=').next().unwrap_or_default();
+        if let Some((_, advice)) = ELSEWHERE.iter().find(|(form, _)| word.trim_end_matches("-as-json") == *form) {
+            let what = format!("-o {word}: {advice}\n");
+            return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).with_cmd(command));
+        }
+        if let Ok(form) = KubeForm::from_str(text, false) {
+            return Ok(KubeOutput::Form(form));
+        }
+        let forms: Vec<String> = KubeForm::value_variants()
+            .iter()
+            .filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        let what = format!(
+            "-o {text:?} is none of {}, custom-columns=TITLE:PATH,…, jsonpath=TEMPLATE, jsonpath-as-json=TEMPLATE\n",
+            forms.join(", ")
+        );
+        Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).with_cmd(command))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let forms = KubeForm::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let custom = PossibleValue::new(CUSTOM).help("Columns of your own: TITLE:PATH,TITLE:PATH");
-        Some(Box::new(forms.chain([custom])))
+        let template = PossibleValue::new("jsonpath=").help("What a template finds, such as {.items[*].metadata.name}");
+        let as_json = PossibleValue::new("jsonpath-as-json=").help("The same as lists in JSON");
+        Some(Box::new(forms.chain([custom, template, as_json])))
     }
 }

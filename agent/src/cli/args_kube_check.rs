@@ -1,6 +1,7 @@
 //! What `kube check` takes.
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::ChoiceArgs;
 use super::args_restore::RestoreForm;
 use super::exit;
 
@@ -10,10 +11,19 @@ use super::exit;
 pub struct KubeCheckArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// Print every finding kept, not only the first few of each kind
     #[arg(long)]
     pub all: bool,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "text"
+    )]
     pub write_out: RestoreForm,
 }

@@ -17,9 +17,9 @@ pub struct KubeDiffArgs {
     /// The newer one; left out, A is compared with itself at another revision
     #[arg(value_name = "B")]
     pub b: Option<PathBuf>,
-    /// Types of objects, or TYPE/NAME [default: all]
-    #[arg(value_name = "TYPE")]
-    pub types: Vec<String>,
+    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all]
+    #[arg(value_name = "TYPE [NAME]")]
+    pub objects: Vec<String>,
     /// A as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_a: i64,
@@ -32,9 +32,15 @@ pub struct KubeDiffArgs {
     /// B as it was at about this time
     #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
     pub at_b: Option<AskedTime>,
-    /// Only in this namespace
+    /// Only in this namespace [default: all of them]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
+    /// In all namespaces, as without -n
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Only objects that have these labels on either side, such as `app=web,tier!=db`
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub selector: Option<String>,
     /// Leases and Events, too, and objects whose fields are alike
     #[arg(long)]
     pub all: bool,
@@ -48,7 +54,14 @@ pub struct KubeDiffArgs {
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
     #[command(flatten)]
     pub decrypt: DecryptArgs,

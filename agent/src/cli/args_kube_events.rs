@@ -1,6 +1,7 @@
 //! What `kube events` takes.
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::NamespaceArgs;
 use super::args_look::LookForm;
 use super::exit;
 
@@ -10,12 +11,8 @@ use super::exit;
 pub struct KubeEventsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// In this namespace [default: default]
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
-    pub namespace: Option<String>,
-    /// In all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// Only of these types, with commas between: Normal, Warning
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub types: Vec<String>,
@@ -23,6 +20,13 @@ pub struct KubeEventsArgs {
     #[arg(long = "for", value_name = "TYPE/NAME")]
     pub about: Option<String>,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

@@ -13,7 +13,7 @@ pub struct KubeFindArgs {
     /// Snapshots and directories with snapshots
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The object
+    /// The object, as TYPE/NAME or TYPE NAME
     #[arg(required = true, value_name = "TYPE/NAME")]
     pub object: String,
     /// Its namespace
@@ -32,7 +32,15 @@ pub struct KubeFindArgs {
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
     /// In which form to print the list
-    #[arg(short, long, value_name = "FORM", default_value = "simple", conflicts_with = "last")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple",
+        conflicts_with = "last"
+    )]
     pub write_out: LookForm,
     #[command(flatten)]
     pub decrypt: DecryptArgs,

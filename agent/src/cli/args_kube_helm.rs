@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::NamespaceArgs;
 use super::args_look::LookForm;
 use super::exit;
 
@@ -21,12 +22,8 @@ pub struct KubeHelmArgs {
     /// Of which release
     #[arg(value_name = "RELEASE", required_if_eq("action", "get"))]
     pub release: Option<String>,
-    /// In this namespace [default: default]
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
-    pub namespace: Option<String>,
-    /// List those of all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// List every revision that Helm keeps
     #[arg(long)]
     pub revisions: bool,
@@ -37,7 +34,14 @@ pub struct KubeHelmArgs {
     #[arg(long)]
     pub show_secrets: bool,
     /// In which form to print the list
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }
 

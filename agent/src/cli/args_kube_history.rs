@@ -1,6 +1,7 @@
 //! What `kube history` takes.
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::NamespaceArgs;
 use super::args_look::LookForm;
 use super::exit;
 
@@ -10,12 +11,11 @@ use super::exit;
 pub struct KubeHistoryArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// The object
-    #[arg(value_name = "TYPE/NAME")]
-    pub object: String,
-    /// Its namespace
-    #[arg(short, long, value_name = "NS", default_value = "default")]
-    pub namespace: String,
+    /// The object as TYPE/NAME or TYPE NAME; several, or a type for all of its objects, too
+    #[arg(value_name = "TYPE/NAME", required = true)]
+    pub objects: Vec<String>,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// Who set which field, too
     #[arg(long)]
     pub show_managed_fields: bool,
@@ -23,6 +23,13 @@ pub struct KubeHistoryArgs {
     #[arg(long)]
     pub show_secrets: bool,
     /// In which form to print
-    #[arg(short, long, value_name = "FORM", default_value = "simple")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
     pub write_out: LookForm,
 }

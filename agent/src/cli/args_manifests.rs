@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use etcdsnap::core::kubernetes::manifest_fields::fields;
 
 use super::args_kube::KubeFileArgs;
+use super::args_kube_common::NamespaceArgs;
 use super::exit;
 
 /// Arguments of `kube manifests`.
@@ -14,18 +15,19 @@ use super::exit;
 pub struct ManifestsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// Types of objects, or TYPE/NAME [default: all that is in the namespace, and the namespace itself]
-    #[arg(value_name = "TYPE")]
-    pub types: Vec<String>,
-    /// In this namespace [default: default]
-    #[arg(short, long, value_name = "NS", conflicts_with = "all_namespaces")]
-    pub namespace: Option<String>,
-    /// In all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all that is in the namespace, and the namespace itself]
+    #[arg(value_name = "TYPE [NAME]")]
+    pub objects: Vec<String>,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// The directory to make; `-` is the standard output, as one stream of YAML
     #[arg(short, long, value_name = "DIR", default_value = "-")]
     pub output: PathBuf,
+    /// For this namespace instead of the one that they were in: their own, and what they refer to in the old one, such as the subjects of role bindings
+    ///
+    /// Names of services in texts, such as `db.shop.svc`, stay as they are, and are told.
+    #[arg(long, value_name = "NS", conflicts_with = "all_namespaces")]
+    pub to_namespace: Option<String>,
     /// Objects that are deleted and still in the history, with their last state
     #[arg(long)]
     pub deleted: bool,

@@ -7,7 +7,7 @@ use super::args_look::revision;
 /// A revision, by its number or by its time.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RevisionArgs {
-    /// As it was at this revision [default: the latest]
+    /// As it was at this revision [default: 0, which is the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: i64,
     /// As it was at about this time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken

@@ -29,6 +29,32 @@ pub struct DefragArgs {
     pub new: NewFileArgs,
 }
 
+/// Arguments of `cut`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::HELP_REWRITE, group = clap::ArgGroup::new("choice").required(true).multiple(true))]
+pub struct CutArgs {
+    #[command(flatten)]
+    pub new: NewFileArgs,
+    /// Keys that begin with this stay, and others go; may be given several times
+    #[arg(long, value_name = "PREFIX", group = "choice", conflicts_with_all = ["drop", "drop_type"])]
+    pub keep: Vec<String>,
+    /// Keys that begin with this go, and others stay; may be given several times
+    #[arg(long, value_name = "PREFIX", group = "choice")]
+    pub drop: Vec<String>,
+    /// Objects of Kubernetes of these types stay, beside what --keep names: `secrets,configmaps`, in kubectl's words
+    #[arg(long, value_name = "TYPE", group = "choice", value_delimiter = ',', conflicts_with_all = ["drop", "drop_type"])]
+    pub keep_type: Vec<String>,
+    /// Objects of Kubernetes of these types go, beside what --drop names: `events`
+    #[arg(long, value_name = "TYPE", group = "choice", value_delimiter = ',')]
+    pub drop_type: Vec<String>,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+    /// Write a snapshot without any key, too
+    #[arg(long)]
+    pub allow_empty: bool,
+}
+
 /// An old file and a new one.
 #[derive(Debug, clap::Args)]
 pub struct NewFileArgs {

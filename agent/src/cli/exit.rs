@@ -63,7 +63,7 @@ pub const HELP_KUBE_FIND: &str = help!(
 /// Of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
-/// Of `compact` and `defrag`.
+/// Of `compact`, `defrag` and `cut`.
 pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
 /// Of `salvage`.
 pub const HELP_SALVAGE: &str =

@@ -6,6 +6,7 @@ mod args_encryption;
 mod args_kinds;
 mod args_kube;
 mod args_kube_check;
+mod args_kube_common;
 mod args_kube_diff;
 mod args_kube_events;
 mod args_kube_find;
@@ -21,6 +22,7 @@ mod client;
 mod codes;
 mod complete;
 mod completions;
+mod cut;
 pub mod exit;
 mod http_server;
 mod input;
@@ -85,6 +87,7 @@ pub fn run() -> Exit {
         Command::Restore(args) => restore::run(&args),
         Command::Compact(args) => rewrite::compact(&args),
         Command::Defrag(args) => rewrite::defrag(&args),
+        Command::Cut(args) => cut::run(&args),
         Command::Salvage(args) => salvage::run(&args),
         Command::Keys(args) => look::keys::run(&args),
         Command::Get(args) => look::get::run(&args),

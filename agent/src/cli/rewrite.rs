@@ -40,6 +40,31 @@ pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
 }
 
 fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failure>) -> Result<Exit, Failure> {
+    let Opened { target, bar, snapshot } = open(args)?;
+    let what = what(&snapshot)?;
+    let done = etcdsnap::rewrite(&snapshot, what, target, &bar);
+    drop(bar);
+    let done = done?;
+    let said = match args.write_out {
+        RestoreForm::Text => text(&args.file, &args.output, &done),
+        RestoreForm::Json => format!("{}\n", json::line(&NewFileObject::of(&args.output, &done))),
+    };
+    print(args, &said)?;
+    Ok(Exit::Done)
+}
+
+/// An old file that is open, and the place of a new one.
+pub struct Opened {
+    pub target: NewFile,
+    pub bar: signals::Cancellable<Bar>,
+    pub snapshot: Snapshot,
+}
+
+/// Opens the old file, and makes the place of the new one before that.
+///
+/// # Errors
+/// When one of them cannot be, or a running server has the old one.
+pub fn open(args: &NewFileArgs) -> Result<Opened, Failure> {
     input::check_not_written(&[&args.file])?;
     input::refuse_when_in_use(&args.file)?;
     let target = NewFile::open(&args.output, &args.file)?;
@@ -49,16 +74,15 @@ fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failu
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
-    let what = what(&snapshot)?;
-    let done = etcdsnap::rewrite(&snapshot, what, target, &bar);
-    drop(bar);
-    let done = done?;
-    let said = match args.write_out {
-        RestoreForm::Text => text(&args.file, &args.output, &done),
-        RestoreForm::Json => object(&args.output, &done),
-    };
-    output::print_of(&format!("{} is complete and in place", printable_path(&args.output)), &said)?;
-    Ok(Exit::Done)
+    Ok(Opened { target, bar, snapshot })
+}
+
+/// Prints what was done; when that fails, says that the new file is there all the same.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(args: &NewFileArgs, said: &str) -> Result<(), Failure> {
+    output::print_of(&format!("{} is complete and in place", printable_path(&args.output)), said)
 }
 
 fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
@@ -72,8 +96,13 @@ fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
         ),
         None => format!("defragmented: {}, all kept", counted(done.entries, "entry", "entries")),
     };
+    format!("{first}\n{}", in_place(old, path, done))
+}
+
+/// The line about the new file, and what is known of the old one.
+pub fn in_place(old: &Path, path: &Path, done: &Rewritten) -> String {
     format!(
-        "{first}\n{} is complete, verified and in place: {} instead of {}; SHA-256 {}{}\n",
+        "{} is complete, verified and in place: {} instead of {}; SHA-256 {}{}\n",
         printable_path(path),
         exact_bytes(bytes(&done.report)),
         exact_bytes(done.bytes_before),
@@ -103,10 +132,10 @@ fn sha256(report: &Report) -> Option<&str> {
     report.trailer.actual.as_ref().map(|hex| hex.0.as_str())
 }
 
-/// `-w json`.
+/// What `-w json` says of a new file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'r> {
+pub struct NewFileObject<'r> {
     #[serde(flatten)]
     file: Map<String, Value>,
     /// Only of a compaction.
@@ -124,23 +153,25 @@ struct Object<'r> {
     input_finding_counts: &'r BTreeMap<Code, u64>,
 }
 
-fn object(path: &Path, done: &Rewritten) -> String {
-    let mut file = Map::new();
-    put_path(&mut file, "file", path);
-    let object = Object {
-        file,
-        compact_revision: done.compacted,
-        revision: done.report.status.as_ref().map_or(0, |status| status.revision),
-        entries_before: done.entries_before,
-        entries: done.entries,
-        bytes_before: done.bytes_before,
-        bytes: bytes(&done.report),
-        sha256: sha256(&done.report),
-        verdict: done.report.verdict,
-        input_verdict: done.old.verdict,
-        input_finding_counts: done.old.findings.counts(),
-    };
-    format!("{}\n", json::line(&object))
+impl<'r> NewFileObject<'r> {
+    /// What there is to be said of the new file at `path`.
+    pub fn of(path: &Path, done: &'r Rewritten) -> Self {
+        let mut file = Map::new();
+        put_path(&mut file, "file", path);
+        Self {
+            file,
+            compact_revision: done.compacted,
+            revision: done.report.status.as_ref().map_or(0, |status| status.revision),
+            entries_before: done.entries_before,
+            entries: done.entries,
+            bytes_before: done.bytes_before,
+            bytes: bytes(&done.report),
+            sha256: sha256(&done.report),
+            verdict: done.report.verdict,
+            input_verdict: done.old.verdict,
+            input_finding_counts: done.old.findings.counts(),
+        }
+    }
 }
 
 impl From<RewriteError> for Failure {

@@ -1,9 +1,11 @@
 //! The Kubernetes objects of a snapshot.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::field_query::selectable;
 use etcdsnap_core::kubernetes::names::Object;
 use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
@@ -26,6 +28,8 @@ pub struct Cluster {
     pub resources: Resources,
     /// Columns of custom resources, by plural name and group.
     printed: HashMap<(String, String), Vec<PrinterColumn>>,
+    /// Fields by which custom resources can be selected, by plural name and group.
+    selectable: HashMap<(String, String), Vec<String>>,
     /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
     pub taken: Option<i64>,
     /// What could not be read.
@@ -35,10 +39,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// How many of the living objects there are, and how many of them may be older than they were, or deleted, because later entries are lost.
+    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
     #[must_use]
-    pub fn uncertain(&self) -> (u64, u64) {
-        let living = self.index.iter().filter(|key| !key.deleted && self.object(key.key).is_some());
+    pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
+        let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
+        let living = self.index.iter().filter(|key| !key.deleted && is_wanted(key));
         living.fold((0, 0), |(all, uncertain), key| {
             let is_uncertain = self.unread.may_follow(key.revision.main);
             (all + 1, uncertain + u64::from(is_uncertain))
@@ -50,6 +55,27 @@ impl Cluster {
     pub fn columns(&self, resource: &Resource) -> Columns {
         let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
         Columns::of(resource, printed.map(Vec::as_slice))
+    }
+
+    /// The fields by which objects of a type can be selected.
+    #[must_use]
+    pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
+        let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
+        selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Hands out every object in no order, deleted ones too.
+    ///
+    /// # Errors
+    /// As [`objects`](Self::objects).
+    pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
+        let take = RefCell::new(take);
+        // Nothing is kept, so nothing is sorted.
+        self.objects(|key, object| {
+            take.borrow_mut()(key, object);
+            false
+        })?;
+        Ok(())
     }
 
     /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
@@ -89,12 +115,13 @@ impl Snapshot {
             prefixes,
             resources: Resources::builtin(),
             printed: HashMap::new(),
+            selectable: HashMap::new(),
             taken: None,
             lost,
             unread,
         };
         let mut resources = Resources::builtin();
-        let mut printed = HashMap::new();
+        let (mut printed, mut selectable) = (HashMap::new(), HashMap::new());
         let definitions =
             cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
         for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
@@ -102,6 +129,7 @@ impl Snapshot {
                 resources.define(&definition);
                 let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
                 let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
+                selectable.insert(name.clone(), printer_columns::selectable_fields(&definition));
                 printed.insert(name, printer_columns::of_definition(&definition));
             }
         }
@@ -113,7 +141,7 @@ impl Snapshot {
         let written = self.time_line(store)?.map(|line| line.at(revision));
         cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
-        cluster.printed = printed;
+        (cluster.printed, cluster.selectable) = (printed, selectable);
         Ok(cluster)
     }
 

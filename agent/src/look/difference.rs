@@ -1,5 +1,7 @@
 //! What two snapshots, or two revisions of one, do not have alike.
 
+use std::slice;
+
 use etcdsnap_core::store::{Contents, Index, Lost, Query, Store, Unlike};
 
 use super::Snapshot;
@@ -7,11 +9,11 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
 
-/// One side of a comparison. Memory: about 56 bytes a key, and the keys that are not alike.
+/// One side of a comparison. Memory: 44 bytes a key, twice as much while it is read, and the keys that are not alike.
 #[derive(Debug)]
 pub struct Side {
     query: Query,
-    contents: Vec<Contents>,
+    contents: Contents,
     /// What could not be read.
     pub lost: Lost,
 }
@@ -22,7 +24,9 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn side(&self, store: &Store<'_, FileSource>, query: Query, progress: &dyn Progress) -> Result<Side, Error> {
-        let (contents, lost) = self.read(store, progress, || Contents::new(query.clone()))?;
+        let mut contents = Contents::new(query.clone());
+        let (_, lost) = self.read(store, progress, || contents.beside())?;
+        contents.close();
         Ok(Side { query, contents, lost })
     }
 
@@ -50,7 +54,7 @@ pub fn compare(
     b: (&Snapshot, &Store<'_, FileSource>, Side),
 ) -> Result<[(Index, Lost); 2], Error> {
     let pieces = a.0.pieces(Unlike::pieces(), a.0.threads(), &NoProgress, |unlike: &mut Unlike, piece| {
-        unlike.append(Unlike::of(&a.2.contents, &b.2.contents, piece));
+        unlike.append(Unlike::of(slice::from_ref(&a.2.contents), slice::from_ref(&b.2.contents), piece));
     })?;
     let mut unlike = Unlike::default();
     pieces.into_iter().for_each(|piece| unlike.append(piece));

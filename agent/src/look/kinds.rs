@@ -42,7 +42,7 @@ pub struct KindUsage {
 }
 
 impl Snapshot {
-    /// Sums up the living objects by kind and form, those that take most first.
+    /// Sums up the living objects that are wanted by kind and form, those that take most first.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -50,11 +50,13 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         cluster: &Cluster,
+        wanted: impl Fn(&Object<'_>) -> bool,
         progress: &dyn Progress,
     ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
-        let parts = self.by_pieces(&self.living(cluster)?, progress, |kinds, _, objects| {
-            self.count(store, cluster, objects, progress, kinds)
-        })?;
+        let mut objects = self.living(cluster)?;
+        objects.retain(|(_, object)| wanted(object));
+        let parts = self
+            .by_pieces(&objects, progress, |kinds, _, objects| self.count(store, cluster, objects, progress, kinds))?;
         let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
         for (kind, usage) in parts.into_iter().flatten() {
             kinds.entry(kind).or_default().add(usage);

@@ -24,10 +24,10 @@ use std::thread;
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass::Pass;
-use etcdsnap_core::pass::merging::Merging;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::store::{
-    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, Store, SurvivorSearch, Survivors,
+    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
+    Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report};
 
@@ -149,9 +149,9 @@ impl Snapshot {
         query: &Query,
         progress: &dyn Progress,
     ) -> Result<(Index, Lost), Error> {
-        let (parts, lost) = self.read(store, progress, || Index::new(query.clone()))?;
-        let index = self.run(Merging::new(query.clone(), parts), progress)?;
-        Ok((index, lost))
+        let whole = SharedIndex::new(query.clone());
+        let (_, lost) = self.read(store, progress, || whole.beside())?;
+        Ok((whole.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 
     /// Every event of one key that is retained, in order.
@@ -179,8 +179,9 @@ impl Snapshot {
         revision: i64,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
-        let (parts, lost) = self.read(store, progress, || Hashing::new(store, revision))?;
-        let hashing = merged(parts, Hashing::merge).unwrap_or_else(|| Hashing::new(store, revision));
+        let whole = Hashing::new(store, revision);
+        let (parts, lost) = self.read(store, progress, || whole.beside())?;
+        let hashing = merged(parts, Hashing::merge).unwrap_or(whole);
         Ok((hashing.finish(), lost))
     }
 
@@ -231,8 +232,9 @@ impl Snapshot {
         revision: i64,
         progress: &dyn Progress,
     ) -> Result<(Survivors, Lost), Error> {
-        let (parts, lost) = self.read(store, progress, || SurvivorSearch::new(revision))?;
-        let search = merged(parts, SurvivorSearch::merge).unwrap_or_else(|| SurvivorSearch::new(revision));
+        let whole = SurvivorSearch::new(revision);
+        let (parts, lost) = self.read(store, progress, || whole.beside())?;
+        let search = merged(parts, SurvivorSearch::merge).unwrap_or(whole);
         Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 

@@ -47,7 +47,8 @@ impl Snapshot {
         top: usize,
         progress: &dyn Progress,
     ) -> Result<(UsageReport, Lost), Error> {
-        let (tallies, lost) = self.read(store, progress, || Tally::new(query.clone(), grouping))?;
+        let tally = Tally::new(query.clone(), grouping);
+        let (tallies, lost) = self.read(store, progress, || tally.beside())?;
         let tallies = Tallies::of(tallies);
         let threads = self.threads().min(tallies.most_sums());
         let sums = self.pieces(Tallies::pieces(), threads, progress, |sums, piece| tallies.sum(piece, top, sums))?;

@@ -42,6 +42,12 @@ pub enum RewriteError {
         /// As the caller named it.
         path: PathBuf,
     },
+    /// A cut after which no key lives.
+    #[error("no key of {} would be left", printable_path(path))]
+    NothingKept {
+        /// As the caller named it.
+        path: PathBuf,
+    },
     /// Users and roles are damaged.
     #[error("users and roles in {} cannot be read whole", printable_path(path))]
     Auth {
@@ -83,7 +89,7 @@ impl RewriteError {
 
     /// Whether what the old file holds is the reason.
     pub(super) fn is_about_contents(&self) -> bool {
-        matches!(self, Self::Contents { .. } | Self::Damaged { .. })
+        matches!(self, Self::Contents { .. } | Self::Damaged { .. } | Self::NothingKept { .. })
     }
 
     /// What to do about it, in a sentence or two; empty where nothing helps.
@@ -101,6 +107,10 @@ impl RewriteError {
                 format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup; if there is none, get out what can be read: etcdsnap salvage {0} -o OUT", typed_path(path))
             }
             Self::Nothing { .. } => "Nothing was written. Use another copy or backup.".into(),
+            Self::NothingKept { path } => format!(
+                "Nothing was written. See which keys there are: etcdsnap usage {}. To get a snapshot without keys all the same: --allow-empty",
+                typed_path(path)
+            ),
             Self::Auth { .. } => {
                 "Nothing was written: with some of them missing, others might read and write what they may not. To get the keys without users and roles, open to everybody: --reset-auth".into()
             }

@@ -1,7 +1,8 @@
-//! A new snapshot out of an old one: compacted, without the room that free pages take, or with what a damaged one still holds.
+//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, or with what a damaged one still holds.
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
+mod cut_keys;
 mod error;
 mod new_file;
 mod salvage;
@@ -20,6 +21,7 @@ use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
 use crate::threads;
 
+pub use cut_keys::{CutDone, cut};
 pub use error::RewriteError;
 pub use new_file::NewFile;
 pub use salvage::{SalvageOptions, Salvaged, salvage};
@@ -68,12 +70,34 @@ pub fn rewrite(
         Rewrite::Defragment => None,
         Rewrite::Compact { revision } => Some(store.at(revision)?),
     };
+    let rewritten = judged(snapshot, &store, target, progress, |target| {
+        let survivors = match compacted {
+            Some(revision) => {
+                let (survivors, lost) = snapshot.survivors(&store, revision, progress)?;
+                whole(snapshot.path(), lost)?;
+                Some(survivors)
+            }
+            None => None,
+        };
+        pages(snapshot, &store, survivors.as_ref().map_or(Plan::Everything, Plan::Compacted), target, progress)
+    })?;
+    Ok(Rewritten { compacted, ..rewritten })
+}
+
+/// Has `write` write all but the meta pages, judges both files, and completes the new one.
+fn judged(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    target: NewFile,
+    progress: &dyn Progress,
+    write: impl FnOnce(&NewFile) -> Result<(Built, Counts), RewriteError>,
+) -> Result<Rewritten, RewriteError> {
     // The old file is judged while the new one is written: hashing is most of the one, and a thread of its own.
     let aside = Aside::new(progress);
     let (judged, written) = threads::both(
         || snapshot.judge(&aside),
         || {
-            let written = pages(snapshot, &store, compacted, &target, progress);
+            let written = write(&target);
             // What the old file holds may be why: its judgement says so then.
             let is_about_input = matches!(&written, Err(error) if error.is_about_contents());
             aside.stop_if(written.is_err() && !is_about_input);
@@ -82,7 +106,7 @@ pub fn rewrite(
     );
     let judged = match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path()))) {
         // It was stopped because nothing could be written.
-        Err(Error::Cancelled) => return written.and(Err(Error::Cancelled.into())),
+        Err(Error::Cancelled) => return Err(written.err().unwrap_or_else(|| Error::Cancelled.into())),
         judged => judged?,
     };
     if judged.verdict == Verdict::Damaged {
@@ -93,7 +117,7 @@ pub fn rewrite(
     let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
     target.complete(&built, &report)?;
     Ok(Rewritten {
-        compacted,
+        compacted: None,
         entries_before: counts.read,
         entries: counts.kept,
         bytes_before: store.database_bytes(),
@@ -106,19 +130,10 @@ pub fn rewrite(
 fn pages(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    compacted: Option<i64>,
+    plan: Plan<'_>,
     target: &NewFile,
     progress: &dyn Progress,
 ) -> Result<(Built, Counts), RewriteError> {
-    let survivors = match compacted {
-        Some(revision) => {
-            let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
-            whole(snapshot.path(), lost)?;
-            Some(survivors)
-        }
-        None => None,
-    };
-    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
     progress.begin(Stage::Copy, Some(store.bytes()));
     let (built, sink, counts) = write(store, plan, target.sink(store.page_size())?, progress)
         .map_err(|error| RewriteError::of_core(snapshot.path(), error))?;

@@ -1,7 +1,7 @@
 //! A snapshot from a running server becomes a file: complete, verified and synced before it gets its name, or there is no trace of it.
 //!
-//! The pieces of the stream go to a thread that hashes and writes them ([`write`]). When the stream is over, its length and SHA-256 are compared, the file is judged
-//! as `verify` would, and renamed ([`PartFile`]).
+//! The pieces of the stream go to a thread that hashes and writes them, and on to one that looks at their pages ([`write`], [`page_check`]). When the stream is over, its length and SHA-256 are compared, the
+//! file is judged as `verify` would ([`written`]), and renamed ([`PartFile`]).
 
 mod any;
 mod compare_members;
@@ -9,8 +9,10 @@ mod comparison;
 mod config;
 mod error;
 mod failure_cause;
+mod judge;
 mod name;
 mod origin;
+mod page_check;
 mod pieces;
 mod place;
 mod reach_members;
@@ -21,6 +23,7 @@ mod saved;
 mod stream;
 mod stream_target;
 mod write;
+mod written;
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -30,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-use etcdsnap_core::{Report, Verdict, Watch};
+use etcdsnap_core::{Report, Watch};
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
@@ -48,12 +51,12 @@ use crate::client::{Client, ListedMember, Member, endpoints};
 use crate::fsx::directory::Directory;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
-use crate::options::{Sha256, VerifyOptions};
 use crate::progress::{Progress, Stage};
 use crate::space::{self, Location};
 use compare_members::Compared;
-use name::{Facts, Place, Template};
+use name::{Facts, Template};
 use origin::Origin;
+use page_check::PageCheck;
 use pieces::PieceReceiver;
 use relation::Newest;
 use retention::Pruned;
@@ -258,13 +261,15 @@ impl<'j> Job<'j> {
             }
             // The thread has no more than a handle: the part file goes as soon as this future does.
             let (file, shown) = (part.handle()?, directory.shown().to_owned());
+            let is_structure_wanted = self.is_structure_wanted();
             Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
-                let copied = write::write(&file, compression, pieces);
-                copied.map(|copied| (copied, ())).map_err(|cause| SaveError::Write { path: shown, cause })
+                let mut check = is_structure_wanted.then(PageCheck::start).flatten();
+                let copied = write::write(&file, compression, pieces, check.as_mut());
+                copied.map(|copied| (copied, check)).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };
-        let (copied, (), storage_version) = self.receive(&mut client, start).await?;
-        let report = self.judged_and_synced(&part, client.endpoint()).await?;
+        let (copied, check, storage_version) = self.receive(&mut client, start).await?;
+        let report = self.judged_and_synced(&part, &copied, check, client.endpoint()).await?;
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
         facts.revision = status.map_or(0, |status| status.revision);
@@ -363,40 +368,6 @@ impl<'j> Job<'j> {
             keep.apply(&directory, &template, &Newest { taken, ..newest })
         });
         pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
-    }
-
-    /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for.
-    async fn judged_and_synced(&self, part: &Arc<PartFile>, endpoint: &str) -> Result<Option<Report>, SaveError> {
-        let full = self.config.verify == SaveVerify::Full;
-        let syncing = {
-            let part = Arc::clone(part);
-            tokio::task::spawn_blocking(move || part.sync())
-        };
-        // What is removed depends on the revision.
-        let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
-        let judging = (full || is_revision_wanted).then(|| {
-            // What its name leads to may be somebody else's by now.
-            let (file, path) = (part.handle(), part.shown());
-            let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
-            // What is compressed is read back whole; of a plain file the SHA-256 was computed on the way.
-            let again = self.config.compression.is_some() && self.config.verify != SaveVerify::None;
-            let sha256 = if again { Sha256::Check } else { Sha256::Skip };
-            tokio::task::spawn_blocking(move || {
-                let options = VerifyOptions { sha256, progress: &watched, ..VerifyOptions::default() };
-                Ok::<_, SaveError>(crate::verify_open(file?, &path, options)?)
-            })
-        });
-        let report = match judging {
-            Some(judging) => Some(judging.await.map_err(stream::defect)??),
-            None => None,
-        };
-        syncing.await.map_err(stream::defect)??;
-        match report {
-            Some(report) if full && report.verdict == Verdict::Damaged => {
-                Err(SaveError::Damaged { endpoint: endpoint.to_owned(), report: Box::new(report) })
-            }
-            report => Ok(report),
-        }
     }
 }
 

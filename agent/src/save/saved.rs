@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::Report;
 use etcdsnap_core::key_tally::KeyTally;
+use etcdsnap_core::{Report, Sha256Hex};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -87,7 +87,7 @@ impl Saved {
             total_key: status.map(|status| status.total_key),
             hash: status.map(|status| status.hash),
             encrypted: status.map(|status| status.encrypted.clone()),
-            sha256: copied.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: Sha256Hex::of(&copied.sha256).0,
             sha256_matches: copied.trailer == Some(copied.sha256),
             bytes: copied.len,
             file_bytes: copied.len,

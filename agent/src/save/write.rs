@@ -1,4 +1,4 @@
-//! Hashes and writes, perhaps compresses, what comes over the network: a thread of its own.
+//! Hashes and writes, perhaps compresses, what comes over the network: a thread of its own, with one beside it that looks at the pages.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,21 +7,30 @@ use std::thread;
 use flate2::write::GzEncoder;
 
 use super::config::Compression;
+use super::page_check::PageCheck;
 use super::pieces::PieceReceiver;
 use crate::fsx::early_flush;
 use crate::hasher::{Copied, Hasher};
 
-/// Writes all pieces until the other side is done, and says what went through.
+/// Writes all pieces until the other side is done, and says what went through. `check` sees them, too.
 ///
 /// # Errors
 /// What the system says; the pieces that still come are then refused.
-pub(super) fn write(file: &File, compression: Option<Compression>, mut pieces: PieceReceiver) -> io::Result<Copied> {
+pub(super) fn write(
+    file: &File,
+    compression: Option<Compression>,
+    mut pieces: PieceReceiver,
+    mut check: Option<&mut PageCheck>,
+) -> io::Result<Copied> {
     let mut sink = Sink::new(file, compression)?;
     let mut hasher = Hasher::default();
     early_flush::beside(
         || file.sync_data(),
         |mut unflushed| {
             while let Some(piece) = pieces.blocking_recv() {
+                if let Some(check) = &mut check {
+                    check.push(&piece);
+                }
                 hasher.push(&piece);
                 sink.write_all(&piece)?;
                 if !unflushed.add(piece.len() as u64) {

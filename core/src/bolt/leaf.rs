@@ -215,10 +215,12 @@ impl<'a> Leaf<'a> {
         faults
     }
 
+    #[inline]
     fn word(&self, element: usize, field: usize) -> Option<u32> {
         u32_le(self.bytes, element.checked_add(field)?)
     }
 
+    #[inline]
     fn parts(&self, at: usize) -> Option<Element<'a>> {
         let element = self.bytes.get(at..at.checked_add(ELEMENT)?)?;
         let key = range(at, u32_le(element, 4)?, u32_le(element, 8)?)?;
@@ -243,30 +245,40 @@ pub struct Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Result<Element<'a>, Flaw>;
 
+    // Inlined, an element stays in registers: written as one and read as another width, it waits for the memory, which took a fifth of the time of every question.
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.leaf.count {
             return None;
         }
         let at = table_end(self.next);
         self.next = self.next.saturating_add(1);
-        let Some(element) = self.leaf.parts(at) else {
+        match self.leaf.parts(at) {
+            Some(element) if !self.room.is_overfull() => Some(Ok(element)),
+            element => Some(self.judge(at, element)),
+        }
+    }
+}
+
+impl<'a> Elements<'a> {
+    /// The element at `at`, if it may be handed out.
+    #[cold]
+    fn judge(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, Flaw> {
+        let Some(element) = element else {
             let flaw = self.leaf.flaw(at);
             if flaw.what == What::Missing || !self.room.skip() {
                 self.next = self.leaf.count;
             }
-            return Some(Err(flaw));
+            return Err(flaw);
         };
-        if !self.room.is_overfull() {
-            return Some(Ok(element));
-        }
         let pair = element.at..element.at.saturating_add(element.len());
         let following = self.leaf.parts(table_end(self.next)).map(|following| following.at);
         match self.room.admit(at, pair, following.filter(|_| self.next < self.leaf.count)) {
-            Admission::Granted => Some(Ok(element)),
-            Admission::Shared => Some(Err(Flaw { at, what: What::Shared })),
+            Admission::Granted => Ok(element),
+            Admission::Shared => Err(Flaw { at, what: What::Shared }),
             Admission::Full => {
                 self.next = self.leaf.count;
-                Some(Err(Flaw { at, what: What::Full }))
+                Err(Flaw { at, what: What::Full })
             }
         }
     }

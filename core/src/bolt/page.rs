@@ -250,6 +250,7 @@ fn separator(table: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
 
 /// End of the table of `count` elements, in bytes from the start of the page.
 #[must_use]
+#[inline]
 pub fn table_end(count: usize) -> usize {
     HEADER.saturating_add(count.saturating_mul(ELEMENT))
 }
@@ -261,6 +262,7 @@ fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, PageId)> {
 
 /// `size` bytes at position `pos` of the element at `at`.
 #[must_use]
+#[inline]
 pub fn range(at: usize, pos: u32, size: u32) -> Option<Range<usize>> {
     let start = at.checked_add(usize::try_from(pos).ok()?)?;
     Some(start..start.checked_add(usize::try_from(size).ok()?)?)

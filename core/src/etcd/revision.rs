@@ -32,6 +32,7 @@ pub struct RevisionKey {
 impl RevisionKey {
     /// Decodes a key of bucket `key`; `None` when it is no revision.
     #[must_use]
+    #[inline]
     pub fn parse(key: &[u8]) -> Option<Self> {
         let tombstone = match (key.len(), key.get(REVISION_LEN)) {
             (17, _) => false,

@@ -8,6 +8,7 @@ use super::columns_network as network;
 use super::columns_policy as policy;
 use super::columns_storage as storage;
 use super::columns_workloads as workloads;
+use super::decode::Skip;
 use super::printer_columns::PrinterColumn;
 use super::resources::Resource;
 use super::table_row::{AGE, CREATED_AT, Column, NAME, Row};
@@ -66,6 +67,36 @@ impl Columns {
                 std::iter::once(row.text("metadata.name")).chain(cells).collect()
             }
         }
+    }
+}
+
+/// Fields of Pods that no column shows: most of what a Pod is.
+const UNSEEN_IN_PODS: &[&str] = &[
+    "affinity",
+    "annotations",
+    "args",
+    "command",
+    "env",
+    "envFrom",
+    "imagePullSecrets",
+    "lifecycle",
+    "livenessProbe",
+    "ports",
+    "readinessProbe",
+    "resources",
+    "securityContext",
+    "startupProbe",
+    "tolerations",
+    "topologySpreadConstraints",
+    "volumeMounts",
+    "volumes",
+];
+
+impl Columns {
+    /// What need not be read of objects of a type for their rows.
+    #[must_use]
+    pub fn skipped(resource: &Resource) -> Skip {
+        if resource.plural == "pods" && !resource.custom { Skip::Also(UNSEEN_IN_PODS) } else { Skip::ManagedFields }
     }
 }
 

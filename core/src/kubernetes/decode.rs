@@ -27,6 +27,20 @@ pub struct Options<'o> {
     pub null_creation_timestamp: bool,
     /// Whether only kind, version and metadata are wanted, for lists of names.
     pub only_metadata: bool,
+    /// What is left out, without being read.
+    pub skip: Skip,
+}
+
+/// Fields that are not wanted: they are most of an object, and take as much of the time. Objects that are stored as JSON have them all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Skip {
+    /// None.
+    #[default]
+    Nothing,
+    /// Who set which field.
+    ManagedFields,
+    /// That, and what is named so in whatever depth.
+    Also(&'static [&'static str]),
 }
 
 /// What was not as it should be.
@@ -121,6 +135,9 @@ impl<'a> Decoder<'_, 'a> {
             if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
                 continue;
             }
+            if slot.first != NONE && self.is_skipped(field.name) {
+                continue;
+            }
             self.trail.push(field.name);
             self.field(field, slot, sink);
             self.trail.pop();
@@ -130,6 +147,16 @@ impl<'a> Decoder<'_, 'a> {
         }
         self.slots.truncate(slots);
         self.entries.truncate(entries);
+    }
+
+    /// Whether a field of the present message is left out.
+    fn is_skipped(&self, name: &str) -> bool {
+        let is_managed = || name == "managedFields" && self.trail.as_slice() == ["metadata"];
+        match self.options.skip {
+            Skip::Nothing => false,
+            Skip::ManagedFields => is_managed(),
+            Skip::Also(names) => names.contains(&name) || is_managed(),
+        }
     }
 
     /// Sorts the fields of a message by their places; what has no place goes to the one behind them all.

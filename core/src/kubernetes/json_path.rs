@@ -1,47 +1,20 @@
 //! Paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with braces around or without.
 //!
-//! That is the part of `k8s.io/client-go/util/jsonpath` that columns and sorting use; ranges, unions, `..` and texts between paths are refused.
+//! The language is that of `k8s.io/client-go/util/jsonpath`, but that `['a.b/c']` finds the member of that name without backslashes.
 
 use super::go_numbers;
 use super::json::JsonText;
+use super::json_path_reader::Reader;
+use super::json_path_steps::{Compare, Condition, Step};
 use super::tree::Node;
 
-/// Steps of a path at most; each walks over what the one before found.
-const MAX_STEPS: usize = 64;
-/// Values that a path finds at most.
-const MAX_FOUND: usize = 100_000;
+/// Values that a column or a path of `--sort-by` passes through at most: a definition in a snapshot may name any path, and an object have any shape.
+const MAX_VISITED: u64 = 1_000_000;
 
 /// A path that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonPath {
     steps: Vec<Step>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Step {
-    Member(String),
-    /// Negative ones count from the end.
-    Element(i64),
-    All,
-    /// Elements whose value at a path compares so with a literal; all that have one without.
-    Where(Vec<Step>, Option<(Compare, Literal)>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Compare {
-    Equal,
-    Unequal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Literal {
-    Text(String),
-    Number(f64),
-    Bool(bool),
 }
 
 impl JsonPath {
@@ -52,66 +25,201 @@ impl JsonPath {
     pub fn parse(text: &str) -> Result<Self, String> {
         let inner = text.trim();
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner).trim();
-        let mut reader = Reader { rest: inner.strip_prefix('$').or(inner.strip_prefix('@')).unwrap_or(inner) };
-        let steps = reader.steps(false)?;
-        if !reader.rest.is_empty() {
-            return Err(format!("has {:?}, which is not understood", reader.rest));
+        let begins_as_path = inner.is_empty() || inner.starts_with(['.', '[', '@', '$']);
+        let path = if begins_as_path { inner.to_owned() } else { format!(".{inner}") };
+        let mut reader = Reader::new(&path);
+        let steps = reader.steps()?;
+        match reader.rest() {
+            "" => Ok(Self { steps }),
+            rest => Err(format!("has {rest:?}, which is not understood")),
         }
-        Ok(Self { steps })
     }
 
     /// What is there, in order; nothing when a step leads nowhere.
     #[must_use]
-    pub fn find<'n>(&self, node: &'n Node<'n>) -> Vec<&'n Node<'n>> {
-        walk(&self.steps, node)
+    pub fn find<'n>(&'n self, node: &'n Node<'n>) -> Vec<&'n Node<'n>> {
+        let mut walk = Walk { left: MAX_VISITED, is_strict: false };
+        walk.steps(&self.steps, vec![node]).unwrap_or_default()
     }
 }
 
-fn walk<'n>(steps: &[Step], node: &'n Node<'n>) -> Vec<&'n Node<'n>> {
-    let mut found = vec![node];
-    for step in steps {
-        let mut next: Vec<&'n Node<'n>> = Vec::new();
-        for node in found {
-            match step {
-                Step::Member(name) => next.extend(node.get(name)),
-                Step::Element(number) => next.extend(element(node.items(), *number)),
-                Step::All => match node {
-                    Node::Object(members) => next.extend(members.iter().map(|(_, value)| value)),
-                    other => next.extend(other.items()),
-                },
-                Step::Where(path, condition) => {
-                    let meets = |node: &&Node<'_>| {
-                        let there = walk(path, node);
-                        match condition {
-                            None => !there.is_empty(),
-                            Some((compare, literal)) => {
-                                there.first().is_some_and(|value| meets(value, *compare, literal))
-                            }
-                        }
-                    };
-                    next.extend(node.items().iter().filter(meets));
+/// Walks along paths.
+pub(super) struct Walk {
+    /// How many more values may be passed through.
+    pub left: u64,
+    /// Whether an index outside of a list, or on something else, is an error, as for kubectl's templates.
+    pub is_strict: bool,
+}
+
+/// Values that were found.
+type Found<'n> = Vec<&'n Node<'n>>;
+
+impl Walk {
+    /// What steps find from some values on.
+    ///
+    /// # Errors
+    /// Why it cannot be said, in a sentence without its point.
+    pub(super) fn steps<'n>(&mut self, steps: &'n [Step], from: Found<'n>) -> Result<Found<'n>, String> {
+        let mut found = from;
+        for step in steps {
+            let mut next = Vec::new();
+            if let Step::Union(paths) = step {
+                // As for kubectl, all that the first path finds comes before what the second one does.
+                for path in paths {
+                    next.append(&mut self.steps(path, found.clone())?);
+                }
+            } else {
+                for node in found {
+                    let before = next.len();
+                    self.step(step, node, &mut next)?;
+                    // What was found many times may have many members each time.
+                    self.charge(next.len().saturating_sub(before) as u64)?;
                 }
             }
-            if next.len() > MAX_FOUND {
-                break;
-            }
+            found = next;
         }
-        found = next;
+        Ok(found)
     }
-    found
+
+    fn step<'n>(&mut self, step: &'n Step, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
+        self.charge(1)?;
+        match step {
+            Step::Member(name) => next.extend(node.get(name)),
+            Step::Quoted(name, path) => match node.get(name) {
+                Some(value) => next.push(value),
+                None if path.is_empty() => {}
+                None => next.append(&mut self.steps(path, vec![node])?),
+            },
+            Step::Element(number) => {
+                if let Some(items) = self.list(node)? {
+                    next.extend(self.element(items, *number)?);
+                }
+            }
+            Step::Slice(first, end, step) => {
+                if let Some(items) = self.list(node)? {
+                    next.append(&mut self.slice(items, *first, *end, *step)?);
+                }
+            }
+            Step::All if matches!(node, Node::Array(_)) || self.is_strict => {
+                next.extend(self.list(node)?.unwrap_or_default());
+            }
+            Step::All | Step::Members => next.extend(children(node)),
+            Step::Descend => self.descend(node, next)?,
+            Step::Union(_) => {}
+            Step::Where(condition) => {
+                for item in self.list(node)?.unwrap_or_default() {
+                    if self.meets(condition, item)? {
+                        next.push(item);
+                    }
+                }
+            }
+            Step::Literal(value) => next.push(value),
+        }
+        Ok(())
+    }
+
+    fn charge(&mut self, values: u64) -> Result<(), String> {
+        self.left = self.left.checked_sub(values).ok_or("the path leads through too many values")?;
+        Ok(())
+    }
+
+    /// The elements of a list; none for what is no list.
+    fn list<'n>(&self, node: &'n Node<'n>) -> Result<Option<&'n [Node<'n>]>, String> {
+        match node {
+            Node::Array(items) => Ok(Some(items)),
+            Node::Null => Ok(None),
+            _ if self.is_strict => Err(format!("{} is no list, and has no elements", shape(node))),
+            _ => Ok(None),
+        }
+    }
+
+    fn element<'n>(&self, items: &'n [Node<'n>], number: i64) -> Result<Option<&'n Node<'n>>, String> {
+        let found = position(number, items.len()).and_then(|at| items.get(at));
+        match found {
+            None if self.is_strict => {
+                Err(format!("a list of {} elements has none with the index {number}", items.len()))
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn slice<'n>(
+        &self,
+        items: &'n [Node<'n>],
+        first: Option<i64>,
+        end: Option<i64>,
+        step: Option<i64>,
+    ) -> Result<Found<'n>, String> {
+        let len = items.len();
+        let place = |number: Option<i64>, other| number.map_or(Some(other), |number| position(number, len));
+        let (from, to) = (place(first, 0), place(end, len));
+        let step = usize::try_from(step.unwrap_or(1)).ok().filter(|step| *step > 0);
+        let found = match (from, to, step) {
+            (Some(from), Some(to), Some(_)) if from == to => Some([].as_slice()),
+            (Some(from), Some(to), Some(_)) if from < len => items.get(from..to),
+            _ => None,
+        };
+        match found {
+            Some(found) => Ok(found.iter().step_by(step.unwrap_or(1)).collect()),
+            None if self.is_strict => Err(format!("a list of {len} elements has no such part")),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A value and all values below it that have something below them.
+    fn descend<'n>(&mut self, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
+        self.charge(1)?;
+        let is_text = matches!(node, Node::Text(text) if !text.is_empty());
+        let below = children(node);
+        if is_text || !below.is_empty() {
+            next.push(node);
+        }
+        below.into_iter().try_for_each(|child| self.descend(child, next))
+    }
+
+    fn meets<'n>(&mut self, condition: &'n Condition, item: &'n Node<'n>) -> Result<bool, String> {
+        let left = self.steps(&condition.left, vec![item])?;
+        let Some((compare, right)) = &condition.compared else { return Ok(!left.is_empty()) };
+        let right = self.steps(right, vec![item])?;
+        if self.is_strict && (left.len() > 1 || right.len() > 1) {
+            return Err("a filter compares one value, and several were found".to_owned());
+        }
+        let both = left.first().zip(right.first());
+        Ok(both.is_some_and(|(left, right)| compares(left, *compare, right)))
+    }
 }
 
-fn element<'n>(items: &'n [Node<'n>], number: i64) -> Option<&'n Node<'n>> {
-    let from_end = usize::try_from(number.unsigned_abs()).ok()?;
-    items.get(if number < 0 { items.len().checked_sub(from_end)? } else { from_end })
+/// The members of an object or the elements of a list.
+fn children<'n>(node: &'n Node<'n>) -> Found<'n> {
+    match node {
+        Node::Object(members) => members.iter().map(|(_, value)| value).collect(),
+        other => other.items().iter().collect(),
+    }
 }
 
-fn meets(value: &Node<'_>, compare: Compare, literal: &Literal) -> bool {
-    let order = match (value, literal) {
-        (Node::Text(text), Literal::Text(wanted)) => Some((**text).cmp(wanted.as_str())),
-        (Node::Bool(value), Literal::Bool(wanted)) => Some(value.cmp(wanted)),
-        (value, Literal::Number(wanted)) => number(value).and_then(|value| value.partial_cmp(wanted)),
-        _ => None,
+/// The place of an index, which counts from the end when it is negative.
+fn position(number: i64, len: usize) -> Option<usize> {
+    let distance = usize::try_from(number.unsigned_abs()).ok()?;
+    if number < 0 { len.checked_sub(distance) } else { Some(distance) }
+}
+
+/// What kind of value it is.
+fn shape(node: &Node<'_>) -> &'static str {
+    match node {
+        Node::Null => "null",
+        Node::Bool(_) => "a boolean",
+        Node::Int(_) | Node::Uint(_) | Node::Float(_) => "a number",
+        Node::Text(_) => "a text",
+        Node::Array(_) => "a list",
+        Node::Object(_) => "an object",
+    }
+}
+
+fn compares(left: &Node<'_>, compare: Compare, right: &Node<'_>) -> bool {
+    let order = match (left, right) {
+        (Node::Text(left), Node::Text(right)) => Some(left.cmp(right)),
+        (Node::Bool(left), Node::Bool(right)) => Some(left.cmp(right)),
+        (left, right) => number(left).zip(number(right)).and_then(|(left, right)| left.partial_cmp(&right)),
     };
     match (order, compare) {
         (Some(order), Compare::Equal) => order.is_eq(),
@@ -132,164 +240,6 @@ pub fn number(node: &Node<'_>) -> Option<f64> {
         Node::Uint(value) => Some(*value as f64),
         Node::Float(value) => Some(*value),
         _ => None,
-    }
-}
-
-/// Reads the steps of a path from the front of a text.
-struct Reader<'t> {
-    rest: &'t str,
-}
-
-impl<'t> Reader<'t> {
-    fn take(&mut self, word: &str) -> bool {
-        match self.rest.strip_prefix(word) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn blanks(&mut self) {
-        self.rest = self.rest.trim_start();
-    }
-
-    /// The steps up to the end; within a filter up to what cannot be a step.
-    fn steps(&mut self, in_filter: bool) -> Result<Vec<Step>, String> {
-        let mut steps = Vec::new();
-        loop {
-            if steps.len() > MAX_STEPS {
-                return Err("is too long".to_owned());
-            }
-            if self.rest.is_empty() {
-                return Ok(steps);
-            }
-            if self.take("..") {
-                return Err("has .., which is not understood".to_owned());
-            }
-            if self.take("[") {
-                steps.push(self.bracket(in_filter)?);
-            } else if self.take(".") || steps.is_empty() && !in_filter {
-                // A point alone is the object itself, and one before a bracket says nothing.
-                if self.rest.is_empty() || self.rest.starts_with('[') {
-                    continue;
-                }
-                if self.take("*") {
-                    steps.push(Step::All);
-                    continue;
-                }
-                let name = self.name();
-                if name.is_empty() {
-                    return Err(format!("has no name before {:?}", self.rest));
-                }
-                steps.push(Step::Member(name));
-            } else if in_filter {
-                return Ok(steps);
-            } else {
-                return Err(format!("has {:?}, which is not understood", self.rest));
-            }
-        }
-    }
-
-    /// A name up to a point, a bracket or an operator; a backslash takes the next character as it is.
-    fn name(&mut self) -> String {
-        let mut name = String::new();
-        let mut signs = self.rest.char_indices();
-        let mut end = self.rest.len();
-        while let Some((at, sign)) = signs.next() {
-            match sign {
-                '\\' => name.extend(signs.next().map(|(_, sign)| sign)),
-                '.' | '[' | ']' | ')' | '=' | '!' | '<' | '>' | ' ' | '{' | '}' => {
-                    end = at;
-                    break;
-                }
-                sign => name.push(sign),
-            }
-        }
-        self.rest = self.rest.get(end..).unwrap_or_default();
-        name
-    }
-
-    fn bracket(&mut self, in_filter: bool) -> Result<Step, String> {
-        self.blanks();
-        let step = if self.take("*") {
-            Step::All
-        } else if !in_filter && self.take("?(") {
-            self.filter()?
-        } else if self.rest.starts_with(['\'', '"']) {
-            Step::Member(self.quoted()?)
-        } else {
-            let end = self.rest.find(']').unwrap_or(self.rest.len());
-            let (number, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-            self.rest = rest;
-            Step::Element(number.trim().parse().map_err(|_| format!("has [{number}], which is not understood"))?)
-        };
-        self.blanks();
-        if self.take("]") { Ok(step) } else { Err("lacks a ]".to_owned()) }
-    }
-
-    fn filter(&mut self) -> Result<Step, String> {
-        self.blanks();
-        if !self.take("@") {
-            return Err("has a filter that does not begin with @".to_owned());
-        }
-        let path = self.steps(true)?;
-        self.blanks();
-        let words = [
-            ("==", Compare::Equal),
-            ("!=", Compare::Unequal),
-            ("<=", Compare::LessOrEqual),
-            (">=", Compare::GreaterOrEqual),
-            ("<", Compare::Less),
-            (">", Compare::Greater),
-        ];
-        let compare = words.into_iter().find(|(word, _)| self.take(word)).map(|(_, compare)| compare);
-        let condition = match compare {
-            Some(compare) => {
-                self.blanks();
-                Some((compare, self.literal()?))
-            }
-            None => None,
-        };
-        self.blanks();
-        if self.take(")") { Ok(Step::Where(path, condition)) } else { Err("lacks a ) behind its filter".to_owned()) }
-    }
-
-    fn literal(&mut self) -> Result<Literal, String> {
-        if self.rest.starts_with(['\'', '"']) {
-            return self.quoted().map(Literal::Text);
-        }
-        let end = self.rest.find(')').unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        match word.trim() {
-            "true" => Ok(Literal::Bool(true)),
-            "false" => Ok(Literal::Bool(false)),
-            word => word
-                .parse()
-                .map(Literal::Number)
-                .map_err(|_| format!("compares with {word:?}, which is not understood")),
-        }
-    }
-
-    /// A text in quotes of either kind.
-    fn quoted(&mut self) -> Result<String, String> {
-        let mut signs = self.rest.char_indices();
-        let quote = signs.next().map(|(_, quote)| quote);
-        let mut text = String::new();
-        while let Some((at, sign)) = signs.next() {
-            if Some(sign) == quote {
-                self.rest = self.rest.get(at.saturating_add(1)..).unwrap_or_default();
-                return Ok(text);
-            }
-            if sign == '\\' {
-                text.extend(signs.next().map(|(_, sign)| sign));
-            } else {
-                text.push(sign);
-            }
-        }
-        Err("lacks a closing quote".to_owned())
     }
 }
 
@@ -364,6 +314,12 @@ mod tests {
             (".a.list[0]", "map[n:1 type:x]"),
             (".nothing.at.all", ""),
             (".ok", "true"),
+            (".a..n", "1,2.5"),
+            (".a.list[0:1].type", "x"),
+            (".a.list[-1:].type", "Ready"),
+            (".a.list[0,1].type", "x,Ready"),
+            (".a['list','b.c/d']", "[map[n:1 type:x] map[n:2.5 status:True type:Ready]],1"),
+            ("['a.list'][0].n", "1"),
         ] {
             assert_eq!(found(path), want, "{path}");
         }
@@ -373,8 +329,38 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said() {
-        for path in ["..a", ".a[", ".a[x]", ".a['b", "[?(a==1)]", "[?(@.a==b)]", "[?(@.a==1]", ".a..b", ".a]", "{.a"] {
+        let nested = "[?(".repeat(1000) + &")]".repeat(1000);
+        for path in [
+            ".a[",
+            ".a[x]",
+            ".a['b",
+            "[?(a==1)]",
+            "[?(@.a==b)]",
+            "[?(@.a==1]",
+            ".a....b",
+            ".a]",
+            "{.a",
+            "[1:2:3:4]",
+            "[?(@.a=1)]",
+            "[?(@.a==)]",
+            "[]",
+            &nested,
+        ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_forged_path_takes_bounded_room() {
+        let members: Vec<String> = (0..20_000).map(|number| format!("\"k{number}\":0")).collect();
+        let json = format!("{{\"a\":{{{}}}}}", members.join(","));
+        let mut builder = Builder::default();
+        raw_json::read(json.as_bytes(), &mut builder).unwrap();
+        let node = builder.finish();
+        let few = ["'a'"; 10].join(",");
+        assert_eq!(JsonPath::parse(&format!("[{few}].*")).unwrap().find(&node).len(), 200_000);
+        let many = ["'a'"; 5000].join(",");
+        assert!(JsonPath::parse(&format!("[{many}].*")).unwrap().find(&node).is_empty());
+        assert!(JsonPath::parse(&format!("[{many}]..x")).unwrap().find(&node).is_empty());
     }
 }

@@ -13,6 +13,8 @@ pub enum LeftOut {
     Token,
     /// What lasts for moments or tells of the old cluster: events, leases, nodes.
     Passing,
+    /// It was to be deleted when the snapshot was taken.
+    Deleting,
     /// A Job or Pod that ran to its end: applied, it would run again.
     Finished,
 }
@@ -26,6 +28,7 @@ impl LeftOut {
             Self::MadeByServer => "every cluster makes its own",
             Self::Token => "tokens of service accounts mean nothing to another cluster",
             Self::Passing => "they tell of the moment and of the old cluster",
+            Self::Deleting => "they were being deleted when the snapshot was taken (name them to write them)",
             Self::Finished => "they have run to their end, and would run again (name them to write them)",
         }
     }
@@ -92,7 +95,17 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         let text = |name: &str| owner.get(name).and_then(Node::text).unwrap_or_default();
         owner.get("controller") == Some(&Node::Bool(true)) && is_there(text("kind"), text("name"))
     });
-    if is_owned { Some(LeftOut::Owned) } else { is_finished(object).then_some(LeftOut::Finished) }
+    if is_owned {
+        return Some(LeftOut::Owned);
+    }
+    let finished = is_finished(object).then_some(LeftOut::Finished);
+    if is_deleting(object) { Some(LeftOut::Deleting) } else { finished }
+}
+
+/// Whether it is to be deleted, and waits for its end or for a finalizer.
+#[must_use]
+pub fn is_deleting(object: &Node<'_>) -> bool {
+    object.at(&["metadata", "deletionTimestamp"]).and_then(Node::text).is_some_and(|time| !time.is_empty())
 }
 
 /// Whether it is a Job or a Pod that ran to its end.

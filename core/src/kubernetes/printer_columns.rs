@@ -19,12 +19,24 @@ pub struct PrinterColumn {
     path: Option<JsonPath>,
 }
 
+/// The version of a definition that is stored.
+fn stored<'d>(definition: &'d Node<'d>) -> Option<&'d Node<'d>> {
+    let versions = definition.at(&["spec", "versions"]).map(Node::items).unwrap_or_default();
+    versions.iter().find(|version| matches!(version.get("storage"), Some(Node::Bool(true))))
+}
+
+/// The fields by which objects of the version that is stored can be selected, such as `spec.color`.
+#[must_use]
+pub fn selectable_fields(definition: &Node<'_>) -> Vec<String> {
+    let fields = stored(definition).and_then(|version| version.get("selectableFields")).map(Node::items);
+    let path = |field: &Node<'_>| text(field, "jsonPath").trim_start_matches('.').to_owned();
+    fields.unwrap_or_default().iter().map(path).filter(|path| !path.is_empty()).collect()
+}
+
 /// The columns of the version of a definition that is stored; without any the age.
 #[must_use]
 pub fn of_definition(definition: &Node<'_>) -> Vec<PrinterColumn> {
-    let versions = definition.at(&["spec", "versions"]).map(Node::items).unwrap_or_default();
-    let stored = versions.iter().find(|version| matches!(version.get("storage"), Some(Node::Bool(true))));
-    let columns = stored.and_then(|version| version.get("additionalPrinterColumns")).map(Node::items);
+    let columns = stored(definition).and_then(|version| version.get("additionalPrinterColumns")).map(Node::items);
     let named: Vec<PrinterColumn> = columns
         .unwrap_or_default()
         .iter()
@@ -65,5 +77,23 @@ impl PrinterColumn {
             },
             _ => String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw_json;
+    use super::super::tree::Builder;
+    use super::*;
+
+    #[test]
+    fn a_definition_names_the_fields_that_can_be_selected() {
+        let json = br#"{"spec":{"versions":[{"name":"v1alpha1","selectableFields":[{"jsonPath":".spec.old"}]},{"name":"v1","storage":true,"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":""},{}]}]}}"#;
+        let mut builder = Builder::default();
+        raw_json::read(json, &mut builder).unwrap();
+        assert_eq!(selectable_fields(&builder.finish()), ["spec.color"]);
+        let mut builder = Builder::default();
+        raw_json::read(br#"{"spec":{"versions":"none"}}"#, &mut builder).unwrap();
+        assert!(selectable_fields(&builder.finish()).is_empty());
     }
 }

@@ -89,6 +89,24 @@ impl<'a> Node<'a> {
         Some(members.remove(at).1)
     }
 
+    /// The value with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Node<'static> {
+        match self {
+            Self::Null => Node::Null,
+            Self::Bool(value) => Node::Bool(value),
+            Self::Int(value) => Node::Int(value),
+            Self::Uint(value) => Node::Uint(value),
+            Self::Float(value) => Node::Float(value),
+            Self::Text(text) => Node::Text(Cow::Owned(text.into_owned())),
+            Self::Array(items) => Node::Array(items.into_iter().map(Node::into_owned).collect()),
+            Self::Object(members) => {
+                let owned = |(key, value): (Cow<'a, str>, Self)| (Cow::Owned(key.into_owned()), value.into_owned());
+                Node::Object(members.into_iter().map(owned).collect())
+            }
+        }
+    }
+
     /// Hands the value over to another sink.
     pub fn print<'b>(&'b self, sink: &mut impl Sink<'b>) {
         match self {

@@ -6,14 +6,11 @@
 //!            file             of `key`    of the keys
 //! question   Reading ──► what each thread gathered, and what could not be read
 //!            leaves in the order of the file
-//! keys       Merging ──► Index
-//!            shards by the hash of the key
 //! ```
 //!
 //! Each is a [`Pass`]. What comes next is made of the finished one alone, so no executor can take a step too early, twice, or not at all. Nothing here
 //! starts a thread: the agent has a pool, the page one worker, and tests and [`run`] take the pieces one after the other.
 
-pub mod merging;
 pub mod reading;
 pub mod verdict;
 

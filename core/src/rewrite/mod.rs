@@ -1,13 +1,16 @@
 //! A new file out of an old one: which entries it gets is the caller's, that it is a whole etcd store is this module's.
 //!
 //! ```text
-//! Store (entries in order) ── which to keep ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
+//! Store (entries in order) ── Plan, EntryFilter ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
 //! Salvage (intact leaves of a damaged file) ───▶
 //! ```
 //! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
 
+pub mod cut;
 mod damaged_buckets;
+pub mod entry_filter;
 mod intact_tree;
+pub mod key_choice;
 mod key_leaves;
 mod left_out;
 pub mod new_file;
@@ -15,6 +18,9 @@ pub mod salvage;
 pub mod salvage_report;
 mod small_buckets;
 
+pub use cut::{Cut, CutReport, CutSide, Share};
+pub use entry_filter::{EntryFilter, FilterError};
+pub use key_choice::KeyChoice;
 pub use new_file::{Counts, Plan, RewriteError, write};
 pub use salvage::{AuthPolicy, Limits, Salvage};
 pub use salvage_report::{BucketOrigin, Origin, SalvageReport};

@@ -1,5 +1,6 @@
 //! The new file: every bucket of the old one, bucket `key` with the entries that are kept, and both marks of compaction where they are raised.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::bolt::database::{Database, DatabaseError};
@@ -9,35 +10,62 @@ use crate::etcd::revision::{Revision, RevisionKey};
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::lost::Lost;
+use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::scan::small::Listed;
 use crate::source::Source;
-use crate::store::{Store, Survivors};
+use crate::store::{Entry, Store, Survivors};
 use crate::watch::Watch;
 
-/// The two marks of compaction in bucket `meta`: etcd's `scheduledCompactRev` and `finishedCompactRev`.
-const MARKS: [&[u8]; 2] = [b"finishedCompactRev", b"scheduledCompactRev"];
+/// The mark of the last compaction that was carried out, in bucket `meta`.
+const FINISHED: &[u8] = b"finishedCompactRev";
+/// The mark of the last one that was requested: etcd carries it out when it starts.
+const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
 /// What the new file is to hold.
-#[derive(Debug, Clone, Copy)]
 pub enum Plan<'p> {
     /// Every entry of every bucket, as a defragmentation has it.
     Everything,
     /// What a compaction leaves, with both marks at its revision.
     Compacted(&'p Survivors),
+    /// What a filter makes of each entry.
+    Filtered(&'p mut dyn EntryFilter),
 }
 
 impl Plan<'_> {
-    fn keeps(&self, entry: RevisionKey) -> bool {
-        match self {
+    /// The message that an entry of bucket `key` gets; none for one that is left out.
+    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+        let keeps = match self {
             Self::Everything => true,
-            Self::Compacted(survivors) => survivors.contains(entry),
+            Self::Compacted(survivors) => survivors.contains(entry.key),
+            Self::Filtered(filter) => return filter.revision(entry),
+        };
+        Ok(keeps.then_some(Cow::Borrowed(entry.value)))
+    }
+
+    /// The main revision of an empty entry behind the last one.
+    fn end_of_revisions(&mut self) -> Result<Option<i64>, FilterError> {
+        match self {
+            Self::Filtered(filter) => filter.end_of_revisions(),
+            _ => Ok(None),
         }
     }
 
-    fn marks(&self) -> Option<i64> {
+    /// The value of an entry of another bucket; none for one that is left out.
+    fn pair<'v>(&mut self, bucket: &[u8], key: &[u8], value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
         match self {
-            Self::Everything => None,
-            Self::Compacted(survivors) => Some(survivors.revision()),
+            Self::Filtered(filter) => filter.pair(bucket, key, value),
+            _ => Some(Cow::Borrowed(value)),
+        }
+    }
+
+    /// The marks of compaction that get another value, in the order of their names.
+    fn marks(&self) -> BTreeMap<&'static [u8], i64> {
+        match self {
+            Self::Everything => BTreeMap::new(),
+            Self::Compacted(survivors) => {
+                [FINISHED, SCHEDULED].into_iter().map(|name| (name, survivors.revision())).collect()
+            }
+            Self::Filtered(filter) => filter.scheduled_mark().map(|main| (SCHEDULED, main)).into_iter().collect(),
         }
     }
 }
@@ -74,7 +102,7 @@ pub enum RewriteError<E> {
 /// When the old file cannot be read or is damaged, or the sink fails: what was written by then is no file.
 pub fn write<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    plan: Plan<'_>,
+    mut plan: Plan<'_>,
     sink: K,
     watch: &dyn Watch,
 ) -> Result<(Built, K, Counts), RewriteError<K::Error>> {
@@ -89,9 +117,8 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     for entry in listed {
         builder.begin_bucket(&entry.name, u64_le(&entry.value, 8).unwrap_or(0))?;
         match &*entry.name {
-            b"key" => counts = revisions(store, plan, &mut builder, watch)?,
-            b"meta" => settings(store, entry, plan.marks(), &mut builder)?,
-            _ => pairs(store, entry, &mut builder)?,
+            b"key" => counts = revisions(store, &mut plan, &mut builder, watch)?,
+            _ => pairs(store, entry, &mut plan, &mut builder)?,
         }
         builder.end_bucket()?;
     }
@@ -102,77 +129,82 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
 /// Bucket `key`.
 fn revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    plan: Plan<'_>,
+    plan: &mut Plan<'_>,
     builder: &mut FileBuilder<K>,
     watch: &dyn Watch,
 ) -> Result<Counts, RewriteError<K::Error>> {
     let mut counts = Counts::default();
-    let mut outcome = Ok(());
+    let mut outcome: Result<(), RewriteError<K::Error>> = Ok(());
     let lost = store.entries_in_order(watch, &mut |entry, _| {
         counts.read = counts.read.saturating_add(1);
-        if plan.keeps(entry.key) {
-            counts.kept = counts.kept.saturating_add(1);
-            let (key, len) = entry.key.to_bytes();
-            outcome = builder.put(key.get(..len).unwrap_or_default(), entry.value);
-        }
+        outcome = (|| {
+            if let Some(value) = plan.revision(entry)? {
+                counts.kept = counts.kept.saturating_add(1);
+                let (key, len) = entry.key.to_bytes();
+                builder.put(key.get(..len).unwrap_or_default(), &value)?;
+            }
+            Ok(())
+        })();
         outcome.is_ok()
     })?;
     outcome?;
     whole(lost)?;
+    if let Some(main) = plan.end_of_revisions()? {
+        counts.kept = counts.kept.saturating_add(1);
+        builder.put(&first_of(main), &[])?;
+    }
     Ok(counts)
 }
 
-/// Bucket `meta`, with both marks at a revision.
-fn settings<S: Source + ?Sized, K: PageSink>(
+/// The key of the first put of a transaction; as a value it is a mark of compaction.
+fn first_of(main: i64) -> Vec<u8> {
+    RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec()
+}
+
+/// Another bucket: what the plan makes of its entries, and in `meta` the marks of compaction that it sets.
+fn pairs<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     entry: &Listed,
-    marks: Option<i64>,
+    plan: &mut Plan<'_>,
     builder: &mut FileBuilder<K>,
 ) -> Result<(), RewriteError<K::Error>> {
-    let Some(main) = marks else { return pairs(store, entry, builder) };
-    let (value, len) = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_bytes();
-    let value = value.get(..len).unwrap_or_default();
-    let mut left: BTreeMap<&[u8], &[u8]> = MARKS.into_iter().map(|name| (name, value)).collect();
+    let mut marks = if *entry.name == *b"meta" { plan.marks() } else { BTreeMap::new() };
     let mut outcome = Ok(());
-    let nested = store.pairs_of(entry, &mut |key, old| {
+    let nested = store.pairs_of(entry, &mut |key, value| {
         if outcome.is_err() {
             return;
         }
         outcome = (|| {
-            while let Some((mark, value)) = left.first_key_value().filter(|(mark, _)| **mark <= key) {
+            while let Some((mark, main)) = marks.first_key_value().filter(|(mark, _)| **mark <= key) {
                 let is_old = **mark == *key;
-                builder.put(mark, value)?;
-                left.pop_first();
+                builder.put(mark, &first_of(*main))?;
+                marks.pop_first();
                 if is_old {
                     return Ok(());
                 }
             }
-            builder.put(key, old)
+            match plan.pair(&entry.name, key, value) {
+                Some(value) => builder.put(key, &value),
+                None => Ok(()),
+            }
         })();
     })?;
     outcome?;
-    left.into_iter().try_for_each(|(mark, value)| builder.put(mark, value))?;
-    flat(entry, nested)
-}
-
-/// A bucket as it is.
-fn pairs<S: Source + ?Sized, K: PageSink>(
-    store: &Store<'_, S>,
-    entry: &Listed,
-    builder: &mut FileBuilder<K>,
-) -> Result<(), RewriteError<K::Error>> {
-    let mut outcome = Ok(());
-    let nested = store.pairs_of(entry, &mut |key, value| {
-        if outcome.is_ok() {
-            outcome = builder.put(key, value);
-        }
-    })?;
-    outcome?;
+    marks.into_iter().try_for_each(|(mark, main)| builder.put(mark, &first_of(main)))?;
     flat(entry, nested)
 }
 
 fn flat<E>(entry: &Listed, nested: u64) -> Result<(), RewriteError<E>> {
     if nested == 0 { Ok(()) } else { Err(RewriteError::Nested(excerpt(&entry.name).to_string())) }
+}
+
+impl<E> From<FilterError> for RewriteError<E> {
+    fn from(error: FilterError) -> Self {
+        match error {
+            FilterError::Damaged(finding) => Self::Damaged(finding),
+            FilterError::Memory(error) => Self::Read(error),
+        }
+    }
 }
 
 fn whole<E>(lost: Lost) -> Result<(), RewriteError<E>> {

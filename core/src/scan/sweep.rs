@@ -38,6 +38,8 @@ pub struct Sweep {
     len: u64,
     /// Times that the bytes went by before.
     passes: u32,
+    /// Whether the SHA-256 is left to somebody else.
+    pages_alone: bool,
 }
 
 /// What goes on behind the head.
@@ -48,7 +50,7 @@ struct Stage {
     pages: Option<Pages>,
 }
 
-/// The SHA-256 is computed in the first pass.
+/// The SHA-256 is computed in the first pass, unless somebody else computes it.
 #[derive(Debug)]
 enum TrailerState {
     Hashing(Hashing),
@@ -86,6 +88,12 @@ impl Sweep {
         Self { room, ..Self::default() }
     }
 
+    /// The same without the SHA-256, which somebody else computes: [`Swept::with_trailer`] takes what there is to say of it.
+    #[must_use]
+    pub fn of_pages(room: SweepRoom) -> Self {
+        Self { pages_alone: true, ..Self::within(room) }
+    }
+
     /// Takes so much room for pages from now on, in the first pass: the second has room for what the tree asks for.
     pub fn set_room(&mut self, room: SweepRoom) {
         self.room = room;
@@ -108,7 +116,7 @@ impl Sweep {
                 if self.head.len() < HEAD_LEN {
                     return true;
                 }
-                (empty.insert(Stage::new(&self.head, self.room)), HEAD_LEN as u64, rest)
+                (empty.insert(Stage::new(&self.head, self.room, self.pages_alone)), HEAD_LEN as u64, rest)
             }
         };
         stage.push(bytes, at);
@@ -138,7 +146,7 @@ impl Sweep {
     /// # Errors
     /// When there is no memory for a bit a page.
     pub fn finish(self) -> Result<Swept, Error> {
-        let stage = self.stage.unwrap_or_else(|| Stage::new(&self.head, self.room));
+        let stage = self.stage.unwrap_or_else(|| Stage::new(&self.head, self.room, self.pages_alone));
         let mut swept = Swept {
             len: self.len,
             head: self.head,
@@ -166,10 +174,14 @@ impl Sweep {
 }
 
 impl Stage {
-    fn new(head: &[u8], room: SweepRoom) -> Self {
+    fn new(head: &[u8], room: SweepRoom, pages_alone: bool) -> Self {
         let extent = Extent::of(head);
         let pages = extent.live().map(|live| Pages::new(live, Memory::within(room), None));
-        let mut stage = Self { trailer: TrailerState::Hashing(Hashing::new(&extent)), pages, extent };
+        let trailer = match pages_alone {
+            true => TrailerState::Known(Trailer::default()),
+            false => TrailerState::Hashing(Hashing::new(&extent)),
+        };
+        let mut stage = Self { trailer, pages, extent };
         stage.push(head, 0);
         stage
     }
@@ -338,7 +350,13 @@ impl Swept {
         let pages = Pages::new(live, self.memory, Some(lacking));
         let (extent, trailer) = (Extent::of(&self.head), TrailerState::Known(self.trailer));
         let stage = Some(Stage { extent, trailer, pages: Some(pages) });
-        Ok(Sweep { head: self.head, room: SweepRoom::default(), stage, len: 0, passes: self.passes })
+        Ok(Sweep { head: self.head, stage, passes: self.passes, ..Sweep::default() })
+    }
+
+    /// The same with what is known of the trailer otherwise.
+    #[must_use]
+    pub fn with_trailer(self, trailer: Trailer) -> Self {
+        Self { trailer, ..self }
     }
 
     /// The same report as [`verify`](crate::verify) of the same bytes. What the sweep lacks (damage, odd layouts, a bound reached) is read from `source`; give

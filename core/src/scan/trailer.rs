@@ -103,15 +103,11 @@ impl Hashing {
         let present = is_present(len) && len <= self.most;
         Trailer {
             present,
-            expected: present.then(|| hex(&held)),
-            actual: present.then(|| hex(&self.sha.finalize())),
+            expected: present.then(|| Sha256Hex::of(&held)),
+            actual: present.then(|| Sha256Hex::of(&self.sha.finalize())),
             fits_without_surplus: fits,
         }
     }
-}
-
-fn hex(digest: &[u8]) -> Sha256Hex {
-    Sha256Hex(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Reads the first bytes of a source, in which both metas lie.
@@ -168,7 +164,7 @@ pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
         return Ok(Trailer::default());
     }
     let bytes = read(source, source.len().saturating_sub(TRAILER as u64), TRAILER)?;
-    Ok(Trailer { present: true, expected: Some(hex(&bytes)), ..Trailer::default() })
+    Ok(Trailer { present: true, expected: Some(Sha256Hex::of(&bytes)), ..Trailer::default() })
 }
 
 /// What a file's length and its trailer say about it, given the database's logical size.

@@ -62,6 +62,12 @@ impl<T> Chunks<T> {
         self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
     }
 
+    /// Drops all items, and keeps the memory of the first chunk.
+    pub(crate) fn clear(&mut self) {
+        self.chunks.truncate(1);
+        self.chunks.iter_mut().for_each(Vec::clear);
+    }
+
     /// All items in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
@@ -102,6 +108,12 @@ impl Names {
         Some(Name { at, len })
     }
 
+    /// Drops all names, and keeps the memory of the first chunk.
+    pub(crate) fn clear(&mut self) {
+        self.chunks.truncate(1);
+        self.chunks.iter_mut().for_each(Vec::clear);
+    }
+
     /// The bytes of a name; those of another list's are none, or others.
     #[inline]
     pub(crate) fn get(&self, name: Name) -> &[u8] {
@@ -125,6 +137,10 @@ mod tests {
         assert!(list.iter().copied().eq(0..1000));
         *list.get_mut(700).unwrap() = 7;
         assert_eq!((list.get(700), list.get(999), list.get(1000)), (Some(&7), Some(&999), None));
+        list.clear();
+        assert_eq!((list.len(), list.get(0)), (0, None));
+        list.push(9);
+        assert_eq!((list.len(), list.get(0)), (1, Some(&9)));
     }
 
     #[test]

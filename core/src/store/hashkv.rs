@@ -133,6 +133,13 @@ impl Hashing {
         Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
     }
 
+    /// The same for another thread, which adds to it beside this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let newest = self.newest.iter().map(Rows::beside).collect();
+        Self { pieces: Vec::new(), newest, combiner: Combiner::default(), ..*self }
+    }
+
     fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
         let (mut above, mut others) = (false, false);
@@ -210,8 +217,7 @@ impl Hashing {
     pub fn finish(mut self) -> HashKv {
         let mut something_is_kept = false;
         for number in 0..PARTITIONS {
-            let rows = self.newest.iter().flat_map(|rows| rows.partition(number).iter().copied());
-            for key in folded(rows).iter().filter(|key| !key.deletes) {
+            for key in folded(self.newest.iter(), number).iter().filter(|key| !key.deletes) {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
@@ -237,7 +243,7 @@ impl Accumulator for Hashing {
         let mut lost = Lost::default();
         let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
         lost.append(unread);
-        self.newest.iter().try_for_each(Rows::check)?;
+        self.newest.iter_mut().try_for_each(Rows::hand_over)?;
         Ok(lost)
     }
 }

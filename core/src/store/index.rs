@@ -15,11 +15,11 @@ use crate::store::query::Query;
 use crate::watch::Watch;
 
 /// Into how many shards an index is cut, by the hash of the key: threads can merge one each.
-const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 
 /// The keys of some or all entries. Entries may come in any order, and parts be merged in any order.
 ///
-/// Memory: the bytes of each key, and about 130 bytes besides; 16 more where values are hashed.
+/// Memory: the bytes of each key, and about 130 bytes besides; 16 more where values are hashed. Threads fill one together: [`SharedIndex`](crate::store::SharedIndex).
 #[derive(Debug)]
 pub struct Index {
     query: Query,
@@ -33,9 +33,9 @@ struct Wanted<'a> {
     hash: Short,
 }
 
-/// A part of an index.
+/// The keys of an index that share some bits of their hashes.
 #[derive(Debug, Default)]
-pub struct Shard {
+pub(crate) struct Shard {
     /// The number of a key's state.
     numbers: ByHash<Short, u32>,
     states: Chunks<KeyState>,
@@ -56,25 +56,24 @@ impl Index {
         Self { query, shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 
-    /// How many shards each index has.
+    /// The query that it answers.
     #[must_use]
-    pub fn shards() -> usize {
-        SHARDS
-    }
-
-    /// Takes a shard out of it.
-    #[must_use]
-    pub fn take_shard(&mut self, number: usize) -> Shard {
-        self.shards.get_mut(number).map(std::mem::take).unwrap_or_default()
+    pub fn query(&self) -> &Query {
+        &self.query
     }
 
     /// An index of all its shards, in the order of their numbers.
     ///
     /// # Errors
     /// [`Error::Memory`] when there was none for some keys.
-    pub fn of_shards(query: Query, shards: Vec<Shard>) -> Result<Self, Error> {
+    pub(crate) fn of_shards(query: Query, shards: Vec<Shard>) -> Result<Self, Error> {
         let index = Self { query, shards };
         index.check().map(|()| index)
+    }
+
+    /// Its shards, in the order of their numbers.
+    pub(crate) fn shards_mut(&mut self) -> &mut [Shard] {
+        &mut self.shards
     }
 
     /// Whether all keys are there that were taken in.
@@ -177,8 +176,8 @@ impl Index {
 
     /// Both together.
     pub fn merge(&mut self, other: Self) {
-        for (ours, theirs) in self.shards.iter_mut().zip(other.shards) {
-            ours.merge(theirs);
+        for (ours, mut theirs) in self.shards.iter_mut().zip(other.shards) {
+            ours.absorb(&mut theirs);
         }
     }
 
@@ -299,28 +298,30 @@ impl Shard {
         }
     }
 
-    /// Both together.
-    pub fn merge(&mut self, mut other: Self) {
-        if self.states.len() < other.states.len() {
-            std::mem::swap(self, &mut other);
-        }
+    /// Takes in all keys of another, which is empty then and keeps its memory.
+    pub fn absorb(&mut self, other: &mut Self) {
         self.exhausted |= other.exhausted;
-        for (number, theirs) in other.states.iter().enumerate() {
-            let key = other.name(theirs);
-            let hash = short(key);
-            let value_hash = other.hashes.get(number).copied();
-            let Some(ours) = self.numbers.get(&hash).copied() else {
-                match self.names.add(key) {
-                    Some(name) => self.insert(hash, KeyState { name, ..theirs.clone() }, value_hash),
+        // Looks that do not wait for each other miss the processor's caches side by side.
+        let found: Vec<_> =
+            other.numbers.drain().map(|(hash, theirs)| (hash, theirs, self.numbers.get(&hash).copied())).collect();
+        for (hash, theirs, ours) in found {
+            let value_hash = other.hashes.get(theirs as usize).copied();
+            let Some(state) = other.states.get(theirs as usize) else { continue };
+            let Some(ours) = ours else {
+                match self.names.add(other.name(state)) {
+                    Some(name) => self.insert(hash, KeyState { name, ..state.clone() }, value_hash),
                     None => self.exhausted = true,
                 }
                 continue;
             };
-            let newer = self.states.get_mut(ours as usize).is_some_and(|ours| ours.merge(theirs));
+            let newer = self.states.get_mut(ours as usize).is_some_and(|ours| ours.merge(state));
             if let (true, Some(slot), Some(value_hash)) = (newer, self.hashes.get_mut(ours as usize), value_hash) {
                 *slot = value_hash;
             }
         }
+        other.states.clear();
+        other.names.clear();
+        other.hashes.clear();
     }
 
     fn name(&self, state: &KeyState) -> &[u8] {

@@ -1,7 +1,7 @@
 //! The leaves of bucket `key`, and who reads which.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
-use crate::bolt::leaf::{BUCKET, Leaf};
+use crate::bolt::leaf::{BUCKET, Element, Flaw, Leaf};
 use crate::bolt::page::{Header, Kind, range, table_end};
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
@@ -47,30 +47,35 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// Its entries in order; what is none goes into `lost`.
+    #[inline]
     pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
-        self.leaf.elements().enumerate().filter_map(|(index, element)| {
-            let odd = |code, at: usize, text: String| {
-                Finding::new(code, text).page(self.page).offset(self.offset.plus(at as u64))
-            };
-            let element = match element {
-                Ok(element) => element,
-                Err(flaw) => {
-                    lost.add_with(|| {
-                        let fault = self.leaf.fault(flaw);
-                        odd(fault.code, fault.at, fault.message)
-                    });
-                    return None;
+        (0u32..).zip(self.leaf.elements()).filter_map(move |(index, element)| {
+            let place = Place { page: self.page, index };
+            match element.map(|element| (element, RevisionKey::parse(element.key))) {
+                Ok((element, Some(key))) if element.flags & BUCKET == 0 => {
+                    Some(Entry { key, value: element.value, place })
                 }
-            };
-            let place = Place { page: self.page, index: u32::try_from(index).unwrap_or(u32::MAX) };
-            match RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) {
-                Some(key) => Some(Entry { key, value: element.value, place }),
-                None => {
-                    lost.add_with(|| odd(Code::RevisionMalformed, element.at, "a key that is no revision".into()));
+                odd => {
+                    self.lose(odd.map(|(element, _)| element), lost);
                     None
                 }
             }
         })
+    }
+
+    /// Counts an element that is no entry.
+    #[cold]
+    fn lose(&self, element: Result<Element<'a>, Flaw>, lost: &mut Lost) {
+        lost.add_with(|| {
+            let (code, at, text) = match element {
+                Ok(element) => (Code::RevisionMalformed, element.at, "a key that is no revision".into()),
+                Err(flaw) => {
+                    let fault = self.leaf.fault(flaw);
+                    (fault.code, fault.at, fault.message)
+                }
+            };
+            Finding::new(code, text).page(self.page).offset(self.offset.plus(at as u64))
+        });
     }
 }
 

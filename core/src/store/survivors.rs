@@ -35,7 +35,7 @@ impl Row for Newest {
     }
 }
 
-/// Looks for the entries that a compaction leaves. Leaves may come in any order, and parts be merged in any order. Memory: at most 80 bytes a key for each part.
+/// Looks for the entries that a compaction leaves. Leaves may come in any order, and parts be merged in any order. Memory: at most 80 bytes a key for each part that is not beside another.
 #[derive(Debug)]
 pub struct SurvivorSearch {
     at: i64,
@@ -51,6 +51,12 @@ impl SurvivorSearch {
         Self { at, newest: Rows::new(), others: Vec::new() }
     }
 
+    /// The same search for another thread, which fills it up beside this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { at: self.at, newest: self.newest.beside(), others: Vec::new() }
+    }
+
     /// Both together.
     pub fn merge(&mut self, other: Self) {
         self.others.push(other.newest);
@@ -64,9 +70,7 @@ impl SurvivorSearch {
     pub fn finish(self) -> Result<Survivors, Error> {
         let mut kept: Vec<RevisionKey> = Vec::new();
         for number in 0..PARTITIONS {
-            let parts = std::iter::once(&self.newest).chain(&self.others);
-            let rows = parts.flat_map(|rows| rows.partition(number).iter().copied());
-            let newest = folded(rows);
+            let newest = folded(std::iter::once(&self.newest).chain(&self.others), number);
             let bytes = (newest.len() as u64).saturating_mul(size_of::<RevisionKey>() as u64);
             kept.try_reserve(newest.len()).map_err(|_| Error::Memory { what: "the revisions that are kept", bytes })?;
             let entries = newest.iter().map(|newest| newest.entry);
@@ -90,8 +94,7 @@ impl Accumulator for SurvivorSearch {
                 None => lost.add(malformed(entry, "are no KeyValue")),
             }
         })?;
-        self.newest.check()?;
-        Ok(lost)
+        self.newest.hand_over().map(|()| lost)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Who takes how much room, summed up without an index: one row a key, which holds no name.
 
-use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::limits::SUMS_BYTES;
@@ -8,12 +7,14 @@ use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
 use crate::source::Source;
 use crate::store::entry::Place;
-use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::hash::{ByHash, Short, short};
+use crate::store::fold::{PARTITIONS, Row, Rows, one_a_key};
+use crate::store::group_names::{GroupNames, Groups};
+use crate::store::hash::{Short, short};
 use crate::store::key::entry_bytes;
 use crate::store::open::{Store, Work};
 use crate::store::page_share::share;
 use crate::store::query::Query;
+use crate::store::short_entry::ShortEntry;
 use crate::store::usage::Usage;
 use crate::watch::Watch;
 
@@ -21,21 +22,18 @@ use crate::watch::Watch;
 /// [`objects`](crate::kubernetes::names::objects).
 pub type Grouping<'g> = &'g (dyn Fn(&[u8], &mut Vec<u8>) + Sync);
 
-/// What the entries of a key take.
+/// What the entries of a key take: 60 bytes.
 #[derive(Debug, Clone, Copy)]
 struct KeyTally {
     hash: Short,
     group: u32,
-    revision: Revision,
-    // Not a `Place`, whose padding would make the row longer than a line of the caches.
-    page: PageId,
-    index: u32,
-    deleted: bool,
+    entry: ShortEntry,
     value_len: u32,
     newest_bytes: u32,
     revisions: u32,
     tombstones: u32,
-    bytes: u64,
+    /// Upper and lower half.
+    bytes: (u32, u32),
 }
 
 impl Row for KeyTally {
@@ -46,22 +44,36 @@ impl Row for KeyTally {
 
     #[inline]
     fn merge(&mut self, other: Self) {
-        // As in an index: only a damaged file has two entries of one revision.
-        let later = (self.revision, self.page, self.index) < (other.revision, other.page, other.index);
-        let newest = if later { other } else { *self };
+        let newest = if self.entry.is_before(other.entry) { other } else { *self };
         *self = Self {
             revisions: self.revisions.saturating_add(other.revisions),
             tombstones: self.tombstones.saturating_add(other.tombstones),
-            bytes: self.bytes.saturating_add(other.bytes),
+            bytes: halves(self.bytes().saturating_add(other.bytes())),
             ..newest
         };
     }
 }
 
+#[inline]
+fn halves(bytes: u64) -> (u32, u32) {
+    // Truncation is meant.
+    ((bytes >> 32) as u32, bytes as u32)
+}
+
 impl KeyTally {
+    #[inline]
+    fn bytes(&self) -> u64 {
+        u64::from(self.bytes.0) << 32 | u64::from(self.bytes.1)
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.entry.is_deletion()
+    }
+
     /// As [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
     fn history_bytes(&self) -> u64 {
-        if self.deleted { self.bytes } else { self.bytes.saturating_sub(u64::from(self.newest_bytes)) }
+        let bytes = self.bytes();
+        if self.is_deleted() { bytes } else { bytes.saturating_sub(u64::from(self.newest_bytes)) }
     }
 }
 
@@ -69,7 +81,7 @@ impl KeyTally {
 pub struct Tally<'g> {
     query: Query,
     grouping: Grouping<'g>,
-    groups: Names,
+    groups: Groups,
     /// The name of one group.
     name: Vec<u8>,
     rows: Rows<KeyTally>,
@@ -80,33 +92,17 @@ impl<'g> Tally<'g> {
     /// No entries yet.
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
-        Self { query, grouping, groups: Names::default(), name: Vec::new(), rows: Rows::new(), page_size: 0 }
-    }
-}
-
-/// Names, each with a number.
-#[derive(Debug, Default)]
-struct Names {
-    numbers: ByHash<Short, u32>,
-    names: Vec<Box<[u8]>>,
-}
-
-impl Names {
-    /// The number of a name, which it is given when it is new.
-    #[inline]
-    fn number(&mut self, name: &[u8]) -> u32 {
-        *self.numbers.entry(short(name)).or_insert_with(|| {
-            self.names.push(name.into());
-            u32::try_from(self.names.len().saturating_sub(1)).unwrap_or(u32::MAX)
-        })
+        Self::over(query, grouping, Groups::default(), Rows::new())
     }
 
-    /// The same of a name that is given away.
-    fn number_of(&mut self, name: Box<[u8]>) -> u32 {
-        *self.numbers.entry(short(&name)).or_insert_with(|| {
-            self.names.push(name);
-            u32::try_from(self.names.len().saturating_sub(1)).unwrap_or(u32::MAX)
-        })
+    /// The same for another thread, which fills it up beside this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::over(self.query.clone(), self.grouping, self.groups.beside(), self.rows.beside())
+    }
+
+    fn over(query: Query, grouping: Grouping<'g>, groups: Groups, rows: Rows<KeyTally>) -> Self {
+        Self { query, grouping, groups, name: Vec::new(), rows, page_size: 0 }
     }
 }
 
@@ -150,14 +146,15 @@ impl Tallies {
     /// All of them together.
     #[must_use]
     pub fn of(tallies: Vec<Tally<'_>>) -> Self {
-        let mut all = Names::default();
+        let mut all = GroupNames::default();
         let page_size = tallies.iter().map(|tally| tally.page_size).max().unwrap_or_default();
-        let parts = tallies.into_iter().map(|tally| {
-            let numbers = tally.groups.names.into_iter().map(|name| all.number_of(name));
-            (numbers.collect(), tally.rows)
-        });
-        let parts = parts.collect();
-        Self { names: all.names, parts, page_size }
+        let mut parts: Vec<(Vec<u32>, Rows<KeyTally>)> = Vec::new();
+        for tally in tallies {
+            if !parts.iter().any(|(_, rows)| rows.are_beside(&tally.rows)) {
+                parts.push((tally.groups.numbers_among(&mut all), tally.rows));
+            }
+        }
+        Self { names: all.into_names(), parts, page_size }
     }
 
     /// The names of the groups.
@@ -187,25 +184,28 @@ impl Tallies {
 
     /// Sums up a piece into `sums`; at most `top` keys stay in their lists.
     pub fn sum(&self, piece: usize, top: usize, sums: &mut Sums) {
-        let rows = self.parts.iter().flat_map(|(groups, rows)| {
-            rows.partition(piece)
-                .iter()
-                .map(|row| KeyTally { group: groups.get(row.group as usize).copied().unwrap_or_default(), ..*row })
-        });
+        let mut keys = Vec::new();
+        for (groups, rows) in &self.parts {
+            let start = keys.len();
+            rows.append_partition(piece, &mut keys);
+            for row in keys.iter_mut().skip(start) {
+                row.group = groups.get(row.group as usize).copied().unwrap_or_default();
+            }
+        }
+        let keys = one_a_key(keys);
         // There can be as many groups as keys, so pieces share one list of them.
         sums.groups.resize(self.names.len(), Usage::default());
-        let keys = folded(rows);
         for key in &keys {
             let usage = Usage {
-                keys: u64::from(!key.deleted),
-                deleted: u64::from(key.deleted),
+                keys: u64::from(!key.is_deleted()),
+                deleted: u64::from(key.is_deleted()),
                 revisions: u64::from(key.revisions),
                 tombstones: u64::from(key.tombstones),
-                live_bytes: key.bytes.saturating_sub(key.history_bytes()),
+                live_bytes: key.bytes().saturating_sub(key.history_bytes()),
                 history_bytes: key.history_bytes(),
             };
             sums.total.append(&usage);
-            if !key.deleted {
+            if !key.is_deleted() {
                 sums.packed_bytes =
                     sums.packed_bytes.saturating_add(share(u64::from(key.newest_bytes), self.page_size));
             }
@@ -213,10 +213,8 @@ impl Tallies {
                 group.append(&usage);
             }
         }
-        sums.largest.extend(heaviest(&keys, top, |key| if key.deleted { 0 } else { key.value_len }));
-        cut(&mut sums.largest, top);
-        sums.busiest.extend(heaviest(&keys, top, |key| if key.revisions > 1 { key.revisions } else { 0 }));
-        cut(&mut sums.busiest, top);
+        add_heaviest(&mut sums.largest, &keys, top, |key| if key.is_deleted() { 0 } else { key.value_len });
+        add_heaviest(&mut sums.busiest, &keys, top, |key| if key.revisions > 1 { key.revisions } else { 0 });
     }
 }
 
@@ -234,17 +232,18 @@ impl Sums {
     }
 }
 
-/// The keys with the largest numbers; those with 0 are none.
-fn heaviest(keys: &[KeyTally], top: usize, number: impl Fn(&KeyTally) -> u32) -> Vec<Heavy> {
+/// Adds the keys with the largest numbers to a list; those with 0 are none.
+fn add_heaviest(list: &mut Vec<Heavy>, keys: &[KeyTally], top: usize, number: impl Fn(&KeyTally) -> u32) {
     let heavy = |key: &KeyTally| Heavy {
         number: number(key),
-        revision: key.revision,
-        place: Place { page: key.page, index: key.index },
+        revision: key.entry.revision(),
+        place: key.entry.place(),
         history_bytes: key.history_bytes(),
     };
-    let mut list: Vec<Heavy> = keys.iter().map(heavy).filter(|key| key.number > 0).collect();
-    cut(&mut list, top);
-    list
+    // What is lighter than all of a full list will not stay.
+    let least = list.last().filter(|_| list.len() >= top).map_or(1, |last| last.number.max(1));
+    list.extend(keys.iter().filter(|key| number(key) >= least).map(heavy));
+    cut(list, top);
 }
 
 /// Leaves the first, of equal ones those that were written first.
@@ -262,24 +261,22 @@ impl Accumulator for Tally<'_> {
         self.page_size = store.geometry.page_size;
         let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
+            let Some(short_entry) = ShortEntry::of(entry, lost) else { return };
             let bytes = entry_bytes(entry);
             self.name.clear();
             (self.grouping)(message.key, &mut self.name);
             self.rows.push(KeyTally {
                 hash: short(message.key),
                 group: self.groups.number(&self.name),
-                revision: entry.key.revision,
-                page: entry.place.page,
-                index: entry.place.index,
-                deleted: entry.key.tombstone,
+                entry: short_entry,
                 // Bolt's own lengths have 32 bits.
                 value_len: u32::try_from(message.value.len()).unwrap_or(u32::MAX),
                 newest_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
                 revisions: 1,
                 tombstones: u32::from(entry.key.tombstone),
-                bytes,
+                bytes: halves(bytes),
             });
         })?;
-        self.rows.check().map(|()| lost)
+        self.rows.hand_over().map(|()| lost)
     }
 }

@@ -19,22 +19,23 @@ import (
 )
 
 func main() {
-	mode := flag.String("mode", "k8s", "k8s: keys of a Kubernetes API server, values of about 1 KB; small: many tiny keys; keys: keys written once each")
-	size := flag.Int64("size", 0, "k8s: about this many MB of file (default 1500); small: revisions in thousands (default 3000); keys: keys in thousands (default 2000)")
+	mode := flag.String("mode", "k8s", "k8s: keys of a Kubernetes API server, values of about 1 KB; objects: real objects of Kubernetes, varied; small: many tiny keys; keys: keys written once each")
+	size := flag.Int64("size", 0, "k8s, objects: about this many MB of file (default 1500); small: revisions in thousands (default 3000); keys: keys in thousands (default 2000)")
 	seed := flag.Uint64("seed", 1, "seed of the pseudo-random choices")
+	from := flag.String("templates", "", "objects: a recorded snapshot whose objects are varied")
 	out := flag.String("out", "", "the snapshot to write")
 	flag.Parse()
 	if *out == "" || flag.NArg() != 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*mode, *size, *seed, *out); err != nil {
+	if err := run(*mode, *size, *seed, *from, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "gensnap:", err)
 		os.Exit(1)
 	}
 }
 
-func run(mode string, size int64, seed uint64, out string) error {
+func run(mode string, size int64, seed uint64, from, out string) error {
 	started := time.Now()
 	scratch := out + ".bolt"
 	defer os.Remove(scratch)
@@ -56,6 +57,14 @@ func run(mode string, size int64, seed uint64, out string) error {
 			size = 1500
 		}
 		err = store.kubernetes(size * 1_000_000)
+	case "objects":
+		if size == 0 {
+			size = 1500
+		}
+		var made *templates
+		if made, err = readTemplates(from); err == nil {
+			err = store.objects(made, size*1_000_000)
+		}
 	case "small":
 		if size == 0 {
 			size = 3000

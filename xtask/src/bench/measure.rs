@@ -13,6 +13,8 @@ pub struct Run {
     pub seconds: f64,
     pub fastest: f64,
     pub slowest: f64,
+    /// Median of the processors' time, of all threads together.
+    pub processor: f64,
     /// Largest resident set of any run, in bytes.
     pub peak: u64,
 }
@@ -33,7 +35,10 @@ pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) 
     Ok((summary(first), summary(second)))
 }
 
-fn once(command: &mut Command) -> Result<(f64, u64)> {
+/// Wall time and processors' time in seconds, and the largest resident set.
+type Measured = (f64, f64, u64);
+
+fn once(command: &mut Command) -> Result<Measured> {
     // The reference programs tell of each step; it is shown only when one fails.
     let mut said = tempfile::tempfile()?;
     let said_to = Stdio::from(said.try_clone()?);
@@ -48,15 +53,26 @@ fn once(command: &mut Command) -> Result<(f64, u64)> {
         said.read_to_string(&mut text)?;
         bail!("{command:?} ended with {}:\n{text}", ended.status);
     }
-    Ok((seconds, ended.rusage.maxrss))
+    let processor = ended.rusage.utime + ended.rusage.stime;
+    Ok((seconds, processor.as_secs_f64(), ended.rusage.maxrss))
 }
 
-fn summary(mut runs: Vec<(f64, u64)>) -> Run {
-    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let at = |index: usize| runs.get(index).map_or(f64::NAN, |run| run.0);
-    let middle = runs.len() / 2;
-    let seconds =
-        if runs.len().is_multiple_of(2) { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) } else { at(middle) };
-    let peak = runs.iter().map(|run| run.1).max().unwrap_or(0);
-    Run { seconds, fastest: at(0), slowest: at(runs.len().wrapping_sub(1)), peak }
+fn summary(runs: Vec<Measured>) -> Run {
+    let sorted = |of: fn(&Measured) -> f64| {
+        let mut all: Vec<f64> = runs.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let wall = sorted(|run| run.0);
+    let at = |index: usize| wall.get(index).copied().unwrap_or(f64::NAN);
+    let peak = runs.iter().map(|run| run.2).max().unwrap_or(0);
+    let processor = median(&sorted(|run| run.1));
+    Run { seconds: median(&wall), fastest: at(0), slowest: at(wall.len().wrapping_sub(1)), processor, peak }
+}
+
+/// The middle of sorted values, or what is between the two in the middle.
+fn median(sorted: &[f64]) -> f64 {
+    let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+    let middle = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) } else { at(middle) }
 }

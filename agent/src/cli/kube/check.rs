@@ -5,6 +5,7 @@ use etcdsnap::core::store::UnreadRevisions;
 use etcdsnap::{ClusterCheck, ObjectFinding, printable};
 use serde_json::{Map, Value};
 
+use super::selection::{self, Wanted};
 use super::uncertain_states;
 use crate::cli::args_kube_check::KubeCheckArgs;
 use crate::cli::args_restore::RestoreForm;
@@ -27,10 +28,18 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
     let revision = look::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
-    let found = snapshot.check(&store, &cluster, &bar)?;
+    let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
+    let mut found = snapshot.check(&store, &cluster, &bar)?;
+    if !wanted.is_empty() || args.choice.namespace().is_some() {
+        let cut = keep(&mut found, &wanted, args.choice.namespace());
+        if cut > 0 {
+            let findings = counted(cut, "finding", "findings");
+            output::warn(&format!("{findings} had no room, and are not looked through for these objects."));
+        }
+    }
     drop(bar);
     let exit = look::told(&args.file.file, &cluster.lost);
-    uncertain_states::tell_living(&cluster);
+    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
     if found.is_damaged {
         output::warn(
             "What is gone cannot be told from what is lost: owners, namespaces, definitions and services were not looked for.",
@@ -46,6 +55,29 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
     }
     let exit = exit.max(look::encrypted::told(&snapshot));
     Ok(if found.counts.is_empty() { exit } else { exit.max(Exit::Damage) })
+}
+
+/// Keeps the findings about some objects; of how many others it cannot be said whether they are.
+fn keep(found: &mut ClusterCheck, wanted: &[Wanted], namespace: Option<&str>) -> u64 {
+    let total: u64 = found.counts.values().sum();
+    let cut = total.saturating_sub(found.findings.len() as u64);
+    found.findings.retain(|finding| {
+        let is_of_type = |wanted: &Wanted| {
+            wanted.resource.plural == finding.resource
+                && wanted.resource.group == finding.group
+                && (wanted.names.is_empty() || wanted.names.contains(&finding.name))
+        };
+        // A namespace is where it is itself.
+        let is_namespace = finding.group.is_empty() && finding.resource == "namespaces";
+        let within = if is_namespace { &finding.name } else { &finding.namespace };
+        (wanted.is_empty() || wanted.iter().any(is_of_type)) && namespace.is_none_or(|namespace| namespace == within)
+    });
+    found.counts.clear();
+    for finding in &found.findings {
+        let count = found.counts.entry(finding.trouble).or_default();
+        *count = count.saturating_add(1);
+    }
+    cut
 }
 
 fn text(found: &ClusterCheck, all: bool) -> String {

@@ -4,14 +4,17 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
+use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
 use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
 use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable, uid};
 use serde_json::{Map, Value};
 
+use super::object_filter::ObjectFilter;
 use super::selection::{self, Wanted};
 use super::two_clusters::are_two_clusters;
 use super::{changed_fields, uncertain_states};
@@ -41,6 +44,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     // Before anything is said about the first, which would go into the second.
     input::check_not_written(&both)?;
     let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
+    let filter = ObjectFilter::parse(args.selector.as_deref(), None)?;
     let prefixes = KubernetesPrefixes::of(prefix.as_deref());
     let query = |snapshot: &Snapshot, store: &Store<'_, FileSource>, revision, time: &Option<AskedTime>| {
         let revision = chosen_by(snapshot, store, revision, time.as_ref())?;
@@ -72,11 +76,11 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
             for (snapshot, store, revision) in [(snapshot_b, &store_b, revision_b), (&snapshot_a, &store_a, revision_a)]
             {
                 // Definitions are looked for only where they are needed: all keys are in memory for that.
-                if types.iter().flat_map(|word| word.split(',')).any(|word| !is_known(word, &resources)) {
+                if selection::types(types).iter().any(|word| resources.called(word).is_empty()) {
                     resources = snapshot.cluster(store, revision, prefix.as_deref(), &bar)?.resources;
                 }
             }
-            Some(selected(types, &resources)?)
+            Some(selection::parse(types, &resources)?)
         }
     };
     drop(bar);
@@ -111,12 +115,14 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         resources: Resources::builtin(),
         wanted,
         unread: [unread_a, unread_b],
+        filter,
         folded: Folded::default(),
         is_undecoded: Cell::new(false),
         shown: Cell::new(0),
     };
     comparison.print()?;
     comparison.folded.tell();
+    let exit = exit.max(comparison.missing()?);
     let exit = exit.max(look::encrypted::told(&snapshot_a));
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
     let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
@@ -133,21 +139,9 @@ fn words(args: &KubeDiffArgs) -> Result<(Option<&Path>, Vec<String>), Failure> {
         )),
         Some(word) if of_one_file && word.as_os_str() != "-" && !word.exists() => {
             let first = word.to_string_lossy().into_owned();
-            Ok((None, std::iter::once(first).chain(args.types.iter().cloned()).collect()))
+            Ok((None, std::iter::once(first).chain(args.objects.iter().cloned()).collect()))
         }
-        second => Ok((second.as_deref(), args.types.clone())),
-    }
-}
-
-fn is_known(word: &str, resources: &Resources) -> bool {
-    let kind = word.split_once('/').map_or(word, |(kind, _)| kind);
-    kind.is_empty() || !resources.called(kind).is_empty()
-}
-
-fn selected(types: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
-    match types {
-        [first, others @ ..] if first.contains('/') => selection::parse(first, others, resources),
-        types => selection::parse(&types.join(","), &[], resources),
+        second => Ok((second.as_deref(), args.objects.clone())),
     }
 }
 
@@ -193,6 +187,7 @@ struct Comparison<'c> {
     are_two_clusters: bool,
     /// Revisions of each side of which entries may be lost.
     unread: [UnreadRevisions; 2],
+    filter: ObjectFilter,
     folded: Folded,
     /// Whether the value of an object cannot be read.
     is_undecoded: Cell<bool>,
@@ -306,6 +301,9 @@ impl Comparison<'_> {
             if !self.is_wanted(&object) {
                 continue;
             }
+            if !self.filter.is_empty() && !self.has_labels(&self.a, old)? && !self.has_labels(&self.b, new)? {
+                continue;
+            }
             let Some((changes, is_made_anew)) = self.changes(&object, old, new)? else { continue };
             Folded::add(&self.shown);
             if !take(&Difference { object, old, new, changes, is_made_anew })? {
@@ -315,11 +313,55 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Says which of the objects that were named are on neither side; the exit code.
+    fn missing(&self) -> Result<Exit, Failure> {
+        let wanted = self.wanted.as_deref().unwrap_or_default();
+        if wanted.iter().all(|wanted| wanted.names.is_empty()) {
+            return Ok(Exit::Done);
+        }
+        let mut exit = Exit::Done;
+        let mut there = Vec::new();
+        for side in [&self.a, &self.b] {
+            let is_wanted = |key: &Key<'_>| {
+                !key.deleted && self.prefixes.object(key.key).is_some_and(|object| self.is_wanted(&object))
+            };
+            let keys = side.index.try_sorted(is_wanted).map_err(|cause| side.snapshot.failed(cause))?;
+            there.extend(keys.into_iter().filter_map(|key| self.prefixes.object(key.key)));
+        }
+        for wanted in wanted {
+            let is_there = |name: &String| {
+                there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
+            };
+            for name in wanted.names.iter().filter(|name| !is_there(name)) {
+                let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
+                if self.unread.iter().any(|unread| !unread.is_empty()) {
+                    what.push_str(" that can be found; it may be among what is lost");
+                }
+                output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
+                exit = Exit::Damage;
+            }
+        }
+        Ok(exit)
+    }
+
+    /// The only namespace that is compared; none for all of them.
+    fn namespace(&self) -> Option<&str> {
+        self.args.namespace.as_deref().filter(|_| !self.args.all_namespaces)
+    }
+
+    /// Whether an object has the labels that are asked for, on either side.
+    fn has_labels(&self, side: &ComparedSide<'_>, key: Option<Key<'_>>) -> Result<bool, Failure> {
+        let Some(key) = key else { return Ok(false) };
+        let value = side.value(&key)?;
+        // What cannot be read may have them, and is said where its fields are compared.
+        Ok(object::tree(&value, Options::default()).map_or(true, |(node, _)| self.filter.has(&node)))
+    }
+
     fn is_wanted(&self, object: &Object<'_>) -> bool {
         if let Some(wanted) = &self.wanted {
-            return wanted.iter().any(|wanted| wanted.has(object, self.args.namespace.as_deref()));
+            return wanted.iter().any(|wanted| wanted.has(object, self.namespace()));
         }
-        match &self.args.namespace {
+        match self.namespace() {
             None => true,
             Some(namespace) if object.namespace.is_empty() => {
                 object.resource == b"namespaces" && object.name == namespace.as_bytes()

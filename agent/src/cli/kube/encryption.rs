@@ -30,7 +30,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let groups = snapshot.encryption(&store, &cluster, &bar)?;
     drop(bar);
     let exit = look::told(&file.file, &lost);
-    uncertain_states::tell_living(&cluster);
+    uncertain_states::tell_living(&cluster, |_| true);
     match args.write_out {
         LookForm::Json => json(&groups)?,
         _ if groups.is_empty() => {

@@ -8,8 +8,10 @@ use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::not_found::Looked;
+use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::ValueReader;
-use super::{object_name, selection, uncertain_states};
 use crate::cli::args_kube_events::KubeEventsArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -27,7 +29,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let about = args.about.as_deref().map(|about| self::about(about, &cluster)).transpose()?;
-    let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+    let namespace = args.namespace.chosen();
     let keys = cluster.objects(|key, object| {
         !key.deleted
             && object.group.is_empty()
@@ -56,11 +58,16 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     if found.is_empty() && args.write_out != LookForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
         output::tell(&format!("No events found{place}.\n"));
+        let is_damaged = cluster.lost.places > 0;
+        if args.types.is_empty() && about.is_none() {
+            let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
+            Looked { cluster: &cluster, namespace, deleted: false, is_damaged }.tell_where_else(&wanted);
+        }
         return Ok(exit);
     }
     match args.write_out {
         LookForm::Json => reading.json(&found)?,
-        form => reading.table(form, &found, args.all_namespaces)?,
+        form => reading.table(form, &found, namespace.is_none())?,
     }
     Ok(exit)
 }
@@ -74,10 +81,17 @@ struct Seen<'c> {
 
 /// The object that Events are about, as they name it: `Pod/web`.
 fn about(word: &str, cluster: &Cluster) -> Result<String, Failure> {
-    let name = object_name::parse(word, "", "Write TYPE/NAME: etcdsnap kube events backup.db -n shop --for pod/web-1")?;
-    match cluster.resources.called(&name.kind).first() {
-        Some(resource) if !resource.kind.is_empty() => Ok(format!("{}/{}", resource.kind, name.name)),
-        _ => Err(object_name::unknown_type(&name)),
+    let words = [word.to_owned()];
+    let wanted = selection::parse(&words, &cluster.resources)?;
+    match wanted.as_slice() {
+        [Wanted { resource, names }] if !resource.kind.is_empty() => match names.as_slice() {
+            [name] => Ok(format!("{}/{name}", resource.kind)),
+            _ => Err(Failure::new(
+                format!("--for: {} names no object", printable(word)),
+                "Write --for TYPE/NAME, such as --for pod/web-1.",
+            )),
+        },
+        _ => Err(selection::unknown_type(word, &cluster.resources)),
     }
 }
 

@@ -36,16 +36,18 @@ const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see
 /// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
 pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     let example = "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop";
-    let name = object_name::parse(&args.object, &args.namespace, example)?;
+    let (paths, object) = words(&args.paths, &args.object);
+    let name = object_name::parse(&object, &args.namespace, example)?;
     let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
-    let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
+    let named = paths;
+    let paths: Vec<&Path> = named.iter().map(PathBuf::as_path).collect();
     if paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(Failure::new("kube find reads files only", "Write the snapshot to a file first."));
     }
     input::check_not_written(&paths)?;
     let bar = Bar::new(Path::new("snapshots"));
     let decryption = encrypted::decryption(&args.decrypt, &paths)?;
-    let all = find_object(&args.paths, &name, prefix.as_deref(), args.work.threads, &decryption, &bar)?;
+    let all = find_object(named, &name, prefix.as_deref(), args.work.threads, &decryption, &bar)?;
     drop(bar);
     let mut tally = Tally::default();
     let mut read = Vec::new();
@@ -81,6 +83,16 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     tally.finish(&printable(&called), ADVICE)
 }
 
+/// The paths and the object. In front of a word without a slash there may be its type, as in `TYPE NAME`.
+fn words<'a>(paths: &'a [PathBuf], last: &str) -> (&'a [PathBuf], String) {
+    match paths.split_last() {
+        Some((kind, others)) if !last.contains('/') && !others.is_empty() && !kind.exists() => {
+            (others, format!("{}/{last}", kind.to_string_lossy()))
+        }
+        _ => (paths, last.to_owned()),
+    }
+}
+
 type Read<'f> = (&'f Found<ObjectAnswer>, &'f ObjectAnswer);
 
 const COLUMNS: [table::Column; 8] = [
@@ -91,7 +103,7 @@ const COLUMNS: [table::Column; 8] = [
     ("object", false),
     ("mod", true),
     ("bytes", true),
-    ("since the one before", false),
+    ("since file below", false),
 ];
 
 /// Where the cluster stands in a row; it is left out where all files are of one.

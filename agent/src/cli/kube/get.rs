@@ -1,16 +1,18 @@
 //! `etcdsnap kube get FILE TYPE [NAME…]`
 
 use etcdsnap::core::kubernetes::age;
-use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::tree::Node;
-use etcdsnap::core::store::{Key, Store};
-use etcdsnap::{Cluster, FileSource, Snapshot, printable};
+use etcdsnap::core::store::{Key, Place, Store};
+use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, printable};
 
+use super::not_found::Looked;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
 use super::object_tables::{CustomColumns, ObjectTable};
+use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
@@ -35,10 +37,16 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
     let custom = match &args.output {
         KubeOutput::CustomColumns(text) => Some(CustomColumns::parse(text)?),
-        KubeOutput::Form(_) => None,
+        KubeOutput::Form(_) | KubeOutput::Template(..) => None,
     };
-    let wanted = selection::parse(&args.types, &args.names, &cluster.resources)?;
-    let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+    let template = match &args.output {
+        KubeOutput::Template(form, text) => Some(ObjectTemplate::parse(*form, text)?),
+        KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
+    };
+    let wanted = selection::parse(&args.objects, &cluster.resources)?;
+    refuse_contradictions(args, &wanted, &filter)?;
+    filter.check(&wanted, &cluster)?;
+    let namespace = args.namespace.chosen();
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
@@ -50,14 +58,27 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
     }
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
+    let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
     let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
+    let is_list = !(is_one(&wanted) && found.len() == 1);
+    // Of objects that were named and are not there, there is no list.
+    let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
     match &args.output {
         KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
         KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
         KubeOutput::Form(form) => {
-            let named = wanted.len() == 1 && wanted.iter().all(|wanted| wanted.names.len() == 1);
-            reading.objects(*form, &found, !(named && found.len() == 1), &mut values)?;
+            if has_list {
+                reading.objects(*form, &found, is_list, &mut values)?;
+            }
+        }
+        KubeOutput::Template(..) => {
+            if let Some(template) = template.filter(|_| has_list) {
+                let skip = template.skipped(is_list);
+                template.print(is_list, args.show_secrets, |take| {
+                    reading.each(&found, &mut values, skip, |(_, key, _), node| take(key.key, node))
+                })?;
+            }
         }
         KubeOutput::CustomColumns(_) => {
             if let Some(table) = custom {
@@ -65,7 +86,40 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(exit.max(values.finish(&snapshot)).max(missing(&wanted, &found, namespace)))
+    let missing = looked.missing(&wanted, |wanted, name| {
+        found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
+    });
+    if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
+        if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
+            looked.nothing(&wanted);
+        }
+        if filter.is_empty() {
+            looked.tell_where_else(&wanted);
+        }
+    }
+    Ok(exit.max(values.finish(&snapshot)).max(missing))
+}
+
+/// Whether one object is asked for by its name, which is printed as it is, and not in a list.
+fn is_one(wanted: &[Wanted]) -> bool {
+    matches!(wanted, [one] if one.names.len() == 1)
+}
+
+/// What kubectl refuses, too.
+fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectFilter) -> Result<(), Failure> {
+    let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
+    if args.show_labels && !is_table {
+        return Err(Failure::new(
+            "--show-labels adds a column to tables, and -o asks for no table",
+            "Leave one of the two out.",
+        ));
+    }
+    let is_named = wanted.iter().any(|wanted| !wanted.names.is_empty());
+    if is_named && !filter.is_empty() {
+        let advice = "Leave out the names, or -l and --field-selector.";
+        return Err(Failure::new("objects are chosen by their names or by selectors, and not by both", advice));
+    }
+    Ok(())
 }
 
 /// An object with the number of its type among those that are wanted.
@@ -91,30 +145,6 @@ fn find<'c>(
     Ok(found)
 }
 
-/// Says which of the objects that were named are not there; the exit code.
-fn missing(wanted: &[Wanted], found: &[Found<'_>], namespace: Option<&str>) -> Exit {
-    let mut exit = Exit::Done;
-    let place = namespace.map(|namespace| format!(" in namespace {}", printable(namespace)));
-    for (number, wanted) in wanted.iter().enumerate() {
-        let place = place.as_deref().filter(|_| wanted.resource.namespaced).unwrap_or_default();
-        for name in &wanted.names {
-            if !found.iter().any(|(of, _, object)| *of == number && object.name == name.as_bytes()) {
-                let what = format!("there is no {}{place}", printable(&wanted.resource.full_name(name)));
-                output::complain(
-                    &what,
-                    "It may be in another namespace (-A), deleted (--deleted), or in an older snapshot.",
-                );
-                exit = Exit::Damage;
-            }
-        }
-        if found.is_empty() && wanted.names.is_empty() && number == 0 {
-            let what = format!("No resources found{}.\n", place.replace(" in namespace ", " in ").replace("  ", " "));
-            output::tell(&what);
-        }
-    }
-    exit
-}
-
 /// What objects are read with.
 struct Reading<'r, 's> {
     args: &'r KubeGetArgs,
@@ -130,6 +160,7 @@ impl Reading<'_, '_> {
         &self,
         found: &[Found<'c>],
         values: &mut ValueReader,
+        skip: Skip,
         mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for one in found {
@@ -137,7 +168,7 @@ impl Reading<'_, '_> {
             let Some((place, revision)) = self.states.of(key) else { continue };
             let value = self.snapshot.value(self.store, place)?;
             let version = revision.to_string();
-            let options = Options { resource_version: Some(&version), ..Options::default() };
+            let options = Options { resource_version: Some(&version), skip, ..Options::default() };
             if let Some(node) = values.tree(key.key, &value, options)
                 && !take(one, node)?
             {
@@ -163,7 +194,8 @@ impl Reading<'_, '_> {
         let mut chosen = Vec::new();
         for one in &found {
             let mut is_read = false;
-            self.each(std::slice::from_ref(one), &mut silent, |one, node| {
+            let skip = if sort_by.is_some() { Skip::Nothing } else { Skip::ManagedFields };
+            self.each(std::slice::from_ref(one), &mut silent, skip, |one, node| {
                 is_read = true;
                 if filter.has(&node) {
                     let value = sort_by.map_or(SortValue::Nothing, |path| SortValue::of(&node, path));
@@ -172,8 +204,12 @@ impl Reading<'_, '_> {
                 Ok(true)
             })?;
             if !is_read {
-                self.each(std::slice::from_ref(one), values, |_, _| Ok(true))?;
+                self.each(std::slice::from_ref(one), values, Skip::Nothing, |_, _| Ok(true))?;
             }
+        }
+        if sort_by.is_some() {
+            let path = self.args.sort_by.as_deref().unwrap_or_default();
+            object_filter::check_order(chosen.iter().map(|(value, _)| value), path)?;
         }
         chosen.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.order(&b.0)));
         Ok(chosen.into_iter().map(|(_, one)| one).collect())
@@ -202,7 +238,8 @@ impl Reading<'_, '_> {
             }
             return writer.finish();
         }
-        self.each(found, values, |_, mut node| {
+        let skip = if self.args.show_managed_fields { Skip::Nothing } else { Skip::ManagedFields };
+        self.each(found, values, skip, |_, mut node| {
             if !self.args.show_managed_fields {
                 take_managed_fields(&mut node);
             }
@@ -229,7 +266,7 @@ impl Reading<'_, '_> {
         found: &[Found<'_>],
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
-        self.each(found, values, |_, node| {
+        self.each(found, values, Skip::Nothing, |_, node| {
             table.add(&node);
             Ok(true)
         })?;
@@ -239,6 +276,7 @@ impl Reading<'_, '_> {
     /// A table for each type.
     fn tables(&self, wanted: &[Wanted], found: &[Found<'_>], values: &mut ValueReader) -> Result<(), Failure> {
         let mut text = String::new();
+        let mut is_guessed = false;
         for (number, wanted) in wanted.iter().enumerate() {
             let mut of_type: Vec<Found<'_>> = found.iter().filter(|(of, ..)| *of == number).copied().collect();
             if of_type.is_empty() {
@@ -251,7 +289,7 @@ impl Reading<'_, '_> {
             let is_flow = wanted.resource.plural == "flowschemas";
             if self.now().is_none() || is_class || is_flow {
                 let mut silent = ValueReader::silent();
-                self.each(&of_type, &mut silent, |(_, key, object), node| {
+                self.each(&of_type, &mut silent, Skip::ManagedFields, |(_, key, object), node| {
                     newest = newest.max(age::created(&node));
                     classes.extend(is_class.then(|| default_class(&node)).flatten());
                     let order = node.at(&["spec", "matchingPrecedence"]).and_then(json_path::number);
@@ -265,30 +303,63 @@ impl Reading<'_, '_> {
             }
             let mut table = ObjectTable::new(&wanted.resource, self.cluster.columns(&wanted.resource));
             table.all = self.args.output == KubeOutput::Form(KubeForm::Wide);
-            table.with_namespace = self.args.all_namespaces && wanted.resource.namespaced;
+            table.with_namespace = self.args.namespace.all_namespaces && wanted.resource.namespaced;
             table.with_type = found.iter().any(|(of, ..)| *of != number);
+            (table.label_columns, table.show_labels) = (&self.args.label_columns, self.args.show_labels);
             // Without Leases the newest object is as near as one gets.
             table.now = self.now().or(newest);
+            is_guessed |= self.now().is_none() && newest.is_some();
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
-            for one in &of_type {
-                let mut is_read = false;
-                self.each(std::slice::from_ref(one), values, |_, mut node| {
-                    is_read = true;
-                    name_by_key(&mut node, &one.2);
-                    table.add(&node);
-                    Ok(true)
-                })?;
-                if !is_read {
-                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    table.add_unreadable(&name(one.2.namespace), &name(one.2.name));
-                }
-            }
-            if !text.is_empty() {
+            self.rows(&of_type, &mut table, values)?;
+            if !text.is_empty() && !self.args.no_headers {
                 text.push('\n');
             }
             text.push_str(&table.text(!self.args.no_headers));
         }
-        output::print(&text)
+        output::print(&text)?;
+        if is_guessed {
+            output::warn("Ages count to the newest of these objects: nothing tells when the snapshot was taken.");
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of objects, which all threads make.
+    fn rows(&self, found: &[Found<'_>], table: &mut ObjectTable<'_>, values: &mut ValueReader) -> Result<(), Failure> {
+        let known: Vec<(usize, Place, String)> = (0..)
+            .zip(found)
+            .filter_map(|(at, (_, key, _))| {
+                self.states.of(key).map(|(place, version)| (at, place, version.to_string()))
+            })
+            .collect();
+        let places: Vec<Place> = known.iter().map(|(_, place, _)| *place).collect();
+        let (skip, reader, columns) = (table.skipped(), &*values, &*table);
+        let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
+            let (at, version) = known.get(number).map_or((0, ""), |(at, _, version)| (*at, version.as_str()));
+            let one = found.get(at);
+            let key = one.map_or(&[][..], |(_, key, _)| key.key);
+            let options = Options { resource_version: Some(version), skip, ..Options::default() };
+            reader.shown(key, value, options).map(|(mut node, remarks)| {
+                if let Some((.., object)) = one {
+                    name_by_key(&mut node, object);
+                }
+                (columns.row(&node), remarks)
+            })
+        })?;
+        let mut made = known.iter().map(|(at, ..)| *at).zip(made).peekable();
+        for (at, (_, key, object)) in found.iter().enumerate() {
+            let outcome = made.next_if(|(of, _)| *of == at).map(|(_, outcome)| outcome);
+            if let Some(outcome) = &outcome {
+                values.note(key.key, outcome.as_ref().map(|(_, remarks)| remarks));
+            }
+            match outcome {
+                Some(Ok((row, _))) => table.add(row),
+                _ => {
+                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    table.add_unreadable(&name(object.namespace), &name(object.name));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The time to which ages count, if the snapshot tells one.

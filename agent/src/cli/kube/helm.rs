@@ -1,6 +1,6 @@
 //! `etcdsnap kube helm FILE list`, `etcdsnap kube helm FILE get WHAT RELEASE`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsnap::core::kubernetes::conceal::HIDDEN;
 use etcdsnap::core::kubernetes::decode::Options;
@@ -9,11 +9,12 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::core::store::{Key, Store};
+use etcdsnap::number::counted;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::uncertain_states;
 use super::value_reader::ValueReader;
-use super::{selection, uncertain_states};
 use crate::cli::args_kube_helm::{HelmAction, HelmPart, KubeHelmArgs};
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -74,7 +75,7 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn list(&self, args: &KubeHelmArgs, exit: Exit) -> Result<Exit, Failure> {
-        let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+        let namespace = args.namespace.chosen();
         let mut stored = self.stored(namespace)?;
         if !args.revisions {
             // The last of each release is the newest.
@@ -108,8 +109,13 @@ impl<'r> Reading<'r, '_> {
         lines.finish()?;
         if stored.is_empty() && args.write_out != LookForm::Json {
             let place =
-                namespace.map(|namespace| format!(" in namespace {}", printable(namespace))).unwrap_or_default();
+                namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
             output::tell(&format!("No releases found{place}.\n"));
+            let others = self.stored(None)?.iter().map(|stored| (stored.0, stored.1)).collect::<BTreeSet<_>>().len();
+            if others > 0 {
+                let releases = counted(others as u64, "release", "releases");
+                output::warn(&format!("Other namespaces have {releases} (-A)."));
+            }
         } else if args.write_out != LookForm::Json {
             output::print(&table::rows(args.write_out, &COLUMNS, &rows))?;
         }
@@ -117,7 +123,7 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn get(&self, args: &KubeHelmArgs, what: HelmPart, release: &str, exit: Exit) -> Result<Exit, Failure> {
-        let namespace = args.namespace.as_deref().unwrap_or("default");
+        let namespace = args.namespace.namespace.as_deref().unwrap_or("default");
         if what != HelmPart::Values && !args.show_secrets {
             let told = format!("the {} of a release may have secrets in it", word(what));
             return Err(Failure::new(told, "--show-secrets prints it."));

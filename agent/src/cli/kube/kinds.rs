@@ -4,6 +4,8 @@ use etcdsnap::number::grouped;
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
+use super::not_found::Looked;
+use super::selection;
 use super::uncertain_states;
 use crate::cli::args_kinds::KindsArgs;
 use crate::cli::args_look::LookForm;
@@ -33,12 +35,19 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let prefix = args.file.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
-    let kinds = snapshot.kinds(&store, &cluster, &bar)?;
+    let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
+    let namespace = args.choice.namespace();
+    let kinds = snapshot.kinds(&store, &cluster, |object| selection::has(&wanted, object, namespace), &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost).max(look::encrypted::told(&snapshot));
-    uncertain_states::tell_living(&cluster);
+    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, namespace));
     match args.write_out {
         LookForm::Json => json(&kinds)?,
+        _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {
+            let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged: lost.places > 0 };
+            looked.nothing(&wanted);
+            looked.tell_where_else(&wanted);
+        }
         _ if kinds.is_empty() => {
             output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n")
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use etcdsnap::core::kubernetes::manifest_selection::LeftOut;
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::number::{counted, grouped};
@@ -20,8 +21,10 @@ pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object
 /// Why objects are left out whose body is that of another one.
 pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
 
-/// Reasons for which a person must know every single name.
-const NAMED: &[&str] = &[FORGOTTEN, UNREADABLE, MISPLACED];
+/// Whether a person must know every single name of what is left out for a reason.
+fn is_named(reason: &str) -> bool {
+    [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
+}
 
 /// Objects of which nobody knows whether they are the newest that are named; more are only counted.
 const MAX_UNCERTAIN: usize = 50;
@@ -47,6 +50,8 @@ pub struct Report {
     undefined: Vec<String>,
     /// Claims whose volume is not written, and the first of these volumes.
     volumes: (u64, Option<String>),
+    /// Objects that name services of the namespace that they were in, and the first of them.
+    still_names: (u64, Option<String>),
 }
 
 impl Report {
@@ -58,7 +63,7 @@ impl Report {
     /// Counts an object that was not.
     pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
         count(self.left_out.entry(reason).or_default(), resource);
-        if NAMED.contains(&reason) {
+        if is_named(reason) {
             self.names.push(named(resource, object));
         }
     }
@@ -86,6 +91,18 @@ impl Report {
     pub fn lacks_volume(&mut self, volume: &str) {
         self.volumes.0 = self.volumes.0.saturating_add(1);
         self.volumes.1.get_or_insert_with(|| volume.to_owned());
+    }
+
+    /// Counts an object that names services of the namespace that it was in.
+    pub fn still_names(&mut self, resource: &Resource, object: &Object<'_>) {
+        self.still_names.0 = self.still_names.0.saturating_add(1);
+        let name = || printable(&format!("{}/{}", resource.singular, String::from_utf8_lossy(object.name)));
+        self.still_names.1.get_or_insert_with(name);
+    }
+
+    /// Whether objects were left out.
+    pub fn has_left_out(&self) -> bool {
+        !self.left_out.is_empty()
     }
 
     /// How many objects were written.
@@ -127,6 +144,12 @@ impl Report {
             lines.push(format!(
                 "No definition is in the snapshot for {}: the cluster must have one before their objects can be applied.",
                 printable(&self.undefined.join(", "))
+            ));
+        }
+        if let (count, Some(name)) = &self.still_names {
+            lines.push(format!(
+                "{} services of the old namespace in a text, such as {name}: change that before you apply it.",
+                counted(*count, "object names", "objects name")
             ));
         }
         if let (count, Some(volume)) = &self.volumes {

@@ -8,7 +8,10 @@ use etcdsnap::core::kubernetes::apply_order::rank;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
-use etcdsnap::core::kubernetes::manifest_selection::{contradicts_key, is_finished, is_passing, is_token, left_out};
+use etcdsnap::core::kubernetes::manifest_namespace::move_namespace;
+use etcdsnap::core::kubernetes::manifest_selection::{
+    LeftOut, contradicts_key, is_deleting, is_finished, is_passing, is_token, left_out,
+};
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::tree::Node;
@@ -17,6 +20,7 @@ use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
 use super::manifest_report::{self, Report};
 use super::manifest_writer::ManifestWriter;
+use super::not_found::Looked;
 use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
@@ -92,16 +96,33 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         };
         // What is named is wanted, whoever makes it, but for a token that nobody can use.
         let is_wanted = scope.names(&item.object, item.resource) && !is_token(&node);
-        if let Some(why) = left_out(&node, is_there).filter(|_| !is_wanted) {
+        let why = left_out(&node, is_there).filter(|_| !is_wanted);
+        // The last state of what was deleted is that of its deletion.
+        if let Some(why) = why.filter(|why| *why != LeftOut::Deleting || !args.deleted) {
             report.leave_out(item.resource, &item.object, why.reason());
             continue;
+        }
+        if is_deleting(&node) && !args.deleted {
+            let name = item.resource.full_name(&String::from_utf8_lossy(item.object.name));
+            output::warn(&format!("{} was being deleted, and is written as if it were not.", printable(&name)));
         }
         if is_finished(&node) {
             let name = item.resource.full_name(&String::from_utf8_lossy(item.object.name));
             output::warn(&format!("{} has run to its end, and runs again when it is applied.", printable(&name)));
         }
         manifest::clean(&mut node, &keep);
-        writer.object(item.is_definition, &item.resource.singular, (item.object.namespace, item.object.name), &node)?;
+        let mut place = (item.object.namespace, item.object.name);
+        if let Some((from, to)) = scope.moved() {
+            if move_namespace(&mut node, from, to) {
+                report.still_names(item.resource, &item.object);
+            }
+            if place.0 == from.as_bytes() {
+                place.0 = to.as_bytes();
+            } else if item.resource.plural == "namespaces" && place.1 == from.as_bytes() {
+                place.1 = to.as_bytes();
+            }
+        }
+        writer.object(item.is_definition, &item.resource.singular, place, &node)?;
         report.wrote(item.resource);
         if uncertain_states::may_be_older(&cluster.unread, &item.key, revision) {
             report.wrote_uncertain(item.resource, &item.object);
@@ -114,10 +135,19 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         }
     }
     report.undefined(undefined(&items));
-    exit = exit.max(values.finish(&snapshot)).max(scope.missing(&items));
+    let missing = scope.missing(&cluster, &items);
+    exit = exit.max(values.finish(&snapshot)).max(missing);
     if report.written() == 0 {
         report.tell_left_out();
-        let advice = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
+        if report.has_left_out() {
+            return Err(Failure {
+                what: "all that was asked for is left out, and nothing is written".into(),
+                advice: "The lines above say why. What is named as TYPE/NAME is written though a controller makes it, or it has run to its end.".into(),
+                exit: exit.max(Exit::Damage),
+            });
+        }
+        scope.tell_where_else(&cluster);
+        let advice = if missing > Exit::Done { "" } else { ADVICE };
         return Err(Failure {
             what: "there is nothing to write".into(),
             advice: advice.into(),
@@ -130,6 +160,9 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     report.tell_left_out();
     Ok(exit)
 }
+
+/// What to do when there is nothing to write.
+const ADVICE: &str = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
 
 /// kubectl's `-o` names a form; here it names a directory.
 fn refuse_format(output: &Path) -> Result<(), Failure> {
@@ -154,18 +187,9 @@ struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     fn of(args: &'a ManifestsArgs, cluster: &Cluster) -> Result<Self, Failure> {
-        let wanted = match args.types.as_slice() {
-            [] => None,
-            [first, others @ ..] if first.contains('/') => Some(selection::parse(first, others, &cluster.resources)?),
-            types => {
-                if let Some(word) = types.iter().find(|word| word.contains('/')) {
-                    let what = format!("{} stands among types without names", printable(word));
-                    return Err(Failure::new(what, "Write types, or TYPE/NAME for each object."));
-                }
-                Some(selection::parse(&types.join(","), &[], &cluster.resources)?)
-            }
-        };
-        let namespace = selection::namespace(args.namespace.as_deref(), args.all_namespaces);
+        let wanted = selection::parse(&args.objects, &cluster.resources)?;
+        let wanted = (!wanted.is_empty()).then_some(wanted);
+        let namespace = args.namespace.chosen();
         Ok(Self { args, wanted, namespace })
     }
 
@@ -185,29 +209,40 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether an object is asked for by its own name.
+    /// From which namespace to which the objects go.
+    fn moved(&self) -> Option<(&str, &str)> {
+        self.namespace.zip(self.args.to_namespace.as_deref())
+    }
+
+    /// Whether an object is asked for by its own name, as a namespace is by -n.
     fn names(&self, object: &Object<'_>, resource: &Resource) -> bool {
-        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource == *resource);
+        let namespace = self.args.namespace.namespace.as_deref();
+        if resource.plural == "namespaces" && namespace.is_some_and(|name| name.as_bytes() == object.name) {
+            return true;
+        }
+        // Types of two groups may be stored in one place, such as ingresses.
+        let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource.stores(object));
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
-    /// Says which of the objects that were named are not there; the exit code.
-    fn missing(&self, items: &[Item<'_>]) -> Exit {
-        let mut exit = Exit::Done;
-        for wanted in self.wanted.iter().flatten() {
-            for name in &wanted.names {
-                if !items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
-                {
-                    let what = format!("there is no {}", printable(&wanted.resource.full_name(name)));
-                    output::complain(
-                        &what,
-                        "It may be in another namespace (-n), deleted (--deleted), or in an older snapshot.",
-                    );
-                    exit = Exit::Damage;
-                }
-            }
+    fn looked<'l>(&'l self, cluster: &'l Cluster) -> Looked<'l> {
+        let is_damaged = cluster.lost.places > 0;
+        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, is_damaged }
+    }
+
+    /// Says where objects are that were not found.
+    fn tell_where_else(&self, cluster: &Cluster) {
+        let wanted = self.wanted.as_deref().unwrap_or_default();
+        if wanted.iter().all(|wanted| wanted.names.is_empty()) {
+            self.looked(cluster).tell_where_else(wanted);
         }
-        exit
+    }
+
+    /// Says which of the objects that were named are not there; the exit code.
+    fn missing(&self, cluster: &Cluster, items: &[Item<'_>]) -> Exit {
+        self.looked(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
+            items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
+        })
     }
 }
 

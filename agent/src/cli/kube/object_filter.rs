@@ -2,28 +2,20 @@
 
 use std::cmp::Ordering;
 
+use etcdsnap::core::kubernetes::field_query::FieldQuery;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_query::LabelQuery;
 use etcdsnap::core::kubernetes::tree::Node;
-use etcdsnap::printable;
+use etcdsnap::{Cluster, printable};
 
+use super::selection::Wanted;
 use crate::cli::exit::Failure;
-
-/// Fields that `--field-selector` knows.
-const FIELDS: [&str; 6] =
-    ["metadata.name", "metadata.namespace", "status.phase", "spec.nodeName", "type", "involvedObject.name"];
 
 /// What an object must meet.
 #[derive(Default)]
 pub struct ObjectFilter {
     labels: Option<LabelQuery>,
-    fields: Vec<FieldRequirement>,
-}
-
-struct FieldRequirement {
-    path: Vec<String>,
-    value: String,
-    is_equal: bool,
+    fields: FieldQuery,
 }
 
 impl ObjectFilter {
@@ -33,11 +25,34 @@ impl ObjectFilter {
     /// When one of them is not understood.
     pub fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
         let labels = labels.map(LabelQuery::parse).transpose().map_err(|part| {
-            let what = format!("--selector: {} is no requirement of labels", printable(&part));
-            Failure::new(what, "Write such as app=web,tier!=db,env in (a,b),!old.")
+            let what = format!("--selector: cannot read {:?} as a condition on labels", printable(&part));
+            Failure::new(what, "Write conditions with commas between, such as app=web,tier!=db,env in (a,b),!old.")
         })?;
-        let fields = fields.unwrap_or_default().split(',').filter(|part| !part.trim().is_empty()).map(field);
-        Ok(Self { labels, fields: fields.collect::<Result<_, _>>()? })
+        let fields = FieldQuery::parse(fields.unwrap_or_default()).map_err(|part| {
+            let what = format!("--field-selector: cannot read {:?} as FIELD=VALUE", printable(&part));
+            Failure::new(
+                what,
+                "Write conditions with commas between, such as status.phase=Running,spec.nodeName!=node-1.",
+            )
+        })?;
+        Ok(Self { labels, fields })
+    }
+
+    /// Refuses fields by which no API server selects objects of one of the types: nothing would have them.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn check(&self, wanted: &[Wanted], cluster: &Cluster) -> Result<(), Failure> {
+        for wanted in wanted {
+            let known = cluster.selectable_fields(&wanted.resource);
+            if let Some(field) = self.fields.fields().find(|field| !known.contains(field)) {
+                let plural = printable(&wanted.resource.plural);
+                let what = format!("--field-selector: {plural} cannot be selected by {}", printable(field));
+                let advice = format!("Fields of {plural} are {}.", printable(&known.join(", ")));
+                return Err(Failure::new(what, advice));
+            }
+        }
+        Ok(())
     }
 
     /// Whether every object meets it.
@@ -47,25 +62,7 @@ impl ObjectFilter {
 
     /// Whether an object meets it.
     pub fn has(&self, object: &Node<'_>) -> bool {
-        let fields = self.fields.iter().all(|field| {
-            let path: Vec<&str> = field.path.iter().map(String::as_str).collect();
-            let value = object.at(&path).and_then(Node::text).unwrap_or_default();
-            (value == field.value) == field.is_equal
-        });
-        fields && self.labels.as_ref().is_none_or(|labels| labels.matches(object))
-    }
-}
-
-fn field(part: &str) -> Result<FieldRequirement, Failure> {
-    let words = [("!=", false), ("==", true), ("=", true)];
-    let mut split = words.iter().filter_map(|(word, is_equal)| Some((part.split_once(word)?, *is_equal)));
-    let advice = format!("Write FIELD=VALUE or FIELD!=VALUE; fields are {}.", FIELDS.join(", "));
-    match split.next() {
-        Some(((name, value), is_equal)) if FIELDS.contains(&name.trim()) => {
-            let path = name.trim().split('.').map(str::to_owned).collect();
-            Ok(FieldRequirement { path, value: value.trim().to_owned(), is_equal })
-        }
-        _ => Err(Failure::new(format!("--field-selector: {} is not understood", printable(part)), advice)),
+        self.fields.matches(object) && self.labels.as_ref().is_none_or(|labels| labels.matches(object))
     }
 }
 
@@ -87,6 +84,8 @@ pub fn path(flag: &str, text: &str) -> Result<JsonPath, Failure> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SortValue {
     Nothing,
+    /// A list or an object, which has no place in an order.
+    NoOrder,
     Number(f64),
     Text(String),
 }
@@ -96,6 +95,7 @@ impl SortValue {
     pub fn of(object: &Node<'_>, path: &JsonPath) -> Self {
         match path.find(object).first() {
             None | Some(Node::Null) => Self::Nothing,
+            Some(Node::Array(_) | Node::Object(_)) => Self::NoOrder,
             Some(Node::Text(text)) => Self::Text(text.clone().into_owned()),
             Some(node) => json_path::number(node).map_or_else(|| Self::Text(json_path::go_text(node)), Self::Number),
         }
@@ -115,11 +115,28 @@ impl SortValue {
 
     fn rank(&self) -> u8 {
         match self {
-            Self::Nothing => 0,
+            Self::Nothing | Self::NoOrder => 0,
             Self::Number(_) => 1,
             Self::Text(_) => 2,
         }
     }
+}
+
+/// Refuses a path at which no object has something that can be sorted by; kubectl does the same.
+///
+/// # Errors
+/// When it is one.
+pub fn check_order<'v>(mut values: impl Iterator<Item = &'v SortValue> + Clone, path: &str) -> Result<(), Failure> {
+    let advice = "Write a path to a text or a number, such as .metadata.creationTimestamp.";
+    if values.clone().any(|value| *value == SortValue::NoOrder) {
+        let what = format!("--sort-by: a list or an object is at {}, which has no order", printable(path));
+        return Err(Failure::new(what, advice));
+    }
+    let is_empty = values.clone().next().is_none();
+    if is_empty || values.any(|value| *value != SortValue::Nothing) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("--sort-by: no object has a field at {}", printable(path)), advice))
 }
 
 /// The value of a quantity such as `100m`, `1Gi`, `1e3`.
@@ -164,13 +181,5 @@ mod tests {
         assert_eq!(text("10.0.0.9").order(&text("10.0.0.10")), Ordering::Greater);
         assert_eq!(SortValue::Nothing.order(&text("a")), Ordering::Less);
         assert_eq!(SortValue::Number(2.0).order(&SortValue::Number(10.0)), Ordering::Less);
-    }
-
-    #[test]
-    fn fields_that_are_not_known_are_refused() {
-        assert!(ObjectFilter::parse(None, Some("status.phase=Running,spec.nodeName!=a,type==x")).is_ok());
-        for fields in ["status.reason=x", "status.phase", "=x"] {
-            assert!(ObjectFilter::parse(None, Some(fields)).is_err(), "{fields}");
-        }
     }
 }

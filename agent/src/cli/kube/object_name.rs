@@ -16,9 +16,3 @@ pub fn parse(object: &str, namespace: &str, example: &str) -> Result<ObjectName,
         _ => Err(Failure::new(format!("{} is not TYPE/NAME", printable(object)), example)),
     }
 }
-
-/// Why nothing is said of an object of a type that is not there.
-pub fn unknown_type(name: &ObjectName) -> Failure {
-    let what = format!("no type of objects in this snapshot is called {}", printable(&name.kind));
-    Failure::new(what, "Write TYPE/NAME, with a type that kubectl would take.")
-}

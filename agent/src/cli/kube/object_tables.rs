@@ -1,7 +1,9 @@
 //! Tables of objects as `kubectl get` prints them, and those of its custom columns.
 
 use etcdsnap::core::kubernetes::columns::Columns;
+use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
+use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::table_row::Row;
 use etcdsnap::core::kubernetes::tree::Node;
@@ -25,6 +27,10 @@ pub struct ObjectTable<'t> {
     pub now: Option<i64>,
     /// The class that claims without one get.
     pub default_class: Option<String>,
+    /// Labels that have a column each.
+    pub label_columns: &'t [String],
+    /// Whether all labels have a column.
+    pub show_labels: bool,
     rows: Vec<Vec<String>>,
 }
 
@@ -39,12 +45,19 @@ impl<'t> ObjectTable<'t> {
             with_type: false,
             now: None,
             default_class: None,
+            label_columns: &[],
+            show_labels: false,
             rows: Vec::new(),
         }
     }
 
-    /// Adds an object.
-    pub fn add(&mut self, object: &Node<'_>) {
+    /// What need not be read of its objects.
+    pub fn skipped(&self) -> Skip {
+        Columns::skipped(self.resource)
+    }
+
+    /// The row of an object.
+    pub fn row(&self, object: &Node<'_>) -> Vec<String> {
         let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
         let name = text(&["metadata", "name"]);
         let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
@@ -57,7 +70,16 @@ impl<'t> ObjectTable<'t> {
         if self.with_namespace {
             cells.insert(0, text(&["metadata", "namespace"]).to_owned());
         }
-        self.rows.push(cells.iter().map(|cell| printable(&one_line(cell))).collect());
+        let labels = object.at(&["metadata", "labels"]);
+        let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
+        cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
+        cells.extend(self.show_labels.then(|| label_text::labels(labels)));
+        cells.iter().map(|cell| printable(&one_line(cell))).collect()
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, row: Vec<String>) {
+        self.rows.push(row);
     }
 
     /// Adds an object of which only the key is known.
@@ -69,6 +91,8 @@ impl<'t> ObjectTable<'t> {
         if self.with_namespace {
             cells.insert(0, namespace.to_owned());
         }
+        let labels = self.label_columns.len().saturating_add(usize::from(self.show_labels));
+        cells.extend(std::iter::repeat_n("<unknown>".to_owned(), labels));
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
@@ -82,6 +106,11 @@ impl<'t> ObjectTable<'t> {
         let mut titles = if with_titles { self.columns.titles(self.all) } else { Vec::new() };
         if with_titles && self.with_namespace {
             titles.insert(0, "NAMESPACE".to_owned());
+        }
+        if with_titles {
+            let last = |name: &String| name.rsplit('/').next().unwrap_or_default().to_uppercase();
+            titles.extend(self.label_columns.iter().map(last));
+            titles.extend(self.show_labels.then(|| "LABELS".to_owned()));
         }
         let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
         lay_out(&titles, &self.rows)

@@ -4,9 +4,11 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::{Resource, Resources};
 use etcdsnap::printable;
 
+use super::nearest::nearest;
 use crate::cli::exit::Failure;
 
 /// Objects of one type.
+#[derive(Debug)]
 pub struct Wanted {
     /// Their type.
     pub resource: Resource,
@@ -24,42 +26,77 @@ impl Wanted {
     }
 }
 
-/// The namespace that `--namespace` and `--all-namespaces` mean; none for all of them.
-pub fn namespace(named: Option<&str>, all: bool) -> Option<&str> {
-    (!all).then(|| named.unwrap_or("default"))
-}
+/// What to write instead of what is not understood.
+const FORMS: &str = "Write TYPE, TYPE,TYPE, TYPE NAME…, or TYPE/NAME for each object.";
 
-/// What is meant by `TYPE,TYPE NAME…` or `TYPE/NAME TYPE/NAME…`.
+/// What is meant by `TYPE,TYPE NAME…` or `TYPE/NAME TYPE/NAME…`, as kubectl reads it. No word means nothing.
 ///
 /// # Errors
 /// For words that are no type, and forms that contradict each other.
-pub fn parse(types: &str, names: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
-    if types.contains('/') {
-        return one_by_one(types, names, resources);
+pub fn parse(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
+    let Some((first, others)) = words.split_first() else { return Ok(Vec::new()) };
+    if words.iter().all(|word| word.contains('/')) {
+        return one_by_one(words, resources);
     }
-    if let Some(other) = names.iter().find(|name| name.contains('/')) {
-        let what = format!("{} has a type, and {} stands in front of it", printable(other), printable(types));
-        return Err(Failure::new(what, "Write TYPE NAME…, or TYPE/NAME for each object."));
+    if let Some(one) = words.iter().find(|word| word.contains('/')) {
+        let other = words.iter().find(|word| !word.contains('/')).unwrap_or(first);
+        let what = format!("{} has its type with it, and {} has none", printable(one), printable(other));
+        return Err(Failure::new(what, FORMS));
     }
     let mut wanted: Vec<Wanted> = Vec::new();
-    for word in types.split(',').filter(|word| !word.is_empty()) {
+    for word in first.split(',') {
+        if word.is_empty() {
+            return Err(Failure::new(format!("{:?} lacks a type beside a comma", printable(first)), FORMS));
+        }
         for resource in called(word, resources)? {
             if !wanted.iter().any(|known| known.resource == *resource) {
-                wanted.push(Wanted { resource: resource.clone(), names: names.to_vec() });
+                wanted.push(Wanted { resource: resource.clone(), names: others.to_vec() });
             }
         }
     }
     Ok(wanted)
 }
 
-fn one_by_one(first: &str, others: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
+/// What to say of a name that is not there and that means a type, as in `deploy svc`; nothing for another name.
+pub fn also_type(resource: &Resource, name: &str, resources: &Resources) -> String {
+    match resources.called(name).as_slice() {
+        [other] => {
+            let (first, second) = (&resource.plural, &other.plural);
+            printable(&format!("{name} is a type, too: for all objects of both write {first},{second}."))
+        }
+        _ => String::new(),
+    }
+}
+
+/// The words of a command line that are types.
+pub fn types(words: &[String]) -> Vec<&str> {
+    let with_names: Vec<&str> = words.iter().filter_map(|word| Some(word.split_once('/')?.0)).collect();
+    match words.first() {
+        Some(first) if with_names.is_empty() => first.split(',').collect(),
+        _ => with_names,
+    }
+}
+
+/// Whether an object is among those that are wanted, which are all where none are.
+pub fn has(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> bool {
+    if wanted.is_empty() {
+        return namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace);
+    }
+    wanted.iter().any(|wanted| wanted.has(object, namespace))
+}
+
+fn one_by_one(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
     let mut wanted: Vec<Wanted> = Vec::new();
-    for word in std::iter::once(first).chain(others.iter().map(String::as_str)) {
-        let Some((kind, name)) = word.split_once('/').filter(|(kind, name)| !kind.is_empty() && !name.is_empty())
-        else {
-            let what = format!("{} is not TYPE/NAME", printable(word));
-            return Err(Failure::new(what, "Write TYPE NAME…, or TYPE/NAME for each object."));
-        };
+    for word in words {
+        let (kind, name) = word.split_once('/').unwrap_or((word, ""));
+        if name.contains('/') {
+            let advice = if name.contains(',') { "Put a blank between objects: TYPE/NAME TYPE/NAME." } else { FORMS };
+            return Err(Failure::new(format!("{} has more than one slash", printable(word)), advice));
+        }
+        if kind.is_empty() || name.is_empty() {
+            let what = format!("{} lacks its {}", printable(word), if kind.is_empty() { "type" } else { "name" });
+            return Err(Failure::new(what, FORMS));
+        }
         for resource in called(kind, resources)? {
             match wanted.iter_mut().find(|known| known.resource == *resource) {
                 Some(known) => known.names.push(name.to_owned()),
@@ -70,19 +107,72 @@ fn one_by_one(first: &str, others: &[String], resources: &Resources) -> Result<V
     Ok(wanted)
 }
 
-fn called<'r>(word: &str, resources: &'r Resources) -> Result<Vec<&'r Resource>, Failure> {
+/// The types that a word means.
+///
+/// # Errors
+/// When there is none, or no telling which of several.
+pub fn called<'r>(word: &str, resources: &'r Resources) -> Result<Vec<&'r Resource>, Failure> {
     let found = resources.called(word);
     let many: Vec<String> = found.iter().map(|resource| format!("{}.{}", resource.plural, resource.group)).collect();
     match found.as_slice() {
-        [] => Err(Failure::new(
-            format!("no type of objects in this snapshot is called {}", printable(word)),
-            "Types are those of Kubernetes and OpenShift, and those whose definitions or objects are in the snapshot.",
-        )),
+        [] => Err(unknown_type(word, resources)),
         [_] => Ok(found),
         _ if word.eq_ignore_ascii_case("all") => Ok(found),
         _ => Err(Failure::new(
             format!("{} could be one of several types: {}", printable(word), printable(&many.join(", "))),
             "Name one of these.",
         )),
+    }
+}
+
+/// Why nothing can be said of a type that is not there.
+pub fn unknown_type(word: &str, resources: &Resources) -> Failure {
+    let names = resources.list().iter().flat_map(|resource| {
+        [&resource.plural, &resource.singular].into_iter().chain(&resource.short).map(String::as_str)
+    });
+    let mut advice = nearest(word, names).map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
+    advice.push_str(
+        "Types are those of Kubernetes and OpenShift, and those whose definitions or objects are in the snapshot: etcdsnap kube kinds FILE lists what is there.",
+    );
+    Failure::new(format!("no type of objects in this snapshot is called {}", printable(word)), advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> Result<String, String> {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let wanted = parse(&words, &Resources::builtin()).map_err(|failure| failure.what)?;
+        let text = |wanted: &Wanted| format!("{} {}", wanted.resource.plural, wanted.names.join("+"));
+        Ok(wanted.iter().map(text).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn words_mean_what_they_mean_to_kubectl() {
+        for (words, want) in [
+            ("po", "pods "),
+            ("po,svc,pods", "pods ; services "),
+            ("po a b", "pods a+b"),
+            ("po,svc a", "pods a; services a"),
+            ("po/a svc/b po/c", "pods a+c; services b"),
+            ("po po", "pods po"),
+        ] {
+            assert_eq!(parsed(words).as_deref(), Ok(want), "{words}");
+        }
+        for (words, why) in [
+            ("po,", "lacks a type"),
+            (",", "lacks a type"),
+            ("po/a/b", "more than one slash"),
+            ("po/a,svc/b", "more than one slash"),
+            ("po/", "lacks its name"),
+            ("/a", "lacks its type"),
+            ("po a/b", "has its type with it, and po has none"),
+            ("po/a b", "has its type with it, and b has none"),
+            ("pos", "no type of objects"),
+        ] {
+            let said = parsed(words).unwrap_err();
+            assert!(said.contains(why), "{words}: {said}");
+        }
     }
 }

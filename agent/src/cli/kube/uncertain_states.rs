@@ -2,6 +2,7 @@
 
 use etcdsnap::Cluster;
 use etcdsnap::core::RevisionRange;
+use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
 use etcdsnap::number::{counted, grouped};
 use serde_json::{Map, Value};
@@ -11,9 +12,9 @@ use crate::cli::output;
 /// Ranges that are named.
 const NAMED: usize = 5;
 
-/// Says how many of the living objects of a cluster may be older than they were, or deleted.
-pub fn tell_living(cluster: &Cluster) {
-    let (all, uncertain) = cluster.uncertain();
+/// Says how many of the living objects of a cluster that are asked for may be older than they were, or deleted.
+pub fn tell_living(cluster: &Cluster, is_wanted: impl Fn(&Object<'_>) -> bool) {
+    let (all, uncertain) = cluster.uncertain(is_wanted);
     tell(&cluster.unread, all, uncertain);
 }
 

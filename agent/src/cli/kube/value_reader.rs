@@ -66,6 +66,29 @@ impl ValueReader {
         }
     }
 
+    /// An object as it is shown, without a word of what is wrong with it: that is for [`note`](Self::note).
+    ///
+    /// # Errors
+    /// When it is no object that can be read.
+    pub fn shown<'a>(
+        &self,
+        key: &[u8],
+        value: &'a [u8],
+        options: Options<'a>,
+    ) -> Result<(Node<'a>, Remarks), Unreadable> {
+        let (mut node, remarks) = object::tree(value, options)?;
+        self.hide(key, &mut node);
+        Ok((node, remarks))
+    }
+
+    /// Says and counts what was found of an object that [`shown`](Self::shown) read.
+    pub fn note(&mut self, key: &[u8], found: Result<&Remarks, &Unreadable>) {
+        match found {
+            Ok(remarks) => self.remark(key, remarks),
+            Err(cause) => self.cannot_read(key, cause),
+        }
+    }
+
     /// The JSON of the API server itself, to the last digit unless something is hidden; none where it cannot be read, which is said.
     pub fn api_json(&mut self, key: &[u8], value: &[u8], options: Options<'_>) -> Option<Vec<u8>> {
         let mut json = Vec::new();

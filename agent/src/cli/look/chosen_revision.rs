@@ -38,11 +38,21 @@ pub fn chosen_by(
 
 fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
     store.at(asked).map_err(|cause| {
-        let advice = match cause {
-            Unavailable::Compacted { .. } => OLDER,
-            Unavailable::Future { .. } => "Leave the revision out for the latest one, or look into a newer snapshot.",
-        };
-        Failure::new(cause.to_string(), advice)
+        let number = |revision: i64| grouped(u64::try_from(revision).unwrap_or_default());
+        match cause {
+            Unavailable::Compacted { asked, oldest } => Failure::new(
+                format!(
+                    "revision {} was compacted away: the oldest in this snapshot is {}",
+                    number(asked),
+                    number(oldest)
+                ),
+                OLDER,
+            ),
+            Unavailable::Future { asked, latest } => Failure::new(
+                format!("revision {} is above the newest in this snapshot, {}", number(asked), number(latest)),
+                "Leave the revision out for the newest one, or look into a newer snapshot.",
+            ),
+        }
     })
 }
 

@@ -44,7 +44,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let (report, lost) = snapshot.usage(&store, &query, &grouping, args.top, &bar)?;
     let kinds = if args.by == UsageBy::Kind {
         let cluster = snapshot.cluster(&store, revision, Some(args.etcd_prefix.as_bytes()), &bar)?;
-        Kinds::of(snapshot.kinds(&store, &cluster, &bar)?)
+        Kinds::of(snapshot.kinds(&store, &cluster, |_| true, &bar)?)
     } else {
         Kinds::default()
     };

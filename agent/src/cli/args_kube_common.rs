@@ -1,0 +1,40 @@
+//! Arguments that the commands below `kube` have alike.
+
+/// In which namespaces to look.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NamespaceArgs {
+    /// In this namespace [default: default]
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// In all namespaces, whatever -n says
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+impl NamespaceArgs {
+    /// The namespace to look into; none for all of them.
+    pub fn chosen(&self) -> Option<&str> {
+        (!self.all_namespaces).then(|| self.namespace.as_deref().unwrap_or("default"))
+    }
+}
+
+/// Of which objects to speak, where it is all of them unless some are named.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ChoiceArgs {
+    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all]
+    #[arg(value_name = "TYPE [NAME]")]
+    pub objects: Vec<String>,
+    /// Only in this namespace [default: all of them]
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// In all namespaces, as without -n
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+impl ChoiceArgs {
+    /// The only namespace to look into; none for all of them.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref().filter(|_| !self.all_namespaces)
+    }
+}

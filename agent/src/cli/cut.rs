@@ -1,0 +1,177 @@
+//! `etcdsnap cut FILE -o OUT --keep PREFIX… | --drop PREFIX…`
+
+use etcdsnap::core::kubernetes::names::PREFIXES;
+use etcdsnap::core::rewrite::{CutReport, CutSide, KeyChoice, Share};
+use etcdsnap::{CutDone, Progress, Snapshot, printable};
+use serde::Serialize;
+
+use super::args::CutArgs;
+use super::args_restore::RestoreForm;
+use super::exit::{Exit, Failure};
+use super::kube::selection;
+use super::look::bytes;
+use super::output;
+use super::render::json;
+use super::render::number::{counted, exact_bytes, grouped};
+use super::rewrite::{self, NewFileObject, Opened, in_place};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a type is unknown, no key would be left, the file cannot be read or is damaged, or the new one cannot be written.
+pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
+    let is_keep = !(args.keep.is_empty() && args.keep_type.is_empty());
+    let (side, prefixes, types) = match is_keep {
+        true => (CutSide::Keep, &args.keep, &args.keep_type),
+        false => (CutSide::Drop, &args.drop, &args.drop_type),
+    };
+    let mut choices: Vec<Chosen> = Vec::new();
+    for text in prefixes {
+        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(bytes::typed(text)?) });
+    }
+    let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
+    let Opened { target, bar, snapshot } = rewrite::open(&args.new)?;
+    if !types.is_empty() {
+        choices.extend(of_types(&snapshot, types, prefix.as_deref(), &bar)?);
+    }
+    let keys: Vec<KeyChoice> = choices.iter().map(|chosen| chosen.choice.clone()).collect();
+    let done = etcdsnap::cut(&snapshot, &keys, side, args.allow_empty, target, &bar);
+    drop(bar);
+    let done = done?;
+    for (chosen, entries) in choices.iter().zip(&done.cut.chosen) {
+        if *entries == 0 {
+            warn(chosen, side);
+        }
+    }
+    let said = match args.new.write_out {
+        RestoreForm::Text => text(args, &choices, &done),
+        RestoreForm::Json => format!("{}\n", json::line(&object(args, &choices, &done))),
+    };
+    rewrite::print(&args.new, &said)?;
+    Ok(Exit::Done)
+}
+
+/// Keys, and the words that chose them.
+struct Chosen {
+    words: String,
+    choice: KeyChoice,
+}
+
+/// The keys of Kubernetes' objects of some types.
+fn of_types(
+    snapshot: &Snapshot,
+    types: &[String],
+    prefix: Option<&[u8]>,
+    progress: &dyn Progress,
+) -> Result<Vec<Chosen>, Failure> {
+    let store = snapshot.store()?;
+    let resources = snapshot.cluster(&store, store.current(), prefix, progress)?.resources;
+    let prefixes: Vec<Vec<u8>> = match prefix {
+        Some(prefix) => vec![prefix.to_vec()],
+        None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
+    };
+    let mut chosen = Vec::new();
+    for word in types {
+        if word.contains('/') {
+            let what = format!("{} is no type of objects", printable(word));
+            return Err(Failure::new(what, "Keys of single objects are chosen by --keep or --drop."));
+        }
+        for wanted in selection::parse(std::slice::from_ref(word), &resources)? {
+            let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.clone() };
+            chosen.push(Chosen { words: word.clone(), choice });
+        }
+    }
+    Ok(chosen)
+}
+
+/// Says that no key is among those that were chosen.
+fn warn(chosen: &Chosen, side: CutSide) {
+    let words = printable(&chosen.words);
+    let becomes = if side == CutSide::Keep { "stays" } else { "goes" };
+    output::warn(&match &chosen.choice {
+        KeyChoice::Prefix(prefix) if !prefix.contains(&b'/') => {
+            let flag = if side == CutSide::Keep { "--keep-type" } else { "--drop-type" };
+            format!(
+                "No key begins with {words}, so none {becomes} for it. Types of Kubernetes' objects are named by {flag}."
+            )
+        }
+        KeyChoice::Prefix(_) => format!("No key begins with {words}, so none {becomes} for it."),
+        KeyChoice::Type { .. } => format!("There is no object of type {words}, so none {becomes} for it."),
+    });
+}
+
+fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
+    let share = |share: &Share| {
+        let keys = counted(share.keys, "key", "keys");
+        format!("{keys} ({}, {})", counted(share.entries, "entry", "entries"), exact_bytes(share.bytes))
+    };
+    let cut = &done.cut;
+    let mut text = format!("cut: {} stay, {} are gone\n", share(&cut.kept), share(&cut.dropped));
+    for (chosen, entries) in choices.iter().zip(&cut.chosen) {
+        text.push_str(&format!("  {}: {}\n", printable(&chosen.words), counted(*entries, "entry", "entries")));
+    }
+    if cut.leases > 0 {
+        let leases = counted(cut.leases, "lease", "leases");
+        text.push_str(&format!("gone with the last of their keys: {leases}\n"));
+    }
+    text.push_str(&revisions(cut, done));
+    text.push_str(&in_place(&args.new.file, &args.new.output, &done.rewritten));
+    text
+}
+
+/// What becomes of the revisions.
+fn revisions(cut: &CutReport, done: &CutDone) -> String {
+    let latest = done.rewritten.report.status.as_ref().map_or(0, |status| status.revision);
+    let number = |revision: i64| grouped(u64::try_from(revision).unwrap_or(0));
+    match cut.raised_to {
+        Some(oldest) => format!(
+            "revision {} stays; the oldest that can be asked for is {}: etcd removes older versions of the keys when it starts\n",
+            number(latest),
+            number(oldest)
+        ),
+        None => format!("revision {} stays\n", number(latest)),
+    }
+}
+
+/// `-w json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'r> {
+    #[serde(flatten)]
+    new: NewFileObject<'r>,
+    kept: ShareObject,
+    dropped: ShareObject,
+    choices: Vec<ChoiceObject<'r>>,
+    leases_dropped: u64,
+    /// The oldest revision that can be asked for; null when that is as it was.
+    raised_to: Option<i64>,
+    /// An empty entry stands in the place of the newest revision.
+    placeholder: bool,
+}
+
+#[derive(Serialize)]
+struct ShareObject {
+    keys: u64,
+    entries: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ChoiceObject<'r> {
+    name: &'r str,
+    entries: u64,
+}
+
+fn object<'r>(args: &CutArgs, choices: &'r [Chosen], done: &'r CutDone) -> Object<'r> {
+    let share = |share: &Share| ShareObject { keys: share.keys, entries: share.entries, bytes: share.bytes };
+    let listed = choices.iter().zip(&done.cut.chosen);
+    Object {
+        new: NewFileObject::of(&args.new.output, &done.rewritten),
+        kept: share(&done.cut.kept),
+        dropped: share(&done.cut.dropped),
+        choices: listed.map(|(chosen, entries)| ChoiceObject { name: &chosen.words, entries: *entries }).collect(),
+        leases_dropped: done.cut.leases,
+        raised_to: done.cut.raised_to,
+        placeholder: done.cut.has_placeholder,
+    }
+}

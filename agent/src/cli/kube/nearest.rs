@@ -1,0 +1,30 @@
+//! The name that somebody may have meant.
+
+use etcdsnap::printable;
+
+/// How much alike two names are at least, from 0 to 1.
+const ALIKE: f64 = 0.75;
+
+/// The one of some names that is most like a word, if any is; escaped for a terminal.
+pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    let word = word.to_lowercase();
+    // A short name is in the beginning of many words.
+    let names = names.filter(|name| name.len().saturating_mul(2) > word.len());
+    let like = names.map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name));
+    let best = like.filter(|(like, _)| *like > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+    best.map(|(_, name)| printable(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_alike_is_named() {
+        let names = || ["shop", "kube-system", "default"].into_iter();
+        assert_eq!(nearest("shp", names()).as_deref(), Some("shop"));
+        assert_eq!(nearest("kubesystem", names()).as_deref(), Some("kube-system"));
+        assert_eq!(nearest("zzz", names()), None);
+        assert_eq!(nearest("nothing", ["no"].into_iter()), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! Looks at the pages of a snapshot while they come, on a thread of its own, which also judges them when all are written.
+//!
+//! One thread does both because what it remembers of pages becomes what it concludes from them: memory that one thread gives back, another one seldom gets.
+
+use std::mem;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use etcdsnap_core::{Report, Sweep, SweepRoom};
+
+use super::error::SaveError;
+use super::written::Written;
+use crate::error::Fault;
+use crate::threads;
+
+/// Memory for pages that go by, whatever the snapshot has; what there is no room for is read from the file.
+const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+
+/// Memory for pages that go by at most: the digests of ten million revisions.
+const MOST_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
+
+/// Bytes that are handed on at once: a server sends 32 KiB, and each call wakes a thread.
+const BATCH: usize = 256 << 10;
+
+/// Batches on their way to the thread.
+const BATCHES_IN_FLIGHT: usize = 4;
+
+/// The thread, and what it is told.
+pub(super) struct PageCheck {
+    batch: Vec<Bytes>,
+    bytes: usize,
+    batches: SyncSender<Vec<Bytes>>,
+    written: mpsc::Sender<Written>,
+    thread: JoinHandle<Result<Report, SaveError>>,
+}
+
+impl PageCheck {
+    /// Starts the thread; none when the system gives no thread: the file is then read when it is written.
+    pub fn start() -> Option<Self> {
+        let (batches, coming) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
+        let (written, told) = mpsc::channel();
+        let thread = threads::start_alone(move || look_and_judge(&coming, &told))?;
+        Some(Self { batch: Vec::new(), bytes: 0, batches, written, thread })
+    }
+
+    /// Takes the next bytes; waits when the thread is far behind.
+    pub fn push(&mut self, piece: &Bytes) {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        self.batch.push(piece.clone());
+        if self.bytes >= BATCH {
+            self.hand_on();
+        }
+    }
+
+    fn hand_on(&mut self) {
+        self.bytes = 0;
+        // The thread is gone only if it panicked, which its end tells.
+        let _ = self.batches.send(mem::take(&mut self.batch));
+    }
+
+    /// What all the pages say that came, now that they are `written`.
+    ///
+    /// # Errors
+    /// As [`Written::judge`].
+    pub fn judge(mut self, written: Written) -> Result<Report, SaveError> {
+        self.hand_on();
+        let path = written.path.clone();
+        let _ = self.written.send(written);
+        drop(self.batches);
+        self.thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&path).into()))
+    }
+}
+
+fn look_and_judge(coming: &Receiver<Vec<Bytes>>, told: &Receiver<Written>) -> Result<Report, SaveError> {
+    let mut sweep = Sweep::of_pages(LEAST_ROOM);
+    for piece in coming.iter().flatten() {
+        sweep.set_room(room(sweep.len()));
+        // What follows something longer than a snapshot changes nothing.
+        sweep.push(&piece);
+    }
+    // Nobody tells of a save that failed.
+    let written = told.recv().map_err(|_| SaveError::Cancelled)?;
+    written.judge(sweep.finish().ok())
+}
+
+/// Memory for the pages of so many bytes: most are of the tree, and their revisions take about as much again when they are judged.
+fn room(bytes: u64) -> SweepRoom {
+    let share = |least: usize, most: usize, of: u64| {
+        let share = usize::try_from(bytes.checked_div(of).unwrap_or(0)).unwrap_or(most);
+        least.saturating_add(share).min(most)
+    };
+    SweepRoom {
+        raw: share(LEAST_ROOM.raw, MOST_ROOM.raw, 64),
+        digests: share(LEAST_ROOM.digests, MOST_ROOM.digests, 8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_what_came_up_to_a_bound() {
+        assert_eq!(room(0), LEAST_ROOM);
+        assert_eq!(room(1 << 30).digests, (16 << 20) + (128 << 20));
+        assert_eq!(room(u64::MAX), MOST_ROOM);
+    }
+
+    #[test]
+    fn a_save_that_fails_ends_the_thread() {
+        let (_, coming) = mpsc::sync_channel(1);
+        let (_, told) = mpsc::channel();
+        assert!(matches!(look_and_judge(&coming, &told), Err(SaveError::Cancelled)));
+    }
+}

@@ -1,0 +1,278 @@
+//! Reads a JSONPath as kubectl writes it. Source of the language: `k8s.io/client-go/util/jsonpath`.
+
+use super::json_path_steps::{Compare, Condition, Step};
+use super::tree::Node;
+
+/// Steps of a path at most; each walks over what the one before found.
+const MAX_STEPS: usize = 64;
+/// Filters within filters at most: a definition in a snapshot may have any path.
+const MAX_NESTED: u8 = 8;
+
+/// What an operator in a filter consists of.
+const OPERATOR_SIGNS: [char; 4] = ['!', '<', '>', '='];
+
+/// Reads steps from the front of a text.
+pub(super) struct Reader<'t> {
+    rest: &'t str,
+    nested: u8,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { rest: text, nested: 0 }
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'t str {
+        self.rest
+    }
+
+    /// Steps up to the end of the text or a closing brace.
+    ///
+    /// # Errors
+    /// What is not understood, as the end of a sentence.
+    pub(super) fn steps(&mut self) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        loop {
+            if steps.len() > MAX_STEPS {
+                return Err("is too long".to_owned());
+            }
+            // The current object needs no step.
+            self.rest = self.rest.trim_start_matches([' ', '@', '$']);
+            let mut signs = self.rest.chars();
+            let (first, second) = (signs.next(), signs.next());
+            match first {
+                None | Some('}') => return Ok(steps),
+                Some('.') if second == Some('.') => {
+                    if steps.last() == Some(&Step::Descend) {
+                        return Err("has .. twice".to_owned());
+                    }
+                    self.skip(2);
+                    steps.push(Step::Descend);
+                    if self.rest.starts_with(|sign: char| sign == '_' || sign.is_alphanumeric()) {
+                        steps.push(Step::Member(self.name()));
+                    }
+                }
+                Some('.') => {
+                    self.skip(1);
+                    steps.extend(self.member()?);
+                }
+                Some('[') => {
+                    self.skip(1);
+                    steps.push(self.bracket()?);
+                }
+                Some('"' | '\'') => steps.push(Step::Literal(Node::Text(self.quoted()?.into()))),
+                Some('+' | '-' | '0'..='9') => steps.push(Step::Literal(self.number()?)),
+                Some(_) => match self.word() {
+                    "true" => steps.push(Step::Literal(Node::Bool(true))),
+                    "false" => steps.push(Step::Literal(Node::Bool(false))),
+                    "" => return Err(format!("has {:?}, which is not understood", self.rest)),
+                    word => return Err(format!("has {word:?}, which is not understood: members begin with a point")),
+                },
+            }
+        }
+    }
+
+    /// Takes a word such as `range`, if it stands next; it ends at a blank or a brace.
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
+        let text = self.rest.trim_start();
+        match text.strip_prefix(word) {
+            Some(rest) if rest.is_empty() || rest.starts_with([' ', '}', '.', '[', '@', '$']) => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let rest = self.rest.strip_prefix(word);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// What is behind a point. A point alone is the object itself, and one before a bracket says nothing.
+    fn member(&mut self) -> Result<Option<Step>, String> {
+        if self.rest.is_empty() || self.rest.starts_with(['[', ' ', '}']) {
+            return Ok(None);
+        }
+        match self.name() {
+            name if name == "*" => Ok(Some(Step::Members)),
+            name if name.is_empty() => Err(format!("has no name before {:?}", self.rest)),
+            name => Ok(Some(Step::Member(name))),
+        }
+    }
+
+    /// A name up to what begins another step; a backslash takes the next character as it is.
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        let mut signs = self.rest.char_indices();
+        let mut end = self.rest.len();
+        while let Some((at, sign)) = signs.next() {
+            match sign {
+                '\\' => name.extend(signs.next().map(|(_, sign)| sign)),
+                '.' | ',' | '[' | ']' | '$' | '@' | '{' | '}' | ' ' | '\t' | '\r' | '\n' => {
+                    end = at;
+                    break;
+                }
+                sign => name.push(sign),
+            }
+        }
+        self.skip(end);
+        name
+    }
+
+    /// Letters and digits.
+    fn word(&mut self) -> &'t str {
+        let end = self.rest.find(|sign: char| sign != '_' && !sign.is_alphanumeric()).unwrap_or(self.rest.len());
+        let word = self.rest.get(..end).unwrap_or_default();
+        self.skip(end);
+        word
+    }
+
+    fn number(&mut self) -> Result<Node<'static>, String> {
+        let is_of_number = |sign: char| sign == '.' || sign.is_ascii_digit();
+        let digits = self.rest.strip_prefix(['+', '-']).unwrap_or(self.rest);
+        let end = digits.find(|sign| !is_of_number(sign)).unwrap_or(digits.len());
+        let text = self.rest.get(..self.rest.len().saturating_sub(digits.len()).saturating_add(end));
+        let text = text.unwrap_or_default();
+        self.skip(text.len());
+        let integer = text.parse().map(Node::Int).ok();
+        integer
+            .or_else(|| text.parse().map(Node::Float).ok())
+            .ok_or_else(|| format!("has {text:?}, which is no number"))
+    }
+
+    /// What is behind an opening bracket, with the closing one.
+    fn bracket(&mut self) -> Result<Step, String> {
+        if self.take("?(") {
+            return self.filter();
+        }
+        let mut all = vec![self.index()?];
+        while self.take(",") {
+            all.push(self.index()?);
+        }
+        if !self.take("]") {
+            return Err("lacks a ]".to_owned());
+        }
+        Ok(match all.len() {
+            1 => all.remove(0),
+            _ => Step::Union(all.into_iter().map(|step| vec![step]).collect()),
+        })
+    }
+
+    /// A name in quotes, a number, a slice or `*`, with blanks around.
+    fn index(&mut self) -> Result<Step, String> {
+        self.rest = self.rest.trim_start();
+        let step = if self.take("*") {
+            Step::All
+        } else if self.rest.starts_with(['\'', '"']) {
+            let name = self.quoted()?;
+            let is_path = name.contains('.') && self.nested < MAX_NESTED;
+            let path = if is_path { self.nested(&format!(".{name}"))? } else { Vec::new() };
+            Step::Quoted(name, path)
+        } else {
+            let end = self.rest.find([']', ',']).unwrap_or(self.rest.len());
+            let text = self.rest.get(..end).unwrap_or_default().trim();
+            self.skip(end);
+            slice(text).ok_or_else(|| format!("has [{text}], which is not understood"))?
+        };
+        self.rest = self.rest.trim_start();
+        Ok(step)
+    }
+
+    /// What is behind `[?(`: a path, and perhaps an operator and what it is compared with.
+    fn filter(&mut self) -> Result<Step, String> {
+        let end = filter_end(self.rest).ok_or("lacks a )] behind its filter")?;
+        let text = self.rest.get(..end).unwrap_or_default();
+        self.skip(end.saturating_add(2));
+        let Some((left, rest)) = text.find(OPERATOR_SIGNS).and_then(|at| text.split_at_checked(at)) else {
+            return Ok(Step::Where(Condition { left: self.nested(text)?, compared: None }));
+        };
+        let right = rest.trim_start_matches(OPERATOR_SIGNS);
+        let compare = match rest.strip_suffix(right).unwrap_or_default() {
+            "==" => Compare::Equal,
+            "!=" => Compare::Unequal,
+            "<" => Compare::Less,
+            "<=" => Compare::LessOrEqual,
+            ">" => Compare::Greater,
+            ">=" => Compare::GreaterOrEqual,
+            other => return Err(format!("has the operator {other:?}, which is not understood")),
+        };
+        let (left, right) = (self.nested(left)?, self.nested(right)?);
+        if left.is_empty() || right.is_empty() {
+            return Err("has a filter that lacks a side".to_owned());
+        }
+        Ok(Step::Where(Condition { left, compared: Some((compare, right)) }))
+    }
+
+    /// The steps of a text within the path.
+    fn nested(&self, text: &str) -> Result<Vec<Step>, String> {
+        if self.nested >= MAX_NESTED {
+            return Err("has filters within filters, too many".to_owned());
+        }
+        let mut reader = Reader { rest: text, nested: self.nested.saturating_add(1) };
+        let steps = reader.steps()?;
+        if reader.rest.is_empty() { Ok(steps) } else { Err(format!("has {:?}, which is not understood", reader.rest)) }
+    }
+
+    /// A text in quotes of either kind.
+    fn quoted(&mut self) -> Result<String, String> {
+        let mut signs = self.rest.char_indices();
+        let quote = signs.next().map(|(_, quote)| quote);
+        let mut text = String::new();
+        while let Some((at, sign)) = signs.next() {
+            if Some(sign) == quote {
+                self.skip(at.saturating_add(1));
+                return Ok(text);
+            }
+            if sign != '\\' {
+                text.push(sign);
+                continue;
+            }
+            text.extend(signs.next().map(|(_, sign)| match sign {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                other => other,
+            }));
+        }
+        Err("lacks a closing quote".to_owned())
+    }
+}
+
+/// `3`, `-1`, `1:5`, `:2`, `::2`.
+fn slice(text: &str) -> Option<Step> {
+    let mut parts = text.split(':');
+    let part = |part: Option<&str>| match part {
+        None | Some("") => Some(None),
+        Some(digits) if !digits.starts_with('+') => digits.parse::<i64>().ok().map(Some),
+        Some(_) => None,
+    };
+    let (first, end, step) = (part(parts.next())?, parts.next(), part(parts.clone().next())?);
+    let Some(end) = end else { return first.map(Step::Element) };
+    (parts.count() <= 1).then_some(Step::Slice(first, part(Some(end))?, step))
+}
+
+/// Where the `)]` of a filter is, outside of quotes.
+fn filter_end(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut signs = text.char_indices();
+    while let Some((at, sign)) = signs.next() {
+        match (sign, quote) {
+            ('\\', Some(_)) => {
+                signs.next();
+            }
+            (sign, Some(open)) if sign == open => quote = None,
+            (_, Some(_)) => {}
+            ('"' | '\'', None) => quote = Some(sign),
+            (')', None) if text.get(at..)?.starts_with(")]") => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
