@@ -57,9 +57,9 @@ pub use fsx::work_directory::WorkDirectory;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
 pub use look::{
-    Answer, Cluster, ClusterCheck, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage, KubernetesPrefixes,
-    ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport, compare, find,
-    find_object, state_as_of, verify_values,
+    Answer, Cluster, ClusterCheck, ClusterIdentity, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage,
+    KubernetesPrefixes, ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport,
+    compare, find, find_object, is_kube_system, state_as_of, uid, verify_values,
 };
 pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};

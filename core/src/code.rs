@@ -209,6 +209,9 @@ codes! {
     ValueUndecryptable "value-undecryptable" Damage {
         "An API server encrypted a value, and nothing that was given opens it: after a restore the API server cannot read this object. Looked for with --encryption-config or --kms-socket alone."
         "Find the EncryptionConfiguration of the time at which the value was written, with the key that the message names, and keep it with the snapshot. If the message says that the value was changed, use another copy." }
+    ValuePlainRefused "value-plain-refused" Damage {
+        "A value is stored plain, and the encryption configuration that was given does not have `identity` among the providers of its resource: an API server with it cannot read this object after a restore. Looked for with --encryption-config alone."
+        "Use the EncryptionConfiguration of the time of the snapshot, or add `identity: {}` as the last provider of the resource until all of its objects were written anew." }
     EarlierValueUndecryptable "earlier-value-undecryptable" Warning {
         "A value that has been overwritten or deleted since is encrypted, and nothing that was given opens it. API servers read the latest values alone, so a restore is not hurt."
         "Older states of this object cannot be shown. The message names the key that they need." }
@@ -341,7 +344,10 @@ impl Code {
     /// Whether it is about encrypted values, which are looked into only where something is given that opens them.
     #[must_use]
     pub fn is_about_encryption(self) -> bool {
-        matches!(self, Self::ValueUndecryptable | Self::EarlierValueUndecryptable | Self::ValueUnchecked)
+        matches!(
+            self,
+            Self::ValueUndecryptable | Self::ValuePlainRefused | Self::EarlierValueUndecryptable | Self::ValueUnchecked
+        )
     }
 
     /// Whether it is about a member's data directory, so that no snapshot has it.
@@ -376,6 +382,7 @@ impl Code {
             Self::BucketMissing
                 | Self::BucketNested
                 | Self::ValueUndecryptable
+                | Self::ValuePlainRefused
                 | Self::EarlierValueUndecryptable
                 | Self::ValueUnchecked
                 | Self::RevisionsExhausted

@@ -5,7 +5,7 @@
 //! /kubernetes.io/secrets/NAMESPACE/NAME                 the same in OpenShift: the first parts are --etcd-prefix of kube-apiserver, as many as somebody liked
 //! /openshift.io/oauth/accesstokens/NAME                 OpenShift's tokens, and the secrets of its OAuth clients
 //! /registry/oauth.openshift.io/oauthaccesstokens/NAME   the same where they are resources of a group
-//! /registry/management.cattle.io/tokens/NAME            Rancher's tokens
+//! /registry/management.cattle.io/tokens/NAME            Rancher's tokens, users (hashes of passwords) and settings of identity providers
 //! /bootstrap/HASH                                       k3s: the private keys of the cluster's authorities, encrypted with its token
 //! ```
 //!
@@ -21,6 +21,9 @@ const PAIRS: &[[&[u8]; 2]] = &[
     [b"oauth", b"clients"],
     [b"management.cattle.io", b"tokens"],
     [b"management.cattle.io", b"samltokens"],
+    [b"management.cattle.io", b"authtokens"],
+    [b"management.cattle.io", b"users"],
+    [b"management.cattle.io", b"authconfigs"],
     [b"management.cattle.io", b"clusterregistrationtokens"],
     [b"cluster.cattle.io", b"clusterauthtokens"],
 ];
@@ -85,6 +88,8 @@ mod tests {
             "/registry/oauth.openshift.io/oauthaccesstokens/abc",
             "/registry/oauthauthorizetokens/abc",
             "/registry/management.cattle.io/tokens/token-abc",
+            "/registry/management.cattle.io/users/u-abc",
+            "/registry/management.cattle.io/authconfigs/github",
             "/bootstrap/0123456789ab",
         ] {
             assert!(is_secret(key.as_bytes()), "{key}");
@@ -104,6 +109,8 @@ mod tests {
             "/openshift.io/oauth/clientauthorizations/a:b",
             "/openshift.io/oauth/accesstokens",
             "/registry/accesstokens/a",
+            "/registry/user.openshift.io/users/a",
+            "/openshift.io/users/a",
             "/registry/tokens/a",
             "/registry/configmaps/bootstrap/a",
             "bootstrap/a",

@@ -13,6 +13,7 @@ use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
 use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Why};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
+use etcdsnap_tests::build::kubernetes::protobuf;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::encryption::{Vector, configuration, snapshot, vectors};
@@ -105,8 +106,11 @@ fn names_are_told_apart() {
     let long = (vector.provider.as_str(), vector.name.as_str(), vector.secret.as_slice());
     assert_eq!(open(&[short, long]).as_ref(), Ok(&vector.plain));
     assert!(matches!(open(&[short]), Err((_, Why::WrongKey | Why::Malformed(_)))));
-    assert_eq!(open(&[(vector.provider.as_str(), "other", &[1; 32])]), Err((vector.name.clone(), Why::NoKey)));
-    assert_eq!(open(&[("secretbox", vector.name.as_str(), &[1; 32])]), Err((vector.name.clone(), Why::NoKey)));
+    // What it lacks is told beside what there is, so that a key of the name at another provider is seen.
+    let (other, name) = (open(&[(vector.provider.as_str(), "other", &[1; 32])]), vector.name.clone());
+    assert_eq!(other, Err((name.clone(), Why::NoKey("aescbc:v1 key other".into()))));
+    let elsewhere = open(&[("secretbox", vector.name.as_str(), &[1; 32])]);
+    assert_eq!(elsewhere, Err((name.clone(), Why::NoKey(format!("secretbox:v1 key {name}")))));
     let nothing = Keyring::default().open(vector.key.as_bytes(), &vector.sealed, &NoPlugins).expect_err("closed");
     assert_eq!(nothing.why, Why::NothingGiven);
 }
@@ -169,7 +173,7 @@ fn random_values_open() {
             let length = if provider == "secretbox" { 32 } else { [16, 24, 32][dice.below(3)] };
             let secret = if provider.starts_with("kms") { Vec::new() } else { dice.bytes(length) };
             let len = dice.below(200);
-            let plain = [b"k8s\0".to_vec(), dice.bytes(len)].concat();
+            let plain = protobuf("example.com/v1", "Odd", &dice.bytes(len));
             let name = ["key1", "a:b", "2026-01-01T00:00:00Z", "vault"][if secret.is_empty() { 3 } else { dice.below(3) }];
             let encode = |bytes: &[u8]| STANDARD.encode(bytes);
             json!({"provider": provider, "name": name, "secret": encode(&secret), "key": format!("/registry/x/{number}"), "plain": encode(&plain)})
@@ -255,7 +259,14 @@ fn commands_open_values_and_keep_secrets_hidden() {
             "{form:?} {out}{said}"
         );
     }
-    let (code, out, said) = with(&["keys", "a.db", "/registry/secrets/", "--filter", "value~hunter2"]);
+    // What is hidden is not searched: a search would tell it letter by letter.
+    let filter = ["keys", "a.db", "/registry/secrets/", "--filter", "value~hunter2"];
+    let (code, out, said) = with(&filter);
+    assert_eq!((code, out.as_str()), (0, ""), "{said}");
+    assert!(said.contains("12 keys are secrets and were not searched: --show-secrets"), "{said}");
+    let (code, out, _) = with(&["keys", "a.db", "/registry/secrets/", "--filter", "value!~hunter2"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    let (code, out, said) = with(&[&filter[..], &["--show-secrets"]].concat());
     assert_eq!((code, out.lines().count()), (1, 10), "{out}{said}");
     assert!(said.contains("2 values stay encrypted (kms:v2, plugin vault)") && said.contains("--kms-socket"), "{said}");
     let (code, out, _) = run(&folder, &["keys", "a.db", "/registry/secrets/", "--filter", "value~hunter2"]);
@@ -275,7 +286,9 @@ fn what_stays_closed_is_told_by_its_key() {
     let (code, _, said) = run(&folder, &other);
     assert_eq!(code, 1);
     assert!(said.contains("(aescbc:v1, key key16): the key of this name does not open it"), "{said}");
-    assert!(said.contains("(aesgcm:v1, key key32): the configuration has no key of this name"), "{said}");
+    let lacks =
+        "(aesgcm:v1, key key32): the configuration has no key of this name for this provider: it has aescbc:v1 key";
+    assert!(said.contains(lacks), "{said}");
     assert!(said.contains("(secretbox:v1, key key-2026-03-09T09:46:54+01:00)"), "{said}");
 }
 
@@ -455,7 +468,8 @@ fn a_configuration_that_cannot_be_read_is_told() {
     for (name, why) in [
         ("none.yaml", "there is no such file"),
         (".", "is no regular file"),
-        ("fifo", "is no regular file"),
+        ("fifo", "nothing came through the pipe fifo"),
+        ("/dev/null", "is no regular file and no pipe"),
         ("long.yaml", "more than 1,048,576 bytes"),
         ("bad.yaml", "it is no EncryptionConfiguration"),
         ("bytes.yaml", "it is no text"),
@@ -472,6 +486,214 @@ fn a_configuration_that_cannot_be_read_is_told() {
     let (code, _, said) = run(&folder, &["export", "a.db", "-o", "all.yaml", "--encryption-config", "all.yaml"]);
     assert!(code == 2, "{said}");
     assert_eq!(fs::read(folder.path().join("all.yaml")).expect("a file"), all);
+}
+
+/// The test of each: what came through a pipe opens what a file would open.
+#[test]
+fn a_configuration_comes_through_a_pipe() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let get = ["get", &path("a.db"), "/registry/example.com/widgets/shop/secretbox-8", "--encryption-config", "-"];
+    let output = cli::run_with_input(&get, all_keys().as_bytes());
+    assert!(output.status.success() && text(&output.stdout).contains("kind: Widget"), "{output:?}");
+    let fifo = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    // Both ends, so that opening waits for nobody: what is written stays in the pipe until its end is closed.
+    let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&fifo).expect("a pipe");
+    pipe.write_all(all_keys().as_bytes()).expect("room");
+    let named = [&get[..3], &["--encryption-config", fifo.to_str().expect("text")]].concat();
+    let child = Command::new(cli::program()).args(&named).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let child = child.expect("it runs");
+    // It reads what is there and waits for more, until the last writer is gone.
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && text(&output.stdout).contains("kind: Widget"), "{output:?}");
+    let twice = ["verify", "-", "--encryption-config", "-"];
+    let output = cli::run_with_input(&twice, all_keys().as_bytes());
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("named twice"), "{output:?}");
+    let long = cli::run_with_input(&get, &vec![b' '; (1 << 20) + 1]);
+    assert!(long.status.code() == Some(2) && text(&long.stderr).contains("1,048,576 bytes"), "{long:?}");
+}
+
+/// An EncryptionConfiguration with these entries: resources, then the vector whose key is among the providers, then whether identity is.
+fn entries(entries: &[(&str, &Vector, bool)]) -> String {
+    let entries: String = entries
+        .iter()
+        .map(|(resources, vector, has_identity)| {
+            let identity = if *has_identity { "  - identity: {}\n" } else { "" };
+            format!(
+                "- resources: [{resources}]\n  providers:\n  - {}: {{keys: [{{name: '{}', secret: {}}}]}}\n{identity}",
+                vector.provider,
+                vector.name,
+                STANDARD.encode(&vector.secret)
+            )
+        })
+        .collect();
+    format!("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n{entries}")
+}
+
+/// A value counts as an API server would read it: by the providers of its own resource.
+#[test]
+fn verify_goes_by_the_entry_of_each_resource() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vectors = vectors();
+    let of = |part: &str| vectors.iter().find(|v| v.provider == "secretbox" && v.key.contains(part)).expect("a vector");
+    let (secret, widget) = (of("/secrets/"), of("/widgets/"));
+    assert_eq!(secret.name, widget.name);
+    let other = vectors.iter().find(|vector| vector.provider == "aescbc").expect("a vector");
+    let plain = Vector {
+        key: "/registry/configmaps/shop/a".into(),
+        sealed: br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#.to_vec(),
+        ..secret.clone()
+    };
+    fs::write(folder.path().join("a.db"), snapshot(&[secret.clone(), widget.clone(), plain])).expect("a file");
+    let verify = |list: &[(&str, &Vector, bool)]| {
+        fs::write(folder.path().join("config.yaml"), entries(list)).expect("a file");
+        let (code, out, said) = run(&folder, &["verify", "a.db", "-wjson", "--encryption-config", "config.yaml"]);
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{said}"));
+        let told: Vec<String> = report["findings"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|finding| {
+                format!("{} {}", finding["code"].as_str().unwrap_or(""), finding["message"].as_str().unwrap_or(""))
+            })
+            .collect();
+        (code, told)
+    };
+    for sound in [
+        &[("secrets, widgets.example.com", secret, true)][..],
+        &[("secrets", secret, false), ("'*.example.com'", widget, false)],
+        &[("'*.*'", secret, true)],
+        // The entry of the resource itself counts, and not the one of all.
+        &[("secrets", secret, false), ("configmaps", other, true), ("'*.*'", widget, false)],
+        // Of two entries that name it, both.
+        &[("secrets", other, false), ("secrets, widgets.example.com", secret, false)],
+    ] {
+        let told = verify(sound);
+        assert_eq!(told, (0, vec![]), "{}", entries(sound));
+    }
+    for (list, want) in [
+        (
+            &[("secrets", secret, true)][..],
+            "value-undecryptable the value of revision 3 needs secretbox:v1, key {}: the configuration has no entry for widgets.example.com",
+        ),
+        (
+            &[("secrets", secret, true), ("'*.example.com'", other, true)],
+            "not among the providers of widgets.example.com",
+        ),
+        (
+            &[("secrets", secret, false), ("'*.*'", widget, false)],
+            "value-plain-refused the value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
+        ),
+        (
+            &[("secrets", secret, false), ("widgets.example.com", widget, false), ("'*.'", other, false)],
+            "value-plain-refused",
+        ),
+    ] {
+        let (code, told) = verify(list);
+        let want = want.replace("{}", &secret.name);
+        assert!(code == 1 && told.len() == 1 && told[0].contains(&want), "{}{told:?}", entries(list));
+    }
+}
+
+/// AES-CBC proves nothing: what is changed in the middle still begins as an object.
+#[test]
+fn a_changed_value_of_aescbc_is_found() {
+    let folder = folder();
+    let vectors = vectors();
+    let of = |part: &str| vectors.iter().find(|v| v.provider == "aescbc" && v.key.contains(part)).expect("a vector");
+    let body = |vector: &Vector| format!("k8s:enc:aescbc:v1:{}:", vector.name).len();
+    // JSON, its second block: the first comes out as it was.
+    let widget = of("/widgets/");
+    for at in body(widget) + 32..body(widget) + 48 {
+        let mut sealed = widget.sealed.clone();
+        sealed[at] ^= 1;
+        assert_eq!(open(widget, &widget.key, &sealed), Err(Why::NoObject), "{at}");
+    }
+    // The lengths in the envelope of protobuf, by the IV.
+    let secret = of("/secrets/");
+    for at in [5, 7] {
+        let mut sealed = secret.sealed.clone();
+        sealed[body(secret) + at] ^= 0x40;
+        assert_eq!(open(secret, &secret.key, &sealed), Err(Why::NoObject), "{at}");
+    }
+    let mut changed = [secret.clone(), widget.clone()];
+    let at = body(widget) + 36;
+    changed[1].sealed[at] ^= 1;
+    fs::write(folder.path().join("b.db"), snapshot(&changed)).expect("a file");
+    let with = |words: &[&str]| run(&folder, &[words, &["--encryption-config", "all.yaml"]].concat());
+    let (code, out, _) = with(&["verify", "b.db"]);
+    assert!(
+        code == 1 && out.contains("value-undecryptable") && out.contains("decrypts to something that is no object"),
+        "{out}"
+    );
+    let (code, out, _) = with(&["kube", "check", "b.db"]);
+    assert!(
+        code == 1 && out.contains("object-undecodable (1)") && out.contains("cannot be decrypted (aescbc:v1"),
+        "{out}"
+    );
+    let (code, _, said) = with(&["kube", "encryption", "b.db"]);
+    assert!(code == 1 && said.contains("decrypts to something that is no object"), "{said}");
+    // An object that begins whole and does not end so: a Pod whose metadata is longer than it.
+    let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x04\x0a\x7f\x0a\x00\x1a\x00\x22\x00";
+    let key: &[u8] = &[7; 32];
+    let sealed = seal_cbc(key, pod);
+    let value = [b"k8s:enc:aescbc:v1:own:".as_slice(), &sealed].concat();
+    let broken = Vector { key: "/registry/pods/shop/a".into(), sealed: value, ..secret.clone() };
+    fs::write(folder.path().join("c.db"), snapshot(&[broken])).expect("a file");
+    fs::write(folder.path().join("own.yaml"), configuration(&[("aescbc", "own", key)]).replace("secrets", "pods"))
+        .expect("a file");
+    let own = |words: &[&str]| run(&folder, &[words, &["--encryption-config", "own.yaml"]].concat());
+    let (code, out, _) = own(&["verify", "c.db"]);
+    let words: Vec<&str> = out.split_whitespace().collect();
+    assert!(code == 1 && words.join(" ").contains("decrypts to something that is no whole object"), "{out}");
+    let (code, _, said) = own(&["kube", "encryption", "c.db"]);
+    assert!(code == 1 && said.contains("1 value decrypts to something that is no whole object"), "{said}");
+    let (code, out, _) = own(&["kube", "check", "c.db"]);
+    assert!(code == 1 && out.contains("object-undecodable"), "{out}");
+}
+
+/// An IV and AES-CBC with PKCS#7, by hand from the block cipher.
+fn seal_cbc(key: &[u8], plain: &[u8]) -> Vec<u8> {
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    let cipher = aes::Aes256::new_from_slice(key).expect("a key");
+    let padding = 16 - plain.len() % 16;
+    let padded = [plain, &vec![padding as u8; padding]].concat();
+    let mut out = vec![3_u8; 16];
+    for block in padded.chunks(16) {
+        let before = out[out.len() - 16..].to_vec();
+        let mixed: Vec<u8> = block.iter().zip(before).map(|(a, b)| a ^ b).collect();
+        let mut block = aes::Block::try_from(mixed.as_slice()).expect("16 bytes");
+        cipher.encrypt_block(&mut block);
+        out.extend_from_slice(&block);
+    }
+    out
+}
+
+/// A plugin that takes connections and never answers does not keep Ctrl-C waiting.
+#[test]
+fn a_signal_does_not_wait_for_a_plugin() {
+    let folder = folder();
+    let socket = folder.path().join("slow.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let taken = std::thread::spawn(move || listener.accept().map(|(stream, _)| stream));
+    let plugin = format!("vault={}", socket.display());
+    let words = ["kube", "manifests", "a.db", "widgets.example.com", "-n", "shop", "--kms-socket", &plugin];
+    let mut command = Command::new(cli::program());
+    let child =
+        command.args(words).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child.spawn().expect("it runs");
+    let stream = taken.join().expect("no panic").expect("a connection");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let sent = std::time::Instant::now();
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
+    let code = child.wait().expect("it ends").code();
+    assert_eq!(code, Some(130));
+    assert!(sent.elapsed() < std::time::Duration::from_secs(3), "{:?}", sent.elapsed());
+    drop(stream);
 }
 
 /// The plugin of the reference program, which Kubernetes' own server serves.
@@ -513,14 +735,21 @@ fn a_plugin_is_asked_once_for_each_source() {
     let folder = folder();
     let Some(plugin) = Plugin::start(&folder) else { return };
     let socket = format!("vault=unix://{}", plugin.socket);
+    // The plugin is among the providers of no resource.
+    let (code, out, _) = run(&folder, &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &socket]);
+    let refused = "what opens it is not among the providers of secrets in the configuration";
+    assert!(code == 1 && out.contains(refused), "{out}");
+    let config = all_keys()
+        .replace("  - identity", "  - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///s'}\n  - identity");
+    fs::write(folder.path().join("kms.yaml"), config).expect("a file");
     let (code, out, said) =
-        run(&folder, &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &socket]);
+        run(&folder, &["verify", "a.db", "--encryption-config", "kms.yaml", "--kms-socket", &socket]);
     assert!(code == 0 && out.contains("24 encrypted values open, all of them"), "{out}{said}");
     let (code, out, said) =
         run(&folder, &["kube", "get", "a.db", "widgets.example.com", "-n", "shop", "-oyaml", "--kms-socket", &socket]);
     assert!(code == 1 && out.contains("name: kms-seed-10") && out.contains("name: kms-key-11"), "{out}{said}");
-    // A source for each value of the vectors: four by the first command, two by the second.
-    assert_eq!(plugin.finish(), 6);
+    // A source for each value of the vectors: four by each of the first two commands, two by the last.
+    assert_eq!(plugin.finish(), 10);
 }
 
 /// Values that share a source cost one call.

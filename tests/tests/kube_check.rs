@@ -136,6 +136,29 @@ fn each_trouble_is_found_and_told() {
     );
 }
 
+/// What has no names, as only damage or a forger leaves it, leaves no holes in sentences.
+#[test]
+fn what_has_no_name_is_told_all_the_same() {
+    let mut writes = sound();
+    writes.extend([
+        (
+            "/registry/pods/shop/late",
+            pod("late", r#","deletionTimestamp":"2026-03-09T08:00:00Z","finalizers":[""],"ownerReferences":[{}]"#),
+        ),
+        ("/registry/pods/shop/nothing", object("{}")),
+        ("/registry/pods/shop/kindless", Some(b"k8s\0".to_vec())),
+    ]);
+    let (_folder, path) = desk(&writes);
+    let (out, _) = says(&path, &[], 1);
+    assert!(out.contains(r#"pods/late in shop: is owned by "" "", which is gone (uid "")"#), "{out}");
+    assert!(out.contains(r#"and it waits for """#), "{out}");
+    for name in ["nothing", "kindless"] {
+        let want =
+            format!("pods/{name} in shop: the object does not say of which kind it is; what could be read is shown");
+        assert!(out.contains(&want), "{out}");
+    }
+}
+
 #[test]
 fn many_findings_are_counted_and_the_first_shown() {
     let mut writes: Vec<(String, Option<Vec<u8>>)> = vec![("/registry/namespaces/shop".into(), object(SHOP))];

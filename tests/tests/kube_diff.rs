@@ -165,3 +165,48 @@ fn programs_get_the_same() {
     let (out, _) = desk.says(&[&a, &b], &[], 1);
     assert!(out.contains("  ~ s\n      unknown: the value is encrypted (aescbc:v1)\n"), "{out}");
 }
+
+fn map(uid: &str, text: &str) -> Option<Vec<u8>> {
+    json_object(&format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a","namespace":"shop","uid":"{uid}"}},"data":{{"a":"{text}"}}}}"#
+    ))
+}
+
+fn system(uid: &str) -> (&'static str, Option<Vec<u8>>) {
+    let json = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"kube-system","uid":"{uid}"}}}}"#);
+    ("/registry/namespaces/kube-system", json_object(&json))
+}
+
+#[test]
+fn objects_made_anew_and_other_clusters_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "/registry/configmaps/shop/a";
+    let write = |name: &str, writes: &Writes| {
+        let path = folder.path().join(name);
+        fs::write(&path, cluster(writes)).unwrap();
+        path
+    };
+    let first = write("a.db", &vec![system("u-1"), (key, map("1", "x"))]);
+    let again = write("b.db", &vec![system("u-1"), (key, map("1", "x")), (key, None), (key, map("2", "x"))]);
+    let other = write("c.db", &vec![system("u-2"), (key, map("2", "y"))]);
+    let says = |a: &Path, b: &Path, words: &[&str]| {
+        let output = cli::run(&[&["kube", "diff", a.to_str().unwrap(), b.to_str().unwrap()], words].concat());
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{out}{err}");
+        (out, err)
+    };
+    let (out, said) = says(&first, &again, &["-wjson"]);
+    let line: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!((&line["change"], &line["name"]), (&json!("made anew"), &json!("a")), "{out}");
+    assert!(!said.contains("two clusters"), "{said}");
+    let (out, _) = says(&first, &again, &[]);
+    assert!(out.contains("  -/+ a\n") && out.contains("made anew"), "{out}");
+    let (out, said) = says(&first, &other, &[]);
+    assert!(
+        said.contains(
+            "These are two clusters: the first has uid of kube-system u-1, the second uid of kube-system u-2"
+        ),
+        "{said}"
+    );
+    assert!(out.contains("  ~ a\n") && !out.contains("made anew"), "{out}");
+}

@@ -120,6 +120,10 @@ fn releases_of_helm_are_listed_and_printed() {
     assert!(said.contains("the release has no data.release"), "{said}");
     let (out, _) = desk.says("kube helm FILE list -n shop --revisions -w json", 1);
     assert_eq!(out.lines().count(), 3, "{out}");
+    // What Helm says of a failure quotes values.
+    assert!(!out.contains("Upgrade complete") && out.contains("hidden"), "{out}");
+    let (out, _) = desk.says("kube helm FILE list -n shop --revisions -w json --show-secrets", 1);
+    assert!(out.contains("Upgrade complete"), "{out}");
     // Values are hidden, and their names are not.
     let (out, _) = desk.says("kube helm FILE get values web -n shop", 0);
     assert!(out.contains("image:\n  tag: '(hidden: --show-secrets)'\nreplicas: ") && !out.contains("S3CRET"), "{out}");

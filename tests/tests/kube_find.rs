@@ -181,3 +181,71 @@ fn a_damaged_file_does_not_say_that_an_object_is_gone() {
     assert!(text(&output.stderr).contains("may hold a newer state"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+fn namespace(uid: &str) -> Vec<u8> {
+    format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"kube-system","uid":"{uid}"}}}}"#)
+        .into_bytes()
+}
+
+fn config_map(uid: &str, text: &str) -> Option<Vec<u8>> {
+    let json = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a","namespace":"shop","uid":"{uid}"}},"data":{{"a":"{text}"}}}}"#
+    );
+    Some(json.into_bytes())
+}
+
+const MAP: &str = "/registry/configmaps/shop/a";
+const SYSTEM: &str = "/registry/namespaces/kube-system";
+
+/// Two clusters whose backups lie in one directory.
+#[test]
+fn files_of_another_cluster_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, writes: &Writes| fs::write(folder.path().join(name), cluster(writes)).unwrap();
+    let mut one: Writes = vec![(SYSTEM, Some(namespace("11111111-aaaa"))), (MAP, config_map("u-1", "x"))];
+    write("one-1.db", &one);
+    one.push((MAP, config_map("u-1", "y")));
+    write("one-2.db", &one);
+    let two: Writes = vec![
+        (SYSTEM, Some(namespace("22222222-bbbb"))),
+        (SYSTEM, Some(namespace("22222222-bbbb"))),
+        (MAP, config_map("u-2", "x")),
+    ];
+    write("two.db", &two);
+    let output = find(&[folder.path()], &["cm/a", "-nshop", "-wjson"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<(&str, &str, Option<&str>)> = lines
+        .iter()
+        .map(|line| {
+            let file = line["file"].as_str().unwrap().rsplit('/').next().unwrap();
+            (file, line["clusterUid"].as_str().unwrap(), line["change"].as_str())
+        })
+        .collect();
+    let (one, two) = ("11111111-aaaa", "22222222-bbbb");
+    assert!(told.contains(&("two.db", two, None)) && told.contains(&("one-1.db", one, None)), "{told:?}");
+    assert!(told.contains(&("one-2.db", one, Some("changed"))), "{told:?}");
+    let output = find(&[folder.path()], &["cm/a", "-nshop"]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("The files are of 2 clusters") && said.contains("uid of kube-system 22222222-bbbb"),
+        "{said}"
+    );
+    assert!(text(&output.stdout).contains("CLUSTER") && text(&output.stdout).contains("11111111"), "{output:?}");
+    // Of one cluster nothing of it is said.
+    let [a, b] = ["one-1.db", "one-2.db"].map(|name| folder.path().join(name));
+    let output = find(&[&a, &b], &["cm/a", "-nshop"]);
+    assert!(!text(&output.stdout).contains("CLUSTER") && !text(&output.stderr).contains("clusters"), "{output:?}");
+}
+
+#[test]
+fn an_object_that_was_made_anew_is_no_changed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let mut writes: Writes = vec![(SYSTEM, Some(namespace("u"))), (MAP, config_map("u-1", "x"))];
+    fs::write(&a, cluster(&writes)).unwrap();
+    writes.extend([(MAP, None), (MAP, config_map("u-2", "y"))]);
+    fs::write(&b, cluster(&writes)).unwrap();
+    let output = find(&[&a, &b], &["cm/a", "-nshop"]);
+    assert!(text(&output.stdout).contains("made anew"), "{output:?}");
+}

@@ -186,3 +186,34 @@ fn get_prints_an_object_as_yaml() {
     let secret = cli::run(&["get", file, "/registry/secrets/shop/login"]);
     assert_eq!((secret.status.code(), secret.stdout.as_slice()), (Some(2), &b""[..]));
 }
+
+/// An object of which not even the name can be read has that of its key.
+#[test]
+fn an_undecodable_object_is_named_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    let types = [field(1, b"v1"), field(2, b"ConfigMap")].concat();
+    let nameless = [b"k8s\0".to_vec(), field(1, &types), field(2, &[0x0a, 9, 0x0a]), vec![0x1a, 0]].concat();
+    let odd = br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"odd"},"data":{"a":"x\u007f\u009b31m"}}"#;
+    let odd = String::from_utf8_lossy(odd).replace("\\u007f", "\u{7f}").replace("\\u009b", "\u{9b}");
+    fs::write(
+        &file,
+        puts::snapshot(&[
+            (b"/registry/configmaps/default/gone", Some(leak(nameless)), 0),
+            (b"/registry/configmaps/default/odd", Some(leak(odd.into_bytes())), 0),
+        ]),
+    )
+    .unwrap();
+    let get = |words: &[&str]| cli::run(&[&["kube", "get", file.to_str().unwrap()], words].concat());
+    let output = get(&["cm"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("gone ")), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+    // Control characters are escaped in every JSON, whatever it is written to.
+    for form in ["json", "jsonl", "raw"] {
+        let output = get(&["cm", "odd", "-o", form]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(r"x\u007f\u009b31m") && !text.contains('\u{7f}'), "{form}: {text}");
+        assert_eq!(output.status.code(), Some(0), "{form}");
+    }
+}

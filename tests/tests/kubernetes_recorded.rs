@@ -170,7 +170,7 @@ fn every_encrypted_object_is_what_the_server_answered() {
         let (objects, encrypted) = compare(&recorded, &answers, Decryption::default());
         assert!(objects > 100 && encrypted > 5, "{name}: {objects} objects, {encrypted} encrypted");
         let (configuration, sockets) = keys(&recorded, plugins.as_ref());
-        let decryption = Decryption::new(Some(&configuration), &sockets).expect("a configuration");
+        let decryption = Decryption::new(Some(&configuration), &sockets, || false).expect("a configuration");
         let opened = compare(&recorded, &answers, decryption);
         assert_eq!(opened, (objects + encrypted, 0), "{name}");
     }

@@ -105,7 +105,12 @@ fn keys_are_listed_and_chosen() {
 #[test]
 fn keys_are_chosen_by_their_values() {
     let small = Small::new();
-    let found = |condition: &str, rev: &str| small.said(&["keys", "--filter", condition, "--rev", rev]);
+    let found =
+        |condition: &str, rev: &str| small.said(&["keys", "--show-secrets", "--filter", condition, "--rev", rev]);
+    // What is hidden is not searched, whatever is asked.
+    let hidden = small.run(&["keys", "--filter", "value~hunter"]);
+    assert_eq!((hidden.status.code(), hidden.stdout.as_slice()), (Some(0), &b""[..]), "{hidden:?}");
+    assert!(String::from_utf8_lossy(&hidden.stderr).contains("1 key is a secret and was not searched"), "{hidden:?}");
     assert_eq!(found("value~\"v\"", "0"), "/registry/pods/default/web\n");
     assert_eq!(found("value~kind", "0"), "/registry/pods/default/web\n");
     // The value of that revision, not a newer one.
@@ -114,8 +119,20 @@ fn keys_are_chosen_by_their_values() {
     assert_eq!(found("value~for a while", "7"), "gone\n");
     let others = found("value!~kind", "0");
     assert_eq!(others.lines().count(), 3);
-    assert!(!found("value~hunter", "0").contains("hunter"), "a secret's value");
-    let limited = small.said(&["keys", "--filter", "value!~kind", "--filter", "size<5", "--limit", "1", "-w", "json"]);
+    let secret = found("value~hunter", "0");
+    assert!(secret.contains("/secrets/") && !secret.contains("hunter"), "a secret's value: {secret}");
+    let limited = small.said(&[
+        "keys",
+        "--show-secrets",
+        "--filter",
+        "value!~kind",
+        "--filter",
+        "size<5",
+        "--limit",
+        "1",
+        "-w",
+        "json",
+    ]);
     assert_eq!(lines(&limited)[0]["keyBase64"], "/wByYXc=");
     small.refused(&["keys", "--deleted", "--filter", "value~for"], 2, &["deleted keys have no value", "history"]);
 }
@@ -134,9 +151,9 @@ fn values_are_searched_where_they_are() {
     let has = |row: &&Value| row["value"].as_str().is_some_and(|value| value.contains("shop"));
     let expected: Vec<_> = rows.iter().filter(has).map(|row| row["key"].as_str().unwrap().to_owned()).collect();
     assert!(!expected.is_empty() && expected.len() < rows.len());
-    let found = keys(&["--filter", "value~shop"]);
+    let found = keys(&["--show-secrets", "--filter", "value~shop"]);
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
-    assert_eq!(keys(&["--filter", "value!~shop"]).lines().count(), rows.len() - expected.len());
+    assert_eq!(keys(&["--show-secrets", "--filter", "value!~shop"]).lines().count(), rows.len() - expected.len());
 }
 
 #[test]

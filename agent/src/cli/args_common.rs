@@ -44,7 +44,7 @@ pub struct DecryptArgs {
     /// Open values that an API server encrypted with the keys of this file: the one behind --encryption-provider-config of kube-apiserver
     ///
     /// All keys of a name are tried. A value that does not open stays as it is, and which provider and key it needs is told. Values of secrets are hidden as ever
-    /// unless --show-secrets is given.
+    /// unless --show-secrets is given. A pipe will do, too: --encryption-config <(sops -d encryption.yaml), or - for the standard input.
     #[arg(long, value_name = "FILE")]
     pub encryption_config: Option<PathBuf>,
     /// Have the KMS plugin NAME (of version 2) open keys, through its unix socket

@@ -30,7 +30,7 @@ pub struct KubeHelmArgs {
     /// Get Helm's revision of this number [default: the newest]
     #[arg(long, value_name = "N")]
     pub revision: Option<u64>,
-    /// Values, manifest and notes as they are: they may have secrets in them
+    /// Values, manifest, notes and the description in JSON as they are: they may have secrets in them
     #[arg(long)]
     pub show_secrets: bool,
     /// In which form to print the list

@@ -58,12 +58,15 @@ pub struct KeysArgs {
     /// Only those for which all of this is true: size, create, mod, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
     ///
     /// Such as --filter 'size>1.5MiB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. Values are
-    /// read for the keys that meet all other conditions, those of secrets too, which takes as long as reading them; nothing of them is printed.
+    /// read for the keys that meet all other conditions, which takes as long as reading them. Values of secrets are searched with --show-secrets alone.
     #[arg(long, value_name = "CONDITION")]
     pub filter: Vec<String>,
     /// Deleted keys instead of those that live
     #[arg(long)]
     pub deleted: bool,
+    /// Have --filter value~TEXT search the values of Kubernetes secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
     #[command(flatten)]
     pub decrypt: DecryptArgs,
 }

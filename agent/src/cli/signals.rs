@@ -214,6 +214,11 @@ pub async fn stopping(token: CancellationToken) {
     relayed(&token, token.cancelled()).await;
 }
 
+/// Whether a signal came that stops the work.
+pub fn is_stopping() -> bool {
+    stop() != 0
+}
+
 /// The exit code of work that was stopped, by whichever signal it was.
 pub fn stopped() -> Exit {
     exit(stop())

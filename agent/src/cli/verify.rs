@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use etcdsnap::{Decryption, DirectoryReport, Error, Sha256, Verdict, VerifyOptions};
 
-use super::args::{DecryptArgs, VerifyArgs, VerifyForm};
+use super::args::{VerifyArgs, VerifyForm};
 use super::exit::{Exit, Failure};
 use super::input::{self, Form};
 use super::look;
@@ -28,7 +28,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     }
     let warnings = if args.strict { Exit::Damage } else { Exit::Done };
     let shown = if args.all { Shown::All } else { Shown::First };
-    let decryption = decryption(&args.decrypt)?;
+    let decryption = decryption(args)?;
     if directories > 0 && decryption.is_some() {
         return Err(Failure::new(
             "values are opened of snapshots, not of data directories",
@@ -48,8 +48,9 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 /// What opens values, if anything was given that does.
-fn decryption(args: &DecryptArgs) -> Result<Option<Arc<Decryption>>, Failure> {
-    let decryption = look::encrypted::decryption(args)?;
+fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
+    let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
+    let decryption = look::encrypted::decryption(&args.decrypt, &files)?;
     Ok(decryption.is_given().then_some(decryption))
 }
 

@@ -1,12 +1,13 @@
 //! Reads an EncryptionConfiguration into memory that is wiped.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use zeroize::Zeroizing;
 
 use super::error::DecryptionError;
@@ -14,18 +15,31 @@ use super::error::DecryptionError;
 /// Bytes that are read. A configuration has some hundred, and a cluster with a hundred keys ten thousand.
 const MAX_LEN: u64 = 1 << 20;
 
-/// Reads and parses the file.
+/// Opens the file, or what is on the standard input for `-`. Nobody needs to write to a pipe yet.
+fn open(path: &Path) -> io::Result<File> {
+    if path.as_os_str() == "-" {
+        return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
+    }
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+}
+
+/// Reads and parses the file, or what comes through a pipe.
 ///
 /// # Errors
 /// When it cannot be read, or is no configuration.
 pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     let failed = |cause| DecryptionError::Read { path: path.to_owned(), cause };
-    // A FIFO would be waited for.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
-    if !facts.is_file() {
+    let is_pipe = facts.file_type().is_fifo();
+    // A program that decrypts the configuration itself has it on a pipe; a terminal or a device has none.
+    if !facts.is_file() && !is_pipe {
         return Err(DecryptionError::NotAFile { path: path.to_owned() });
+    }
+    if is_pipe {
+        // It was opened without waiting for somebody to write; what is written is waited for.
+        let flags = fcntl_getfl(&file).map_err(|cause| failed(cause.into()))?;
+        fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(|cause| failed(cause.into()))?;
     }
     let too_long = || DecryptionError::TooLong { path: path.to_owned(), limit: MAX_LEN };
     if facts.len() > MAX_LEN {
@@ -42,6 +56,9 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) => return Err(failed(cause)),
         }
+    }
+    if len == 0 && is_pipe {
+        return Err(DecryptionError::EmptyPipe { path: path.to_owned() });
     }
     let invalid = |reason: String| DecryptionError::Invalid { path: path.to_owned(), reason };
     let text = bytes.get(..len).and_then(|bytes| std::str::from_utf8(bytes).ok());

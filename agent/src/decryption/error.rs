@@ -18,9 +18,15 @@ pub enum DecryptionError {
         /// What the system said.
         cause: io::Error,
     },
-    /// It is no regular file.
-    #[error("the encryption configuration {} is no regular file", printable_path(path))]
+    /// It is no regular file and no pipe.
+    #[error("the encryption configuration {} is no regular file and no pipe", printable_path(path))]
     NotAFile {
+        /// As the caller named it.
+        path: PathBuf,
+    },
+    /// It is a pipe to which nobody wrote anything.
+    #[error("nothing came through the pipe {} for the encryption configuration", printable_path(path))]
+    EmptyPipe {
         /// As the caller named it.
         path: PathBuf,
     },
@@ -50,6 +56,7 @@ impl DecryptionError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::EmptyPipe { .. } => "See what the program says that was to write it.",
             Self::Runtime(_) => "Raise the limits of file descriptors (ulimit -n) or of memory.",
             _ => {
                 "The file is the one behind --encryption-provider-config of kube-apiserver (k3s and RKE2: server/cred/encryption-config.json)."

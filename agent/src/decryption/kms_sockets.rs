@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses before a plugin that says that it is unavailable is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
+/// How often it is asked whether the work was stopped while a plugin is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Characters of what a plugin says that are told.
 const LONGEST_TEXT: usize = 200;
 
@@ -41,6 +44,8 @@ type Answer = Result<Zeroizing<Vec<u8>>, String>;
 /// The plugins that can be asked. Each source is asked for once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
+    /// Whether the work was stopped, so that no plugin is waited for any more.
+    is_stopped: fn() -> bool,
     state: Mutex<State>,
 }
 
@@ -71,13 +76,14 @@ impl KmsSockets {
     ///
     /// # Errors
     /// When no runtime can be started.
-    pub fn new(sockets: &[(String, PathBuf)]) -> Result<Self, DecryptionError> {
+    pub fn new(sockets: &[(String, PathBuf)], is_stopped: fn() -> bool) -> Result<Self, DecryptionError> {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(DecryptionError::Runtime)?;
         let plugins: HashMap<_, _> =
             sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
         let names = plugins.keys().cloned().collect();
-        Ok(Self { names, state: Mutex::new(State { runtime, plugins, answers: HashMap::new(), requests: 0 }) })
+        let state = State { runtime, plugins, answers: HashMap::new(), requests: 0 };
+        Ok(Self { names, is_stopped, state: Mutex::new(state) })
     }
 }
 
@@ -93,7 +99,7 @@ impl Plugins for KmsSockets {
         if let Some(answer) = state.answers.get(&asked) {
             return answer.clone();
         }
-        let answer = state.ask(plugin, sealed);
+        let answer = state.ask(plugin, sealed, self.is_stopped);
         if state.answers.len() >= MAX_KEPT {
             state.answers.clear();
         }
@@ -108,7 +114,7 @@ impl Plugins for KmsSockets {
 }
 
 impl State {
-    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
+    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> Answer {
         let Self { runtime, plugins, requests, .. } = self;
         let connection = plugins.get_mut(plugin).ok_or("there is no such plugin")?;
         *requests = requests.saturating_add(1);
@@ -118,11 +124,23 @@ impl State {
             key_id: sealed.key_id.to_owned(),
             annotations: sealed.annotations.iter().map(|(name, text)| ((*name).to_owned(), text.to_vec())).collect(),
         };
+        let stop = async {
+            while !is_stopped() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
         let answer = runtime.block_on(async {
-            timeout(PATIENCE, call(connection, request)).await.unwrap_or_else(|_| {
-                Err(Lost(format!("it did not answer within {} seconds, and is not asked again", PATIENCE.as_secs()))
-                    .into())
-            })
+            let answer = async {
+                timeout(PATIENCE, call(connection, request)).await.unwrap_or_else(|_| {
+                    let why =
+                        format!("it did not answer within {} seconds, and is not asked again", PATIENCE.as_secs());
+                    Err(Lost(why).into())
+                })
+            };
+            tokio::select! {
+                answer = answer => answer,
+                () = stop => Err(Lost("the work was stopped".into()).into()),
+            }
         });
         answer.map_err(|failure| match failure {
             Failure::Lost(Lost(why)) => {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Undecrypted};
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
+use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
 pub use error::DecryptionError;
 use kms_sockets::KmsSockets;
@@ -24,14 +25,19 @@ pub struct Decryption {
 }
 
 impl Decryption {
-    /// Reads an EncryptionConfiguration, and takes the sockets of KMS plugins by their names; they are called when a value needs one.
+    /// Reads an EncryptionConfiguration from a file, a pipe or, for `-`, the standard input, and takes the sockets of KMS plugins by their names; they are called when a value needs one, and not waited for once
+    /// `is_stopped` says so.
     ///
     /// # Errors
     /// When the file cannot be read, is no such configuration, or no runtime can be started for the calls.
-    pub fn new(configuration: Option<&Path>, sockets: &[(String, PathBuf)]) -> Result<Self, DecryptionError> {
+    pub fn new(
+        configuration: Option<&Path>,
+        sockets: &[(String, PathBuf)],
+        is_stopped: fn() -> bool,
+    ) -> Result<Self, DecryptionError> {
         let keyring = configuration.map(config_file::read).transpose()?.map(Keyring::from).unwrap_or_default();
         let is_given = configuration.is_some() || !sockets.is_empty();
-        let sockets = if sockets.is_empty() { None } else { Some(KmsSockets::new(sockets)?) };
+        let sockets = if sockets.is_empty() { None } else { Some(KmsSockets::new(sockets, is_stopped)?) };
         Ok(Self { keyring, sockets, is_given })
     }
 
@@ -47,6 +53,25 @@ impl Decryption {
     /// What it needs, and why that does not open it.
     pub fn open<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
         self.keyring.open(key, value, self.plugins())
+    }
+
+    /// The same with what an API server with the configuration has for a resource.
+    ///
+    /// # Errors
+    /// As [`Decryption::open`]; and where only a key of another resource opens it.
+    pub fn open_of<'v>(
+        &self,
+        resource: &GroupResource,
+        key: &[u8],
+        value: &'v [u8],
+    ) -> Result<Cow<'v, [u8]>, Undecrypted> {
+        self.keyring.open_of(resource, key, value, self.plugins())
+    }
+
+    /// Whether an API server with the configuration reads what is stored plain of a resource.
+    #[must_use]
+    pub fn reads_plain(&self, resource: &GroupResource) -> bool {
+        self.keyring.reads_plain(resource)
     }
 
     /// The key that a value needs.

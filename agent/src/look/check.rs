@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::fingerprint::fingerprint;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
@@ -136,7 +137,12 @@ impl Snapshot {
                     .iter()
                     .any(|namespace| whole.unread.contains(&owner_identity(&owner, cluster, namespace)));
                 if !whole.uids.contains(&fingerprint(owner.uid.as_bytes())) && !is_unread {
-                    let what = format!("is owned by {} {}, which is gone (uid {})", owner.kind, owner.name, owner.uid);
+                    let what = format!(
+                        "is owned by {} {}, which is gone (uid {})",
+                        or_nothing(&owner.kind),
+                        or_nothing(&owner.name),
+                        or_nothing(&owner.uid)
+                    );
                     found.add(finding(Trouble::OwnerGone, object, cluster, what));
                 }
             }
@@ -246,9 +252,24 @@ impl Checking<'_, '_, '_> {
             let (encrypted, plain) = part.forms.entry((object.group.to_vec(), object.resource.to_vec())).or_default();
             let count = if is_encrypted { encrypted } else { plain };
             *count = count.saturating_add(1);
-            self.object(number, object, &self.snapshot.opened(key.place, &pair), part);
+            let value = self.snapshot.opened(key.place, &pair);
+            let is_closed = is_encrypted && matches!(envelope(&value), Envelope::Encrypted(_));
+            if is_closed && let Some(why) = self.closed(&pair) {
+                part.found.add(finding(Trouble::Undecodable, object, self.cluster, why));
+                part.unread.insert(identity(object.resource, object.namespace, object.name));
+                continue;
+            }
+            self.object(number, object, &value, part);
         }
         Ok(())
+    }
+
+    /// Why a value does not open although something was given that should; none where nothing was, or where its plugin cannot be asked.
+    fn closed(&self, pair: &KeyValue<'_>) -> Option<String> {
+        let decryption = self.snapshot.decryption();
+        let undecrypted = decryption.open(pair.key, pair.value).err().filter(|_| decryption.is_given())?;
+        (!undecrypted.why.is_untried())
+            .then(|| format!("cannot be decrypted ({}): {}", undecrypted.needs, undecrypted.why))
     }
 
     fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut Part) {
@@ -289,7 +310,8 @@ impl Checking<'_, '_, '_> {
             let waits = if finalizers.is_empty() {
                 "no finalizer keeps it".to_owned()
             } else {
-                format!("it waits for {}", finalizers.join(", "))
+                let names: Vec<&str> = finalizers.iter().map(|name| or_nothing(name)).collect();
+                format!("it waits for {}", names.join(", "))
             };
             let what = format!("was to be deleted at {}, and {waits}", rfc3339(deleted, None));
             part.found.add(finding(Trouble::StuckTermination, what));
@@ -297,12 +319,17 @@ impl Checking<'_, '_, '_> {
         for service in services {
             if !self.names.services.contains(&(service.namespace.as_bytes(), service.name.as_bytes())) {
                 let caller = if service.caller.is_empty() { String::new() } else { format!(" for {}", service.caller) };
-                let what =
-                    format!("needs service {} in namespace {}{caller}, which is gone", service.name, service.namespace);
+                let (name, namespace) = (or_nothing(&service.name), or_nothing(&service.namespace));
+                let what = format!("needs service {name} in namespace {namespace}{caller}, which is gone");
                 part.found.add(finding(service.trouble, what));
             }
         }
     }
+}
+
+/// A name as it is told where it may be empty, as only damage or a forger leaves it.
+fn or_nothing(name: &str) -> &str {
+    if name.is_empty() { "\"\"" } else { name }
 }
 
 fn finding(trouble: Trouble, object: &Object<'_>, cluster: &Cluster, what: String) -> ObjectFinding {

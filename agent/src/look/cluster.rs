@@ -11,7 +11,7 @@ use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::kubernetes::tree::Node;
-use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store};
+use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
 
 use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
@@ -34,9 +34,22 @@ pub struct Cluster {
     pub taken: Option<i64>,
     /// What could not be read.
     pub lost: Lost,
+    /// Revisions up to the one asked for of which entries may be lost.
+    pub unread: UnreadRevisions,
 }
 
 impl Cluster {
+    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    #[must_use]
+    pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
+        let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
+        let living = self.index.iter().filter(|key| !key.deleted && is_wanted(key));
+        living.fold((0, 0), |(all, uncertain), key| {
+            let is_uncertain = self.unread.may_follow(key.revision.main);
+            (all + 1, uncertain + u64::from(is_uncertain))
+        })
+    }
+
     /// The columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
@@ -96,6 +109,7 @@ impl Snapshot {
     ) -> Result<Cluster, Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
         let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
+        let unread = self.unread_revisions(store, &lost, revision, progress)?;
         let mut cluster = Cluster {
             index,
             prefixes,
@@ -104,6 +118,7 @@ impl Snapshot {
             selectable: HashMap::new(),
             taken: None,
             lost,
+            unread,
         };
         let mut resources = Resources::builtin();
         let (mut printed, mut selectable) = (HashMap::new(), HashMap::new());

@@ -10,6 +10,7 @@ use etcdsnap_core::words::is_secret;
 
 use super::Snapshot;
 use super::cluster::Cluster;
+use super::verify_values::not_whole;
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
@@ -36,10 +37,13 @@ pub struct EncryptionUsage {
     pub count: u64,
     /// Bytes of their values as they are stored.
     pub bytes: u64,
+    /// Those that open to something that is no whole object.
+    pub not_whole: u64,
 }
 
 impl Snapshot {
-    /// Sums up the living objects by resource and by the key that they need, in this order. Nothing is opened.
+    /// Sums up the living objects by resource and by the key that they need, in this order. Where something is given that opens values, all are opened; those that do not
+    /// open are among [`Snapshot::unopened`].
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -57,6 +61,7 @@ impl Snapshot {
             let sum = groups.entry(group).or_default();
             sum.count = sum.count.saturating_add(usage.count);
             sum.bytes = sum.bytes.saturating_add(usage.bytes);
+            sum.not_whole = sum.not_whole.saturating_add(usage.not_whole);
         }
         Ok(groups.into_iter().collect())
     }
@@ -74,7 +79,8 @@ impl Snapshot {
                 return Err(Error::Cancelled);
             }
             let message = self.message(store, key.place)?;
-            let value = self.pair(&message)?.value;
+            let pair = self.pair(&message)?;
+            let value = pair.value;
             let encrypted = Encrypted::of(value);
             let needs = encrypted.map(|encrypted| self.decryption().needed_key(&encrypted));
             let sealed = encrypted.zip(needs.as_ref()).and_then(|(encrypted, needs)| {
@@ -91,6 +97,11 @@ impl Snapshot {
             let usage = groups.entry(group).or_default();
             usage.count = usage.count.saturating_add(1);
             usage.bytes = usage.bytes.saturating_add(value.len() as u64);
+            if encrypted.is_some() && self.decryption().is_given() {
+                let opened = self.opened(key.place, &pair);
+                let is_open = Encrypted::of(&opened).is_none();
+                usage.not_whole = usage.not_whole.saturating_add(u64::from(is_open && not_whole(&opened).is_some()));
+            }
         }
         Ok(())
     }

@@ -1,16 +1,18 @@
 //! What many snapshots know of one Kubernetes object.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
-use etcdsnap_core::store::{Key, Lost};
+use etcdsnap_core::store::{Key, Lost, UnreadRevisions};
 use sha2::{Digest, Sha256};
 
 use super::Snapshot;
 use super::cluster::Cluster;
 use super::find::{Found, files};
+use super::identity::{ClusterIdentity, uid};
 use crate::decryption::{Decryption, Unopened};
 use crate::error::Error;
 use crate::progress::{NoProgress, Progress};
@@ -54,8 +56,14 @@ pub struct ObjectAnswer {
     pub has_type: bool,
     /// The object; none when it is neither there nor known to be deleted.
     pub state: Option<ObjectState>,
+    /// The cluster that the snapshot is of.
+    pub identity: ClusterIdentity,
+    /// The number of that cluster among those of all files, from 0 on.
+    pub cluster: usize,
     /// What could not be read.
     pub lost: Lost,
+    /// Revisions of which entries may be lost.
+    pub unread: UnreadRevisions,
     /// What could not be opened, of what had to be read.
     pub unopened: Unopened,
 }
@@ -71,6 +79,8 @@ pub struct ObjectState {
     pub value_len: u64,
     /// Whether its value stays encrypted: the SHA-256 is then that of what is stored, which differs whenever it was encrypted anew.
     pub is_encrypted: bool,
+    /// Its uid; none for one that is deleted, or whose uid cannot be read.
+    pub uid: Option<String>,
     /// SHA-256 of its value, of an encrypted one as it is opened; none for one that is deleted.
     pub sha256: Option<[u8; 32]>,
 }
@@ -81,10 +91,19 @@ impl ObjectState {
     pub fn is_deleted(&self) -> bool {
         self.sha256.is_none()
     }
+
+    /// Whether both are one object, and not two of the same name, of which one was made after the other was deleted. Both are of one cluster.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        match (&self.uid, &other.uid) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => self.create_revision == other.create_revision,
+        }
+    }
 }
 
 /// Looks for an object in each of `paths` and in the files of those that are directories, as [`find`](super::find) does, one after the other: each has all keys of one
-/// in memory. Those of the newest revision come first.
+/// in memory. Those of one cluster stand together, those of the cluster that was saved last before the others; of one cluster those of the newest revision come first.
 ///
 /// # Errors
 /// As [`find`](super::find).
@@ -104,9 +123,28 @@ pub fn find_object(
         let answer = look(&path, name, prefix, threads, decryption);
         found.push(Found { path, named, answer });
     }
-    let newest = |found: &Found<ObjectAnswer>| found.answer.as_ref().ok().map(|answer| answer.revision);
-    found.sort_by(|a, b| newest(b).cmp(&newest(a)).then_with(|| a.path.cmp(&b.path)));
+    number_clusters(&mut found);
+    let order = |found: &Found<ObjectAnswer>| {
+        let answer = found.answer.as_ref().ok();
+        answer.map(|answer| (Reverse(answer.cluster), answer.revision))
+    };
+    found.sort_by(|a, b| order(b).cmp(&order(a)).then_with(|| a.path.cmp(&b.path)));
     Ok(found)
+}
+
+/// Gives each cluster its number: 0 to the one of which a snapshot was taken last.
+fn number_clusters(found: &mut [Found<ObjectAnswer>]) {
+    let mut answers: Vec<&mut ObjectAnswer> = found.iter_mut().filter_map(|found| found.answer.as_mut().ok()).collect();
+    // Those that say least of themselves come last, and belong to the first that they may belong to.
+    answers.sort_by_key(|answer| Reverse((answer.identity.kube_system.is_some(), answer.taken, answer.revision)));
+    let mut known: Vec<ClusterIdentity> = Vec::new();
+    for answer in answers {
+        let number = known.iter().position(|cluster| !cluster.is_other(&answer.identity));
+        answer.cluster = number.unwrap_or(known.len());
+        if number.is_none() {
+            known.push(answer.identity.clone());
+        }
+    }
 }
 
 fn look(
@@ -130,12 +168,14 @@ fn look(
                 create_revision: 0,
                 value_len: 0,
                 is_encrypted: false,
+                uid: None,
                 sha256: None,
             };
             if !key.deleted {
                 let value = snapshot.value(&store, key.place)?;
                 state.create_revision = key.create_revision;
                 state.value_len = key.value_len.into();
+                state.uid = uid(&value);
                 state.is_encrypted = Encrypted::of(&value).is_some();
                 state.sha256 = Some(Sha256::digest(&value).into());
             }
@@ -143,5 +183,9 @@ fn look(
         }
     };
     let has_type = !cluster.resources.called(&name.kind).is_empty();
-    Ok(ObjectAnswer { revision, taken: cluster.taken, has_type, state, lost, unopened: snapshot.unopened() })
+    // Before namespace kube-system is read: that it cannot be opened says nothing of the object.
+    let unopened = snapshot.unopened();
+    let identity = snapshot.identity(&store, &cluster)?;
+    let (taken, unread) = (cluster.taken, cluster.unread);
+    Ok(ObjectAnswer { revision, taken, has_type, state, identity, cluster: 0, lost, unread, unopened })
 }

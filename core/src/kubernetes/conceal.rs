@@ -10,15 +10,16 @@ pub const HIDDEN: &str = "(hidden: --show-secrets)";
 /// Puts [`HIDDEN`] in place of all that an object under a key of [`is_secret`](crate::words::is_secret) could tell: the values of a Secret's `data` and `stringData`, which are a Helm release, too;
 /// annotations, which hold a copy of them; of other kinds all but their metadata.
 pub fn conceal(object: &mut Node<'_>) {
-    let is_secret = object.get("kind").and_then(Node::text) == Some("Secret");
+    let is_secret = is_of_kind(object, "Secret");
     let Node::Object(members) = object else { return *object = hidden() };
     for (name, value) in members {
         match &**name {
             "kind" | "apiVersion" => {}
             "type" | "immutable" if is_secret => {}
             "metadata" => {
-                if let Some(annotations) = value.get_mut("annotations") {
-                    conceal_members(annotations);
+                if let Node::Object(metadata) = value {
+                    let annotations = metadata.iter_mut().filter(|(name, _)| name == "annotations");
+                    annotations.for_each(|(_, annotations)| conceal_members(annotations));
                 }
             }
             "data" | "stringData" if is_secret => conceal_members(value),
@@ -27,21 +28,80 @@ pub fn conceal(object: &mut Node<'_>) {
     }
 }
 
-/// The same for an object under any key, where its own kind says that it is a Secret, or a list with Secrets in it. An API server leaves none there; whoever writes to etcd can.
+/// The same for an object under any key, where its own kind says that it is secret, or a list with such objects in it. An API server leaves none there; whoever writes to etcd
+/// can, and so does one with a prefix of its own.
 pub fn conceal_by_kind(object: &mut Node<'_>) {
-    match object.get("kind").and_then(Node::text) {
-        Some("Secret") => return conceal(object),
-        Some("SecretList") => {
-            if let Some(Node::Array(items)) = object.get_mut("items") {
-                items.iter_mut().for_each(|item| *item = hidden());
+    if is_secret_kind(object) {
+        return conceal(object);
+    }
+    let is_list_of_secrets = SECRET_KINDS.iter().any(|(kind, _)| is_of_kind(object, &format!("{kind}List")));
+    let Node::Object(members) = object else { return };
+    for (_, items) in members.iter_mut().filter(|(name, _)| name == "items") {
+        let Node::Array(items) = items else { continue };
+        for item in items {
+            if is_list_of_secrets {
+                *item = hidden();
+            } else if is_secret_kind(item) {
+                conceal(item);
             }
         }
-        _ => {}
     }
-    if let Some(Node::Array(items)) = object.get_mut("items") {
-        let secrets = items.iter_mut().filter(|item| item.get("kind").and_then(Node::text) == Some("Secret"));
-        secrets.for_each(conceal);
-    }
+}
+
+/// Whether [`conceal_by_kind`] may hide something of an object.
+#[must_use]
+pub fn may_be_concealed(object: &Node<'_>) -> bool {
+    is_secret_kind(object) || object.get("items").is_some()
+}
+
+/// Kinds whose objects are secrets, with the end of their group; empty for the core group.
+const SECRET_KINDS: &[(&str, &str)] = &[
+    ("Secret", ""),
+    ("OAuthAccessToken", "openshift.io"),
+    ("OAuthAuthorizeToken", "openshift.io"),
+    ("OAuthClient", "openshift.io"),
+    ("Token", "cattle.io"),
+    ("SamlToken", "cattle.io"),
+    ("AuthToken", "cattle.io"),
+    ("User", "cattle.io"),
+    ("AuthConfig", "cattle.io"),
+    ("ClusterRegistrationToken", "cattle.io"),
+    ("ClusterAuthToken", "cattle.io"),
+];
+
+/// Whether objects of a type are secrets.
+#[must_use]
+pub fn is_secret_type(api_version: &str, kind: &str) -> bool {
+    SECRET_KINDS.iter().any(|(secret, group)| *secret == kind && has_group(api_version, group))
+}
+
+fn is_secret_kind(object: &Node<'_>) -> bool {
+    SECRET_KINDS.iter().any(|(kind, group)| is_of_kind(object, kind) && is_of_group(object, group))
+}
+
+/// Whether an object says that it is of a kind; of one that says so several times, any counts.
+fn is_of_kind(object: &Node<'_>, kind: &str) -> bool {
+    texts(object, "kind").any(|text| text == kind)
+}
+
+/// Whether the group of an object ends so. One that names no version may be of any group.
+fn is_of_group(object: &Node<'_>, end: &str) -> bool {
+    let mut versions = texts(object, "apiVersion").peekable();
+    versions.peek().is_none() || versions.any(|version| has_group(version, end))
+}
+
+/// Whether the group of a version ends so; the types of OpenShift once had none.
+fn has_group(api_version: &str, end: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    end.is_empty() || group.is_empty() || group.ends_with(end)
+}
+
+fn texts<'n>(object: &'n Node<'_>, member: &'static str) -> impl Iterator<Item = &'n str> {
+    let members = match object {
+        Node::Object(members) => members.as_slice(),
+        _ => &[],
+    };
+    members.iter().filter(move |(name, _)| name == member).filter_map(|(_, value)| value.text())
 }
 
 fn conceal_members(node: &mut Node<'_>) {
@@ -88,6 +148,14 @@ mod tests {
             r#"{"kind":"Secret","data":{"p":"S3CRET"}}"#,
             r#"{"kind":"SecretList","items":[{"data":{"p":"S3CRET"}}]}"#,
             r#"{"kind":"List","items":[{"kind":"Secret","data":{"p":"S3CRET"}}]}"#,
+            // The same name twice: a reader may take either.
+            r#"{"kind":"ConfigMap","kind":"Secret","data":{"p":"S3CRET"}}"#,
+            r#"{"kind":"Secret","data":{"p":"a"},"data":{"p":"S3CRET"}}"#,
+            r#"{"kind":"Secret","metadata":{"annotations":{"a":"a"},"annotations":{"a":"S3CRET"}},"data":{"p":"a"}}"#,
+            r#"{"kind":"List","items":[{"kind":"Secret"}],"items":[{"kind":"Secret","data":{"p":"S3CRET"}}]}"#,
+            r#"{"apiVersion":"management.cattle.io/v3","kind":"User","password":"S3CRET"}"#,
+            r#"{"apiVersion":"oauth.openshift.io/v1","kind":"OAuthClient","secret":"S3CRET"}"#,
+            r#"{"apiVersion":"v1","kind":"OAuthAccessToken","refreshToken":"S3CRET"}"#,
         ] {
             let mut builder = Builder::default();
             raw_json::read(json.as_bytes(), &mut builder).unwrap();
@@ -98,5 +166,9 @@ mod tests {
             let text = String::from_utf8(text.finish()).unwrap();
             assert!(!text.contains("S3CRET") && text.contains("hidden"), "{text}");
         }
+        let mut builder = Builder::default();
+        let user = br#"{"apiVersion":"user.openshift.io/v1","kind":"User","fullName":"A"}"#;
+        raw_json::read(user, &mut builder).unwrap();
+        assert!(!may_be_concealed(&builder.finish()));
     }
 }

@@ -48,7 +48,7 @@ impl EventFacts {
         Self {
             kind: text([&["type"], &["type"]]),
             reason: text([&["reason"], &["reason"]]),
-            object: format!("{kind}/{name}"),
+            object: if kind.is_empty() && name.is_empty() { "<unknown>".into() } else { format!("{kind}/{name}") },
             message: text([&["message"], &["note"]]).trim().to_owned(),
             first,
             last: time(&["series", "lastObservedTime"]).or(old_last).or(first),

@@ -116,6 +116,15 @@ impl ReleaseFacts {
     }
 }
 
+impl ReleaseFacts {
+    /// The same without what Helm or a chart wrote as a text of its own: messages of failures quote values.
+    #[must_use]
+    pub fn without_texts(self) -> Self {
+        let description = if self.description.is_empty() { String::new() } else { HIDDEN.to_owned() };
+        Self { description, ..self }
+    }
+}
+
 /// Puts words in place of all values; their names stay.
 pub fn hide_values(node: &mut Node<'_>) {
     match node {

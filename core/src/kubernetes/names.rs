@@ -7,7 +7,8 @@
 //! /registry/cert-manager.io/certificates/shop/web-tls    a resource of a definition, or of a server beside: its group, which has a dot, comes first
 //! ```
 //!
-//! The first part is `--etcd-prefix` of kube-apiserver. The names that differ are those of `specialDefaultResourcePrefixes` in kubernetes/pkg/kubeapiserver.
+//! The first part is `--etcd-prefix` of kube-apiserver. The names that differ are those of `specialDefaultResourcePrefixes` in kubernetes/pkg/kubeapiserver, and of the same list of
+//! OpenShift's API server.
 
 /// The parts of a key, and how kubectl calls the resource.
 const RENAMED: &[(&[u8], &[u8])] = &[
@@ -17,6 +18,11 @@ const RENAMED: &[(&[u8], &[u8])] = &[
     (b"controllers", b"replicationcontrollers"),
     (b"ingress", b"ingresses"),
     (b"podsecuritypolicy", b"podsecuritypolicies"),
+    (b"oauth/accesstokens", b"oauthaccesstokens"),
+    (b"oauth/authorizetokens", b"oauthauthorizetokens"),
+    (b"oauth/clients", b"oauthclients"),
+    (b"oauth/clientauthorizations", b"oauthclientauthorizations"),
+    (b"useridentities", b"identities"),
 ];
 
 /// An object of Kubernetes, by its key.

@@ -89,8 +89,11 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
     match envelope(value) {
         Envelope::Json(json) => {
             raw_json::read(json, &mut builder).map_err(|cause| Unreadable::Json(cause.to_string()))?;
-            let remarks = Remarks { problem: cut(&builder), ..Remarks::default() };
+            let is_cut = cut(&builder);
             let mut node = builder.finish();
+            node.drop_repeated();
+            let has_kind = node.get("kind").and_then(Node::text).is_some_and(|kind| !kind.is_empty());
+            let remarks = Remarks { problem: is_cut.or_else(|| kindless(has_kind)), ..Remarks::default() };
             if let Some(version) = options.resource_version
                 && let Some(metadata) = node.get_mut("metadata")
             {
@@ -107,6 +110,11 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
             Ok((node, remarks))
         }
     }
+}
+
+/// What is to be said of an object that does not name its kind, as those of API servers do.
+fn kindless(has_kind: bool) -> Option<Problem> {
+    (!has_kind).then(|| Problem { path: String::new(), what: "does not say of which kind it is" })
 }
 
 /// What is to be said of a tree that does not have all values.
@@ -148,6 +156,15 @@ fn arrange(node: &mut Node<'_>) {
     }
 }
 
+/// A type in words, as far as an object names it.
+fn type_name(api_version: &str, kind: &str) -> String {
+    if api_version.is_empty() {
+        format!("kind {kind} without apiVersion")
+    } else {
+        format!("{api_version}, kind {kind}")
+    }
+}
+
 fn check_len(value: &[u8]) -> Result<(), Unreadable> {
     if value.len() > MAX_VALUE { Err(Unreadable::TooLong(value.len())) } else { Ok(()) }
 }
@@ -171,10 +188,8 @@ fn protobuf<'a>(found: Envelope<'a>, options: Options<'a>, sink: &mut impl Sink<
         }
         None => {
             unknown::object(types, message.raw, sink);
-            Remarks {
-                unknown_kind: Some(format!("{}, kind {}", message.api_version, message.kind)),
-                ..Remarks::default()
-            }
+            let unknown_kind = (!message.kind.is_empty()).then(|| type_name(message.api_version, message.kind));
+            Remarks { unknown_kind, problem: kindless(!message.kind.is_empty()), ..Remarks::default() }
         }
     };
     if message.cut && remarks.problem.is_none() {

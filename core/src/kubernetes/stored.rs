@@ -68,11 +68,11 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
             }
         }
         Envelope::Json(_) => match object::tree(value, Options::default()) {
-            Ok((node, _)) => {
+            Ok((node, remarks)) => {
                 let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
                 let (api_version, kind) = (text("apiVersion"), text("kind"));
                 let managed_bytes = node.at(&["metadata", "managedFields"]).map_or(0, json_bytes);
-                Stored { form: Form::Json, api_version, kind, managed_bytes, is_decodable: true }
+                Stored { form: Form::Json, api_version, kind, managed_bytes, is_decodable: remarks.problem.is_none() }
             }
             Err(_) => none(Form::Json),
         },

@@ -1,6 +1,7 @@
 //! An object as a tree, for what needs all of it at once: sorted output, columns, comparison.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -131,6 +132,28 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Leaves of members with the same name the last one, as API servers read JSON. In JSON that they wrote names are sorted, and nothing is to be done.
+    pub fn drop_repeated(&mut self) {
+        match self {
+            Self::Array(items) => items.iter_mut().for_each(Node::drop_repeated),
+            Self::Object(members) => {
+                let rises = members.iter().zip(members.iter().skip(1)).all(|(a, b)| a.0 < b.0);
+                if !rises {
+                    let mut seen = HashSet::new();
+                    let mut kept: Vec<_> = std::mem::take(members)
+                        .into_iter()
+                        .rev()
+                        .filter(|(name, _)| seen.insert(name.clone()))
+                        .collect();
+                    kept.reverse();
+                    *members = kept;
+                }
+                members.iter_mut().for_each(|(_, value)| value.drop_repeated());
+            }
+            _ => {}
+        }
+    }
+
     /// Sorts the members of all objects by the bytes of their names; of equal ones the last remains.
     pub fn sort(&mut self) {
         match self {
@@ -257,6 +280,17 @@ impl<'a> Sink<'a> for Builder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_members_with_one_name_the_last_remains() {
+        let mut builder = Builder::default();
+        raw_json::read(br#"{"b":1,"a":[{"x":1,"x":2}],"b":{"c":1,"c":3},"d":0}"#, &mut builder).unwrap();
+        let mut tree = builder.finish();
+        tree.drop_repeated();
+        let mut json = super::super::json::JsonText::default();
+        tree.print(&mut json);
+        assert_eq!(json.finish(), br#"{"a":[{"x":2}],"b":{"c":3},"d":0}"#);
+    }
 
     #[test]
     fn members_are_sorted_and_the_last_of_equal_ones_remains() {

@@ -1,7 +1,8 @@
 //! What differs between two values of one key, as far as both can be read.
 
-use super::conceal::{conceal, conceal_by_kind};
+use super::conceal::{conceal, conceal_by_kind, is_secret_type, may_be_concealed};
 use super::decode::Options;
+use super::envelope::{Envelope, envelope};
 use super::field_changes::{FieldChanges, State, changes};
 use super::object::{self, Unreadable};
 use super::tree::Node;
@@ -61,15 +62,25 @@ pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
         copy = node.clone();
         conceal(&mut copy);
     } else {
-        let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
-        // Of other kinds those alone have secrets in them that are lists.
-        if kind != "Secret" && node.get("items").is_none() {
+        if !may_be_concealed(node) {
             return None;
         }
         copy = node.clone();
         conceal_by_kind(&mut copy);
     }
     Some(copy)
+}
+
+/// Whether something of a value is hidden under any key, because its own kind says that it is secret.
+#[must_use]
+pub fn is_concealed(value: &[u8]) -> bool {
+    if let Envelope::Protobuf(message) = envelope(value)
+        && !message.kind.ends_with("List")
+    {
+        return is_secret_type(message.api_version, message.kind);
+    }
+    object::tree(value, Options::default())
+        .is_ok_and(|(node, _)| concealed(b"", &node).is_some_and(|shown| shown != node))
 }
 
 fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
@@ -91,6 +102,15 @@ mod tests {
         let all = value_changes(b"/a", old, new, Showing { managed_fields: true, ..PLAIN }).unwrap();
         assert_eq!(all.fields.list.len(), 1);
         assert!(!all.folded && !value_changes(b"/a", old, old, PLAIN).unwrap().folded);
+    }
+
+    #[test]
+    fn values_of_secret_kinds_are_known() {
+        let secret = b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Secret\x12\x00";
+        let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x00";
+        assert!(is_concealed(secret) && !is_concealed(pod) && !is_concealed(b"text"));
+        assert!(is_concealed(br#"{"kind":"List","items":[{"kind":"Secret","data":{"a":"b"}}]}"#));
+        assert!(!is_concealed(br#"{"kind":"List","items":[{"kind":"Pod"}]}"#));
     }
 
     #[test]

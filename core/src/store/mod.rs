@@ -35,6 +35,7 @@ pub mod small;
 pub mod survivors;
 pub mod tally;
 pub mod tree;
+pub mod unread_revisions;
 pub mod usage;
 
 pub use crate::lost::Lost;
@@ -59,4 +60,5 @@ pub use small::{Alarm, Auth, Lease, Listing, Mark, Member};
 pub use survivors::{SurvivorSearch, Survivors};
 pub use tally::{Heavy, Sums, Tallies, Tally};
 pub use tree::{Line, Tree};
+pub use unread_revisions::UnreadRevisions;
 pub use usage::Usage;

@@ -1,10 +1,12 @@
 //! `etcdsnap kube check FILE`
 
 use etcdsnap::core::kubernetes::object_trouble::Trouble;
+use etcdsnap::core::store::UnreadRevisions;
 use etcdsnap::{ClusterCheck, ObjectFinding, printable};
 use serde_json::{Map, Value};
 
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use crate::cli::args_kube_check::KubeCheckArgs;
 use crate::cli::args_restore::RestoreForm;
 use crate::cli::exit::{Exit, Failure};
@@ -37,6 +39,7 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
     }
     drop(bar);
     let exit = look::told(&args.file.file, &cluster.lost);
+    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
     if found.is_damaged {
         output::warn(
             "What is gone cannot be told from what is lost: owners, namespaces, definitions and services were not looked for.",
@@ -48,7 +51,7 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
     }
     match args.write_out {
         RestoreForm::Text => output::print(&text(&found, args.all))?,
-        RestoreForm::Json => json(&found)?,
+        RestoreForm::Json => json(&found, &cluster.unread)?,
     }
     let exit = exit.max(look::encrypted::told(&snapshot));
     Ok(if found.counts.is_empty() { exit } else { exit.max(Exit::Damage) })
@@ -113,7 +116,7 @@ fn sentence(finding: &ObjectFinding) -> String {
 }
 
 /// An object for each finding, and one with the counts.
-fn json(found: &ClusterCheck) -> Result<(), Failure> {
+fn json(found: &ClusterCheck, unread: &UnreadRevisions) -> Result<(), Failure> {
     let mut lines = Lines::new();
     for finding in &found.findings {
         let mut object = Map::new();
@@ -135,6 +138,9 @@ fn json(found: &ClusterCheck) -> Result<(), Failure> {
     total.insert("objects".into(), found.objects.into());
     total.insert("notLookedInto".into(), found.unread.into());
     total.insert("damaged".into(), found.is_damaged.into());
+    if found.is_damaged {
+        uncertain_states::put(&mut total, "lostRevisions", unread);
+    }
     total.insert("findingCounts".into(), counts.into());
     bytes::write_line(&mut lines, &total)?;
     lines.finish()

@@ -10,13 +10,14 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Change, Key, Store, compare};
-use etcdsnap::{FileSource, KubernetesPrefixes, Snapshot, printable};
+use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
+use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable, uid};
 use serde_json::{Map, Value};
 
-use super::changed_fields;
 use super::object_filter::ObjectFilter;
 use super::selection::{self, Wanted};
+use super::two_clusters::are_two_clusters;
+use super::{changed_fields, uncertain_states};
 use crate::cli::args_kube_diff::KubeDiffArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::args_revision::AskedTime;
@@ -49,7 +50,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         let revision = chosen_by(snapshot, store, revision, time.as_ref())?;
         Ok::<_, Failure>((store.query(prefixes.range(), revision), revision))
     };
-    let decryption = look::encrypted::decryption(&args.decrypt)?;
+    let decryption = look::encrypted::decryption(&args.decrypt, &both)?;
     let (snapshot_a, bar) = look::open(&args.a, args.work, args.meta)?;
     let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
@@ -86,17 +87,37 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let exit = look::told(&args.a, &lost_a).max(look::told(other.unwrap_or(&args.a), &lost_b));
+    let unread_a = snapshot_a.unread_revisions(&store_a, &lost_a, revision_a, &NoProgress)?;
+    let unread_b = snapshot_b.unread_revisions(&store_b, &lost_b, revision_b, &NoProgress)?;
+    for (name, unread) in [("first", &unread_a), ("second", &unread_b)] {
+        if !unread.is_empty() {
+            output::warn(&format!(
+                "Objects of the {name} snapshot may be older than they were, or deleted, and differ less or more than is shown: {}.",
+                uncertain_states::are_lost(unread)
+            ));
+        }
+    }
+    let sides = [
+        ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
+        ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
+    ];
+    let are_two_clusters = match other {
+        Some(_) => are_two_clusters(&sides, &prefixes, prefix.as_deref(), [revision_a, revision_b])?,
+        None => false,
+    };
+    let [a, b] = sides;
     let comparison = Comparison {
         args,
-        a: ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a },
-        b: ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b },
+        a,
+        b,
+        are_two_clusters,
         prefixes,
         resources: Resources::builtin(),
         wanted,
+        unread: [unread_a, unread_b],
         filter,
-        is_damaged: lost_a.places > 0 || lost_b.places > 0,
         folded: Folded::default(),
-        unread: Cell::new(false),
+        is_undecoded: Cell::new(false),
         shown: Cell::new(0),
     };
     comparison.print()?;
@@ -104,7 +125,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let exit = exit.max(comparison.missing()?);
     let exit = exit.max(look::encrypted::told(&snapshot_a));
     let exit = second.as_ref().map_or(exit, |snapshot| exit.max(look::encrypted::told(snapshot)));
-    let differs = comparison.shown.get() > 0 || comparison.unread.get();
+    let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
 }
 
@@ -162,11 +183,14 @@ struct Comparison<'c> {
     prefixes: KubernetesPrefixes,
     resources: Resources,
     wanted: Option<Vec<Wanted>>,
+    /// Whether the files are of two clusters, so that every object of one is another one than that of the same name.
+    are_two_clusters: bool,
+    /// Revisions of each side of which entries may be lost.
+    unread: [UnreadRevisions; 2],
     filter: ObjectFilter,
-    /// Whether something of the files is lost, so that what is absent on one side may be there.
-    is_damaged: bool,
     folded: Folded,
-    unread: Cell<bool>,
+    /// Whether the value of an object cannot be read.
+    is_undecoded: Cell<bool>,
     shown: Cell<u64>,
 }
 
@@ -177,6 +201,8 @@ struct Difference<'k> {
     new: Option<Key<'k>>,
     /// Of an object that is on both sides; none where that cannot be read.
     changes: ValueChanges,
+    /// Whether an object of this name was deleted and made anew between the two.
+    is_made_anew: bool,
 }
 
 impl Difference<'_> {
@@ -184,6 +210,7 @@ impl Difference<'_> {
         match (&self.old, &self.new) {
             (None, _) => "+",
             (_, None) => "-",
+            _ if self.is_made_anew => "-/+",
             _ => "~",
         }
     }
@@ -219,6 +246,12 @@ impl Comparison<'_> {
                     bytes::write_line(&mut lines, &self.json(difference))?;
                     Ok(lines.wanted())
                 })?;
+                // What is alike as far as it can be read says nothing by itself.
+                let mut whole = Map::new();
+                self.put_lost(&mut whole);
+                if !whole.is_empty() && lines.wanted() {
+                    bytes::write_line(&mut lines, &whole)?;
+                }
                 lines.finish()
             }
             LookForm::Table => table::print(LookForm::Table, &COLUMNS, |take| {
@@ -271,9 +304,9 @@ impl Comparison<'_> {
             if !self.filter.is_empty() && !self.has_labels(&self.a, old)? && !self.has_labels(&self.b, new)? {
                 continue;
             }
-            let Some(changes) = self.changes(&object, old, new)? else { continue };
+            let Some((changes, is_made_anew)) = self.changes(&object, old, new)? else { continue };
             Folded::add(&self.shown);
-            if !take(&Difference { object, old, new, changes })? {
+            if !take(&Difference { object, old, new, changes, is_made_anew })? {
                 break;
             }
         }
@@ -300,7 +333,10 @@ impl Comparison<'_> {
                 there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
             };
             for name in wanted.names.iter().filter(|name| !is_there(name)) {
-                let what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
+                let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
+                if self.unread.iter().any(|unread| !unread.is_empty()) {
+                    what.push_str(" that can be found; it may be among what is lost");
+                }
                 output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
                 exit = Exit::Damage;
             }
@@ -334,13 +370,13 @@ impl Comparison<'_> {
         }
     }
 
-    /// The fields that differ; none for what is folded, which is counted.
+    /// The fields that differ, and whether the object was made anew; none for what is folded, which is counted.
     fn changes(
         &self,
         object: &Object<'_>,
         old: Option<Key<'_>>,
         new: Option<Key<'_>>,
-    ) -> Result<Option<ValueChanges>, Failure> {
+    ) -> Result<Option<(ValueChanges, bool)>, Failure> {
         let is_asked_for = self.args.all || self.wanted.is_some();
         let passing = match (object.group, object.resource) {
             (b"", b"leases") => Some(&self.folded.leases),
@@ -353,37 +389,75 @@ impl Comparison<'_> {
         }
         let (Some(old), Some(new)) = (old, new) else {
             let mut changes = ValueChanges::default();
-            if self.is_damaged {
-                changes
-                    .remarks
-                    .push("perhaps: a file is damaged, and what is absent there may be among what is lost".into());
+            let [unread_a, unread_b] = &self.unread;
+            let absent = if old.is_none() { unread_a } else { unread_b };
+            if !absent.is_empty() {
+                let text = "perhaps: a file is damaged, and what is absent there may be among what is lost";
+                changes.remarks.push(text.into());
             }
-            return Ok(Some(changes));
+            changes.remarks.extend(self.doubt(old, new));
+            return Ok(Some((changes, false)));
         };
         let showing = Showing { secrets: self.args.show_secrets, managed_fields: self.args.show_managed_fields };
-        let mut changes = match value_changes(old.key, &self.a.value(&old)?, &self.b.value(&new)?, showing) {
+        let (old_value, new_value) = (self.a.value(&old)?, self.b.value(&new)?);
+        let uids = uid(&old_value).zip(uid(&new_value));
+        let is_made_anew = !self.are_two_clusters && uids.is_some_and(|(old, new)| old != new);
+        let mut changes = match value_changes(old.key, &old_value, &new_value, showing) {
             Ok(changes) => changes,
             Err(cause) => {
-                self.unread.set(true);
-                return Ok(Some(ValueChanges {
-                    remarks: vec![format!("unknown: {cause}")],
-                    ..ValueChanges::default()
-                }));
+                self.is_undecoded.set(true);
+                let remarks = std::iter::once(format!("unknown: {cause}")).chain(self.doubt(Some(old), Some(new)));
+                let changes = ValueChanges { remarks: remarks.collect(), ..ValueChanges::default() };
+                return Ok(Some((changes, is_made_anew)));
             }
         };
         if changes.damaged {
-            self.unread.set(true);
+            self.is_undecoded.set(true);
         }
         let is_alike = changes.fields.list.is_empty() && changes.fields.more == 0 && !changes.damaged;
-        if is_alike && !self.args.all {
+        if is_alike && !is_made_anew && !self.args.all {
             Folded::add(if changes.folded { &self.folded.managed } else { &self.folded.alike });
             return Ok(None);
         }
-        if is_alike {
+        if is_made_anew {
+            changes.remarks.insert(0, "made anew: another object of the same name, with another uid".into());
+        } else if is_alike {
             let only = if changes.folded { "managedFields alone" } else { "the fields are alike" };
             changes.remarks.push(only.into());
         }
-        Ok(Some(changes))
+        changes.remarks.extend(self.doubt(Some(old), Some(new)));
+        Ok(Some((changes, is_made_anew)))
+    }
+
+    /// Whether the states that are compared may not be the last ones.
+    fn is_uncertain(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> [bool; 2] {
+        let [unread_a, unread_b] = &self.unread;
+        [(old, unread_a), (new, unread_b)]
+            .map(|(key, unread)| key.is_some_and(|key| unread.may_follow(key.revision.main)))
+    }
+
+    /// What a damaged file leaves open about the states that are compared.
+    fn doubt(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> Option<String> {
+        let side = match self.is_uncertain(old, new) {
+            [false, false] => return None,
+            [true, false] => "the first snapshot",
+            [false, true] => "the second snapshot",
+            [true, true] => "both snapshots",
+        };
+        Some(format!("perhaps: {side} may have lost a later change of it, or its deletion"))
+    }
+
+    /// Whether the object is absent on one side, and may be among what is lost there.
+    fn may_be_there(&self, difference: &Difference<'_>) -> bool {
+        let [unread_a, unread_b] = &self.unread;
+        (difference.old.is_none() && !unread_a.is_empty()) || (difference.new.is_none() && !unread_b.is_empty())
+    }
+
+    /// Puts in what each side has lost; whether there is anything.
+    fn put_lost(&self, object: &mut Map<String, Value>) -> bool {
+        let names = ["lostRevisionsA", "lostRevisionsB"];
+        let sides = names.into_iter().zip(&self.unread).filter(|(_, unread)| !unread.is_empty());
+        sides.map(|(name, unread)| uncertain_states::put(object, name, unread)).count() > 0
     }
 
     fn json(&self, difference: &Difference<'_>) -> Map<String, Value> {
@@ -391,6 +465,7 @@ impl Comparison<'_> {
         let what = match difference.sign() {
             "+" => "added",
             "-" => "removed",
+            "-/+" => "made anew",
             _ => "changed",
         };
         object.insert("change".into(), what.into());
@@ -413,6 +488,11 @@ impl Comparison<'_> {
         }
         if difference.old.is_some() && difference.new.is_some() {
             changed_fields::put(&mut object, &difference.changes.fields);
+        }
+        if self.put_lost(&mut object) {
+            let is_uncertain =
+                self.may_be_there(difference) || self.is_uncertain(difference.old, difference.new).contains(&true);
+            object.insert("uncertain".into(), is_uncertain.into());
         }
         if !difference.changes.remarks.is_empty() {
             object.insert("remarks".into(), difference.changes.remarks.clone().into());

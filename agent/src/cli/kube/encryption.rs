@@ -4,6 +4,7 @@ use etcdsnap::number::grouped;
 use etcdsnap::{EncryptionGroup, EncryptionUsage, printable};
 use serde_json::Map;
 
+use super::uncertain_states;
 use crate::cli::args_encryption::EncryptionArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -29,6 +30,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let groups = snapshot.encryption(&store, &cluster, &bar)?;
     drop(bar);
     let exit = look::told(&file.file, &lost);
+    uncertain_states::tell_living(&cluster, |_| true);
     match args.write_out {
         LookForm::Json => json(&groups)?,
         _ if groups.is_empty() => {
@@ -37,7 +39,15 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
         form => output::print(&table::rows(form, &COLUMNS, &groups.iter().map(row).collect::<Vec<_>>()))?,
     }
     tell_plain_secrets(&groups);
-    Ok(exit)
+    let not_whole = groups.iter().fold(0_u64, |sum, (_, usage)| sum.saturating_add(usage.not_whole));
+    if not_whole > 0 {
+        let values = counted(not_whole, "value decrypts", "values decrypt");
+        output::warn(&format!(
+            "{values} to something that is no whole object: changed, or encrypted by another key of the name. See: etcdsnap kube check"
+        ));
+    }
+    let exit = exit.max(look::encrypted::told(&snapshot));
+    Ok(if not_whole > 0 { exit.max(Exit::Damage) } else { exit })
 }
 
 fn name(group: &EncryptionGroup) -> String {
@@ -74,6 +84,9 @@ fn json(groups: &[(EncryptionGroup, EncryptionUsage)]) -> Result<(), Failure> {
         object.insert("secret".into(), group.secret.into());
         object.insert("objects".into(), usage.count.into());
         object.insert("bytes".into(), usage.bytes.into());
+        if usage.not_whole > 0 {
+            object.insert("notWhole".into(), usage.not_whole.into());
+        }
         bytes::write_line(&mut lines, &object)?;
     }
     lines.finish()

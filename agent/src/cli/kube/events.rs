@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::not_found::Looked;
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_kube_events::KubeEventsArgs;
 use crate::cli::args_look::LookForm;
@@ -52,6 +53,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     drop(bar);
     found.sort_by(|a, b| (a.last, a.key.key).cmp(&(b.last, b.key.key)));
     let exit = look::told(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
+    uncertain_states::tell_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
     let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
     if found.is_empty() && args.write_out != LookForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special::rfc3339;
+use etcdsnap::core::store::{Key, UnreadRevisions};
 use etcdsnap::{
     Decryption, Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path,
 };
@@ -13,6 +14,7 @@ use serde_json::Map;
 use super::object_name;
 use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
+use super::uncertain_states;
 use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
@@ -23,6 +25,7 @@ use crate::cli::look::find::Tally;
 use crate::cli::look::{bytes, encrypted, table, told};
 use crate::cli::output::{self, Lines};
 use crate::cli::progress::Bar;
+use crate::cli::render::number::counted;
 
 /// What to do when no file has it.
 const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see etcdsnap kube get FILE TYPE -A. One that was deleted is listed with the revision that deleted it, and --last prints its last state where a file still has that.";
@@ -43,7 +46,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     }
     input::check_not_written(&paths)?;
     let bar = Bar::new(Path::new("snapshots"));
-    let decryption = encrypted::decryption(&args.decrypt)?;
+    let decryption = encrypted::decryption(&args.decrypt, &paths)?;
     let all = find_object(named, &name, prefix.as_deref(), args.work.threads, &decryption, &bar)?;
     drop(bar);
     let mut tally = Tally::default();
@@ -60,6 +63,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
         }
         read.push((one, answer));
     }
+    tell_clusters(&read);
     if !read.is_empty() && read.iter().all(|(_, answer)| !answer.has_type) {
         let what = format!("no type of objects in these snapshots is called {}", printable(&name.kind));
         return Err(Failure::new(what, "Write TYPE/NAME, with a type that kubectl would take."));
@@ -73,7 +77,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     } else {
         match args.write_out {
             LookForm::Json => json(&all, &read)?,
-            form => output::print(&table::rows(form, &COLUMNS, &rows(&read)))?,
+            form => output::print(&table::rows(form, &columns(&read), &rows(&read)))?,
         }
     }
     tally.finish(&printable(&called), ADVICE)
@@ -91,8 +95,9 @@ fn words<'a>(paths: &'a [PathBuf], last: &str) -> (&'a [PathBuf], String) {
 
 type Read<'f> = (&'f Found<ObjectAnswer>, &'f ObjectAnswer);
 
-const COLUMNS: [table::Column; 7] = [
+const COLUMNS: [table::Column; 8] = [
     ("file", false),
+    ("cluster", false),
     ("revision", true),
     ("taken", false),
     ("object", false),
@@ -101,24 +106,75 @@ const COLUMNS: [table::Column; 7] = [
     ("since file below", false),
 ];
 
+/// Where the cluster stands in a row; it is left out where all files are of one.
+const CLUSTER: usize = 1;
+
+/// Characters of a cluster's uid that stand in a row.
+const UID_START: usize = 8;
+
+/// How many clusters the files are of.
+fn clusters(read: &[Read<'_>]) -> usize {
+    read.iter().map(|(_, answer)| answer.cluster.saturating_add(1)).max().unwrap_or_default()
+}
+
+/// Says which files are of which cluster, where they are of several.
+fn tell_clusters(read: &[Read<'_>]) {
+    let count = clusters(read);
+    if count < 2 {
+        return;
+    }
+    let text = format!("The files are of {count} clusters, and only files of the same cluster are compared:");
+    output::warn(&text);
+    for number in 0..count {
+        let mut of_cluster = read.iter().filter(|(_, answer)| answer.cluster == number);
+        let Some((first, answer)) = of_cluster.next() else { continue };
+        let more = match of_cluster.count() {
+            0 => String::new(),
+            more => format!(" and {}", counted(more as u64, "other file", "other files")),
+        };
+        output::warn(&format!("  {}: {}{more}", printable(&answer.identity.text()), printable_path(&first.path)));
+    }
+}
+
+fn columns(read: &[Read<'_>]) -> Vec<table::Column> {
+    let is_one = clusters(read) < 2;
+    COLUMNS.iter().enumerate().filter(|(at, _)| !is_one || *at != CLUSTER).map(|(_, column)| *column).collect()
+}
+
 fn rows(read: &[Read<'_>]) -> Vec<Vec<String>> {
+    let is_one = clusters(read) < 2;
     let row = |(number, (one, answer)): (usize, &Read<'_>)| {
         let (modified, bytes) = match &answer.state {
             None => ("-".into(), "-".into()),
             Some(state) if state.is_deleted() => (state.mod_revision.to_string(), "-".into()),
             Some(state) => (state.mod_revision.to_string(), state.value_len.to_string()),
         };
-        vec![
+        let mut row = vec![
             printable_path(&one.path),
+            cluster(answer),
             answer.revision.to_string(),
             answer.taken.map_or_else(|| "-".into(), |taken| rfc3339(taken, None)),
-            standing(answer).into(),
+            perhaps(is_uncertain(answer), standing(answer)),
             modified,
             bytes,
-            change(read, number).unwrap_or("-").into(),
-        ]
+            change(read, number).map_or_else(|| "-".into(), |(is_uncertain, change)| perhaps(is_uncertain, change)),
+        ];
+        if is_one {
+            row.remove(CLUSTER);
+        }
+        row
     };
     read.iter().enumerate().map(row).collect()
+}
+
+/// The start of the uid by which a cluster is known.
+fn cluster(answer: &ObjectAnswer) -> String {
+    let uid = answer.identity.kube_system.as_deref();
+    uid.map_or_else(|| "?".into(), |uid| printable(&uid.chars().take(UID_START).collect::<String>()))
+}
+
+fn perhaps(is_uncertain: bool, what: &str) -> String {
+    if is_uncertain && !what.starts_with("unknown") { format!("perhaps {what}") } else { what.into() }
 }
 
 /// Whether the object is there. Nobody knows where it is not found in a damaged file.
@@ -131,28 +187,32 @@ fn standing(answer: &ObjectAnswer) -> &'static str {
     }
 }
 
-/// What became of the object since the snapshot before, which stands behind; none for the oldest, and where one of the two does not tell.
-fn change(read: &[Read<'_>], number: usize) -> Option<&'static str> {
-    let value = |number: usize| {
-        let (_, answer) = read.get(number)?;
-        let is_known = answer.state.is_some() || answer.lost.places == 0;
-        is_known.then(|| answer.state.as_ref().and_then(|state| state.sha256))
-    };
-    let is_encrypted = |number: usize| {
-        let state = read.get(number).and_then(|(_, answer)| answer.state.as_ref());
-        state.is_some_and(|state| state.is_encrypted)
-    };
-    Some(match (value(number.checked_add(1)?)?, value(number)?) {
+/// Whether what is known of the object may not be the last, because later entries are lost.
+fn is_uncertain(answer: &ObjectAnswer) -> bool {
+    answer.state.as_ref().is_some_and(|state| answer.unread.may_follow(state.mod_revision))
+}
+
+/// What became of the object since the snapshot before, which is the next one of the same cluster, and whether that is uncertain; none for the oldest, and where one of
+/// the two does not tell.
+fn change(read: &[Read<'_>], number: usize) -> Option<(bool, &'static str)> {
+    let (_, now) = read.get(number)?;
+    let (_, before) = read.get(number.checked_add(1)?).filter(|(_, before)| before.cluster == now.cluster)?;
+    let is_known = |answer: &ObjectAnswer| answer.state.is_some() || answer.lost.places == 0;
+    if !is_known(now) || !is_known(before) {
+        return None;
+    }
+    let living = |answer: &'_ ObjectAnswer| answer.state.clone().filter(|state| !state.is_deleted());
+    let what = match (living(before), living(now)) {
         (None, None) => "absent in both",
         (None, Some(_)) => "created",
         (Some(_), None) => "deleted",
-        (Some(before), Some(now)) if before == now => "same",
+        (Some(before), Some(now)) if !before.is_same_object(&now) => "made anew",
+        (Some(before), Some(now)) if before.sha256 == now.sha256 => "same",
         // Encrypted anew, the same value is stored as other bytes.
-        (Some(_), Some(_)) if is_encrypted(number) || number.checked_add(1).is_some_and(is_encrypted) => {
-            "unknown (encrypted)"
-        }
+        (Some(before), Some(now)) if before.is_encrypted || now.is_encrypted => "unknown (encrypted)",
         (Some(_), Some(_)) => "changed",
-    })
+    };
+    Some((is_uncertain(now) || is_uncertain(before), what))
 }
 
 /// An object for each snapshot, and for each file that cannot be read.
@@ -165,13 +225,20 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
     };
     for (number, (one, answer)) in read.iter().enumerate() {
         let mut object = named(&one.path);
+        if let Some(uid) = &answer.identity.kube_system {
+            object.insert("clusterUid".into(), uid.clone().into());
+        }
+        if clusters(read) > 1 {
+            object.insert("cluster".into(), answer.cluster.saturating_add(1).into());
+        }
         object.insert("snapshotRevision".into(), answer.revision.into());
         if let Some(taken) = answer.taken {
             object.insert("taken".into(), rfc3339(taken, None).into());
         }
         object.insert("object".into(), standing(answer).into());
         if answer.lost.places > 0 {
-            object.insert("damaged".into(), true.into());
+            uncertain_states::put(&mut object, "lostRevisions", &answer.unread);
+            object.insert("uncertain".into(), (answer.state.is_none() || is_uncertain(answer)).into());
         }
         if let Some(state) = &answer.state {
             object.insert("modRevision".into(), state.mod_revision.into());
@@ -179,9 +246,15 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
                 object.insert("createRevision".into(), state.create_revision.into());
                 object.insert("valueBytes".into(), state.value_len.into());
             }
+            if let Some(uid) = &state.uid {
+                object.insert("uid".into(), uid.clone().into());
+            }
         }
-        if let Some(change) = change(read, number) {
+        if let Some((is_uncertain, change)) = change(read, number) {
             object.insert("change".into(), change.into());
+            if is_uncertain {
+                object.insert("changeUncertain".into(), true.into());
+            }
         }
         bytes::write_line(&mut lines, &object)?;
     }
@@ -193,6 +266,18 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
         }
     }
     lines.finish()
+}
+
+/// What a damaged file leaves open about the state that is printed from it.
+fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: i64) {
+    let what = if unread.may_follow(key.revision.main) {
+        if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
+    } else if key.deleted && unread.may_lie_between(written, key.revision.main) {
+        "it may have been changed once more before its deletion"
+    } else {
+        return;
+    };
+    output::warn(&format!("That file is damaged, and {what}: {}.", uncertain_states::are_lost(unread)));
 }
 
 /// Prints the object from the newest file that has it: as it is there, or as it was before its deletion where the file still knows that. None when no file has it.
@@ -223,6 +308,7 @@ fn last(
             String::new()
         };
         output::warn(&format!("from {}{taken}: as written at revision {written}{deleted}.", printable_path(&one.path)));
+        tell_doubt(&cluster.unread, &key, written);
         let value = snapshot.value(&store, place)?;
         let version = written.to_string();
         let options = Options { resource_version: Some(&version), ..Options::default() };

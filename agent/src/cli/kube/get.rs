@@ -15,6 +15,7 @@ use super::object_tables::{CustomColumns, ObjectTable};
 use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::{Exit, Failure};
@@ -50,6 +51,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost);
+    if args.deleted {
+        let states = found.iter().filter_map(|(_, key, _)| Some((*key, states.of(key)?.1)));
+        uncertain_states::tell_deleted(&cluster.unread, states);
+    } else {
+        uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+    }
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
     let mut values = ValueReader::new(args.show_secrets);
@@ -328,9 +335,15 @@ impl Reading<'_, '_> {
         let (skip, reader, columns) = (table.skipped(), &*values, &*table);
         let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
             let (at, version) = known.get(number).map_or((0, ""), |(at, _, version)| (*at, version.as_str()));
-            let key = found.get(at).map_or(&[][..], |(_, key, _)| key.key);
+            let one = found.get(at);
+            let key = one.map_or(&[][..], |(_, key, _)| key.key);
             let options = Options { resource_version: Some(version), skip, ..Options::default() };
-            reader.shown(key, value, options).map(|(node, remarks)| (columns.row(&node), remarks))
+            reader.shown(key, value, options).map(|(mut node, remarks)| {
+                if let Some((.., object)) = one {
+                    name_by_key(&mut node, object);
+                }
+                (columns.row(&node), remarks)
+            })
         })?;
         let mut made = known.iter().map(|(at, ..)| *at).zip(made).peekable();
         for (at, (_, key, object)) in found.iter().enumerate() {
@@ -353,6 +366,22 @@ impl Reading<'_, '_> {
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }
+}
+
+/// Gives an object that cannot be read as far as its name the one that its key has.
+fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
+    let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
+    if is_named {
+        return;
+    }
+    let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
+    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
+    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
+    metadata.set("name", text(object.name));
+    if !object.namespace.is_empty() {
+        metadata.set("namespace", text(object.namespace));
+    }
+    node.set("metadata", metadata);
 }
 
 /// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.

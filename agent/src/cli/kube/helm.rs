@@ -13,6 +13,7 @@ use etcdsnap::number::counted;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_kube_helm::{HelmAction, HelmPart, KubeHelmArgs};
 use crate::cli::args_look::LookForm;
@@ -82,6 +83,7 @@ impl<'r> Reading<'r, '_> {
                 stored.into_iter().map(|stored| ((stored.0, stored.1), stored)).collect();
             stored = newest.into_values().collect();
         }
+        uncertain_states::tell_of(&self.cluster.unread, stored.iter().map(|(.., key)| key.revision.main));
         let mut values = ValueReader::new(true);
         let mut rows = Vec::new();
         let mut lines = Lines::new();
@@ -89,7 +91,14 @@ impl<'r> Reading<'r, '_> {
             let facts = self.with_release(key, &mut values, &mut |node| Ok(ReleaseFacts::of(node)))?;
             let facts = facts.unwrap_or_else(|| ReleaseFacts { status: "unknown".into(), ..ReleaseFacts::default() });
             if args.write_out == LookForm::Json {
-                bytes::write_line(&mut lines, &object(namespace, name, *number, &facts))?;
+                let facts = if args.show_secrets { facts } else { facts.without_texts() };
+                let mut release = object(namespace, name, *number, &facts);
+                if !self.cluster.unread.is_empty() {
+                    uncertain_states::put(&mut release, "lostRevisions", &self.cluster.unread);
+                    let is_uncertain = self.cluster.unread.may_follow(key.revision.main);
+                    release.insert("uncertain".into(), is_uncertain.into());
+                }
+                bytes::write_line(&mut lines, &release)?;
                 continue;
             }
             let ReleaseFacts { status, updated, chart, app_version, .. } = facts;
@@ -133,6 +142,7 @@ impl<'r> Reading<'r, '_> {
             let advice = "See what there is: etcdsnap kube helm FILE list -A --revisions. What was deleted may be in an older snapshot.";
             return Err(Failure { what, advice: advice.into(), exit: Exit::Damage });
         };
+        uncertain_states::tell_of(&self.cluster.unread, std::iter::once(key.revision.main));
         let mut values = ValueReader::new(true);
         let printed = self.with_release(key, &mut values, &mut |node| {
             let text = |path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::{FieldChange, FieldChanges};
 use etcdsnap::core::kubernetes::field_manager::{FieldManager, author};
@@ -10,20 +11,19 @@ use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::time_line::TimeLine;
 use etcdsnap::core::kubernetes::time_text::stamp;
 use etcdsnap::core::kubernetes::value_changes::{Showing, value_changes};
-use etcdsnap::core::store::{Event, Key, Store};
+use etcdsnap::core::store::{Event, Key, Store, UnreadRevisions};
 use etcdsnap::number::grouped;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
-use super::changed_fields;
 use super::not_found::Looked;
-use super::selection;
+use super::{changed_fields, selection, uncertain_states};
 use crate::cli::args_kube_history::KubeHistoryArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::look::history::{put_time, what};
 use crate::cli::look::{self, bytes, table};
-use crate::cli::output::Lines;
+use crate::cli::output::{self, Lines};
 
 /// Runs the command.
 ///
@@ -62,9 +62,16 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
         looked.nothing(&wanted);
         looked.tell_where_else(&wanted);
     }
-    let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false) };
+    let lost = &cluster.unread;
+    let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
     let with_names = objects.len() > 1 || !matches!(wanted.as_slice(), [one] if one.names.len() == 1);
     if !objects.is_empty() {
+        if !lost.is_empty() {
+            output::warn(&format!(
+                "There may be more changes than are listed, and a deletion: {}.",
+                uncertain_states::are_lost(lost)
+            ));
+        }
         reading.print(&objects, &events, with_names)?;
     }
     let exit = exit.max(missing).max(look::encrypted::told(&snapshot));
@@ -95,6 +102,16 @@ impl NamedObject {
         let place = if self.namespace.is_empty() { String::new() } else { format!(" in {}", self.namespace) };
         printable(&format!("{}{place}", self.name))
     }
+
+    /// The beginning of a line of JSON about it.
+    fn json(&self) -> Map<String, Value> {
+        let mut object = Map::new();
+        object.insert("object".into(), self.name.clone().into());
+        if !self.namespace.is_empty() {
+            object.insert("namespace".into(), self.namespace.clone().into());
+        }
+        object
+    }
 }
 
 const COLUMNS: [table::Column; 6] =
@@ -107,6 +124,31 @@ struct Reading<'r, 's> {
     times: Option<TimeLine>,
     /// Whether something cannot be read.
     unread: Cell<bool>,
+    /// Revisions of which entries may be lost.
+    lost: &'r UnreadRevisions,
+}
+
+/// A line of the history.
+enum Line<'l> {
+    Event(&'l Event, Step),
+    /// Of these revisions nobody knows what they did.
+    Lost(&'l RevisionRange),
+}
+
+/// What stands for revisions that are lost.
+const LOST: &str = "lost: the file is damaged, and nobody knows whether the object was changed or deleted here";
+
+fn lost_row(range: &RevisionRange) -> Vec<String> {
+    vec![uncertain_states::name(range), "-".into(), "unknown".into(), "-".into(), LOST.into()]
+}
+
+fn lost_object(named: &NamedObject, range: &RevisionRange) -> Map<String, Value> {
+    let mut object = named.json();
+    object.insert("event".into(), "unknown".into());
+    object.insert("damaged".into(), true.into());
+    object.insert("lostRevisions".into(), vec![uncertain_states::range(range)].into());
+    object.insert("remarks".into(), vec![LOST].into());
+    object
 }
 
 /// What one revision did.
@@ -122,38 +164,56 @@ impl Reading<'_, '_> {
     fn print(&self, objects: &[NamedObject], events: &[Vec<Event>], with_names: bool) -> Result<(), Failure> {
         if self.args.write_out == LookForm::Json {
             let mut lines = Lines::new();
-            self.each(objects, events, &mut |object, event, step| {
-                bytes::write_line(&mut lines, &self.object(object, event, &step))?;
+            self.each(objects, events, &mut |named, line| {
+                let object = match line {
+                    Line::Event(event, step) => self.object(named, event, &step),
+                    Line::Lost(range) => lost_object(named, range),
+                };
+                bytes::write_line(&mut lines, &object)?;
                 Ok(lines.wanted())
             })?;
             return lines.finish();
         }
         let columns = if with_names { &COLUMNS[..] } else { &COLUMNS[1..] };
         table::print(self.args.write_out, columns, |take| {
-            self.each(objects, events, &mut |object, event, step| {
-                let row: Vec<String> =
-                    with_names.then(|| object.shown()).into_iter().chain(self.row(event, &step)).collect();
+            self.each(objects, events, &mut |named, line| {
+                let cells = match line {
+                    Line::Event(event, step) => self.row(event, &step),
+                    Line::Lost(range) => lost_row(range),
+                };
+                let row: Vec<String> = with_names.then(|| named.shown()).into_iter().chain(cells).collect();
                 take(&row)
             })
         })
     }
 
-    /// Hands out each event with what it did, two values in memory at a time.
+    /// Hands out each event of each object with what it did, and between them what is lost, in the order of revisions; two values in memory at a time.
     fn each(
         &self,
         objects: &[NamedObject],
         events: &[Vec<Event>],
-        take: &mut dyn FnMut(&NamedObject, &Event, Step) -> Result<bool, Failure>,
+        take: &mut dyn FnMut(&NamedObject, Line<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for (object, events) in objects.iter().zip(events) {
             let mut before: Option<Vec<u8>> = None;
+            let mut lost = self.lost.ranges().iter().peekable();
             for event in events {
+                while let Some(range) = lost.next_if(|range| range.from <= event.revision.main) {
+                    if !take(object, Line::Lost(range))? {
+                        return Ok(());
+                    }
+                }
                 let value = if event.deletion { None } else { Some(self.snapshot.value(self.store, event.place)?) };
                 let step = self.step(&object.key, event, before.as_deref(), value.as_deref());
-                if !take(object, event, step)? {
+                if !take(object, Line::Event(event, step))? {
                     return Ok(());
                 }
                 before = value;
+            }
+            for range in lost {
+                if !take(object, Line::Lost(range))? {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -216,11 +276,7 @@ impl Reading<'_, '_> {
     }
 
     fn object(&self, named: &NamedObject, event: &Event, step: &Step) -> Map<String, Value> {
-        let mut object = Map::new();
-        object.insert("object".into(), named.name.clone().into());
-        if !named.namespace.is_empty() {
-            object.insert("namespace".into(), named.namespace.clone().into());
-        }
+        let mut object = named.json();
         object.insert("revision".into(), event.revision.main.into());
         if let Some(times) = &self.times {
             put_time(&mut object, times.at(event.revision.main));

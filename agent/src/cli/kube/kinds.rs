@@ -6,6 +6,7 @@ use serde_json::Map;
 
 use super::not_found::Looked;
 use super::selection;
+use super::uncertain_states;
 use crate::cli::args_kinds::KindsArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
@@ -39,6 +40,7 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let kinds = snapshot.kinds(&store, &cluster, |object| selection::has(&wanted, object, namespace), &bar)?;
     drop(bar);
     let exit = look::told(&args.file.file, &lost).max(look::encrypted::told(&snapshot));
+    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, namespace));
     match args.write_out {
         LookForm::Json => json(&kinds)?,
         _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use etcdsnap::core::kubernetes::manifest_selection::LeftOut;
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
-use etcdsnap::number::counted;
+use etcdsnap::number::{counted, grouped};
 use etcdsnap::printable;
 
 use crate::cli::output;
@@ -26,6 +26,9 @@ fn is_named(reason: &str) -> bool {
     [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
 }
 
+/// Objects of which nobody knows whether they are the newest that are named; more are only counted.
+const MAX_UNCERTAIN: usize = 50;
+
 /// Counts by type.
 type Counts = BTreeMap<String, u64>;
 
@@ -38,6 +41,12 @@ pub struct Report {
     /// Those that are named, in a line each.
     names: Vec<String>,
     is_damaged: bool,
+    /// Names of objects that may be older than they were, or deleted.
+    uncertain: Vec<String>,
+    /// How many more there are.
+    more_uncertain: u64,
+    /// Which revisions are lost, as the end of a sentence.
+    lost: String,
     undefined: Vec<String>,
     /// Claims whose volume is not written, and the first of these volumes.
     volumes: (u64, Option<String>),
@@ -55,15 +64,22 @@ impl Report {
     pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
         count(self.left_out.entry(reason).or_default(), resource);
         if is_named(reason) {
-            let [namespace, name] = [object.namespace, object.name].map(String::from_utf8_lossy);
-            let within = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
-            self.names.push(printable(&format!("{}/{name}{within}", resource.plural)));
+            self.names.push(named(resource, object));
         }
     }
 
-    /// Says whether the snapshot is damaged, so that objects may be missing.
-    pub fn damaged(&mut self, is_damaged: bool) {
-        self.is_damaged = is_damaged;
+    /// Says whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
+    pub fn damaged(&mut self, is_damaged: bool, lost: String) {
+        (self.is_damaged, self.lost) = (is_damaged, lost);
+    }
+
+    /// Names an object that was written and may be older than it was, or deleted.
+    pub fn wrote_uncertain(&mut self, resource: &Resource, object: &Object<'_>) {
+        if self.uncertain.len() < MAX_UNCERTAIN {
+            self.uncertain.push(named(resource, object));
+        } else {
+            self.more_uncertain = self.more_uncertain.saturating_add(1);
+        }
     }
 
     /// Types of which there are objects and no definitions.
@@ -110,6 +126,17 @@ impl Report {
                     .into(),
             );
         }
+        if !self.uncertain.is_empty() {
+            let more = match self.more_uncertain {
+                0 => String::new(),
+                more => format!(" and {} more", grouped(more)),
+            };
+            lines.push(format!(
+                "Written, but perhaps older than it was, or deleted since ({}): {}{more}.",
+                self.lost,
+                self.uncertain.join(", ")
+            ));
+        }
         if !self.names.is_empty() {
             lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));
         }
@@ -141,6 +168,12 @@ impl Report {
             output::tell(&format!("{line}\n"));
         }
     }
+}
+
+fn named(resource: &Resource, object: &Object<'_>) -> String {
+    let [namespace, name] = [object.namespace, object.name].map(String::from_utf8_lossy);
+    let within = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
+    printable(&format!("{}/{name}{within}", resource.plural))
 }
 
 fn count(counts: &mut Counts, resource: &Resource) {

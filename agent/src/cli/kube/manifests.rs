@@ -23,6 +23,7 @@ use super::manifest_writer::ManifestWriter;
 use super::not_found::Looked;
 use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
+use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_manifests::ManifestsArgs;
 use crate::cli::exit::{Exit, Failure};
@@ -40,7 +41,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     input::check_not_written(&[file])?;
     // A signal ends it in good order: what is half written is removed, before the bar goes.
     let bar = Cancellable::new(Bar::new(file));
-    let decryption = look::encrypted::decryption(&args.file.decrypt)?;
+    let decryption = look::encrypted::decryption(&args.file.decrypt, &[file])?;
     refuse_format(&args.output)?;
     let mut writer = ManifestWriter::begin(&args.output)?;
     input::warn_when_in_use(file);
@@ -55,7 +56,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, items.iter().map(|item| &item.key), revision, &bar)?;
     let mut report = Report::default();
-    report.damaged(cluster.lost.places > 0);
+    report.damaged(cluster.lost.places > 0, uncertain_states::are_lost(&cluster.unread));
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keep = Keep::these(&args.keep);
     let mut values = ValueReader::new(args.show_secrets);
@@ -123,6 +124,9 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         }
         writer.object(item.is_definition, &item.resource.singular, place, &node)?;
         report.wrote(item.resource);
+        if uncertain_states::may_be_older(&cluster.unread, &item.key, revision) {
+            report.wrote_uncertain(item.resource, &item.object);
+        }
         if let Some(volume) = volume_of(&node).filter(|volume| !has_volume(&items, volume)) {
             report.lacks_volume(volume);
         }

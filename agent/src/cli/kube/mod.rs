@@ -23,4 +23,6 @@ mod object_template;
 mod object_writer;
 pub mod selection;
 mod table_text;
+mod two_clusters;
+mod uncertain_states;
 mod value_reader;

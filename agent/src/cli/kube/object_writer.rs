@@ -116,10 +116,11 @@ impl ObjectWriter {
         self.lines.finish()
     }
 
-    /// Writes JSON; what would do something to a terminal is escaped there, which reads as the same text.
+    /// Writes JSON; what would do something to a terminal is escaped there, and control characters everywhere: a file is shown one day. Both read as the same text.
     fn json(&mut self, json: &[u8]) -> Result<(), Failure> {
         match std::str::from_utf8(json) {
-            Ok(text) if self.to_terminal && text.contains(is_odd) => self.lines.write(escaped(text).as_bytes()),
+            Ok(text) if self.to_terminal && text.contains(is_odd) => self.lines.write(escaped(text, is_odd).as_bytes()),
+            Ok(text) if text.contains(is_control) => self.lines.write(escaped(text, is_control).as_bytes()),
             _ => self.lines.write(json),
         }
     }
@@ -129,10 +130,15 @@ fn is_odd(sign: char) -> bool {
     is_unprintable(sign) && sign != '\n'
 }
 
-fn escaped(text: &str) -> String {
+/// DEL, and the control characters beyond ASCII; those before stand escaped in all JSON.
+fn is_control(sign: char) -> bool {
+    matches!(sign, '\u{7f}'..='\u{9f}')
+}
+
+fn escaped(text: &str, is_escaped: fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for sign in text.chars() {
-        if is_odd(sign) {
+        if is_escaped(sign) {
             for unit in sign.encode_utf16(&mut [0; 2]) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }

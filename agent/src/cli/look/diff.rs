@@ -63,7 +63,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let query = |snapshot: &Snapshot, store: &Store<'_, FileSource>, revision, time: &Option<AskedTime>| {
         chosen_by(snapshot, store, revision, time.as_ref()).map(|revision| store.query(range.clone(), revision))
     };
-    let decryption = encrypted::decryption(&args.decrypt)?;
+    let decryption = encrypted::decryption(&args.decrypt, &both)?;
     let (snapshot_a, bar) = open(&args.a, args.work, MetaArgs { meta: args.meta })?;
     let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;

@@ -10,15 +10,21 @@ use crate::cli::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::render::number::counted;
-use crate::cli::{input, output};
+use crate::cli::{input, output, signals};
 
-/// What opens values, by the command line.
+/// What opens the values of some files, by the command line.
 ///
 /// # Errors
-/// When the configuration cannot be read, or what is printed would go into it.
-pub fn decryption(args: &DecryptArgs) -> Result<Arc<Decryption>, Failure> {
-    input::check_not_written(&args.encryption_config.iter().map(AsRef::as_ref).collect::<Vec<&Path>>())?;
-    Ok(Arc::new(Decryption::new(args.encryption_config.as_deref(), &args.kms_socket)?))
+/// When the configuration cannot be read, what is printed would go into it, or it is to come from where one of the files comes from.
+pub fn decryption(args: &DecryptArgs, files: &[&Path]) -> Result<Arc<Decryption>, Failure> {
+    let stdin = Path::new("-");
+    if args.encryption_config.as_deref() == Some(stdin) && files.contains(&stdin) {
+        return Err(input::stdin_twice());
+    }
+    let named: Vec<&Path> = args.encryption_config.iter().map(AsRef::as_ref).filter(|path| *path != stdin).collect();
+    input::check_not_written(&named)?;
+    let configuration = args.encryption_config.as_deref();
+    Ok(Arc::new(Decryption::new(configuration, &args.kms_socket, signals::is_stopping)?))
 }
 
 /// The same as [`open`](super::open), with what opens values.
@@ -26,7 +32,7 @@ pub fn decryption(args: &DecryptArgs) -> Result<Arc<Decryption>, Failure> {
 /// # Errors
 /// As [`open`](super::open) and [`decryption`].
 pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
-    let decryption = decryption(args)?;
+    let decryption = decryption(args, &[path])?;
     let (snapshot, bar) = super::open(path, work, meta)?;
     Ok((snapshot.decrypted_by(decryption), bar))
 }
@@ -56,7 +62,9 @@ fn advice(why: &Why) -> &'static str {
         }
         Why::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
         Why::PluginUnreachable(_) => " See that the plugin runs, and that this user may reach its socket.",
-        Why::NoKey | Why::WrongKey => " Look for the configuration as it was when the value was written.",
+        Why::NoKey(_) | Why::WrongKey | Why::NoObject => {
+            " Look for the configuration as it was when the value was written."
+        }
         _ => "",
     }
 }

@@ -22,7 +22,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let format = format(args)?;
     let range = range(&args.prefix, &args.interval)?;
     input::check_not_written(&[&args.file])?;
-    let decryption = encrypted::decryption(&args.decrypt)?;
+    let decryption = encrypted::decryption(&args.decrypt, &[&args.file])?;
     let others: Vec<&Path> = args.decrypt.encryption_config.iter().map(PathBuf::as_path).collect();
     let target = ExportTarget::open(args.output.as_deref().unwrap_or(Path::new("-")), &args.file, &others)?;
     if format == ExportFormat::Parquet && target.is_terminal() {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 
 use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::kubernetes::value_changes::is_concealed;
 use etcdsnap::core::store::filter::Filter;
 use etcdsnap::core::store::{Key, Lost, Place, Store};
 use etcdsnap::{FileSource, Snapshot};
@@ -16,7 +17,8 @@ use super::{bytes, encrypted, range, table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::Lines;
+use crate::cli::output::{self, Lines};
+use crate::cli::render::number::counted;
 
 /// Runs the command.
 ///
@@ -38,7 +40,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
         let (holding, lost_values) =
-            holding(&snapshot, &store, &keys, &filters).map_err(|cause| snapshot.failed(cause))?;
+            holding(&snapshot, &store, &keys, &filters, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
         snapshot.assert_unchanged()?;
         lost.append(lost_values);
         keys.retain(|state| holding.contains(&state.place));
@@ -87,15 +89,31 @@ fn holding(
     store: &Store<'_, FileSource>,
     keys: &[Key<'_>],
     filters: &[Filter],
+    show_secrets: bool,
 ) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
+    let mut hidden = 0_u64;
     let places = keys.iter().map(|state| state.place).collect();
     let lost = store.entries_at(places, &mut |entry| {
-        let value = snapshot.opened(entry.place, &KeyValue::parse(entry.value).unwrap_or_default());
+        let pair = KeyValue::parse(entry.value).unwrap_or_default();
+        // Whether a text is in a secret is a question that guesses it letter by letter.
+        if !show_secrets && bytes::is_secret(pair.key) {
+            hidden = hidden.saturating_add(1);
+            return;
+        }
+        let value = snapshot.opened(entry.place, &pair);
+        if !show_secrets && is_concealed(&value) {
+            hidden = hidden.saturating_add(1);
+            return;
+        }
         if filters.iter().all(|filter| filter.holds_of_value(&value)) {
             holding.insert(entry.place);
         }
     })?;
+    if hidden > 0 {
+        let keys = counted(hidden, "key is a secret and was", "keys are secrets and were");
+        output::warn(&format!("{keys} not searched: --show-secrets searches their values, too."));
+    }
     Ok((holding, lost))
 }
 

@@ -12,6 +12,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::kubernetes::envelope::{Envelope, envelope};
+use crate::kubernetes::raw_json::is_json;
+
 /// Why a value does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -19,6 +22,8 @@ pub enum Closed {
     Malformed(&'static str),
     /// It is another key's, or was changed.
     Refused,
+    /// What comes out begins as an object and is none: it is another key's, or was changed.
+    NoObject,
 }
 
 /// Whether a key may be so long.
@@ -47,7 +52,23 @@ pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
         24 => cbc::<Decryptor<Aes192>>(key, iv, blocks),
         _ => cbc::<Decryptor<Aes256>>(key, iv, blocks),
     };
-    opened.filter(|plain| is_object(plain)).ok_or(Closed::Refused)
+    let plain = opened.ok_or(Closed::Refused)?;
+    match looks(&plain) {
+        Looks::Object => Ok(plain),
+        Looks::Damaged => Err(Closed::NoObject),
+        Looks::Chance => Err(Closed::Refused),
+    }
+}
+
+/// What decrypted bytes look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// As API servers write objects: a whole envelope of protobuf, JSON, or CBOR by its first bytes.
+    Object,
+    /// They begin as protobuf or JSON, and do not go on so.
+    Damaged,
+    /// As what comes of a wrong key.
+    Chance,
 }
 
 fn cbc<D: KeyIvInit + BlockModeDecrypt>(key: &[u8], iv: &[u8], blocks: &[u8]) -> Option<Vec<u8>> {
@@ -57,11 +78,18 @@ fn cbc<D: KeyIvInit + BlockModeDecrypt>(key: &[u8], iv: &[u8], blocks: &[u8]) ->
     Some(plain)
 }
 
-/// Whether bytes begin as API servers write objects: protobuf, JSON or CBOR. JSON's single brace is no proof by itself, so all of it must be text and end with one, too.
-fn is_object(plain: &[u8]) -> bool {
-    plain.starts_with(b"k8s\0")
-        || plain.starts_with(&[0xd9, 0xd9, 0xf7])
-        || (plain.starts_with(b"{") && plain.trim_ascii_end().ends_with(b"}") && std::str::from_utf8(plain).is_ok())
+fn looks(plain: &[u8]) -> Looks {
+    let whole = |is_whole: bool| if is_whole { Looks::Object } else { Looks::Damaged };
+    match envelope(plain) {
+        Envelope::Protobuf(message) => {
+            whole(!message.cut && !message.kind.is_empty() && message.content_encoding.is_empty())
+        }
+        Envelope::Json(json) if is_json(json) => Looks::Object,
+        // A single brace is no proof that it was meant as JSON.
+        Envelope::Json(_) if plain.starts_with(b"{\"") => Looks::Damaged,
+        Envelope::Cbor(_) => Looks::Object,
+        Envelope::Json(_) | Envelope::Encrypted(_) | Envelope::Other(_) => Looks::Chance,
+    }
 }
 
 /// Opens `nonce 12, ciphertext, tag 16`; `associated` is the key of etcd.
@@ -129,11 +157,15 @@ mod tests {
 
     #[test]
     fn objects_are_told_from_chance() {
-        for plain in [&b"k8s\0\x0a"[..], b"{\"kind\":\"Widget\"}\n", b"\xd9\xd9\xf7\xa0", b"{}"] {
-            assert!(is_object(plain), "{plain:?}");
+        let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x02\x0a\x00\x1a\x00\x22\x00";
+        for plain in [&pod[..], b"{\"kind\":\"Widget\"}\n", b"\xd9\xd9\xf7\xa0", b"{}"] {
+            assert_eq!(looks(plain), Looks::Object, "{plain:?}");
         }
-        for chance in [&b""[..], b"{", b"{\xff}", b"{\"kind\"", b"k8s", b"\xd9\xd9", b"}{"] {
-            assert!(!is_object(chance), "{chance:?}");
+        for damaged in [&pod[..pod.len() - 1], b"k8s\0\x0a", b"k8s\0", b"{\"kind\"", b"{\"kind\":\"\xff\"}"] {
+            assert_eq!(looks(damaged), Looks::Damaged, "{damaged:?}");
+        }
+        for chance in [&b""[..], b"{", b"{\xff}", b"k8s", b"\xd9\xd9", b"}{"] {
+            assert_eq!(looks(chance), Looks::Chance, "{chance:?}");
         }
     }
 }

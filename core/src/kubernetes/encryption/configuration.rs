@@ -18,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::cipher::{is_aes_key, is_secretbox_key};
+use super::resource_entries::{Entry, GroupResource, Readers};
 use super::yaml_reader::{self, Node};
 use crate::needed_key::Provider;
 
@@ -48,13 +49,14 @@ pub struct Plugin {
     pub endpoint: String,
 }
 
-/// What of a configuration opens values. All keys count for all resources: a value says itself which one it needs.
+/// What of a configuration opens values. A value says itself which key it needs; whether an API server has that key for its resource is what [`Configuration::readers`] tells.
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The keys, in their order.
     pub keys: Vec<Key>,
     /// The plugins, in their order.
     pub plugins: Vec<Plugin>,
+    entries: Vec<Entry>,
 }
 
 impl Configuration {
@@ -73,19 +75,32 @@ impl Configuration {
         let mut out = Self::default();
         for (at, entry) in list(&root, "", "resources")?.iter().enumerate() {
             let at = format!("resources[{at}]");
+            let mut read = Entry::default();
             for (number, resource) in list(entry, &at, "resources")?.iter().enumerate() {
-                resource.text().ok_or_else(|| format!("{at}.resources[{number}] is no text"))?;
+                let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is no text"))?;
+                read.resources.push(GroupResource::parse(text));
             }
+            let first = out.keys.len();
             for (number, provider) in list(entry, &at, "providers")?.iter().enumerate() {
-                out.provider(provider, &format!("{at}.providers[{number}]"))?;
+                out.provider(provider, &format!("{at}.providers[{number}]"), &mut read)?;
             }
+            read.keys = first..out.keys.len();
+            out.entries.push(read);
         }
         Ok(out)
     }
 
-    fn provider(&mut self, provider: &Node, at: &str) -> Result<(), String> {
+    /// What reads the values of a resource in an API server with this configuration.
+    #[must_use]
+    pub fn readers(&self, resource: &GroupResource) -> Readers {
+        Readers::of(&self.entries, resource)
+    }
+
+    fn provider(&mut self, provider: &Node, at: &str, entry: &mut Entry) -> Result<(), String> {
         let known = [("aescbc", Provider::AesCbc), ("aesgcm", Provider::AesGcm), ("secretbox", Provider::Secretbox)];
-        let mut is_known = provider.get("identity").is_some();
+        // `identity: {}` is a map without members, and `identity:` nothing at all.
+        let mut is_known = provider.has("identity");
+        entry.has_identity |= is_known;
         for (name, of) in known {
             let Some(node) = provider.get(name) else { continue };
             is_known = true;
@@ -106,6 +121,7 @@ impl Configuration {
                 return Err(format!("{at}.kms has no name"));
             }
             let plugin = Plugin { provider: of, name: text("name").into(), endpoint: text("endpoint").into() };
+            entry.plugins.push(plugin.name.clone());
             if !self.plugins.contains(&plugin) {
                 self.plugins.push(plugin);
             }

@@ -8,7 +8,11 @@ use zeroize::Zeroizing;
 use super::cipher::{self, Closed};
 use super::configuration::{Configuration, Key};
 use super::kms_v2::Sealed;
+use super::resource_entries::GroupResource;
 use crate::needed_key::{Encrypted, NeededKey, Provider};
+
+/// Keys that are named where none fits.
+const MAX_NAMED: usize = 10;
 
 /// What opens what only a KMS plugin can open: a connection to its socket. Core has none.
 pub trait Plugins {
@@ -55,8 +59,10 @@ pub struct Undecrypted {
 pub enum Why {
     /// No configuration and no plugin was given.
     NothingGiven,
-    /// There is no key of this name.
-    NoKey,
+    /// There is no key of this name; the keys that there are, in words.
+    NoKey(String),
+    /// There is one that opens it, but not for its resource; which, in words.
+    OtherResource(String),
     /// There is no plugin of this name.
     NoPlugin {
         /// Where the configuration says that the API server reaches it; may be empty.
@@ -64,6 +70,8 @@ pub enum Why {
     },
     /// There are keys of this name, and none opens it.
     WrongKey,
+    /// A key of this name makes something of it that is no object.
+    NoObject,
     /// The plugin does not open it.
     Plugin(String),
     /// The plugin cannot be asked, so nobody knows whether it opens it.
@@ -82,7 +90,13 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingGiven => f.write_str("no configuration was given"),
-            Self::NoKey => f.write_str("the configuration has no key of this name"),
+            Self::NoKey(has) if has.is_empty() => {
+                f.write_str("the configuration has no key of this name: it has no keys at all")
+            }
+            Self::NoKey(has) => {
+                write!(f, "the configuration has no key of this name for this provider: it has {has}")
+            }
+            Self::OtherResource(why) => f.write_str(why),
             Self::NoPlugin { endpoint } if endpoint.is_empty() => f.write_str("no socket was given for this plugin"),
             Self::NoPlugin { endpoint } => {
                 write!(f, "no socket was given for this plugin, which the API server reaches at {endpoint}")
@@ -90,6 +104,9 @@ impl fmt::Display for Why {
             Self::WrongKey => {
                 f.write_str("the key of this name does not open it: another key had the name, or the value was changed")
             }
+            Self::NoObject => f.write_str(
+                "it decrypts to something that is no object: another key had the name, or the value was changed",
+            ),
             Self::Plugin(cause) => write!(f, "the plugin does not open it: {cause}"),
             Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be asked: {cause}"),
             Self::Changed => f.write_str(
@@ -135,6 +152,68 @@ impl Keyring {
         value: &'v [u8],
         plugins: &dyn Plugins,
     ) -> Result<Cow<'v, [u8]>, Undecrypted> {
+        self.open_by(&|_| true, etcd_key, value, plugins)
+    }
+
+    /// The same with those keys alone that an API server with the configuration has for a resource. Without a configuration all count.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`]; and where only a key of another resource opens it.
+    pub fn open_of<'v>(
+        &self,
+        resource: &GroupResource,
+        etcd_key: &[u8],
+        value: &'v [u8],
+        plugins: &dyn Plugins,
+    ) -> Result<Cow<'v, [u8]>, Undecrypted> {
+        let Some(encrypted) = Encrypted::of(value).filter(|_| self.is_given) else {
+            return self.open(etcd_key, value, plugins);
+        };
+        let readers = self.configuration.readers(resource);
+        let closed = match self.open_by(&|number| readers.has_key(number), etcd_key, value, plugins) {
+            Ok(opened) => {
+                let needs = self.needed_key(&encrypted, plugins);
+                if needs.provider != Provider::KmsV2 || readers.has_plugin(&needs.name) {
+                    return Ok(opened);
+                }
+                Undecrypted { needs, why: Why::NoKey(String::new()) }
+            }
+            Err(closed) if matches!(closed.why, Why::NoKey(_)) => closed,
+            Err(closed) => return Err(closed),
+        };
+        // Of another entry: it is the right key, and an API server does not take it.
+        let needs = self.needed_key(&encrypted, plugins);
+        match self.open(etcd_key, value, plugins) {
+            Ok(_) if readers.has_entry => {
+                let why = format!(
+                    "what opens it is not among the providers of {resource} in the configuration, so an API server with it does not read this value"
+                );
+                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+            }
+            Ok(_) => {
+                let why = format!(
+                    "the configuration has no entry for {resource}, so an API server with it reads only what is stored plain there"
+                );
+                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+            }
+            Err(other) => Err(if matches!(other.why, Why::NoKey(_)) { other } else { closed }),
+        }
+    }
+
+    /// Whether an API server with the configuration reads what is stored plain of a resource. Without a configuration it does.
+    #[must_use]
+    pub fn reads_plain(&self, resource: &GroupResource) -> bool {
+        !self.is_given || self.configuration.readers(resource).reads_plain
+    }
+
+    /// Opens a value with those of its keys that are allowed, by their numbers.
+    fn open_by<'v>(
+        &self,
+        is_allowed: &dyn Fn(usize) -> bool,
+        etcd_key: &[u8],
+        value: &'v [u8],
+        plugins: &dyn Plugins,
+    ) -> Result<Cow<'v, [u8]>, Undecrypted> {
         let Some(encrypted) = Encrypted::of(value) else { return Ok(Cow::Borrowed(value)) };
         let opened = match encrypted.provider {
             Provider::Unknown => Err(Undecrypted { needs: encrypted.needed_key(), why: Why::UnknownProvider }),
@@ -144,12 +223,12 @@ impl Keyring {
                 Err(Undecrypted { needs, why: Why::KmsV1 })
             }
             Provider::KmsV2 => self.open_by_plugin(&encrypted, etcd_key, plugins),
-            provider => self.open_by_key(&encrypted, etcd_key, provider),
+            provider => self.open_by_key(&encrypted, etcd_key, provider, is_allowed),
         };
         opened.map(Cow::Owned).map_err(|undecrypted| {
             let is_nothing = !self.is_given && plugins.names().is_empty();
             match undecrypted.why {
-                Why::NoKey | Why::NoPlugin { .. } if is_nothing => {
+                Why::NoKey(_) | Why::NoPlugin { .. } if is_nothing => {
                     Undecrypted { why: Why::NothingGiven, ..undecrypted }
                 }
                 _ => undecrypted,
@@ -172,15 +251,37 @@ impl Keyring {
         self.configuration.keys.iter().map(|key| (key.provider, key.name.as_str()))
     }
 
+    /// The keys and plugins that there are, in words, the first ones by name.
+    fn key_names(&self) -> String {
+        let keys = self.keys().map(|(provider, name)| format!("{} key {name}", provider.as_str()));
+        let plugins = self.configuration.plugins.iter();
+        let plugins = plugins.map(|plugin| format!("{} plugin {}", plugin.provider.as_str(), plugin.name));
+        let mut names: Vec<String> = keys.chain(plugins).collect();
+        names.dedup();
+        let more = names.len().saturating_sub(MAX_NAMED);
+        names.truncate(MAX_NAMED);
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        names.join(", ")
+    }
+
     fn plugin_names(&self, provider: Provider) -> impl Iterator<Item = &str> {
         let plugins = self.configuration.plugins.iter().filter(move |plugin| plugin.provider == provider);
         plugins.map(|plugin| plugin.name.as_str())
     }
 
     /// Tries all keys of the name: a key may have been replaced by one that is called the same.
-    fn open_by_key(&self, encrypted: &Encrypted<'_>, etcd_key: &[u8], of: Provider) -> Result<Vec<u8>, Undecrypted> {
+    fn open_by_key(
+        &self,
+        encrypted: &Encrypted<'_>,
+        etcd_key: &[u8],
+        of: Provider,
+        is_allowed: &dyn Fn(usize) -> bool,
+    ) -> Result<Vec<u8>, Undecrypted> {
         let mut fitting: Option<(&Key, Closed)> = None;
-        for key in self.configuration.keys.iter().filter(|key| key.provider == of) {
+        let keys = self.configuration.keys.iter().enumerate();
+        for (_, key) in keys.filter(|(number, key)| key.provider == of && is_allowed(*number)) {
             let Some(sealed) = encrypted.behind(&key.name) else { continue };
             let opened = match of {
                 Provider::AesCbc => cipher::open_aes_cbc(&key.secret, sealed),
@@ -197,11 +298,12 @@ impl Keyring {
             }
         }
         Err(match fitting {
-            None => Undecrypted { needs: encrypted.needed_key(), why: Why::NoKey },
+            None => Undecrypted { needs: encrypted.needed_key(), why: Why::NoKey(self.key_names()) },
             Some((key, closed)) => {
                 let why = match closed {
                     Closed::Malformed(what) => Why::Malformed(what),
                     Closed::Refused => Why::WrongKey,
+                    Closed::NoObject => Why::NoObject,
                 };
                 Undecrypted { needs: NeededKey { provider: of, name: key.name.clone() }, why }
             }
@@ -229,7 +331,7 @@ impl Keyring {
                 })?;
             sealed.open(&source, etcd_key).map_err(|closed| match closed {
                 Closed::Malformed(what) => Why::Malformed(what),
-                Closed::Refused => Why::Changed,
+                Closed::Refused | Closed::NoObject => Why::Changed,
             })
         });
         opened.map_err(|why| Undecrypted { needs, why })

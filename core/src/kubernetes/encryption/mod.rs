@@ -18,6 +18,7 @@ pub mod cipher;
 pub mod configuration;
 pub mod keyring;
 pub mod kms_v2;
+pub mod resource_entries;
 pub mod yaml_reader;
 
 pub use crate::{key_tally, needed_key};

@@ -48,6 +48,12 @@ impl Node {
         (!matches!(node, Self::Null)).then_some(node)
     }
 
+    /// Whether a map has the name, whatever its node is.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        matches!(self, Self::Map(members) if members.iter().any(|(other, _)| other == name))
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {

@@ -1,0 +1,243 @@
+//! Which revisions of bucket `key` cannot be read: what is known of a key may then be older than its newest state.
+//!
+//! Leaves are sorted by revision. What a damaged leaf held lies between the last revision before it and the first one behind it, whatever it was.
+
+use crate::bolt::reader::Reader;
+use crate::error::Error;
+use crate::limits::FINDINGS_PER_CODE;
+use crate::lost::Lost;
+use crate::lost_history::{LostHistory, RevisionRange};
+use crate::source::Source;
+use crate::store::open::{Page, Store};
+use crate::store::query::Query;
+use crate::store::range::KeyRange;
+use crate::watch::Watch;
+
+/// Ranges of main revisions of which entries may be lost: rising, and apart from each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnreadRevisions {
+    ranges: Vec<RevisionRange>,
+}
+
+impl UnreadRevisions {
+    /// Any revision may be lost.
+    #[must_use]
+    pub fn any() -> Self {
+        Self { ranges: vec![RevisionRange { from: 1, to: None }] }
+    }
+
+    /// The ranges; at most a thousand, of which the last then stands for all that follow.
+    #[must_use]
+    pub fn ranges(&self) -> &[RevisionRange] {
+        &self.ranges
+    }
+
+    /// Whether every revision could be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether a key whose newest known entry is of this revision may have a newer one that is lost.
+    #[must_use]
+    pub fn may_follow(&self, revision: i64) -> bool {
+        self.ranges.last().is_some_and(|range| range.to.is_none_or(|to| to >= revision))
+    }
+
+    /// Whether something is lost between two revisions of a key, both counted.
+    #[must_use]
+    pub fn may_lie_between(&self, first: i64, last: i64) -> bool {
+        self.ranges.iter().any(|range| range.from <= last && range.to.is_none_or(|to| to >= first))
+    }
+
+    /// What of it concerns answers as of a revision.
+    #[must_use]
+    pub fn up_to(self, revision: i64) -> Self {
+        let mut ranges = self.ranges;
+        ranges.retain(|range| range.from <= revision);
+        Self { ranges }
+    }
+
+    /// Takes in what a report knows: what its walk could not read, and the gaps that it found.
+    pub fn add_history(&mut self, history: &LostHistory) {
+        let listed = |ranges: &[RevisionRange]| {
+            let is_full = ranges.len() as u64 >= FINDINGS_PER_CODE;
+            let more = ranges.last().filter(|_| is_full).map(|last| RevisionRange { from: last.from, to: None });
+            ranges.iter().copied().chain(more).collect::<Vec<_>>()
+        };
+        self.add(listed(&history.unreadable).into_iter().chain(listed(&history.missing)));
+    }
+
+    fn add(&mut self, ranges: impl Iterator<Item = RevisionRange>) {
+        self.ranges.extend(ranges);
+        self.ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(i64::MAX)));
+        let mut apart: Vec<RevisionRange> = Vec::new();
+        for range in self.ranges.drain(..) {
+            let is_full = apart.len() as u64 >= FINDINGS_PER_CODE;
+            match apart.last_mut() {
+                Some(last) if is_full || last.to.is_none_or(|to| to.saturating_add(1) >= range.from) => {
+                    last.to = last.to.zip(range.to).map(|(last, to)| last.max(to));
+                }
+                _ => apart.push(range),
+            }
+        }
+        self.ranges = apart;
+    }
+}
+
+/// Follows the entries in the order of the tree.
+#[derive(Default)]
+struct Following {
+    found: Vec<RevisionRange>,
+    /// The highest main revision so far.
+    last: i64,
+    /// Where something began to be lost that no entry has ended yet: the highest main revision before it.
+    lost_behind: Option<i64>,
+}
+
+impl Following {
+    fn lose(&mut self) {
+        self.lost_behind.get_or_insert(self.last);
+    }
+
+    /// An entry behind which nothing of what was lost before can be; `sub` is its operation within its revision.
+    fn see(&mut self, main: i64, sub: i64) {
+        if let Some(before) = self.lost_behind.take() {
+            let to = if sub == 0 { main.saturating_sub(1) } else { main };
+            // Out of order only where more is damaged: then nothing bounds what is lost.
+            let to = (to >= before).then_some(to);
+            let from = before.saturating_add(1).min(to.unwrap_or(i64::MAX)).max(1);
+            self.push(RevisionRange { from, to });
+        }
+        self.last = self.last.max(main);
+    }
+
+    fn push(&mut self, range: RevisionRange) {
+        // What is beyond the first thousand is in the open end of the last.
+        let is_full = self.found.len() as u64 > FINDINGS_PER_CODE;
+        match self.found.last_mut() {
+            Some(last) if last.to.is_none() => {}
+            Some(last) if is_full => last.to = None,
+            _ => self.found.push(range),
+        }
+    }
+}
+
+impl<S: Source + ?Sized> Store<'_, S> {
+    /// Looks for what cannot be read of leaves and their entries: all leaves are read once, in order. Where a page above the leaves is damaged, [`Store::lost`] is not empty,
+    /// and a report knows more ([`UnreadRevisions::add_history`]).
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn unread_revisions(&self, watch: &dyn Watch) -> Result<UnreadRevisions, Error> {
+        let query = self.query(KeyRange::all(), self.current());
+        let mut following = Following::default();
+        if self.inline.is_some() {
+            for work in self.work() {
+                self.leaves(work, watch, &mut |page| follow(page, &query, true, &mut following))?;
+            }
+        } else {
+            let mut ranked = self.leaves.clone();
+            ranked.sort_unstable_by_key(|(_, rank)| *rank);
+            let mut reader = Reader::new(self.source, self.geometry);
+            for (page, rank) in ranked {
+                watch.advance(u64::from(self.geometry.page_size));
+                if watch.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let mut lost = Lost::default();
+                let page = self.page(&mut reader, page, rank, &mut lost)?;
+                // Another page may have been here: then what this one holds bounds nothing.
+                let is_right = lost.places == 0;
+                if !is_right {
+                    following.lose();
+                }
+                if let Some(page) = page {
+                    follow(&page, &query, is_right, &mut following);
+                }
+            }
+        }
+        let mut unread = UnreadRevisions::default();
+        if let Some(before) = following.lost_behind {
+            following.found.push(RevisionRange { from: before.saturating_add(1), to: None });
+        }
+        unread.add(following.found.into_iter());
+        Ok(unread)
+    }
+}
+
+fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut Following) {
+    let mut expected = 0_u32;
+    let mut lost = Lost::default();
+    for entry in page.entries(&mut lost) {
+        if entry.place.index > expected {
+            following.lose();
+        }
+        expected = entry.place.index.saturating_add(1);
+        if is_right {
+            following.see(entry.key.revision.main, entry.key.revision.sub);
+        } else {
+            following.last = following.last.max(entry.key.revision.main);
+        }
+        let mut odd = Lost::default();
+        query.message(&entry, &mut odd);
+        if odd.places > 0 {
+            let main = entry.key.revision.main;
+            following.push(RevisionRange { from: main, to: Some(main) });
+        }
+    }
+    if lost.places > 0 && usize::try_from(expected).is_ok_and(|seen| seen < page.leaf.count()) {
+        following.lose();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(from: i64, to: Option<i64>) -> RevisionRange {
+        RevisionRange { from, to }
+    }
+
+    #[test]
+    fn neighbours_bound_what_is_lost() {
+        let mut following = Following::default();
+        following.see(2, 0);
+        following.lose();
+        following.lose();
+        following.see(7, 0);
+        following.lose();
+        following.see(9, 3);
+        // Out of order.
+        following.lose();
+        following.see(4, 0);
+        assert_eq!(following.found, [range(3, Some(6)), range(8, Some(9)), range(10, None)]);
+    }
+
+    #[test]
+    fn a_key_is_certain_above_all_that_is_lost() {
+        let mut unread = UnreadRevisions::default();
+        assert!(!unread.may_follow(1));
+        unread.add([range(20, Some(30)), range(5, Some(8)), range(9, Some(9))].into_iter());
+        assert_eq!(unread.ranges(), [range(5, Some(9)), range(20, Some(30))]);
+        assert!(unread.may_follow(3) && unread.may_follow(12) && unread.may_follow(30) && !unread.may_follow(31));
+        assert!(unread.may_lie_between(9, 12) && !unread.may_lie_between(10, 19));
+        // As of a revision before the second range.
+        let earlier = unread.clone().up_to(19);
+        assert!(earlier.may_follow(9) && !earlier.may_follow(12));
+        unread.add_history(&LostHistory { unreadable: vec![range(25, None)], ..LostHistory::default() });
+        assert_eq!(unread.ranges(), [range(5, Some(9)), range(20, None)]);
+        assert!(unread.may_follow(i64::MAX) && UnreadRevisions::any().may_follow(1));
+    }
+
+    #[test]
+    fn many_ranges_end_in_one_without_an_end() {
+        let mut following = Following::default();
+        for main in 0..3_000 {
+            following.push(range(main * 3 + 1, Some(main * 3 + 1)));
+        }
+        let mut unread = UnreadRevisions::default();
+        unread.add(following.found.into_iter());
+        assert!(unread.ranges().len() as u64 <= FINDINGS_PER_CODE && unread.may_follow(1_000_000));
+    }
+}
