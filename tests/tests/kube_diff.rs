@@ -140,6 +140,15 @@ fn one_file_is_compared_with_itself() {
 }
 
 #[test]
+fn what_is_named_and_alike_is_not_missing() {
+    let desk = Desk::new();
+    let (out, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/front"], 0);
+    assert!(out.is_empty() && !said.contains("neither"), "{out}{said}");
+    let (_, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/back"], 1);
+    assert!(said.contains("neither snapshot has deployment.apps/back"), "{said}");
+}
+
+#[test]
 fn programs_get_the_same() {
     let desk = Desk::new();
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd,deploy/web"], 2);

@@ -10,7 +10,7 @@ use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Change, Key, Store, UnreadRevisions, compare};
+use etcdsnap::core::store::{Change, Index, Key, Store, UnreadRevisions, compare};
 use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot, printable, uid};
 use serde_json::{Map, Value};
 
@@ -115,6 +115,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         resources: Resources::builtin(),
         wanted,
         unread: [unread_a, unread_b],
+        revisions: [revision_a, revision_b],
         filter,
         folded: Folded::default(),
         is_undecoded: Cell::new(false),
@@ -187,6 +188,8 @@ struct Comparison<'c> {
     are_two_clusters: bool,
     /// Revisions of each side of which entries may be lost.
     unread: [UnreadRevisions; 2],
+    /// The revision of each side.
+    revisions: [i64; 2],
     filter: ObjectFilter,
     folded: Folded,
     /// Whether the value of an object cannot be read.
@@ -319,15 +322,18 @@ impl Comparison<'_> {
         if wanted.iter().all(|wanted| wanted.names.is_empty()) {
             return Ok(Exit::Done);
         }
+        // The indexes hold what is not alike; all keys are read for these names.
         let mut exit = Exit::Done;
-        let mut there = Vec::new();
-        for side in [&self.a, &self.b] {
-            let is_wanted = |key: &Key<'_>| {
-                !key.deleted && self.prefixes.object(key.key).is_some_and(|object| self.is_wanted(&object))
-            };
-            let keys = side.index.try_sorted(is_wanted).map_err(|cause| side.snapshot.failed(cause))?;
-            there.extend(keys.into_iter().filter_map(|key| self.prefixes.object(key.key)));
+        let mut indexes = Vec::new();
+        for (side, revision) in [&self.a, &self.b].into_iter().zip(self.revisions) {
+            let query = side.store.query(self.prefixes.range(), revision);
+            indexes.push(side.snapshot.keys(side.store, &query, &NoProgress)?.0);
         }
+        let live = indexes.iter().flat_map(Index::iter).filter(|key| !key.deleted);
+        let there: Vec<Object<'_>> = live
+            .filter_map(|key| self.prefixes.object(key.key))
+            .filter(|object| self.is_wanted(object))
+            .collect();
         for wanted in wanted {
             let is_there = |name: &String| {
                 there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
