@@ -330,10 +330,8 @@ impl Comparison<'_> {
             indexes.push(side.snapshot.keys(side.store, &query, &NoProgress)?.0);
         }
         let live = indexes.iter().flat_map(Index::iter).filter(|key| !key.deleted);
-        let there: Vec<Object<'_>> = live
-            .filter_map(|key| self.prefixes.object(key.key))
-            .filter(|object| self.is_wanted(object))
-            .collect();
+        let there: Vec<Object<'_>> =
+            live.filter_map(|key| self.prefixes.object(key.key)).filter(|object| self.is_wanted(object)).collect();
         for wanted in wanted {
             let is_there = |name: &String| {
                 there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
