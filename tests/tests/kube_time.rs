@@ -155,6 +155,9 @@ fn a_time_that_the_file_does_not_reach_is_said() {
         said.contains("2026-03-10 is later than the snapshot: its latest revision, 8, was written about"),
         "{said}"
     );
+    // Who goes back does not mean the latest state, perhaps with what is to be undone.
+    let (_, said) = desk.says("restore OUT --dry-run --data-dir DIR --at 2026-03-10", 2);
+    assert!(said.contains("2026-03-10 is no time before the end of the snapshot"), "{said}");
     let (_, said) = desk.says("keys FILE --at yesterday", 2);
     assert!(said.contains("a time is wanted"), "{said}");
     let (_, said) = desk.says("keys FILE --at 2m --rev 5", 2);

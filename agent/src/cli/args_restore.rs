@@ -47,23 +47,23 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = bump)]
     pub bump_revision: Option<Bump>,
     /// Mark everything up to the raised revision as compacted; goes together with --bump-revision
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
-    pub mark_compacted: bool,
-    /// Restore the state at this revision: what was put or deleted later is gone, and the revision is raised as by --bump-revision auto --mark-compacted
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
+    pub mark_compacted: Option<bool>,
+    /// Restore the state at this revision, or the `latest`: what was put or deleted later is gone, and the revision is raised as by --bump-revision auto --mark-compacted
     ///
     /// Users, roles, alarms and leases have no history: they stay as they are at the latest revision. A lease that is gone since, and on which keys of that state hang, is granted anew.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = revision)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, group = "past", value_parser = revision)]
     pub rev: Option<i64>,
     /// The same by time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
     ///
     /// etcd keeps no times: this one is told by those that stand in objects of Kubernetes. Which revision was chosen is said on stderr.
-    #[arg(long, value_name = "TIME", conflicts_with = "rev", value_parser = AskedTime::parse)]
+    #[arg(long, value_name = "TIME", group = "past", conflicts_with = "rev", value_parser = AskedTime::parse)]
     pub at: Option<AskedTime>,
     /// With --rev or --at: leave the revision as it is. Clients that know later revisions, as API servers do, must then be started anew
-    #[arg(long, conflicts_with_all = ["bump_revision", "mark_compacted"])]
+    #[arg(long, requires = "past", conflicts_with_all = ["bump_revision", "mark_compacted"])]
     pub no_bump: bool,
     /// With --rev or --at: for how long leases that are gone since are granted anew, such as 3600 (seconds) or 1h
-    #[arg(long, value_name = "TIME", default_value = "1h", allow_negative_numbers = true, value_parser = lease_seconds)]
+    #[arg(long, value_name = "TIME", default_value = "1h", requires = "past", allow_negative_numbers = true, value_parser = lease_seconds)]
     pub lease_ttl: i64,
     /// Delete this key before etcd starts, such as that of a webhook that lets nothing through; may be given more than once
     #[arg(long, value_name = "KEY")]

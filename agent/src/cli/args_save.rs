@@ -116,7 +116,7 @@ pub struct SaveArgs {
     /// Compress the file, which every command here reads: zstd or gzip
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub compress: Option<Compression>,
-    /// Leave out the history that a compaction at the snapshot's own revision removes. The file is then not the one that the server sent: its hash and SHA-256 are its own
+    /// Leave out the history that a compaction at the snapshot's own revision removes. The file is then not the one that the server sent: its hash and SHA-256 are its own, and `restore --rev` and `--at` cannot go back in it
     #[arg(long)]
     pub compact: bool,
     /// How long the stream may stand still

@@ -15,7 +15,7 @@ use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
 use super::exit::{Exit, Failure};
 use super::look::bytes;
-use super::look::chosen_revision::chosen_by;
+use super::look::chosen_revision::chosen_of_the_past;
 use super::progress::Bar;
 use super::render::text_verify;
 use super::restore_notes::notes;
@@ -36,15 +36,21 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     };
     // Clients know later revisions than those that a state of the past has.
     let wanted = args.bump_revision.or_else(|| (as_of.is_some() && !args.no_bump).then_some(Bump::Auto));
+    if as_of.is_some() && args.mark_compacted == Some(false) && wanted != Some(Bump::By(0)) {
+        return Err(Failure::new(
+            "--mark-compacted=false does not go with a state of the past whose revision is raised",
+            "Clients that watch must learn that what they know is gone. Leave the flag out, or leave the revision as it is with --no-bump.",
+        ));
+    }
+    let is_marked = args.mark_compacted == Some(true);
+    let mut found_bump = None;
     let bump = match wanted {
         None => 0,
         Some(Bump::By(by)) => by,
         Some(Bump::Auto) => {
             let found = etcdsnap::auto_bump(&args.file);
             // Without the other flag nothing is raised: that is told instead.
-            if args.mark_compacted || as_of.is_some() {
-                output::warn(&format!("{found}."));
-            }
+            found_bump = (is_marked || as_of.is_some()).then(|| format!("{found}."));
             found.by
         }
     };
@@ -63,7 +69,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         initial_cluster_token: args.initial_cluster_token.clone(),
         skip_hash_check: args.skip_hash_check,
         revision_bump: bump,
-        mark_compacted: args.mark_compacted || (as_of.is_some() && bump > 0),
+        mark_compacted: is_marked || (as_of.is_some() && bump > 0),
         as_of,
         new_lease_seconds: args.lease_ttl,
         delete: args.delete.iter().map(|key| bytes::typed(key)).collect::<Result<_, _>>()?,
@@ -85,6 +91,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
             output::tell(&text_verify::damage(report));
         }
     })?;
+    found_bump.iter().for_each(|found| output::warn(found));
     let mut told = match (args.write_out, restored.as_slice()) {
         (RestoreForm::Json, [one]) if args.print_flags => json(&WithFlags::of(one))?,
         (RestoreForm::Json, [one]) if args.all_members.is_none() => json(one)?,
@@ -182,7 +189,7 @@ fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
     let bar = signals::Cancellable::new(Bar::new(file));
     let snapshot = Snapshot::open(file, None, &bar)?;
     drop(bar);
-    chosen_by(&snapshot, &snapshot.store()?, 0, Some(time))
+    chosen_of_the_past(&snapshot, &snapshot.store()?, time)
 }
 
 fn raised_by(restored: &Restored) -> &'static str {

@@ -31,8 +31,28 @@ pub fn chosen_by(
     time: Option<&AskedTime>,
 ) -> Result<i64, Failure> {
     match time {
-        Some(time) => at_time(snapshot, store, time),
+        Some(time) => at_time(snapshot, store, time).map(|(revision, _)| revision),
         None => numbered(store, revision),
+    }
+}
+
+/// The revision at a time that must not lie behind the snapshot: who goes back to it does not mean the latest state.
+///
+/// # Errors
+/// As [`chosen`]; also for a later time.
+pub fn chosen_of_the_past(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    time: &AskedTime,
+) -> Result<i64, Failure> {
+    match at_time(snapshot, store, time)? {
+        (revision, false) => Ok(revision),
+        (revision, true) => Err(Failure::new(
+            format!("{} is no time before the end of the snapshot", time.text),
+            &format!(
+                "A time without a zone is in UTC. For the latest state leave --at out; for the latest revision with the revision raised, give --rev {revision}."
+            ),
+        )),
     }
 }
 
@@ -56,7 +76,8 @@ fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
     })
 }
 
-fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime) -> Result<i64, Failure> {
+/// The revision at a time, which is told; and whether the time lies behind the snapshot.
+fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime) -> Result<(i64, bool), Failure> {
     let Some(line) = snapshot.time_line(store)? else {
         let what = format!("nothing in this snapshot tells what time {} is in it", time.text);
         return Err(Failure::new(
@@ -82,10 +103,11 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
     };
     let number = grouped(u64::try_from(revision).unwrap_or_default());
     let written = about(line.at(revision));
-    output::warn(&if revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0)) {
+    let is_later = revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0));
+    output::warn(&if is_later {
         format!("{} is later than the snapshot: its latest revision, {number}, was written about {written}.", time.text)
     } else {
         format!("{}: as of revision {number}, written about {written}.", time.text)
     });
-    Ok(revision)
+    Ok((revision, is_later))
 }
