@@ -1,5 +1,6 @@
 //! Why there is no new file.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Finding;
@@ -158,6 +159,9 @@ impl RewriteError {
             Self::NoDatabase { .. } => "Name the directory that etcd has as its --data-dir.".into(),
             Self::Running { .. } => {
                 "Nothing was changed. Stop the member first, or let it defragment itself: etcdctl defrag".into()
+            }
+            Self::Member { cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
+                "The old database is as it was. Run this as the owner of that file or as root, and let the file be writable.".into()
             }
             Self::Member { cause, .. } => format!("The old database is as it was. {}", write_advice(cause)),
             Self::Owner { .. } => "The old database is as it was. Run this as root, or as its owner.".into(),

@@ -54,10 +54,10 @@ pub fn defragment_member(
     if progress.cancelled() {
         return Err(Error::Cancelled.into());
     }
-    let published = target.publish();
+    // Only when the rename is on the disk: after a crash before that, the old file is the database.
+    target.publish()?;
     let page_size = snapshot.store().map_or(0, |store| store.page_size());
     old.retire(page_size);
-    published?;
     Ok(DefragmentedMember { database: old.path, done, leftovers })
 }
 
@@ -88,7 +88,8 @@ impl Locked {
         }
         // Who made it so does not want it changed; the superuser could all the same.
         if facts.mode() & 0o200 == 0 {
-            return Err(failed(io::ErrorKind::ReadOnlyFilesystem.into()));
+            let what = format!("its mode {:04o} makes it read-only (chmod u+w)", facts.mode() & 0o7777);
+            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, what)));
         }
         match file.try_lock() {
             Ok(()) => {}
