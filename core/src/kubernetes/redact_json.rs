@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::raw_json::is_json;
 use super::redact_rules::RedactState;
-use super::redact_words::{Class, class, class_of_definition, is_port_or_percentage, is_quantity};
+use super::redact_words::{Class, class, class_of_definition, class_of_int_or_string, is_quantity};
 use super::schema::{Base, Field, Schema, Shape};
 use super::special::parse_rfc3339;
 
@@ -23,6 +23,8 @@ pub enum JsonPlace {
     Conditions,
     /// A definition of custom resources, or what is in it; texts are of this class.
     Definition(Class),
+    /// Names of properties in such a definition, and what they are.
+    Properties,
     /// `metav1.FieldsV1`: whose names are those of fields, and values in them.
     ManagedFields,
     /// Texts of this class, and anything that has them.
@@ -66,8 +68,30 @@ impl<'j> Walk<'_, 'j, '_> {
             _ => {
                 let is_part = |byte: &u8| !matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
                 let len = self.rest.iter().take_while(|byte| is_part(byte)).count();
-                self.copy(len).filter(|()| len > 0)
+                let (scalar, tail) = self.rest.split_at_checked(len).filter(|_| len > 0)?;
+                let is_number = scalar.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit());
+                let is_metadata = matches!(place, JsonPlace::Message(_) | JsonPlace::Field(_));
+                self.rest = tail;
+                if is_number && self.state.is_secret && !is_metadata {
+                    self.zero(len);
+                } else {
+                    self.out.extend_from_slice(scalar);
+                }
+                Some(())
             }
+        }
+    }
+
+    /// A zero, in as many characters where that is asked for.
+    fn zero(&mut self, len: usize) {
+        self.state.replaced = self.state.replaced.saturating_add(1);
+        match len {
+            2 if self.state.rules.keep_size => self.out.extend_from_slice(b"-0"),
+            3.. if self.state.rules.keep_size => {
+                self.out.extend_from_slice(b"0.");
+                self.out.resize(self.out.len().saturating_add(len.saturating_sub(2)), b'0');
+            }
+            _ => self.out.push(b'0'),
         }
     }
 
@@ -110,10 +134,16 @@ impl<'j> Walk<'_, 'j, '_> {
 
     /// A name of a member, without its quotes: names stay, but for what managed fields have in them of values.
     fn name(&mut self, place: JsonPlace, name: &[u8]) {
-        match (place, name.split_at_checked(2)) {
-            (JsonPlace::ManagedFields, Some((kind @ (b"k:" | b"v:"), value))) if !self.state.is_shown() => {
-                self.out.extend_from_slice(kind);
-                self.state.replace(value.len(), self.out);
+        let plain = unescaped(name);
+        let is_managed = match place {
+            JsonPlace::ManagedFields => true,
+            JsonPlace::Field(field) => field.name == "fieldsV1",
+            _ => false,
+        };
+        match (is_managed, plain.get(..2)) {
+            (true, Some(kind @ ("k:" | "v:"))) if !self.state.is_shown() => {
+                self.out.extend_from_slice(kind.as_bytes());
+                self.state.replace_numbered(name.len().saturating_sub(2), self.out);
             }
             _ => self.out.extend_from_slice(name),
         }
@@ -160,6 +190,9 @@ impl<'j> Walk<'_, 'j, '_> {
 /// What a member of a value is.
 fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
     match place {
+        JsonPlace::Message(message) if name == "key" && field(message, "certificate", 0).is_some() => {
+            JsonPlace::Texts(Class::Free)
+        }
         JsonPlace::Message(message) => match field(message, name, 0) {
             Some(field) => JsonPlace::Field(field),
             // The table has no types of objects in its messages.
@@ -186,10 +219,12 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
         },
         JsonPlace::Definition(_) => match name {
             "metadata" => metadata().map_or(JsonPlace::Texts(Class::Free), JsonPlace::Message),
-            "default" | "enum" | "example" | "examples" => JsonPlace::Texts(Class::Free),
+            "clientConfig" | "default" | "enum" | "example" | "examples" => JsonPlace::Texts(Class::Free),
+            "definitions" | "patternProperties" | "properties" => JsonPlace::Properties,
             "apiVersion" => JsonPlace::Texts(Class::Word),
             _ => JsonPlace::Definition(class_of_definition(name)),
         },
+        JsonPlace::Properties => JsonPlace::Definition(Class::Free),
         JsonPlace::ManagedFields => JsonPlace::ManagedFields,
         JsonPlace::Texts(_) => JsonPlace::Texts(Class::Free),
     }
@@ -217,7 +252,7 @@ fn class_of_value(field: &Field, text: &[u8]) -> Class {
         Base::String => return class(field.name),
         Base::Time | Base::MicroTime => std::str::from_utf8(text).is_ok_and(|text| parse_rfc3339(text).is_some()),
         Base::Duration | Base::Quantity => is_quantity(text),
-        Base::IntOrString => is_port_or_percentage(text),
+        Base::IntOrString => return class_of_int_or_string(text),
         _ => false,
     };
     if keep { Class::Word } else { Class::Free }

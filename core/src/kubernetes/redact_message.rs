@@ -3,7 +3,7 @@
 use super::decode::{MAX_DEPTH, fits};
 use super::redact_json::{self, JsonPlace};
 use super::redact_rules::RedactState;
-use super::redact_words::{Class, class, is_port_or_percentage, is_quantity};
+use super::redact_words::{Class, class, class_of_int_or_string, is_quantity};
 use super::schema::{Base, Field, Schema, Shape};
 use crate::message::{Value, next};
 
@@ -37,7 +37,9 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
             continue;
         };
         // Nothing but the metadata of a secret is to be seen, whatever its kind calls its fields.
-        let hides = state.is_secret && depth == 0 && !matches!(known.name, "metadata" | "type");
+        let is_private_key = known.name == "key" && message.is_some_and(|message| message.has_certificate());
+        let hides = is_private_key || state.is_secret && depth == 0 && !matches!(known.name, "metadata" | "type");
+        let hides = hides && !state.hides;
         state.hides |= hides;
         if !known.inline {
             state.enter(known.name);
@@ -100,16 +102,12 @@ fn element(field: &Field, bytes: &[u8], depth: u32, state: &mut RedactState<'_>,
             special(bytes, |number, text| if keeps(number, text) { Class::Word } else { Class::Free }, state, out)
         }
         Base::IntOrString => {
-            let keeps = |number, text: &[u8]| number == 3 && is_port_or_percentage(text);
-            special(bytes, |number, text| if keeps(number, text) { Class::Word } else { Class::Free }, state, out)
+            let class = |number, text: &[u8]| if number == 3 { class_of_int_or_string(text) } else { Class::Free };
+            special(bytes, class, state, out)
         }
         Base::RawJson => raw_json(field, bytes, state, out),
-        // Packed numbers.
-        Base::Bool | Base::Int | Base::Uint => {
-            out.extend_from_slice(bytes);
-            Some(())
-        }
-        Base::Double => None,
+        // Numbers that are packed look like any text, and API servers do not pack them.
+        Base::Bool | Base::Int | Base::Uint | Base::Double => None,
     };
     if done.is_none() {
         out.clear();
@@ -132,7 +130,13 @@ fn special(
                 state.text(class(number, text), text, &mut new);
                 put(number, &new, out);
             }
-            _ => out.extend_from_slice(before.get(..before.len().saturating_sub(rest.len()))?),
+            (number, value) => {
+                let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
+                match value {
+                    Value::Varint(_) if number <= 2 => out.extend_from_slice(bytes),
+                    value => unknown(number, value, bytes, state, out),
+                }
+            }
         }
     }
     Some(())

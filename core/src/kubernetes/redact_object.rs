@@ -1,7 +1,5 @@
 //! A value of bucket `key` of which nothing may be seen but what the rules allow: an object of Kubernetes stays one.
 
-use std::borrow::Cow;
-
 use super::envelope::{Envelope, Protobuf, envelope};
 use super::object::MAX_VALUE;
 use super::raw_json;
@@ -67,7 +65,6 @@ fn protobuf(value: &[u8], message: &Protobuf<'_>, is_secret: bool, rules: &Redac
     if rules.shows_kind(message.kind) {
         return Redacted { value: value.to_vec(), kind, replaced: 0 };
     }
-    let rules = &names_of(message.kind, rules);
     let mut state = RedactState::new(rules, is_secret || message.kind == "Secret");
     let mut new = PROTOBUF.to_vec();
     let mut rest = value.get(PROTOBUF.len()..).unwrap_or_default();
@@ -133,27 +130,28 @@ fn json(json: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
     if rules.shows_kind(&name) {
         return Redacted { value: json.to_vec(), kind, replaced: 0 };
     }
+    // Of members with the same name some readers take the first and some the last.
+    let times = |wanted: &str| match &object {
+        Node::Object(members) => members.iter().filter(|(name, _)| name == wanted).count(),
+        _ => 0,
+    };
+    if times("kind") > 1 || times("apiVersion") > 1 {
+        return whole(json, rules);
+    }
     let is_secret = is_secret || name == "Secret";
     let known = Schema::builtin().kind(&api_version, &name).filter(|_| !is_secret);
     let place = match known {
-        _ if api_version.starts_with("apiextensions.k8s.io/") && !is_secret => JsonPlace::Definition(Class::Free),
+        _ if api_version.starts_with("apiextensions.k8s.io/") && name == "CustomResourceDefinition" && !is_secret => {
+            JsonPlace::Definition(Class::Free)
+        }
         Some(kind) => JsonPlace::Message(kind.message),
         None => JsonPlace::Custom,
     };
-    let rules = &names_of(&name, rules);
     let mut state = RedactState::new(rules, is_secret);
     let mut new = Vec::new();
     match redact_json::redact(json, place, &mut state, &mut new) {
         Some(()) => Redacted { value: new, kind, replaced: state.replaced },
         None => whole(json, rules),
-    }
-}
-
-/// The rules for a kind: what defines types of objects is named by them, and types stay.
-fn names_of<'r>(kind: &str, rules: &'r RedactRules) -> Cow<'r, RedactRules> {
-    match kind {
-        "CustomResourceDefinition" | "APIService" => Cow::Owned(RedactRules { name_salt: None, ..rules.clone() }),
-        _ => Cow::Borrowed(rules),
     }
 }
 
@@ -166,6 +164,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     let mut new = PREFIX.to_vec();
     let needed = Encrypted::of(value).filter(|encrypted| encrypted.provider != Provider::Unknown);
     let needed = needed.map(|encrypted| (encrypted, encrypted.needed_key()));
+    let needed = needed.filter(|(_, key)| is_wordlike(key.name.as_bytes()));
     let behind = needed.as_ref().and_then(|(encrypted, key)| encrypted.behind(&key.name).map(|rest| (key, rest)));
     let (is_in_blocks, rest) = match behind {
         Some((key, rest)) => {

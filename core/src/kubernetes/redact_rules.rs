@@ -27,7 +27,12 @@ pub struct RedactRules {
     pub shown_fields: Vec<Vec<String>>,
     /// With what names are hashed; none when they stay.
     pub name_salt: Option<[u8; 32]>,
+    /// A name that stays all the same: that of a type, where an object defines one.
+    pub kept_name: Option<Vec<u8>>,
 }
+
+/// Characters of a hashed name at least, or else two short names would soon be one.
+const SHORTEST_NAME: usize = 13;
 
 impl RedactRules {
     /// Whether the objects of a kind stay as they are.
@@ -48,15 +53,16 @@ impl RedactRules {
         out.resize(out.len().saturating_add(len.saturating_sub(REDACTED.len())), FILL);
     }
 
-    /// Appends a name, or what stands in its place: the same for the same name.
+    /// Appends a name, or what stands in its place: the same for the same name, and at least 13 bytes.
     pub fn name(&self, name: &[u8], out: &mut Vec<u8>) {
-        let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !EVERYWHERE.contains(&name)) else {
+        let stays = name.is_empty() || EVERYWHERE.contains(&name) || self.kept_name.as_deref() == Some(name);
+        let Some(salt) = self.name_salt.filter(|_| !stays) else {
             return out.extend_from_slice(name);
         };
         let hash = Sha256::new().chain_update(salt).chain_update(name).finalize();
         let mut text: Vec<u8> = vec![b'n'];
         hash.iter().for_each(|byte| text.extend_from_slice(format!("{byte:02x}").as_bytes()));
-        let len = if self.keep_size { name.len() } else { 13 };
+        let len = if self.keep_size { name.len().max(SHORTEST_NAME) } else { SHORTEST_NAME };
         text.resize(len.min(text.len()), FILL);
         text.resize(len, b'0');
         out.extend_from_slice(&text);
@@ -73,6 +79,8 @@ pub struct RedactState<'r> {
     pub hides: bool,
     /// Texts that were replaced.
     pub replaced: u64,
+    /// Values within managed fields that were replaced.
+    numbered: u32,
     /// Names of the fields around the present one, while any are asked for.
     trail: Vec<String>,
     /// How many of these belong to a field that stays as it is.
@@ -83,7 +91,7 @@ impl<'r> RedactState<'r> {
     /// Of an object of which nothing was looked at.
     #[must_use]
     pub fn new(rules: &'r RedactRules, is_secret: bool) -> Self {
-        Self { rules, is_secret, hides: false, replaced: 0, trail: Vec::new(), shown: None }
+        Self { rules, is_secret, hides: false, replaced: 0, numbered: 0, trail: Vec::new(), shown: None }
     }
 
     /// Goes into a field.
@@ -116,10 +124,25 @@ impl<'r> RedactState<'r> {
         match class {
             _ if self.hides => self.replace(text.len(), out),
             _ if self.is_shown() => out.extend_from_slice(text),
+            // The name of a container, as in `spec.containers{web}`.
+            Class::Word if text.contains(&b'{') && self.rules.name_salt.is_some() => self.replace(text.len(), out),
             Class::Word if is_wordlike(text) => out.extend_from_slice(text),
             Class::Name if is_wordlike(text) => self.rules.name(text, out),
             _ => self.replace(text.len(), out),
         }
+    }
+
+    /// Appends what stands in place of so many bytes of a name, and is another one each time: names in an object must differ.
+    pub fn replace_numbered(&mut self, len: usize, out: &mut Vec<u8>) {
+        self.numbered = self.numbered.saturating_add(1);
+        let number = format!("-{}", self.numbered);
+        let start = out.len();
+        self.replace(len, out);
+        if self.rules.keep_size {
+            let kept = out.len().saturating_sub(number.len()).max(start);
+            out.truncate(kept);
+        }
+        out.extend_from_slice(number.as_bytes());
     }
 
     /// Appends what stands in place of so many bytes.

@@ -284,24 +284,42 @@ pub fn class_of_definition(field: &str) -> Class {
     }
 }
 
-/// Whether a text can be a word or a name at all: nobody writes a sentence or a file without blanks.
+/// Whether a text can be a word or a name at all: nobody writes a sentence or a file without blanks, and addresses with passwords or questions are none.
 #[must_use]
 pub fn is_wordlike(text: &[u8]) -> bool {
     text.len() <= LONGEST
-        && std::str::from_utf8(text)
-            .is_ok_and(|text| !text.contains(|sign: char| sign.is_whitespace() || sign.is_control()))
+        && std::str::from_utf8(text).is_ok_and(|text| {
+            !text.contains(|sign: char| sign.is_whitespace() || sign.is_control() || sign == '?') && !has_user(text)
+        })
+}
+
+/// Whether an address names a user, perhaps with a password: `https://user:password@host`.
+fn has_user(text: &str) -> bool {
+    let host = text.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+    host.is_some_and(|host| host.contains('@'))
 }
 
 /// Whether a text can be a quantity or a duration: `100m`, `1.5Gi`, `1e3`, `1h0m0s`.
 #[must_use]
 pub fn is_quantity(text: &[u8]) -> bool {
-    let is_unit = |byte: &u8| byte.is_ascii_digit() || b".+-eEnumkKMGTPihs".contains(byte) || !byte.is_ascii();
-    text.len() <= 48 && text.iter().all(is_unit) && text.first().is_none_or(|first| !first.is_ascii_alphabetic())
+    let is_unit = |sign: char| sign.is_ascii_digit() || ".+-eEnumkKMGTPihs\u{b5}\u{3bc}".contains(sign);
+    text.len() <= 48
+        && std::str::from_utf8(text).is_ok_and(|text| text.chars().all(is_unit))
+        && text.first().is_none_or(|first| first.is_ascii() && !first.is_ascii_alphabetic())
+}
+
+/// What stands in place of a number: a percentage, the name of a port, or something else.
+#[must_use]
+pub fn class_of_int_or_string(text: &[u8]) -> Class {
+    match is_port_or_percentage(text) {
+        true if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'%') => Class::Word,
+        true => Class::Name,
+        false => Class::Free,
+    }
 }
 
 /// Whether a text can be what stands in place of a number: the name of a port, a percentage.
-#[must_use]
-pub fn is_port_or_percentage(text: &[u8]) -> bool {
+fn is_port_or_percentage(text: &[u8]) -> bool {
     let is_sign = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-%".contains(byte);
     text.len() <= 63 && text.iter().all(is_sign)
 }
@@ -339,6 +357,10 @@ mod tests {
             assert!(!is_wordlike(text));
         }
         assert!(is_quantity(b"1.5Gi") && is_quantity(b"1h0m0s") && !is_quantity(b"hunter2") && !is_quantity(b"e"));
-        assert!(is_port_or_percentage(b"25%") && !is_port_or_percentage(b"A b"));
+        assert!(!is_quantity("\u{79d8}\u{5bc6}".as_bytes()) && is_quantity("5\u{b5}".as_bytes()));
+        assert_eq!([&b"25%"[..], b"http", b"A b"].map(class_of_int_or_string), [Class::Word, Class::Name, Class::Free]);
+        assert!(
+            !is_wordlike(b"https://u:hunter2@reg/x") && !is_wordlike(b"/u?token=t") && is_wordlike(b"reg/x@sha256:1")
+        );
     }
 }

@@ -172,6 +172,11 @@ impl Schema {
 }
 
 impl Message {
+    /// Whether it has a certificate: a field `key` is the private key then, and not a name.
+    pub(super) fn has_certificate(&self) -> bool {
+        self.fields.iter().any(|field| field.name == "certificate")
+    }
+
     fn new(fields: Vec<Field>) -> Self {
         let mut places = Vec::new();
         for (place, field) in (1_u8..).zip(&fields) {

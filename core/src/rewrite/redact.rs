@@ -16,6 +16,7 @@ use crate::kubernetes::names::{Object, object_below};
 use crate::kubernetes::redact_message::{put, varint};
 use crate::kubernetes::redact_object::{self, Redacted, ValueKind};
 use crate::kubernetes::redact_rules::RedactRules;
+use crate::kubernetes::redact_words::is_wordlike;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::secret_keys::is_secret;
 use crate::store::Entry;
@@ -74,11 +75,19 @@ impl<'r> Redaction<'r> {
 
     fn value(&mut self, key: &[u8], value: &[u8], rules: &RedactRules) -> Vec<u8> {
         let Redacted { value, kind, replaced } = match object_below(key, self.prefixes) {
+            Some(object) if defines_types(&object) => {
+                let rules = RedactRules { kept_name: Some(object.name.to_vec()), ..rules.clone() };
+                redact_object::redact(value, is_secret(key), &rules)
+            }
             Some(_) => redact_object::redact(value, is_secret(key), rules),
             None => redact_object::whole(value, rules),
         };
         let report = &mut self.report;
         let count = match kind {
+            // What is no word may be a secret that somebody called a kind.
+            ValueKind::Object(kind) if !is_wordlike(kind.as_bytes()) => {
+                report.kinds.entry("REDACTED".into()).or_default()
+            }
             ValueKind::Object(kind) if report.kinds.len() < MOST_KINDS || report.kinds.contains_key(&kind) => {
                 report.kinds.entry(kind).or_default()
             }
