@@ -49,7 +49,7 @@ pub fn chosen_of_the_past(
         (revision, false) => Ok(revision),
         (revision, true) => Err(Failure::new(
             format!("{} is no time before the end of the snapshot", time.text),
-            &format!(
+            format!(
                 "A time without a zone is in UTC. For the latest state leave --at out; for the latest revision with the revision raised, give --rev {revision}."
             ),
         )),
