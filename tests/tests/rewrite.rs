@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::process::Output;
 
 use etcdsnap_core::pass::reading::Accumulator;
@@ -229,6 +230,8 @@ fn the_commands_refuse_and_leave_nothing() {
     fs::write(at("flipped.db"), &flipped).unwrap();
     let run = |args: &[&str]| cli::run(args);
     let (file, out) = (text(&old).to_owned(), text(&at("out.db")).to_owned());
+    let fifo = at("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let flipped = text(&at("flipped.db")).to_owned();
     let status = etcdsnap::status(&old).unwrap().status.unwrap();
     let below = (status.compacted_revision.unwrap() - 1).to_string();
@@ -243,6 +246,8 @@ fn the_commands_refuse_and_leave_nothing() {
         (&["compact", &file, "-o", &file], 2, "is the same file as"),
         (&["defrag", &file, "-o", "-"], 2, "its first page is written last"),
         (&["defrag", &file, "-o", "/dev/null"], 2, "its first page"),
+        // It would wait for a reader that never comes.
+        (&["defrag", &file, "-o", text(&fifo)], 2, "its first page"),
         (&["defrag", &file], 2, "--output"),
         (&["defrag", &file, "-o", text(folder.path())], 2, "is a directory"),
     ] {
@@ -253,7 +258,7 @@ fn the_commands_refuse_and_leave_nothing() {
     }
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["flipped.db", "old.db"]);
+    assert_eq!(names, ["fifo", "flipped.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
 }
 

@@ -54,6 +54,17 @@ impl OutputTarget {
     }
 }
 
+/// The directory and the name of a regular file that is to be made or replaced; none for standard output, a FIFO or a device. Opens nothing: a FIFO would wait for its reader.
+///
+/// # Errors
+/// As [`OutputTarget::judge`].
+pub(crate) fn file_target(path: &Path, inputs: &[&Path]) -> Result<Option<(Directory, OsString)>, OutputError> {
+    match Kind::of(path, inputs)? {
+        Kind::Stdout | Kind::Stream(_) => Ok(None),
+        Kind::File { directory, name } => Ok(Some((directory, name))),
+    }
+}
+
 /// Whether a path names the standard output.
 pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-" || descriptor(path) == Some(1)

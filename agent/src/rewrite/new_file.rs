@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::output_error::OutputError;
-use crate::fsx::output_target::OutputTarget;
+use crate::fsx::output_target::file_target;
 use crate::fsx::part_file::{self, PartFile};
 use crate::fsx::part_file_error::PartFileError;
 use crate::hasher::TRAILER;
@@ -55,16 +55,13 @@ impl NewFile {
     /// [`RewriteError::Target`] when no file can be made there or it is the snapshot itself, under whichever name; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
         let _kept = part_file::kept(input);
-        match OutputTarget::judge(path, &[input])? {
-            OutputTarget::Stdout | OutputTarget::Stream(_) => {
-                let reason = "cannot take a new snapshot: its first page is written last";
-                Err(OutputError::Kind { path: path.to_owned(), reason }.into())
-            }
-            OutputTarget::File { directory, name, path } => {
-                let part = PartFile::new(&directory)?;
-                Ok(Self { part, name, path, input: FileIdentity::of_input(input), ending: Ending::Sha256 })
-            }
-        }
+        let Some((directory, name)) = file_target(path, &[input])? else {
+            let reason = "cannot take a new snapshot: its first page is written last";
+            return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
+        };
+        let part = PartFile::new(&directory)?;
+        let input = FileIdentity::of_input(input);
+        Ok(Self { part, name, path: path.to_owned(), input, ending: Ending::Sha256 })
     }
 
     /// Opens one that is to be called `name` in `directory`, which was judged; `path` is for messages.
