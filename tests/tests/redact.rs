@@ -12,7 +12,7 @@ use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::json::JsonText;
 use etcdsnap_core::kubernetes::object;
 use etcdsnap_core::kubernetes::redact_object;
-use etcdsnap_core::kubernetes::redact_rules::RedactRules;
+use etcdsnap_core::kubernetes::redact_rules::{RedactRules, RedactedKey};
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::kubernetes::{deployment, field, number, protobuf};
@@ -434,7 +434,7 @@ fn what_is_not_known_is_replaced() {
     ] {
         for keep_size in [false, true] {
             let rules = RedactRules { keep_size, ..RedactRules::default() };
-            let new = redact_object::redact(&value, false, &rules).value;
+            let new = redact_object::redact(&value, RedactedKey::default(), &rules).value;
             let shown = String::from_utf8_lossy(&value).into_owned();
             assert!(!new.windows(marker.len()).any(|part| part == marker), "{shown}");
             assert!(!new.windows(6).any(|part| part == b"HIDDEN" || part == b"NEDDIH"), "{shown}");
@@ -463,7 +463,7 @@ fn what_looks_like_a_name_or_a_number_is_no_way_out() {
     ] {
         for keep_size in [false, true] {
             let rules = RedactRules { keep_size, ..RedactRules::default() };
-            let new = redact_object::redact(&value, is_secret, &rules).value;
+            let new = redact_object::redact(&value, RedactedKey { is_secret, type_name: None }, &rules).value;
             let shown = String::from_utf8_lossy(&new).into_owned();
             assert!(!["HIDDENT", "471147"].iter().any(|text| shown.contains(text)), "{shown}");
             assert!(!keep_size || new.len() == value.len(), "{shown}");
@@ -490,7 +490,7 @@ fn short_names_stay_apart_when_they_are_hidden() {
 #[test]
 fn a_definition_keeps_its_types_and_the_names_of_two_entries_differ() {
     let definition = br#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"w.example.com","managedFields":[{"fieldsV1":{"k:{\"a\":\"1\"}":{},"k:{\"a\":\"2\"}":{}}}]},"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"default":{"type":"string","default":"HIDDENTEXT"},"metadata":{"type":"object"}}}}}],"conversion":{"webhook":{"clientConfig":{"service":{"name":"HIDDENTEXT"}}}}}}"#;
-    let new = redact_object::redact(definition, false, &RedactRules::default()).value;
+    let new = redact_object::redact(definition, RedactedKey::default(), &RedactRules::default()).value;
     let new: Value = serde_json::from_slice(&new).unwrap();
     let properties = &new["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     assert_eq!(
@@ -516,9 +516,9 @@ fn flipped_bytes_never_stop_a_redaction_nor_show_a_secret() {
                     value[at] = dice.bits() as u8;
                 }
             }
-            let new = redact_object::redact(&value, false, &rules).value;
-            let again = redact_object::redact(&new, false, &rules).value;
-            assert_eq!(redact_object::redact(&again, false, &rules).value, again);
+            let new = redact_object::redact(&value, RedactedKey::default(), &rules).value;
+            let again = redact_object::redact(&new, RedactedKey::default(), &rules).value;
+            assert_eq!(redact_object::redact(&again, RedactedKey::default(), &rules).value, again);
         }
     }
 }

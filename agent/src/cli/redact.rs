@@ -31,7 +31,6 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
         shown_fields: args.show_field.iter().map(|path| path.0.clone()).collect(),
         // Nobody who guesses a name can prove it by its hash.
         name_salt: args.hide_names.then(rand::random),
-        kept_name: None,
     };
     let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
     let Opened { target, bar, snapshot } = rewrite::open(&args.new)?;

@@ -135,13 +135,8 @@ impl<'j> Walk<'_, 'j, '_> {
     /// A name of a member, without its quotes: names stay, but for what managed fields have in them of values.
     fn name(&mut self, place: JsonPlace, name: &[u8]) {
         let plain = unescaped(name);
-        let is_managed = match place {
-            JsonPlace::ManagedFields => true,
-            JsonPlace::Field(field) => field.name == "fieldsV1",
-            _ => false,
-        };
-        match (is_managed, plain.get(..2)) {
-            (true, Some(kind @ ("k:" | "v:"))) if !self.state.is_shown() => {
+        match (place, plain.get(..2)) {
+            (JsonPlace::ManagedFields, Some(kind @ ("k:" | "v:"))) if !self.state.is_shown() => {
                 self.out.extend_from_slice(kind.as_bytes());
                 self.state.replace_numbered(name.len().saturating_sub(2), self.out);
             }
@@ -190,10 +185,11 @@ impl<'j> Walk<'_, 'j, '_> {
 /// What a member of a value is.
 fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
     match place {
-        JsonPlace::Message(message) if name == "key" && field(message, "certificate", 0).is_some() => {
-            JsonPlace::Texts(Class::Free)
-        }
         JsonPlace::Message(message) => match field(message, name, 0) {
+            Some(_) if Schema::builtin().message(message).is_some_and(|message| message.has_private_key(name)) => {
+                JsonPlace::Texts(Class::Free)
+            }
+            Some(field) if field.base == Base::RawJson && field.name == "fieldsV1" => JsonPlace::ManagedFields,
             Some(field) => JsonPlace::Field(field),
             // The table has no types of objects in its messages.
             None if matches!(name, "apiVersion" | "kind") => JsonPlace::Texts(Class::Word),
@@ -202,7 +198,6 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
         JsonPlace::Field(field) => match (field.base, field.shape) {
             (_, Shape::Map) => JsonPlace::Field(field),
             (Base::Message, _) => member(JsonPlace::Message(field.message), name, is_secret),
-            (Base::RawJson, _) if field.name == "fieldsV1" => JsonPlace::ManagedFields,
             _ => JsonPlace::Texts(Class::Free),
         },
         JsonPlace::Custom => match name {

@@ -37,7 +37,7 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
             continue;
         };
         // Nothing but the metadata of a secret is to be seen, whatever its kind calls its fields.
-        let is_private_key = known.name == "key" && message.is_some_and(|message| message.has_certificate());
+        let is_private_key = message.is_some_and(|message| message.has_private_key(known.name));
         let hides = is_private_key || state.is_secret && depth == 0 && !matches!(known.name, "metadata" | "type");
         let hides = hides && !state.hides;
         state.hides |= hides;

@@ -5,7 +5,7 @@ use super::object::MAX_VALUE;
 use super::raw_json;
 use super::redact_json::{self, JsonPlace};
 use super::redact_message;
-use super::redact_rules::{REDACTED, RedactRules, RedactState};
+use super::redact_rules::{REDACTED, RedactRules, RedactState, RedactedKey};
 use super::redact_words::{Class, is_wordlike};
 use super::schema::Schema;
 use super::tree::{Builder, Node};
@@ -37,15 +37,15 @@ pub struct Redacted {
     pub replaced: u64,
 }
 
-/// Redacts the value of an object of Kubernetes; `is_secret` is what its key says.
+/// Redacts the value of an object of Kubernetes.
 #[must_use]
-pub fn redact(value: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
+pub fn redact(value: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     if value.len() > MAX_VALUE {
         return whole(value, rules);
     }
     match envelope(value) {
-        Envelope::Protobuf(message) if !message.cut => protobuf(value, &message, is_secret, rules),
-        Envelope::Json(json) => self::json(json, is_secret, rules),
+        Envelope::Protobuf(message) if !message.cut => protobuf(value, &message, key, rules),
+        Envelope::Json(json) => self::json(json, key, rules),
         Envelope::Encrypted(_) => encrypted(value, rules),
         Envelope::Cbor(_) => cbor(value, rules),
         Envelope::Protobuf(_) | Envelope::Other(_) => whole(value, rules),
@@ -60,12 +60,13 @@ pub fn whole(value: &[u8], rules: &RedactRules) -> Redacted {
     Redacted { value: new, kind: ValueKind::Other, replaced: u64::from(!value.is_empty()) }
 }
 
-fn protobuf(value: &[u8], message: &Protobuf<'_>, is_secret: bool, rules: &RedactRules) -> Redacted {
+fn protobuf(value: &[u8], message: &Protobuf<'_>, key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     let kind = ValueKind::Object(message.kind.to_owned());
     if rules.shows_kind(message.kind) {
         return Redacted { value: value.to_vec(), kind, replaced: 0 };
     }
-    let mut state = RedactState::new(rules, is_secret || message.kind == "Secret");
+    let is_secret = key.is_secret || message.kind == "Secret";
+    let mut state = RedactState::new(rules, RedactedKey { is_secret, ..key });
     let mut new = PROTOBUF.to_vec();
     let mut rest = value.get(PROTOBUF.len()..).unwrap_or_default();
     while !rest.is_empty() {
@@ -118,7 +119,7 @@ fn raw(raw: &[u8], message: &Protobuf<'_>, state: &mut RedactState<'_>) -> Vec<u
     new
 }
 
-fn json(json: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
+fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     let mut builder = Builder::default();
     if raw_json::read(json, &mut builder).is_err() {
         return whole(json, rules);
@@ -138,7 +139,7 @@ fn json(json: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
     if times("kind") > 1 || times("apiVersion") > 1 {
         return whole(json, rules);
     }
-    let is_secret = is_secret || name == "Secret";
+    let is_secret = key.is_secret || name == "Secret";
     let known = Schema::builtin().kind(&api_version, &name).filter(|_| !is_secret);
     let place = match known {
         _ if api_version.starts_with("apiextensions.k8s.io/") && name == "CustomResourceDefinition" && !is_secret => {
@@ -147,7 +148,7 @@ fn json(json: &[u8], is_secret: bool, rules: &RedactRules) -> Redacted {
         Some(kind) => JsonPlace::Message(kind.message),
         None => JsonPlace::Custom,
     };
-    let mut state = RedactState::new(rules, is_secret);
+    let mut state = RedactState::new(rules, RedactedKey { is_secret, ..key });
     let mut new = Vec::new();
     match redact_json::redact(json, place, &mut state, &mut new) {
         Some(()) => Redacted { value: new, kind, replaced: state.replaced },
@@ -190,7 +191,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
 /// What a plugin of the second interface wrote: `{1 data, 2 keyID, 3 encryptedDEKSource, 4 annotations, 5 type}`, of which the key's id and the type stay.
 fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
     let mut new = Vec::new();
-    let mut state = RedactState::new(rules, true);
+    let mut state = RedactState::new(rules, RedactedKey { is_secret: true, ..RedactedKey::default() });
     while !rest.is_empty() {
         let before = rest;
         let (number, found) = next(&mut rest)?;

@@ -27,8 +27,6 @@ pub struct RedactRules {
     pub shown_fields: Vec<Vec<String>>,
     /// With what names are hashed; none when they stay.
     pub name_salt: Option<[u8; 32]>,
-    /// A name that stays all the same: that of a type, where an object defines one.
-    pub kept_name: Option<Vec<u8>>,
 }
 
 /// Characters of a hashed name at least, or else two short names would soon be one.
@@ -55,8 +53,7 @@ impl RedactRules {
 
     /// Appends a name, or what stands in its place: the same for the same name, and at least 13 bytes.
     pub fn name(&self, name: &[u8], out: &mut Vec<u8>) {
-        let stays = name.is_empty() || EVERYWHERE.contains(&name) || self.kept_name.as_deref() == Some(name);
-        let Some(salt) = self.name_salt.filter(|_| !stays) else {
+        let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !EVERYWHERE.contains(&name)) else {
             return out.extend_from_slice(name);
         };
         let hash = Sha256::new().chain_update(salt).chain_update(name).finalize();
@@ -69,12 +66,23 @@ impl RedactRules {
     }
 }
 
+/// What the key of an object says of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RedactedKey<'k> {
+    /// Whether nothing but metadata may be seen.
+    pub is_secret: bool,
+    /// The name of a type that the object defines: it stays where names are hidden.
+    pub type_name: Option<&'k [u8]>,
+}
+
 /// The redaction of one object.
 pub struct RedactState<'r> {
     /// What may be seen.
     pub rules: &'r RedactRules,
     /// Whether nothing but metadata may be seen.
     pub is_secret: bool,
+    /// The name of a type that the object defines.
+    type_name: Option<&'r [u8]>,
     /// Whether no text of the present field may be seen.
     pub hides: bool,
     /// Texts that were replaced.
@@ -90,8 +98,8 @@ pub struct RedactState<'r> {
 impl<'r> RedactState<'r> {
     /// Of an object of which nothing was looked at.
     #[must_use]
-    pub fn new(rules: &'r RedactRules, is_secret: bool) -> Self {
-        Self { rules, is_secret, hides: false, replaced: 0, numbered: 0, trail: Vec::new(), shown: None }
+    pub fn new(rules: &'r RedactRules, RedactedKey { is_secret, type_name }: RedactedKey<'r>) -> Self {
+        Self { rules, is_secret, type_name, hides: false, replaced: 0, numbered: 0, trail: Vec::new(), shown: None }
     }
 
     /// Goes into a field.
@@ -127,6 +135,7 @@ impl<'r> RedactState<'r> {
             // The name of a container, as in `spec.containers{web}`.
             Class::Word if text.contains(&b'{') && self.rules.name_salt.is_some() => self.replace(text.len(), out),
             Class::Word if is_wordlike(text) => out.extend_from_slice(text),
+            Class::Name if self.type_name == Some(text) => out.extend_from_slice(text),
             Class::Name if is_wordlike(text) => self.rules.name(text, out),
             _ => self.replace(text.len(), out),
         }

@@ -172,9 +172,9 @@ impl Schema {
 }
 
 impl Message {
-    /// Whether it has a certificate: a field `key` is the private key then, and not a name.
-    pub(super) fn has_certificate(&self) -> bool {
-        self.fields.iter().any(|field| field.name == "certificate")
+    /// Whether a field is a private key: a message with a certificate has that under `key`, which is a name elsewhere.
+    pub(super) fn has_private_key(&self, field: &str) -> bool {
+        field == "key" && self.fields.iter().any(|field| field.name == "certificate")
     }
 
     fn new(fields: Vec<Field>) -> Self {

@@ -15,7 +15,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::kubernetes::names::{Object, object_below};
 use crate::kubernetes::redact_message::{put, varint};
 use crate::kubernetes::redact_object::{self, Redacted, ValueKind};
-use crate::kubernetes::redact_rules::RedactRules;
+use crate::kubernetes::redact_rules::{RedactRules, RedactedKey};
 use crate::kubernetes::redact_words::is_wordlike;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::secret_keys::is_secret;
@@ -75,11 +75,10 @@ impl<'r> Redaction<'r> {
 
     fn value(&mut self, key: &[u8], value: &[u8], rules: &RedactRules) -> Vec<u8> {
         let Redacted { value, kind, replaced } = match object_below(key, self.prefixes) {
-            Some(object) if defines_types(&object) => {
-                let rules = RedactRules { kept_name: Some(object.name.to_vec()), ..rules.clone() };
-                redact_object::redact(value, is_secret(key), &rules)
+            Some(object) => {
+                let type_name = defines_types(&object).then_some(object.name);
+                redact_object::redact(value, RedactedKey { is_secret: is_secret(key), type_name }, rules)
             }
-            Some(_) => redact_object::redact(value, is_secret(key), rules),
             None => redact_object::whole(value, rules),
         };
         let report = &mut self.report;
