@@ -1,8 +1,7 @@
 //! `etcdsnap cut FILE -o OUT --keep PREFIX… | --drop PREFIX…`
 
-use etcdsnap::core::kubernetes::names::PREFIXES;
 use etcdsnap::core::rewrite::{CutReport, CutSide, KeyChoice, Share};
-use etcdsnap::{CutDone, Progress, Snapshot, printable};
+use etcdsnap::{CutDone, KubernetesPrefixes, Progress, Snapshot, printable};
 use serde::Serialize;
 
 use super::args::CutArgs;
@@ -66,10 +65,7 @@ fn of_types(
 ) -> Result<Vec<Chosen>, Failure> {
     let store = snapshot.store()?;
     let resources = snapshot.cluster(&store, store.current(), prefix, progress)?.resources;
-    let prefixes: Vec<Vec<u8>> = match prefix {
-        Some(prefix) => vec![prefix.to_vec()],
-        None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
-    };
+    let prefixes = KubernetesPrefixes::of(prefix);
     let mut chosen = Vec::new();
     for word in types {
         if word.contains('/') {
@@ -77,7 +73,7 @@ fn of_types(
             return Err(Failure::new(what, "Keys of single objects are chosen by --keep or --drop."));
         }
         for wanted in selection::parse(std::slice::from_ref(word), &resources)? {
-            let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.clone() };
+            let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.list().to_vec() };
             chosen.push(Chosen { words: word.clone(), choice });
         }
     }

@@ -80,6 +80,15 @@ impl Snapshot {
         Self::of_input(Input::of_file(file, path)?, None, progress)
     }
 
+    /// The same of a file that somebody reads already, by a handle of its own.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_source(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        let file = source.file().try_clone().map_err(|cause| Error::Open { path: path.to_owned(), cause })?;
+        Self::of_file(file, path, progress)
+    }
+
     /// The same of an input that is open.
     ///
     /// # Errors

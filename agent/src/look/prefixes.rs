@@ -17,6 +17,12 @@ impl KubernetesPrefixes {
         }
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn list(&self) -> &[Vec<u8>] {
+        &self.0
+    }
+
     /// Keys among which all objects are.
     #[must_use]
     pub fn range(&self) -> KeyRange {

@@ -10,10 +10,9 @@ use etcdsnap_core::bolt::edit::Edited;
 use etcdsnap_core::restore::carried::Carried;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::{Plan, plan};
-use etcdsnap_core::rewrite::{Counts, LapsedLeases};
 
 use super::job::Job;
-use super::rewritten::{self, Rewritten};
+use super::rewritten::{self, RewriteFacts, Rewritten};
 use super::target::Target;
 use super::{RestoreError, copy, deleted_keys};
 use crate::error::Fault;
@@ -38,18 +37,6 @@ pub(super) struct Database {
     pub keys: Option<u64>,
     /// What was left out, where it was written entry by entry.
     pub rewrite: Option<RewriteFacts>,
-}
-
-/// What was left out, and what had to be put in.
-pub(super) struct RewriteFacts {
-    /// The revision whose state it is, when one was asked for.
-    pub as_of: Option<i64>,
-    /// The revision of the compaction, when one was asked for.
-    pub compacted: Option<i64>,
-    /// Entries of the snapshot, and those that were kept.
-    pub counts: Counts,
-    /// Leases that were granted anew.
-    pub lapsed: LapsedLeases,
 }
 
 /// What came of copying the database.
@@ -186,7 +173,7 @@ impl Database {
 
     /// One that was written entry by entry. Its keys are not counted yet.
     fn of(rewritten: Rewritten) -> Self {
-        let Rewritten { changes, as_of, compacted, counts, lapsed, built, sha256_checked } = rewritten;
+        let Rewritten { facts, changes, built, sha256_checked } = rewritten;
         Self {
             revision_before: changes.revision_before,
             revision_after: changes.revision_after,
@@ -195,7 +182,7 @@ impl Database {
             pages_changed: built.pages,
             sha256_checked,
             keys: None,
-            rewrite: Some(RewriteFacts { as_of, compacted, counts, lapsed }),
+            rewrite: Some(facts),
         }
     }
 }

@@ -35,9 +35,7 @@ pub(super) fn check_latest(job: &Job<'_>, source: &FileSource) -> Result<(), Res
     if job.config.delete.is_empty() {
         return Ok(());
     }
-    let path = &job.input.path;
-    let file = source.file().try_clone().map_err(|cause| crate::Error::Open { path: path.clone(), cause })?;
-    let snapshot = Snapshot::of_file(file, path, job.progress)?;
+    let snapshot = Snapshot::of_source(source, &job.input.path, job.progress)?;
     let store = snapshot.store()?;
     check(job, &snapshot, &store, store.current())
 }

@@ -24,10 +24,8 @@ use crate::threads;
 /// Bytes that are written at once.
 const BLOCK: usize = 1 << 20;
 
-/// What was written, or would be.
-pub(super) struct Rewritten {
-    /// What changed besides the entries that are left out.
-    pub changes: DatabaseChanges,
+/// What was left out, and what had to be put in.
+pub(super) struct RewriteFacts {
     /// The revision whose state it is, when one was asked for.
     pub as_of: Option<i64>,
     /// The revision of the compaction, when one was asked for.
@@ -36,6 +34,13 @@ pub(super) struct Rewritten {
     pub counts: Counts,
     /// Leases that were granted anew.
     pub lapsed: LapsedLeases,
+}
+
+/// What was written, or would be.
+pub(super) struct Rewritten {
+    pub facts: RewriteFacts,
+    /// What changed besides the entries that are left out.
+    pub changes: DatabaseChanges,
     /// The file.
     pub built: Built,
     /// Whether the snapshot's SHA-256 was compared.
@@ -104,10 +109,7 @@ fn judged_beside(
 fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     let path = &job.input.path;
     match &job.input.body {
-        Body::Plain(source) => {
-            let file = source.file().try_clone().map_err(|cause| Error::Open { path: path.clone(), cause })?;
-            Ok((Snapshot::of_file(file, path, job.progress)?, None))
-        }
+        Body::Plain(source) => Ok((Snapshot::of_source(source, path, job.progress)?, None)),
         Body::Packed(packed) => {
             let (file, copied) = copy::unpacked(packed, path, job.progress)?;
             Ok((Snapshot::of_file(file, path, job.progress)?, Some(copied)))
@@ -143,7 +145,8 @@ fn pages<K: PageSink<Error = RestoreError>>(
     progress.begin(Stage::Copy, Some(store.bytes()));
     let written = write_altered(&store, plan, alterations, sink, progress).map_err(|error| of_core(job, error))?;
     let rewrite::Written { built, sink, counts, lapsed } = written;
-    Ok((Rewritten { changes, as_of, compacted, counts, lapsed, built, sha256_checked: false }, sink))
+    let facts = RewriteFacts { as_of, compacted, counts, lapsed };
+    Ok((Rewritten { facts, changes, built, sha256_checked: false }, sink))
 }
 
 fn not_lost(job: &Job<'_>, lost: Option<etcdsnap_core::Finding>) -> Result<(), RestoreError> {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
-use etcdsnap_core::store::{Lost, Store, Survivors};
+use etcdsnap_core::store::{Lost, Store};
 use etcdsnap_core::{Finding, Report, Severity, Verdict};
 
 use crate::error::{Error, Fault};
@@ -42,6 +42,16 @@ pub enum Rewrite {
         /// The main revision.
         revision: i64,
     },
+}
+
+impl Rewrite {
+    /// The revision of the compaction; none where everything is kept.
+    fn revision(self, store: &Store<'_, FileSource>) -> Result<Option<i64>, RewriteError> {
+        match self {
+            Self::Defragment => Ok(None),
+            Self::Compact { revision } => Ok(Some(store.at(revision)?)),
+        }
+    }
 }
 
 /// What the new file is.
@@ -87,14 +97,9 @@ pub(crate) fn rewrite_sealed(
     progress: &dyn Progress,
 ) -> Result<(NewFile, Rewritten), RewriteError> {
     let store = snapshot.store()?;
-    let compacted = match what {
-        Rewrite::Defragment => None,
-        Rewrite::Compact { revision } => Some(store.at(revision)?),
-    };
-    let (target, done) = judged(snapshot, &store, target, progress, |target| {
-        let survivors = survivors(snapshot, &store, compacted, progress)?;
-        pages(snapshot, &store, survivors.as_ref().map_or(Plan::Everything, Plan::Compacted), target, progress)
-    })?;
+    let compacted = what.revision(&store)?;
+    let write = |target: &NewFile| kept(snapshot, &store, compacted, target, progress);
+    let (target, done) = judged(snapshot, &store, target, progress, write)?;
     Ok((target, Rewritten { compacted, ..done }))
 }
 
@@ -131,9 +136,7 @@ fn judged(
         return Err(RewriteError::damaged(snapshot.path(), first(&judged)));
     }
     let (built, counts) = written?;
-    snapshot.assert_unchanged()?;
-    let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
-    target.seal(&built, &report)?;
+    let report = sealed(snapshot, &target, &built, progress)?;
     let done = Rewritten {
         compacted: None,
         entries_before: counts.read,
@@ -156,30 +159,37 @@ pub(crate) fn rewrite_proven(
     progress: &dyn Progress,
 ) -> Result<(NewFile, Report), RewriteError> {
     let store = snapshot.store()?;
-    let compacted = match what {
-        Rewrite::Defragment => None,
-        Rewrite::Compact { revision } => Some(store.at(revision)?),
-    };
-    let survivors = survivors(snapshot, &store, compacted, progress)?;
-    let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
-    let (built, _) = pages(snapshot, &store, plan, &target, progress)?;
-    snapshot.assert_unchanged()?;
-    let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
-    target.seal(&built, &report)?;
+    let compacted = what.revision(&store)?;
+    let (built, _) = kept(snapshot, &store, compacted, &target, progress)?;
+    let report = sealed(snapshot, &target, &built, progress)?;
     Ok((target, report))
 }
 
-/// What a compaction at this revision leaves, where there is to be one.
-fn survivors(
+/// Judges the new file, and gives it all but its name.
+fn sealed(
+    snapshot: &Snapshot,
+    target: &NewFile,
+    built: &Built,
+    progress: &dyn Progress,
+) -> Result<Report, RewriteError> {
+    snapshot.assert_unchanged()?;
+    let report = target.judge(built, snapshot.chosen_threads(), progress)?;
+    target.seal(built, &report)?;
+    Ok(report)
+}
+
+/// Writes what a compaction at this revision leaves, or everything: all but the meta pages.
+fn kept(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     compacted: Option<i64>,
+    target: &NewFile,
     progress: &dyn Progress,
-) -> Result<Option<Survivors>, RewriteError> {
-    let Some(revision) = compacted else { return Ok(None) };
+) -> Result<(Built, Counts), RewriteError> {
+    let Some(revision) = compacted else { return pages(snapshot, store, Plan::Everything, target, progress) };
     let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
     whole(snapshot.path(), lost)?;
-    Ok(Some(survivors))
+    pages(snapshot, store, Plan::Compacted(&survivors), target, progress)
 }
 
 /// Writes all but the meta pages.

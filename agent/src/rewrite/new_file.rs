@@ -127,13 +127,7 @@ impl NewFile {
         Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)
     }
 
-    /// Gives the file that was judged its SHA-256 and its name. One that is damaged is removed.
-    pub(super) fn complete(self, built: &Built, report: &Report) -> Result<(), RewriteError> {
-        self.seal(built, report)?;
-        self.publish()
-    }
-
-    /// Gives the file that was judged its SHA-256, and waits until it is on the disk.
+    /// Gives the file that was judged its SHA-256, and waits until it is on the disk. One that is damaged is refused.
     pub(super) fn seal(&self, built: &Built, report: &Report) -> Result<(), RewriteError> {
         if report.verdict == Verdict::Damaged {
             let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();

@@ -1,11 +1,10 @@
 //! A snapshot that may be shown.
 
-use etcdsnap_core::kubernetes::names::PREFIXES;
 use etcdsnap_core::kubernetes::redact_rules::RedactRules;
 use etcdsnap_core::rewrite::{Plan, RedactReport, Redaction};
 
 use super::{NewFile, RewriteError, Rewritten, judged, pages};
-use crate::look::Snapshot;
+use crate::look::{KubernetesPrefixes, Snapshot};
 use crate::progress::Progress;
 
 /// What a redaction made.
@@ -30,13 +29,10 @@ pub fn redact(
     progress: &dyn Progress,
 ) -> Result<RedactDone, RewriteError> {
     let store = snapshot.store()?;
-    let prefixes: Vec<Vec<u8>> = match prefix {
-        Some(prefix) => vec![prefix.to_vec()],
-        None => PREFIXES.iter().map(|prefix| prefix.to_vec()).collect(),
-    };
+    let prefixes = KubernetesPrefixes::of(prefix);
     let mut redacted = RedactReport::default();
     let (target, rewritten) = judged(snapshot, &store, target, progress, |target| {
-        let mut filter = Redaction::new(rules, &prefixes);
+        let mut filter = Redaction::new(rules, prefixes.list());
         let written = pages(snapshot, &store, Plan::Filtered(&mut filter), target, progress)?;
         redacted = filter.into_report();
         Ok(written)

@@ -98,7 +98,8 @@ pub fn salvage(
         }
     };
     snapshot.assert_unchanged()?;
-    target.complete(&built, &report)?;
+    target.seal(&built, &report)?;
+    target.publish()?;
     done.new = Some(report);
     Ok(done)
 }

@@ -15,7 +15,7 @@ use super::{Job, Watched, stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
-use crate::hasher::{Copied, TRAILER};
+use crate::hasher::Copied;
 use crate::input::Input;
 use crate::look::Snapshot;
 use crate::options::VerifyOptions;
@@ -50,7 +50,7 @@ impl Job<'_> {
         let directory = directory.again().map_err(|cause| received.failed(cause))?;
         let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
         let compression = self.config.compression;
-        let server = (hex(&copied.sha256), copied.len);
+        let server = (Sha256Hex::of(&copied.sha256).0, copied.len);
         tokio::task::spawn_blocking(move || {
             let handle = received.handle()?;
             let (part, report, copied) = written(&received, &directory, &watched)?;
@@ -127,8 +127,4 @@ fn compressed(
         return Err(defect.into());
     }
     Ok(part)
-}
-
-fn hex(sha256: &[u8; TRAILER]) -> String {
-    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
 }
