@@ -1,7 +1,7 @@
 //! What `kube encryption` takes.
 
 use super::args_kube::KubeFileArgs;
-use super::args_look::LookForm;
+use super::args_kube_common::FormArgs;
 use super::exit;
 
 /// Arguments of `kube encryption`.
@@ -10,14 +10,6 @@ use super::exit;
 pub struct EncryptionArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// In which form to print
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output",
-        value_name = "FORM",
-        default_value = "simple"
-    )]
-    pub write_out: LookForm,
+    #[command(flatten)]
+    pub form: FormArgs,
 }

@@ -1,5 +1,22 @@
 //! Arguments that the commands below `kube` have alike.
 
+use super::args_look::LookForm;
+
+/// In which form to print.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FormArgs {
+    /// In which form to print
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output",
+        value_name = "FORM",
+        default_value = "simple"
+    )]
+    pub write_out: LookForm,
+}
+
 /// In which namespaces to look.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct NamespaceArgs {

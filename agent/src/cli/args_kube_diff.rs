@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
-use super::args_look::{LookForm, revision};
+use super::args_kube_common::FormArgs;
+use super::args_look::revision;
 use super::args_revision::AskedTime;
 use super::exit;
 
@@ -53,16 +54,8 @@ pub struct KubeDiffArgs {
     /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
-    /// In which form to print
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output",
-        value_name = "FORM",
-        default_value = "simple"
-    )]
-    pub write_out: LookForm,
+    #[command(flatten)]
+    pub form: FormArgs,
     #[command(flatten)]
     pub decrypt: DecryptArgs,
     #[command(flatten)]

@@ -1,8 +1,7 @@
 //! What `kube events` takes.
 
 use super::args_kube::KubeFileArgs;
-use super::args_kube_common::NamespaceArgs;
-use super::args_look::LookForm;
+use super::args_kube_common::{FormArgs, NamespaceArgs};
 use super::exit;
 
 /// Arguments of `kube events`.
@@ -19,14 +18,6 @@ pub struct KubeEventsArgs {
     /// Only about this object
     #[arg(long = "for", value_name = "TYPE/NAME")]
     pub about: Option<String>,
-    /// In which form to print
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output",
-        value_name = "FORM",
-        default_value = "simple"
-    )]
-    pub write_out: LookForm,
+    #[command(flatten)]
+    pub form: FormArgs,
 }

@@ -1,8 +1,7 @@
 //! What `kube history` takes.
 
 use super::args_kube::KubeFileArgs;
-use super::args_kube_common::NamespaceArgs;
-use super::args_look::LookForm;
+use super::args_kube_common::{FormArgs, NamespaceArgs};
 use super::exit;
 
 /// Arguments of `kube history`.
@@ -22,14 +21,6 @@ pub struct KubeHistoryArgs {
     /// Values of secrets, too
     #[arg(long)]
     pub show_secrets: bool,
-    /// In which form to print
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output",
-        value_name = "FORM",
-        default_value = "simple"
-    )]
-    pub write_out: LookForm,
+    #[command(flatten)]
+    pub form: FormArgs,
 }

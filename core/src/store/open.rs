@@ -344,13 +344,26 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let mut odd = Lost::default();
+        let unread = self.leaves_in_order(watch, &mut |page, of_page| {
+            lost.append(of_page);
+            page.is_none_or(|page| page.entries(&mut lost).all(|entry| take(&entry, &mut odd)))
+        })?;
+        lost.append(odd);
+        lost.append(unread);
+        Ok(lost)
+    }
+
+    /// Hands out every leaf in the order of revisions, from one thread, none for one that cannot be read, and what is odd of it as a page; `take` says whether to go on. The answer is what is
+    /// odd of the whole bucket.
+    pub(crate) fn leaves_in_order(
+        &self,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(Option<&Page<'_>>, Lost) -> bool,
+    ) -> Result<Lost, Error> {
         if self.inline.is_some() {
-            let unread = self.leaves(Work(0), watch, &mut |page| {
-                let _ = page.entries(&mut lost).all(|entry| take(&entry, &mut odd));
-            })?;
-            lost.append(odd);
-            lost.append(unread);
-            return Ok(lost);
+            return self.leaves(Work(0), watch, &mut |page| {
+                let _ = take(Some(page), Lost::default());
+            });
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
@@ -360,14 +373,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
-            if let Some(page) = self.page(&mut reader, page, rank, &mut lost)?
-                && !page.entries(&mut lost).all(|entry| take(&entry, &mut odd))
-            {
+            let mut lost = Lost::default();
+            let page = self.page(&mut reader, page, rank, &mut lost)?;
+            if !take(page.as_ref(), lost) {
                 break;
             }
         }
-        lost.append(odd);
-        Ok(lost)
+        Ok(Lost::default())
     }
 
     /// Hands out the entries at some places, each page read once, in the order of the file.

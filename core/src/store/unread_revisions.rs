@@ -2,7 +2,6 @@
 //!
 //! Leaves are sorted by revision. What a damaged leaf held lies between the last revision before it and the first one behind it, whatever it was.
 
-use crate::bolt::reader::Reader;
 use crate::error::Error;
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost::Lost;
@@ -132,31 +131,17 @@ impl<S: Source + ?Sized> Store<'_, S> {
     pub fn unread_revisions(&self, watch: &dyn Watch) -> Result<UnreadRevisions, Error> {
         let query = self.query(KeyRange::all(), self.current());
         let mut following = Following::default();
-        if self.inline.is_some() {
-            for work in self.work() {
-                self.leaves(work, watch, &mut |page| follow(page, &query, true, &mut following))?;
+        self.leaves_in_order(watch, &mut |page, lost| {
+            // Another page may have been here: then what this one holds bounds nothing.
+            let is_right = lost.places == 0;
+            if !is_right {
+                following.lose();
             }
-        } else {
-            let mut ranked = self.leaves.clone();
-            ranked.sort_unstable_by_key(|(_, rank)| *rank);
-            let mut reader = Reader::new(self.source, self.geometry);
-            for (page, rank) in ranked {
-                watch.advance(u64::from(self.geometry.page_size));
-                if watch.cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                let mut lost = Lost::default();
-                let page = self.page(&mut reader, page, rank, &mut lost)?;
-                // Another page may have been here: then what this one holds bounds nothing.
-                let is_right = lost.places == 0;
-                if !is_right {
-                    following.lose();
-                }
-                if let Some(page) = page {
-                    follow(&page, &query, is_right, &mut following);
-                }
+            if let Some(page) = page {
+                follow(page, &query, is_right, &mut following);
             }
-        }
+            true
+        })?;
         let mut unread = UnreadRevisions::default();
         if let Some(before) = following.lost_behind {
             following.found.push(RevisionRange { from: before.saturating_add(1), to: None });

@@ -39,13 +39,23 @@ func (s *store) kubernetes(target int64) error {
 		if err != nil {
 			return err
 		}
-		if i == operations*6/10 {
-			if err := s.compact(s.revision - operations/20); err != nil {
-				return err
-			}
+		if err := s.compactMidway(i, operations); err != nil {
+			return err
 		}
 	}
-	// A last compaction: the pages which it frees stay free in the file.
+	return s.end(operations)
+}
+
+// compactMidway compacts once, behind six tenths of the operations.
+func (s *store) compactMidway(done, operations int64) error {
+	if done != operations*6/10 {
+		return nil
+	}
+	return s.compact(s.revision - operations/20)
+}
+
+// end compacts for the last time: the pages which that frees stay free in the file.
+func (s *store) end(operations int64) error {
 	if err := s.compact(s.revision - operations*3/10); err != nil {
 		return err
 	}

@@ -121,16 +121,11 @@ func (s *store) objects(t *templates, target int64) error {
 		if err != nil {
 			return err
 		}
-		if i == operations*6/10 {
-			if err := s.compact(s.revision - operations/20); err != nil {
-				return err
-			}
+		if err := s.compactMidway(i, operations); err != nil {
+			return err
 		}
 	}
-	if err := s.compact(s.revision - operations*3/10); err != nil {
-		return err
-	}
-	return s.commit()
+	return s.end(operations)
 }
 
 func (s *store) folder() string {

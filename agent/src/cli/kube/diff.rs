@@ -115,7 +115,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         resources: Resources::builtin(),
         wanted,
         unread: [unread_a, unread_b],
-        revisions: [revision_a, revision_b],
+        revision_b,
         filter,
         folded: Folded::default(),
         is_undecoded: Cell::new(false),
@@ -188,8 +188,8 @@ struct Comparison<'c> {
     are_two_clusters: bool,
     /// Revisions of each side of which entries may be lost.
     unread: [UnreadRevisions; 2],
-    /// The revision of each side.
-    revisions: [i64; 2],
+    /// The revision of the second side.
+    revision_b: i64,
     filter: ObjectFilter,
     folded: Folded,
     /// Whether the value of an object cannot be read.
@@ -241,7 +241,7 @@ impl Difference<'_> {
 
 impl Comparison<'_> {
     fn print(&self) -> Result<(), Failure> {
-        match self.args.write_out {
+        match self.args.form.write_out {
             LookForm::Simple => self.text(),
             LookForm::Json => {
                 let mut lines = Lines::new();
@@ -322,30 +322,34 @@ impl Comparison<'_> {
         if wanted.iter().all(|wanted| wanted.names.is_empty()) {
             return Ok(Exit::Done);
         }
-        // The indexes hold what is not alike; all keys are read for these names.
-        let mut exit = Exit::Done;
-        let mut indexes = Vec::new();
-        for (side, revision) in [&self.a, &self.b].into_iter().zip(self.revisions) {
-            let query = side.store.query(self.prefixes.range(), revision);
-            indexes.push(side.snapshot.keys(side.store, &query, &NoProgress)?.0);
-        }
-        let live = indexes.iter().flat_map(Index::iter).filter(|key| !key.deleted);
-        let there: Vec<Object<'_>> =
-            live.filter_map(|key| self.prefixes.object(key.key)).filter(|object| self.is_wanted(object)).collect();
+        let mut missing: Vec<(&Wanted, &String)> = Vec::new();
         for wanted in wanted {
-            let is_there = |name: &String| {
-                there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
-            };
-            for name in wanted.names.iter().filter(|name| !is_there(name)) {
-                let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
-                if self.unread.iter().any(|unread| !unread.is_empty()) {
-                    what.push_str(" that can be found; it may be among what is lost");
-                }
-                output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
-                exit = Exit::Damage;
-            }
+            missing.extend(wanted.names.iter().map(|name| (wanted, name)));
         }
-        Ok(exit)
+        self.drop_found(&mut missing, &self.a.index);
+        self.drop_found(&mut missing, &self.b.index);
+        if !missing.is_empty() {
+            // The indexes hold what is not alike: what is in neither is in both files, or in none.
+            let query = self.b.store.query(self.prefixes.range(), self.revision_b);
+            self.drop_found(&mut missing, &self.b.snapshot.keys(self.b.store, &query, &NoProgress)?.0);
+        }
+        for (wanted, name) in &missing {
+            let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
+            if self.unread.iter().any(|unread| !unread.is_empty()) {
+                what.push_str(" that can be found; it may be among what is lost");
+            }
+            output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
+        }
+        Ok(if missing.is_empty() { Exit::Done } else { Exit::Damage })
+    }
+
+    /// Drops the names of objects that live in an index.
+    fn drop_found(&self, missing: &mut Vec<(&Wanted, &String)>, index: &Index) {
+        let live = index.iter().filter(|key| !key.deleted).filter_map(|key| self.prefixes.object(key.key));
+        let there: Vec<Object<'_>> = live.filter(|object| self.is_wanted(object)).collect();
+        missing.retain(|(wanted, name)| {
+            !there.iter().any(|object| wanted.resource.stores(object) && object.name == name.as_bytes())
+        });
     }
 
     /// The only namespace that is compared; none for all of them.

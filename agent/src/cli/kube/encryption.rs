@@ -31,7 +31,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = look::told(&file.file, &lost);
     uncertain_states::tell_living(&cluster, |_| true);
-    match args.write_out {
+    match args.form.write_out {
         LookForm::Json => json(&groups)?,
         _ if groups.is_empty() => {
             output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n");

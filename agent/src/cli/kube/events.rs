@@ -55,7 +55,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     let exit = look::told(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
     uncertain_states::tell_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
     let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
-    if found.is_empty() && args.write_out != LookForm::Json {
+    if found.is_empty() && args.form.write_out != LookForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
         output::tell(&format!("No events found{place}.\n"));
         let is_damaged = cluster.lost.places > 0;
@@ -65,7 +65,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         }
         return Ok(exit);
     }
-    match args.write_out {
+    match args.form.write_out {
         LookForm::Json => reading.json(&found)?,
         form => reading.table(form, &found, namespace.is_none())?,
     }

@@ -162,7 +162,7 @@ struct Step {
 
 impl Reading<'_, '_> {
     fn print(&self, objects: &[NamedObject], events: &[Vec<Event>], with_names: bool) -> Result<(), Failure> {
-        if self.args.write_out == LookForm::Json {
+        if self.args.form.write_out == LookForm::Json {
             let mut lines = Lines::new();
             self.each(objects, events, &mut |named, line| {
                 let object = match line {
@@ -175,7 +175,7 @@ impl Reading<'_, '_> {
             return lines.finish();
         }
         let columns = if with_names { &COLUMNS[..] } else { &COLUMNS[1..] };
-        table::print(self.args.write_out, columns, |take| {
+        table::print(self.args.form.write_out, columns, |take| {
             self.each(objects, events, &mut |named, line| {
                 let cells = match line {
                     Line::Event(event, step) => self.row(event, &step),

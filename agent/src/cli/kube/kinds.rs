@@ -41,7 +41,7 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = look::told(&args.file.file, &lost).max(look::encrypted::told(&snapshot));
     uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, namespace));
-    match args.write_out {
+    match args.form.write_out {
         LookForm::Json => json(&kinds)?,
         _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {
             let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged: lost.places > 0 };
