@@ -38,6 +38,21 @@ pub fn run<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Output {
     Command::new(program()).args(args).stdin(Stdio::null()).output().expect("etcdsnap runs")
 }
 
+/// All that the program printed: its standard output, and behind it what it said on standard error.
+#[must_use]
+pub fn printed(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
+}
+
+/// A path as an argument.
+///
+/// # Panics
+/// When it is no text.
+#[must_use]
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of our own is text")
+}
+
 /// What the program says when bytes come through a pipe on its standard input.
 ///
 /// # Panics

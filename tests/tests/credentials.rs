@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use etcdsnap_tests::cli;
+use etcdsnap_tests::cli::{self, printed as said};
 use etcdsnap_tests::http_server::exchange;
 use etcdsnap_tests::server::{Servers, seats};
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,10 +23,6 @@ fn assert_silent(what: &str, said: &str) {
     for secret in SECRETS {
         assert!(!said.contains(secret), "{what}: {said}");
     }
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan, write};
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -14,7 +13,10 @@ use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::File;
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, printed as said, text},
+};
 use prost::Message;
 
 const SEEDS: u64 = 80;
@@ -160,15 +162,6 @@ fn a_lease_goes_with_the_last_of_its_keys_and_no_sooner() {
     // 1 still has a key, 3 and 4 had none any more, and nobody knows whose they are.
     assert_eq!((left, report.leases), (vec![1, 3, 4, 5], 1));
     assert_eq!(verify(&new, &Unwatched).unwrap().verdict, Verdict::Sound);
-}
-
-fn said(output: &Output) -> String {
-    let parts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    parts.concat()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 #[test]

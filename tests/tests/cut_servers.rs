@@ -1,12 +1,11 @@
 //! Real servers start on a restored cut, serve the keys that stayed and no other, at the old revision, and call older revisions compacted.
 
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use etcdsnap_tests::cli;
+use etcdsnap_tests::cli::{self, text};
 use etcdsnap_tests::server::{Servers, program, said, seats};
 use etcdsnap_tests::starts;
 
@@ -21,10 +20,6 @@ enum Newest {
     Stays,
     /// One of each, in one transaction.
     Both,
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn ctl(servers: &Servers, args: &[&str]) -> String {

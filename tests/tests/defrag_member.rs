@@ -9,12 +9,11 @@ use etcdsnap_tests::failure_injection::{Ended, GROUPS, Trial, available, sweep};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::server::{Servers, program, said, seats};
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, text},
+};
 use serde_json::Value;
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,20 +19,14 @@ use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::recorded::Recorded;
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, printed as said, text},
+};
 use serde_json::Value;
 
 /// Shorter texts are in every file.
 const SHORTEST: usize = 6;
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    let parts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    parts.concat()
-}
 
 /// Runs a command that is to end well, and gives its standard output.
 fn out(words: &[&str]) -> String {

@@ -22,13 +22,12 @@ use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
 use etcdsnap_tests::server::{Seat, Servers, initial_cluster, said, seats};
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, text},
+};
 use prost::Message;
 use serde_json::{Value, json};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 fn ctl(servers: &Servers, args: &[&str]) -> String {
     said(&servers.etcdctl(None, args))

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
-use std::process::Output;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
@@ -16,7 +14,10 @@ use etcdsnap_tests::build::{Bucket, Node, with_trailer};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, printed as said, text},
+};
 use prost::Message;
 
 const SEEDS: u64 = 60;
@@ -163,15 +164,6 @@ fn revisions_that_were_compacted_or_are_none_yet_are_refused() {
     assert!(store.compacted() > 1);
     assert!(matches!(store.at(store.compacted() - 1), Err(Unavailable::Compacted { .. })));
     assert!(matches!(store.at(store.current() + 1), Err(Unavailable::Future { .. })));
-}
-
-fn said(output: &Output) -> String {
-    let parts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    parts.concat()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use etcdsnap_tests::cli;
+use etcdsnap_tests::cli::{self, text};
 use etcdsnap_tests::server::{Servers, program, said, seats};
 use etcdsnap_tests::starts::{self, Outcome};
 
@@ -19,10 +19,6 @@ enum Scene {
     AtTombstone,
     /// Behind the deletion of every key.
     AllDeleted,
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn revision(servers: &Servers) -> i64 {

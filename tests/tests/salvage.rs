@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic;
-use std::path::Path;
 
 use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
 use etcdsnap_core::{Severity, Unwatched, Verdict, verify};
@@ -12,7 +11,10 @@ use etcdsnap_tests::build::{Node, with_trailer};
 use etcdsnap_tests::damage::{self, bases};
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of};
 use etcdsnap_tests::starts::{self, Outcome};
-use etcdsnap_tests::{case, cli};
+use etcdsnap_tests::{
+    case,
+    cli::{self, text},
+};
 use prost::Message;
 
 const ALL: Limits = Limits { only_tree: false, proven_only: false };
@@ -250,10 +252,6 @@ fn a_page_forged_inside_a_value_gives_nothing() {
         }
     }
     assert!(tried > 10, "{tried}");
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 #[test]

@@ -4,14 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use etcdsnap::{Verdict, VerifyOptions, verify};
-use etcdsnap_tests::cli;
+use etcdsnap_tests::cli::{self, text};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::server::{Servers, said, seats};
 use etcdsnap_tests::starts::{self, Outcome};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 fn of_version(version: &str) {
     let folder = tempfile::tempdir().unwrap();
