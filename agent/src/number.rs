@@ -35,6 +35,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// The same of a number that no file has below zero, such as a revision: if one does, it shows as 0.
+#[must_use]
+pub fn grouped_positive(number: i64) -> String {
+    grouped(u64::try_from(number).unwrap_or(0))
+}
+
 /// `1 key`, `2 keys`.
 #[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {

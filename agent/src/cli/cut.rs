@@ -11,7 +11,7 @@ use super::kube::selection;
 use super::look::bytes;
 use super::output;
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped};
+use super::render::number::{counted, exact_bytes, grouped_positive};
 use super::rewrite::{self, NewFileObject, Opened, in_place};
 
 /// Runs the command.
@@ -118,14 +118,13 @@ fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
 /// What becomes of the revisions.
 fn revisions(cut: &CutReport, done: &CutDone) -> String {
     let latest = done.rewritten.report.status.as_ref().map_or(0, |status| status.revision);
-    let number = |revision: i64| grouped(u64::try_from(revision).unwrap_or(0));
     match cut.raised_to {
         Some(oldest) => format!(
             "revision {} stays; the oldest that can be asked for is {}: etcd removes older versions of the keys when it starts\n",
-            number(latest),
-            number(oldest)
+            grouped_positive(latest),
+            grouped_positive(oldest)
         ),
-        None => format!("revision {} stays\n", number(latest)),
+        None => format!("revision {} stays\n", grouped_positive(latest)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use etcdsnap::Restored;
 use etcdsnap::core::words::key_text;
-use etcdsnap::number::{counted, grouped};
+use etcdsnap::number::{counted, grouped, grouped_positive};
 
 use super::render::wrap;
 
@@ -45,18 +45,21 @@ fn state_notes(restored: &Restored) -> Vec<String> {
     if let Some(revision) = changes.as_of_revision {
         notes.push(format!(
             "The keys are as they were at revision {}: {entries}. Users, roles, alarms and leases have no history and are as they were at the latest revision.",
-            number(revision)
+            grouped_positive(revision)
         ));
         if revision < restored.revision_before && restored.revision_after <= restored.revision_before {
             notes.push(format!(
                 "The revision was not raised (--no-bump). Clients may know revisions up to {} and later of what was there before, and take old data for new: start all of them anew, API servers and controllers included.",
-                number(restored.revision_before)
+                grouped_positive(restored.revision_before)
             ));
         }
     }
     if let Some(revision) = changes.compacted_revision {
         let entries = if changes.as_of_revision.is_none() { format!(": {entries}") } else { String::new() };
-        notes.push(format!("What a compaction at revision {} removes was left out{entries}.", number(revision)));
+        notes.push(format!(
+            "What a compaction at revision {} removes was left out{entries}.",
+            grouped_positive(revision)
+        ));
     }
     if !changes.deleted_keys.is_empty() {
         let count = changes.deleted_keys.len() as u64;
@@ -71,7 +74,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
         notes.push(format!(
             "{} gone since, and granted anew for {} seconds (--lease-ttl), because {} on {} and would live for ever: {}.",
             counted(changes.new_leases.len() as u64, "lease is", "leases are"),
-            number(first.ttl),
+            grouped_positive(first.ttl),
             counted(keys, "key hangs", "keys hang"),
             if changes.new_leases.len() == 1 { "it" } else { "them" },
             named(&changes.new_lease_keys, keys)
@@ -86,10 +89,6 @@ fn named(keys: &[Vec<u8>], count: u64) -> String {
     let more = count.saturating_sub(first.len() as u64);
     let more = if more == 0 { String::new() } else { format!(", and {} more (-w json has a thousand)", grouped(more)) };
     format!("{}{more}", first.join(", "))
-}
-
-fn number(revision: i64) -> String {
-    grouped(u64::try_from(revision).unwrap_or_default())
 }
 
 #[cfg(test)]

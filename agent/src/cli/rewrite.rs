@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::look::chosen_revision::chosen_by;
 use super::progress::Bar;
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped};
+use super::render::number::{counted, exact_bytes, grouped, grouped_positive};
 use super::{input, output, signals};
 
 /// Runs `compact`.
@@ -135,7 +135,7 @@ fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
     let first = match done.compacted {
         Some(revision) => format!(
             "compacted at revision {}: {} kept, {} gone",
-            grouped(u64::try_from(revision).unwrap_or(0)),
+            grouped_positive(revision),
             counted(done.entries, "entry", "entries"),
             grouped(gone)
         ),

@@ -14,7 +14,7 @@ use etcdsnap_core::words::key_text;
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::fsx::output_error::write_advice;
-use crate::number::{exact_bytes, grouped};
+use crate::number::{exact_bytes, grouped_positive};
 use crate::printable::{printable_path, typed_path};
 use crate::space::Lack;
 
@@ -59,7 +59,7 @@ pub enum RestoreError {
     #[error("--rev: {0}")]
     Revision(#[from] Unavailable),
     /// Keys that are to be deleted are not there.
-    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
+    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_positive(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
     NoSuchKeys {
         /// The snapshot.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum RestoreError {
         unread: u64,
     },
     /// A lease cannot be granted for so long.
-    #[error("--lease-ttl: etcd grants leases for 1 to {} seconds", grouped_revision(MAX_LEASE_SECONDS))]
+    #[error("--lease-ttl: etcd grants leases for 1 to {} seconds", grouped_positive(MAX_LEASE_SECONDS))]
     LeaseSeconds,
     /// What can be read of the database cannot be written entry by entry.
     #[error(
@@ -327,10 +327,6 @@ fn listed(keys: &[Vec<u8>]) -> String {
         0 | 1 => first,
         more => format!("{first} and {} more of those", more - 1),
     }
-}
-
-fn grouped_revision(number: i64) -> String {
-    grouped(u64::try_from(number).unwrap_or_default())
 }
 
 fn first(report: &Report) -> String {

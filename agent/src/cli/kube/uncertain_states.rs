@@ -4,7 +4,7 @@ use etcdsnap::Cluster;
 use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
-use etcdsnap::number::{counted, grouped};
+use etcdsnap::number::{counted, grouped, grouped_positive};
 use serde_json::{Map, Value};
 
 use crate::cli::output;
@@ -69,7 +69,7 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
     }
     match ranges {
         [RevisionRange { from: ..=1, to: None }] => "nobody knows which revisions are lost".into(),
-        [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", number(*from)),
+        [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", grouped_positive(*from)),
         _ => format!("revisions {} are lost", names.join(", ")),
     }
 }
@@ -77,14 +77,10 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
 /// A range as a person writes it.
 pub fn name(range: &RevisionRange) -> String {
     match range.to {
-        Some(to) if to == range.from => number(to),
-        Some(to) => format!("{} to {}", number(range.from), number(to)),
-        None => format!("{} and later", number(range.from)),
+        Some(to) if to == range.from => grouped_positive(to),
+        Some(to) => format!("{} to {}", grouped_positive(range.from), grouped_positive(to)),
+        None => format!("{} and later", grouped_positive(range.from)),
     }
-}
-
-fn number(revision: i64) -> String {
-    grouped(u64::try_from(revision).unwrap_or_default())
 }
 
 /// Puts in that a file is damaged, and the revisions that it has lost: a range without an end has no `to`.

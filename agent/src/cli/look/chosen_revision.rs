@@ -2,7 +2,7 @@
 
 use etcdsnap::core::kubernetes::time_text::about;
 use etcdsnap::core::store::{Store, Unavailable};
-use etcdsnap::number::grouped;
+use etcdsnap::number::grouped_positive;
 use etcdsnap::{FileSource, Snapshot};
 
 use crate::cli::args_revision::{AskedTime, RevisionArgs, When};
@@ -57,22 +57,23 @@ pub fn chosen_of_the_past(
 }
 
 fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
-    store.at(asked).map_err(|cause| {
-        let number = |revision: i64| grouped(u64::try_from(revision).unwrap_or_default());
-        match cause {
-            Unavailable::Compacted { asked, oldest } => Failure::new(
-                format!(
-                    "revision {} was compacted away: the oldest in this snapshot is {}",
-                    number(asked),
-                    number(oldest)
-                ),
-                OLDER,
+    store.at(asked).map_err(|cause| match cause {
+        Unavailable::Compacted { asked, oldest } => Failure::new(
+            format!(
+                "revision {} was compacted away: the oldest in this snapshot is {}",
+                grouped_positive(asked),
+                grouped_positive(oldest)
             ),
-            Unavailable::Future { asked, latest } => Failure::new(
-                format!("revision {} is above the newest in this snapshot, {}", number(asked), number(latest)),
-                "Leave the revision out for the newest one, or look into a newer snapshot.",
+            OLDER,
+        ),
+        Unavailable::Future { asked, latest } => Failure::new(
+            format!(
+                "revision {} is above the newest in this snapshot, {}",
+                grouped_positive(asked),
+                grouped_positive(latest)
             ),
-        }
+            "Leave the revision out for the newest one, or look into a newer snapshot.",
+        ),
     })
 }
 
@@ -96,12 +97,12 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
         let what = format!(
             "{} is earlier than this snapshot reaches back: its oldest revision, {}, was written about {}",
             time.text,
-            grouped(u64::try_from(first).unwrap_or_default()),
+            grouped_positive(first),
             about(line.at(first))
         );
         return Err(Failure::new(what, OLDER));
     };
-    let number = grouped(u64::try_from(revision).unwrap_or_default());
+    let number = grouped_positive(revision);
     let written = about(line.at(revision));
     let is_later = revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0));
     output::warn(&if is_later {
