@@ -1,0 +1,39 @@
+//! What `kube diff` counts and does not show.
+
+use std::cell::Cell;
+
+use crate::cli::output;
+use crate::cli::render::number::counted;
+
+/// What differs and is not shown.
+#[derive(Default)]
+pub struct Folded {
+    pub leases: Cell<u64>,
+    pub events: Cell<u64>,
+    pub managed: Cell<u64>,
+    pub alike: Cell<u64>,
+}
+
+impl Folded {
+    /// Counts one more.
+    pub fn add(count: &Cell<u64>) {
+        count.set(count.get().saturating_add(1));
+    }
+
+    /// Says what was folded.
+    pub fn tell(&self) {
+        let parts: Vec<String> = [
+            (&self.leases, "Lease", "Leases"),
+            (&self.events, "Event", "Events"),
+            (&self.managed, "object that differs in managedFields alone", "objects that differ in managedFields alone"),
+            (&self.alike, "object whose fields are alike", "objects whose fields are alike"),
+        ]
+        .into_iter()
+        .filter(|(count, ..)| count.get() > 0)
+        .map(|(count, one, many)| counted(count.get(), one, many))
+        .collect();
+        if !parts.is_empty() {
+            output::warn(&format!("Folded: {} (--all, --show-managed-fields).", parts.join(", ")));
+        }
+    }
+}
