@@ -25,6 +25,8 @@ pub mod fake_etcd;
 pub mod folder_names;
 pub mod forged;
 #[cfg(feature = "harness")]
+pub mod free_port;
+#[cfg(feature = "harness")]
 pub mod http_server;
 pub mod judge;
 pub mod mutants;

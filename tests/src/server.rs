@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::free_port;
 use crate::programs::{reference, tests_dir};
 
 /// How long a cluster may take to elect its leader, or a server to stop; machines that test are slow at times.
@@ -55,7 +55,7 @@ impl Seat {
 #[must_use]
 pub fn seats(folder: &Path, names: &[&str]) -> Vec<Seat> {
     // All listeners live until every port is known, so no port comes up twice.
-    let listeners: Vec<_> = (0..names.len() * 2).map(|_| listener()).collect();
+    let listeners: Vec<_> = (0..names.len() * 2).map(|_| free_port::listener()).collect();
     let port = |index: usize| listeners[index].local_addr().expect("a bound socket").port();
     let seat = |(index, name): (usize, &&str)| Seat {
         name: (*name).to_owned(),
@@ -64,12 +64,6 @@ pub fn seats(folder: &Path, names: &[&str]) -> Vec<Seat> {
         data: folder.join(name),
     };
     names.iter().enumerate().map(seat).collect()
-}
-
-/// A listener at a free port below those from which the system takes the ports of outgoing connections: one of these could take the port before its server has it.
-fn listener() -> TcpListener {
-    let port = || 15_000 + (RandomState::new().hash_one(()) % 17_000) as u16;
-    (0..1000).find_map(|_| TcpListener::bind(("127.0.0.1", port())).ok()).expect("a free port")
 }
 
 /// The value of `--initial-cluster`.
