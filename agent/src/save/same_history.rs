@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use etcdsnap_core::etcd::revision::RevisionKey;
+use etcdsnap_core::etcd::revision_key::RevisionKey;
 use etcdsnap_core::store::{Entry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 

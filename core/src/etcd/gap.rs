@@ -4,7 +4,7 @@
 //! `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only at or below its own. So above the last compaction that was
 //! requested no number is left out. The first revision that etcd writes is 2.
 
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 
 /// Revisions that are missing between two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Gap {
     ///
     /// Revisions that do not rise are no gap; they are found to be wrong elsewhere.
     #[must_use]
-    pub fn between(before: Option<Revision>, here: Revision, complete_above: i64) -> Option<Self> {
+    pub fn between(before: Option<FullRevision>, here: FullRevision, complete_above: i64) -> Option<Self> {
         if here.main <= complete_above {
             return None;
         }
@@ -74,7 +74,7 @@ impl std::fmt::Display for Gap {
 /// The lowest value of `complete_above` with which nothing is missing between two neighbours; 0 when nothing is missing in any case.
 #[must_use]
 #[inline]
-pub fn complete_from(before: Option<Revision>, here: Revision) -> i64 {
+pub fn complete_from(before: Option<FullRevision>, here: FullRevision) -> i64 {
     let (next_main, next_sub) = match before {
         Some(before) if before.main == here.main => (here.main, before.sub.saturating_add(1)),
         Some(before) => (before.main.saturating_add(1), 0),
@@ -95,8 +95,8 @@ pub fn complete_from(before: Option<Revision>, here: Revision) -> i64 {
 mod tests {
     use super::*;
 
-    fn rev(main: i64, sub: i64) -> Revision {
-        Revision { main, sub }
+    fn rev(main: i64, sub: i64) -> FullRevision {
+        FullRevision { main, sub }
     }
 
     #[test]

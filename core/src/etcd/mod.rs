@@ -8,6 +8,7 @@ pub mod json_value;
 pub mod keyvalue;
 pub mod record;
 pub mod revision;
+pub mod revision_key;
 pub mod schema;
 pub(crate) mod small_value;
 pub mod version;

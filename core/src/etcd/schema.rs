@@ -15,7 +15,7 @@ use crate::code::Code;
 use crate::etcd::access::Access;
 use crate::etcd::json_value::{check_conf_state, downgrade_target, object};
 use crate::etcd::record::Marks;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::small_value::small;
 use crate::etcd::version;
 use crate::fields::{i64_be, u64_be};

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::bolt::database::{Database, DatabaseError};
 use crate::bolt::edit::{Change, Edited, Kept, Missing};
 use crate::etcd::completeness::leaves_revisions;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::restore::TERM;
 use crate::restore::carried::{Carried, carried};
 use crate::restore::membership::Cluster;
@@ -128,7 +128,7 @@ pub fn changes<S: Source + ?Sized>(
         let raised =
             i64::try_from(by).ok().and_then(|by| latest.checked_add(by)).filter(|raised| leaves_revisions(*raised));
         revision_after = raised.ok_or(PlanError::Bump { revision: latest, by })?;
-        let key = RevisionKey { revision: Revision { main: revision_after, sub: 0 }, tombstone: false }.to_vec();
+        let key = RevisionKey { revision: FullRevision { main: revision_after, sub: 0 }, tombstone: false }.to_vec();
         meta.insert(b"scheduledCompactRev".to_vec(), Some(key.clone()));
         entries.insert(key, Some(Vec::new()));
     }
@@ -145,7 +145,7 @@ pub fn changes<S: Source + ?Sized>(
 fn tombstones(keys: &[Vec<u8>], main: i64) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
     let keys: BTreeSet<&Vec<u8>> = keys.iter().collect();
     let tombstone = |(sub, key): (i64, &Vec<u8>)| {
-        let at = RevisionKey { revision: Revision { main, sub }, tombstone: true };
+        let at = RevisionKey { revision: FullRevision { main, sub }, tombstone: true };
         (at.to_vec(), Some(KeyValue { key: key.clone(), ..KeyValue::default() }.encode_to_vec()))
     };
     (0..).zip(keys).map(tombstone).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bolt::edit::{Change, Kept, Missing};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 
 /// The mark of the last compaction that was carried out, in bucket `meta`.
 const FINISHED: &[u8] = b"finishedCompactRev";
@@ -32,7 +32,7 @@ impl BucketChanges {
     }
 
     fn mark(&mut self, mark: &[u8], main: i64) {
-        let value = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec();
+        let value = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec();
         self.of(b"meta").entries.entry(mark.to_vec()).or_insert(Some(value));
     }
 

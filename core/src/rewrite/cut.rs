@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::fields::i64_be;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::key_choice::KeyChoice;

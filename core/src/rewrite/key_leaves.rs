@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::record::Record;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::finding::Finding;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{Interval, Met};

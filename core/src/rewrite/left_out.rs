@@ -7,7 +7,7 @@ use crate::etcd::gap::{Gap, complete_from};
 use crate::etcd::history::contradiction;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::salvage_report::SalvageReport;
@@ -18,7 +18,7 @@ use crate::watch::Watch;
 #[derive(Debug)]
 pub(super) struct LeftOut {
     /// Keys with a hole in their history: entries before this revision.
-    broken: HashMap<KeyHash, Revision>,
+    broken: HashMap<KeyHash, FullRevision>,
     /// Empty values of which the key is lost, and a tombstone under the revision of a put.
     unusable: BTreeSet<RevisionKey>,
     /// At or below this revision nothing is taken from the older tree.
@@ -89,9 +89,9 @@ struct Following<'r> {
     /// The first revision behind the last gap.
     gap_end: i64,
     may_be_migrated: bool,
-    last: Option<Revision>,
+    last: Option<FullRevision>,
     /// An empty value, and the revision before it.
-    emptied: Option<(Revision, Option<Revision>)>,
+    emptied: Option<(FullRevision, Option<FullRevision>)>,
 }
 
 impl<'r> Following<'r> {
@@ -145,7 +145,7 @@ impl<'r> Following<'r> {
     }
 
     /// Goes on to a revision, and sees whether some before it are missing.
-    fn follow(&mut self, here: Revision) {
+    fn follow(&mut self, here: FullRevision) {
         let last = self.last.replace(here);
         let complete_above = self.marks.complete_above();
         if complete_from(last, here) > complete_above {

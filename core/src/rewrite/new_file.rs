@@ -8,7 +8,7 @@ use crate::bolt::edit::Change;
 use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
 use crate::lost::Lost;
@@ -228,7 +228,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     whole(lost)?;
     if let Some(main) = plan.end_of_revisions()? {
         counts.kept = counts.kept.saturating_add(1);
-        let key = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false };
+        let key = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false };
         builder.put(&key.to_vec(), &[])?;
     }
     Ok(counts)

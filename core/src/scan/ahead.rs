@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use crate::crc::Run;
     use crate::etcd::record::Record;
-    use crate::etcd::revision::{Revision, RevisionKey};
+    use crate::etcd::revision_key::{FullRevision, RevisionKey};
     use crate::key_tally::KeyTally;
     use crate::needed_key::{NeededKey, Provider};
 
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_digest_comes_back_as_it_was_kept() {
-        let key = |main, tombstone| RevisionKey { revision: Revision { main, sub: 3 }, tombstone };
+        let key = |main, tombstone| RevisionKey { revision: FullRevision { main, sub: 3 }, tombstone };
         let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
         let needs = |main| {
             let mut needs = KeyTally::default();

@@ -10,7 +10,7 @@ use crate::crc::Run;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::Record;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::key_tally::KeyTally;
 use crate::needed_key::{Encrypted, NeededKey};
 

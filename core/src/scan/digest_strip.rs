@@ -3,7 +3,7 @@
 use crate::crc::Run;
 use crate::error::Error;
 use crate::etcd::record::Record;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::key_tally::KeyTally;
 use crate::scan::digest::LeafDigest;
 
@@ -166,7 +166,8 @@ impl Strip {
     pub(crate) fn load(&self, at: usize, into: &mut LeafDigest) -> Option<()> {
         let brief = self.briefs.get(at).filter(|brief| brief.entries > 0)?;
         let (records, leased) = self.ends_before(at);
-        let key = |main, sub, tombstone| RevisionKey { revision: Revision { main, sub: i64::from(sub) }, tombstone };
+        let key =
+            |main, sub, tombstone| RevisionKey { revision: FullRevision { main, sub: i64::from(sub) }, tombstone };
         into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
         into.pages = u32::from(brief.pages);
         into.entries = u32::from(brief.entries);

@@ -11,7 +11,7 @@ use crate::crc::{Combiner, Run};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{Marks, Record, Records};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Findings;
 use crate::key_tally::KeyTally;
 use crate::scan::digest::{Inspected, LeafDigest, inspect};
@@ -76,7 +76,7 @@ pub struct KeyFold<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
     /// The last put with an empty value.
-    phantom: Option<Revision>,
+    phantom: Option<FullRevision>,
     /// The sum so far.
     pub tally: Tally,
 }
@@ -205,7 +205,7 @@ impl Fold for KeyFold<'_> {
 }
 
 /// Said of a put with an empty value that does not stand alone in its transaction. A bump writes one for the whole of a transaction, and nothing else does.
-fn emptied(revision: Revision) -> String {
+fn emptied(revision: FullRevision) -> String {
     format!("the value of revision {revision} is empty, although its transaction has other operations: the key is lost")
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::etcd::history::{Outcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::record::{KeyHash, Marks, Record};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::{Finding, Findings};
 use crate::lost_history::LostHistory;
 use crate::scan::ahead::Ahead;
@@ -88,7 +88,7 @@ struct LocateFold<'a> {
 }
 
 impl LocateFold<'_> {
-    fn see(&mut self, revision: Revision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
+    fn see(&mut self, revision: FullRevision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
         let Some(suspect) = self.suspects.get_mut(&record.key()) else { return };
         record.set_era(self.marks.era(revision.main));
         if message.lease != 0 && !record.is_tombstone() && !self.context.leases.contains(&message.lease) {

@@ -1,6 +1,6 @@
 //! Between which revisions bucket `key` cannot be read, by the keys that stand around what is lost.
 
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::walk::LostKeys;
 
@@ -29,10 +29,10 @@ fn range(keys: &LostKeys) -> Option<RevisionRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::etcd::revision::Revision;
+    use crate::etcd::revision_key::FullRevision;
 
     fn key(main: i64, sub: i64) -> Option<std::sync::Arc<[u8]>> {
-        let (bytes, len) = RevisionKey { revision: Revision { main, sub }, tombstone: false }.to_bytes();
+        let (bytes, len) = RevisionKey { revision: FullRevision { main, sub }, tombstone: false }.to_bytes();
         bytes.get(..len).map(Into::into)
     }
 

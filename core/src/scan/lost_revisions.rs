@@ -4,7 +4,7 @@ use crate::bolt::page_id::PageId;
 use crate::code::Code;
 use crate::etcd::gap::Gap;
 use crate::etcd::record::{Marks, Record};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::{Finding, Findings};
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost_history::{LostHistory, RevisionRange};
@@ -14,7 +14,7 @@ use crate::scan::unreachable::Unreachable;
 #[derive(Debug)]
 pub(crate) struct LostRevisions {
     marks: Marks,
-    last: Option<(Revision, PageId)>,
+    last: Option<(FullRevision, PageId)>,
     /// Whether all entries so far may be what `etcdctl migrate` wrote.
     migrated: bool,
     lost: Gaps,
@@ -51,8 +51,8 @@ impl Gaps {
         }
     }
 
-    fn contains(&self, revision: Revision) -> bool {
-        let Revision { main, sub } = revision;
+    fn contains(&self, revision: FullRevision) -> bool {
+        let FullRevision { main, sub } = revision;
         let first = self.subs.partition_point(|(of, ..)| *of < main);
         let of_main = self.subs.iter().skip(first).take_while(|(of, ..)| *of == main);
         self.covers(main) || of_main.into_iter().any(|(_, from, to)| (*from..=*to).contains(&sub))
@@ -125,7 +125,7 @@ impl LostRevisions {
         true
     }
 
-    fn gap_text(&self, gap: &Gap, here: Revision, place: &Finding) -> String {
+    fn gap_text(&self, gap: &Gap, here: FullRevision, place: &Finding) -> String {
         let page = place.page.unwrap_or(PageId::ZERO);
         let number = match gap.count() {
             0 | 1 => String::new(),
@@ -150,7 +150,7 @@ impl LostRevisions {
     }
 
     /// Whether a revision is above all marks of compaction, and the tree lacks it.
-    pub(crate) fn lacks(&self, revision: Revision) -> bool {
+    pub(crate) fn lacks(&self, revision: FullRevision) -> bool {
         revision.main > self.marks.complete_above()
             && (self.last.is_none_or(|(last, _)| revision > last)
                 || self.lost.contains(revision)
@@ -205,7 +205,7 @@ mod tests {
         for (main, sub, create_revision, version) in entries {
             let message =
                 KeyValue { key: b"k", create_revision: *create_revision, version: *version, ..KeyValue::default() };
-            let key = RevisionKey { revision: Revision { main: *main, sub: *sub }, tombstone: false };
+            let key = RevisionKey { revision: FullRevision { main: *main, sub: *sub }, tombstone: false };
             lost.see(
                 key,
                 Some(&Record::new(&message, false)),
@@ -252,9 +252,9 @@ mod tests {
     fn a_gap_whose_revisions_lie_in_free_pages_is_no_migration() {
         let mut lost = LostRevisions::new(NEW);
         let record = Record::new(&KeyValue { key: b"k", create_revision: 9, version: 1, ..KeyValue::default() }, false);
-        let key = RevisionKey { revision: Revision { main: 9, sub: 0 }, tombstone: false };
+        let key = RevisionKey { revision: FullRevision { main: 9, sub: 0 }, tombstone: false };
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
-        let lacks = |main, sub| lost.lacks(Revision { main, sub });
+        let lacks = |main, sub| lost.lacks(FullRevision { main, sub });
         assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));
         let mut history = LostHistory::default();
         let findings = lost.finish(&Unreachable::of([5]), &mut history);

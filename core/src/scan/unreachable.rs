@@ -13,7 +13,7 @@ use crate::bolt::reader::Reader;
 use crate::bolt::set::PageSet;
 use crate::code::Code;
 use crate::error::Error;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::limits::MAX_UNREACHABLE_REVISIONS;
 use crate::scan::open::Scan;
@@ -42,7 +42,7 @@ impl Unreachable {
     pub(crate) fn look<S: Source + ?Sized>(
         scan: &Scan<'_, S>,
         used: &PageSet,
-        lacking: impl Fn(Revision) -> bool,
+        lacking: impl Fn(FullRevision) -> bool,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
         let mut found = Self::default();

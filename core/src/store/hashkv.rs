@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
@@ -94,7 +94,7 @@ struct Newest {
     hash: Short,
     index: u32,
     rank: usize,
-    revision: Revision,
+    revision: FullRevision,
     run: Run,
     deletes: bool,
 }

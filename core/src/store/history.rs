@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
 use crate::source::Source;
@@ -16,7 +16,7 @@ use crate::watch::Watch;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// When.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Whether it deleted the key.
     pub deletion: bool,
     /// Main revision of the put that created the key; 0 for a deletion.

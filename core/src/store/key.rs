@@ -1,7 +1,7 @@
 //! A key at a revision, with what its history takes.
 
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::store::chunks::Name;
 use crate::store::entry::{Entry, Place};
 
@@ -25,7 +25,7 @@ pub struct KeyAt {
 pub struct KeyState {
     pub(crate) name: Name,
     /// Its newest revision up to the one asked for.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Whether it is deleted there.
     pub deleted: bool,
     /// Main revision of the put that created it; 0 when it is deleted.
@@ -66,7 +66,7 @@ impl std::ops::Deref for Key<'_> {
 
 impl KeyState {
     /// Whether an entry comes after the newest. Only a damaged file has two of one revision; their places decide, so that no order of reading does.
-    pub(crate) fn is_before(&self, revision: Revision, place: Place) -> bool {
+    pub(crate) fn is_before(&self, revision: FullRevision, place: Place) -> bool {
         (self.revision, self.place) < (revision, place)
     }
 

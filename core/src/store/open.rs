@@ -9,7 +9,7 @@ use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::record::Marks;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::schema::Facts;
 use crate::fields::u32_le;
 use crate::finding::Finding;

@@ -14,7 +14,7 @@ use crate::bolt::room::{Admission, Room};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::fields::{u32_le, u64_le};
 use crate::limits::{PAGE_VIEW_BYTES, PAGE_VIEW_DEPTH, PAGE_VIEW_FIELDS, PAGE_VIEW_TEXT};
 use crate::source::Source;

@@ -12,7 +12,7 @@ use crate::bolt::page::Fault;
 use crate::bolt::set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::small_value::small;
 use crate::fields::{i64_be, u64_be};
 use crate::finding::Findings;

@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::lost::Lost;
 use crate::pass::reading::Accumulator;
 use crate::source::Source;
