@@ -12,7 +12,7 @@ use super::args_restore::RestoreForm;
 use super::exit::{Exit, Failure};
 use super::progress::Bar;
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped, grouped_positive};
+use super::render::number::{counted, exact_bytes, grouped, grouped_revision};
 use super::{input, output, signals};
 
 /// Lines of each list; `-w json` has more.
@@ -54,7 +54,7 @@ fn text(output: Option<&Path>, done: &Salvaged) -> String {
         "{} of the history {} read, up to revision {}; {} of keys in their place{}{}",
         counted(found.entries, "entry", "entries"),
         if found.entries == 1 { "was" } else { "were" },
-        grouped_positive(found.revision),
+        grouped_revision(found.revision),
         counted(found.leaves, "page", "pages"),
         more(found.displaced_leaves, "in a wrong place"),
         more(found.older_leaves, "from an older state of the database"),

@@ -3,6 +3,7 @@
 //! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
 
 use crate::code::Code;
+use crate::etcd::revision::Revision;
 use crate::etcd::schema::Facts;
 use crate::etcd::version;
 use crate::finding::Finding;
@@ -11,7 +12,7 @@ use crate::finding::Finding;
 pub const IMPOSSIBLE: u64 = 1 << 63;
 
 /// Revisions that must be left for writes. At a million a second they last for more than an hour.
-const REVISIONS_LEFT: i64 = 1 << 32;
+const REVISIONS_LEFT: u64 = 1 << 32;
 
 /// Judges the small buckets as a whole. `has` says whether there is a bucket of a name; of what it lacks nothing is said here.
 #[must_use]
@@ -88,6 +89,6 @@ fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Opti
 
 /// Whether a store at this revision can still be written to.
 #[must_use]
-pub fn leaves_revisions(revision: i64) -> bool {
-    revision < i64::MAX.saturating_sub(REVISIONS_LEFT)
+pub fn leaves_revisions(revision: Revision) -> bool {
+    Revision::MAX.since(revision) > REVISIONS_LEFT
 }

@@ -1,12 +1,12 @@
 //! Revisions: the numbers of transactions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The number of a transaction that changed the store, and of the state behind it: what etcd's clients call revision, and etcd itself main revision.
 ///
 /// Files claim any number. Those of keys in bucket `key` are never negative ([`RevisionKey::parse`](crate::etcd::revision_key::RevisionKey::parse) sees to it), those in
 /// messages may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(i64);
 
@@ -53,16 +53,42 @@ impl Revision {
         }
     }
 
+    /// The one so many revisions further on; the largest when there are not so many.
+    #[must_use]
+    pub const fn plus(self, revisions: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(revisions))
+    }
+
+    /// How many revisions this one lies behind `other`; 0 when it lies before.
+    #[must_use]
+    pub const fn since(self, other: Self) -> u64 {
+        if self.0 < other.0 { 0 } else { self.0.abs_diff(other.0) }
+    }
+
     /// How many revisions there are from this one to `last`, both counted; 0 when `last` lies before.
     #[must_use]
     pub const fn count_to(self, last: Self) -> u64 {
-        if last.0 < self.0 { 0 } else { last.0.abs_diff(self.0).saturating_add(1) }
+        if last.0 < self.0 { 0 } else { last.since(self).saturating_add(1) }
+    }
+}
+
+impl From<Revision> for serde_json::Value {
+    fn from(revision: Revision) -> Self {
+        revision.0.into()
     }
 }
 
 impl From<Revision> for i128 {
     fn from(revision: Revision) -> Self {
         revision.0.into()
+    }
+}
+
+impl std::str::FromStr for Revision {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 

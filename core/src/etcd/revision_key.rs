@@ -6,6 +6,7 @@
 //! ```
 //! Source: etcd's `server/storage/mvcc/revision.go` (`RevToBytes`, `isTombstone`).
 
+use crate::etcd::revision::Revision;
 use crate::fields::i64_be;
 
 /// Bytes of a revision as a key.
@@ -15,7 +16,7 @@ pub const REVISION_LEN: usize = 17;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FullRevision {
     /// The transaction.
-    pub main: i64,
+    pub main: Revision,
     /// The operation within it.
     pub sub: i64,
 }
@@ -39,15 +40,17 @@ impl RevisionKey {
             (18, Some(b't')) => true,
             _ => return None,
         };
-        let revision = FullRevision { main: i64_be(key, 0)?, sub: i64_be(key, 9)? };
-        (key.get(8) == Some(&b'_') && revision.main >= 0 && revision.sub >= 0).then_some(Self { revision, tombstone })
+        let revision = FullRevision { main: Revision::new(i64_be(key, 0)?), sub: i64_be(key, 9)? };
+        (key.get(8) == Some(&b'_') && revision.main >= Revision::ZERO && revision.sub >= 0)
+            .then_some(Self { revision, tombstone })
     }
 
     /// The key's bytes, and how many of them count.
     #[must_use]
     pub fn to_bytes(self) -> ([u8; 18], usize) {
         let mut bytes = [b't'; 18];
-        let parts = self.revision.main.to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
+        let parts =
+            self.revision.main.get().to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
         for (slot, byte) in bytes.iter_mut().zip(parts) {
             *slot = byte;
         }
@@ -75,7 +78,7 @@ mod tests {
     #[test]
     fn keys_survive_the_round_trip() {
         for tombstone in [false, true] {
-            let key = RevisionKey { revision: FullRevision { main: 258, sub: 3 }, tombstone };
+            let key = RevisionKey { revision: FullRevision { main: Revision::new(258), sub: 3 }, tombstone };
             let (bytes, len) = key.to_bytes();
             assert_eq!(RevisionKey::parse(&bytes[..len]), Some(key));
         }
@@ -83,7 +86,8 @@ mod tests {
 
     #[test]
     fn what_is_no_revision_is_none() {
-        let (good, _) = RevisionKey { revision: FullRevision { main: 1, sub: 0 }, tombstone: true }.to_bytes();
+        let (good, _) =
+            RevisionKey { revision: FullRevision { main: Revision::new(1), sub: 0 }, tombstone: true }.to_bytes();
         assert!(RevisionKey::parse(&good[..16]).is_none());
         let mut other = good;
         other[17] = b'x';

@@ -13,6 +13,7 @@ use crate::bolt::meta::{MetaChoice, Metas};
 use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
 use crate::etcd::completeness::IMPOSSIBLE;
+use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::schema::Facts;
 use crate::fields::u64_le;
@@ -146,8 +147,8 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         facts: &mut Facts,
         builder: &mut FileBuilder<K>,
     ) -> Result<(), RewriteError<K::Error>> {
-        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(-1));
-        let mark = (name == b"meta" && scheduled >= 0).then_some(scheduled);
+        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(Revision::NONE));
+        let mark = (name == b"meta" && scheduled >= Revision::ZERO).then_some(scheduled);
         let mut mark =
             mark.map(|main| RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec());
         let mut outcome = Ok(());

@@ -1,6 +1,7 @@
 //! What is made of the leaves of bucket `key`.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::HashSet;
 
@@ -47,7 +48,7 @@ pub struct Tally {
     /// A record a revision, in order.
     pub records: Records,
     /// No revision is missing between the first and the last if history is complete only above this revision.
-    pub complete_from: i64,
+    pub complete_from: Revision,
     /// Puts of version 1 that name an earlier creation.
     pub migrated: u64,
     /// Whether there is an entry of the revision of the last compaction.
@@ -58,7 +59,7 @@ pub struct Tally {
 
 impl Tally {
     /// Main revision of the last entry.
-    pub fn last_main(&self) -> Option<i64> {
+    pub fn last_main(&self) -> Option<Revision> {
         self.ends.map(|(_, last)| last.revision.main)
     }
 

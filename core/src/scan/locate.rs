@@ -4,6 +4,7 @@
 //! more, and the same rules are applied with page, offset and key at hand.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::HashMap;
 
@@ -34,7 +35,7 @@ use crate::watch::Watch;
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
     outcome: &Outcome,
-    last: Option<i64>,
+    last: Option<Revision>,
     used: &PageSet,
     history: &mut LostHistory,
     watch: &dyn Watch,

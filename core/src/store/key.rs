@@ -1,6 +1,7 @@
 //! A key at a revision, with what its history takes.
 
 use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
 use crate::store::chunks::Name;
 use crate::store::entry::{Entry, Place};
@@ -29,7 +30,7 @@ pub struct KeyState {
     /// Whether it is deleted there.
     pub deleted: bool,
     /// Main revision of the put that created it; 0 when it is deleted.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Puts since its creation; 0 when it is deleted.
     pub version: i64,
     /// Its lease, or 0.
