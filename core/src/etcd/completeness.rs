@@ -2,11 +2,11 @@
 //!
 //! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
 
-use crate::code::Code;
+use crate::etcd::bucket_rules::Facts;
 use crate::etcd::revision::Revision;
-use crate::etcd::schema::Facts;
 use crate::etcd::version;
 use crate::finding::Finding;
+use crate::finding_code::Code;
 
 /// The first value that is taken for impossible where etcd or bolt counts up from 1: half of the 64 bits.
 pub const IMPOSSIBLE: u64 = 1 << 63;
@@ -48,7 +48,11 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
         [("finishedCompactRev", facts.finished_compact), ("scheduledCompactRev", facts.scheduled_compact)]
     {
         if let Some(mark) = mark.filter(|mark| !leaves_revisions(*mark)) {
-            say(Code::RevisionsExhausted, name, format!("`{name}` is {mark}; the largest revision is {}.", i64::MAX));
+            say(
+                Code::RevisionsExhausted,
+                name,
+                format!("`{name}` is {mark}; the largest revision is {}.", Revision::MAX),
+            );
         }
     }
     if let Some((code, key, text)) = version::contradiction(versions[0], versions[1]) {

@@ -2,9 +2,9 @@
 
 use crate::crc::Run;
 use crate::error::Error;
-use crate::etcd::record::Record;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_record::Record;
 use crate::key_tally::KeyTally;
 use crate::scan::digest::LeafDigest;
 

@@ -1,7 +1,7 @@
 //! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
 
+use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
-use etcdsnap_core::words::{is_secret, key_text};
 use etcdsnap_core::{Finding, Revision};
 use serde::Serialize;
 

@@ -3,9 +3,9 @@
 use etcdsnap::Cluster;
 use etcdsnap::core::Revision;
 use etcdsnap::core::RevisionRange;
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
-use etcdsnap::number::{counted, grouped, grouped_revision};
+use etcdsnap::grouped_number::{counted, grouped, grouped_revision};
 use serde_json::{Map, Value};
 
 use crate::cli::output;

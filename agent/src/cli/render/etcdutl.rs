@@ -6,7 +6,7 @@ use etcdsnap::Status;
 use etcdsnap::core::Revision;
 use etcdsnap::core::store::HashKv;
 
-use super::number::si_bytes;
+use super::grouped_number::si_bytes;
 use crate::cli::args::EtcdForm;
 
 /// What etcdutl prints.
