@@ -1,12 +1,11 @@
 //! A snapshot without the history that a compaction at its own revision removes: written anew beside what the server sent, once that is proven.
 
-use etcdsnap_core::Revision;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use etcdsnap_core::{Report, Sha256Hex, Verdict};
+use etcdsnap_core::{Report, Revision, Sha256Hex, Verdict};
 
 use super::hash_and_write::Sink;
 use super::save_config::Compression;

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub struct Revision(i64);
 
 impl Revision {
-    /// What stands where there is none: below all others. etcd says so, too, of a compaction that never was.
+    /// What stands where there is none: below each that etcd gives. etcd itself says so of a compaction that never was.
     pub const NONE: Self = Self(-1);
-    /// What stands where a message names none; of a store, one into which nothing was written.
+    /// What stands where none is named: in a message, in a question about the latest, for a file without entries.
     pub const ZERO: Self = Self(0);
-    /// That of an etcd into which nothing was written. The first write makes the next one.
+    /// The lowest: that of a store into which nothing was written. The first write makes the next one.
     pub const FIRST: Self = Self(1);
     /// The largest there can be.
     pub const MAX: Self = Self(i64::MAX);

@@ -1,10 +1,9 @@
 //! What a damaged file leaves open about objects: they may be older than they were, or deleted.
 
 use etcdsnap::Cluster;
-use etcdsnap::core::Revision;
-use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
+use etcdsnap::core::{Revision, RevisionRange};
 use etcdsnap::grouped_number::{counted, grouped, grouped_revision};
 use serde_json::{Map, Value};
 

@@ -1,7 +1,6 @@
 //! What of the history of keys is gone, for a person.
 
-use etcdsnap::core::Revision;
-use etcdsnap::core::{LostHistory, RevisionRange};
+use etcdsnap::core::{LostHistory, Revision, RevisionRange};
 use etcdsnap::printable;
 
 use super::finding_groups::Shown;
