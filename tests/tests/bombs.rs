@@ -182,7 +182,7 @@ fn a_plain_file_is_read_no_further_than_a_snapshot() {
     for len in [1 << 40, (1 << 40) + 32] {
         std::fs::OpenOptions::new().write(true).open(&path).expect("the file").set_len(len).expect("a hole");
         let verified = run(&["verify", &name], Stdio::null());
-        ends_soon(&verified, 1, "cut to that length its SHA-256 matches", "verify");
+        ends_soon(&verified, 1, "if cut to that length, its SHA-256 matches", "verify");
         ends_soon(&run(&["status", &name], Stdio::null()), 1, "file-lengthened", "status");
         ends_soon(&run(&["keys", &name], Stdio::null()), 0, "", "keys");
         for more in [&["--dry-run"][..], &["--skip-hash-check"]] {

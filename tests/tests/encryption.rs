@@ -577,7 +577,7 @@ fn verify_goes_by_the_entry_of_each_resource() {
     for (list, want) in [
         (
             &[("secrets", secret, true)][..],
-            "value-undecryptable the value of revision 3 needs secretbox:v1, key {}: the configuration has no entry for widgets.example.com",
+            "value-undecryptable The value of revision 3 needs secretbox:v1, key {}: the configuration has no entry for widgets.example.com",
         ),
         (
             &[("secrets", secret, true), ("'*.example.com'", other, true)],
@@ -585,7 +585,7 @@ fn verify_goes_by_the_entry_of_each_resource() {
         ),
         (
             &[("secrets", secret, false), ("'*.*'", widget, false)],
-            "value-plain-refused the value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
+            "value-plain-refused The value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
         ),
         (
             &[("secrets", secret, false), ("widgets.example.com", widget, false), ("'*.'", other, false)],

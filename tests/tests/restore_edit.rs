@@ -48,7 +48,7 @@ fn what_cannot_be_changed_is_refused() {
     let bytes = write(&root, &layout).database;
     let missing = Change { bucket: b"nobody".to_vec(), ..Change::default() };
     let error = Database::open(&bytes).unwrap().edit(&[missing]).unwrap_err();
-    assert_eq!(error.to_string(), "there is no bucket `nobody`");
+    assert_eq!(error.to_string(), "bucket `nobody` does not exist");
     assert!(Database::open(&vec![0; 100_000]).is_err());
 }
 

@@ -107,7 +107,7 @@ fn what_was_not_given_is_told_as_a_default() {
     let told = complaint(&["--name=m1"]);
     assert!(told.contains("\"m1\" is not in --initial-cluster, which was not given and is default="), "{told}");
     let told = complaint(&["--initial-cluster=default=unix://localhost:m1"]);
-    assert!(told.contains("what follows the colon is no port"), "{told}");
+    assert!(told.contains("the text after the colon is not a port"), "{told}");
 }
 
 /// A database of 1.6 GiB, nearly all of it a hole in the file.

@@ -415,7 +415,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
     let cases: [(&[&str], &str); 15] = [
         (&["--name=x"], "--name: \"x\" is not in --initial-cluster"),
         (&["--initial-cluster="], "--initial-cluster names no member"),
-        (&["--initial-cluster=default=http://localhost"], "--initial-cluster: \"http://localhost\" is no peer URL"),
+        (&["--initial-cluster=default=http://localhost"], "--initial-cluster: \"http://localhost\" is not a peer URL"),
         (
             &["--initial-cluster", two],
             "--initial-advertise-peer-urls was not given and is http://localhost:2380 by default, but",

@@ -1,4 +1,4 @@
-//! The freelist: numbers of the pages that hold nothing.
+//! The freelist: the ids of pages that hold no data.
 //!
 //! ```text
 //! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
@@ -15,13 +15,14 @@ use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// Ids read at a time, so that a long list needs no long buffer.
+/// Page ids read at a time, so that a long list needs no large buffer.
 const IDS: u64 = 8192;
 
-/// Reads the freelist at `page` into `free`, marks its own pages in `used`, and says what is wrong with it.
+/// Reads the freelist at `page` into `free`, marks the freelist's own pages in `used`, and adds its damage to
+/// `findings`.
 ///
 /// # Errors
-/// As [`Reader::unit`].
+/// The same errors as [`Reader::unit`].
 pub fn read<S: Source + ?Sized>(
     reader: &mut Reader<'_, S>,
     page: PageId,
@@ -38,18 +39,18 @@ pub fn read<S: Source + ?Sized>(
     let invalid = |at: usize, message: String| Fault::new(Code::FreelistInvalid, at, message);
     let (header, long) = match reader.first(page)? {
         Err(fault) => {
-            let text = format!("the meta page points to it, but {}", fault.message);
+            let text = format!("the meta page points to the freelist here, but {}", fault.message);
             report(Fault { because: fault.because, ..invalid(0, text) });
             return Ok(());
         }
         Ok((header, bytes)) => (header, crate::int_readers::u64_le(bytes, HEADER).unwrap_or(0)),
     };
     if header.kind() != Some(Kind::Freelist) {
-        report(invalid(8, format!("the meta page points here for the freelist, but this is {}", header.describe())));
+        report(invalid(8, format!("the meta page points to the freelist here, but this is {}", header.describe())));
         return Ok(());
     }
     if header.id != page {
-        report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page carries the number {}", header.id)));
+        report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
     }
     if let Err(fault) = reader.geometry().check(page, header.overflow) {
         report(Fault { because: fault.because, ..invalid(12, fault.message) });
@@ -60,7 +61,7 @@ pub fn read<S: Source + ?Sized>(
     let size = reader.geometry().page_size;
     let room = u64::from(header.overflow).saturating_add(1).saturating_mul(u64::from(size));
     if end > room {
-        report(invalid(10, format!("{count} page ids do not fit its {room} bytes")));
+        report(invalid(10, format!("the freelist claims {count} page ids, which do not fit its {room} bytes")));
         return Ok(());
     }
     let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
@@ -68,7 +69,7 @@ pub fn read<S: Source + ?Sized>(
         report(Fault::new(
             Code::PageOverflow,
             12,
-            format!("{} overflow pages for {end} bytes of page ids", header.overflow),
+            format!("the freelist claims {} overflow pages for {end} bytes of page ids", header.overflow),
         ));
     }
     let fits = overflow_fits(header.overflow, end_in_memory, size);
@@ -83,7 +84,7 @@ pub fn read<S: Source + ?Sized>(
     })
 }
 
-/// How many ids there are, and where the first stands in the page.
+/// The number of page ids, and the offset of the first within the page.
 fn count_of(header: Header, first_word: u64) -> (u64, u64) {
     const FIRST: u64 = HEADER as u64;
     if header.count == u16::MAX { (first_word, FIRST.saturating_add(8)) } else { (u64::from(header.count), FIRST) }
@@ -107,15 +108,16 @@ fn read_ids<S: Source + ?Sized>(
             let id = PageId::new(crate::int_readers::u64_le(id, 0).unwrap_or(0));
             let here = at.plus((index as u64).saturating_mul(8));
             if id < PageId::FIRST || id >= high_water {
-                let message = format!(
-                    "page {id} is listed as free, but the database's own pages are 2 to {}",
-                    high_water.previous()
-                );
+                let message =
+                    format!("the freelist lists page {id}, but only pages 2 to {} can be free", high_water.previous());
                 report(here, Fault::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {
-                report(here, Fault::new(Code::FreelistDuplicate, 0, format!("page {id} is listed as free twice")));
+                report(here, Fault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")));
             } else if id < previous {
-                report(here, Fault::new(Code::FreelistOrder, 0, format!("page {id} stands after page {previous}")));
+                report(
+                    here,
+                    Fault::new(Code::FreelistOrder, 0, format!("the freelist lists page {id} after page {previous}")),
+                );
             }
             previous = id;
         }

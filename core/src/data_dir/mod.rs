@@ -1,4 +1,5 @@
-//! A member's data directory beside the database: the write-ahead log and the `.snap` files, and whether etcd can start from them.
+//! The parts of a member's data directory besides the database: the write-ahead log and the `.snap` files, and whether
+//! etcd can start from them.
 //!
 //! ```text
 //! member/snap/db                            the database

@@ -1,4 +1,5 @@
-//! Protobuf messages read from a window field by field: long fields are places, not bytes in memory.
+//! Reads protobuf messages field by field through a window: long fields are returned as byte ranges, not as bytes in
+//! memory.
 
 use crate::crc::{Combiner, Run};
 use crate::data_dir::window::{WINDOW, Window};
@@ -6,10 +7,10 @@ use crate::error::Error;
 use crate::source::Source;
 use crate::varint::varint;
 
-/// Bytes of a tag and a number at most.
+/// Maximum length of a tag and a varint together, in bytes.
 pub(super) const HEAD: usize = 20;
 
-/// Bytes of a source from `start` up to, not including, `end`.
+/// A byte range of a source, from `start` up to, but not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
     pub start: u64,
@@ -25,17 +26,17 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value {
     Varint(u64),
-    /// Four or eight bytes, which none of these messages has.
+    /// Fixed-width numbers, which none of these messages has.
     Fixed,
     Bytes(Span),
 }
 
-/// Why a message cannot be read.
+/// Why a message could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// The bytes are no message.
+    /// The bytes are not a valid message.
     Malformed,
-    /// The bytes cannot be had.
+    /// The bytes could not be read.
     Failed(Error),
 }
 
@@ -45,10 +46,10 @@ impl From<Error> for Unreadable {
     }
 }
 
-/// Hands out the fields of the message in `span`, in the order of its bytes.
+/// Calls `take` with each field of the message in `span`, in byte order.
 ///
 /// # Errors
-/// What is no message, also after fields were handed out; and what `take` says.
+/// The bytes are not a valid message, possibly after some fields were passed on; or `take` fails.
 pub(super) fn fields<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     span: Span,
@@ -63,10 +64,10 @@ pub(super) fn fields<S: Source + ?Sized>(
     Ok(())
 }
 
-/// The field at the start of `span`: its number, its value, and where the next one begins.
+/// Decodes the field at the start of `span`; returns its number, its value and the offset of the next field.
 ///
 /// # Errors
-/// As [`fields`].
+/// The same errors as [`fields`].
 pub(super) fn field<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     span: Span,
@@ -98,10 +99,10 @@ pub(super) fn field<S: Source + ?Sized>(
     }
 }
 
-/// CRC-32C and length of the bytes of a span.
+/// Computes CRC-32C and length of the bytes of a span.
 ///
 /// # Errors
-/// When they cannot be read.
+/// A read fails.
 pub(super) fn hash<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     span: Span,

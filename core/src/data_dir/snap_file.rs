@@ -1,4 +1,4 @@
-//! A `.snap` file: raft's snapshot, of which etcd 3.4 to 3.6 need the index, the term and the members.
+//! Reads `.snap` files: raft snapshots, whose index, term and members etcd 3.4 to 3.6 need.
 //!
 //! ```text
 //! snappb.Snapshot { 1: crc, 2: data }      CRC-32C of data
@@ -16,33 +16,33 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::varint::varint;
 
-/// What a `.snap` file says.
+/// The contents of a `.snap` file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RaftSnapshot {
-    /// The index of raft's log up to which it holds.
+    /// Index of the last raft entry in the snapshot.
     pub index: u64,
-    /// The term of the entry at that index.
+    /// Term of that entry.
     pub term: u64,
-    /// Ids of the cluster's members, learners among them.
+    /// Ids of the cluster's members, learners included.
     pub members: BTreeSet<u64>,
 }
 
-/// Reads a `.snap` file, in pieces however long it is.
+/// Reads a `.snap` file in pieces, however long it is.
 ///
 /// # Errors
-/// The outer error when it cannot be read; the inner one says what is wrong with it.
+/// Outer: a read fails. Inner: a description of the damage.
 pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<RaftSnapshot, String>, Error> {
     let len = source.len();
     if len == 0 {
-        return Ok(Err("it is empty".into()));
+        return Ok(Err("the file is empty".into()));
     }
     if len > MAX_SNAP_FILE {
-        return Ok(Err(format!("it has {len} bytes, more than any message of etcd")));
+        return Ok(Err(format!("the file has {len} bytes, more than a message of etcd can have")));
     }
     let mut window = Window::new(source, watch);
     match parse(&mut window, len) {
         Ok(outcome) => Ok(outcome),
-        Err(Unreadable::Malformed) => Ok(Err("it is no snapshot of raft, or is cut off".into())),
+        Err(Unreadable::Malformed) => Ok(Err("the file is not a raft snapshot, or is cut off".into())),
         Err(Unreadable::Failed(error)) => Err(error),
     }
 }
@@ -58,11 +58,11 @@ fn parse<S: Source + ?Sized>(window: &mut Window<'_, S>, len: u64) -> Result<Res
         Ok(())
     })?;
     if crc == 0 || data.len() == 0 {
-        return Ok(Err("it holds no data or no CRC".into()));
+        return Ok(Err("the file lacks the data or the CRC".into()));
     }
     let actual = hash(window, data, &Combiner::default())?.crc;
     if u64::from(actual) != crc {
-        return Ok(Err(format!("the CRC of its data is {actual:08x}, and it says {crc:08x}")));
+        return Ok(Err(format!("the CRC of the data is {actual:08x}, but the file claims {crc:08x}")));
     }
     let mut snapshot = RaftSnapshot::default();
     fields(window, data, |window, number, value| match (number, value) {
@@ -80,7 +80,8 @@ fn parse<S: Source + ?Sized>(window: &mut Window<'_, S>, len: u64) -> Result<Res
     Ok(Ok(snapshot))
 }
 
-/// Fields 1 to 4 are lists of ids: voters, learners, and those of a change in two steps; each id by itself, or many packed.
+/// Reads the ids in fields 1 to 4: voters, learners, and those of a two-step change; each id is separate, or many are
+/// packed.
 fn conf_state<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     span: Span,

@@ -1,9 +1,10 @@
-//! One record of the write-ahead log, and what it holds.
+//! Decodes one record of the write-ahead log and its contents.
 //!
 //! ```text
 //! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {1: type, 2: crc, 3: data} ┼ zeros up to 8 bytes ┤
 //! ```
-//! A length of 0 is the end: behind it lies room that etcd preallocated. The CRC covers the data of all records so far, not the type.
+//! A length of 0 ends the log; the space that etcd preallocated follows. The CRC covers the data of all records so far,
+//! but not their types.
 
 use crate::data_dir::protobuf_stream::{HEAD, Span, Unreadable, Value, field, fields};
 use crate::data_dir::window::Window;
@@ -11,34 +12,34 @@ use crate::error::Error;
 use crate::int_readers::u64_le;
 use crate::source::Source;
 
-/// Bytes of a frame's length.
+/// Size of a frame's length field, in bytes.
 pub(super) const LENGTH: u64 = 8;
 
-/// What is at a place of a segment.
+/// What begins at an offset of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The file ends here.
+    /// The end of the file.
     FileEnd,
-    /// A length of zero.
+    /// A length of zero: the end of the log.
     Zeros,
-    /// Fewer bytes than a length has.
+    /// Fewer bytes than a length field.
     Stub,
     Frame(Frame),
 }
 
-/// The length of a record, and where it lies.
+/// The frame around a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// The record without its padding; it may end behind the file.
+    /// The record without its padding; it may end beyond the file.
     pub body: Span,
-    /// Where the next frame begins, as etcd reads the padding.
+    /// Offset of the next frame, as etcd computes it from the padding.
     pub end: u64,
-    /// Whether the bits of the length that say nothing, and the padding, are as etcd writes them.
+    /// Whether the unused bits of the length and the padding are as etcd writes them.
     pub is_plain: bool,
 }
 
 impl Frame {
-    /// Reads the length at `at`.
+    /// Reads the frame at `at`.
     pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, at: u64) -> Result<Next, Error> {
         let bytes = window.bytes(at, 8)?;
         if bytes.is_empty() {
@@ -63,7 +64,7 @@ impl Frame {
     }
 }
 
-/// A record, whose data has not been read.
+/// A record whose data has not been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Record {
     pub kind: u64,
@@ -73,7 +74,7 @@ pub(super) struct Record {
     pub is_plain: bool,
 }
 
-/// Fields of a record that are read; etcd writes three.
+/// Maximum number of fields read from a record; etcd writes three.
 const MOST_FIELDS: u32 = 16;
 
 pub(super) const METADATA: u64 = 1;
@@ -95,7 +96,7 @@ impl Record {
                 (1, Value::Varint(kind)) => record.kind = kind,
                 (2, Value::Varint(crc)) => {
                     record.is_plain &= crc <= u64::from(u32::MAX);
-                    // etcd keeps the low half, too.
+                    // etcd truncates to the low half, too.
                     record.crc = u32::try_from(crc & u64::from(u32::MAX)).unwrap_or_default();
                 }
                 (3, Value::Bytes(data)) => record.data = data,
@@ -108,23 +109,23 @@ impl Record {
     }
 }
 
-/// What a record itself says of its length.
+/// The length of a record according to its own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnLength {
-    /// Its fields end after so many bytes.
+    /// Its fields end after this many bytes.
     Bytes(u64),
-    /// The source ends before they do.
+    /// The source ends before its fields do.
     Unknown,
 }
 
-/// How long the record at `start` is by its own fields, for a length before it that leads out of the file.
+/// Computes the length of the record at `start` from its own fields, because its length field points beyond the file.
 ///
 /// # Errors
-/// When bytes cannot be read.
+/// A read fails.
 pub(super) fn own_length<S: Source + ?Sized>(window: &mut Window<'_, S>, start: u64) -> Result<OwnLength, Error> {
     let mut end = start;
     let mut at = start;
-    // Type, CRC and data: three fields, of which the last may end behind the file.
+    // Type, CRC and data: three fields; the last may end beyond the file.
     for _ in 0..3 {
         match field(window, Span { start: at, end: u64::MAX }) {
             Ok((1..=3, _, next)) => (at, end) = (next, next),
@@ -135,7 +136,7 @@ pub(super) fn own_length<S: Source + ?Sized>(window: &mut Window<'_, S>, start: 
     if end > window.len() {
         return Ok(OwnLength::Bytes(end.saturating_sub(start)));
     }
-    // A field's head takes up to 20 bytes: nearer to the end it may be that it is cut off.
+    // A field's head takes up to 20 bytes; closer to the end of the file it may be cut off.
     let is_cut = window.len().saturating_sub(end) < HEAD as u64;
     Ok(if is_cut { OwnLength::Unknown } else { OwnLength::Bytes(end.saturating_sub(start)) })
 }
@@ -173,13 +174,14 @@ impl EntryHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ConfChange {
     pub index: u64,
-    /// The member it is about.
+    /// Member id.
     pub member: u64,
-    /// Whether it removes that; it adds or changes it otherwise.
+    /// Whether it removes the member; otherwise it adds or changes it.
     pub removes: bool,
 }
 
-/// A change of members: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. None when the bytes are none, which nobody but etcd judges.
+/// Decodes a membership change: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. `None` if the bytes do
+/// not decode; only etcd judges that.
 pub(super) fn conf_change<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     entry: EntryHead,
@@ -202,7 +204,7 @@ pub(super) fn conf_change<S: Source + ?Sized>(
     }
 }
 
-/// Two or three numbers in fields 1 to 3, and perhaps a message in the third: the other records are of this form.
+/// Decodes the other records: two or three numbers in fields 1 to 3, the third of which may be a message.
 ///
 /// - metadata: node id, cluster id
 /// - state: term, vote, commit
@@ -239,7 +241,7 @@ mod tests {
         let plain = Frame { body: Span { start: 8, end: 8 + 13 }, end: 24, is_plain: true };
         assert_eq!(frame(13 | 0x83 << 56), plain);
         assert_eq!(frame(16), Frame { body: Span { start: 8, end: 24 }, end: 24, is_plain: true });
-        // etcd ignores all but the highest bit and the lowest three.
+        // etcd ignores all bits but the highest one and the lowest three.
         assert_eq!(frame(13 | 0xab << 56), Frame { is_plain: false, ..plain });
         assert!(!frame(16 | 0x80 << 56).is_plain);
         assert!(!frame(13).is_plain);

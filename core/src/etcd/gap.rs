@@ -1,25 +1,26 @@
-//! Gaps in history: revisions that must stand between two neighbours of bucket `key`, and do not.
+//! Gaps in history: revisions that must exist between two neighbouring entries of bucket `key`, but do not.
 //!
-//! Every transaction that changes something takes the next main revision, and its operations take the sub revisions from 0 on (etcd's
-//! `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only at or below its own. So above the last compaction that was
-//! requested no number is left out. The first revision that etcd writes is 2.
+//! Every transaction that changes something takes the next main revision, and its operations take the sub revisions
+//! from 0 on (etcd's `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only up to its own.
+//! So above the last requested compaction no revision is skipped. etcd's first write is revision 2.
 
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
 
-/// Revisions that are missing between two neighbours.
+/// Missing revisions between two neighbouring entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// First and last main revision of which nothing is there.
+    /// First and last main revision without any entry.
     pub mains: Option<(Revision, Revision)>,
-    /// A main revision of which a part is there, with the first and the last sub revision that are not.
+    /// A main revision with missing operations: its first and last missing sub revision.
     pub subs: Option<(Revision, i64, i64)>,
 }
 
 impl Gap {
-    /// What is missing above revision `complete_above` between `before` (none: at the start of the bucket) and `here`.
+    /// Returns the revisions missing above `complete_above` between `before` (`None` at the start of the bucket) and
+    /// `here`.
     ///
-    /// Revisions that do not rise are no gap; they are found to be wrong elsewhere.
+    /// Revisions out of order are not a gap; another check finds them.
     #[must_use]
     pub fn between(before: Option<FullRevision>, here: FullRevision, complete_above: Revision) -> Option<Self> {
         if here.main <= complete_above {
@@ -40,7 +41,7 @@ impl Gap {
         (mains.is_some() || subs.is_some()).then_some(Self { mains, subs })
     }
 
-    /// How many main revisions are missing whole.
+    /// The number of main revisions without any entry.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.mains.map_or(0, |(from, to)| from.count_to(to))
@@ -71,7 +72,8 @@ impl std::fmt::Display for Gap {
     }
 }
 
-/// The lowest value of `complete_above` with which nothing is missing between two neighbours; 0 when nothing is missing in any case.
+/// Returns the lowest `complete_above` with which nothing is missing between two neighbours; 0 if nothing is missing in
+/// any case.
 #[must_use]
 #[inline]
 pub fn complete_from(before: Option<FullRevision>, here: FullRevision) -> Revision {

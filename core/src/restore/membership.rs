@@ -1,4 +1,4 @@
-//! The members of the cluster to be: from the words of the command line to ids.
+//! The members of the new cluster, with ids, from the flags of the command line.
 //!
 //! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
 //! member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership` (`computeMemberID`, `genID`).
@@ -12,7 +12,7 @@ use crate::int_readers::u64_be;
 use crate::restore::membership_error::MembershipError;
 use crate::restore::peer_url;
 
-/// A cluster that begins with a restore.
+/// A new cluster that begins with a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// Its id.
@@ -21,7 +21,7 @@ pub struct Cluster {
     pub members: Vec<Member>,
 }
 
-/// A member, as its JSON stands in bucket `members` and in the log.
+/// A member of the new cluster. Its JSON goes into bucket `members` and into the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
     /// Its id.
@@ -35,11 +35,11 @@ pub struct Member {
 }
 
 impl Cluster {
-    /// The cluster of an `--initial-cluster` such as `a=http://10.0.0.1:2380,b=http://10.0.0.2:2380`; a name may stand several times, once a URL.
-    /// Spaces around names and URLs are none of theirs, as after a comma.
+    /// Parses an `--initial-cluster` such as `a=http://10.0.0.1:2380,b=http://10.0.0.2:2380`. A name may occur several
+    /// times, once per URL. Spaces around names and URLs, as after a comma, are ignored.
     ///
     /// # Errors
-    /// When it names nobody, a URL is malformed, or one stands twice.
+    /// It names no member, a URL is malformed, or a URL occurs twice.
     pub fn new(initial_cluster: &str, token: &str) -> Result<Self, MembershipError> {
         let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -68,7 +68,7 @@ impl Cluster {
         Ok(Self { id: first_eight(&ids), members })
     }
 
-    /// The member of that name.
+    /// Returns the member with this name.
     ///
     /// # Errors
     /// [`MembershipError::NoSuchName`].
@@ -79,10 +79,10 @@ impl Cluster {
         })
     }
 
-    /// Whether a member advertises the URLs that the cluster has for it.
+    /// Checks that `urls`, which a member advertises, are the URLs that the cluster has for it.
     ///
     /// # Errors
-    /// [`MembershipError::Differ`], or when a URL is malformed.
+    /// [`MembershipError::Differ`], or a URL is malformed.
     pub fn check_advertised<T: AsRef<str>>(&self, member: &Member, urls: &[T]) -> Result<(), MembershipError> {
         let parsed = urls.iter().map(|text| peer_url::parse("initial-advertise-peer-urls", text.as_ref()));
         let mut advertised = parsed.collect::<Result<Vec<_>, _>>()?;
@@ -100,13 +100,13 @@ impl Cluster {
         self.members.iter().map(|member| member.id).collect()
     }
 
-    /// Raft's index and commit after the members were added: one entry each.
+    /// Raft's last and commit index after the members were added: one entry each.
     #[must_use]
     pub fn commit(&self) -> u64 {
         self.members.len() as u64
     }
 
-    /// The flag `--initial-cluster` for this cluster.
+    /// Formats the flag `--initial-cluster` for this cluster.
     #[must_use]
     pub fn initial_cluster(&self) -> String {
         let mut pairs: Vec<String> = Vec::new();
@@ -119,16 +119,16 @@ impl Cluster {
 }
 
 impl Member {
-    /// The id as etcd prints it and uses it as a key: hexadecimal without leading zeros.
+    /// Formats the id as etcd prints it and uses it as a key: hexadecimal without leading zeros.
     #[must_use]
     pub fn hex(&self) -> String {
         format!("{:x}", self.id)
     }
 
-    /// Its JSON.
+    /// Encodes the member as etcd's JSON.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // A struct of strings and a number always has a JSON.
+        // Cannot fail: a struct of strings and a number always serializes.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }

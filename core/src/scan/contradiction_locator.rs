@@ -1,7 +1,8 @@
-//! Where a key's history contradicts itself, and where revisions are missing: a second walk, taken only when the first one ended with a suspicion.
+//! Locates contradictions in the history of keys, and missing revisions, by a second walk, which is done only if the
+//! first one found a problem.
 //!
-//! The records of the first walk say which keys, but 24 bytes have no room for where; of gaps it knows only that there are some. So the leaves are read once
-//! more, and the same rules are applied with page, offset and key at hand.
+//! The records of the first walk name the keys, but 24 bytes have no room for a place; and of gaps it only knows that
+//! some exist. So the leaves are read again, and the same rules are applied with page, offset and key at hand.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -31,7 +32,8 @@ use crate::scan::unreachable::Unreachable;
 use crate::severity::Verdict;
 use crate::source::Source;
 
-/// Finds the places of what the outcome suspects, and of revisions that are missing. `last` is the main revision of the last entry, `used` are the pages of all trees.
+/// Finds the places of the suspects in `outcome`, and of missing revisions. `last` is the main revision of the last
+/// entry, `used` are the pages of all trees.
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
     outcome: &Outcome,
@@ -61,7 +63,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     Ok(findings)
 }
 
-/// Digests of leaves that lie in no order: with them only those are read again that hold something of interest, and a browser reads no page by itself.
+/// Digests scattered leaves: then only the interesting leaves are read again, and a browser does not read page by page.
 fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
     let leaves = scan.scattered_leaves()?;
     let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
@@ -101,7 +103,7 @@ impl LocateFold<'_> {
         {
             suspect.reported = true;
             let mut here = finding.clone().with_code(code);
-            here.message = format!("revision {revision} {text}");
+            here.message = format!("Revision {revision} {text}.");
             self.found.push(here);
         }
         suspect.last = Some(Seen { record, finding });
@@ -113,7 +115,7 @@ impl LocateFold<'_> {
             .filter(|seen| !seen.record.is_tombstone() && seen.record.lacks_lease())
             .map(|seen| seen.finding)
             .collect();
-        // A map has no order of its own; a report does.
+        // Sorted, because a map has no order and a report must have one.
         lacking.sort_by_key(|finding| finding.offset);
         for finding in lacking {
             self.found.push(finding);
@@ -143,7 +145,7 @@ impl Fold for LocateFold<'_> {
             if message.key.is_empty() || !self.suspects.contains_key(&KeyHash::of(message.key)) {
                 continue;
             }
-            let text = format!("the lease {:x} of revision {} does not exist", message.lease, key.revision);
+            let text = format!("lease {:x} of revision {} does not exist", message.lease, key.revision);
             let finding = leaf.finding(Code::LeaseMissing, element.at, text).key(message.key);
             self.see(key.revision, Record::new(&message, key.tombstone), &message, finding);
         }
@@ -154,14 +156,14 @@ impl Fold for LocateFold<'_> {
     }
 }
 
-/// Notes the keys whose entries contradict each other.
+/// Adds the keys with contradictory entries to `history`.
 fn note_keys(located: &Findings, outcome: &Outcome, history: &mut LostHistory) {
     let of_history = located.list().iter().filter(|finding| finding.code == Code::KeyvalueHistory);
     let keys = of_history.filter_map(|finding| finding.key.clone()).collect();
     history.set_keys(keys, outcome.counts.get(&Code::KeyvalueHistory).copied().unwrap_or(0));
 }
 
-/// Findings of each code that were located, to be filled up to the number that is known.
+/// Raises the counts of located findings to the number of known ones.
 fn fill_up(findings: &mut Findings, counts: &HashMap<Code, u64>) {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort();

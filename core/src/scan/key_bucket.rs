@@ -1,4 +1,4 @@
-//! What is made of the leaves of bucket `key`.
+//! Evaluates the leaves of bucket `key`.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -19,41 +19,41 @@ use crate::scan::digest::{Inspected, LeafDigest, inspect};
 use crate::scan::leaf_visitor::{Fold, LeafPage};
 use crate::scan::schema_buckets::run_of;
 
-/// What must be known before the first leaf of bucket `key` is judged.
+/// Facts needed before the first leaf of bucket `key` can be judged.
 #[derive(Debug)]
 pub struct KeyContext {
-    /// The marks of compaction.
+    /// The stored compaction revisions.
     pub marks: Marks,
-    /// The leases that exist.
+    /// Ids of the existing leases.
     pub leases: HashSet<i64>,
-    /// The arithmetic of joining CRCs.
+    /// Joins CRCs.
     pub combiner: Combiner,
 }
 
-/// The sum of some consecutive leaves of bucket `key`.
+/// Totals of consecutive leaves of bucket `key`.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// CRC-32C of all pairs in order.
+    /// CRC-32C of all keys and values in order.
     pub run: Run,
-    /// Entries, those that could not be decoded counted.
+    /// Number of entries, including undecodable ones.
     pub entries: u64,
-    /// Tombstones among them.
+    /// Number of tombstones.
     pub tombstones: u64,
-    /// Puts with an empty value.
+    /// Number of puts with an empty value.
     pub phantoms: u64,
-    /// First and last revision key that could be decoded.
+    /// First and last decodable revision key.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// Page and offset of the first leaf.
     pub first_at: Option<(PageId, Offset)>,
-    /// A record a revision, in order.
+    /// One record per revision, in order.
     pub records: Records,
     /// No revision is missing between the first and the last if history is complete only above this revision.
     pub complete_from: Revision,
-    /// Puts of version 1 that name an earlier creation.
+    /// Number of puts with version 1 and an earlier create revision.
     pub migrated: u64,
-    /// Whether there is an entry of the revision of the last compaction.
+    /// Whether the revision of the last compaction has an entry.
     pub has_compacted: bool,
-    /// Puts whose values an API server encrypted, by the key that they need.
+    /// Puts with values that an API server encrypted, by encryption key.
     pub encrypted: KeyTally,
 }
 
@@ -63,7 +63,7 @@ impl Tally {
         self.ends.map(|(_, last)| last.revision.main)
     }
 
-    /// Takes in that these keys follow, the first and the last of some.
+    /// Extends the range by the first and the last of some keys.
     fn reach(&mut self, first: RevisionKey, last: RevisionKey) {
         if let Some((_, before)) = self.ends {
             self.complete_from = self.complete_from.max(complete_from(Some(before.revision), first.revision));
@@ -72,18 +72,18 @@ impl Tally {
     }
 }
 
-/// Sums up leaves of bucket `key` in order.
+/// Totals the leaves of bucket `key` in order.
 pub struct KeyFold<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
     /// The last put with an empty value.
     phantom: Option<FullRevision>,
-    /// The sum so far.
+    /// The totals so far.
     pub tally: Tally,
 }
 
 impl<'a> KeyFold<'a> {
-    /// A sum of nothing.
+    /// Starts with empty totals.
     #[must_use]
     pub fn new(context: &'a KeyContext) -> Self {
         Self { context, scratch: LeafDigest::default(), phantom: None, tally: Tally::default() }
@@ -93,7 +93,7 @@ impl<'a> KeyFold<'a> {
         self.tally.ends.is_none_or(|(_, last)| last.revision < first.revision)
     }
 
-    /// Adds a digest whose records have their eras.
+    /// Adds a digest, whose records must have their eras.
     fn add(&mut self, digest: &mut LeafDigest) {
         for (index, lease) in &digest.leased {
             if !self.context.leases.contains(lease)
@@ -158,13 +158,13 @@ impl Fold for KeyFold<'_> {
         for element in leaf.leaf().pairs() {
             self.tally.entries = self.tally.entries.saturating_add(1);
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else {
-                let text = format!("a key of {} bytes that is no revision", element.key.len());
+                let text = format!("a key of {} bytes is not a revision", element.key.len());
                 findings.push(leaf.finding(Code::RevisionMalformed, element.at, text).key(element.key));
                 continue;
             };
             let previous = self.tally.ends.map(|(_, last)| last.revision);
             if previous == Some(key.revision) {
-                let text = format!("revision {} stands there as a put and as a tombstone", key.revision);
+                let text = format!("revision {} occurs both as a put and as a tombstone", key.revision);
                 findings.push(leaf.finding(Code::RevisionDuplicate, element.at, text));
             }
             self.tally.reach(key, key);
@@ -205,13 +205,14 @@ impl Fold for KeyFold<'_> {
     }
 }
 
-/// Said of a put with an empty value that does not stand alone in its transaction. A bump writes one for the whole of a transaction, and nothing else does.
+/// Message for a put with an empty value that is not alone in its transaction. Only a bump writes such a put, one per
+/// transaction.
 fn emptied(revision: FullRevision) -> String {
-    format!("the value of revision {revision} is empty, although its transaction has other operations: the key is lost")
+    format!("the value of revision {revision} is empty, but its transaction has other operations: the key is lost")
 }
 
 impl KeyFold<'_> {
-    /// Gives each record its era: one for all in nearly every page, else by walking the keys once more.
+    /// Sets the era of each record: the same for all in nearly every page, otherwise found by reading the keys again.
     fn set_eras(&mut self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
         let marks = self.context.marks;
         let Some((first, last)) = digest.ends else { return };

@@ -1,7 +1,7 @@
-//! How many keys live in a file whose entries do not stand in the order of their revisions.
+//! Counts the live keys of a file whose entries are not in revision order.
 //!
-//! The history of a key follows the order of the entries, which is that of revisions in every file that etcd wrote. Where damage has broken it, the newest revision of a
-//! key says whether it lives, as it does in every answer about keys.
+//! The history check relies on entries in revision order, as in every file that etcd wrote. If damage broke that order,
+//! the newest revision of a key decides whether it lives, as in all answers about keys.
 
 use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -
 
 /// The newest entry of a key.
 struct Newest {
-    /// Its revision; of two with the same one, which only damage leaves, the one further behind in the file counts.
+    /// Revision and place; of two entries with the same revision, which only damage causes, the later in the file wins.
     at: (FullRevision, PageId, usize),
     tombstone: bool,
 }
@@ -40,7 +40,7 @@ struct Newest {
 #[derive(Default)]
 struct LiveFold {
     newest: HashMap<KeyHash, Newest>,
-    /// There was no memory for some keys.
+    /// Whether memory ran out for some keys.
     exhausted: bool,
 }
 
@@ -49,7 +49,7 @@ impl Fold for LiveFold {
         for (index, element) in leaf.leaf().elements().enumerate() {
             let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
             let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };
-            // What a revision bump wrote is of no key.
+            // The entry of a revision bump belongs to no key.
             let Some(message) = KeyValue::parse(element.value).filter(|message| !message.key.is_empty()) else {
                 continue;
             };

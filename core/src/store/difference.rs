@@ -1,16 +1,16 @@
-//! What two snapshots, or two revisions of one, do not have alike.
+//! Compares two snapshots, or two revisions of one.
 
 use crate::store::index::Index;
 use crate::store::key_state::Key;
 
-/// A key that is not alike on both sides.
+/// A key that differs between the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change<'k> {
     /// Only the second side has it.
     Added(Key<'k>),
     /// Only the first side has it.
     Removed(Key<'k>),
-    /// Another value or lease on the second side.
+    /// The second side has another value or lease.
     Changed(Key<'k>, Key<'k>),
 }
 
@@ -24,7 +24,7 @@ impl<'k> Change<'k> {
     }
 }
 
-/// Compares the keys that live on either side, whose values both were hashed: what is not alike, in order.
+/// Compares the live keys of two indexes, both with hashed values; returns the differences in key order.
 #[must_use]
 pub fn compare<'k>(a: &'k Index, b: &'k Index) -> Vec<Change<'k>> {
     let live = |index: &'k Index, key: &[u8]| {

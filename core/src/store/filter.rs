@@ -1,4 +1,4 @@
-//! Conditions on keys, such as `size>100kB`: those that the terminal reads, and those that the page's fields set.
+//! Conditions on keys, such as `size>100kB`: typed in the terminal, or set by the fields of the web page.
 
 use std::fmt;
 
@@ -8,27 +8,27 @@ use crate::key_syntax::{key_bytes, printable};
 use crate::store::cluster_buckets::lease_id;
 use crate::store::key_state::Key;
 
-/// A condition.
+/// A condition on a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// A number of the key compared with another.
+    /// Compares a number of the key.
     Number(Field, Operator, i128),
-    /// The key has these bytes in it, or has them not.
+    /// The key contains these bytes, or does not.
     Key(Part, bool),
     /// The key begins with these bytes.
     KeyStart(Vec<u8>),
-    /// The value has these bytes in it, or has them not.
+    /// The value contains these bytes, or does not.
     Value(Part, bool),
-    /// The key is deleted, or lives.
+    /// The key is deleted, or live.
     Deleted(bool),
 }
 
-/// Bytes that are looked for in many keys.
+/// Bytes to search for in many keys.
 #[derive(Debug, Clone)]
 pub struct Part(Finder<'static>);
 
 impl Part {
-    /// These bytes.
+    /// Prepares a search for `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self(Finder::new(bytes).into_owned())
@@ -47,13 +47,13 @@ impl PartialEq for Part {
 
 impl Eq for Part {}
 
-/// Why a text is no condition.
+/// Why a text is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// What is wrong with it.
+    /// A syntax error, described by the text.
     Condition(String),
-    /// It has a text in quotes, this one, with an escape that is none.
+    /// The quoted text has an invalid escape.
     Quotes(String),
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Condition(why) => f.write_str(why),
-            Self::Quotes(text) => write!(f, "{} is no key in quotes", printable(text)),
+            Self::Quotes(text) => write!(f, "{} is not a valid quoted text", printable(text)),
         }
     }
 }
@@ -71,7 +71,7 @@ impl std::error::Error for FilterError {}
 /// A number of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// Bytes of its value.
+    /// Length of its value in bytes.
     Size,
     /// The revision that created it.
     Create,
@@ -83,7 +83,7 @@ pub enum Field {
     Lease,
 }
 
-/// How two numbers stand to each other.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `=`
@@ -110,10 +110,10 @@ const OPERATORS: [(&str, Operator); 6] = [
 ];
 
 impl Filter {
-    /// Reads a condition. Blanks around its parts do not count; a text that begins or ends with one stands in quotes.
+    /// Parses a condition. Spaces around its parts are ignored; a text that begins or ends with a space needs quotes.
     ///
     /// # Errors
-    /// When it is none: what is wrong with it, and what there is.
+    /// The text is not a condition; the error says what is wrong and what is possible.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let wrong = |why: &str| FilterError::Condition(why.to_owned());
         let name = text.trim();
@@ -131,37 +131,37 @@ impl Filter {
                 let (part, wanted) = match (rest.strip_prefix('~'), rest.strip_prefix("!~")) {
                     (Some(part), _) => (part, true),
                     (None, Some(part)) => (part, false),
-                    _ => return Err(wrong(&format!("{name} takes ~ (has in it) or !~ (has not in it)"))),
+                    _ => return Err(wrong(&format!("{name} takes ~ (contains) or !~ (does not contain)"))),
                 };
                 return match key_bytes(part.trim()) {
                     None => Err(FilterError::Quotes(part.trim().to_owned())),
-                    Some(part) if part.is_empty() => Err(wrong("there is no text behind the sign")),
+                    Some(part) if part.is_empty() => Err(wrong("the text after the operator is missing")),
                     Some(part) => Ok(of(Part::new(&part), wanted)),
                 };
             }
-            _ => return Err(wrong("it begins with none of size, create, mod, version, lease, key, value")),
+            _ => return Err(wrong("it must begin with size, create, mod, version, lease, key or value")),
         };
         let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?.trim())));
         let (operator, value) =
             found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
         let (number, what) = match field {
             Field::Size => {
-                (size(value, operator), "a whole number of bytes, as it is or in a unit: 1500, 100kB, 1.5MiB")
+                (size(value, operator), "a whole number of bytes, with or without a unit: 1500, 100kB, 1.5MiB")
             }
             Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
             _ => (value.parse().ok(), "a whole number"),
         };
-        let number = number.ok_or_else(|| wrong(&format!("behind the sign belongs {what}")))?;
+        let number = number.ok_or_else(|| wrong(&format!("the operator must be followed by {what}")))?;
         Ok(Self::Number(field, operator, number))
     }
 
-    /// Whether the value has to be read to tell.
+    /// Whether the condition needs the value.
     #[must_use]
     pub fn is_about_the_value(&self) -> bool {
         matches!(self, Self::Value(..))
     }
 
-    /// Whether it is true of a value; true for a condition on something else.
+    /// Whether the condition holds for a value; true if the condition is about something else.
     #[must_use]
     pub fn holds_of_value(&self, value: &[u8]) -> bool {
         match self {
@@ -170,7 +170,7 @@ impl Filter {
         }
     }
 
-    /// Whether it is true of a key; true for a condition on its value.
+    /// Whether the condition holds for a key; true if the condition is about the value.
     #[must_use]
     pub fn holds(&self, state: &Key<'_>) -> bool {
         let (field, operator, wanted) = match self {
@@ -198,10 +198,11 @@ impl Filter {
     }
 }
 
-/// Digits behind the point of a size that are read.
+/// Decimal places read from a size.
 const DECIMALS: usize = 9;
 
-/// Bytes, with a unit of thousands or of 1,024. A part of a byte is rounded so that the comparison with whole bytes stays true; none equals it.
+/// Parses a number of bytes with a decimal or binary unit. A fraction of a byte is rounded so that comparisons with
+/// whole bytes stay true; `=` with a fraction is never true.
 fn size(text: &str, operator: Operator) -> Option<i128> {
     let digits = text.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
     let factor: i128 = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
@@ -267,8 +268,8 @@ mod tests {
     #[test]
     fn what_is_no_condition_is_told() {
         for (text, why) in [
-            ("", "it begins with none of size"),
-            ("colour=red", "it begins with none of size"),
+            ("", "it must begin with size"),
+            ("colour=red", "it must begin with size"),
             ("size", "size is a number and takes ="),
             ("size ~ x", "size is a number and takes ="),
             ("lease~7f", "lease is a number and takes ="),
@@ -282,8 +283,8 @@ mod tests {
             ("lease=xyz", "in hexadecimal"),
             ("key=/a", "key takes ~"),
             ("value>1", "value takes ~"),
-            ("key~", "no text behind the sign"),
-            ("key~\"\\q\"", "is no key in quotes"),
+            ("key~", "text after the operator is missing"),
+            ("key~\"\\q\"", "is not a valid quoted text"),
         ] {
             let error = Filter::parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! What became of one key.
+//! The history of one key.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -13,27 +13,27 @@ use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 
-/// One event of a key's history.
+/// One put or deletion in a key's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// Main and sub revision.
     pub revision: FullRevision,
     /// Whether it deleted the key.
     pub deletion: bool,
     /// Main revision of the put that created the key; 0 for a deletion.
     pub create_revision: Revision,
-    /// Puts since the creation, this one counted; 0 for a deletion.
+    /// Puts since the creation, including this one; 0 for a deletion.
     pub version: i64,
     /// Its lease, or 0.
     pub lease: i64,
-    /// Bytes of the value.
+    /// Length of the value in bytes.
     pub value_len: u64,
-    /// Where it is.
+    /// Place of the entry.
     pub place: Place,
 }
 
 impl Event {
-    /// That of an entry.
+    /// Creates the event of an entry.
     pub(crate) fn of(entry: &Entry<'_>, message: &KeyValue<'_>) -> Self {
         Self {
             revision: entry.key.revision,
@@ -47,7 +47,7 @@ impl Event {
     }
 }
 
-/// All events of one key that are retained. Entries may come in any order.
+/// All retained events of one key. Entries may be added in any order.
 #[derive(Debug, Clone)]
 pub struct History {
     query: Query,
@@ -55,25 +55,25 @@ pub struct History {
 }
 
 impl History {
-    /// No events yet.
+    /// Creates an empty history of `key`.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         let query = Query { range: KeyRange::one(key), revision: Revision::MAX, hash_values: false };
         Self { query, events: Vec::new() }
     }
 
-    /// Takes in an entry, if it is of this key; one that does not parse may be, and goes into `lost`.
+    /// Adds an entry if it belongs to this key; an undecodable entry might, and goes into `lost`.
     pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
         let Some(message) = self.query.message(entry, lost) else { return };
         self.events.push(Event::of(entry, &message));
     }
 
-    /// Both together.
+    /// Adds the events of `other`.
     pub fn merge(&mut self, other: Self) {
         self.events.extend(other.events);
     }
 
-    /// The events in order.
+    /// Returns the events in order.
     #[must_use]
     pub fn into_events(mut self) -> Vec<Event> {
         self.events.sort_unstable_by_key(|event| event.revision);

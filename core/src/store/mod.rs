@@ -1,8 +1,10 @@
-//! The store inside a snapshot: its keys and their history, and what the small buckets say.
+//! The store inside a snapshot: its keys and their history, and the contents of the small buckets.
 //!
-//! A [`Scan`](crate::Scan) judges a file; this looks into it. The leaves of bucket `key` are read in the order of the file, by any number of threads, and each answer is
-//! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv).
-//! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
+//! A [`Scan`](crate::Scan) judges a file; this module reads its contents. Any number of threads read the leaves of
+//! bucket `key` in file order, and no answer depends on that order: [`Index`] (keys at a revision),
+//! [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv). Memory holds keys and the places of their
+//! values, never the values. Damaged parts are skipped and counted ([`Lost`]): the answer then says that it may be
+//! incomplete.
 
 pub mod changes;
 mod chunks;

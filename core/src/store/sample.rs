@@ -1,4 +1,4 @@
-//! Some entries from all over the history of a store, without reading the others.
+//! Samples entries from the whole history of a store, without reading the others.
 
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
@@ -10,18 +10,19 @@ use crate::source::Source;
 use crate::store::entry::Entry;
 use crate::store::opened_store::{Page, Store};
 
-/// Leaves that are read of the revisions below the last compaction, and of those from there on.
+/// Leaves read from the revisions below the last compaction, and as many from the later ones.
 const LEAVES: usize = 160;
 
-/// Entries of one leaf that are handed out.
+/// Entries sampled per leaf.
 const ENTRIES: usize = 24;
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Hands out entries of a few hundred leaves in the order of revisions: half of them from what was retained of the time before the last compaction, half from the time since. Leaves are evenly spread by
-    /// their number, so that a gap in the revisions does not count. What is damaged is passed over.
+    /// Calls `take` with entries from a few hundred leaves in revision order: half from before the last compaction,
+    /// half from after it. Leaves are evenly spaced by rank, so gaps in the revisions have no effect. Damaged leaves
+    /// are skipped.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn sample(&self, take: &mut dyn FnMut(&Entry<'_>)) -> Result<(), Error> {
         let mut some = |page: &Page<'_>| {
             let mut lost = Lost::default();
@@ -50,7 +51,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(())
     }
 
-    /// The number of the first leaf that begins at or behind a main revision, as far as leaves can be read.
+    /// Finds the rank of the first readable leaf that begins at or after a main revision.
     fn first_leaf_from(
         &self,
         ranked: &[(PageId, usize)],
@@ -74,7 +75,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-/// At most `wanted` numbers below `count`, evenly spread, the last one among them.
+/// Returns at most `wanted` numbers below `count`, evenly spaced, including the last.
 fn spread(count: usize, wanted: usize) -> impl Iterator<Item = usize> {
     let taken = count.min(wanted);
     (1..=taken).filter_map(move |number| number.checked_mul(count)?.checked_div(taken)?.checked_sub(1))

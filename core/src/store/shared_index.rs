@@ -1,7 +1,8 @@
 //! An index that several threads fill.
 //!
-//! Each thread makes a small index of one piece of work, whose tables fit the processor's caches, and then brings it into the one that all share, shard by shard. So there is one entry for
-//! each key, however many threads there are, and they seldom wait for each other.
+//! Each thread builds a small index of one piece of work, whose tables fit the processor's caches, and then merges it
+//! into the shared one, shard by shard. So each key has one entry, however many threads there are, and threads seldom
+//! wait for each other.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,31 +16,31 @@ use crate::store::index::{Index, SHARDS, Shard};
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 
-/// The keys of all entries, as one thread adds to them.
+/// One thread's handle to the shared index.
 #[derive(Debug)]
 pub struct SharedIndex {
-    /// Of the piece of work at hand.
+    /// Index of the current piece of work.
     own: Index,
     all: Arc<Vec<Mutex<Shard>>>,
 }
 
 impl SharedIndex {
-    /// No entries yet.
+    /// Creates an empty index.
     #[must_use]
     pub fn new(query: Query) -> Self {
         Self { own: Index::new(query), all: Arc::new((0..SHARDS).map(|_| Mutex::default()).collect()) }
     }
 
-    /// The same for another thread, which adds to it beside this one.
+    /// Creates a handle for another thread, which adds to the same index.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self { own: Index::new(self.own.query().clone()), all: Arc::clone(&self.all) }
     }
 
-    /// The index, when all threads are done.
+    /// Returns the index after all threads are done.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there was none for some keys.
+    /// [`Error::Memory`] if memory ran out for some keys.
     pub fn finish(self) -> Result<Index, Error> {
         let shards = self.all.iter().map(|shard| mem::take(&mut *locked(shard))).collect();
         Index::of_shards(self.own.query().clone(), shards)
@@ -56,7 +57,7 @@ impl Accumulator for SharedIndex {
     }
 }
 
-/// A panic elsewhere leaves keys that nobody asks for any more.
+/// After a panic in another thread nobody reads the keys any more.
 fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,8 +39,9 @@ pub(crate) fn begin<S: Source + ?Sized>(source: &S) -> Result<Opening<'_, S>, Re
     match Opening::begin(source).map_err(told)? {
         Begun::Opening(opening) => Ok(*opening),
         Begun::Refused(report) => {
-            let why = report.findings.list().first().map_or("it is no snapshot", |finding| finding.message.as_str());
-            Err(format!("There are no keys to look at: {why}."))
+            let why =
+                report.findings.list().first().map_or("This is not a snapshot.", |finding| finding.message.as_str());
+            Err(format!("There are no keys to look at: {why}"))
         }
     }
 }
@@ -211,7 +212,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             return Err(unread());
         };
         if let Some(first) = lost.first {
-            return Err(format!("The hash would be wrong, because not all can be read: {}.", first.message));
+            return Err(format!("The hash would be wrong, because not all can be read: {}", first.message));
         }
         let hash = hashing.finish();
         Ok(HashAnswer { hash: hash.hash, revision: hash.revision, compact_revision: hash.compact_revision })

@@ -142,11 +142,11 @@ mod tests {
     fn what_follows_from_other_damage_stands_with_it() {
         for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
             let first = text(file, Shown::First);
-            assert!(first.contains(&format!("    - {before}a page is gone\n")), "{first}");
+            assert!(first.contains(&format!("    - {before}A page is gone.\n")), "{first}");
             assert!(first.contains("    so     revisions-missing (3 times). They follow"), "{first}");
-            assert!(!first.contains("a gap"), "{first}");
+            assert!(!first.contains("A gap"), "{first}");
             let all = text(file, Shown::All);
-            assert!(all.contains(&format!("    - {before}a gap (follows from page-out-of-range)\n")), "{all}");
+            assert!(all.contains(&format!("    - {before}A gap. (follows from page-out-of-range)\n")), "{all}");
             assert!(!all.contains("    so     "), "{all}");
         }
     }
