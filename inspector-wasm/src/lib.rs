@@ -118,6 +118,15 @@ pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
     to_js(&etcdsnap_core::peek(&source).map_err(into_error)?)
 }
 
+/// The keys of a `LostHistory` by kind and namespace.
+///
+/// # Errors
+/// None in practice.
+#[wasm_bindgen(js_name = lostKinds, unchecked_return_type = "LostKind[]")]
+pub fn lost_kinds(keys: Vec<String>) -> Result<JsValue, JsValue> {
+    to_js(&etcdsnap_core::kubernetes::lost_kinds::lost_kinds(keys.iter().map(String::as_str)))
+}
+
 /// Every finding code with its severity, what it means and what to do.
 ///
 /// # Errors

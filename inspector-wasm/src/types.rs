@@ -39,6 +39,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use etcdsnap_core::key_tally::KeyTally;
+    use etcdsnap_core::kubernetes::lost_kinds::LostKind;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
         BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange,
@@ -192,6 +193,7 @@ pub(crate) mod tests {
             let checks = [
                 ("Report", serde_json::to_value(report(optional))),
                 ("LostHistory", serde_json::to_value(lost_history())),
+                ("LostKind", serde_json::to_value(LostKind { kind: String::new(), namespace: String::new(), keys: WIDE as u64 })),
                 ("Status", serde_json::to_value(status(optional))),
                 ("Peek", serde_json::to_value(peek(optional))),
                 ("CodeInfo", serde_json::to_value(CodeInfo::from(Code::KeyOrder))),

@@ -1,4 +1,4 @@
-import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { Pace } from "./pace.svelte.ts";
 import { printable } from "./printable.ts";
@@ -27,6 +27,8 @@ export class Session {
   peek = $state.raw<Peek | null>(null);
   packed = $state.raw<Packing | null>(null);
   report = $state.raw<Report | null>(null);
+  /** The keys that damage cost something, by kind and namespace. */
+  lostKinds = $state.raw<LostKind[]>([]);
   /** How long the verdict took, from the worker's start. */
   seconds = $state.raw(0);
   failure = $state.raw<Failure | null>(null);
@@ -139,6 +141,7 @@ export class Session {
         break;
       case "report":
         this.report = message.report;
+        this.lostKinds = message.lost;
         this.seconds = message.seconds;
         this.#stop("done");
         break;

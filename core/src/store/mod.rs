@@ -18,6 +18,7 @@ pub mod hashkv;
 pub mod history;
 pub mod index;
 pub mod key;
+pub mod key_word;
 pub mod last_puts;
 pub mod mask;
 pub mod open;

@@ -1,4 +1,4 @@
-import type { CodeInfo, Peek, Report } from "../generated/etcdsnap_inspector.js";
+import type { CodeInfo, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
 import type { Back, Block, BlocksEnd } from "./feed.ts";
 
 /** What the page asks of a worker: the one file it exists for. */
@@ -20,7 +20,7 @@ export type Message =
   | { kind: "codes"; codes: CodeInfo[] }
   | { kind: "peek"; peek: Peek; packed: Packing | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
-  | { kind: "report"; report: Report; bytes: number; seconds: number }
+  | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }
   | Block
   | BlocksEnd
