@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kubernetes::names::{Object, object_below};
+use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::store::{Index, Usage};
 
 /// What the objects of a kind take.
@@ -48,7 +48,7 @@ fn prefix_of<'i>(key: &'i [u8], object: &Object<'_>) -> &'i [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::names::PREFIXES;
+    use crate::kubernetes::registry_keys::PREFIXES;
 
     #[test]
     fn a_prefix_is_what_is_before_namespace_and_name() {

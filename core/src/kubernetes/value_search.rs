@@ -6,11 +6,11 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::kubernetes::key_search::KeySearch;
 use crate::kubernetes::value_changes::is_concealed;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::secret_keys::is_secret;
 use crate::source::Source;
 use crate::store::{Index, KeyAt, Order, Store, Work};
-use crate::watch::Watch;
+use crate::progress::Watch;
 
 /// A search in the values of some keys on its way through a file. Memory: some 40 bytes a key.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
 

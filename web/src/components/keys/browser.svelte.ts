@@ -3,7 +3,7 @@ import type { Session } from "../../session.svelte.ts";
 import { Stopped, type Store } from "../../store.svelte.ts";
 import type { Order, Show } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
-import { problemOf } from "./asking.svelte.ts";
+import { problemOf } from "./latest_request.svelte.ts";
 
 /** Rows asked for with a new list, so that it is there at once: as many as a VirtualList asks for at a time. */
 const FIRST = 100;
