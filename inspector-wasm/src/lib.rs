@@ -11,6 +11,7 @@ mod browse;
 mod convert;
 mod headroom;
 mod random_key;
+mod rewrite_file;
 mod types;
 mod unpacker;
 
@@ -21,6 +22,7 @@ use web_sys::Blob;
 
 pub use blob::BlobSource;
 pub use browse::{StoreOpening, StoreView};
+pub use rewrite_file::rewrite_file;
 pub use unpacker::Unpacker;
 
 use convert::{Progress, into_error, to_js};

@@ -59,6 +59,11 @@ export function saveBytes(name: string, bytes: Uint8Array): void {
   keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
 }
 
+/** Lets the reader keep a file that was made. */
+export function saveBlob(name: string, blob: Blob): void {
+  keep(name, blob);
+}
+
 function keep(name: string, blob: Blob): void {
   const address = URL.createObjectURL(blob);
   const link = document.createElement("a");

@@ -1,3 +1,4 @@
+import { announcer } from "./announce.svelte.ts";
 import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { Pace } from "./update_rate.svelte.ts";
@@ -48,6 +49,8 @@ export class Session {
   offset = $state<bigint | null>(null);
   /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
   against = $state<number | null>(null);
+  /** Which side of that comparison this file is, where a person chose it; null for the older one to be the earlier side. */
+  side = $state<"earlier" | "later" | null>(null);
   /** What can be asked about its keys. */
   readonly store: Store;
 
@@ -229,6 +232,7 @@ class Sessions {
   close(session: Session): void {
     const at = this.list.indexOf(session);
     session.close();
+    announcer.offer(`Closed ${session.name}.`, "Open it again", () => this.open([session.file]));
     this.list = this.list.filter((other) => other !== session);
     if (this.currentId === session.id) this.currentId = (this.list[at] ?? this.list[at - 1])?.id ?? null;
     this.#next();

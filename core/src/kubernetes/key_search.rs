@@ -14,12 +14,12 @@
 
 use std::fmt;
 
+use crate::key_syntax::{key_bytes, printable};
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::{Resource, Resources};
 use crate::store::Key;
 use crate::store::filter::{Field, Filter, FilterError, Operator};
 use crate::store::key_word::KeyWord;
-use crate::key_syntax::{key_bytes, printable};
 
 /// What has to be true of a key.
 #[derive(Debug, Clone, Default)]
@@ -311,8 +311,8 @@ mod tests {
     use crate::error::Error;
     use crate::kubernetes::registry_keys::prefixes;
     use crate::pass::reading::Accumulator;
-    use crate::store::{Index, KeyRange, OpenedStore, Store};
     use crate::progress::Unwatched;
+    use crate::store::{Index, KeyRange, OpenedStore, Store};
 
     fn sample() -> Result<Index, Error> {
         let bytes = &include_bytes!("../../../samples/sample.db")[..];

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::kubernetes::registry_keys::{PREFIXES, object_below};
 use crate::key_syntax::{key_bytes, printable};
+use crate::kubernetes::registry_keys::{PREFIXES, object_below};
 
 /// Keys that are affected, of one kind in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,10 +7,10 @@ use crate::etcd::revision::Revision;
 use crate::kubernetes::key_search::KeySearch;
 use crate::kubernetes::value_changes::is_concealed;
 use crate::missing_parts::Lost;
+use crate::progress::Watch;
 use crate::secret_keys::is_secret;
 use crate::source::Source;
 use crate::store::{Index, KeyAt, Order, Store, Work};
-use crate::progress::Watch;
 
 /// A search in the values of some keys on its way through a file. Memory: some 40 bytes a key.
 #[derive(Debug)]
@@ -69,10 +69,8 @@ impl ValueSearch {
                 return;
             }
             let is_readable = !is_concealed(message.value);
-            *newest = Newest {
-                revision: Some(revision),
-                holds: is_readable && self.search.holds_of_value(message.value),
-            };
+            *newest =
+                Newest { revision: Some(revision), holds: is_readable && self.search.holds_of_value(message.value) };
         })
     }
 

@@ -1,11 +1,11 @@
 //! What the whole store is: of when, of Kubernetes or not, and what it holds most of.
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{key_text, printable};
 use etcdsnap_core::kubernetes::kind_usage::kind_usage;
 use etcdsnap_core::kubernetes::special_types::rfc3339;
 use etcdsnap_core::kubernetes::{time_marks, time_text};
 use etcdsnap_core::restore::quota::DEFAULT_QUOTA;
-use etcdsnap_core::key_syntax::{key_text, printable};
 
 use super::answers::{About, KindUse, Taken, UsageSum};
 use super::view::{Refusal, View, told};

@@ -23,7 +23,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::blob::BlobSource;
-use crate::convert::{into_error, to_js};
+use crate::convert::{error_of_kind, into_error, to_js};
 use answers::narrow;
 pub use opening::StoreOpening;
 use view::{Refusal, View};
@@ -52,8 +52,9 @@ fn source(blob: Blob) -> Result<&'static BlobSource, JsValue> {
     Ok(Box::leak(Box::new(BlobSource::new(blob).map_err(into_error)?)))
 }
 
+/// A refusal as an `Error` of the kind `refused`: the file is the reason, and the worker is as it was.
 fn refused(refusal: Refusal) -> JsValue {
-    js_sys::Error::new(&refusal).into()
+    error_of_kind("refused", &refusal)
 }
 
 fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue> {

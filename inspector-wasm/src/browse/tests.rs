@@ -191,7 +191,11 @@ fn the_sample_is_looked_into() {
     let found = find(&mut view, part, Show::Live, Ordering::default());
     assert_eq!(found.total as usize, names.iter().filter(|name| name.contains(part)).count());
     let wrong = find(&mut view, "size>abc", Show::All, Ordering::default());
-    assert!(wrong.total == found.total && wrong.live == 0 && wrong.problem.is_some_and(|problem| problem.text == "size>abc"));
+    assert!(
+        wrong.total == found.total
+            && wrong.live == 0
+            && wrong.problem.is_some_and(|problem| problem.text == "size>abc")
+    );
     // Values are searched as they are at the revision, those of deleted keys as they were last.
     let valued = find(&mut view, "value~shop", Show::All, Ordering::default());
     let ids: Vec<u32> = view.rows(0, valued.total).iter().map(|row| row.id).collect();
