@@ -10,7 +10,7 @@ use etcdsnap_core::rewrite::{
     AuthPolicy, Limits, Plan, RedactReport, Redaction, RewriteError, Salvage, SalvageReport, write,
 };
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch, Survivors};
-use etcdsnap_core::{Error, Watch};
+use etcdsnap_core::{Error, Revision, Watch};
 use js_sys::{Function, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -28,7 +28,7 @@ const PIECE: usize = 4 << 20;
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum CopyOrder {
     Redact { hide_names: bool, keep_size: bool },
-    Compact { revision: i64 },
+    Compact { revision: Revision },
     Salvage { proven_only: bool, reset_auth: bool },
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct CopyMade {
     pub entries_before: u64,
     pub entries: u64,
     pub redacted: Option<Redacted>,
-    pub compacted: Option<i64>,
+    pub compacted: Option<Revision>,
     pub salvaged: Option<Salvaged>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct RedactedKind {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Salvaged {
     pub whole: bool,
-    pub revision: i64,
+    pub revision: Revision,
     pub missing_revisions: u64,
     pub unread_places: u64,
     pub end_is_lost: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Salvaged {
     pub broken_keys: u64,
     pub doubtful_keys: u64,
     pub unproven: u64,
-    pub raised_to: Option<i64>,
+    pub raised_to: Option<Revision>,
     pub buckets: Vec<String>,
     pub auth_was_reset: bool,
 }
@@ -134,7 +134,7 @@ fn rewritten(source: &BlobSource, order: CopyOrder, sink: Sink, watch: &Progress
     Ok((built, made))
 }
 
-fn survivors(store: &Store<'_, BlobSource>, revision: i64, watch: &dyn Watch) -> Result<Survivors, JsValue> {
+fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watch) -> Result<Survivors, JsValue> {
     let mut search = SurvivorSearch::new(revision);
     let mut lost = store.lost();
     for work in store.work() {

@@ -49,8 +49,8 @@ pub(crate) mod tests {
     use etcdsnap_core::kubernetes::lost_kinds::LostKind;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
-        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange,
-        Sha256Hex, Status, Trailer, Verdict,
+        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, Revision,
+        RevisionRange, Sha256Hex, Status, Trailer, Verdict,
     };
     use serde_json::Value;
 
@@ -129,7 +129,7 @@ pub(crate) mod tests {
         let wide = WIDE as u64;
         Status {
             hash: NARROW as u32,
-            revision: WIDE,
+            revision: Revision::new(WIDE),
             total_key: wide,
             total_size: wide,
             version: String::new(),
@@ -137,8 +137,8 @@ pub(crate) mod tests {
             revisions: wide,
             tombstones: wide,
             phantoms: wide,
-            compacted_revision: optional.then_some(WIDE),
-            scheduled_compact_revision: optional.then_some(WIDE),
+            compacted_revision: optional.then_some(Revision::new(WIDE)),
+            scheduled_compact_revision: optional.then_some(Revision::new(WIDE)),
             consistent_index: optional.then_some(wide),
             term: optional.then_some(wide),
             cluster_version: optional.then(String::new),
@@ -184,7 +184,8 @@ pub(crate) mod tests {
     }
 
     fn lost_history() -> LostHistory {
-        let range = RevisionRange { from: WIDE, to: Some(WIDE) };
+        let wide = Revision::new(WIDE);
+        let range = RevisionRange { from: wide, to: Some(wide) };
         LostHistory {
             missing: vec![range],
             missing_count: WIDE as u64,
@@ -203,7 +204,7 @@ pub(crate) mod tests {
             let redacted = Redacted { kinds, others: wide, encrypted: wide, passwords: wide, users_left_out: wide };
             let salvaged = Salvaged {
                 whole: true,
-                revision: WIDE,
+                revision: Revision::new(WIDE),
                 missing_revisions: wide,
                 unread_places: wide,
                 end_is_lost: true,
@@ -211,7 +212,7 @@ pub(crate) mod tests {
                 broken_keys: wide,
                 doubtful_keys: wide,
                 unproven: wide,
-                raised_to: optional.then_some(WIDE),
+                raised_to: optional.then_some(Revision::new(WIDE)),
                 buckets: vec![String::new()],
                 auth_was_reset: true,
             };
@@ -220,7 +221,7 @@ pub(crate) mod tests {
                 entries_before: wide,
                 entries: wide,
                 redacted: optional.then_some(redacted),
-                compacted: optional.then_some(WIDE),
+                compacted: optional.then_some(Revision::new(WIDE)),
                 salvaged: optional.then_some(salvaged),
             };
             assert_eq!(mismatch(&serde_json::to_value(made).unwrap_or_default(), "CopyMade"), None);

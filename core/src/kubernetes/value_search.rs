@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::kubernetes::key_search::KeySearch;
 use crate::kubernetes::value_changes::is_concealed;
 use crate::missing_parts::Lost;
@@ -24,7 +24,7 @@ pub struct ValueSearch {
 /// What the newest put so far says.
 #[derive(Debug, Clone, Copy, Default)]
 struct Newest {
-    revision: Option<Revision>,
+    revision: Option<FullRevision>,
     holds: bool,
 }
 
