@@ -19,7 +19,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 /// `crc(A‖B) = crc(A)·x^(8·|B|) ⊕ crc(B)` over GF(2) modulo the polynomial. The powers for lengths up to 16 MiB are
 /// tabulated (32 KiB), so that joining the CRCs of neighbouring pages takes one multiplication instead of thirty.
 #[derive(Debug, Clone, Copy)]
-pub struct Combiner {
+pub struct CrcCombiner {
     /// `x^(8n)` for n below [`STEP`].
     small: &'static [u32],
     /// `x^(8·STEP·n)` for n below [`STEP`].
@@ -34,7 +34,7 @@ static TABLES: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
     [small, powers(step)]
 });
 
-impl Default for Combiner {
+impl Default for CrcCombiner {
     fn default() -> Self {
         let [small, large] = &*TABLES;
         Self { small, large }
@@ -71,7 +71,7 @@ fn multiply(a: u32, mut b: u32) -> u32 {
     product
 }
 
-impl Combiner {
+impl CrcCombiner {
     /// Computes the CRC of `A‖B` from the CRCs of A and B and the length of B in bytes.
     #[must_use]
     pub fn join(&self, a: u32, b: u32, b_len: u64) -> u32 {
@@ -103,14 +103,14 @@ impl Combiner {
 
 /// The CRC of a byte string together with its length, so that consecutive byte strings can be joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct CrcRun {
     /// CRC-32C of the bytes.
     pub crc: u32,
     /// Length in bytes.
     pub len: u64,
 }
 
-impl Run {
+impl CrcRun {
     /// Computes CRC and length of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
@@ -119,7 +119,7 @@ impl Run {
 
     /// Joins this byte string with the one that follows it.
     #[must_use]
-    pub fn then(self, next: Run, combiner: &Combiner) -> Self {
+    pub fn then(self, next: CrcRun, combiner: &CrcCombiner) -> Self {
         if self.len == 0 {
             return next;
         }
@@ -139,14 +139,14 @@ mod tests {
 
     #[test]
     fn joining_equals_hashing_the_whole() {
-        let combiner = Combiner::default();
+        let combiner = CrcCombiner::default();
         let bytes: Vec<u8> = (0..40_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let whole = crc32c(&bytes);
         for cut in [0, 1, 7, 4095, 4096, 4097, 1 << 20, 20_000_000, bytes.len() - 4096, bytes.len()] {
             let (a, b) = bytes.split_at(cut);
             assert_eq!(
-                Run::of(a).then(Run::of(b), &combiner),
-                Run { crc: whole, len: bytes.len() as u64 },
+                CrcRun::of(a).then(CrcRun::of(b), &combiner),
+                CrcRun { crc: whole, len: bytes.len() as u64 },
                 "cut at {cut}"
             );
         }

@@ -13,13 +13,13 @@ const MAX_KEYS: usize = 64;
 
 /// Counts of encrypted values by the encryption key that they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyTally {
+pub struct NeededKeyTally {
     keys: BTreeMap<NeededKey, u64>,
     /// All values, including those of keys that are not listed.
     total: u64,
 }
 
-impl KeyTally {
+impl NeededKeyTally {
     /// Adds `count` values that need `key`.
     pub fn add(&mut self, key: &NeededKey, count: u64) {
         self.total = self.total.saturating_add(count);
@@ -83,22 +83,22 @@ impl KeyTally {
 }
 
 #[derive(Serialize)]
-struct Line<'k> {
+struct TallyLine<'k> {
     provider: &'k str,
     name: &'k str,
     values: u64,
 }
 
 /// Serializes as a list of objects, one per key.
-impl Serialize for KeyTally {
+impl Serialize for NeededKeyTally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let others = self.others();
         let mut list = serializer.serialize_seq(None)?;
         for (key, values) in self.iter() {
-            list.serialize_element(&Line { provider: key.provider.as_str(), name: &key.name, values })?;
+            list.serialize_element(&TallyLine { provider: key.provider.as_str(), name: &key.name, values })?;
         }
         if others > 0 {
-            list.serialize_element(&Line { provider: "others", name: "", values: others })?;
+            list.serialize_element(&TallyLine { provider: "others", name: "", values: others })?;
         }
         list.end()
     }
@@ -117,7 +117,7 @@ mod tests {
     fn the_first_keys_are_the_same_however_the_parts_were_cut() {
         let names: Vec<usize> = (0..300).map(|number| (number * 7) % 150).collect();
         let tally = |numbers: &[usize]| {
-            let mut tally = KeyTally::default();
+            let mut tally = NeededKeyTally::default();
             numbers.iter().for_each(|number| tally.add(&key(*number), 1));
             tally
         };

@@ -68,7 +68,7 @@ pub mod store;
 mod trailer;
 mod varint;
 
-pub use aligned_buf::Block;
+pub use aligned_buf::AlignedBuf;
 pub use bolt::meta::MetaChoice;
 pub use bolt::page_id::PageId;
 pub use error::Error;
@@ -88,7 +88,7 @@ pub use scan::longest_length::{Extent, PageWatch};
 pub use scan::scanner::{Opened, Scan};
 pub use scan::sweep::{Sweep, Swept};
 pub use scan::sweep_cache::SweepRoom;
-pub use scan::trailer_hash::{Hashing, check_trailer, peek_trailer};
+pub use scan::trailer_hash::{TrailerHasher, check_trailer, peek_trailer};
 pub use severity::{Severity, Verdict};
 pub use source::{Consumed, ReadError, Source};
 pub use status::{BucketStatus, Status};

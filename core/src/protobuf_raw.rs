@@ -27,7 +27,7 @@ pub struct MessageField {
     pub depth: u32,
     /// `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`.
     pub wire: &'static str,
-    /// Value as text; empty for a message, whose fields follow.
+    /// WireValue as text; empty for a message, whose fields follow.
     pub value: String,
 }
 
@@ -41,7 +41,7 @@ pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
 
 /// A field's value by wire type.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Value<'a> {
+pub(crate) enum WireValue<'a> {
     Varint(u64),
     Fixed64(&'a [u8]),
     Fixed32(&'a [u8]),
@@ -50,17 +50,17 @@ pub(crate) enum Value<'a> {
 
 /// Decodes the next field; `None` at the end, and if the bytes are not a message.
 #[inline]
-pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
+pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, WireValue<'a>)> {
     let tag = varint(rest)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
     let value = match tag & 7 {
-        0 => Value::Varint(varint(rest)?),
-        1 => Value::Fixed64(take(rest, 8)?),
+        0 => WireValue::Varint(varint(rest)?),
+        1 => WireValue::Fixed64(take(rest, 8)?),
         2 => {
             let len = usize::try_from(varint(rest)?).ok()?;
-            Value::Delimited(take(rest, len)?)
+            WireValue::Delimited(take(rest, len)?)
         }
-        5 => Value::Fixed32(take(rest, 4)?),
+        5 => WireValue::Fixed32(take(rest, 4)?),
         _ => return None,
     };
     Some((number, value))
@@ -89,10 +89,10 @@ fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
             return;
         }
         let (wire, value, inner) = match value {
-            Value::Varint(number) => ("varint", number.to_string(), None),
-            Value::Fixed64(bytes) => ("fixed64", hex(bytes), None),
-            Value::Fixed32(bytes) => ("fixed32", hex(bytes), None),
-            Value::Delimited(bytes) => match text(bytes) {
+            WireValue::Varint(number) => ("varint", number.to_string(), None),
+            WireValue::Fixed64(bytes) => ("fixed64", hex(bytes), None),
+            WireValue::Fixed32(bytes) => ("fixed32", hex(bytes), None),
+            WireValue::Delimited(bytes) => match text(bytes) {
                 Some(text) if !looks_like_message(bytes, depth) => ("text", text, None),
                 _ if !bytes.is_empty() && is_message(bytes, MAX_DEPTH.saturating_sub(depth)) => {
                     ("message", String::new(), Some(bytes))

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::lost_history::LostHistory;
 use crate::severity::Verdict;
 use crate::status::Status;
@@ -34,9 +34,9 @@ pub struct Report {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Decrypted {
     /// Values that the given keys decrypt.
-    pub opened: KeyTally,
+    pub opened: NeededKeyTally,
     /// Values that they do not decrypt.
-    pub unopened: KeyTally,
+    pub unopened: NeededKeyTally,
 }
 
 impl Report {

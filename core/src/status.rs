@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::etcd::revision::Revision;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 
 /// Size and counts of a snapshot.
 ///
@@ -56,8 +56,8 @@ pub struct Status {
     pub buckets: Vec<BucketStatus>,
     /// Puts with values that an API server encrypted, by provider and encryption key: without these keys the snapshot
     /// is not a backup of those values.
-    #[serde(skip_serializing_if = "KeyTally::is_empty")]
-    pub encrypted: KeyTally,
+    #[serde(skip_serializing_if = "NeededKeyTally::is_empty")]
+    pub encrypted: NeededKeyTally,
     /// False if damage made part of the database unreadable: the numbers then cover only the rest.
     pub complete: bool,
 }

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
-use etcdsnap_core::bolt::edit::Change;
+use etcdsnap_core::bolt::edit::BucketEdit;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch};
 use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
@@ -319,7 +319,7 @@ fn further_changes_are_those_that_an_edit_in_place_makes() {
     use etcdsnap_core::bolt::edit::{Kept, Missing};
     let file = case::named("3.7-history").bytes();
     let store = store(&file);
-    let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| Change {
+    let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| BucketEdit {
         bucket: bucket.into(),
         missing: Missing::Create,
         kept,
@@ -338,7 +338,7 @@ fn further_changes_are_those_that_an_edit_in_place_makes() {
     let written = write_altered(&store, Plan::Everything, alterations, Vec::new(), &Unwatched).unwrap();
     let ours = File::new([written.built.metas, written.sink].concat()).tree();
     let mut edited = file[..file.len() - 32].to_vec();
-    let edit = etcdsnap_core::bolt::database::Database::open(&edited).unwrap().edit(&changes).unwrap();
+    let edit = etcdsnap_core::bolt::database::BoltDatabase::open(&edited).unwrap().edit(&changes).unwrap();
     edited.resize(edited.len().max(edit.size as usize), 0);
     for (at, bytes) in &edit.writes {
         edited[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
-use etcdsnap_core::store::{Hashing, OpenedStore, Store, SurvivorSearch, Unavailable};
+use etcdsnap_core::store::{HashKvPart, OpenedStore, Store, SurvivorSearch, Unavailable};
 use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
@@ -51,7 +51,7 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, dice: &mut Dice) -> Ve
 
 fn hash(file: &Vec<u8>) -> u32 {
     let store = store(file);
-    let mut hashing = Hashing::new(&store, store.current());
+    let mut hashing = HashKvPart::new(&store, store.current());
     store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
     hashing.finish().hash
 }

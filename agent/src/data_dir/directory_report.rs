@@ -1,6 +1,6 @@
 //! The outcome of judging a data directory.
 
-use etcdsnap_core::data_dir::{Judgement, Log, PlacedFindings};
+use etcdsnap_core::data_dir::{Judgement, PlacedFindings, WriteAheadLog};
 use etcdsnap_core::{Offset, Revision, Status, Verdict};
 use serde::Serialize;
 
@@ -109,7 +109,7 @@ pub(super) struct Reading {
 impl DirectoryReport {
     pub(super) fn new(
         findings: PlacedFindings,
-        log: Log,
+        log: WriteAheadLog,
         judgement: Judgement,
         database: Option<Status>,
         reading: Reading,

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::data_dir::{FileName, Mark};
+use etcdsnap_core::data_dir::{FileName, SnapshotMark};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub(super) struct Listing {
     /// In the order of their sequence numbers.
     pub segments: Vec<FoundSegment>,
     /// In the order of their names.
-    pub snaps: Vec<(PathBuf, Mark)>,
+    pub snaps: Vec<(PathBuf, SnapshotMark)>,
     /// The indexes of the `.snap.db` files.
     pub snap_databases: Vec<u64>,
 }
@@ -96,7 +96,7 @@ impl MemberFiles {
         }
         for (path, name) in names(&self.member.join("snap"))? {
             match name {
-                FileName::Snap { term, index } => listing.snaps.push((path, Mark { index, term })),
+                FileName::Snap { term, index } => listing.snaps.push((path, SnapshotMark { index, term })),
                 FileName::SnapDatabase { index } => listing.snap_databases.push(index),
                 FileName::Segment { .. } => {}
             }

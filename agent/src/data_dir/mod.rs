@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use etcdsnap_core::data_dir::{
-    Database, Log, Parts, PlacedFindings, Role, Segment, SnapFile, judge, read_segment, read_snap,
+    DatabaseFacts, DirectoryParts, PlacedFindings, Role, Segment, SnapFile, WriteAheadLog, judge, read_segment,
+    read_snap,
 };
 use etcdsnap_core::etcd::version;
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -85,7 +86,7 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
     let is_judged = database.is_none_or(|database| !database.is_doubtful());
     let mut findings = PlacedFindings::default();
     let facts = database.filter(|_| is_judged).and_then(|database| database.facts.as_ref());
-    let judgement = judge(&Parts {
+    let judgement = judge(&DirectoryParts {
         database: facts,
         log: &log,
         log_folder: files.log_name(),
@@ -120,7 +121,7 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
 /// The database, and what of it matters to the rest.
 struct ReadDatabase {
     report: Report,
-    facts: Option<Database>,
+    facts: Option<DatabaseFacts>,
     /// Whether it was written to while it was read.
     changed: bool,
 }
@@ -170,7 +171,7 @@ fn read_database(
     Ok(Ok(ReadDatabase { report, facts, changed }))
 }
 
-fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
+fn database_facts(source: &FileSource, report: &Report) -> Option<DatabaseFacts> {
     let status = report.status.as_ref()?;
     let (mut members, mut removed) = (BTreeSet::new(), BTreeSet::new());
     if let Ok(OpenedStore::Store(store)) = Store::open(source) {
@@ -178,7 +179,7 @@ fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
         members.extend(store.member_ids("members").unwrap_or_default());
         removed.extend(store.member_ids("members_removed").unwrap_or_default());
     }
-    Some(Database {
+    Some(DatabaseFacts {
         consistent_index: status.consistent_index.unwrap_or_default(),
         starts_without_snap: starts_without_snap(&status.version),
         members,
@@ -204,8 +205,12 @@ fn read_snaps(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_
 }
 
 /// The log; and whether its last segment was written to meanwhile.
-fn read_log(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>) -> Result<(Log, bool), Error> {
-    let mut log = Log::default();
+fn read_log(
+    files: &MemberFiles,
+    listing: &Listing,
+    options: &VerifyOptions<'_>,
+) -> Result<(WriteAheadLog, bool), Error> {
+    let mut log = WriteAheadLog::default();
     let mut changed = false;
     for (place, found) in listing.segments.iter().enumerate() {
         let source = open_source(&found.path)?;

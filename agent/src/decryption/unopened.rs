@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use etcdsnap_core::kubernetes::encryption::keyring::{Undecrypted, Why};
 use etcdsnap_core::kubernetes::encryption::needed_key::NeededKey;
-use etcdsnap_core::store::Place;
+use etcdsnap_core::store::EntryPlace;
 
 /// Keys and reasons that are told apart. A cluster has a few; a forged file could have one for each value.
 const MAX_REASONS: usize = 64;
@@ -13,14 +13,14 @@ const MAX_REASONS: usize = 64;
 /// stands for all.
 #[derive(Debug, Clone, Default)]
 pub struct Unopened {
-    seen: HashSet<Place>,
+    seen: HashSet<EntryPlace>,
     reasons: BTreeMap<(NeededKey, Why), u64>,
     others: u64,
 }
 
 impl Unopened {
     /// Counts the value at a place.
-    pub(crate) fn add(&mut self, place: Place, undecrypted: Undecrypted) {
+    pub(crate) fn add(&mut self, place: EntryPlace, undecrypted: Undecrypted) {
         if !self.seen.insert(place) {
             return;
         }
@@ -65,7 +65,7 @@ mod tests {
     fn what_a_plugin_says_of_each_value_is_one_reason() {
         let mut unopened = Unopened::default();
         for index in 0..100 {
-            let place = Place { index, ..Place::default() };
+            let place = EntryPlace { index, ..EntryPlace::default() };
             let needs = NeededKey { provider: Provider::KmsV2, name: "vault".into() };
             unopened.add(place, Undecrypted { needs, why: Why::Plugin(format!("request {index} failed")) });
         }

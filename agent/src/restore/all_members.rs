@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::wal;
 
 use super::made_directories::failed;
@@ -58,7 +58,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let job = Job { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let described = |database: &Database| {
-        let member = |member: &Member| {
+        let member = |member: &NewMember| {
             let data_dir = directory.join(&member.name);
             let start_file = Some(directory.join(format!("{}.env", member.name)));
             let wal_dir = data_dir.join("member/wal");

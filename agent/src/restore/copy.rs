@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use etcdsnap_core::{Block, Report, Source};
+use etcdsnap_core::{AlignedBuf, Report, Source};
 use rustix::fd::AsFd;
 
 use super::RestoreError;
@@ -61,7 +61,7 @@ pub(super) fn plain(
     let copy = || {
         through(to, path, progress, |sink| {
             let mut at = 0;
-            let mut block = Block::default();
+            let mut block = AlignedBuf::default();
             while at < len(from) {
                 let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
                 resize(&mut block, BLOCK.min(left), path)?;
@@ -115,7 +115,7 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     progress.begin(Stage::Read, Some(len(from)));
     let mut hasher = Hasher::default();
     let mut at = 0;
-    let mut block = Block::default();
+    let mut block = AlignedBuf::default();
     while at < len(from) {
         let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
         resize(&mut block, BLOCK.min(left), from.path())?;
@@ -138,7 +138,7 @@ pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -
     parallel_verify::run(source, &options).map_err(|fault| fault.at(path).into())
 }
 
-fn resize(block: &mut Block, len: usize, path: &Path) -> Result<(), Error> {
+fn resize(block: &mut AlignedBuf, len: usize, path: &Path) -> Result<(), Error> {
     block.try_resize(len).map_err(|_| {
         let error = etcdsnap_core::Error::Memory { what: "a block of the file", bytes: len as u64 };
         Fault::Scan(error).at(path)

@@ -85,13 +85,13 @@ mod tests {
     use std::ffi::OsStr;
     use std::fs;
 
-    use etcdsnap_core::Block;
+    use etcdsnap_core::AlignedBuf;
 
     use super::*;
     use crate::fsx::directory::Directory;
 
-    fn block(len: usize, fill: u8) -> Block {
-        let mut block = Block::new(len);
+    fn block(len: usize, fill: u8) -> AlignedBuf {
+        let mut block = AlignedBuf::new(len);
         block.fill(fill);
         block
     }

@@ -30,7 +30,7 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::{quota, start_urls, wal};
 use etcdsnap_core::{Revision, Source};
 use serde::{Serialize, Serializer};
@@ -158,7 +158,7 @@ impl Restored {
     fn new(
         config: &RestoreConfig,
         cluster: &Cluster,
-        member: &Member,
+        member: &NewMember,
         data_dir: &Path,
         wal_dir: &Path,
         database: &Database,

@@ -10,7 +10,7 @@ use etcdsnap_core::Revision;
 use etcdsnap_core::bolt::edit::Edited;
 use etcdsnap_core::restore::carried::Carried;
 use etcdsnap_core::restore::membership_error::MembershipError;
-use etcdsnap_core::restore::plan::{Plan, plan};
+use etcdsnap_core::restore::plan::{RestorePlan, plan};
 
 use super::direct_writer::Target;
 use super::restore_job::Job;
@@ -157,8 +157,8 @@ impl Job<'_> {
 
 impl Database {
     /// One that was copied, with a few pages changed.
-    fn copied(plan: Plan, job: &Job<'_>, judged: Judged) -> Self {
-        let Plan { revision_before, revision_after, carried, edited } = plan;
+    fn copied(plan: RestorePlan, job: &Job<'_>, judged: Judged) -> Self {
+        let RestorePlan { revision_before, revision_after, carried, edited } = plan;
         let deleted = job.config.delete.iter().collect::<BTreeSet<_>>().len() as u64;
         Self {
             revision_before,

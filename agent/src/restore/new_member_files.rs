@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use etcdsnap_core::restore::membership::Member;
+use etcdsnap_core::restore::membership::NewMember;
 use etcdsnap_core::restore::{snap, wal};
 use rustix::io::Errno;
 
@@ -40,7 +40,7 @@ impl<'s> Place<'s> {
 
 impl Job<'_> {
     /// Makes the directories, the databases and all other files of the members.
-    pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
+    pub fn write(&self, members: &[(&NewMember, Place<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
             place.member.0.make_directory(&place.snap())?;
             place.log.0.make_directory(&place.log.1)?;
@@ -54,7 +54,7 @@ impl Job<'_> {
     }
 
     /// The `.snap` file and the log of a member.
-    fn files(&self, member: &Member, place: &Place<'_>) -> Result<(), RestoreError> {
+    fn files(&self, member: &NewMember, place: &Place<'_>) -> Result<(), RestoreError> {
         let (stage, path) = (place.member.0, place.snap().join(snap::file_name(self.cluster)));
         let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
         stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))?;

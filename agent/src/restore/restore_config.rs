@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::membership_error::MembershipError;
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_LEASE_SECONDS, DEFAULT_PEER_URL};
@@ -125,7 +125,7 @@ impl RestoreConfig {
     }
 
     /// The member of that cluster, which advertises what the cluster has for it.
-    pub(super) fn member<'c>(&self, cluster: &'c Cluster) -> Result<&'c Member, RestoreError> {
+    pub(super) fn member<'c>(&self, cluster: &'c Cluster) -> Result<&'c NewMember, RestoreError> {
         let member = match cluster.member(&self.name) {
             Err(MembershipError::NoSuchName { name, .. }) if self.initial_cluster.is_none() => {
                 return Err(RestoreError::NotInDefaultCluster { name });

@@ -2,11 +2,11 @@
 //!
 //! The snapshot is hashed and judged on one thread while another writes; the result is read back and judged, too.
 
-use etcdsnap_core::bolt::database::Database as Bolt;
+use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, Built, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
-use etcdsnap_core::{Block, Report, Revision};
+use etcdsnap_core::{AlignedBuf, Report, Revision};
 
 use super::copy::{self, Writers};
 use super::direct_writer::Target;
@@ -185,13 +185,13 @@ pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>
 /// Writes pages to all targets in blocks.
 struct Sink<'t> {
     writers: Writers<'t>,
-    block: Block,
+    block: AlignedBuf,
     used: usize,
 }
 
 impl<'t> Sink<'t> {
     fn new(writers: Writers<'t>) -> Self {
-        Self { writers, block: Block::new(BLOCK), used: 0 }
+        Self { writers, block: AlignedBuf::new(BLOCK), used: 0 }
     }
 
     fn finish(mut self) -> Result<(), RestoreError> {

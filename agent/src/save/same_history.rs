@@ -9,7 +9,7 @@ use std::path::Path;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::revision_key::RevisionKey;
-use etcdsnap_core::store::{Entry, Lost, Seek, Store};
+use etcdsnap_core::store::{KeyEntry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Body, FileSource, Input};
@@ -81,7 +81,7 @@ fn hash_at(store: &Seek<'_, '_, FileSource>, revision: Revision) -> Option<u64> 
 }
 
 /// Of an entry, key and all.
-fn digest(entry: &Entry<'_>) -> [u8; 32] {
+fn digest(entry: &KeyEntry<'_>) -> [u8; 32] {
     let (key, length) = entry.key.to_bytes();
     let key = Sha256::new().chain_update(key.get(..length).unwrap_or_default());
     key.chain_update(entry.value).finalize().into()

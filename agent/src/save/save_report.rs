@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::key_tally::KeyTally;
+use etcdsnap_core::key_tally::NeededKeyTally;
 use etcdsnap_core::{Report, Revision, Sha256Hex};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub struct Saved {
     /// What `snapshot status` prints as the hash; none when its structure was not read.
     pub hash: Option<u32>,
     /// Values that an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them. None when its structure was not read.
-    pub encrypted: Option<KeyTally>,
+    pub encrypted: Option<NeededKeyTally>,
     /// The SHA-256 of the database, hexadecimal.
     pub sha256: String,
     /// Whether what the server sent has the SHA-256 that it sent behind the database.

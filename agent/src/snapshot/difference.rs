@@ -35,7 +35,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         side: Side,
-        places: Vec<etcdsnap_core::store::Place>,
+        places: Vec<etcdsnap_core::store::EntryPlace>,
     ) -> Result<(Index, Lost), Error> {
         let Side { query, mut lost, .. } = side;
         let mut index = Index::new(Query { hash_values: true, ..query });

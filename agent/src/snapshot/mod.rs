@@ -27,8 +27,8 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
-    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
-    Survivors,
+    EntryPlace, Event, HashKv, HashKvPart, History, Index, Lost, OpenedStore, Query, SharedIndex, Store,
+    SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
@@ -194,9 +194,9 @@ impl Snapshot {
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
-        let whole = Hashing::new(store, revision);
+        let whole = HashKvPart::new(store, revision);
         let (parts, lost) = self.read(store, progress, || whole.beside())?;
-        let hashing = merged(parts, Hashing::merge).unwrap_or(whole);
+        let hashing = merged(parts, HashKvPart::merge).unwrap_or(whole);
         Ok((hashing.finish(), lost))
     }
 
@@ -273,12 +273,12 @@ impl Snapshot {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+    pub fn value(&self, store: &Store<'_, FileSource>, place: EntryPlace) -> Result<Vec<u8>, Error> {
         Ok(self.opened(place, &self.pair(&self.message(store, place)?)?).into_owned())
     }
 
     /// The same of an entry that was read already.
-    pub fn opened<'m>(&self, place: Place, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
+    pub fn opened<'m>(&self, place: EntryPlace, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
         self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
             self.lock_unopened().add(place, undecrypted);
             Cow::Borrowed(pair.value)
@@ -302,7 +302,7 @@ impl Snapshot {
     }
 
     /// The bytes of an entry, which was read before.
-    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: EntryPlace) -> Result<Vec<u8>, Error> {
         let message = store.value(place).map_err(|cause| self.failed(cause))?;
         self.assert_unchanged()?;
         message.ok_or_else(|| Error::Changed { path: self.path.clone() })

@@ -1,7 +1,7 @@
 //! The values of many objects, read by all threads.
 
 use etcdsnap_core::kubernetes::registry_keys::Object;
-use etcdsnap_core::store::{Key, Place, Store};
+use etcdsnap_core::store::{EntryPlace, Key, Store};
 
 use super::Snapshot;
 use super::kubernetes_objects::Cluster;
@@ -37,7 +37,7 @@ impl Snapshot {
     pub fn map_values<T: Send>(
         &self,
         store: &Store<'_, FileSource>,
-        places: &[Place],
+        places: &[EntryPlace],
         progress: &dyn Progress,
         make: impl Fn(usize, &[u8]) -> T + Sync,
     ) -> Result<Vec<T>, Error> {

@@ -1,7 +1,7 @@
 //! Who takes how much room in a snapshot.
 
 use etcdsnap_core::store::usage_by_group::Grouping;
-use etcdsnap_core::store::{Heavy, Lost, Query, Store, Sums, Tallies, Tally, Usage};
+use etcdsnap_core::store::{GroupTally, Heavy, Lost, Query, Store, Sums, Tallies, Usage};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -47,7 +47,7 @@ impl Snapshot {
         top: usize,
         progress: &dyn Progress,
     ) -> Result<(UsageReport, Lost), Error> {
-        let tally = Tally::new(query.clone(), grouping);
+        let tally = GroupTally::new(query.clone(), grouping);
         let (tallies, lost) = self.read(store, progress, || tally.beside())?;
         let tallies = Tallies::of(tallies);
         let threads = self.threads().min(tallies.most_sums());

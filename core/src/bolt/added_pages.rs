@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::database::DatabaseError;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::node::{Entry, Item, Link, cut, encode, page_bytes, pages_for};
+use crate::bolt::node::{LeafItem, Link, NodeElement, cut, encode, page_bytes, pages_for};
 
 /// Pages that an edit appends and frees.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Added {
     }
 
     /// Appends as many pages as `entries` fill; returns a link to each.
-    pub(super) fn pages<E: Entry>(&mut self, entries: Vec<E>) -> Vec<Link> {
+    pub(super) fn pages<E: NodeElement>(&mut self, entries: Vec<E>) -> Vec<Link> {
         let pages = cut(entries, self.page_size);
         let write = |entries: Vec<E>| {
             let page = self.write(|id, size| encode(id, &entries, size));
@@ -62,12 +62,12 @@ impl Added {
         }
         match links.into_iter().next() {
             Some(link) => link.page,
-            None => self.write(|id, size| encode::<Item>(id, &[], size)),
+            None => self.write(|id, size| encode::<LeafItem>(id, &[], size)),
         }
     }
 
     /// Appends a bucket of these items and returns its element's value: an inline bucket where bbolt would write one.
-    pub(super) fn bucket(&mut self, sequence: u64, items: Vec<Item>) -> Vec<u8> {
+    pub(super) fn bucket(&mut self, sequence: u64, items: Vec<LeafItem>) -> Vec<u8> {
         let quarter = usize::try_from(self.page_size >> 2).unwrap_or(0);
         if page_bytes(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
             let mut value = bucket_header(PageId::ZERO, sequence);

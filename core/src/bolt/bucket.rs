@@ -5,7 +5,7 @@
 //! ```
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Fault, Header, Kind};
+use crate::bolt::page::{Header, PageFault, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
@@ -15,7 +15,7 @@ pub const BUCKET_HEADER: usize = 16;
 
 /// Location of a bucket's entries.
 #[derive(Debug, Clone, Copy)]
-pub enum Place<'a> {
+pub enum BucketLocation<'a> {
     /// In the tree below this page.
     Tree(PageId),
     /// In a leaf page that follows the header in the value itself.
@@ -25,27 +25,31 @@ pub enum Place<'a> {
 /// Decodes the value of a bucket element.
 ///
 /// # Errors
-/// A [`Fault`], with its offset within the value, if the value is too short or its inline page is not a leaf.
-pub fn parse(value: &[u8]) -> Result<Place<'_>, Fault> {
+/// A [`PageFault`], with its offset within the value, if the value is too short or its inline page is not a leaf.
+pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageFault> {
     let short =
-        || Fault::new(Code::BucketInvalid, 0, format!("a bucket header has {} bytes instead of 16", value.len()));
+        || PageFault::new(Code::BucketInvalid, 0, format!("a bucket header has {} bytes instead of 16", value.len()));
     let root = u64_le(value, 0).ok_or_else(short)?;
     u64_le(value, 8).ok_or_else(short)?;
     if root != 0 {
-        return Ok(Place::Tree(PageId::new(root)));
+        return Ok(BucketLocation::Tree(PageId::new(root)));
     }
     let page = value.get(BUCKET_HEADER..).unwrap_or_default();
     let header = Header::parse(page).ok_or_else(|| {
-        Fault::new(Code::BucketInvalid, BUCKET_HEADER, format!("an inline bucket's page has only {} bytes", page.len()))
+        PageFault::new(
+            Code::BucketInvalid,
+            BUCKET_HEADER,
+            format!("an inline bucket's page has only {} bytes", page.len()),
+        )
     })?;
-    if header.kind() != Some(Kind::Leaf) {
+    if header.kind() != Some(PageKind::Leaf) {
         let message = format!("an inline bucket's page is {} instead of a leaf page", header.describe());
-        return Err(Fault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
+        return Err(PageFault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
     }
     let mut faults = Leaf::new(header, page).faults(header, None).into_iter();
     if let Some(fault) = faults.find(|fault| fault.code != Code::KeySize) {
         let message = format!("an inline bucket's page is damaged: {}", fault.message);
-        return Err(Fault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(fault.at), message));
+        return Err(PageFault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(fault.at), message));
     }
-    Ok(Place::Inline(header, page))
+    Ok(BucketLocation::Inline(header, page))
 }

@@ -1,27 +1,27 @@
 //! A bbolt database opened at its live meta page; lookups read the path from the root to one leaf.
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{Meta, Metas};
-use crate::bolt::node::{Item, Node};
+use crate::bolt::node::{BoltNode, LeafItem};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, MAX_DEPTH};
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// A bbolt database to look up entries in, or to [`edit`](Database::edit).
-pub struct Database<'s, S: Source + ?Sized> {
-    pub(super) reader: Reader<'s, S>,
+/// A bbolt database to look up entries in, or to [`edit`](BoltDatabase::edit).
+pub struct BoltDatabase<'s, S: Source + ?Sized> {
+    pub(super) reader: PageReader<'s, S>,
     pub(super) source: &'s S,
     /// Page id of the live meta page: 0 or 1.
     pub(super) live: PageId,
     pub(super) meta: Meta,
 }
 
-impl<'s, S: Source + ?Sized> Database<'s, S> {
+impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
     /// Opens a database at its live meta page.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
         let whole = source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
         let present = PageId::new(whole).min(meta.high_water);
         let geometry = Geometry { page_size: meta.page_size, high_water: meta.high_water, present };
-        Ok(Self { reader: Reader::new(source, geometry), source, live, meta })
+        Ok(Self { reader: PageReader::new(source, geometry), source, live, meta })
     }
 
     /// The decoded live meta page.
@@ -55,7 +55,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     /// Returns the last key of a top-level bucket; `None` if the bucket is empty or missing.
     ///
     /// # Errors
-    /// The same errors as [`Database::get`].
+    /// The same errors as [`BoltDatabase::get`].
     pub fn last_key(&mut self, bucket: &[u8]) -> Result<Option<Vec<u8>>, DatabaseError> {
         Ok(self.leaf_of(bucket, None)?.and_then(|items| items.into_iter().next_back()).map(|item| item.key))
     }
@@ -64,31 +64,31 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     /// the bucket is empty or missing.
     ///
     /// # Errors
-    /// The same errors as [`Database::get`].
+    /// The same errors as [`BoltDatabase::get`].
     pub fn last_keys(&mut self, bucket: &[u8]) -> Result<Vec<Vec<u8>>, DatabaseError> {
         Ok(self.leaf_of(bucket, None)?.unwrap_or_default().into_iter().map(|item| item.key).collect())
     }
 
     /// Reads the leaf of a bucket where `key` belongs, or the last leaf without a key; `None` if the bucket does not
     /// exist.
-    fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<Item>>, DatabaseError> {
+    fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<LeafItem>>, DatabaseError> {
         let root = self.descend(self.meta.root, Some(bucket))?;
         let Some(found) = root.into_iter().find(|item| item.key == bucket && item.flags & BUCKET != 0) else {
             return Ok(None);
         };
         match parse_bucket(&found, self.meta.root)? {
-            Place::Tree(root) => self.descend(root, key).map(Some),
-            Place::Inline(header, page) => inline_items(header, page, self.meta.root).map(Some),
+            BucketLocation::Tree(root) => self.descend(root, key).map(Some),
+            BucketLocation::Inline(header, page) => inline_items(header, page, self.meta.root).map(Some),
         }
     }
 
     /// Reads the leaf of a tree where `key` belongs, or the last leaf without a key.
-    pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<Item>, DatabaseError> {
+    pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<LeafItem>, DatabaseError> {
         let mut page = root;
         for _ in 0..MAX_DEPTH {
             let links = match node(&mut self.reader, page)?.1 {
-                Node::Leaf(items) => return Ok(items),
-                Node::Branch(links) => links,
+                BoltNode::Leaf(items) => return Ok(items),
+                BoltNode::Branch(links) => links,
             };
             let place = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
             page = links.get(place.saturating_sub(1)).map_or(PageId::ZERO, |link| link.page);
@@ -124,9 +124,9 @@ pub enum DatabaseError {
 }
 
 pub(super) fn node<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     page: PageId,
-) -> Result<(Header, Node), DatabaseError> {
+) -> Result<(Header, BoltNode), DatabaseError> {
     let size = reader.geometry().page_size;
     let broken = |message: String| DatabaseError::Page { page, message };
     let geometry = reader.geometry();
@@ -137,17 +137,17 @@ pub(super) fn node<S: Source + ?Sized>(
     if header.id != page {
         return Err(broken(format!("it is labelled {}", header.id)));
     }
-    Node::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
+    BoltNode::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
 }
 
-pub(super) fn parse_bucket(item: &Item, page: PageId) -> Result<Place<'_>, DatabaseError> {
+pub(super) fn parse_bucket(item: &LeafItem, page: PageId) -> Result<BucketLocation<'_>, DatabaseError> {
     bucket::parse(&item.value).map_err(|fault| DatabaseError::Page { page, message: fault.message })
 }
 
-pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<Item>, DatabaseError> {
-    match Node::parse(header, bytes, 0) {
-        Ok(Node::Leaf(items)) => Ok(items),
-        Ok(Node::Branch(_)) => {
+pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
+    match BoltNode::parse(header, bytes, 0) {
+        Ok(BoltNode::Leaf(items)) => Ok(items),
+        Ok(BoltNode::Branch(_)) => {
             Err(DatabaseError::Page { page, message: "an inline bucket's page is not a leaf page".into() })
         }
         Err(message) => Err(DatabaseError::Page { page, message }),

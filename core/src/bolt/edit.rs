@@ -14,14 +14,14 @@ use crate::offset::Offset;
 use std::collections::BTreeMap;
 
 use crate::bolt::added_pages::{Added, bucket_header};
-use crate::bolt::bucket::Place;
-use crate::bolt::database::{Database, DatabaseError, inline_items, node, parse_bucket, too_deep};
+use crate::bolt::bucket::BucketLocation;
+use crate::bolt::database::{BoltDatabase, DatabaseError, inline_items, node, parse_bucket, too_deep};
 use crate::bolt::freelist;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{META_END, NO_FREELIST, checksum};
-use crate::bolt::node::{Item, Link, Node, finish};
+use crate::bolt::node::{BoltNode, LeafItem, Link, finish};
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::finding::{Findings, excerpt};
 use crate::int_readers::u64_le;
@@ -30,7 +30,7 @@ use crate::source::Source;
 
 /// An edit of one top-level bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct BucketEdit {
     /// The bucket's name.
     pub bucket: Vec<u8>,
     /// What to do if the bucket does not exist.
@@ -76,12 +76,12 @@ pub struct Edited {
     pub size: u64,
 }
 
-impl<S: Source + ?Sized> Database<'_, S> {
+impl<S: Source + ?Sized> BoltDatabase<'_, S> {
     /// Computes the writes for these edits, each of a different bucket.
     ///
     /// # Errors
     /// A page on the path cannot be read or is damaged, a bucket is missing, or a key names a nested bucket.
-    pub fn edit(mut self, changes: &[Change]) -> Result<Edited, DatabaseError> {
+    pub fn edit(mut self, changes: &[BucketEdit]) -> Result<Edited, DatabaseError> {
         let page_size = self.meta.page_size;
         let present = self.reader.geometry().present;
         if self.meta.high_water.get() / 2 > present.get() {
@@ -94,7 +94,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let mut root = BTreeMap::new();
         for change in changes {
             let value = self.changed_bucket(change, &mut new)?;
-            let item = Item { flags: BUCKET, key: change.bucket.clone(), value };
+            let item = LeafItem { flags: BUCKET, key: change.bucket.clone(), value };
             root.insert(change.bucket.clone(), Op { item: Some(item), bucket: true });
         }
         let links = rewrite(&mut self.reader, &mut new, self.meta.root, root, 0)?;
@@ -116,11 +116,11 @@ impl<S: Source + ?Sized> Database<'_, S> {
     }
 
     /// Computes the value of the bucket's element after the edit.
-    fn changed_bucket(&mut self, change: &Change, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
+    fn changed_bucket(&mut self, change: &BucketEdit, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
         let top = self.meta.root;
         let found = self.descend(top, Some(&change.bucket))?.into_iter().find(|item| item.key == change.bucket);
         let ops = change.entries.iter().map(|(key, value)| {
-            let item = value.as_ref().map(|value| Item { flags: 0, key: key.clone(), value: value.clone() });
+            let item = value.as_ref().map(|value| LeafItem { flags: 0, key: key.clone(), value: value.clone() });
             (key.clone(), Op { item, bucket: false })
         });
         let ops: BTreeMap<Vec<u8>, Op> = ops.collect();
@@ -136,17 +136,17 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let sequence = u64_le(&found.value, 8).unwrap_or(0);
         let place = parse_bucket(&found, top)?;
         match (place, change.kept) {
-            (Place::Inline(header, page), kept) => {
+            (BucketLocation::Inline(header, page), kept) => {
                 let items = if kept == Kept::Others { inline_items(header, page, top)? } else { Vec::new() };
                 Ok(new.bucket(sequence, merge(items, ops, top)?))
             }
-            (Place::Tree(root), Kept::Nothing) => {
+            (BucketLocation::Tree(root), Kept::Nothing) => {
                 self.free_tree(root, new, 0)?;
                 Ok(new.bucket(sequence, merge(Vec::new(), ops, root)?))
             }
-            (Place::Tree(root), Kept::Others) => {
+            (BucketLocation::Tree(root), Kept::Others) => {
                 let (header, node) = node(&mut self.reader, root)?;
-                if let Node::Leaf(items) = node {
+                if let BoltNode::Leaf(items) = node {
                     let merged = merge(items, ops, root)?;
                     new.free(root, header.overflow)?;
                     return Ok(new.bucket(sequence, merged));
@@ -173,7 +173,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         &mut self,
         page: PageId,
         new: &mut Added,
-        items: &mut Vec<Item>,
+        items: &mut Vec<LeafItem>,
         bytes: &mut usize,
         depth: usize,
     ) -> Result<(), DatabaseError> {
@@ -183,12 +183,12 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let (header, node) = node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         match node {
-            Node::Leaf(leaf) => {
+            BoltNode::Leaf(leaf) => {
                 let own = leaf.iter().map(|item| item.key.len().saturating_add(item.value.len()));
                 *bytes = own.fold(*bytes, usize::saturating_add);
                 items.extend(leaf);
             }
-            Node::Branch(links) => {
+            BoltNode::Branch(links) => {
                 links
                     .into_iter()
                     .try_for_each(|link| self.take_items(link.page, new, items, bytes, depth.saturating_add(1)))?;
@@ -209,8 +209,8 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let (header, node) = node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         let below: Vec<PageId> = match node {
-            Node::Branch(links) => links.into_iter().map(|link| link.page).collect(),
-            Node::Leaf(items) => {
+            BoltNode::Branch(links) => links.into_iter().map(|link| link.page).collect(),
+            BoltNode::Leaf(items) => {
                 let buckets = items.iter().filter(|item| item.flags & BUCKET != 0);
                 buckets.filter_map(|item| u64_le(&item.value, 0)).filter(|root| *root != 0).map(PageId::new).collect()
             }
@@ -280,7 +280,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
 /// One edit of a key: the item to put; `None` deletes the key.
 #[derive(Clone)]
 struct Op {
-    item: Option<Item>,
+    item: Option<LeafItem>,
     /// Whether the key may name a nested bucket.
     bucket: bool,
 }
@@ -288,7 +288,7 @@ struct Op {
 /// Copies the pages below `page` that the edit touches; returns links to the pages that replace `page`. `None` if a
 /// branch page below the root would keep a single child, which bbolt never writes.
 fn rewrite<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     new: &mut Added,
     page: PageId,
     mut ops: BTreeMap<Vec<u8>, Op>,
@@ -300,8 +300,8 @@ fn rewrite<S: Source + ?Sized>(
     let (header, node) = node(reader, page)?;
     new.free(page, header.overflow)?;
     match node {
-        Node::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
-        Node::Branch(links) => {
+        BoltNode::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
+        BoltNode::Branch(links) => {
             let mut replaced = Vec::new();
             let mut rest = links.into_iter().peekable();
             while let Some(link) = rest.next() {
@@ -327,8 +327,8 @@ fn rewrite<S: Source + ?Sized>(
 }
 
 /// Applies the edits to the items.
-fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<Item>, DatabaseError> {
-    let mut all: BTreeMap<Vec<u8>, Item> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
+fn merge(items: Vec<LeafItem>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
+    let mut all: BTreeMap<Vec<u8>, LeafItem> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
     for (key, op) in ops {
         let there = all.remove(&key);
         if there.is_some_and(|there| there.flags & BUCKET != 0 && !op.bucket) {

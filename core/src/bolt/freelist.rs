@@ -4,10 +4,10 @@
 //! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
 //! ```
 
-use crate::bolt::page::{Fault, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::page::{Header, PageFault, PageKind, needed_overflow, overflow_fits};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::bolt::sizes::HEADER;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
@@ -22,38 +22,38 @@ const IDS: u64 = 8192;
 /// `findings`.
 ///
 /// # Errors
-/// The same errors as [`Reader::unit`].
+/// The same errors as [`PageReader::unit`].
 pub fn read<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     page: PageId,
     used: &PageSet,
     free: &PageSet,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let offset = reader.geometry().offset(page);
-    let mut report = |fault: Fault| {
+    let mut report = |fault: PageFault| {
         let at = offset.plus(fault.at as u64);
         let finding = Finding::new(fault.code, fault.message).page(page).offset(at);
         findings.push(Finding { because: fault.because, ..finding });
     };
-    let invalid = |at: usize, message: String| Fault::new(Code::FreelistInvalid, at, message);
+    let invalid = |at: usize, message: String| PageFault::new(Code::FreelistInvalid, at, message);
     let (header, long) = match reader.first(page)? {
         Err(fault) => {
             let text = format!("the meta page points to the freelist here, but {}", fault.message);
-            report(Fault { because: fault.because, ..invalid(0, text) });
+            report(PageFault { because: fault.because, ..invalid(0, text) });
             return Ok(());
         }
         Ok((header, bytes)) => (header, crate::int_readers::u64_le(bytes, HEADER).unwrap_or(0)),
     };
-    if header.kind() != Some(Kind::Freelist) {
+    if header.kind() != Some(PageKind::Freelist) {
         report(invalid(8, format!("the meta page points to the freelist here, but this is {}", header.describe())));
         return Ok(());
     }
     if header.id != page {
-        report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
+        report(PageFault::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
     }
     if let Err(fault) = reader.geometry().check(page, header.overflow) {
-        report(Fault { because: fault.because, ..invalid(12, fault.message) });
+        report(PageFault { because: fault.because, ..invalid(12, fault.message) });
         return Ok(());
     }
     let (count, first) = count_of(header, long);
@@ -66,7 +66,7 @@ pub fn read<S: Source + ?Sized>(
     }
     let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
     if !overflow_fits(header.overflow, end_in_memory, size) {
-        report(Fault::new(
+        report(PageFault::new(
             Code::PageOverflow,
             12,
             format!("the freelist claims {} overflow pages for {end} bytes of page ids", header.overflow),
@@ -91,11 +91,11 @@ fn count_of(header: Header, first_word: u64) -> (u64, u64) {
 }
 
 fn read_ids<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     offset: Offset,
     count: u64,
     free: &PageSet,
-    report: &mut dyn FnMut(Offset, Fault),
+    report: &mut dyn FnMut(Offset, PageFault),
 ) -> Result<(), Error> {
     let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
     let mut previous = PageId::ZERO;
@@ -110,13 +110,17 @@ fn read_ids<S: Source + ?Sized>(
             if id < PageId::FIRST || id >= high_water {
                 let message =
                     format!("the freelist lists page {id}, but only pages 2 to {} can be free", high_water.previous());
-                report(here, Fault::new(Code::FreelistRange, 0, message));
+                report(here, PageFault::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {
-                report(here, Fault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")));
+                report(here, PageFault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")));
             } else if id < previous {
                 report(
                     here,
-                    Fault::new(Code::FreelistOrder, 0, format!("the freelist lists page {id} after page {previous}")),
+                    PageFault::new(
+                        Code::FreelistOrder,
+                        0,
+                        format!("the freelist lists page {id} after page {previous}"),
+                    ),
                 );
             }
             previous = id;

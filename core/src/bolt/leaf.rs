@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{Fault, Header, OVERFULL, key_size, overflow_fits, range, table_end};
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page::{Header, OVERFULL, PageFault, key_size, overflow_fits, range, table_end};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
 use crate::int_readers::u32_le;
@@ -75,8 +75,8 @@ impl<'a> Leaf<'a> {
     /// them.
     ///
     /// # Errors
-    /// A [`Fault`] if the element or its entry lies outside the page.
-    pub fn element(&self, index: usize) -> Result<Element<'a>, Fault> {
+    /// A [`PageFault`] if the element or its entry lies outside the page.
+    pub fn element(&self, index: usize) -> Result<Element<'a>, PageFault> {
         let at = table_end(index);
         self.parts(at).ok_or_else(|| self.fault(self.flaw(at)))
     }
@@ -90,7 +90,7 @@ impl<'a> Leaf<'a> {
             self.word(at, ELEMENT.saturating_sub(4))?;
             Some(self.parts(at).map_or(0, |element| element.len()))
         });
-        Elements { leaf: self, room: Room::new(self.bytes.len(), lengths), next: 0 }
+        Elements { leaf: self, room: PageBudget::new(self.bytes.len(), lengths), next: 0 }
     }
 
     /// Iterates over the elements in order, without the flawed ones.
@@ -111,19 +111,19 @@ impl<'a> Leaf<'a> {
 
     /// Describes a flaw of an element.
     #[must_use]
-    pub fn fault(&self, flaw: Flaw) -> Fault {
+    pub fn fault(&self, flaw: Flaw) -> PageFault {
         let Flaw { at, what } = flaw;
         let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.word(at, field).unwrap_or(0));
         let pair = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
         match what {
-            What::Missing => Fault::new(
+            What::Missing => PageFault::new(
                 Code::PageCount,
                 10,
                 format!("the page claims {} elements, which do not fit in it", self.count),
             ),
-            What::Outside => Fault::new(Code::ElementRange, at, format!("{} reaches beyond the page", pair())),
-            What::Shared => Fault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", pair())),
-            What::Full => Fault::new(Code::ElementOverlap, at, OVERFULL),
+            What::Outside => PageFault::new(Code::ElementRange, at, format!("{} reaches beyond the page", pair())),
+            What::Shared => PageFault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", pair())),
+            What::Full => PageFault::new(Code::ElementOverlap, at, OVERFULL),
         }
     }
 
@@ -157,23 +157,23 @@ impl<'a> Leaf<'a> {
 
     /// Checks a leaf page inside a bucket's value: its entries must end where the value ends, because bbolt makes the
     /// value exactly that long. Extra bytes may hide further entries.
-    pub(crate) fn hidden(&self) -> Option<Fault> {
+    pub(crate) fn hidden(&self) -> Option<PageFault> {
         let run = self.run()?;
         let rest = self.bytes.len().saturating_sub(run.end);
         let text = || {
             format!("{rest} bytes follow the {} entries of an inline bucket: they may be hidden entries", self.count)
         };
-        (rest > 0).then(|| Fault::new(Code::PageLayout, 10, text()))
+        (rest > 0).then(|| PageFault::new(Code::PageLayout, 10, text()))
     }
 
     /// Checks the page's own structure and returns every fault.
     #[must_use]
-    pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<Fault> {
+    pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<PageFault> {
         let mut faults = Vec::new();
         if table_end(self.count) > self.bytes.len() {
             let message =
                 format!("the page claims {} elements, which do not fit its {} bytes", self.count, self.bytes.len());
-            faults.push(Fault::new(Code::PageCount, 10, message));
+            faults.push(PageFault::new(Code::PageCount, 10, message));
         }
         let mut previous: Option<&[u8]> = None;
         for (index, element) in self.elements().enumerate() {
@@ -183,13 +183,13 @@ impl<'a> Leaf<'a> {
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
                         let message = format!("an element has the unknown flags {:#x}", element.flags);
-                        faults.push(Fault::new(Code::ElementFlags, table_end(index), message));
+                        faults.push(PageFault::new(Code::ElementFlags, table_end(index), message));
                     }
                     if let Some(message) = key_size(element.key.len()) {
-                        faults.push(Fault::new(Code::KeySize, table_end(index), message));
+                        faults.push(PageFault::new(Code::KeySize, table_end(index), message));
                     }
                     if previous.is_some_and(|previous| previous >= element.key) {
-                        faults.push(Fault::new(
+                        faults.push(PageFault::new(
                             Code::KeyOrder,
                             table_end(index),
                             "a key is not greater than the one before it",
@@ -203,7 +203,7 @@ impl<'a> Leaf<'a> {
             faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
         match self.run() {
             None if readable => {
-                faults.push(Fault::new(
+                faults.push(PageFault::new(
                     Code::PageLayout,
                     HEADER,
                     "the entries do not lie back to back after the element table",
@@ -215,7 +215,7 @@ impl<'a> Leaf<'a> {
                 {
                     let message =
                         format!("the page claims {} overflow pages for {} bytes of entries", header.overflow, run.end);
-                    faults.push(Fault::new(Code::PageOverflow, 12, message));
+                    faults.push(PageFault::new(Code::PageOverflow, 12, message));
                 }
             }
             None => {}
@@ -246,7 +246,7 @@ impl<'a> Leaf<'a> {
 #[derive(Debug)]
 pub struct Elements<'a> {
     leaf: Leaf<'a>,
-    room: Room,
+    room: PageBudget,
     next: usize,
 }
 

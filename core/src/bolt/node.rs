@@ -1,13 +1,13 @@
 //! Pages decoded into lists of items, for edits: a page is read whole, and its items are split into new pages.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page::{Branch, Header, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 
 /// An owned element of a leaf page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
+pub(crate) struct LeafItem {
     pub flags: u32,
     pub key: Vec<u8>,
     pub value: Vec<u8>,
@@ -21,26 +21,26 @@ pub(crate) struct Link {
 }
 
 /// A decoded tree page.
-pub(crate) enum Node {
-    Leaf(Vec<Item>),
+pub(crate) enum BoltNode {
+    Leaf(Vec<LeafItem>),
     Branch(Vec<Link>),
 }
 
-impl Node {
+impl BoltNode {
     /// Decodes a page with its overflow pages; an error describes the damage.
     pub fn parse(header: Header, bytes: &[u8], page_size: u32) -> Result<Self, String> {
         match header.kind() {
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 let items = leaf.elements().map(|element| {
                     let element = element.map_err(|flaw| leaf.fault(flaw).message)?;
-                    Ok(Item { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
+                    Ok(LeafItem { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
                 });
-                let items: Vec<Item> = items.collect::<Result<_, String>>()?;
+                let items: Vec<LeafItem> = items.collect::<Result<_, String>>()?;
                 rising(items.iter().map(|item| item.key.as_slice()))?;
                 Ok(Self::Leaf(items))
             }
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 if branch.children.len() != usize::from(header.count) || branch.children.is_empty() {
                     return Err(branch.faults.into_iter().next().map(|fault| fault.message).unwrap_or_default());
@@ -70,7 +70,7 @@ fn rising<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Result<(), String> {
 }
 
 /// An element of a branch or leaf page that can be encoded.
-pub(crate) trait Entry {
+pub(crate) trait NodeElement {
     /// Flags of a page with such elements.
     const FLAGS: u16;
     /// Minimum number of entries per page: a branch page with one child would never narrow the tree.
@@ -84,7 +84,7 @@ pub(crate) trait Entry {
     }
 }
 
-impl Entry for Item {
+impl NodeElement for LeafItem {
     const FLAGS: u16 = 0x02;
     const FEWEST: usize = 1;
     fn key(&self) -> &[u8] {
@@ -98,7 +98,7 @@ impl Entry for Item {
     }
 }
 
-impl Entry for Link {
+impl NodeElement for Link {
     const FLAGS: u16 = 0x01;
     const FEWEST: usize = 2;
     fn key(&self) -> &[u8] {
@@ -119,12 +119,12 @@ fn length(bytes: &[u8]) -> u32 {
 }
 
 /// Length of a page with these entries, in bytes.
-pub(crate) fn page_bytes<E: Entry>(entries: &[E]) -> usize {
-    entries.iter().map(Entry::size).fold(HEADER, usize::saturating_add)
+pub(crate) fn page_bytes<E: NodeElement>(entries: &[E]) -> usize {
+    entries.iter().map(NodeElement::size).fold(HEADER, usize::saturating_add)
 }
 
 /// Splits entries into pages: as many as fit each page; an entry too large for a page gets pages of its own.
-pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
+pub(crate) fn cut<E: NodeElement>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
     let room = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut pages: Vec<Vec<E>> = Vec::new();
     let mut page: Vec<E> = Vec::new();
@@ -146,7 +146,7 @@ pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
 }
 
 /// Encodes a page with its overflow pages: a multiple of the page size; an inline page (`page_size` 0) is not padded.
-pub(crate) fn encode<E: Entry>(id: PageId, entries: &[E], page_size: u32) -> Vec<u8> {
+pub(crate) fn encode<E: NodeElement>(id: PageId, entries: &[E], page_size: u32) -> Vec<u8> {
     let mut data = table(entries);
     for entry in entries {
         data.extend_from_slice(entry.key());
@@ -156,7 +156,7 @@ pub(crate) fn encode<E: Entry>(id: PageId, entries: &[E], page_size: u32) -> Vec
     finish(id, E::FLAGS, count, data, page_size)
 }
 
-fn table<E: Entry>(entries: &[E]) -> Vec<u8> {
+fn table<E: NodeElement>(entries: &[E]) -> Vec<u8> {
     let mut table = Vec::new();
     let mut distance = entries.len().saturating_mul(ELEMENT);
     for entry in entries {

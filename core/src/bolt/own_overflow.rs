@@ -4,7 +4,7 @@
 //! forged file could cost as much as all pages after it.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Fault, Header, Kind, needed_overflow, overflow_fits, table_end};
+use crate::bolt::page::{Branch, Header, PageFault, PageKind, needed_overflow, overflow_fits, table_end};
 use crate::finding_code::Code;
 
 /// Returns how many overflow pages a branch or leaf page really has, judged by its first page alone; 0 for other page
@@ -14,21 +14,21 @@ use crate::finding_code::Code;
 /// entries fill, or as many as it claims if the entries do not tell.
 ///
 /// # Errors
-/// A [`Fault`] if the element table does not fit the first page. bbolt splits every page with more than four elements
+/// A [`PageFault`] if the element table does not fit the first page. bbolt splits every page with more than four elements
 /// at the page size, so a page with overflow has few elements.
-pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32, Fault> {
-    if header.overflow == 0 || !matches!(header.kind(), Some(Kind::Branch | Kind::Leaf)) {
+pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32, PageFault> {
+    if header.overflow == 0 || !matches!(header.kind(), Some(PageKind::Branch | PageKind::Leaf)) {
         return Ok(0);
     }
     let count = usize::from(header.count);
     if table_end(count) > first.len() {
         let message = format!("the page claims {count} elements, which do not fit its first {} bytes", first.len());
-        return Err(Fault::new(Code::PageCount, 10, message));
+        return Err(PageFault::new(Code::PageCount, 10, message));
     }
     let pages = usize::try_from(header.overflow).unwrap_or(usize::MAX).saturating_add(1);
     let claimed = pages.saturating_mul(first.len());
     let end = match header.kind() {
-        Some(Kind::Branch) => Branch::end(header, first, claimed),
+        Some(PageKind::Branch) => Branch::end(header, first, claimed),
         _ => Leaf::new(header, first).packed_end().filter(|end| *end <= claimed).unwrap_or(claimed),
     };
     if overflow_fits(header.overflow, end, page_size) {

@@ -10,7 +10,7 @@
 use crate::bolt::page_id::PageId;
 use std::ops::Range;
 
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
 use crate::int_readers::{u16_le, u32_le, u64_le};
@@ -30,7 +30,7 @@ pub struct Header {
 
 /// The type of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PageKind {
     /// Separators and children.
     Branch,
     /// Keys and values.
@@ -55,12 +55,12 @@ impl Header {
 
     /// The page type; `None` if the flags do not name exactly one.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<PageKind> {
         match self.flags {
-            0x01 => Some(Kind::Branch),
-            0x02 => Some(Kind::Leaf),
-            0x04 => Some(Kind::Meta),
-            0x10 => Some(Kind::Freelist),
+            0x01 => Some(PageKind::Branch),
+            0x02 => Some(PageKind::Leaf),
+            0x04 => Some(PageKind::Meta),
+            0x10 => Some(PageKind::Freelist),
             _ => None,
         }
     }
@@ -69,10 +69,10 @@ impl Header {
     #[must_use]
     pub fn describe(&self) -> String {
         match self.kind() {
-            Some(Kind::Branch) => "a branch page".into(),
-            Some(Kind::Leaf) => "a leaf page".into(),
-            Some(Kind::Meta) => "a meta page".into(),
-            Some(Kind::Freelist) => "a freelist page".into(),
+            Some(PageKind::Branch) => "a branch page".into(),
+            Some(PageKind::Leaf) => "a leaf page".into(),
+            Some(PageKind::Meta) => "a meta page".into(),
+            Some(PageKind::Freelist) => "a freelist page".into(),
             None => format!("a page of unknown type {:#06x}", self.flags),
         }
     }
@@ -80,7 +80,7 @@ impl Header {
 
 /// Damage within a page, before its place in the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct PageFault {
     /// The finding's code.
     pub code: Code,
     /// Offset of the damage within the page, in bytes.
@@ -91,7 +91,7 @@ pub struct Fault {
     pub because: Option<Code>,
 }
 
-impl Fault {
+impl PageFault {
     /// Creates a fault at an offset within the page.
     pub fn new(code: Code, at: usize, message: impl Into<String>) -> Self {
         Self { code, at, message: message.into(), because: None }
@@ -142,7 +142,7 @@ pub struct Branch {
     /// The readable children, in page order.
     pub children: Vec<Child>,
     /// The damage of the page.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<PageFault>,
     /// End of its last separator, which is the number of bytes in use.
     pub end: usize,
 }
@@ -155,16 +155,16 @@ impl Branch {
         let count = usize::from(header.count);
         let table_end = table_end(count);
         if count == 0 {
-            branch.faults.push(Fault::new(Code::PageCount, 10, "the branch page has no children"));
+            branch.faults.push(PageFault::new(Code::PageCount, 10, "the branch page has no children"));
         }
         if table_end > bytes.len() {
-            branch.faults.push(Fault::new(
+            branch.faults.push(PageFault::new(
                 Code::PageCount,
                 10,
                 format!("the page claims {count} elements, which do not fit its {} bytes", bytes.len()),
             ));
         }
-        let mut room = Room::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
+        let mut room = PageBudget::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
         let next = |at: usize| {
             let following = Some(at.saturating_add(ELEMENT)).filter(|at| *at < table_end)?;
             separator(bytes, following, bytes.len()).map(|key| key.start)
@@ -176,7 +176,7 @@ impl Branch {
             let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
             let Some(key) = separator(bytes, at, bytes.len()) else {
                 let message = format!("a separator of {ksize} bytes at position {pos} reaches beyond the page");
-                branch.faults.push(Fault::new(Code::ElementRange, at, message));
+                branch.faults.push(PageFault::new(Code::ElementRange, at, message));
                 laid_out = false;
                 room.skip();
                 continue;
@@ -185,16 +185,16 @@ impl Branch {
                 Admission::Granted => {}
                 Admission::Shared => {
                     let message = format!("a separator of {ksize} bytes at position {pos} overlaps another separator");
-                    branch.faults.push(Fault::new(Code::ElementOverlap, at, message));
+                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, message));
                     continue;
                 }
                 Admission::Full => {
-                    branch.faults.push(Fault::new(Code::ElementOverlap, at, OVERFULL));
+                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, OVERFULL));
                     break;
                 }
             }
             if let Some(message) = key_size(key.len()) {
-                branch.faults.push(Fault::new(Code::KeySize, at, message));
+                branch.faults.push(PageFault::new(Code::KeySize, at, message));
             }
             laid_out &= key.start == expected;
             expected = key.end;
@@ -202,21 +202,21 @@ impl Branch {
             let rises = previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
             if !rises {
                 let text = "a separator is not greater than the one before it";
-                branch.faults.push(Fault::new(Code::KeyOrder, at, text));
+                branch.faults.push(PageFault::new(Code::KeyOrder, at, text));
             }
             previous = Some(key.clone());
             branch.children.push(Child { page, key, at });
         }
         if count == 1 {
-            branch.faults.push(Fault::new(Code::BranchOfOne, 10, "the branch page has a single child"));
+            branch.faults.push(PageFault::new(Code::BranchOfOne, 10, "the branch page has a single child"));
         }
         if !laid_out && branch.is_readable() {
-            branch.faults.push(Fault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
+            branch.faults.push(PageFault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
         }
         if branch.is_readable() && laid_out && !overflow_fits(header.overflow, branch.end, page_size) {
             let message =
                 format!("the page claims {} overflow pages for {} bytes of separators", header.overflow, branch.end);
-            branch.faults.push(Fault::new(Code::PageOverflow, 12, message));
+            branch.faults.push(PageFault::new(Code::PageOverflow, 12, message));
         }
         branch
     }

@@ -15,7 +15,7 @@ use crate::bolt::sizes::{ELEMENT, HEADER};
 
 /// The bytes of a page that its entries may still use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct PageBudget {
     /// Bytes left for elements and entries; counted only in an overfull page.
     left: usize,
     /// Whether elements and entries together are longer than the page.
@@ -35,7 +35,7 @@ pub(crate) enum Admission {
     Full,
 }
 
-impl Room {
+impl PageBudget {
     /// Creates the budget of a page of `len` bytes; `pairs` are the lengths of all entries that lie within the page.
     pub(crate) fn new(len: usize, pairs: impl Iterator<Item = usize>) -> Self {
         let left = len.saturating_sub(HEADER);
@@ -86,7 +86,7 @@ mod tests {
 
     /// Decides about entries whose elements lie back to back in a page of 400 bytes.
     fn admitted(pairs: &[Range<usize>]) -> Vec<Admission> {
-        let mut room = Room::new(400, pairs.iter().map(ExactSizeIterator::len));
+        let mut room = PageBudget::new(400, pairs.iter().map(ExactSizeIterator::len));
         let next = |index: usize| pairs.get(index + 1).map(|pair| pair.start);
         let each = pairs.iter().enumerate();
         each.map(|(index, pair)| room.admit(HEADER + index * ELEMENT, pair.clone(), next(index))).collect()

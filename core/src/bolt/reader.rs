@@ -1,8 +1,8 @@
 //! Reads pages by id, with their overflow pages, from a source.
 
-use crate::aligned_buf::Block;
+use crate::aligned_buf::AlignedBuf;
 use crate::bolt::own_overflow::own_overflow;
-use crate::bolt::page::{Fault, Header};
+use crate::bolt::page::{Header, PageFault};
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::finding_code::Code;
@@ -34,15 +34,15 @@ impl Geometry {
     /// Checks that a page with its overflow pages lies within the database and the file.
     ///
     /// # Errors
-    /// The [`Fault`] of a tree that points there.
-    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), Fault> {
+    /// The [`PageFault`] of a tree that points there.
+    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), PageFault> {
         if page < PageId::FIRST || page >= self.high_water {
             let message = format!("page {page} lies outside the database, which has {} pages", self.high_water);
-            return Err(Fault::new(Code::PageOutOfRange, 0, message));
+            return Err(PageFault::new(Code::PageOutOfRange, 0, message));
         }
         if page >= self.present {
-            let fault = Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies beyond the end of the file"));
-            return Err(Fault { because: Some(Code::FileTruncated), ..fault });
+            let fault = PageFault::new(Code::PageOutOfRange, 0, format!("page {page} lies beyond the end of the file"));
+            return Err(PageFault { because: Some(Code::FileTruncated), ..fault });
         }
         let last = page.plus(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
@@ -53,7 +53,7 @@ impl Geometry {
             );
             let is_cut = last < self.high_water && bytes <= MAX_UNIT;
             let because = is_cut.then_some(Code::FileTruncated);
-            return Err(Fault { because, ..Fault::new(Code::PageOverflow, 12, message) });
+            return Err(PageFault { because, ..PageFault::new(Code::PageOverflow, 12, message) });
         }
         Ok(())
     }
@@ -61,10 +61,10 @@ impl Geometry {
 
 /// Reads pages through a buffer that grows while reads are sequential.
 #[derive(Debug)]
-pub struct Reader<'s, S: Source + ?Sized> {
+pub struct PageReader<'s, S: Source + ?Sized> {
     source: &'s S,
     geometry: Geometry,
-    window: Block,
+    window: AlignedBuf,
     start: Offset,
     /// Number of sequential reads in a row.
     streak: u32,
@@ -75,13 +75,13 @@ pub struct Reader<'s, S: Source + ?Sized> {
     loaded: u64,
 }
 
-impl<'s, S: Source + ?Sized> Reader<'s, S> {
+impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     /// Creates a reader with an empty buffer.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
         Self {
             source,
             geometry,
-            window: Block::default(),
+            window: AlignedBuf::default(),
             start: Offset::START,
             streak: 0,
             expected: 0,
@@ -94,7 +94,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     ///
     /// # Errors
     /// Outer: the bytes could not be read. Inner: the page is damaged so that it cannot be read.
-    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
         let (header, overflow) = match self.extent(page)? {
             Ok(extent) => extent,
             Err(fault) => return Ok(Err(fault)),
@@ -106,8 +106,8 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// read and before a false claim can cost anything.
     ///
     /// # Errors
-    /// The same errors as [`Reader::unit`].
-    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), Fault>, Error> {
+    /// The same errors as [`PageReader::unit`].
+    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), PageFault>, Error> {
         let geometry = self.geometry;
         let (header, first) = match self.first(page)? {
             Ok(first) => first,
@@ -131,15 +131,15 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
     /// Reads a page without its overflow pages; returns its header and bytes.
     ///
     /// # Errors
-    /// The same errors as [`Reader::unit`].
-    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    /// The same errors as [`PageReader::unit`].
+    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
         if let Err(fault) = self.geometry.check(page, 0) {
             return Ok(Err(fault));
         }
         let bytes = self.bytes(self.geometry.offset(page), self.geometry.page_size as usize)?;
         Ok(Header::parse(bytes)
             .map(|header| (header, bytes))
-            .ok_or_else(|| Fault::new(Code::PageType, 0, "the page has no complete header")))
+            .ok_or_else(|| PageFault::new(Code::PageType, 0, "the page has no complete header")))
     }
 
     /// Announces that the next `pages` pages to be read are contiguous, so that one read can fetch them all.
@@ -192,7 +192,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
         }
         self.source.read_at(offset.get(), &mut self.window).map_err(|cause| {
-            self.window = Block::default();
+            self.window = AlignedBuf::default();
             Error::Read { offset, len: len as u64, cause }
         })
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::data_dir::log::{Log, Mark};
+use crate::data_dir::log::{SnapshotMark, WriteAheadLog};
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::snap_file::RaftSnapshot;
 use crate::finding::Finding;
@@ -15,7 +15,7 @@ use crate::severity::Verdict;
 
 /// Facts about the database of a directory, as far as they concern the log and the `.snap` files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Database {
+pub struct DatabaseFacts {
     /// Index of the last log entry applied to it.
     pub consistent_index: u64,
     /// Whether an etcd that starts without `.snap` files wrote it: 3.7 or later.
@@ -34,15 +34,15 @@ pub struct SnapFile {
     /// Path of the file, relative to the data directory.
     pub file: String,
     /// Index and term in the file's name, which etcd uses only for ordering.
-    pub name: Mark,
+    pub name: SnapshotMark,
     /// The decoded contents, or a description of the damage.
     pub contents: Result<RaftSnapshot, String>,
 }
 
 impl SnapFile {
     /// Index and term of the contained snapshot, if it can be read.
-    fn holds(&self) -> Option<Mark> {
-        self.contents.as_ref().ok().map(|held| Mark { index: held.index, term: held.term })
+    fn holds(&self) -> Option<SnapshotMark> {
+        self.contents.as_ref().ok().map(|held| SnapshotMark { index: held.index, term: held.term })
     }
 
     /// Sort key: etcd tries the files in the order of their names, the last first; the term comes first in a name.
@@ -53,11 +53,11 @@ impl SnapFile {
 
 /// The parts of a data directory.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'p> {
+pub struct DirectoryParts<'p> {
     /// The database; `None` if it is missing or could not be judged.
-    pub database: Option<&'p Database>,
+    pub database: Option<&'p DatabaseFacts>,
     /// The write-ahead log.
-    pub log: &'p Log,
+    pub log: &'p WriteAheadLog,
     /// Path of the log's directory, relative to the data directory.
     pub log_folder: &'p str,
     /// The `.snap` files.
@@ -74,7 +74,7 @@ pub struct Judgement {
     /// Findings about the parts together; findings about the log or the database alone are not included.
     pub findings: PlacedFindings,
     /// The snapshot that etcd starts from; index 0 means the beginning of the log.
-    pub start: Option<Mark>,
+    pub start: Option<SnapshotMark>,
     /// Committed entries that the database lacks: etcd applies them when it starts here, and a restore of the database
     /// alone loses them.
     pub lacking: Option<u64>,
@@ -89,7 +89,7 @@ pub struct Judgement {
 
 /// Judges whether etcd can start from the parts of a directory.
 #[must_use]
-pub fn judge(parts: &Parts<'_>) -> Judgement {
+pub fn judge(parts: &DirectoryParts<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let log = parts.log;
     if log.segments == 0 {
@@ -104,7 +104,7 @@ pub fn judge(parts: &Parts<'_>) -> Judgement {
     }
     judge_torn_end(parts, &mut judgement);
     let commit = log.commit.unwrap_or_default();
-    let marks: BTreeSet<Mark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
+    let marks: BTreeSet<SnapshotMark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
     judge_snaps(parts, &marks, &mut judgement);
     let start = find_start(parts, &marks, &mut judgement);
     judgement.start = Some(start);
@@ -122,16 +122,16 @@ pub fn judge(parts: &Parts<'_>) -> Judgement {
 }
 
 /// While a server writes, the end of the log is always unfinished.
-fn judge_torn_end(parts: &Parts<'_>, judgement: &mut Judgement) {
+fn judge_torn_end(parts: &DirectoryParts<'_>, judgement: &mut Judgement) {
     if let Some(torn) = parts.log.torn.as_ref().filter(|_| !parts.is_moving) {
         let text = format!("the last record of the log is incomplete; etcd cuts off {} bytes", torn.bytes);
         judgement.findings.push(&torn.file, Finding::new(Code::WalTorn, text).offset(torn.offset));
     }
 }
 
-fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) {
+fn judge_snaps(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) {
     for snap in parts.snaps {
-        let Mark { index, term } = snap.name;
+        let SnapshotMark { index, term } = snap.name;
         let finding = match &snap.contents {
             Ok(contents) if (contents.index, contents.term) == (index, term) => continue,
             Ok(contents) => Finding::new(
@@ -149,14 +149,14 @@ fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgem
     }
 }
 
-fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) -> Mark {
-    let newest = marks.last().copied().unwrap_or(Mark { index: 0, term: 0 });
+fn find_start(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) -> SnapshotMark {
+    let newest = marks.last().copied().unwrap_or(SnapshotMark { index: 0, term: 0 });
     if parts.database.is_some_and(|database| database.starts_without_snap) {
         return newest;
     }
     let known = |snap: &SnapFile| snap.holds().filter(|mark| marks.contains(mark)).map(|mark| (snap.order(), mark));
     let start = parts.snaps.iter().filter_map(known).max().map(|(_, mark)| mark);
-    let start = start.unwrap_or(Mark { index: 0, term: 0 });
+    let start = start.unwrap_or(SnapshotMark { index: 0, term: 0 });
     let begins_at = parts.log.opened_at;
     if start.index < begins_at {
         let text = match start.index {
@@ -179,7 +179,7 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
 
 /// Checks that no entry after the snapshot is missing. Stays silent if unreadable records or an unknown start were
 /// reported already.
-fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
+fn judge_entries(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
     let log = parts.log;
     if log.is_broken || judgement.findings.has(Code::SnapMissing) {
         return;
@@ -206,7 +206,12 @@ fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Ju
     }
 }
 
-fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement: &mut Judgement) {
+fn judge_database(
+    parts: &DirectoryParts<'_>,
+    database: &DatabaseFacts,
+    start: SnapshotMark,
+    judgement: &mut Judgement,
+) {
     let applied = database.consistent_index;
     if parts.is_moving {
         return;
@@ -232,7 +237,7 @@ fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement
 /// Checks that the member that wrote the log is known to the database, the snapshot or the log, and was not removed.
 /// The database may be older: a restore by etcd 3.4 leaves the members of the old cluster in it until an etcd 3.5
 /// starts there, and entries that the database lacks may have added the member.
-fn judge_identity(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
+fn judge_identity(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
     let Some(identity) = parts.log.identity else { return };
     let snapshots = || parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok());
     let mut own =

@@ -3,7 +3,7 @@
 use crate::offset::Offset;
 use std::collections::VecDeque;
 
-use crate::crc::Combiner;
+use crate::crc::CrcCombiner;
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::wal_record::{ConfChange, EntryHead};
 use crate::finding::Finding;
@@ -12,7 +12,7 @@ use crate::limits::{MAX_LOG_CONF_CHANGES, MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_
 
 /// A raft snapshot that the log names; etcd starts from one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
+pub struct SnapshotMark {
     /// Index of the last entry in the snapshot.
     pub index: u64,
     /// The term of the entry at that index.
@@ -32,7 +32,7 @@ pub struct Torn {
 
 /// A range of missing entries between two existing ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gap {
+pub(super) struct EntryGap {
     pub file: String,
     pub offset: Offset,
     /// First missing index.
@@ -43,7 +43,7 @@ pub(super) struct Gap {
 
 /// The contents of the log read so far.
 #[derive(Debug, Clone, Default)]
-pub struct Log {
+pub struct WriteAheadLog {
     /// The member and the cluster that wrote it; `None` before the first metadata record.
     pub identity: Option<Identity>,
     /// Number of segments read.
@@ -63,13 +63,13 @@ pub struct Log {
     /// Commit index in the last hard-state record.
     pub commit: Option<u64>,
     /// Snapshots that the log names; only the newest if there are very many.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<SnapshotMark>,
     /// The incomplete last record, if the log has one.
     pub torn: Option<Torn>,
     /// Findings about the log.
     pub findings: PlacedFindings,
     /// Gaps between valid entries; only the last ones if there are very many.
-    pub(super) gaps: VecDeque<Gap>,
+    pub(super) gaps: VecDeque<EntryGap>,
     /// Membership changes; only the last ones if there are very many.
     pub(super) conf_changes: VecDeque<ConfChange>,
     /// Whether a record could not be read, so that the log may have held more entries.
@@ -77,7 +77,7 @@ pub struct Log {
     /// The CRC that the next record continues; `None` if unknown.
     pub(super) chain: Option<u32>,
     pub(super) sequence: Option<u64>,
-    pub(super) combiner: Combiner,
+    pub(super) combiner: CrcCombiner,
     metadata: Vec<u8>,
     highest_entry_term: u64,
 }
@@ -91,7 +91,7 @@ pub struct Identity {
     pub cluster: u64,
 }
 
-impl Log {
+impl WriteAheadLog {
     /// Adds a segment's metadata record.
     pub(super) fn metadata(&mut self, bytes: &[u8], [member, cluster, _]: [u64; 3]) -> Result<(), Finding> {
         let identity = Identity { member, cluster };
@@ -124,7 +124,7 @@ impl Log {
         // A rewritten entry removes all entries after it.
         while let Some(gap) = self.gaps.pop_back() {
             if gap.from < index {
-                self.gaps.push_back(Gap { to: gap.to.min(index.saturating_sub(1)), ..gap });
+                self.gaps.push_back(EntryGap { to: gap.to.min(index.saturating_sub(1)), ..gap });
                 break;
             }
         }
@@ -134,7 +134,7 @@ impl Log {
                 if self.gaps.len() >= MAX_LOG_GAPS {
                     self.gaps.pop_front();
                 }
-                self.gaps.push_back(Gap { file: file.to_owned(), offset, from, to });
+                self.gaps.push_back(EntryGap { file: file.to_owned(), offset, from, to });
             }
             Some(_) => {}
             None => self.first_index = Some(index),
@@ -178,7 +178,7 @@ impl Log {
             // Amortized: this runs once for each doubling of the list.
             self.marks.drain(..MAX_SNAPSHOT_MARKS / 2);
         }
-        self.marks.push(Mark { index, term });
+        self.marks.push(SnapshotMark { index, term });
         Ok(())
     }
 

@@ -23,8 +23,8 @@ mod wal_record;
 mod window;
 
 pub use file_name::FileName;
-pub use judgement::{Database, Judgement, Parts, SnapFile, judge};
-pub use log::{Identity, Log, Mark, Torn};
+pub use judgement::{DatabaseFacts, DirectoryParts, Judgement, SnapFile, judge};
+pub use log::{Identity, SnapshotMark, Torn, WriteAheadLog};
 pub use placed_findings::{Placed, PlacedFindings};
 pub use segment::{Role, Segment, read as read_segment};
 pub use snap_file::{RaftSnapshot, read as read_snap};

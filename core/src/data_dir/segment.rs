@@ -4,10 +4,10 @@
 //! ├ crc: the chain of the segment before ┼ metadata ┼ state … entries, states, snapshots … ┼ zeros, in the last segment ┤
 //! ```
 
-use crate::data_dir::log::{Log, Torn};
-use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
+use crate::data_dir::log::{Torn, WriteAheadLog};
+use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, hash};
 use crate::data_dir::wal_record::{
-    CONF_CHANGE, CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, Record, SNAPSHOT, STATE, conf_change,
+    CONF_CHANGE, CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, SNAPSHOT, STATE, WalRecord, conf_change,
     numbers, own_length,
 };
 use crate::data_dir::window::{WINDOW, Window};
@@ -45,8 +45,14 @@ pub struct Segment {
 ///
 /// # Errors
 /// A read fails, or `watch` requests a stop. Damage becomes a finding of the log.
-pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, watch: &dyn Watch) -> Result<(), Error> {
-    let mut reader = Reader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
+pub fn read<S: Source + ?Sized>(
+    log: &mut WriteAheadLog,
+    segment: &Segment,
+    source: &S,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let mut reader =
+        SegmentReader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
     reader.begin();
     if source.len() > MAX_SEGMENT {
         let text = format!("the file has {} bytes, more than a segment can have", source.len());
@@ -58,12 +64,12 @@ pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, wa
 }
 
 /// A damaged record, and what is known about it.
-struct Trouble {
+struct DamagedRecord {
     what: String,
     /// Its frame, if its length is plausible.
     frame: Option<Frame>,
     /// Its fields, if they can be decoded.
-    record: Option<Record>,
+    record: Option<WalRecord>,
     /// Whether it looks like an incomplete write.
     looks_torn: bool,
     /// Whether etcd treats it as an incomplete write.
@@ -71,9 +77,9 @@ struct Trouble {
 }
 
 /// Reads one segment.
-pub(super) struct Reader<'r, S: ?Sized> {
+pub(super) struct SegmentReader<'r, S: ?Sized> {
     pub(super) window: Window<'r, S>,
-    pub(super) log: &'r mut Log,
+    pub(super) log: &'r mut WriteAheadLog,
     segment: &'r Segment,
     /// Number of records read from this segment.
     number: u64,
@@ -81,7 +87,7 @@ pub(super) struct Reader<'r, S: ?Sized> {
     has_looked_behind: bool,
 }
 
-impl<S: Source + ?Sized> Reader<'_, S> {
+impl<S: Source + ?Sized> SegmentReader<'_, S> {
     fn begin(&mut self) {
         let Segment { sequence, index, .. } = *self.segment;
         match self.log.sequence {
@@ -121,7 +127,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 Next::Stub => {
                     let what = "the file ends within the length of a record".to_owned();
                     let looks_torn = true;
-                    let trouble = Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true };
+                    let trouble = DamagedRecord { what, frame: None, record: None, looks_torn, torn_to_etcd: true };
                     self.settle(at, &trouble)?;
                     break;
                 }
@@ -146,17 +152,18 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     }
 
     /// Reads a record and compares its CRC; the CRC of a segment's first record is that of the previous segment.
-    fn record(&mut self, frame: Frame) -> Result<Result<Record, Trouble>, Error> {
+    fn record(&mut self, frame: Frame) -> Result<Result<WalRecord, DamagedRecord>, Error> {
         if frame.end > self.window.len() {
             return self.beyond(frame).map(Err);
         }
-        let record = match Record::read(&mut self.window, frame.body) {
+        let record = match WalRecord::read(&mut self.window, frame.body) {
             Ok(record) => record,
-            Err(Unreadable::Failed(error)) => return Err(error),
-            Err(Unreadable::Malformed) => {
+            Err(MessageError::Failed(error)) => return Err(error),
+            Err(MessageError::Malformed) => {
                 let torn = self.has_empty_sector(frame)?;
                 let what = "these bytes are not a record".to_owned();
-                let trouble = Trouble { what, frame: Some(frame), record: None, looks_torn: torn, torn_to_etcd: torn };
+                let trouble =
+                    DamagedRecord { what, frame: Some(frame), record: None, looks_torn: torn, torn_to_etcd: torn };
                 return Ok(Err(trouble));
             }
         };
@@ -173,22 +180,22 @@ impl<S: Source + ?Sized> Reader<'_, S> {
         let torn = self.has_empty_sector(frame)?;
         let what = format!("the CRC of the log up to here is {actual:08x}, but the record claims {:08x}", record.crc);
         let record = Some(record);
-        Ok(Err(Trouble { what, frame: Some(frame), record, looks_torn: torn, torn_to_etcd: torn }))
+        Ok(Err(DamagedRecord { what, frame: Some(frame), record, looks_torn: torn, torn_to_etcd: torn }))
     }
 
     /// Judges a record that ends beyond the file: the file was cut off, or the record's length is wrong.
-    fn beyond(&mut self, frame: Frame) -> Result<Trouble, Error> {
+    fn beyond(&mut self, frame: Frame) -> Result<DamagedRecord, Error> {
         let looks_torn = match own_length(&mut self.window, frame.body.start)? {
             OwnLength::Unknown => true,
             OwnLength::Bytes(0) => self.last_byte(frame.body.start)? <= frame.body.start,
             OwnLength::Bytes(len) => len == frame.body.len(),
         };
         let what = format!("a record of {} bytes reaches beyond the end of the file", frame.body.len());
-        Ok(Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true })
+        Ok(DamagedRecord { what, frame: None, record: None, looks_torn, torn_to_etcd: true })
     }
 
     /// Reports a damaged record; returns the offset to continue at, if reading can continue.
-    fn settle(&mut self, at: u64, trouble: &Trouble) -> Result<Option<u64>, Error> {
+    fn settle(&mut self, at: u64, trouble: &DamagedRecord) -> Result<Option<u64>, Error> {
         let next = trouble.frame.filter(|_| trouble.record.is_some()).map(|frame| frame.end);
         let is_last = self.segment.role == Role::Last;
         let mut consequence = match trouble.record {
@@ -235,7 +242,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     }
 
     /// Adds a record with a correct CRC to the log.
-    fn take(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
+    fn take(&mut self, at: u64, frame: Frame, record: WalRecord) -> Result<(), Error> {
         self.log.records = self.log.records.saturating_add(1);
         let due = match self.number {
             0 => Some((CRC, "the CRC of the previous segment")),
@@ -253,28 +260,28 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 self.report(finding.offset(Offset::new(at)));
                 Ok(())
             }
-            Err(Unreadable::Malformed) => {
+            Err(MessageError::Malformed) => {
                 let text =
                     format!("the data of this record of type {} cannot be decoded; etcd stops here", record.kind);
                 self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
                 Ok(())
             }
-            Err(Unreadable::Failed(error)) => Err(error),
+            Err(MessageError::Failed(error)) => Err(error),
         }
     }
 
     /// Checks the bits that etcd ignores against what etcd writes.
-    fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
-        if !(frame.is_plain && record.is_plain && self.is_zero(Span { start: frame.body.end, end: frame.end })?) {
+    fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: WalRecord) -> Result<(), Error> {
+        if !(frame.is_plain && record.is_plain && self.is_zero(ByteSpan { start: frame.body.end, end: frame.end })?) {
             let text = "bits of this record that etcd ignores differ from what it writes";
             self.report(Finding::new(Code::WalRecordOdd, text).offset(Offset::new(at)));
         }
         Ok(())
     }
 
-    fn contents(&mut self, at: u64, record: Record) -> Result<Result<(), Finding>, Unreadable> {
+    fn contents(&mut self, at: u64, record: WalRecord) -> Result<Result<(), Finding>, MessageError> {
         if record.kind != ENTRY && record.data.len() > MAX_SMALL_RECORD {
-            return Err(Unreadable::Malformed);
+            return Err(MessageError::Malformed);
         }
         match record.kind {
             METADATA => {
@@ -305,7 +312,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     }
 
     /// Checks the first record of a segment, which holds the CRC of all earlier segments.
-    fn head(&mut self, record: Record) -> Result<(), Finding> {
+    fn head(&mut self, record: WalRecord) -> Result<(), Finding> {
         let before = self.log.chain.or((self.segment.sequence == 0).then_some(0));
         self.log.chain = Some(record.crc);
         if self.number > 0 {

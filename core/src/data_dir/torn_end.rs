@@ -1,9 +1,9 @@
 //! Examines the bytes at and after a damaged record: whether a crash can explain them.
 
-use crate::crc::Run;
-use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
-use crate::data_dir::segment::Reader;
-use crate::data_dir::wal_record::{ENTRY, Frame, METADATA, Next, Record, SNAPSHOT, STATE};
+use crate::crc::CrcRun;
+use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, hash};
+use crate::data_dir::segment::SegmentReader;
+use crate::data_dir::wal_record::{ENTRY, Frame, METADATA, Next, SNAPSHOT, STATE, WalRecord};
 use crate::data_dir::window::WINDOW;
 use crate::error::Error;
 use crate::limits::MAX_RESYNC;
@@ -21,13 +21,13 @@ pub(super) struct Behind {
     pub is_later: bool,
 }
 
-impl<S: Source + ?Sized> Reader<'_, S> {
+impl<S: Source + ?Sized> SegmentReader<'_, S> {
     /// Whether a sector of a record holds only zeros: etcd concludes that it was never written.
     pub(super) fn has_empty_sector(&mut self, frame: Frame) -> Result<bool, Error> {
         let mut start = frame.body.start;
         while start < frame.end {
             let end = start.saturating_add(SECTOR.saturating_sub(start % SECTOR)).min(frame.end);
-            if self.is_zero(Span { start, end })? {
+            if self.is_zero(ByteSpan { start, end })? {
                 return Ok(true);
             }
             start = end;
@@ -36,7 +36,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     }
 
     /// Whether a span, at most as long as a window, holds only zeros.
-    pub(super) fn is_zero(&mut self, span: Span) -> Result<bool, Error> {
+    pub(super) fn is_zero(&mut self, span: ByteSpan) -> Result<bool, Error> {
         let len = usize::try_from(span.len()).unwrap_or(WINDOW);
         Ok(self.window.bytes(span.start, len)?.iter().all(|byte| *byte == 0))
     }
@@ -88,7 +88,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 break;
             };
             *room = left;
-            let data: Run = hash(&mut self.window, record.data, &self.log.combiner)?;
+            let data: CrcRun = hash(&mut self.window, record.data, &self.log.combiner)?;
             if self.log.combiner.join(crc, data.crc, data.len) != record.crc {
                 break;
             }
@@ -110,15 +110,15 @@ impl<S: Source + ?Sized> Reader<'_, S> {
     }
 
     /// Reads the record at `at`, if it is exactly as etcd writes one.
-    fn possible(&mut self, at: u64, end: u64) -> Result<Option<(Frame, Record)>, Error> {
+    fn possible(&mut self, at: u64, end: u64) -> Result<Option<(Frame, WalRecord)>, Error> {
         let Next::Frame(frame) = Frame::read(&mut self.window, at)? else { return Ok(None) };
         if !frame.is_plain || frame.body.end > end || frame.end > self.window.len() {
             return Ok(None);
         }
-        match Record::read(&mut self.window, frame.body) {
+        match WalRecord::read(&mut self.window, frame.body) {
             Ok(record) if record.is_plain && (METADATA..=SNAPSHOT).contains(&record.kind) => Ok(Some((frame, record))),
-            Ok(_) | Err(Unreadable::Malformed) => Ok(None),
-            Err(Unreadable::Failed(error)) => Err(error),
+            Ok(_) | Err(MessageError::Malformed) => Ok(None),
+            Err(MessageError::Failed(error)) => Err(error),
         }
     }
 }

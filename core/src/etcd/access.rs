@@ -21,7 +21,7 @@ use crate::int_readers::u64_be;
 const ROOT: &str = "root";
 
 /// A problem of an entry: its code, and a clause that describes it.
-pub type Fault = (Code, String);
+pub type EntryFault = (Code, String);
 
 /// Contents of the buckets `auth`, `authRoles` and `authUsers`, added in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Access {
     ///
     /// # Errors
     /// The entry's problem.
-    pub fn state(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn state(&mut self, key: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         match (key, value) {
             (b"authEnabled", [on @ (0 | 1)]) => self.enabled = *on == 1,
             (b"authEnabled", _) => {
@@ -71,7 +71,7 @@ impl Access {
     ///
     /// # Errors
     /// The entry's problem.
-    pub fn role(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn role(&mut self, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         match self.roles.try_reserve(1) {
             Ok(()) => drop(self.roles.insert(KeyHash::of(name))),
             Err(_) => self.roles_unknown = true,
@@ -90,7 +90,7 @@ impl Access {
     ///
     /// # Errors
     /// The entry's problem.
-    pub fn user(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn user(&mut self, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         let user: User = message(value)?;
         called(name, &user.name)?;
         self.has_root |= name == ROOT.as_bytes() && user.roles.iter().any(|role| role == ROOT);
@@ -116,7 +116,7 @@ impl Access {
 }
 
 /// Decodes a user or role. An unknown field means that a tag was changed, so a known field was lost.
-fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
+fn message<M: Message + Default>(value: &[u8]) -> Result<M, EntryFault> {
     let malformed = |text: String| (Code::AuthMalformed, text);
     let value = small(value).map_err(malformed)?;
     let message = M::decode(value).map_err(|error| malformed(format!("the value cannot be decoded: {error}")))?;
@@ -135,7 +135,7 @@ fn is_bcrypt(password: &[u8]) -> bool {
     cost && hash.len() == 53 && hash.iter().all(plain)
 }
 
-fn called(key: &[u8], name: &[u8]) -> Result<(), Fault> {
+fn called(key: &[u8], name: &[u8]) -> Result<(), EntryFault> {
     if name == key {
         return Ok(());
     }

@@ -9,14 +9,14 @@ use crate::etcd::revision_key::FullRevision;
 
 /// Missing revisions between two neighbouring entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
+pub struct RevisionGap {
     /// First and last main revision without any entry.
     pub mains: Option<(Revision, Revision)>,
     /// A main revision with missing operations: its first and last missing sub revision.
     pub subs: Option<(Revision, i64, i64)>,
 }
 
-impl Gap {
+impl RevisionGap {
     /// Returns the revisions missing above `complete_above` between `before` (`None` at the start of the bucket) and
     /// `here`.
     ///
@@ -48,7 +48,7 @@ impl Gap {
     }
 }
 
-impl std::fmt::Display for Gap {
+impl std::fmt::Display for RevisionGap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (one, several) = match (self.mains, self.subs) {
             (Some((from, to)), _) if from == to => (format!("Revision {from}"), false),
@@ -105,16 +105,16 @@ mod tests {
     fn neighbours_that_follow_each_other_have_no_gap() {
         for (before, here) in [(rev(4, 0), rev(5, 0)), (rev(4, 7), rev(5, 0)), (rev(4, 7), rev(4, 8))] {
             assert_eq!(complete_from(Some(before), here), Revision::ZERO);
-            assert_eq!(Gap::between(Some(before), here, Revision::FIRST), None);
+            assert_eq!(RevisionGap::between(Some(before), here, Revision::FIRST), None);
         }
-        assert_eq!(Gap::between(None, rev(2, 0), Revision::FIRST), None);
-        assert_eq!(Gap::between(None, rev(41, 0), Revision::new(40)), None);
+        assert_eq!(RevisionGap::between(None, rev(2, 0), Revision::FIRST), None);
+        assert_eq!(RevisionGap::between(None, rev(41, 0), Revision::new(40)), None);
     }
 
     #[test]
     fn what_is_missing_is_named() {
         let said = |before, here, mark| {
-            Gap::between(before, here, Revision::new(mark)).map(|gap| gap.to_string()).unwrap_or_default()
+            RevisionGap::between(before, here, Revision::new(mark)).map(|gap| gap.to_string()).unwrap_or_default()
         };
         assert_eq!(said(Some(rev(4, 0)), rev(6, 0), 1), "Revision 5 is missing");
         assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 1), "Revisions 5 to 8 are missing");
@@ -134,7 +134,7 @@ mod tests {
             for before in std::iter::once(None).chain(all.iter().map(Some)) {
                 for mark in (1..8).map(Revision::new) {
                     let wanted = complete_from(before.copied(), *here);
-                    let gap = Gap::between(before.copied(), *here, mark);
+                    let gap = RevisionGap::between(before.copied(), *here, mark);
                     assert_eq!(gap.is_some(), wanted > mark, "{before:?} {here:?} {mark}: {wanted} {gap:?}");
                 }
             }

@@ -11,14 +11,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_record::{Era, KeyHash, Record, Records};
+use crate::etcd::revision_record::{Era, KeyHash, RevisionRecord, RevisionRecords};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
 
 /// Returns the contradiction between a revision of a key and the previous one in the file: a code, and a clause that
 /// continues "revision R …".
 #[must_use]
-pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'static str)> {
+pub fn contradiction(before: Option<&RevisionRecord>, here: &RevisionRecord) -> Option<(Code, &'static str)> {
     let Some(before) = before else {
         if here.era() == Era::Kept && !here.is_creation() {
             let text = if here.is_tombstone() {
@@ -48,20 +48,20 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
 
 /// Result of the history check.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct HistoryOutcome {
     /// Number of keys whose last revision is a put.
     pub live: u64,
     /// Keys with a problem, by code: those created first, up to a fixed number per code.
-    pub suspects: HashMap<Code, BinaryHeap<Suspect>>,
+    pub suspects: HashMap<Code, BinaryHeap<SuspectKey>>,
     /// Number of keys with a contradictory history, and of live keys without their lease, including those not kept.
     pub counts: HashMap<Code, u64>,
 }
 
-impl Outcome {
-    fn suspect(&mut self, code: Code, record: &Record) {
+impl HistoryOutcome {
+    fn suspect(&mut self, code: Code, record: &RevisionRecord) {
         let count = self.counts.entry(code).or_default();
         *count = count.saturating_add(1);
-        let suspect = Suspect { create: record.create(), key: record.key() };
+        let suspect = SuspectKey { create: record.create(), key: record.key() };
         keep(self.suspects.entry(code).or_default(), suspect);
     }
 
@@ -82,14 +82,14 @@ impl Outcome {
 /// A key with a problem. Suspects are ordered by creation, because hashes of keys differ between processes: so two runs
 /// report the same keys, except for tombstones without an earlier revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Suspect {
+pub struct SuspectKey {
     create: Revision,
     /// Hash of the key.
     pub key: KeyHash,
 }
 
 /// Keeps a suspect if it is among those created first.
-fn keep(kept: &mut BinaryHeap<Suspect>, suspect: Suspect) {
+fn keep(kept: &mut BinaryHeap<SuspectKey>, suspect: SuspectKey) {
     kept.push(suspect);
     if kept.len() as u64 > FINDINGS_PER_CODE {
         kept.pop();
@@ -100,12 +100,12 @@ fn keep(kept: &mut BinaryHeap<Suspect>, suspect: Suspect) {
 /// `compacting` is the era to use for [`Era::Compacting`].
 #[must_use]
 pub fn resolve<'r>(
-    parts: impl Iterator<Item = &'r Records> + Clone,
+    parts: impl Iterator<Item = &'r RevisionRecords> + Clone,
     partitions: Range<usize>,
     compacting: Era,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
+) -> HistoryOutcome {
+    let mut outcome = HistoryOutcome::default();
+    let mut last: HashMap<KeyHash, HistoryState, BuildHasherDefault<PassThroughHasher>> = HashMap::default();
     for partition in partitions {
         for record in parts.clone().flat_map(|records| records.partition(partition)) {
             let mut record = *record;
@@ -133,17 +133,17 @@ pub fn resolve<'r>(
 }
 
 #[derive(Default)]
-struct State {
-    last: Option<Record>,
+struct HistoryState {
+    last: Option<RevisionRecord>,
     suspect: bool,
 }
 
 /// A hasher that returns the low bits of a [`KeyHash`] unchanged: they are random already, and the high bits chose the
 /// partition.
 #[derive(Default)]
-struct Passed(u64);
+struct PassThroughHasher(u64);
 
-impl Hasher for Passed {
+impl Hasher for PassThroughHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -166,22 +166,22 @@ mod tests {
     use crate::etcd::keyvalue::KeyValue;
     use crate::etcd::revision_record::PARTITIONS;
 
-    fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
+    fn put(create: i64, modified: i64, version: i64, era: Era) -> RevisionRecord {
         let [create_revision, mod_revision] = [create, modified].map(Revision::new);
         let kv = KeyValue { key: b"k", create_revision, mod_revision, version, ..Default::default() };
-        let mut record = Record::new(&kv, false);
+        let mut record = RevisionRecord::new(&kv, false);
         record.set_era(era);
         record
     }
 
-    fn tombstone(era: Era) -> Record {
-        let mut record = Record::new(&KeyValue { key: b"k", ..Default::default() }, true);
+    fn tombstone(era: Era) -> RevisionRecord {
+        let mut record = RevisionRecord::new(&KeyValue { key: b"k", ..Default::default() }, true);
         record.set_era(era);
         record
     }
 
-    fn codes(records: &[Record]) -> Vec<Code> {
-        let mut all = Records::default();
+    fn codes(records: &[RevisionRecord]) -> Vec<Code> {
+        let mut all = RevisionRecords::default();
         all.extend(records);
         all.deal().unwrap();
         resolve([&all].into_iter(), 0..PARTITIONS, Era::Compacting).counts.into_keys().collect()

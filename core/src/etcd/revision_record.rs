@@ -98,14 +98,14 @@ impl KeyHash {
 
 /// One revision of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
+pub struct RevisionRecord {
     high: u64,
     create: Revision,
     low: u32,
     bits: u32,
 }
 
-impl Record {
+impl RevisionRecord {
     /// Creates the record of an entry of bucket `key`, with the era [`Era::Compacted`].
     #[must_use]
     pub fn new(message: &KeyValue<'_>, tombstone: bool) -> Self {
@@ -183,7 +183,7 @@ impl Record {
 
     /// Whether this put is the next version after `before`.
     #[must_use]
-    pub fn continues(&self, before: &Record) -> bool {
+    pub fn continues(&self, before: &RevisionRecord) -> bool {
         let next = (before.bits & VERSION_MASK).wrapping_add(1) & VERSION_MASK;
         self.create == before.create && self.bits & VERSION_MASK == next
     }
@@ -193,19 +193,19 @@ impl Record {
 /// still fits a processor's own cache.
 pub const PARTITIONS: usize = 128;
 
-/// Records in order; once complete, they are sorted into partitions by the hash of their key.
+/// RevisionRecords in order; once complete, they are sorted into partitions by the hash of their key.
 #[derive(Debug, Clone, Default)]
-pub struct Records {
-    list: Vec<Record>,
+pub struct RevisionRecords {
+    list: Vec<RevisionRecord>,
     /// End of each partition in the list; empty until the records are partitioned.
     ends: Vec<usize>,
     /// Whether memory ran out for some records.
     exhausted: bool,
 }
 
-impl Records {
-    /// Appends records; must be called before [`Records::deal`], which reports if memory ran out.
-    pub fn extend(&mut self, records: &[Record]) {
+impl RevisionRecords {
+    /// Appends records; must be called before [`RevisionRecords::deal`], which reports if memory ran out.
+    pub fn extend(&mut self, records: &[RevisionRecord]) {
         match self.list.try_reserve(records.len()) {
             Ok(()) => self.list.extend_from_slice(records),
             Err(_) => self.exhausted = true,
@@ -219,7 +219,7 @@ impl Records {
     pub fn deal(&mut self) -> Result<(), Error> {
         let mut dealt = Vec::new();
         if self.exhausted || dealt.try_reserve_exact(self.list.len()).is_err() {
-            let bytes = (self.list.len() as u64).saturating_mul(size_of::<Record>() as u64);
+            let bytes = (self.list.len() as u64).saturating_mul(size_of::<RevisionRecord>() as u64);
             return Err(Error::Memory { what: "the revisions of the file", bytes });
         }
         let mut ends = vec![0usize; PARTITIONS];
@@ -232,7 +232,7 @@ impl Records {
         for slot in &mut ends {
             start = start.saturating_add(std::mem::replace(slot, start));
         }
-        dealt.resize(self.list.len(), Record { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
+        dealt.resize(self.list.len(), RevisionRecord { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
         for record in &self.list {
             let Some(next) = ends.get_mut(record.partition()) else { continue };
             if let Some(slot) = dealt.get_mut(*next) {
@@ -244,9 +244,9 @@ impl Records {
         Ok(())
     }
 
-    /// The records of one partition; empty before [`Records::deal`].
+    /// The records of one partition; empty before [`RevisionRecords::deal`].
     #[must_use]
-    pub fn partition(&self, index: usize) -> &[Record] {
+    pub fn partition(&self, index: usize) -> &[RevisionRecord] {
         let end = self.ends.get(index).copied().unwrap_or(0);
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.list.get(start..end).unwrap_or_default()
@@ -271,20 +271,20 @@ mod tests {
 
     #[test]
     fn a_record_is_24_bytes() {
-        assert_eq!(size_of::<Record>(), 24);
+        assert_eq!(size_of::<RevisionRecord>(), 24);
     }
 
     #[test]
     fn each_record_is_in_one_partition_in_order() {
         let record = |index: u32| {
             let key = (index % 300).to_be_bytes();
-            Record::new(
+            RevisionRecord::new(
                 &KeyValue { key: &key, create_revision: Revision::new(index.into()), ..Default::default() },
                 false,
             )
         };
         let all: Vec<_> = (0..1000).map(record).collect();
-        let mut records = Records::default();
+        let mut records = RevisionRecords::default();
         assert!(records.is_empty() && records.partition(0).is_empty());
         all.chunks(7).for_each(|some| records.extend(some));
         records.deal().unwrap();
@@ -305,17 +305,17 @@ mod tests {
             mod_revision: Revision::new(9),
             ..Default::default()
         };
-        let first = Record::new(&kv(4, 2), false);
-        assert!(Record::new(&kv(5, 2), false).continues(&first));
-        assert!(!Record::new(&kv(6, 2), false).continues(&first));
-        assert!(!Record::new(&kv(5, 3), false).continues(&first));
-        assert!(Record::new(&kv(1, 9), false).is_creation());
+        let first = RevisionRecord::new(&kv(4, 2), false);
+        assert!(RevisionRecord::new(&kv(5, 2), false).continues(&first));
+        assert!(!RevisionRecord::new(&kv(6, 2), false).continues(&first));
+        assert!(!RevisionRecord::new(&kv(5, 3), false).continues(&first));
+        assert!(RevisionRecord::new(&kv(1, 9), false).is_creation());
     }
 
     #[test]
     fn eras_are_kept() {
         let marks = Marks { finished: Revision::new(5), scheduled: Revision::new(8) };
-        let mut record = Record::new(&KeyValue::default(), true);
+        let mut record = RevisionRecord::new(&KeyValue::default(), true);
         for (main, era) in [(5, Era::Compacted), (6, Era::Compacting), (8, Era::Compacting), (9, Era::Kept)] {
             record.set_era(marks.era(Revision::new(main)));
             assert_eq!(record.era(), era);

@@ -1,13 +1,13 @@
 //! The passes of a verdict: leaves in file order, subtrees of bucket `key`, the history of its keys.
 
 use crate::error::Error;
-use crate::etcd::history_check::Outcome;
+use crate::etcd::history_check::HistoryOutcome;
 use crate::pass::{Pass, in_order};
 use crate::progress::Watch;
 use crate::scan::conclude::{Conclusion, SHARES};
 use crate::scan::digest_strip::Strip;
 use crate::scan::leaf_prefetch::{Ahead, Leaves};
-use crate::scan::scanner::{Part, Scan};
+use crate::scan::scanner::{Scan, ScanPart};
 use crate::source::Source;
 
 /// Reads leaves that are scattered in the file, in strips in file order. Has no pieces if the leaves are in order
@@ -58,7 +58,7 @@ pub struct Walking<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
-    type Gathered = Vec<(usize, Part)>;
+    type Gathered = Vec<(usize, ScanPart)>;
     type Outcome = Resolving<'s, S>;
 
     fn pieces(&self) -> usize {
@@ -82,11 +82,11 @@ impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
 /// Checks the history of each key, in shares of the keys.
 pub struct Resolving<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
-    parts: Vec<Part>,
+    parts: Vec<ScanPart>,
 }
 
 impl<S: Source + ?Sized> Pass for Resolving<'_, S> {
-    type Gathered = Vec<(usize, Outcome)>;
+    type Gathered = Vec<(usize, HistoryOutcome)>;
     type Outcome = Conclusion;
 
     fn pieces(&self) -> usize {

@@ -3,7 +3,7 @@
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
 use prost::Message;
 
-use crate::bolt::database::Database;
+use crate::bolt::database::BoltDatabase;
 use crate::etcd::version;
 use crate::source::Source;
 
@@ -20,7 +20,7 @@ pub struct Carried {
 }
 
 /// Collects what the database in `database` carries over.
-pub(super) fn carried<S: Source + ?Sized>(database: &mut Database<'_, S>) -> Carried {
+pub(super) fn carried<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>) -> Carried {
     let mut alarms: Vec<&'static str> = Vec::new();
     // A member raises each alarm at most once, so all of them fit one page.
     for key in database.last_keys(b"alarm").unwrap_or_default() {

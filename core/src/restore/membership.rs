@@ -1,6 +1,6 @@
 //! The members of the new cluster, with ids, from the flags of the command line.
 //!
-//! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
+//! NewMember id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
 //! member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership` (`computeMemberID`, `genID`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +18,12 @@ pub struct Cluster {
     /// Its id.
     pub id: u64,
     /// Its members, in order of id.
-    pub members: Vec<Member>,
+    pub members: Vec<NewMember>,
 }
 
 /// A member of the new cluster. Its JSON goes into bucket `members` and into the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Member {
+pub struct NewMember {
     /// Its id.
     pub id: u64,
     /// Its peer URLs, sorted.
@@ -55,12 +55,12 @@ impl Cluster {
         for (name, mut peer_urls) in named {
             peer_urls.sort();
             let id = first_eight(&[peer_urls.concat().as_bytes(), token.as_bytes()].concat());
-            let member = Member { id, peer_urls, name: name.to_owned() };
+            let member = NewMember { id, peer_urls, name: name.to_owned() };
             if id == 0 || members.insert(id, member).is_some() {
                 return Err(MembershipError::Id { name: name.to_owned(), id });
             }
         }
-        let members: Vec<Member> = members.into_values().collect();
+        let members: Vec<NewMember> = members.into_values().collect();
         if members.is_empty() {
             return Err(MembershipError::Empty);
         }
@@ -72,7 +72,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`MembershipError::NoSuchName`].
-    pub fn member(&self, name: &str) -> Result<&Member, MembershipError> {
+    pub fn member(&self, name: &str) -> Result<&NewMember, MembershipError> {
         self.members.iter().find(|member| member.name == name.trim()).ok_or_else(|| {
             let known: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
             MembershipError::NoSuchName { name: name.to_owned(), known: known.join(", ") }
@@ -83,7 +83,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`MembershipError::Differ`], or a URL is malformed.
-    pub fn check_advertised<T: AsRef<str>>(&self, member: &Member, urls: &[T]) -> Result<(), MembershipError> {
+    pub fn check_advertised<T: AsRef<str>>(&self, member: &NewMember, urls: &[T]) -> Result<(), MembershipError> {
         let parsed = urls.iter().map(|text| peer_url::parse("initial-advertise-peer-urls", text.as_ref()));
         let mut advertised = parsed.collect::<Result<Vec<_>, _>>()?;
         advertised.sort();
@@ -118,7 +118,7 @@ impl Cluster {
     }
 }
 
-impl Member {
+impl NewMember {
     /// Formats the id as etcd prints it and uses it as a key: hexadecimal without leading zeros.
     #[must_use]
     pub fn hex(&self) -> String {
@@ -145,7 +145,7 @@ mod tests {
     fn ids_are_those_of_etcdutl() {
         // Recorded: etcdutl 3.7.3 snapshot restore with this --initial-cluster and the default token.
         let cluster = Cluster::new("a=http://127.0.0.1:1001,b=http://127.0.0.1:1002", "etcd-cluster").unwrap();
-        let ids: Vec<String> = cluster.members.iter().map(Member::hex).collect();
+        let ids: Vec<String> = cluster.members.iter().map(NewMember::hex).collect();
         assert_eq!(ids, ["1ae846329d709b71", "d7cd320dba482fdb"]);
         assert_eq!(cluster.id, 0x3120_0cb4_b47a_dffd);
         assert_eq!(cluster.initial_cluster(), "a=http://127.0.0.1:1001,b=http://127.0.0.1:1002");

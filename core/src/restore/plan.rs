@@ -6,8 +6,8 @@ use etcdsnap_proto::mvccpb::KeyValue;
 use prost::Message;
 use serde_json::json;
 
-use crate::bolt::database::{Database, DatabaseError};
-use crate::bolt::edit::{Change, Edited, Kept, Missing};
+use crate::bolt::database::{BoltDatabase, DatabaseError};
+use crate::bolt::edit::{BucketEdit, Edited, Kept, Missing};
 use crate::etcd::completeness::leaves_revisions;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
@@ -37,12 +37,12 @@ pub struct DatabaseChanges {
     /// State that the new cluster inherits from the old one.
     pub carried: Carried,
     /// One edit per changed bucket.
-    pub changes: Vec<Change>,
+    pub changes: Vec<BucketEdit>,
 }
 
 /// Planned writes into a database that otherwise stays unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct RestorePlan {
     /// Latest revision of the snapshot; 0 if it has none.
     pub revision_before: Revision,
     /// Latest revision of the restored store.
@@ -82,10 +82,10 @@ pub enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`].
-pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<'_>) -> Result<Plan, PlanError> {
-    let mut database = Database::open(source)?;
+pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<'_>) -> Result<RestorePlan, PlanError> {
+    let mut database = BoltDatabase::open(source)?;
     let DatabaseChanges { revision_before, revision_after, carried, changes } = changes(&mut database, cluster, keys)?;
-    Ok(Plan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
+    Ok(RestorePlan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
 }
 
 /// Plans the edits, for a caller that rewrites the whole database.
@@ -93,7 +93,7 @@ pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<
 /// # Errors
 /// [`PlanError`].
 pub fn changes<S: Source + ?Sized>(
-    database: &mut Database<'_, S>,
+    database: &mut BoltDatabase<'_, S>,
     cluster: &Cluster,
     keys: KeyChanges<'_>,
 ) -> Result<DatabaseChanges, PlanError> {
@@ -135,11 +135,11 @@ pub fn changes<S: Source + ?Sized>(
         entries.insert(key, Some(Vec::new()));
     }
     if !entries.is_empty() {
-        changes.push(Change { bucket: b"key".to_vec(), entries, ..Change::default() });
+        changes.push(BucketEdit { bucket: b"key".to_vec(), entries, ..BucketEdit::default() });
     }
-    changes.push(Change { bucket: b"meta".to_vec(), entries: meta, ..Change::default() });
+    changes.push(BucketEdit { bucket: b"meta".to_vec(), entries: meta, ..BucketEdit::default() });
     // etcd also creates this bucket when it opens a database for its members.
-    changes.push(Change { bucket: b"cluster".to_vec(), missing: Missing::Create, ..Change::default() });
+    changes.push(BucketEdit { bucket: b"cluster".to_vec(), missing: Missing::Create, ..BucketEdit::default() });
     Ok(DatabaseChanges { revision_before, revision_after, carried, changes })
 }
 
@@ -154,12 +154,12 @@ fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<
 }
 
 /// Reads the main revision of a stored compaction revision; [`Revision::NONE`] if it is missing.
-fn mark<S: Source + ?Sized>(database: &mut Database<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
+fn mark<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
     let value = database.get(b"meta", name)?;
     Ok(value.and_then(|value| RevisionKey::parse(&value)).map_or(Revision::NONE, |key| key.revision.main))
 }
 
-fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Change {
+fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> BucketEdit {
     let entries = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    Change { bucket: bucket.to_vec(), missing: Missing::Create, kept: Kept::Nothing, entries }
+    BucketEdit { bucket: bucket.to_vec(), missing: Missing::Create, kept: Kept::Nothing, entries }
 }

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::restore::membership::Member;
+use crate::restore::membership::NewMember;
 use crate::restore::peer_url::literal;
 
 /// etcd's default client port.
@@ -17,7 +17,7 @@ const CLIENT_PORT: u16 = 2379;
 /// `cluster` decides between `0.0.0.0` and `[::]` for a name: `[::]` if the cluster has IPv6 but no IPv4 addresses. On
 /// Linux etcd listens on both with either.
 #[must_use]
-pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
+pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     let only_v6 = {
         let hosts = || cluster.iter().flat_map(|member| &member.peer_urls).filter_map(|url| Some(split(url)?.1));
         hosts().any(|host| literal(host).is_some()) && !hosts().any(|host| host.parse::<Ipv4Addr>().is_ok())
@@ -60,8 +60,8 @@ fn includes(all: &str, one: &str, kept: &[String]) -> bool {
 ///
 /// Empty if the URLs cannot be derived: for sockets, and if peers use the port.
 #[must_use]
-pub fn client_urls(member: &Member, cluster: &[Member]) -> Vec<String> {
-    let of = |member: &Member| -> Vec<(String, String, u16)> {
+pub fn client_urls(member: &NewMember, cluster: &[NewMember]) -> Vec<String> {
+    let of = |member: &NewMember| -> Vec<(String, String, u16)> {
         let split = member.peer_urls.iter().filter_map(|url| split(url));
         split
             .filter_map(|(scheme, host, port)| Some((scheme.to_owned(), host.to_owned(), port.parse().ok()?)))
@@ -96,8 +96,8 @@ fn split(url: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
 
-    fn member(urls: &[&str]) -> Member {
-        Member { id: 1, peer_urls: urls.iter().map(|url| (*url).to_owned()).collect(), name: "a".into() }
+    fn member(urls: &[&str]) -> NewMember {
+        NewMember { id: 1, peer_urls: urls.iter().map(|url| (*url).to_owned()).collect(), name: "a".into() }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use prost::Message;
 
 use crate::crc::crc32c;
 use crate::restore::TERM;
-use crate::restore::membership::{Cluster, Member};
+use crate::restore::membership::{Cluster, NewMember};
 
 /// File name of the first segment.
 pub const FILE: &str = "0000000000000000-0000000000000000.wal";
@@ -29,8 +29,8 @@ const SNAPSHOT: i64 = 5;
 
 /// Encodes the records of `member`'s log.
 #[must_use]
-pub fn segment(cluster: &Cluster, member: &Member) -> Vec<u8> {
-    let mut log = Log::default();
+pub fn segment(cluster: &Cluster, member: &NewMember) -> Vec<u8> {
+    let mut log = LogBuilder::default();
     log.record(CRC, None);
     let metadata = Metadata { node_id: Some(member.id), cluster_id: Some(cluster.id) };
     log.record(METADATA, Some(metadata.encode_to_vec()));
@@ -66,13 +66,13 @@ pub(crate) fn conf_state(cluster: &Cluster) -> ConfState {
 }
 
 #[derive(Default)]
-struct Log {
+struct LogBuilder {
     bytes: Vec<u8>,
     /// The data of all records so far: a few hundred bytes per member.
     data: Vec<u8>,
 }
 
-impl Log {
+impl LogBuilder {
     fn record(&mut self, kind: i64, data: Option<Vec<u8>>) {
         self.data.extend_from_slice(data.as_deref().unwrap_or_default());
         let record = Record { r#type: Some(kind), crc: Some(crc32c(&self.data)), data }.encode_to_vec();

@@ -3,10 +3,10 @@
 //! A page counts when it carries its own number, is whole by its own structure, was not met before (with its overflow), and has keys between its separator and the next.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page::{Branch, PageFault, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -46,7 +46,7 @@ pub(super) enum Met<'a> {
 
 /// Reads trees of a file; no page is handed out twice.
 pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
+    reader: PageReader<'s, S>,
     /// Pages that were met.
     heads: PageSet,
     /// Overflow pages of those.
@@ -56,7 +56,7 @@ pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
 impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
         let (heads, tails) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
-        Ok(Self { reader: Reader::new(source, geometry), heads, tails })
+        Ok(Self { reader: PageReader::new(source, geometry), heads, tails })
     }
 
     /// Goes through the tree below `root`.
@@ -109,7 +109,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             }
         };
         match header.kind() {
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 if let Some(fault) = harmful(leaf.faults(header, Some(geometry.page_size))) {
                     take(missing(fault.code, fault.message));
@@ -121,7 +121,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 }
                 Ok(())
             }
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, geometry.page_size);
                 let mut children: Vec<(PageId, Vec<u8>)> = branch
                     .children
@@ -130,7 +130,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                     .collect();
                 let fault = harmful(branch.faults).or_else(|| {
                     let outside = children.iter().any(|(_, key)| !bounds.holds(key, key));
-                    outside.then(|| Fault::new(Code::KeyBounds, 0, "its separators belong to another place"))
+                    outside.then(|| PageFault::new(Code::KeyBounds, 0, "its separators belong to another place"))
                 });
                 if let Some(fault) = fault {
                     take(missing(fault.code, fault.message));
@@ -174,7 +174,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
 }
 
 /// The first fault that puts what the page holds in doubt.
-fn harmful(faults: Vec<Fault>) -> Option<Fault> {
+fn harmful(faults: Vec<PageFault>) -> Option<PageFault> {
     let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
     faults.into_iter().find(|fault| !harmless.contains(&fault.code))
 }

@@ -1,6 +1,6 @@
 //! Which leaves a damaged file has for bucket `key`, and the entries in them.
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::Record;
+use crate::etcd::revision_record::RevisionRecord;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::progress::Watch;
@@ -19,7 +19,7 @@ use crate::scan::digest::inspect;
 use crate::source::Source;
 
 /// Takes an entry of bucket `key`: its key, value and record, and whether it comes from the older tree; says whether to go on.
-pub(super) type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<Record>, bool) -> bool + 't;
+pub(super) type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<RevisionRecord>, bool) -> bool + 't;
 
 /// Where a run of entries of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +82,12 @@ impl KeyLeaves {
         let (mut runs, mut missing, mut displaced, mut damage) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut trees = buckets.trees(meta)?;
         match bucket::parse(&bucket.value) {
-            Ok(Place::Inline(header, bytes)) => {
+            Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
                 damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
                 runs.extend(run(leaf, Spot::Inline, older));
             }
-            Ok(Place::Tree(root)) => trees.walk(root, &mut |met| match met {
+            Ok(BucketLocation::Tree(root)) => trees.walk(root, &mut |met| match met {
                 Met::Leaf(page, leaf) => runs.extend(run(leaf, Spot::Page(page), older)),
                 Met::Displaced(page) => displaced.push(page),
                 Met::Missing(interval, finding) => {
@@ -120,7 +120,7 @@ impl KeyLeaves {
         if !missing.is_empty()
             && !older
             && let Some((meta, value)) = buckets.in_older_tree(b"key")?
-            && let Ok(Place::Tree(root)) = bucket::parse(value)
+            && let Ok(BucketLocation::Tree(root)) = bucket::parse(value)
         {
             let mut found = Vec::new();
             let mut older = buckets.trees(meta)?;

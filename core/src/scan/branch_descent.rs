@@ -3,17 +3,17 @@
 //! All pages of a level are known before the first is read, so a caller that fetches bytes remotely can request several
 //! at once.
 
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::{Branch, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::MAX_DEPTH;
 use crate::source::Source;
 
 /// A descent in progress.
 pub(crate) struct Descent<'s, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
+    reader: PageReader<'s, S>,
     /// Pages that were read, with their own overflow pages: no page is read twice, so the file's size bounds all reads.
     seen: PageSet,
     /// Pages of this level in key order, and how many of them were read.
@@ -30,7 +30,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     /// Starts a descent; reads nothing yet.
     pub(crate) fn new(source: &'s S, geometry: Geometry, roots: impl Iterator<Item = PageId>) -> Result<Self, Error> {
         Ok(Self {
-            reader: Reader::new(source, geometry),
+            reader: PageReader::new(source, geometry),
             seen: PageSet::new(geometry.present.get())?,
             level: roots.collect(),
             read: 0,
@@ -54,8 +54,8 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         let Some(page) = self.level.get(self.read).copied() else { return Ok(()) };
         let kind = if self.seen.insert(page) { self.kind(page)? } else { None };
         match kind {
-            Some(Kind::Branch) => self.take_children(page)?,
-            Some(Kind::Leaf) => self.leaves.push(page),
+            Some(PageKind::Branch) => self.take_children(page)?,
+            Some(PageKind::Leaf) => self.leaves.push(page),
             _ => self.lost = true,
         }
         self.read = self.read.saturating_add(1);
@@ -67,7 +67,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         self.level = std::mem::take(&mut self.below);
         // All leaves of a bbolt tree have the same depth, so the type of one child is that of all.
         let branches = match self.level.first().copied() {
-            Some(page) => self.kind(page)? == Some(Kind::Branch),
+            Some(page) => self.kind(page)? == Some(PageKind::Branch),
             None => false,
         };
         if !branches || self.depth >= MAX_DEPTH {
@@ -87,7 +87,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         Ok((self.leaves, self.lost))
     }
 
-    fn kind(&mut self, page: PageId) -> Result<Option<Kind>, Error> {
+    fn kind(&mut self, page: PageId) -> Result<Option<PageKind>, Error> {
         Ok(self.reader.first(page)?.ok().and_then(|(header, _)| header.kind()))
     }
 

@@ -5,7 +5,7 @@ use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
-use crate::etcd::history_check::{self, Outcome};
+use crate::etcd::history_check::{self, HistoryOutcome};
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::{Era, Marks, PARTITIONS};
 use crate::etcd::version;
@@ -15,9 +15,9 @@ use crate::limits::EXCERPT;
 use crate::lost_history::LostHistory;
 use crate::progress::Watch;
 use crate::report::Report;
-use crate::scan::key_bucket::Tally;
-use crate::scan::scanner::{Bucket, Opened, Part, Scan};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::key_bucket::KeyBucketTotals;
+use crate::scan::scanner::{BucketTotals, Opened, Scan, ScanPart};
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::trailer_hash::{check_trailer, judge, peek_trailer};
 use crate::scan::{contradiction_locator, live_key_count, lost_ranges, older_meta};
 use crate::severity::Verdict;
@@ -69,7 +69,7 @@ impl Conclusion {
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Checks the history of one share of the keys, given all parts in the order of their numbers. Any thread may take
     /// any share, in any order, each once.
-    pub(crate) fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
+    pub(crate) fn histories(&self, share: usize, parts: &[ScanPart]) -> HistoryOutcome {
         let size = PARTITIONS.div_ceil(SHARES);
         let start = share.saturating_mul(size).min(PARTITIONS);
         let end = start.saturating_add(size).min(PARTITIONS);
@@ -88,14 +88,14 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     /// A read fails, or `watch` requests a stop.
     pub(crate) fn conclude(
         &self,
-        parts: Vec<Part>,
-        histories: Vec<Outcome>,
+        parts: Vec<ScanPart>,
+        histories: Vec<HistoryOutcome>,
         watch: &dyn Watch,
     ) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
             drop(parts);
             let used = self.used_before.copy()?;
-            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
+            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut SweepCache::default(), watch));
             let parts = again.collect::<Result<Vec<_>, _>>()?;
             let histories = self.all_histories(&parts);
             return self.conclude_with(parts, histories, &used, watch);
@@ -103,23 +103,23 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         self.conclude_with(parts, histories, &self.used, watch)
     }
 
-    fn all_histories(&self, parts: &[Part]) -> Vec<Outcome> {
+    fn all_histories(&self, parts: &[ScanPart]) -> Vec<HistoryOutcome> {
         (0..SHARES).map(|share| self.histories(share, parts)).collect()
     }
 
     fn conclude_with(
         &self,
-        parts: Vec<Part>,
-        histories: Vec<Outcome>,
+        parts: Vec<ScanPart>,
+        histories: Vec<HistoryOutcome>,
         used: &PageSet,
         watch: &dyn Watch,
     ) -> Result<Conclusion, Error> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
         let mut lost_keys = self.lost_keys.clone();
-        let mut sum = Tally::default();
+        let mut sum = KeyBucketTotals::default();
         let mut pages = 0u64;
-        let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
+        let inline = ScanPart { tally: self.inline_key.clone(), ..ScanPart::default() };
         for part in std::iter::once(inline).chain(parts) {
             findings.append(part.findings);
             check_joint(&sum, &part.tally, &mut findings);
@@ -128,7 +128,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             pages = pages.saturating_add(part.pages);
             sum = join(sum, part.tally, &self.context.combiner);
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = HistoryOutcome::default();
         for share in histories {
             outcome.add(share);
         }
@@ -174,7 +174,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     ///
     /// Older versions remove a deletion there, so all revisions up to it may be gone. But each of them was an entry of
     /// the raft log, and no server requests a compaction above its last revision.
-    fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
+    fn judge_compacted(&self, sum: &KeyBucketTotals, findings: &mut Findings) {
         let marks = self.context.marks;
         let compacted = marks.last_compaction();
         if compacted <= Revision::FIRST || sum.has_compacted {
@@ -197,9 +197,9 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         findings.push(Finding::new(code, text).key(b"scheduledCompactRev"));
     }
 
-    fn empty_text(&self, sum: &Tally) -> String {
+    fn empty_text(&self, sum: &KeyBucketTotals) -> String {
         match sum.last_main() {
-            None => "Bucket `key` is empty.".into(),
+            None => "BucketTotals `key` is empty.".into(),
             Some(last) => format!("All keys are deleted; the last revision is {last}."),
         }
     }
@@ -224,10 +224,10 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         self.free.count()
     }
 
-    fn status(&self, buckets: &[Bucket], key: &Tally, live: u64, free_pages: u64) -> Status {
+    fn status(&self, buckets: &[BucketTotals], key: &KeyBucketTotals, live: u64, free_pages: u64) -> Status {
         let combiner = &self.context.combiner;
-        let hash = buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
-            run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
+        let hash = buckets.iter().fold(crate::crc::CrcRun::default(), |run, bucket| {
+            run.then(crate::crc::CrcRun::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
         let listed = buckets.iter().map(|bucket| BucketStatus {
             name: String::from_utf8_lossy(bucket.name.get(..EXCERPT).unwrap_or(&bucket.name)).into_owned(),
@@ -268,13 +268,13 @@ fn is_consequence_of_lost_pages(code: Code) -> bool {
     matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
 }
 
-fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+fn join(mut before: KeyBucketTotals, after: KeyBucketTotals, combiner: &crate::crc::CrcCombiner) -> KeyBucketTotals {
     let joint = after.ends.map_or(Revision::ZERO, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });
     before.encrypted.append(&after.encrypted);
-    Tally {
+    KeyBucketTotals {
         encrypted: before.encrypted,
         complete_from: before.complete_from.max(after.complete_from).max(joint),
         migrated: before.migrated.saturating_add(after.migrated),
@@ -293,13 +293,13 @@ fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tal
 }
 
 /// Whether a compaction removed everything it had to remove, although it is not marked as finished.
-fn last_compaction_ran(marks: Marks, inline: &Tally, parts: &[Part]) -> bool {
-    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(Tally::last_main);
+fn last_compaction_ran(marks: Marks, inline: &KeyBucketTotals, parts: &[ScanPart]) -> bool {
+    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(KeyBucketTotals::last_main);
     marks.with_last(last) != marks
 }
 
 /// Checks the border of two parts: the same revision may end one part as a put and begin the next as a tombstone.
-fn check_joint(before: &Tally, after: &Tally, findings: &mut Findings) {
+fn check_joint(before: &KeyBucketTotals, after: &KeyBucketTotals, findings: &mut Findings) {
     let (Some((_, last)), Some((first, _))) = (before.ends, after.ends) else { return };
     if last.revision == first.revision {
         let text = format!("revision {} occurs both as a put and as a tombstone", first.revision);
@@ -330,18 +330,18 @@ pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Repor
 fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
     match Scan::open(source)? {
         Opened::Refused(report) => Ok(report.with_trailer(trailer)),
-        Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
+        Opened::Scan(scan) => scan.run_all(&mut SweepCache::default(), trailer, watch),
     }
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Runs all parts in order and completes the report.
-    pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+    pub(crate) fn run_all(self, memory: &mut SweepCache, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
         Ok(self.conclude_all(memory, watch)?.report(trailer))
     }
 
     /// Runs all parts in order, without the trailer.
-    pub(crate) fn conclude_all(self, memory: &mut Memory, watch: &dyn Watch) -> Result<Conclusion, Error> {
+    pub(crate) fn conclude_all(self, memory: &mut SweepCache, watch: &dyn Watch) -> Result<Conclusion, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);

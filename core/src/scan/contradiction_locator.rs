@@ -10,14 +10,14 @@ use crate::offset::Offset;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
-use crate::etcd::history_check::{Outcome, contradiction};
+use crate::etcd::history_check::{HistoryOutcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{KeyHash, Marks, Record};
+use crate::etcd::revision_record::{KeyHash, Marks, RevisionRecord};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::lost_history::LostHistory;
@@ -25,7 +25,7 @@ use crate::progress::Watch;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::key_bucket::KeyContext;
 use crate::scan::leaf_prefetch::Ahead;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::lost_revisions::LostRevisions;
 use crate::scan::scanner::Scan;
 use crate::scan::unreachable::Unreachable;
@@ -36,13 +36,14 @@ use crate::source::Source;
 /// entry, `used` are the pages of all trees.
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
-    outcome: &Outcome,
+    outcome: &HistoryOutcome,
     last: Option<Revision>,
     used: &PageSet,
     history: &mut LostHistory,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
-    let suspects = outcome.suspects.values().flatten().map(|suspect| (suspect.key, Suspect::default())).collect();
+    let suspects =
+        outcome.suspects.values().flatten().map(|suspect| (suspect.key, LocatedSuspect::default())).collect();
     let lost = LostRevisions::new(scan.context.marks);
     let marks = scan.context.marks.with_last(last);
     let mut fold = LocateFold { context: &scan.context, marks, suspects, lost, found: Findings::default() };
@@ -72,26 +73,26 @@ fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Resu
 }
 
 #[derive(Default)]
-struct Suspect {
+struct LocatedSuspect {
     last: Option<Seen>,
     reported: bool,
 }
 
 struct Seen {
-    record: Record,
+    record: RevisionRecord,
     finding: Finding,
 }
 
 struct LocateFold<'a> {
     context: &'a KeyContext,
     marks: Marks,
-    suspects: HashMap<KeyHash, Suspect>,
+    suspects: HashMap<KeyHash, LocatedSuspect>,
     lost: LostRevisions,
     found: Findings,
 }
 
 impl LocateFold<'_> {
-    fn see(&mut self, revision: FullRevision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
+    fn see(&mut self, revision: FullRevision, mut record: RevisionRecord, message: &KeyValue<'_>, finding: Finding) {
         let Some(suspect) = self.suspects.get_mut(&record.key()) else { return };
         record.set_era(self.marks.era(revision.main));
         if message.lease != 0 && !record.is_tombstone() && !self.context.leases.contains(&message.lease) {
@@ -124,7 +125,7 @@ impl LocateFold<'_> {
     }
 }
 
-impl Fold for LocateFold<'_> {
+impl LeafVisitor for LocateFold<'_> {
     fn recall(&mut self, digest: &mut LeafDigest, (page, offset): (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let dull = digest.complete_from <= self.marks.complete_above() && digest.migrated == 0;
@@ -136,7 +137,7 @@ impl Fold for LocateFold<'_> {
         self.lost.see_leaf(first, last, &here)
     }
 
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
             let record = inspect(key, element.value).ok().flatten().map(|entry| entry.record);
@@ -147,7 +148,7 @@ impl Fold for LocateFold<'_> {
             }
             let text = format!("lease {:x} of revision {} does not exist", message.lease, key.revision);
             let finding = leaf.finding(Code::LeaseMissing, element.at, text).key(message.key);
-            self.see(key.revision, Record::new(&message, key.tombstone), &message, finding);
+            self.see(key.revision, RevisionRecord::new(&message, key.tombstone), &message, finding);
         }
     }
 
@@ -157,7 +158,7 @@ impl Fold for LocateFold<'_> {
 }
 
 /// Adds the keys with contradictory entries to `history`.
-fn note_keys(located: &Findings, outcome: &Outcome, history: &mut LostHistory) {
+fn note_keys(located: &Findings, outcome: &HistoryOutcome, history: &mut LostHistory) {
     let of_history = located.list().iter().filter(|finding| finding.code == Code::KeyvalueHistory);
     let keys = of_history.filter_map(|finding| finding.key.clone()).collect();
     history.set_keys(keys, outcome.counts.get(&Code::KeyvalueHistory).copied().unwrap_or(0));

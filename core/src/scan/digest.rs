@@ -5,21 +5,21 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
-use crate::crc::Run;
+use crate::crc::CrcRun;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::Record;
+use crate::etcd::revision_record::RevisionRecord;
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::needed_key::{Encrypted, NeededKey};
 
 /// The digest of a leaf page of bucket `key`.
 #[derive(Debug, Clone, Default)]
 pub struct LeafDigest {
     /// CRC-32C of all keys and values in order.
-    pub run: Run,
+    pub run: CrcRun,
     /// Number of pages it occupies, overflow pages included.
     pub pages: u32,
     /// Number of entries.
@@ -29,7 +29,7 @@ pub struct LeafDigest {
     /// First and last key; `None` only in an unfilled digest.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// One record per entry, in order; a leaf with the empty value of a revision bump has no digest.
-    pub records: Vec<Record>,
+    pub records: Vec<RevisionRecord>,
     /// Difference of each record's main revision to the previous one (to the first entry's for the first), in LEB128:
     /// about a byte per record. Only a sweep keeps them, for the one page of a file with a compaction revision between
     /// two entries.
@@ -42,7 +42,7 @@ pub struct LeafDigest {
     /// Number of puts with version 1 and an earlier create revision, which only `etcdctl migrate` writes.
     pub migrated: u32,
     /// Puts with values that an API server encrypted, by encryption key.
-    pub encrypted: KeyTally,
+    pub encrypted: NeededKeyTally,
 }
 
 impl LeafDigest {
@@ -105,7 +105,7 @@ impl LeafDigest {
             return false;
         }
         let Some(pairs) = bytes.get(start..end) else { return false };
-        self.run = Run::of(pairs);
+        self.run = CrcRun::of(pairs);
         self.pages = header.overflow.saturating_add(1);
         self.entries = entries;
         self.tombstones = tombstones;
@@ -162,7 +162,7 @@ fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
 /// Facts about one entry of bucket `key`.
 pub struct Inspected {
     /// Its record.
-    pub record: Record,
+    pub record: RevisionRecord,
     /// Its lease; 0 for none.
     pub lease: i64,
     /// Encryption key that its value needs, if an API server encrypted it.
@@ -188,7 +188,7 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Cod
             let text = "the tombstone holds more than its key";
             return Err((Code::TombstoneBody, text.into()));
         }
-        return Ok(Some(Inspected { record: Record::new(&message, true), lease: 0, needs: None }));
+        return Ok(Some(Inspected { record: RevisionRecord::new(&message, true), lease: 0, needs: None }));
     }
     if message.mod_revision != key.revision.main {
         let text = format!("its KeyValue message has the mod revision {}", message.mod_revision);
@@ -206,5 +206,5 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Cod
         return Err((Code::KeyvalueHistory, text));
     }
     let needs = Encrypted::of(message.value).map(|encrypted| encrypted.needed_key());
-    Ok(Some(Inspected { record: Record::new(&message, false), lease: message.lease, needs }))
+    Ok(Some(Inspected { record: RevisionRecord::new(&message, false), lease: message.lease, needs }))
 }

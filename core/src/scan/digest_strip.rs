@@ -1,11 +1,11 @@
 //! Stores the digests of many leaves in a few large lists, instead of three small ones for each leaf.
 
-use crate::crc::Run;
+use crate::crc::CrcRun;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::Record;
-use crate::key_tally::KeyTally;
+use crate::etcd::revision_record::RevisionRecord;
+use crate::key_tally::NeededKeyTally;
 use crate::scan::digest::LeafDigest;
 
 /// A digest without its lists: 48 bytes per leaf.
@@ -42,11 +42,11 @@ struct Steps {
 pub struct Strip {
     /// One per leaf; without entries if the leaf has no digest.
     briefs: Vec<Brief>,
-    records: Vec<Record>,
+    records: Vec<RevisionRecord>,
     leased: Vec<(u32, i64)>,
     steps: Option<Steps>,
     /// Encryption keys needed by each leaf with encrypted values, with the leaf's place in the strip.
-    encrypted: Vec<(u32, KeyTally)>,
+    encrypted: Vec<(u32, NeededKeyTally)>,
 }
 
 impl Strip {
@@ -78,7 +78,7 @@ impl Strip {
         let encrypted = if digest.encrypted.is_empty() {
             0
         } else {
-            digest.encrypted.size().saturating_add(size_of::<(u32, KeyTally)>())
+            digest.encrypted.size().saturating_add(size_of::<(u32, NeededKeyTally)>())
         };
         size_of::<Brief>().saturating_add(lists).saturating_add(steps).saturating_add(encrypted)
     }
@@ -161,7 +161,7 @@ impl Strip {
     }
 
     /// The record at index `at` of the whole strip.
-    pub(crate) fn record(&self, at: u32) -> Option<&Record> {
+    pub(crate) fn record(&self, at: u32) -> Option<&RevisionRecord> {
         self.records.get(at as usize)
     }
 
@@ -171,7 +171,7 @@ impl Strip {
         let (records, leased) = self.ends_before(at);
         let key =
             |main, sub, tombstone| RevisionKey { revision: FullRevision { main, sub: i64::from(sub) }, tombstone };
-        into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
+        into.run = CrcRun { crc: brief.crc, len: u64::from(brief.len) };
         into.pages = u32::from(brief.pages);
         into.entries = u32::from(brief.entries);
         into.tombstones = u32::from(brief.tombstones);

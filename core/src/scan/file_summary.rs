@@ -15,9 +15,9 @@ use crate::progress::Unwatched;
 use crate::report::Report;
 use crate::scan::file_kind::{FileKind, sniff};
 use crate::scan::longest_length::Extent;
-use crate::scan::schema_buckets::{Listed, RootFold};
+use crate::scan::schema_buckets::{ListedBucket, RootFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::trailer_hash::{head, is_present};
 use crate::scan::walk::Walk;
 use crate::source::Source;
@@ -70,11 +70,12 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
         present: PageId::new(in_file).min(live.high_water),
     };
     let used = PageSet::new(geometry.present.get())?;
-    let (mut memory, mut other) = (Memory::default(), Findings::default());
+    let (mut memory, mut other) = (SweepCache::default(), Findings::default());
     let mut root = RootFold { listed: Vec::new(), other: &mut other };
     let mut walk = Walk::new(source, geometry, &used, &mut memory, &Unwatched);
     walk.visit(&Subtree::root(live.root, (PageId::ZERO, Offset::START)), &mut root)?;
-    let name = |entry: &Listed| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
+    let name =
+        |entry: &ListedBucket| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
     facts.buckets = root.listed.iter().map(name).collect();
     Ok(facts)
 }

@@ -6,17 +6,17 @@ use crate::offset::Offset;
 use std::collections::HashSet;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
-use crate::crc::{Combiner, Run};
+use crate::bolt::page::PageFault;
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{Marks, Record, Records};
+use crate::etcd::revision_record::{Marks, RevisionRecord, RevisionRecords};
 use crate::finding::Findings;
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::scan::digest::{Inspected, LeafDigest, inspect};
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::schema_buckets::run_of;
 
 /// Facts needed before the first leaf of bucket `key` can be judged.
@@ -27,14 +27,14 @@ pub struct KeyContext {
     /// Ids of the existing leases.
     pub leases: HashSet<i64>,
     /// Joins CRCs.
-    pub combiner: Combiner,
+    pub combiner: CrcCombiner,
 }
 
 /// Totals of consecutive leaves of bucket `key`.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub struct KeyBucketTotals {
     /// CRC-32C of all keys and values in order.
-    pub run: Run,
+    pub run: CrcRun,
     /// Number of entries, including undecodable ones.
     pub entries: u64,
     /// Number of tombstones.
@@ -46,7 +46,7 @@ pub struct Tally {
     /// Page and offset of the first leaf.
     pub first_at: Option<(PageId, Offset)>,
     /// One record per revision, in order.
-    pub records: Records,
+    pub records: RevisionRecords,
     /// No revision is missing between the first and the last if history is complete only above this revision.
     pub complete_from: Revision,
     /// Number of puts with version 1 and an earlier create revision.
@@ -54,10 +54,10 @@ pub struct Tally {
     /// Whether the revision of the last compaction has an entry.
     pub has_compacted: bool,
     /// Puts with values that an API server encrypted, by encryption key.
-    pub encrypted: KeyTally,
+    pub encrypted: NeededKeyTally,
 }
 
-impl Tally {
+impl KeyBucketTotals {
     /// Main revision of the last entry.
     pub fn last_main(&self) -> Option<Revision> {
         self.ends.map(|(_, last)| last.revision.main)
@@ -79,14 +79,14 @@ pub struct KeyFold<'a> {
     /// The last put with an empty value.
     phantom: Option<FullRevision>,
     /// The totals so far.
-    pub tally: Tally,
+    pub tally: KeyBucketTotals,
 }
 
 impl<'a> KeyFold<'a> {
     /// Starts with empty totals.
     #[must_use]
     pub fn new(context: &'a KeyContext) -> Self {
-        Self { context, scratch: LeafDigest::default(), phantom: None, tally: Tally::default() }
+        Self { context, scratch: LeafDigest::default(), phantom: None, tally: KeyBucketTotals::default() }
     }
 
     fn follows(&self, first: RevisionKey) -> bool {
@@ -118,7 +118,7 @@ impl<'a> KeyFold<'a> {
     }
 }
 
-impl Fold for KeyFold<'_> {
+impl LeafVisitor for KeyFold<'_> {
     fn recall(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let marks = self.context.marks;
@@ -151,7 +151,7 @@ impl Fold for KeyFold<'_> {
         taken
     }
 
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
         self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
         let run = run_of(leaf, &self.context.combiner);
         self.tally.run = self.tally.run.then(run, &self.context.combiner);
@@ -196,7 +196,7 @@ impl Fold for KeyFold<'_> {
                     let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));
                     if let Some(message) = message {
                         finding = finding.key(message.key);
-                        self.keep(key, Record::new(&message, key.tombstone), message.lease);
+                        self.keep(key, RevisionRecord::new(&message, key.tombstone), message.lease);
                     }
                     findings.push(finding);
                 }
@@ -233,7 +233,7 @@ impl KeyFold<'_> {
         }
     }
 
-    fn keep(&mut self, key: RevisionKey, mut record: Record, lease: i64) {
+    fn keep(&mut self, key: RevisionKey, mut record: RevisionRecord, lease: i64) {
         record.set_era(self.context.marks.era(key.revision.main));
         if lease != 0 && !self.context.leases.contains(&lease) {
             record.mark_lease_missing();

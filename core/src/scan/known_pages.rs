@@ -1,12 +1,12 @@
 //! The pages of the tree known to a sweep, and the pages that did not fit in its memory.
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::{Branch, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::error::Error;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 
 /// Known pages of the tree.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(crate) struct Survey {
 /// understood here.
 ///
 /// # Errors
-/// Memory for one bit per page runs out.
-pub(crate) fn survey(memory: &Memory, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
+/// SweepCache for one bit per page runs out.
+pub(crate) fn survey(memory: &SweepCache, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
     let mut found = Survey { live: PageSet::new(present.get())?, lacking: PageSet::new(present.get())?, lacks: false };
     let mut next = vec![root];
     while let Some(page) = next.pop() {
@@ -40,13 +40,13 @@ pub(crate) fn survey(memory: &Memory, root: PageId, page_size: u32, present: Pag
             continue;
         }
         match header.kind() {
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 next.extend(branch.children.iter().map(|child| child.page));
             }
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 for bucket in Leaf::new(header, bytes).pairs().filter(|element| element.flags & BUCKET != 0) {
-                    if let Ok(Place::Tree(root)) = bucket::parse(bucket.value) {
+                    if let Ok(BucketLocation::Tree(root)) = bucket::parse(bucket.value) {
                         next.push(root);
                     }
                 }

@@ -10,8 +10,8 @@ use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bolt::page::Kind;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::page::PageKind;
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
 use crate::progress::Watch;
@@ -90,7 +90,7 @@ impl Leaves {
     ) -> Result<Strip, Error> {
         let start = strip.saturating_mul(self.strip_len());
         let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
-        let mut reader = Reader::new(source, geometry);
+        let mut reader = PageReader::new(source, geometry);
         let mut digest = LeafDigest::default();
         let mut done = Strip::default();
         done.reserve(pages.len())?;
@@ -109,7 +109,7 @@ impl Leaves {
                     Ok(Ok((header, bytes))) => {
                         unreported = unreported.saturating_add(bytes.len() as u64);
                         header.id == *page
-                            && header.kind() == Some(Kind::Leaf)
+                            && header.kind() == Some(PageKind::Leaf)
                             && digest.fill(header, bytes, Some(geometry.page_size))
                             && digest.complete_from <= self.complete_above
                             && digest.migrated == 0
@@ -139,7 +139,7 @@ impl Leaves {
 
 /// Whether a page with its overflow pages ends before the next leaf. A page that does not is irregular, and the walk
 /// decides which page owns the bytes; reading overlapping pages here would cost more than the file.
-fn ends_before<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: PageId, next: PageId) -> bool {
+fn ends_before<S: Source + ?Sized>(reader: &mut PageReader<'_, S>, page: PageId, next: PageId) -> bool {
     match reader.extent(page) {
         Ok(Ok((_, overflow))) => page.plus(u64::from(overflow)) < next,
         _ => false,
@@ -252,10 +252,10 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crc::Run;
+    use crate::crc::CrcRun;
     use crate::etcd::revision_key::{FullRevision, RevisionKey};
-    use crate::etcd::revision_record::Record;
-    use crate::key_tally::KeyTally;
+    use crate::etcd::revision_record::RevisionRecord;
+    use crate::key_tally::NeededKeyTally;
     use crate::needed_key::{NeededKey, Provider};
 
     const GEOMETRY: Geometry =
@@ -282,16 +282,16 @@ mod tests {
     fn a_digest_comes_back_as_it_was_kept() {
         let key =
             |main, tombstone| RevisionKey { revision: FullRevision { main: Revision::new(main), sub: 3 }, tombstone };
-        let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
+        let record = RevisionRecord::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
         let needs = |main| {
-            let mut needs = KeyTally::default();
+            let mut needs = NeededKeyTally::default();
             if main % 3 == 0 {
                 needs.add(&NeededKey { provider: Provider::AesGcm, name: format!("key{main}") }, 1);
             }
             needs
         };
         let digest = |main: i64| LeafDigest {
-            run: Run { crc: main as u32, len: 77 },
+            run: CrcRun { crc: main as u32, len: 77 },
             pages: 2,
             entries: 1,
             tombstones: 1,

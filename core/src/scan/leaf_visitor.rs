@@ -1,7 +1,7 @@
 //! The visitor that a walk calls for each leaf page with its place in the tree.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Fault, Header};
+use crate::bolt::page::{Header, PageFault};
 use crate::bolt::page_id::PageId;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -38,7 +38,7 @@ impl<'a> LeafPage<'a> {
 }
 
 /// Visitor called for each leaf page of a tree.
-pub trait Fold {
+pub trait LeafVisitor {
     /// Processes a page by its digest; returns false to request the page itself.
     fn recall(&mut self, _digest: &mut LeafDigest, _at: (PageId, Offset)) -> bool {
         false
@@ -50,7 +50,7 @@ pub trait Fold {
     }
 
     /// Processes a page element by element. `faults` are those of its structure, already reported.
-    fn examine(&mut self, leaf: &LeafPage<'_>, faults: &[Fault], findings: &mut Findings);
+    fn examine(&mut self, leaf: &LeafPage<'_>, faults: &[PageFault], findings: &mut Findings);
 
     /// Whether nested buckets are walked too; false if the visitor handles them itself.
     fn descends(&self) -> bool {
@@ -61,6 +61,6 @@ pub trait Fold {
 /// Ignores all leaves: for nested buckets, of which only the structure is checked.
 pub struct Ignore;
 
-impl Fold for Ignore {
-    fn examine(&mut self, _leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {}
+impl LeafVisitor for Ignore {
+    fn examine(&mut self, _leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {}
 }

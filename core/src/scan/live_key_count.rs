@@ -7,7 +7,7 @@ use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
@@ -15,7 +15,7 @@ use crate::etcd::revision_record::KeyHash;
 use crate::finding::Findings;
 use crate::progress::Watch;
 use crate::scan::leaf_prefetch::Ahead;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
@@ -23,7 +23,7 @@ use crate::source::Source;
 pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
     let mut fold = LiveFold::default();
     scan.walk_keys_again(&mut fold, &Ahead::default(), watch)?;
-    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, Newest)>() as u64);
+    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestInFile)>() as u64);
     if fold.exhausted {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });
     }
@@ -31,7 +31,7 @@ pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -
 }
 
 /// The newest entry of a key.
-struct Newest {
+struct NewestInFile {
     /// Revision and place; of two entries with the same revision, which only damage causes, the later in the file wins.
     at: (FullRevision, PageId, usize),
     tombstone: bool,
@@ -39,13 +39,13 @@ struct Newest {
 
 #[derive(Default)]
 struct LiveFold {
-    newest: HashMap<KeyHash, Newest>,
+    newest: HashMap<KeyHash, NewestInFile>,
     /// Whether memory ran out for some keys.
     exhausted: bool,
 }
 
-impl Fold for LiveFold {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for LiveFold {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for (index, element) in leaf.leaf().elements().enumerate() {
             let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
             let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };
@@ -58,9 +58,9 @@ impl Fold for LiveFold {
                 return;
             }
             let at = (revision, leaf.page, index);
-            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(Newest { at, tombstone });
+            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(NewestInFile { at, tombstone });
             if newest.at < at {
-                *newest = Newest { at, tombstone };
+                *newest = NewestInFile { at, tombstone };
             }
         }
     }

@@ -2,10 +2,10 @@
 //! first one found a gap.
 
 use crate::bolt::page_id::PageId;
-use crate::etcd::gap::Gap;
+use crate::etcd::gap::RevisionGap;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{Marks, Record};
+use crate::etcd::revision_record::{Marks, RevisionRecord};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
@@ -32,7 +32,7 @@ pub(crate) struct LostRevisions {
 /// Gaps in order: the first thousand, and the number of all.
 #[derive(Debug, Default)]
 struct Gaps {
-    list: Vec<(Gap, Finding)>,
+    list: Vec<(RevisionGap, Finding)>,
     /// Main revisions without any entry, as ascending ranges.
     mains: Vec<(Revision, Revision)>,
     /// Main revisions with missing operations, and the first and last missing operation.
@@ -43,7 +43,7 @@ struct Gaps {
 }
 
 impl Gaps {
-    fn push(&mut self, gap: Gap, finding: Finding) {
+    fn push(&mut self, gap: RevisionGap, finding: Finding) {
         self.count = self.count.saturating_add(1);
         self.revisions = self.revisions.saturating_add(gap.count());
         if self.count <= FINDINGS_PER_CODE {
@@ -83,7 +83,7 @@ impl LostRevisions {
     }
 
     /// Adds the next entry. `record` is `None` if the entry is invalid; `here` is its place.
-    pub(crate) fn see(&mut self, key: RevisionKey, record: Option<&Record>, here: &Finding) {
+    pub(crate) fn see(&mut self, key: RevisionKey, record: Option<&RevisionRecord>, here: &Finding) {
         let revision = key.revision;
         let before = self.last.map(|(last, _)| last);
         // A store that began with etcd v3 has revision 2, unless a compaction removed it.
@@ -91,7 +91,7 @@ impl LostRevisions {
         let begins = before.is_none() && !compacted && revision.main <= Revision::FIRST.next();
         let plain = record.is_some_and(|record| record.is_creation()) && revision.sub == 0 && !begins;
         self.migrated &= plain && before.is_none_or(|before| before.main < revision.main);
-        if let Some(gap) = Gap::between(before, revision, self.marks.complete_above()) {
+        if let Some(gap) = RevisionGap::between(before, revision, self.marks.complete_above()) {
             let finding = Finding { message: self.gap_text(&gap, revision, here), ..here.clone() };
             let gaps = if self.migrated && !compacted { &mut self.skipped } else { &mut self.lost };
             gaps.push(gap, finding);
@@ -127,7 +127,7 @@ impl LostRevisions {
         true
     }
 
-    fn gap_text(&self, gap: &Gap, here: FullRevision, place: &Finding) -> String {
+    fn gap_text(&self, gap: &RevisionGap, here: FullRevision, place: &Finding) -> String {
         let page = place.page.unwrap_or(PageId::ZERO);
         let number = match gap.count() {
             0 | 1 => String::new(),
@@ -215,7 +215,7 @@ mod tests {
                 RevisionKey { revision: FullRevision { main: Revision::new(*main), sub: *sub }, tombstone: false };
             lost.see(
                 key,
-                Some(&Record::new(&message, false)),
+                Some(&RevisionRecord::new(&message, false)),
                 &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)),
             );
         }
@@ -258,8 +258,10 @@ mod tests {
     #[test]
     fn a_gap_whose_revisions_lie_in_free_pages_is_no_migration() {
         let (mut lost, nine) = (LostRevisions::new(NEW), Revision::new(9));
-        let record =
-            Record::new(&KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() }, false);
+        let record = RevisionRecord::new(
+            &KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() },
+            false,
+        );
         let key = RevisionKey { revision: FullRevision { main: nine, sub: 0 }, tombstone: false };
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
         let lacks = |main, sub| lost.lacks(FullRevision { main: Revision::new(main), sub });

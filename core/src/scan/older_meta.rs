@@ -11,7 +11,7 @@ use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::progress::Watch;
 use crate::scan::scanner::{Opened, Scan};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::severity::Severity;
 use crate::source::Source;
 
@@ -25,13 +25,13 @@ pub(crate) fn finding<S: Source + ?Sized>(
     if newest.meta != MetaChoice::Newest {
         return Ok(None);
     }
-    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut Memory::default(), watch) {
+    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut SweepCache::default(), watch) {
         Ok(Opened::Scan(scan)) => scan,
         Ok(Opened::Refused(_)) | Err(Error::NoOlderMeta(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let (page, txid) = (scan.meta_page, scan.txid);
-    let conclusion = scan.conclude_all(&mut Memory::default(), watch)?;
+    let conclusion = scan.conclude_all(&mut SweepCache::default(), watch)?;
     if !conclusion.status.complete || !holds_every_entry(&conclusion.findings) {
         return Ok(None);
     }

@@ -5,13 +5,13 @@ use crate::offset::Offset;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::freelist;
 use crate::bolt::meta::{MetaChoice, MetaFault, Metas, NO_FREELIST};
-use crate::bolt::page::{Header, Kind};
+use crate::bolt::page::{Header, PageKind};
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Geometry;
-use crate::crc::{Combiner, Run};
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::error::Error;
 use crate::etcd::bucket_rules::{Facts, REQUIRED};
 use crate::etcd::completeness::{self, IMPOSSIBLE};
@@ -21,12 +21,12 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
 use crate::progress::{Unwatched, Watch};
 use crate::report::Report;
 use crate::scan::affected_answers::Losses;
-use crate::scan::key_bucket::{KeyContext, KeyFold, Tally};
+use crate::scan::key_bucket::{KeyBucketTotals, KeyContext, KeyFold};
 use crate::scan::leaf_prefetch::{Ahead, Leaves};
-use crate::scan::leaf_visitor::{Fold, LeafPage};
-use crate::scan::schema_buckets::{Listed, RootFold, SmallFold};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
+use crate::scan::schema_buckets::{ListedBucket, RootFold, SmallFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::walk::{LostKeys, Walk};
 use crate::scan::{file_summary, lost_ranges, trailer_hash};
 use crate::source::Source;
@@ -44,9 +44,9 @@ pub enum Opened<'s, S: Source + ?Sized> {
 
 /// Totals of a top-level bucket.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketTotals {
     pub name: Arc<[u8]>,
-    pub run: Run,
+    pub run: CrcRun,
     pub entries: u64,
     pub pages: u64,
 }
@@ -65,15 +65,15 @@ pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) synced_freelist: bool,
     pub(crate) facts: Facts,
     pub(crate) context: KeyContext,
-    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) buckets: Vec<BucketTotals>,
     /// Index of bucket `key` in `buckets`.
     pub(crate) key_bucket: Option<usize>,
-    pub(crate) key_place: Option<Listed>,
+    pub(crate) key_place: Option<ListedBucket>,
     /// All top-level buckets.
-    pub(crate) listed: Vec<Listed>,
+    pub(crate) listed: Vec<ListedBucket>,
     pub(crate) groups: Vec<Vec<Subtree>>,
     /// Totals of an inline bucket `key`.
-    pub(crate) inline_key: Tally,
+    pub(crate) inline_key: KeyBucketTotals,
     pub(crate) findings: Findings,
     /// Answers affected by the findings.
     pub(crate) losses: Losses,
@@ -90,8 +90,8 @@ pub struct Scan<'s, S: Source + ?Sized> {
 
 /// Results of one part.
 #[derive(Debug, Default)]
-pub struct Part {
-    pub(crate) tally: Tally,
+pub struct ScanPart {
+    pub(crate) tally: KeyBucketTotals,
     pub(crate) findings: Findings,
     pub(crate) pages: u64,
     pub(crate) incomplete: bool,
@@ -113,13 +113,13 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// # Errors
     /// The same errors as [`Scan::open`], and [`Error::NoOlderMeta`].
     pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<Opened<'s, S>, Error> {
-        Self::open_with(source, meta, &mut Memory::default(), &Unwatched)
+        Self::open_with(source, meta, &mut SweepCache::default(), &Unwatched)
     }
 
     pub(crate) fn open_with(
         source: &'s S,
         meta: MetaChoice,
-        memory: &mut Memory,
+        memory: &mut SweepCache,
         watch: &dyn Watch,
     ) -> Result<Opened<'s, S>, Error> {
         let head = trailer_hash::head(source)?;
@@ -169,11 +169,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         losses.of_root(&other);
         let root_lost = walk.findings.list().iter().find(|finding| finding.code.loses_pages()).map(|found| found.code);
         findings.append(std::mem::take(&mut walk.findings));
-        let combiner = Combiner::default();
+        let combiner = CrcCombiner::default();
         let mut facts = Facts::default();
-        let mut buckets: Vec<Bucket> = listed
+        let mut buckets: Vec<BucketTotals> = listed
             .iter()
-            .map(|entry| Bucket { name: Arc::clone(&entry.name), run: Run::default(), entries: 0, pages: 0 })
+            .map(|entry| BucketTotals { name: Arc::clone(&entry.name), run: CrcRun::default(), entries: 0, pages: 0 })
             .collect();
         for index in reading_order(&listed) {
             let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
@@ -246,15 +246,20 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     }
 
     /// Walks bucket `key` again, from the starting point of the first walk, so that both visit the same pages.
-    pub(crate) fn walk_keys_again(&self, fold: &mut dyn Fold, ahead: &Ahead, watch: &dyn Watch) -> Result<(), Error> {
+    pub(crate) fn walk_keys_again(
+        &self,
+        fold: &mut dyn LeafVisitor,
+        ahead: &Ahead,
+        watch: &dyn Watch,
+    ) -> Result<(), Error> {
         let met = self.used_before.copy()?;
-        let mut memory = Memory::default();
+        let mut memory = SweepCache::default();
         let mut walk = Walk::new(self.source, self.geometry, &met, &mut memory, watch).with_ahead(ahead);
         for subtree in self.groups.iter().flatten() {
             walk.visit(subtree, fold)?;
         }
         if let Some(entry) = &self.key_place
-            && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
+            && let Ok(BucketLocation::Inline(header, bytes)) = bucket::parse(&entry.value)
         {
             walk.inline(&inline_page(entry, header, bytes), 1, fold)?;
         }
@@ -270,8 +275,8 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
-    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<Part, Error> {
-        let mut memory = Memory::default();
+    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<ScanPart, Error> {
+        let mut memory = SweepCache::default();
         let walk = Walk::new(self.source, self.geometry, &self.used, &mut memory, watch).with_ahead(ahead);
         self.run_walk(part, walk)
     }
@@ -280,14 +285,14 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         &self,
         part: usize,
         used: &PageSet,
-        memory: &mut Memory,
+        memory: &mut SweepCache,
         watch: &dyn Watch,
-    ) -> Result<Part, Error> {
+    ) -> Result<ScanPart, Error> {
         self.run_walk(part, Walk::new(self.source, self.geometry, used, memory, watch))
     }
 
-    fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<Part, Error> {
-        let Some(group) = self.groups.get(part) else { return Ok(Part::default()) };
+    fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<ScanPart, Error> {
+        let Some(group) = self.groups.get(part) else { return Ok(ScanPart::default()) };
         let mut fold = KeyFold::new(&self.context);
         for subtree in group {
             walk.visit(subtree, &mut fold)?;
@@ -296,7 +301,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         fold.tally.records.deal()?;
         let (mut findings, pages, lost) = (walk.findings, walk.pages, walk.lost);
         self.keep(part, &mut findings);
-        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
+        Ok(ScanPart { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
     }
 }
 
@@ -327,7 +332,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 
 /// Returns the order in which buckets are read: `meta` and `lease` first, because the others are judged by them; `key`
 /// last, in parts.
-fn reading_order(listed: &[Listed]) -> Vec<usize> {
+fn reading_order(listed: &[ListedBucket]) -> Vec<usize> {
     let rank = |name: &[u8]| match name {
         b"meta" => 0,
         b"lease" => 1,
@@ -341,17 +346,17 @@ fn reading_order(listed: &[Listed]) -> Vec<usize> {
 
 fn small_bucket<S: Source + ?Sized>(
     walk: &mut Walk<'_, '_, S>,
-    entry: &Listed,
-    bucket: &mut Bucket,
+    entry: &ListedBucket,
+    bucket: &mut BucketTotals,
     facts: &mut Facts,
-    combiner: &Combiner,
+    combiner: &CrcCombiner,
 ) -> Result<(), Error> {
     let before = walk.pages;
-    let mut fold = SmallFold { bucket: &entry.name, facts, combiner, run: Run::default(), entries: 0 };
+    let mut fold = SmallFold { bucket: &entry.name, facts, combiner, run: CrcRun::default(), entries: 0 };
     match bucket::parse(&entry.value) {
         Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
-        Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
-        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
+        Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
+        Ok(BucketLocation::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
     }
     bucket.run = fold.run;
     bucket.entries = fold.entries;
@@ -361,13 +366,13 @@ fn small_bucket<S: Source + ?Sized>(
 
 fn key_groups<S: Source + ?Sized>(
     walk: &mut Walk<'_, '_, S>,
-    entry: &Listed,
+    entry: &ListedBucket,
     inline: &mut KeyFold<'_>,
 ) -> Result<Vec<Vec<Subtree>>, Error> {
     match bucket::parse(&entry.value) {
         Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
-        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, inline)?,
-        Ok(Place::Tree(root)) => {
+        Ok(BucketLocation::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, inline)?,
+        Ok(BucketLocation::Tree(root)) => {
             let subtrees = walk.expand(Subtree::root(root, entry.at), MIN_SUBTREES)?;
             let size = subtrees.len().div_ceil(MAX_PARTS).max(1);
             let mut subtrees = subtrees.into_iter();
@@ -381,12 +386,12 @@ fn key_groups<S: Source + ?Sized>(
     Ok(Vec::new())
 }
 
-pub(crate) fn inline_page<'a>(entry: &Listed, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
+pub(crate) fn inline_page<'a>(entry: &ListedBucket, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
     let (page, at) = entry.at;
     LeafPage { page, offset: at.plus(BUCKET_HEADER as u64), header, bytes, page_size: None }
 }
 
-fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed, at: usize, message: &str) {
+fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &ListedBucket, at: usize, message: &str) {
     let (page, offset) = entry.at;
     let text = format!("bucket {}: {message}", excerpt(&entry.name));
     let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.plus(at as u64));
@@ -428,7 +433,7 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
                     let text = format!("meta page {id} is labelled page {}", header.id);
                     findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset));
                 }
-                if header.kind() != Some(Kind::Meta) {
+                if header.kind() != Some(PageKind::Meta) {
                     let text = format!("page {id} holds a meta, but its header says that it is {}", header.describe());
                     findings.push(Finding::new(Code::PageType, text).page(id).offset(offset.plus(8)));
                 }
@@ -440,7 +445,7 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
 /// Checks which buckets exist. `root_lost` is the damage that makes part of the root tree, which lists the buckets,
 /// unreadable.
 fn judge_buckets(
-    buckets: &[Bucket],
+    buckets: &[BucketTotals],
     facts: &Facts,
     root_lost: Option<Code>,
     losses: &mut Losses,

@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
-use crate::crc::{Combiner, Run};
+use crate::bolt::page::PageFault;
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::etcd::bucket_rules::{Facts, is_required};
 use crate::finding::{Findings, excerpt};
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 
 /// Computes the CRC-32C of the elements of a leaf as etcd's status hashes them: a nested bucket counts with its name
 /// alone.
 #[must_use]
-pub fn run_of(leaf: &LeafPage<'_>, combiner: &Combiner) -> Run {
+pub fn run_of(leaf: &LeafPage<'_>, combiner: &CrcCombiner) -> CrcRun {
     let pairs = leaf.leaf();
     let plain = pairs.pairs().all(|element| element.flags & BUCKET == 0);
     if plain
         && let Some(range) = pairs.run()
         && let Some(bytes) = leaf.bytes.get(range)
     {
-        return Run::of(bytes);
+        return CrcRun::of(bytes);
     }
-    pairs.pairs().fold(Run::default(), |run, element| {
-        let run = run.then(Run::of(element.key), combiner);
-        if element.flags & BUCKET == 0 { run.then(Run::of(element.value), combiner) } else { run }
+    pairs.pairs().fold(CrcRun::default(), |run, element| {
+        let run = run.then(CrcRun::of(element.key), combiner);
+        if element.flags & BUCKET == 0 { run.then(CrcRun::of(element.value), combiner) } else { run }
     })
 }
 
@@ -39,15 +39,15 @@ pub struct SmallFold<'a> {
     /// Contents of the small buckets.
     pub facts: &'a mut Facts,
     /// Joins CRCs.
-    pub combiner: &'a Combiner,
+    pub combiner: &'a CrcCombiner,
     /// CRC-32C of all keys and values in order.
-    pub run: Run,
+    pub run: CrcRun,
     /// Number of entries.
     pub entries: u64,
 }
 
-impl Fold for SmallFold<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+impl LeafVisitor for SmallFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
         self.run = self.run.then(run_of(leaf, self.combiner), self.combiner);
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
@@ -69,7 +69,7 @@ impl Fold for SmallFold<'_> {
 
 /// A top-level bucket as the root page lists it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedBucket {
     /// Its name.
     pub name: Arc<[u8]>,
     /// Its header, and its inline page if it has one.
@@ -81,13 +81,13 @@ pub struct Listed {
 /// Collects the top-level buckets.
 pub struct RootFold<'a> {
     /// Buckets found, in key order.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<ListedBucket>,
     /// Collects findings about entries that are not buckets.
     pub other: &'a mut Findings,
 }
 
-impl Fold for RootFold<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for RootFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 let text = "an entry at the top level of the database is not a bucket";
@@ -115,7 +115,7 @@ impl Fold for RootFold<'_> {
                 self.other.push(leaf.finding(Code::PageLayout, at, text).key(element.key));
             }
             let value = element.value.get(..BUCKET_HEADER).filter(|_| !inline).unwrap_or(element.value);
-            self.listed.push(Listed {
+            self.listed.push(ListedBucket {
                 name: element.key.into(),
                 value: value.into(),
                 at: (leaf.page, leaf.offset.plus(at as u64)),

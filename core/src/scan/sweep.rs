@@ -12,7 +12,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::meta::{Meta, MetaChoice, NO_FREELIST};
-use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page::{Branch, Header, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::error::Error;
@@ -24,8 +24,8 @@ use crate::scan::digest::LeafDigest;
 use crate::scan::known_pages::{Survey, survey};
 use crate::scan::longest_length::Extent;
 use crate::scan::scanner::{Opened, Scan};
-use crate::scan::sweep_cache::{Memory, SweepRoom};
-use crate::scan::trailer_hash::Hashing;
+use crate::scan::sweep_cache::{SweepCache, SweepRoom};
+use crate::scan::trailer_hash::TrailerHasher;
 use crate::source::{ReadError, Source};
 use crate::trailer::Trailer;
 
@@ -48,27 +48,27 @@ pub struct Sweep {
 struct Stage {
     extent: Extent,
     trailer: TrailerState,
-    pages: Option<Pages>,
+    pages: Option<PageDigester>,
 }
 
 /// The SHA-256 is computed in the first pass, unless the caller computes it.
 #[derive(Debug)]
 enum TrailerState {
-    Hashing(Hashing),
+    Hashing(TrailerHasher),
     Known(Trailer),
 }
 
 /// Digests pages as they pass.
 #[derive(Debug)]
-struct Pages {
+struct PageDigester {
     live: Meta,
     page_size: usize,
     /// Page id of the first slot in `pending`, or of the next one.
     slot: PageId,
     /// Bytes of an incomplete page, or of one whose overflow pages have not come yet.
     pending: Vec<u8>,
-    memory: Memory,
-    /// Pages to keep; `None` in the first pass, which keeps any.
+    memory: SweepCache,
+    /// PageDigester to keep; `None` in the first pass, which keeps any.
     wanted: Option<PageSet>,
     /// Bytes of pages processed, counting overflow pages each time.
     worked: u64,
@@ -145,7 +145,7 @@ impl Sweep {
     /// Ends the sweep after the last byte, or after `push` returned false.
     ///
     /// # Errors
-    /// Memory for one bit per page runs out.
+    /// SweepCache for one bit per page runs out.
     pub fn finish(self) -> Result<Swept, Error> {
         let stage = self.stage.unwrap_or_else(|| Stage::new(&self.head, self.room, self.pages_alone));
         let mut swept = Swept {
@@ -155,7 +155,7 @@ impl Sweep {
                 TrailerState::Hashing(hashing) => hashing.finish(self.len),
                 TrailerState::Known(trailer) => trailer,
             },
-            memory: Memory::default(),
+            memory: SweepCache::default(),
             freelist: None,
             live: None,
             lacking: None,
@@ -163,7 +163,7 @@ impl Sweep {
         };
         let Some(mut pages) = stage.pages else { return Ok(swept) };
         pages.drain(true);
-        let Pages { live, memory, freelist_page, .. } = pages;
+        let PageDigester { live, memory, freelist_page, .. } = pages;
         let present = PageId::new(self.len.checked_div(u64::from(live.page_size)).unwrap_or(0)).min(live.high_water);
         let Survey { live: kept, lacking, lacks } = survey(&memory, live.root, live.page_size, present)?;
         swept.memory = memory.reduced(&kept);
@@ -177,10 +177,10 @@ impl Sweep {
 impl Stage {
     fn new(head: &[u8], room: SweepRoom, pages_alone: bool) -> Self {
         let extent = Extent::of(head);
-        let pages = extent.live().map(|live| Pages::new(live, Memory::within(room), None));
+        let pages = extent.live().map(|live| PageDigester::new(live, SweepCache::within(room), None));
         let trailer = match pages_alone {
             true => TrailerState::Known(Trailer::default()),
-            false => TrailerState::Hashing(Hashing::new(&extent)),
+            false => TrailerState::Hashing(TrailerHasher::new(&extent)),
         };
         let mut stage = Self { trailer, pages, extent };
         stage.push(head, 0);
@@ -200,8 +200,8 @@ impl Stage {
     }
 }
 
-impl Pages {
-    fn new(live: Meta, memory: Memory, wanted: Option<PageSet>) -> Self {
+impl PageDigester {
+    fn new(live: Meta, memory: SweepCache, wanted: Option<PageSet>) -> Self {
         Self {
             live,
             page_size: live.page_size as usize,
@@ -259,9 +259,9 @@ impl Pages {
         let header = Header::parse(page).filter(|header| header.id == self.slot && self.slot >= PageId::FIRST)?;
         let last = self.slot.plus(u64::from(header.overflow));
         let wanted = match header.kind()? {
-            Kind::Branch | Kind::Leaf => self.wanted.as_ref().is_none_or(|wanted| wanted.contains(self.slot)),
-            Kind::Freelist => self.slot == self.live.freelist && self.live.freelist != NO_FREELIST,
-            Kind::Meta => false,
+            PageKind::Branch | PageKind::Leaf => self.wanted.as_ref().is_none_or(|wanted| wanted.contains(self.slot)),
+            PageKind::Freelist => self.slot == self.live.freelist && self.live.freelist != NO_FREELIST,
+            PageKind::Meta => false,
         };
         (wanted && last < self.live.high_water).then_some(header)
     }
@@ -281,14 +281,14 @@ impl Pages {
     fn remember(&mut self, header: Header, unit: &[u8]) {
         let page_size = u32::try_from(self.page_size).ok();
         match header.kind() {
-            Some(Kind::Freelist) => self.freelist_page = Some(unit.to_vec()),
-            Some(Kind::Branch) => {
+            Some(PageKind::Freelist) => self.freelist_page = Some(unit.to_vec()),
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, unit, page_size.unwrap_or(0));
                 if branch.faults.is_empty() {
                     self.memory.keep_raw(self.slot, unit.get(..branch.end).unwrap_or(unit));
                 }
             }
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 if self.scratch.fill(header, unit, page_size) {
                     self.memory.keep_digest(self.slot, &self.scratch);
                     return;
@@ -312,10 +312,10 @@ pub struct Swept {
     head: Vec<u8>,
     trailer: Trailer,
     /// Cached pages, only those of the tree.
-    memory: Memory,
+    memory: SweepCache,
     freelist: Option<(Offset, Vec<u8>)>,
     live: Option<Meta>,
-    /// Pages of the tree that did not fit in memory.
+    /// PageDigester of the tree that did not fit in memory.
     lacking: Option<PageSet>,
     passes: u32,
 }
@@ -348,7 +348,7 @@ impl Swept {
         let Self { live: Some(live), lacking: Some(lacking), passes: ..SWEEP_PASSES, .. } = self else {
             return Err(Box::new(self));
         };
-        let pages = Pages::new(live, self.memory, Some(lacking));
+        let pages = PageDigester::new(live, self.memory, Some(lacking));
         let (extent, trailer) = (Extent::of(&self.head), TrailerState::Known(self.trailer));
         let stage = Some(Stage { extent, trailer, pages: Some(pages) });
         Ok(Sweep { head: self.head, stage, passes: self.passes, ..Sweep::default() })
@@ -360,7 +360,7 @@ impl Swept {
         Self { trailer, ..self }
     }
 
-    /// Returns the same report as [`verify`](crate::verify) of the same bytes. Pages that the sweep lacks (damage,
+    /// Returns the same report as [`verify`](crate::verify) of the same bytes. PageDigester that the sweep lacks (damage,
     /// irregular pages, exceeded limits) are read from `source`; pass [`Consumed`](crate::source::Consumed) if there is
     /// none.
     ///

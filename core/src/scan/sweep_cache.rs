@@ -12,10 +12,10 @@ use crate::scan::digest_strip::Strip;
 /// Number of digests in one strip, whose memory is freed together when the last one was taken.
 const STRIP: usize = 1024;
 
-/// Memory of a page's map entry besides the page's bytes.
+/// SweepCache of a page's map entry besides the page's bytes.
 const ENTRY: usize = 64;
 
-/// Memory limits of a sweep for the pages that pass, in bytes. Nearly all pages can be obsolete, and which ones is
+/// SweepCache limits of a sweep for the pages that pass, in bytes. Nearly all pages can be obsolete, and which ones is
 /// known only after the last one has passed; needed pages that did not fit then pass again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepRoom {
@@ -34,7 +34,7 @@ impl Default for SweepRoom {
 /// Digests of leaf pages of bucket `key`, and the used bytes of other small pages, by page id. Empty for a scan with
 /// random access.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct SweepCache {
     room: SweepRoom,
     raw: HashMap<PageId, Box<[u8]>>,
     raw_bytes: usize,
@@ -72,7 +72,7 @@ impl Forgotten {
     }
 }
 
-impl Memory {
+impl SweepCache {
     /// Creates an empty cache with the given memory limits.
     #[must_use]
     pub fn within(room: SweepRoom) -> Self {

@@ -4,7 +4,7 @@ use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use sha2::{Digest, Sha256};
 
-use crate::aligned_buf::Block;
+use crate::aligned_buf::AlignedBuf;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -24,7 +24,7 @@ pub fn is_present(len: u64) -> bool {
 /// Hashes a file as its bytes pass, except its last 32 bytes. Also computes the hash for the case that the file should
 /// have ended after the database.
 #[derive(Debug, Clone)]
-pub struct Hashing {
+pub struct TrailerHasher {
     sha: Sha256,
     hashed: u64,
     held: Vec<u8>,
@@ -35,7 +35,7 @@ pub struct Hashing {
     behind_logical: Vec<u8>,
 }
 
-impl Hashing {
+impl TrailerHasher {
     /// Creates a hasher for a file as long as `extent` says.
     #[must_use]
     pub fn new(extent: &Extent) -> Self {
@@ -136,9 +136,9 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
 /// A read fails, or `watch` requests a stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
     let extent = Extent::of(&head(source)?);
-    let mut hashing = Hashing::new(&extent);
+    let mut hashing = TrailerHasher::new(&extent);
     let end = if source.len() > extent.most() { extent.snapshot().unwrap_or(0) } else { source.len() };
-    let mut block = Block::new(BLOCK);
+    let mut block = AlignedBuf::new(BLOCK);
     let mut at = 0u64;
     while at < end {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -244,7 +244,7 @@ mod tests {
     const SNAPSHOT: &[u8] = include_bytes!("../../../tests/cases/3.7-history/snapshot.db");
 
     fn hashed(bytes: &[u8], piece: usize) -> Trailer {
-        let mut hashing = Hashing::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
+        let mut hashing = TrailerHasher::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
         bytes.chunks(piece).for_each(|piece| hashing.feed(piece));
         hashing.finish(bytes.len() as u64)
     }

@@ -10,9 +10,9 @@ use crate::offset::Offset;
 use std::collections::BTreeSet;
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::Kind;
+use crate::bolt::page::PageKind;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
@@ -48,14 +48,14 @@ impl Unreachable {
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
         let mut found = Self::default();
-        let mut reader = Reader::new(scan.source, scan.geometry);
+        let mut reader = PageReader::new(scan.source, scan.geometry);
         let free = PageId::FIRST.up_to(scan.geometry.present).filter(|page| !used.contains(*page));
         for (number, page) in (0u64..).zip(free) {
             if number.checked_rem(STRIDE) == Some(0) && watch.cancelled() {
                 return Err(Error::Cancelled);
             }
             let Ok((header, bytes)) = reader.unit(page)? else { continue };
-            if header.id != page || header.kind() != Some(Kind::Leaf) {
+            if header.id != page || header.kind() != Some(PageKind::Leaf) {
                 continue;
             }
             let before = found.mains.len();

@@ -3,11 +3,11 @@
 use crate::bolt::page_id::PageId;
 use std::sync::Arc;
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page::{Branch, PageFault, PageKind};
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -15,9 +15,9 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
 use crate::scan::leaf_prefetch::{Ahead, WARMED};
-use crate::scan::leaf_visitor::{Fold, Ignore, LeafPage};
+use crate::scan::leaf_visitor::{Ignore, LeafPage, LeafVisitor};
 use crate::scan::subtree::{Subtree, runs};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::source::Source;
 
 /// Bytes between two calls of the watch.
@@ -25,9 +25,9 @@ const STRIDE: u64 = 512 << 10;
 
 /// A walk in progress.
 pub struct Walk<'w, 's, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
+    reader: PageReader<'s, S>,
     used: &'w PageSet,
-    memory: &'w mut Memory,
+    memory: &'w mut SweepCache,
     ahead: Option<&'w Ahead>,
     scratch: LeafDigest,
     watch: &'w dyn Watch,
@@ -63,11 +63,11 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         source: &'s S,
         geometry: Geometry,
         used: &'w PageSet,
-        memory: &'w mut Memory,
+        memory: &'w mut SweepCache,
         watch: &'w dyn Watch,
     ) -> Self {
         Self {
-            reader: Reader::new(source, geometry),
+            reader: PageReader::new(source, geometry),
             used,
             memory,
             ahead: None,
@@ -89,7 +89,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     /// The reader, for pages outside the tree.
-    pub fn reader(&mut self) -> &mut Reader<'s, S> {
+    pub fn reader(&mut self) -> &mut PageReader<'s, S> {
         &mut self.reader
     }
 
@@ -97,7 +97,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
-    pub fn visit(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
+    pub fn visit(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         if self.recall(subtree, fold)? {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     ///
     /// # Errors
     /// The same errors as [`Walk::visit`].
-    pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn Fold) -> Result<(), Error> {
+    pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         self.check_inline(leaf);
         if fold.quick(leaf) {
             return Ok(());
@@ -175,14 +175,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(false);
         }
         if let Some((header, _)) = self.memory.raw(subtree.page) {
-            return Ok(header.kind() == Some(Kind::Branch));
+            return Ok(header.kind() == Some(PageKind::Branch));
         }
         let header = self.reader.first(subtree.page)?.map(|(header, _)| header);
-        Ok(header.is_ok_and(|header| header.kind() == Some(Kind::Branch)))
+        Ok(header.is_ok_and(|header| header.kind() == Some(PageKind::Branch)))
     }
 
     /// Processes a page by its cached digest; returns false if no digest fits its place.
-    fn recall(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<bool, Error> {
+    fn recall(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<bool, Error> {
         let mut digest = std::mem::take(&mut self.scratch);
         let ahead = self.ahead.is_some_and(|ahead| ahead.load(subtree.page, &mut digest));
         let known = ahead || self.memory.take_digest(subtree.page, &mut digest);
@@ -254,7 +254,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             }
         };
         let kind = header.kind();
-        if !matches!(kind, Some(Kind::Branch | Kind::Leaf)) {
+        if !matches!(kind, Some(PageKind::Branch | PageKind::Leaf)) {
             self.incomplete = true;
             self.conflict |= !self.used.insert(page);
             let text = format!("the tree points here, but this is {}", header.describe());
@@ -272,7 +272,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(self.share(subtree, shared));
         }
         self.pages = self.pages.saturating_add(own);
-        if kind == Some(Kind::Leaf) {
+        if kind == Some(PageKind::Leaf) {
             return Ok(Visit::Leaf);
         }
         let bytes = match self.memory.raw(page) {
@@ -294,7 +294,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         Ok(Visit::Branch(children))
     }
 
-    fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
+    fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         let geometry = self.reader.geometry();
         let unit = match self.memory.raw(subtree.page) {
             Some(unit) => Ok(unit),
@@ -347,11 +347,11 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                     self.incomplete = true;
                     self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
                 }
-                Ok(Place::Tree(root)) => {
+                Ok(BucketLocation::Tree(root)) => {
                     let subtree = Subtree { above: above.into(), ..Subtree::root(root, pointer) };
                     self.visit(&subtree, &mut Ignore)?;
                 }
-                Ok(Place::Inline(header, bytes)) => {
+                Ok(BucketLocation::Inline(header, bytes)) => {
                     let offset = pointer.1.plus(BUCKET_HEADER as u64);
                     let inner = LeafPage { page: leaf.page, offset, header, bytes, page_size: None };
                     self.check_inline(&inner);
@@ -396,10 +396,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     fn lose(&mut self, subtree: &Subtree, code: Code, message: String) -> Visit {
-        self.lose_to(subtree, Fault::new(code, 0, message))
+        self.lose_to(subtree, PageFault::new(code, 0, message))
     }
 
-    fn lose_to(&mut self, subtree: &Subtree, fault: Fault) -> Visit {
+    fn lose_to(&mut self, subtree: &Subtree, fault: PageFault) -> Visit {
         self.incomplete = true;
         let (page, offset) = subtree.pointer;
         let finding = Finding::new(fault.code, fault.message).page(page).offset(offset);
@@ -426,6 +426,6 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
 }
 
 /// Whether a page may hold more elements than it claims.
-fn hides_pairs(faults: &[Fault]) -> bool {
+fn hides_pairs(faults: &[PageFault]) -> bool {
     faults.iter().any(|fault| matches!(fault.code, Code::PageCount | Code::PageLayout))
 }

@@ -1,6 +1,6 @@
 //! Lists the keys that differ between two indexes, filtered and sorted.
 
-use crate::store::difference::{Change, compare};
+use crate::store::difference::{KeyDifference, compare};
 use crate::store::index::Index;
 use crate::store::key_state::{Key, KeyAt};
 use crate::store::sorted_keys::Direction;
@@ -73,10 +73,10 @@ impl Changes {
     /// Compares the live keys of two indexes, both with hashed values.
     #[must_use]
     pub fn between(a: &Index, b: &Index) -> Self {
-        let places = |change: &Change<'_>| match change {
-            Change::Added(new) => ChangedKey { before: None, after: b.place(new.key) },
-            Change::Removed(old) => ChangedKey { before: a.place(old.key), after: None },
-            Change::Changed(old, new) => ChangedKey { before: a.place(old.key), after: b.place(new.key) },
+        let places = |change: &KeyDifference<'_>| match change {
+            KeyDifference::Added(new) => ChangedKey { before: None, after: b.place(new.key) },
+            KeyDifference::Removed(old) => ChangedKey { before: a.place(old.key), after: None },
+            KeyDifference::Changed(old, new) => ChangedKey { before: a.place(old.key), after: b.place(new.key) },
         };
         Self(compare(a, b).iter().map(places).collect())
     }

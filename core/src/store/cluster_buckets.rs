@@ -6,9 +6,9 @@ use etcdsnap_proto::leasepb;
 use prost::Message;
 use serde_json::Value;
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
@@ -18,11 +18,11 @@ use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};
 use crate::limits::{LIST_BYTES, MARK_TEXT};
 use crate::progress::Unwatched;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::inline_page;
-use crate::scan::schema_buckets::Listed;
+use crate::scan::schema_buckets::ListedBucket;
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::walk::Walk;
 use crate::source::Source;
 use crate::store::opened_store::Store;
@@ -73,7 +73,7 @@ pub struct Alarm {
 
 /// An entry of `meta`, `cluster` or `auth`, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct StoredSetting {
     /// Name of the bucket.
     pub bucket: &'static str,
     /// Key of the entry.
@@ -113,7 +113,7 @@ impl<T> Listing<T> {
     }
 }
 
-/// Memory of a text of this length, with the allocator's overhead.
+/// SweepCache of a text of this length, with the allocator's overhead.
 fn held(len: usize) -> usize {
     size_of::<String>().saturating_add(len).saturating_add(16)
 }
@@ -121,8 +121,8 @@ fn held(len: usize) -> usize {
 /// Passes elements on to a callback, and counts nested buckets instead.
 struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
-impl Fold for Each<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for Each<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 (self.0)(element.key, element.value);
@@ -153,14 +153,16 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// A read fails.
-    pub(crate) fn pairs_of(&self, entry: &Listed, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
+    pub(crate) fn pairs_of(&self, entry: &ListedBucket, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
         let mut each = Each(take, 0);
         let used = PageSet::new(self.geometry.present.get())?;
-        let mut memory = Memory::default();
+        let mut memory = SweepCache::default();
         let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
         match bucket::parse(&entry.value) {
-            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
-            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?,
+            Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
+            Ok(BucketLocation::Inline(header, bytes)) => {
+                walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?
+            }
             Err(_) => {}
         }
         Ok(each.1)
@@ -277,10 +279,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// A read fails.
-    pub fn marks(&self, take: &mut dyn FnMut(Mark)) -> Result<(), Error> {
+    pub fn marks(&self, take: &mut dyn FnMut(StoredSetting)) -> Result<(), Error> {
         for bucket in ["meta", "cluster", "auth"] {
             self.bucket(bucket, &mut |key, value| {
-                take(Mark { bucket, key: key.to_vec(), value: in_words(key, value) });
+                take(StoredSetting { bucket, key: key.to_vec(), value: in_words(key, value) });
             })?;
         }
         Ok(())

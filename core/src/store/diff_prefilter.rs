@@ -6,10 +6,10 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::Place;
+use crate::store::entry::EntryPlace;
 use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::opened_store::{Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::Query;
 use crate::store::short_entry::ShortEntry;
 
@@ -23,7 +23,7 @@ struct KeyContent {
     content: [u32; 3],
 }
 
-impl Row for KeyContent {
+impl KeyRow for KeyContent {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -48,9 +48,9 @@ pub struct Contents {
 #[derive(Debug, Clone, Default)]
 pub struct Unlike {
     /// Places in the first store.
-    pub a: Vec<Place>,
+    pub a: Vec<EntryPlace>,
     /// Places in the second store.
-    pub b: Vec<Place>,
+    pub b: Vec<EntryPlace>,
 }
 
 impl Contents {

@@ -3,9 +3,9 @@
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision_key::RevisionKey;
 
-/// Place of an entry of bucket `key`.
+/// EntryPlace of an entry of bucket `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Place {
+pub struct EntryPlace {
     /// Page id; 0 for an inline bucket.
     pub page: PageId,
     /// Index of the element on that page.
@@ -14,11 +14,11 @@ pub struct Place {
 
 /// An entry of bucket `key`.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
+pub struct KeyEntry<'a> {
     /// Revision, and whether the entry is a tombstone.
     pub key: RevisionKey,
     /// The encoded `mvccpb.KeyValue`; empty if a revision bump wrote it.
     pub value: &'a [u8],
-    /// Place of the entry.
-    pub place: Place,
+    /// EntryPlace of the entry.
+    pub place: EntryPlace,
 }

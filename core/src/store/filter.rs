@@ -12,20 +12,20 @@ use crate::store::key_state::Key;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
     /// Compares a number of the key.
-    Number(Field, Operator, i128),
+    Number(KeyNumber, Operator, i128),
     /// The key contains these bytes, or does not.
-    Key(Part, bool),
+    Key(Needle, bool),
     /// The value contains these bytes, or does not.
-    Value(Part, bool),
+    Value(Needle, bool),
     /// The key is deleted, or live.
     Deleted(bool),
 }
 
 /// Bytes to search for in many keys.
 #[derive(Debug, Clone)]
-pub struct Part(Finder<'static>);
+pub struct Needle(Finder<'static>);
 
-impl Part {
+impl Needle {
     /// Prepares a search for `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
@@ -37,13 +37,13 @@ impl Part {
     }
 }
 
-impl PartialEq for Part {
+impl PartialEq for Needle {
     fn eq(&self, other: &Self) -> bool {
         self.0.needle() == other.0.needle()
     }
 }
 
-impl Eq for Part {}
+impl Eq for Needle {}
 
 /// Why a text is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl std::error::Error for FilterError {}
 
 /// A number of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub enum KeyNumber {
     /// Length of its value in bytes.
     Size,
     /// The revision that created it.
@@ -119,11 +119,11 @@ impl Filter {
             name.get(..name.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(name.len())).unwrap_or_default();
         let rest = text.trim().get(name.len()..).unwrap_or_default().trim_start();
         let field = match name {
-            "size" => Field::Size,
-            "create" => Field::Create,
-            "mod" | "rev" => Field::Mod,
-            "version" => Field::Version,
-            "lease" => Field::Lease,
+            "size" => KeyNumber::Size,
+            "create" => KeyNumber::Create,
+            "mod" | "rev" => KeyNumber::Mod,
+            "version" => KeyNumber::Version,
+            "lease" => KeyNumber::Lease,
             "key" | "value" => {
                 let of = if name == "key" { Self::Key } else { Self::Value };
                 let (part, wanted) = match (rest.strip_prefix('~'), rest.strip_prefix("!~")) {
@@ -134,7 +134,7 @@ impl Filter {
                 return match key_bytes(part.trim()) {
                     None => Err(FilterError::Quotes(part.trim().to_owned())),
                     Some(part) if part.is_empty() => Err(wrong("the text after the operator is missing")),
-                    Some(part) => Ok(of(Part::new(&part), wanted)),
+                    Some(part) => Ok(of(Needle::new(&part), wanted)),
                 };
             }
             _ => return Err(wrong("it must begin with size, create, rev, version, lease, key or value")),
@@ -143,10 +143,12 @@ impl Filter {
         let (operator, value) =
             found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
         let (number, what) = match field {
-            Field::Size => {
+            KeyNumber::Size => {
                 (size(value, operator), "a whole number of bytes, with or without a unit: 1500, 100kB, 1.5MiB")
             }
-            Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
+            KeyNumber::Lease => {
+                (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it")
+            }
             _ => (value.parse().ok(), "a whole number"),
         };
         let number = number.ok_or_else(|| wrong(&format!("the operator must be followed by {what}")))?;
@@ -178,11 +180,11 @@ impl Filter {
             Self::Number(field, operator, wanted) => (*field, *operator, *wanted),
         };
         let number = match field {
-            Field::Size => i128::from(state.value_len),
-            Field::Create => i128::from(state.create_revision),
-            Field::Mod => i128::from(state.revision.main),
-            Field::Version => i128::from(state.version),
-            Field::Lease => i128::from(state.lease),
+            KeyNumber::Size => i128::from(state.value_len),
+            KeyNumber::Create => i128::from(state.create_revision),
+            KeyNumber::Mod => i128::from(state.revision.main),
+            KeyNumber::Version => i128::from(state.version),
+            KeyNumber::Lease => i128::from(state.lease),
         };
         match operator {
             Operator::Equal => number == wanted,
@@ -233,19 +235,19 @@ mod tests {
     #[test]
     fn conditions_are_read() {
         let number = |text: &str| Filter::parse(text).unwrap();
-        assert_eq!(number("size>100kB"), Filter::Number(Field::Size, Operator::More, 100_000));
-        assert_eq!(number("size<=1MiB"), Filter::Number(Field::Size, Operator::LessOrEqual, 1 << 20));
-        assert_eq!(number("lease!=0"), Filter::Number(Field::Lease, Operator::Unequal, 0));
+        assert_eq!(number("size>100kB"), Filter::Number(KeyNumber::Size, Operator::More, 100_000));
+        assert_eq!(number("size<=1MiB"), Filter::Number(KeyNumber::Size, Operator::LessOrEqual, 1 << 20));
+        assert_eq!(number("lease!=0"), Filter::Number(KeyNumber::Lease, Operator::Unequal, 0));
         assert_eq!(
             number("lease=7ffffffffffffffe"),
-            Filter::Number(Field::Lease, Operator::Equal, i128::from(i64::MAX - 1))
+            Filter::Number(KeyNumber::Lease, Operator::Equal, i128::from(i64::MAX - 1))
         );
-        assert_eq!(number("mod >= 5"), Filter::Number(Field::Mod, Operator::MoreOrEqual, 5));
-        assert_eq!(number("size>=1.5MiB"), Filter::Number(Field::Size, Operator::MoreOrEqual, 3 << 19));
-        assert_eq!(number(" size < 0.25 kB "), Filter::Number(Field::Size, Operator::Less, 250));
-        assert_eq!(number("key~a=b"), Filter::Key(Part::new(b"a=b"), true));
-        assert_eq!(number("key !~ a b "), Filter::Key(Part::new(b"a b"), false));
-        assert_eq!(number("value~\" \\x00\""), Filter::Value(Part::new(b" \0"), true));
+        assert_eq!(number("mod >= 5"), Filter::Number(KeyNumber::Mod, Operator::MoreOrEqual, 5));
+        assert_eq!(number("size>=1.5MiB"), Filter::Number(KeyNumber::Size, Operator::MoreOrEqual, 3 << 19));
+        assert_eq!(number(" size < 0.25 kB "), Filter::Number(KeyNumber::Size, Operator::Less, 250));
+        assert_eq!(number("key~a=b"), Filter::Key(Needle::new(b"a=b"), true));
+        assert_eq!(number("key !~ a b "), Filter::Key(Needle::new(b"a b"), false));
+        assert_eq!(number("value~\" \\x00\""), Filter::Value(Needle::new(b" \0"), true));
     }
 
     /// 1.1 KiB are 1126.4 bytes.

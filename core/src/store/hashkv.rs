@@ -8,7 +8,7 @@
 //! contents of the file, and so returns the hash from before. Source: etcd's `server/storage/mvcc/hash.go` and
 //! `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use crate::crc::{Combiner, Run};
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
@@ -21,7 +21,7 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Page, Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
 /// The hash of a store at a revision.
@@ -79,32 +79,32 @@ impl<S: Source + ?Sized> Store<'_, S> {
 struct Piece {
     /// Rank of its leaf in key order, and index of its first entry in the leaf.
     place: (usize, u32),
-    run: Run,
-    counts: Counts,
+    run: CrcRun,
+    counts: CountsIf,
 }
 
 /// Condition under which a piece counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counts {
+enum CountsIf {
     Always,
-    /// Counts if some key lives.
+    /// CountsIf if some key lives.
     Kept,
-    /// Counts if no key lives.
+    /// CountsIf if no key lives.
     Whole,
 }
 
 /// The newest entry of a key, and its part of the hash if it is at or below the compaction.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct NewestHashed {
     hash: Short,
     index: u32,
     rank: usize,
     revision: FullRevision,
-    run: Run,
+    run: CrcRun,
     deletes: bool,
 }
 
-impl Row for Newest {
+impl KeyRow for NewestHashed {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -120,36 +120,36 @@ impl Row for Newest {
 
 /// The part of the hash that some leaves contribute. Leaves may be added in any order, and parts merged in any order.
 #[derive(Debug)]
-pub struct Hashing {
+pub struct HashKvPart {
     revision: Revision,
     compact: Revision,
     pieces: Vec<Piece>,
-    /// Newest entries of the keys up to the revision; empty without a compaction, when every entry counts.
-    newest: Vec<Rows<Newest>>,
-    combiner: Combiner,
+    /// NewestHashed entries of the keys up to the revision; empty without a compaction, when every entry counts.
+    newest: Vec<Rows<NewestHashed>>,
+    combiner: CrcCombiner,
 }
 
-impl Hashing {
+impl HashKvPart {
     /// Creates an empty part; `revision` must come from [`Store::at`].
     #[must_use]
     pub fn new<S: Source + ?Sized>(store: &Store<'_, S>, revision: Revision) -> Self {
         let compact = store.compacted();
         let newest = (compact >= Revision::ZERO).then(Rows::new).into_iter().collect();
-        Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
+        Self { revision, compact, pieces: Vec::new(), newest, combiner: CrcCombiner::default() }
     }
 
     /// Creates a handle for another thread, which adds to the same part.
     #[must_use]
     pub fn beside(&self) -> Self {
         let newest = self.newest.iter().map(Rows::beside).collect();
-        Self { pieces: Vec::new(), newest, combiner: Combiner::default(), ..*self }
+        Self { pieces: Vec::new(), newest, combiner: CrcCombiner::default(), ..*self }
     }
 
     fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
         let (mut above, mut others) = (false, false);
         // All entries at or below the compaction, for the case that no key lives.
-        let mut below = Run::default();
+        let mut below = CrcRun::default();
         let mut unparsed = Lost::default();
         let mut previous = None;
         for entry in page.entries(&mut odd) {
@@ -173,7 +173,7 @@ impl Hashing {
             let index = entry.place.index;
             above |= !in_doubt;
             others |= in_doubt;
-            let (deletes, mut run) = (entry.key.tombstone, Run::default());
+            let (deletes, mut run) = (entry.key.tombstone, CrcRun::default());
             // A tombstone at the revision of the last compaction never counts.
             if in_doubt && !(main == self.compact && deletes) {
                 run = run_of(entry.key, entry.value, &self.combiner);
@@ -181,34 +181,35 @@ impl Hashing {
             }
             let Some(rows) = self.newest.first_mut() else { continue };
             let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
-            rows.push(Newest { hash, index, rank, revision, run, deletes });
+            rows.push(NewestHashed { hash, index, rank, revision, run, deletes });
         }
         if below.len > 0 {
-            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: Counts::Whole });
+            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: CountsIf::Whole });
         }
         // Entries above the compaction always count, and come after the uncertain ones.
         if above {
             let whole = page.leaf.run().filter(|_| !others && odd.places == 0);
             let run = match whole.and_then(|range| page.bytes.get(range)) {
-                Some(bytes) => Run::of(bytes),
+                Some(bytes) => CrcRun::of(bytes),
                 None => self.run_above(page),
             };
-            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: Counts::Always });
+            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: CountsIf::Always });
         }
         lost.append(odd);
         lost.append(unparsed);
     }
 
     /// Hashes the entries of a leaf between the compaction and the revision.
-    fn run_above(&self, page: &Page<'_>) -> Run {
+    fn run_above(&self, page: &Page<'_>) -> CrcRun {
         // Already counted as lost.
         let mut odd = Lost::default();
         let above = page.entries(&mut odd).filter(|entry| {
             let main = entry.key.revision.main;
             main > self.compact && main <= self.revision
         });
-        above
-            .fold(Run::default(), |run, entry| run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner))
+        above.fold(CrcRun::default(), |run, entry| {
+            run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner)
+        })
     }
 
     /// Adds the part `other`.
@@ -226,24 +227,24 @@ impl Hashing {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
-                    self.pieces.push(Piece { place, run: key.run, counts: Counts::Kept });
+                    self.pieces.push(Piece { place, run: key.run, counts: CountsIf::Kept });
                 }
             }
         }
-        let other = if something_is_kept { Counts::Whole } else { Counts::Kept };
+        let other = if something_is_kept { CountsIf::Whole } else { CountsIf::Kept };
         self.pieces.retain(|piece| piece.counts != other);
         self.pieces.sort_unstable_by_key(|piece| piece.place);
-        let run = self.pieces.iter().fold(Run::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
+        let run = self.pieces.iter().fold(CrcRun::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
         HashKv { hash: run.crc, revision: self.revision, compact_revision: self.compact }
     }
 }
 
-fn run_of(key: RevisionKey, value: &[u8], combiner: &Combiner) -> Run {
+fn run_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> CrcRun {
     let (bytes, len) = key.to_bytes();
-    Run::of(bytes.get(..len).unwrap_or_default()).then(Run::of(value), combiner)
+    CrcRun::of(bytes.get(..len).unwrap_or_default()).then(CrcRun::of(value), combiner)
 }
 
-impl Accumulator for Hashing {
+impl Accumulator for HashKvPart {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;

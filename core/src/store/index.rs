@@ -9,7 +9,7 @@ use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::chunks::{Chunks, Names};
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::key_state::{Key, KeyAt, KeyState, entry_bytes};
 use crate::store::opened_store::{Page, Store, Work};
@@ -30,7 +30,7 @@ pub struct Index {
 
 /// An entry that matches the query.
 struct Wanted<'a> {
-    entry: Entry<'a>,
+    entry: KeyEntry<'a>,
     message: KeyValue<'a>,
     hash: Short,
 }
@@ -93,7 +93,11 @@ impl Index {
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    pub fn read_places<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, places: Vec<Place>) -> Result<Lost, Error> {
+    pub fn read_places<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        places: Vec<EntryPlace>,
+    ) -> Result<Lost, Error> {
         let mut odd = Lost::default();
         let mut lost = store.entries_at(places, &mut |entry| {
             if let Some(one) = self.wanted(*entry, &mut odd) {
@@ -131,7 +135,7 @@ impl Index {
 
     /// An entry that the query asks for.
     #[inline]
-    fn wanted<'a>(&self, entry: Entry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
+    fn wanted<'a>(&self, entry: KeyEntry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
         let message = self.query.message(&entry, lost)?;
         Some(Wanted { entry, message, hash: short(message.key) })
     }
@@ -269,7 +273,7 @@ impl Index {
     }
 }
 
-fn hash_of(message: &KeyValue<'_>, entry: &Entry<'_>) -> ValueHash {
+fn hash_of(message: &KeyValue<'_>, entry: &KeyEntry<'_>) -> ValueHash {
     if entry.key.tombstone {
         return (0, 0);
     }

@@ -8,7 +8,7 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
@@ -28,13 +28,13 @@ pub struct Event {
     pub lease: i64,
     /// Length of the value in bytes.
     pub value_len: u64,
-    /// Place of the entry.
-    pub place: Place,
+    /// EntryPlace of the entry.
+    pub place: EntryPlace,
 }
 
 impl Event {
     /// Creates the event of an entry.
-    pub(crate) fn of(entry: &Entry<'_>, message: &KeyValue<'_>) -> Self {
+    pub(crate) fn of(entry: &KeyEntry<'_>, message: &KeyValue<'_>) -> Self {
         Self {
             revision: entry.key.revision,
             deletion: entry.key.tombstone,
@@ -63,7 +63,7 @@ impl History {
     }
 
     /// Adds an entry if it belongs to this key; an undecodable entry might, and goes into `lost`.
-    pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
+    pub fn take(&mut self, entry: &KeyEntry<'_>, lost: &mut Lost) {
         let Some(message) = self.query.message(entry, lost) else { return };
         self.events.push(Event::of(entry, &message));
     }

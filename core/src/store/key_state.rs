@@ -4,17 +4,17 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
 use crate::store::chunks::Name;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 
 /// Bytes of an entry besides its value: bbolt's element of 16 bytes, and a revision of 17 or 18.
 const ENTRY_OVERHEAD: u64 = 16 + 17;
 
 /// The space an entry uses in the database, in bytes.
-pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
+pub(crate) fn entry_bytes(entry: &KeyEntry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// Place of a key in its index.
+/// EntryPlace of a key in its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyAt {
     pub(crate) shard: u32,
@@ -37,8 +37,8 @@ pub struct KeyState {
     pub lease: i64,
     /// Length of its value in bytes.
     pub value_len: u32,
-    /// Place of its newest entry.
-    pub place: Place,
+    /// EntryPlace of its newest entry.
+    pub place: EntryPlace,
     /// Space used by its newest entry, in bytes.
     pub newest_bytes: u32,
     /// Space used by all its entries up to the requested revision, in bytes.
@@ -68,11 +68,11 @@ impl std::ops::Deref for Key<'_> {
 impl KeyState {
     /// Whether an entry comes after the newest one. Only a damaged file has two entries with one revision; their places
     /// decide, so that the reading order does not.
-    pub(crate) fn is_before(&self, revision: FullRevision, place: Place) -> bool {
+    pub(crate) fn is_before(&self, revision: FullRevision, place: EntryPlace) -> bool {
         (self.revision, self.place) < (revision, place)
     }
 
-    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64) {
+    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &KeyEntry<'_>, bytes: u64) {
         self.revision = entry.key.revision;
         self.deleted = entry.key.tombstone;
         self.create_revision = message.create_revision;

@@ -5,7 +5,7 @@ use crate::store::sorted_keys::Order;
 
 /// A line of the tree: a folder, or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line {
+pub struct TreeLine {
     /// Number of enclosing folders.
     pub depth: u32,
     /// Index of its first key in the sorted keys.
@@ -25,14 +25,14 @@ pub struct Line {
 /// The visible lines of a tree over sorted keys. Memory: 28 bytes per visible line.
 #[derive(Debug, Default)]
 pub struct Tree {
-    lines: Vec<Line>,
+    lines: Vec<TreeLine>,
 }
 
 impl Tree {
     /// Lays out the top level; a single folder there is opened.
     #[must_use]
     pub fn new(index: &Index, order: &Order) -> Self {
-        let all = Line { depth: 0, start: 0, end: narrow(order.len()), from: 0, to: 0, folder: true, open: true };
+        let all = TreeLine { depth: 0, start: 0, end: narrow(order.len()), from: 0, to: 0, folder: true, open: true };
         let mut tree = Self { lines: inside(index, order, &all, 0) };
         if let [only] = tree.lines.as_slice()
             && only.folder
@@ -44,7 +44,7 @@ impl Tree {
 
     /// The lines, from the top.
     #[must_use]
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[TreeLine] {
         &self.lines
     }
 
@@ -87,14 +87,14 @@ fn narrow(number: usize) -> u32 {
 }
 
 /// Returns the lines of a folder's contents.
-fn inside(index: &Index, order: &Order, folder: &Line, depth: u32) -> Vec<Line> {
+fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<TreeLine> {
     let name = |number: u32| order.name(index, number as usize);
     let from = folder.to as usize;
     let mut lines = Vec::new();
     let mut start = folder.start;
     while start < folder.end {
         let first = name(start);
-        let line = Line {
+        let line = TreeLine {
             depth,
             start,
             end: start.saturating_add(1),
@@ -115,7 +115,7 @@ fn inside(index: &Index, order: &Order, folder: &Line, depth: u32) -> Vec<Line> 
         let alike = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let slash = first.get(..alike).and_then(|alike| alike.iter().rposition(|byte| *byte == b'/'));
         let to = slash.map_or(part, |slash| slash.saturating_add(1));
-        lines.push(Line { end, to: narrow(to), folder: true, ..line });
+        lines.push(TreeLine { end, to: narrow(to), folder: true, ..line });
         start = end;
     }
     lines

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Header, Kind, table_end};
+use crate::bolt::page::{Header, PageKind, table_end};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::etcd::keyvalue::KeyValue;
 use crate::int_readers::{u32_le, u64_le};
@@ -15,7 +15,7 @@ use crate::limits::{MASK_WORK, PAGE_VIEW_DEPTH};
 
 /// A byte range of a page to be shown only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Hidden {
+pub struct MaskedRange {
     /// Offset from the start of the page.
     pub at: u32,
     /// Length in bytes.
@@ -30,8 +30,8 @@ const HASH: usize = HASH_HEAD + 22 + 31;
 /// Returns the byte ranges to hide, in no particular order, and whether the page was searched completely. It is not if
 /// elements overlap too much or buckets are nested too deep.
 pub(super) fn hidden(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
-    let mut search = Search { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
-    let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(Kind::Leaf));
+    let mut search = SecretSearch { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
+    let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(PageKind::Leaf));
     let whole = leaf.is_none_or(|header| search.secrets(0, header, 0));
     (search.found, whole)
 }
@@ -62,14 +62,14 @@ fn hash_len(bytes: &[u8]) -> usize {
 }
 
 /// Searches for values of secret keys.
-struct Search<'b> {
+struct SecretSearch<'b> {
     bytes: &'b [u8],
     /// Bytes of elements and entries that may still be searched.
     left: usize,
     found: Vec<Range<usize>>,
 }
 
-impl Search<'_> {
+impl SecretSearch<'_> {
     /// Searches the leaf whose header is at `base`: the page itself, or an inline bucket. Returns false if it was not
     /// searched completely.
     fn secrets(&mut self, base: usize, header: Header, depth: usize) -> bool {
@@ -91,7 +91,8 @@ impl Search<'_> {
             }
             let inner = start.saturating_add(BUCKET_HEADER);
             let lies_here = u64_le(bytes, start) == Some(0) && inner < stop;
-            let header = bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(Kind::Leaf));
+            let header =
+                bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(PageKind::Leaf));
             if let Some(header) = header.filter(|_| lies_here) {
                 whole &= depth < PAGE_VIEW_DEPTH && self.secrets(inner, header, depth.saturating_add(1));
             }

@@ -2,9 +2,9 @@
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Element, Flaw, Leaf};
-use crate::bolt::page::{Header, Kind, range, table_end};
+use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
@@ -21,9 +21,9 @@ use crate::progress::{Unwatched, Watch};
 use crate::scan::affected_answers::Losses;
 use crate::scan::leaf_prefetch::reach;
 use crate::scan::scanner::Scan;
-use crate::scan::schema_buckets::Listed;
+use crate::scan::schema_buckets::ListedBucket;
 use crate::source::Source;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 
@@ -49,12 +49,12 @@ pub(crate) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Iterates over its entries in order; elements that are not entries go into `lost`.
     #[inline]
-    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
+    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = KeyEntry<'a>> + 'p {
         (0u32..).zip(self.leaf.elements()).filter_map(move |(index, element)| {
-            let place = Place { page: self.page, index };
+            let place = EntryPlace { page: self.page, index };
             match element.map(|element| (element, RevisionKey::parse(element.key))) {
                 Ok((element, Some(key))) if element.flags & BUCKET == 0 => {
-                    Some(Entry { key, value: element.value, place })
+                    Some(KeyEntry { key, value: element.value, place })
                 }
                 odd => {
                     self.lose(odd.map(|(element, _)| element), lost);
@@ -87,13 +87,13 @@ pub struct Work(usize);
 /// An undamaged inline bucket: its one leaf.
 pub(super) struct Inline {
     header: Header,
-    entry: Listed,
+    entry: ListedBucket,
 }
 
 impl Inline {
-    fn new(entry: Listed) -> Option<Self> {
+    fn new(entry: ListedBucket) -> Option<Self> {
         match bucket::parse(&entry.value) {
-            Ok(bucket::Place::Inline(header, _)) => Some(Self { header, entry }),
+            Ok(bucket::BucketLocation::Inline(header, _)) => Some(Self { header, entry }),
             _ => None,
         }
     }
@@ -109,7 +109,7 @@ impl Inline {
 pub struct Store<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
-    pub(crate) listed: Vec<Listed>,
+    pub(crate) listed: Vec<ListedBucket>,
     facts: Facts,
     marks: Marks,
     /// Page id and rank of each leaf of bucket `key`, in file order.
@@ -240,7 +240,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         &self,
         work: Work,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(&Entry<'_>, &mut Lost),
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost),
     ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let mut odd = Lost::default();
@@ -267,7 +267,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let each = self.leaves_each();
         let leaves = self.leaves.chunks(each).nth(work.0).unwrap_or_default();
         let pages = self.pages.chunks(each).nth(work.0).unwrap_or_default();
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         let (mut unreported, mut expected) = (0u64, PageId::ZERO);
         for (index, (page, rank)) in leaves.iter().enumerate() {
             if *page >= expected {
@@ -293,7 +293,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// Reads a leaf; `None` if it is damaged, which is counted. A failed read is not damage, but an error.
     pub(super) fn page<'r>(
         &self,
-        reader: &'r mut Reader<'_, S>,
+        reader: &'r mut PageReader<'_, S>,
         page: PageId,
         rank: usize,
         lost: &mut Lost,
@@ -307,7 +307,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 return Ok(None);
             }
         };
-        if header.kind() != Some(Kind::Leaf) {
+        if header.kind() != Some(PageKind::Leaf) {
             let text = format!("the tree points here, but this is {}", header.describe());
             lost.add(odd(Code::PageType, text));
             return Ok(None);
@@ -327,11 +327,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// Limits the overflow pages of a leaf to those before the next leaf: overlapping leaves would otherwise return the
     /// same bytes again and again. The next page counts as a leaf only if its own header says so, because a single
     /// wrong page id in a branch page can place a leaf within another one.
-    fn before_next(&self, reader: &mut Reader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
+    fn before_next(&self, reader: &mut PageReader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
         let last = page.plus(u64::from(overflow));
         let behind = self.pages.partition_point(|next| *next <= page);
         for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
-            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(Kind::Leaf) && header.id == *next) {
+            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(PageKind::Leaf) && header.id == *next)
+            {
                 let own = next.pages_since(page).saturating_sub(1);
                 return Ok(u32::try_from(own).unwrap_or(overflow));
             }
@@ -346,7 +347,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     pub fn entries_in_order(
         &self,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(&Entry<'_>, &mut Lost) -> bool,
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost) -> bool,
     ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let mut odd = Lost::default();
@@ -373,7 +374,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for (page, rank) in ranked {
             watch.advance(u64::from(self.geometry.page_size));
             if watch.cancelled() {
@@ -392,10 +393,10 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    pub fn entries_at(&self, mut places: Vec<Place>, take: &mut dyn FnMut(&Entry<'_>)) -> Result<Lost, Error> {
+    pub fn entries_at(&self, mut places: Vec<EntryPlace>, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<Lost, Error> {
         places.sort_unstable_by_key(|place| (place.page, place.index));
         let mut lost = Lost::default();
-        let mut some = |page: &Page<'_>, wanted: &[Place], lost: &mut Lost| {
+        let mut some = |page: &Page<'_>, wanted: &[EntryPlace], lost: &mut Lost| {
             let mut wanted = wanted.iter().peekable();
             for entry in page.entries(lost) {
                 if wanted.next_if(|place| place.index == entry.place.index).is_some() {
@@ -408,7 +409,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             lost.append(unread);
             return Ok(lost);
         }
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for wanted in places.chunk_by(|a, b| a.page == b.page) {
             let Some(first) = wanted.first() else { continue };
             if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost)? {
@@ -423,7 +424,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     ///
     /// # Errors
     /// [`Error::Read`] when the source fails.
-    pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
+    pub fn value(&self, place: EntryPlace) -> Result<Option<Vec<u8>>, Error> {
         let index = usize::try_from(place.index).unwrap_or(usize::MAX);
         if let (Some(inline), PageId::ZERO) = (&self.inline, place.page) {
             return Ok(inline.page().leaf.element(index).ok().map(|element| element.value.to_vec()));
@@ -439,7 +440,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             self.source.read_at(offset.get(), &mut bytes).map_err(failed).map(|()| bytes)
         };
         let head = read(0, HEADER)?;
-        let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
+        let leaf = |header: &Header| header.kind() == Some(PageKind::Leaf) && index < usize::from(header.count);
         let header = Header::parse(&head).filter(leaf);
         let at = table_end(index);
         let Some(header) = header.filter(|_| table_end(index.saturating_add(1)) <= self.geometry.page_size as usize)
@@ -466,7 +467,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         if let Some(inline) = &self.inline {
             return Ok(last(&inline.page()).unwrap_or_default());
         }
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for (rank, page) in ordered.iter().enumerate().rev() {
             // A leaf with several parents is read once.
             if self.leaves.binary_search(&(*page, rank)).is_err() {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION};
-use crate::bolt::page::{Header, Kind, range, table_end};
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page::{Header, PageKind, range, table_end};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -19,7 +19,7 @@ use crate::int_readers::{u32_le, u64_le};
 use crate::key_syntax::{key_text, printable};
 use crate::limits::{PAGE_VIEW_BYTES, PAGE_VIEW_DEPTH, PAGE_VIEW_FIELDS, PAGE_VIEW_TEXT};
 use crate::source::Source;
-use crate::store::masked_bytes::{self, Hidden};
+use crate::store::masked_bytes::{self, MaskedRange};
 use crate::store::opened_store::Store;
 
 /// A dissected page.
@@ -41,7 +41,7 @@ pub struct PageView {
     /// Whether fields were left out.
     pub more: bool,
     /// Byte ranges with secrets.
-    pub hidden: Vec<Hidden>,
+    pub hidden: Vec<MaskedRange>,
     /// Whether the page has a structure that shows its secrets. The middle of a longer entry has none.
     pub readable: bool,
 }
@@ -116,18 +116,19 @@ impl<S: Source + ?Sized> Store<'_, S> {
         };
         let Some(header) = Header::parse(&bytes) else { return Ok(view) };
         let (hidden, all_hidden) = masked_bytes::hidden(&bytes);
-        view.hidden = hidden.iter().map(|part| Hidden { at: narrow(part.start), len: narrow(part.len()) }).collect();
+        view.hidden =
+            hidden.iter().map(|part| MaskedRange { at: narrow(part.start), len: narrow(part.len()) }).collect();
         view.readable = header.kind().is_some() && all_hidden;
-        let mut parts = Parts { bytes: &bytes, hidden, fields: Vec::new(), more: false };
+        let mut parts = PageDissector { bytes: &bytes, hidden, fields: Vec::new(), more: false };
         view.kind = header.describe().trim_start_matches("a ").to_owned();
         view.span = u64::from(header.overflow).saturating_add(1);
         view.count = u64::from(header.count);
         parts.header(0, 0);
         match header.kind() {
-            Some(Kind::Meta) => parts.meta(),
-            Some(Kind::Freelist) => view.count = parts.freelist(header),
-            Some(Kind::Branch) => parts.branch(header),
-            Some(Kind::Leaf) => {
+            Some(PageKind::Meta) => parts.meta(),
+            Some(PageKind::Freelist) => view.count = parts.freelist(header),
+            Some(PageKind::Branch) => parts.branch(header),
+            Some(PageKind::Leaf) => {
                 let len = view.span.saturating_mul(u64::from(self.geometry.page_size));
                 parts.leaf(0, usize::try_from(len).unwrap_or(usize::MAX), header, 0);
             }
@@ -138,14 +139,14 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-struct Parts<'b> {
+struct PageDissector<'b> {
     bytes: &'b [u8],
     hidden: Vec<Range<usize>>,
     fields: Vec<PageField>,
     more: bool,
 }
 
-impl Parts<'_> {
+impl PageDissector<'_> {
     /// Adds a field, if its bytes exist.
     fn put(&mut self, at: usize, len: usize, depth: u32, name: impl Into<String>, value: String, link: Option<PageId>) {
         let there = at.checked_add(len).is_some_and(|end| end <= self.bytes.len());
@@ -260,7 +261,7 @@ impl Parts<'_> {
     }
 
     /// Adds the leaf page of `len` bytes whose header is at `base`: the page itself, or an inline bucket. All elements
-    /// are added; entries are dissected as far as [`Room`] admits them.
+    /// are added; entries are dissected as far as [`PageBudget`] admits them.
     fn leaf(&mut self, base: usize, len: usize, header: Header, depth: u32) {
         let first = base.saturating_add(HEADER);
         let end = base.saturating_add(table_end(usize::from(header.count)));
@@ -271,7 +272,7 @@ impl Parts<'_> {
             (pair.end <= base.saturating_add(len)).then_some(pair)
         };
         let table = || (first..end.min(self.bytes.len())).step_by(ELEMENT);
-        let mut room = Room::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
+        let mut room = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
         for at in (first..end).step_by(ELEMENT) {
             if self.more {
                 return;
@@ -328,7 +329,7 @@ impl Parts<'_> {
         }
         let header = self.bytes.get(inner..).and_then(Header::parse);
         self.header(inner, depth);
-        if let Some(header) = header.filter(|header| header.kind() == Some(Kind::Leaf)) {
+        if let Some(header) = header.filter(|header| header.kind() == Some(PageKind::Leaf)) {
             self.leaf(inner, len.saturating_sub(BUCKET_HEADER), header, depth);
         }
     }

@@ -23,7 +23,7 @@ const KEPT_BACK: usize = 32;
 const EMPTY: u32 = u32::MAX;
 
 /// The facts kept about one entry, or about all entries of a key.
-pub(crate) trait Row: Copy {
+pub(crate) trait KeyRow: Copy {
     /// The key's hash.
     fn hash(&self) -> Short;
     /// Merges the row `other`, of the same key, into this one.
@@ -48,7 +48,7 @@ struct Partition<R> {
     exhausted: bool,
 }
 
-impl<R: Row> Rows<R> {
+impl<R: KeyRow> Rows<R> {
     pub(crate) fn new() -> Self {
         let empty = || Mutex::new(Partition { rows: Vec::new(), full: FIRST_FOLD, exhausted: false });
         Self::over(Arc::new((0..PARTITIONS).map(|_| empty()).collect()))
@@ -125,7 +125,7 @@ impl<R: Row> Rows<R> {
     }
 }
 
-impl<R: Row> Partition<R> {
+impl<R: KeyRow> Partition<R> {
     fn take(&mut self, rows: &[R], table: &mut Vec<u32>) {
         if self.rows.len().saturating_add(rows.len()) > self.full {
             self.exhausted |= !fold(&mut self.rows, table);
@@ -148,7 +148,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Merges a partition to one row per key, from rows with shared or separate partitions.
-pub(crate) fn folded<'r, R: Row + 'r>(all: impl Iterator<Item = &'r Rows<R>>, number: usize) -> Vec<R> {
+pub(crate) fn folded<'r, R: KeyRow + 'r>(all: impl Iterator<Item = &'r Rows<R>>, number: usize) -> Vec<R> {
     let mut rows = Vec::new();
     let mut seen: Vec<&Rows<R>> = Vec::new();
     for some in all {
@@ -161,13 +161,13 @@ pub(crate) fn folded<'r, R: Row + 'r>(all: impl Iterator<Item = &'r Rows<R>>, nu
 }
 
 /// Merges rows to one per key.
-pub(crate) fn one_a_key<R: Row>(mut rows: Vec<R>) -> Vec<R> {
+pub(crate) fn one_a_key<R: KeyRow>(mut rows: Vec<R>) -> Vec<R> {
     fold(&mut rows, &mut Vec::new());
     rows
 }
 
 /// Merges rows to one per key; returns false and leaves the rows unchanged if memory for a table runs out.
-fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
+fn fold<R: KeyRow>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     let Some(size) = rows.len().checked_mul(2).and_then(usize::checked_next_power_of_two) else { return false };
     table.clear();
     if table.try_reserve(size).is_err() || u32::try_from(rows.len()).is_err() {
@@ -178,12 +178,12 @@ fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     for at in 0..rows.len() {
         let Some(row) = rows.get(at).copied() else { break };
         match place(table, rows, row.hash()) {
-            Place::Of(number) => {
+            TableSlot::Of(number) => {
                 if let Some(first) = rows.get_mut(number as usize) {
                     first.merge(row);
                 }
             }
-            Place::Free(slot) => {
+            TableSlot::Free(slot) => {
                 if let (Some(slot), Some(first)) = (table.get_mut(slot), rows.get_mut(kept)) {
                     *slot = u32::try_from(kept).unwrap_or(EMPTY);
                     *first = row;
@@ -196,8 +196,8 @@ fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     true
 }
 
-/// Place of a key in a table.
-enum Place {
+/// TableSlot of a key in a table.
+enum TableSlot {
     /// The index of the key's row.
     Of(u32),
     /// The key has no row; this slot is free.
@@ -206,13 +206,13 @@ enum Place {
 
 /// Looks up a key in a half-empty table, by words of its hash that do not choose the partition.
 #[inline]
-fn place<R: Row>(table: &[u32], rows: &[R], hash: Short) -> Place {
+fn place<R: KeyRow>(table: &[u32], rows: &[R], hash: Short) -> TableSlot {
     let mask = table.len().wrapping_sub(1);
     let mut slot = hash.1 as usize & mask;
     loop {
         match table.get(slot).copied().unwrap_or(EMPTY) {
-            EMPTY => return Place::Free(slot),
-            number if rows.get(number as usize).is_some_and(|row| row.hash() == hash) => return Place::Of(number),
+            EMPTY => return TableSlot::Free(slot),
+            number if rows.get(number as usize).is_some_and(|row| row.hash() == hash) => return TableSlot::Of(number),
             _ => slot = slot.wrapping_add(1) & mask,
         }
     }
@@ -226,7 +226,7 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Count(Short, u32);
 
-    impl Row for Count {
+    impl KeyRow for Count {
         fn hash(&self) -> Short {
             self.0
         }

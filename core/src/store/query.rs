@@ -5,7 +5,7 @@ use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::range::KeyRange;
 
 /// A query of keys at a revision.
@@ -22,7 +22,7 @@ pub struct Query {
 impl Query {
     /// Decodes an entry if it matches the query. An undecodable entry goes into `lost`, because its key is unknown.
     #[inline]
-    pub fn message<'a>(&self, entry: &Entry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
+    pub fn message<'a>(&self, entry: &KeyEntry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
         if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
             return None;
         }
@@ -38,7 +38,7 @@ impl Query {
 }
 
 /// Creates the finding about an undecodable entry.
-pub(crate) fn malformed(entry: &Entry<'_>, what: &str) -> Finding {
+pub(crate) fn malformed(entry: &KeyEntry<'_>, what: &str) -> Finding {
     let text = format!("the {} bytes under revision {} {what}", entry.value.len(), entry.key.revision);
     Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page)
 }

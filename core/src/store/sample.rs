@@ -1,13 +1,13 @@
 //! Samples entries from the whole history of a store, without reading the others.
 
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Page, Store};
 
 /// Leaves read from the revisions below the last compaction, and as many from the later ones.
@@ -23,10 +23,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// A read fails.
-    pub fn sample(&self, take: &mut dyn FnMut(&Entry<'_>)) -> Result<(), Error> {
+    pub fn sample(&self, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<(), Error> {
         let mut some = |page: &Page<'_>| {
             let mut lost = Lost::default();
-            let entries: Vec<Entry<'_>> = page.entries(&mut lost).collect();
+            let entries: Vec<KeyEntry<'_>> = page.entries(&mut lost).collect();
             entries.iter().step_by(entries.len().div_ceil(ENTRIES).max(1)).for_each(&mut *take);
         };
         if self.inline.is_some() {
@@ -37,7 +37,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         let since = self.first_leaf_from(&ranked, self.compacted(), &mut reader)?;
         let (old, new) = ranked.split_at_checked(since).unwrap_or((&ranked, &[]));
         for leaves in [old, new] {
@@ -56,7 +56,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         &self,
         ranked: &[(PageId, usize)],
         main: Revision,
-        reader: &mut Reader<'_, S>,
+        reader: &mut PageReader<'_, S>,
     ) -> Result<usize, Error> {
         let (mut low, mut high) = (0_usize, ranked.len());
         while low < high {

@@ -1,13 +1,13 @@
 //! Reads entries from a revision on, without reading those before it.
 
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Store, Work};
 
 /// The leaves of bucket `key` in revision order. Memory: 16 bytes per leaf.
@@ -31,9 +31,9 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
     ///
     /// # Errors
     /// A read fails.
-    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
+    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&KeyEntry<'_>) -> bool) -> Result<Lost, Error> {
         let mut lost = Lost::default();
-        let wanted = |entry: &Entry<'_>| entry.key.revision.main >= main;
+        let wanted = |entry: &KeyEntry<'_>| entry.key.revision.main >= main;
         if self.store.inline.is_some() {
             let work = self.store.work().next();
             let mut inline = |work: Work, lost: &mut Lost| {
@@ -45,7 +45,7 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
             lost.append(unread);
             return Ok(lost);
         }
-        let mut reader = Reader::new(self.store.source, self.store.geometry);
+        let mut reader = PageReader::new(self.store.source, self.store.geometry);
         // The leaves before `low` begin below `main`, those from `high` on do not.
         let (mut low, mut high) = (0_usize, self.ranked.len());
         while low < high {

@@ -6,7 +6,7 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 
 /// Bits of an element's index on its page; bbolt's count has as many.
 const INDEX_BITS: u32 = 16;
@@ -26,7 +26,7 @@ pub(crate) struct ShortEntry {
 impl ShortEntry {
     /// Packs an entry; one beyond the end of any possible file counts as lost.
     #[inline]
-    pub fn of(entry: &Entry<'_>, lost: &mut Lost) -> Option<Self> {
+    pub fn of(entry: &KeyEntry<'_>, lost: &mut Lost) -> Option<Self> {
         let short = Self::new(entry.key, entry.place);
         if short.is_none() {
             let text = format!(
@@ -40,7 +40,7 @@ impl ShortEntry {
 
     /// Returns `None` for page ids from 2^48 on: no file has so many pages.
     #[inline]
-    fn new(key: RevisionKey, place: Place) -> Option<Self> {
+    fn new(key: RevisionKey, place: EntryPlace) -> Option<Self> {
         let page = place.page.get().checked_mul(1 << INDEX_BITS)?;
         let index = u64::from(u16::try_from(place.index).ok()?);
         let sub = u32::try_from(key.revision.sub).unwrap_or(MOST_SUB).min(MOST_SUB);
@@ -63,10 +63,10 @@ impl ShortEntry {
     }
 
     /// The place of the entry.
-    pub fn place(self) -> Place {
+    pub fn place(self) -> EntryPlace {
         let place = whole(self.place);
         // The truncation is intended.
-        Place { page: PageId::new(place >> INDEX_BITS), index: u32::from(place as u16) }
+        EntryPlace { page: PageId::new(place >> INDEX_BITS), index: u32::from(place as u16) }
     }
 
     /// Whether the entry was written before another entry of the same key. Only a damaged file has two entries with one
@@ -96,7 +96,7 @@ mod tests {
     fn entry(main: i64, sub: i64, tombstone: bool, page: u64, index: u32) -> Option<ShortEntry> {
         ShortEntry::new(
             RevisionKey { revision: FullRevision { main: Revision::new(main), sub }, tombstone },
-            Place { page: PageId::new(page), index },
+            EntryPlace { page: PageId::new(page), index },
         )
     }
 
@@ -112,7 +112,7 @@ mod tests {
                 (short.revision(), short.is_deletion()),
                 (FullRevision { main: Revision::new(main), sub }, tombstone)
             );
-            assert_eq!(short.place(), Place { page: PageId::new(page), index });
+            assert_eq!(short.place(), EntryPlace { page: PageId::new(page), index });
         }
         assert!(entry(1, 0, false, 1 << 48, 0).is_none() && entry(1, 0, false, 1, 65536).is_none());
     }

@@ -16,17 +16,17 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
 /// The newest entry of a key.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct NewestKept {
     hash: Short,
     entry: RevisionKey,
 }
 
-impl Row for Newest {
+impl KeyRow for NewestKept {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -43,9 +43,9 @@ impl Row for Newest {
 #[derive(Debug)]
 pub struct SurvivorSearch {
     at: Revision,
-    newest: Rows<Newest>,
+    newest: Rows<NewestKept>,
     /// Rows of the searches that were merged into this one.
-    others: Vec<Rows<Newest>>,
+    others: Vec<Rows<NewestKept>>,
 }
 
 impl SurvivorSearch {
@@ -94,7 +94,7 @@ impl Accumulator for SurvivorSearch {
                 return;
             }
             match KeyValue::parse(entry.value) {
-                Some(message) => rows.push(Newest { hash: short(message.key), entry: entry.key }),
+                Some(message) => rows.push(NewestKept { hash: short(message.key), entry: entry.key }),
                 None => lost.add(malformed(entry, "are not a KeyValue message")),
             }
         })?;

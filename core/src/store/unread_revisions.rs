@@ -88,7 +88,7 @@ impl UnreadRevisions {
 
 /// Follows the entries in tree order.
 #[derive(Default)]
-struct Following {
+struct LossTracker {
     found: Vec<RevisionRange>,
     /// Highest main revision so far.
     last: Revision,
@@ -96,7 +96,7 @@ struct Following {
     lost_behind: Option<Revision>,
 }
 
-impl Following {
+impl LossTracker {
     fn lose(&mut self) {
         self.lost_behind.get_or_insert(self.last);
     }
@@ -132,7 +132,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// The same errors as [`Store::entries`].
     pub fn unread_revisions(&self, watch: &dyn Watch) -> Result<UnreadRevisions, Error> {
         let query = self.query(KeyRange::all(), self.current());
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         self.leaves_in_order(watch, &mut |page, lost| {
             // This may be another page: then its contents bound nothing.
             let is_right = lost.places == 0;
@@ -153,7 +153,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut Following) {
+fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut LossTracker) {
     let mut expected = 0_u32;
     let mut lost = Lost::default();
     for entry in page.entries(&mut lost) {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn neighbours_bound_what_is_lost() {
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         following.see(Revision::new(2), 0);
         following.lose();
         following.lose();
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn many_ranges_end_in_one_without_an_end() {
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         for main in 0..3_000 {
             following.push(range(main * 3 + 1, Some(main * 3 + 1)));
         }

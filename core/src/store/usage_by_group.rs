@@ -7,13 +7,13 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::Place;
+use crate::store::entry::EntryPlace;
 use crate::store::group_names::{GroupNames, Groups};
 use crate::store::key_hash::{Short, short};
 use crate::store::key_state::entry_bytes;
 use crate::store::opened_store::{Store, Work};
 use crate::store::page_share::share;
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, one_a_key};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, one_a_key};
 use crate::store::query::Query;
 use crate::store::short_entry::ShortEntry;
 use crate::store::usage::Usage;
@@ -24,7 +24,7 @@ pub type Grouping<'g> = &'g (dyn Fn(&[u8], &mut Vec<u8>) + Sync);
 
 /// Space used by the entries of a key: 60 bytes.
 #[derive(Debug, Clone, Copy)]
-struct KeyTally {
+struct KeyUsageRow {
     hash: Short,
     group: u32,
     entry: ShortEntry,
@@ -36,7 +36,7 @@ struct KeyTally {
     bytes: (u32, u32),
 }
 
-impl Row for KeyTally {
+impl KeyRow for KeyUsageRow {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -60,7 +60,7 @@ fn halves(bytes: u64) -> (u32, u32) {
     ((bytes >> 32) as u32, bytes as u32)
 }
 
-impl KeyTally {
+impl KeyUsageRow {
     #[inline]
     fn bytes(&self) -> u64 {
         u64::from(self.bytes.0) << 32 | u64::from(self.bytes.1)
@@ -78,17 +78,17 @@ impl KeyTally {
 }
 
 /// Space used by entries, by key. Entries may be added in any order, by any number of tallies.
-pub struct Tally<'g> {
+pub struct GroupTally<'g> {
     query: Query,
     grouping: Grouping<'g>,
     groups: Groups,
     /// Buffer for the name of a group.
     name: Vec<u8>,
-    rows: Rows<KeyTally>,
+    rows: Rows<KeyUsageRow>,
     page_size: u32,
 }
 
-impl<'g> Tally<'g> {
+impl<'g> GroupTally<'g> {
     /// Creates an empty tally.
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
@@ -101,7 +101,7 @@ impl<'g> Tally<'g> {
         Self::over(self.query.clone(), self.grouping, self.groups.beside(), self.rows.beside())
     }
 
-    fn over(query: Query, grouping: Grouping<'g>, groups: Groups, rows: Rows<KeyTally>) -> Self {
+    fn over(query: Query, grouping: Grouping<'g>, groups: Groups, rows: Rows<KeyUsageRow>) -> Self {
         Self { query, grouping, groups, name: Vec::new(), rows, page_size: 0 }
     }
 }
@@ -110,7 +110,7 @@ impl<'g> Tally<'g> {
 pub struct Tallies {
     names: Vec<Box<[u8]>>,
     /// Rows of each tally, and the number of each of its groups among all names.
-    parts: Vec<(Vec<u32>, Rows<KeyTally>)>,
+    parts: Vec<(Vec<u32>, Rows<KeyUsageRow>)>,
     page_size: u32,
 }
 
@@ -121,8 +121,8 @@ pub struct Heavy {
     pub number: u32,
     /// Newest revision.
     pub revision: FullRevision,
-    /// Place of its newest entry.
-    pub place: Place,
+    /// EntryPlace of its newest entry.
+    pub place: EntryPlace,
     /// See [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
     pub history_bytes: u64,
 }
@@ -145,10 +145,10 @@ pub struct Sums {
 impl Tallies {
     /// Joins all tallies.
     #[must_use]
-    pub fn of(tallies: Vec<Tally<'_>>) -> Self {
+    pub fn of(tallies: Vec<GroupTally<'_>>) -> Self {
         let mut all = GroupNames::default();
         let page_size = tallies.iter().map(|tally| tally.page_size).max().unwrap_or_default();
-        let mut parts: Vec<(Vec<u32>, Rows<KeyTally>)> = Vec::new();
+        let mut parts: Vec<(Vec<u32>, Rows<KeyUsageRow>)> = Vec::new();
         for tally in tallies {
             if !parts.iter().any(|(_, rows)| rows.are_beside(&tally.rows)) {
                 parts.push((tally.groups.numbers_among(&mut all), tally.rows));
@@ -234,8 +234,8 @@ impl Sums {
 }
 
 /// Adds the keys with the largest numbers to a list; keys with the number 0 are skipped.
-fn add_heaviest(list: &mut Vec<Heavy>, keys: &[KeyTally], top: usize, number: impl Fn(&KeyTally) -> u32) {
-    let heavy = |key: &KeyTally| Heavy {
+fn add_heaviest(list: &mut Vec<Heavy>, keys: &[KeyUsageRow], top: usize, number: impl Fn(&KeyUsageRow) -> u32) {
+    let heavy = |key: &KeyUsageRow| Heavy {
         number: number(key),
         revision: key.entry.revision(),
         place: key.entry.place(),
@@ -257,7 +257,7 @@ fn cut(list: &mut Vec<Heavy>, top: usize) {
     list.sort_unstable_by(order);
 }
 
-impl Accumulator for Tally<'_> {
+impl Accumulator for GroupTally<'_> {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         self.page_size = store.geometry.page_size;
         let lost = store.entries(work, watch, &mut |entry, lost| {
@@ -266,7 +266,7 @@ impl Accumulator for Tally<'_> {
             let bytes = entry_bytes(entry);
             self.name.clear();
             (self.grouping)(message.key, &mut self.name);
-            self.rows.push(KeyTally {
+            self.rows.push(KeyUsageRow {
                 hash: short(message.key),
                 group: self.groups.number(&self.name),
                 entry: short_entry,

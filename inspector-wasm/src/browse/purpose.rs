@@ -1,7 +1,7 @@
 //! What all leaves of a file are read for.
 
 use etcdsnap_core::kubernetes::value_search::ValueSearch;
-use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store};
+use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, Lost, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
 use super::refusal::Refusal;
@@ -24,7 +24,7 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     /// The keys of the other side of a comparison: its store, unless it is another revision of the same file.
     Other(Option<Box<Store<'s, S>>>, Index),
     History(History),
-    Hash(Box<Hashing>),
+    Hash(Box<HashKvPart>),
     /// The values of some keys, and the search that they are read for.
     Values(ValueSearch, Search),
 }

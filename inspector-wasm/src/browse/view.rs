@@ -5,7 +5,8 @@ use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::kubernetes::registry_keys::prefixes;
 use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
-    Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
+    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageView, Store, Tree,
+    TreeLine,
 };
 use etcdsnap_core::{Error, PageId, Revision, Source};
 
@@ -144,7 +145,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         lines.filter_map(|line| self.line(line)).collect()
     }
 
-    fn line(&self, line: &Line) -> Option<TreeRow> {
+    fn line(&self, line: &TreeLine) -> Option<TreeRow> {
         let key = self.live.get(&self.index, line.start as usize)?;
         let part = key.key.get(line.from as usize..line.to as usize).unwrap_or_default();
         Some(TreeRow {
@@ -180,7 +181,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, Refusal> {
-        value_at(&self.store, Place { page: PageId::new(page), index })
+        value_at(&self.store, EntryPlace { page: PageId::new(page), index })
     }
 
     pub(crate) fn begin_history(&mut self, id: u32) {
@@ -199,7 +200,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Begins `HashKV` at a revision; 0 is the latest.
     pub(crate) fn begin_hash(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
-        let hashing = Hashing::new(&self.store, revision);
+        let hashing = HashKvPart::new(&self.store, revision);
         self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));
         Ok(())
     }
@@ -219,7 +220,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
         // What has no structure of its own can be the middle of a secret, where there are any.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
-            view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
+            view.hidden = vec![MaskedRange { at: 0, len: u32::MAX }];
         }
         Ok(view)
     }
@@ -230,7 +231,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 }
 
 /// The value in an entry.
-pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: Place) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: EntryPlace) -> Result<Vec<u8>, Refusal> {
     let message = store.value(place).map_err(told)?;
     let pair = message.as_deref().and_then(KeyValue::parse);
     pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be read any more.".into())

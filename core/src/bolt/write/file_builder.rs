@@ -3,7 +3,7 @@
 //! ```text
 //! ├ meta 0 ┼ meta 1 ┼ leaves of the first bucket, each branch page behind the pages that it names ┼ … next buckets … ┼ root ┤
 //! ```
-//! Pages are filled as etcd's defragmentation fills them, small buckets are inline, and the file has no freelist,
+//! PageOutput are filled as etcd's defragmentation fills them, small buckets are inline, and the file has no freelist,
 //! because no page is free (etcd runs bbolt with `NoFreelistSync`, and reads such files). Both meta pages describe this
 //! file; the one with the higher transaction id is where bbolt would have written it. Nothing is written here: the
 //! builder passes pages on in file order, the meta pages last. The same entries give the same bytes. Memory: the
@@ -12,7 +12,7 @@
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION, checksum};
 use crate::bolt::page_id::PageId;
-use crate::bolt::write::tree_builder::{Pages, TreeBuilder};
+use crate::bolt::write::tree_builder::{PageOutput, TreeBuilder};
 use crate::limits::MAX_DEPTH;
 
 /// Length of the longest key that bbolt allows, in bytes (`MaxKeySize`).
@@ -43,7 +43,7 @@ impl PageSink for Vec<u8> {
 
 /// Properties of the new file that its entries do not determine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub struct FileForm {
     /// Page size in bytes, a power of two.
     pub page_size: u32,
     /// Transaction id of the live meta page; the other meta page gets the id before it.
@@ -86,7 +86,7 @@ pub enum BuildError<E> {
 /// Builds a bbolt file from buckets and entries in key order, and passes its pages to a sink.
 #[derive(Debug)]
 pub struct FileBuilder<S> {
-    form: Form,
+    form: FileForm,
     sink: S,
     /// The root bucket, and the open buckets below it.
     open: Vec<(Vec<u8>, TreeBuilder)>,
@@ -96,7 +96,7 @@ pub struct FileBuilder<S> {
 
 impl<S: PageSink> FileBuilder<S> {
     /// Starts an empty file.
-    pub fn new(form: Form, sink: S) -> Self {
+    pub fn new(form: FileForm, sink: S) -> Self {
         let root = (Vec::new(), TreeBuilder::new(form.page_size, form.sequence));
         Self { form, sink, open: vec![root], next: PageId::FIRST, out: Vec::new() }
     }
@@ -136,7 +136,7 @@ impl<S: PageSink> FileBuilder<S> {
             return Err(BuildError::Nesting);
         }
         let (name, tree) = self.open.pop().ok_or(BuildError::Nesting)?;
-        let value = tree.finish(&mut Pages { next: &mut self.next, out: &mut self.out });
+        let value = tree.finish(&mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.push(BUCKET, &name, &value)
     }
 
@@ -149,7 +149,7 @@ impl<S: PageSink> FileBuilder<S> {
             return Err(BuildError::Nesting);
         }
         let (_, mut tree) = self.open.pop().ok_or(BuildError::Nesting)?;
-        let root = tree.root(&mut Pages { next: &mut self.next, out: &mut self.out });
+        let root = tree.root(&mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.flush()?;
         let metas = metas(self.form, root, self.next);
         Ok((Built { metas, pages: self.next.get(), len: self.next.offset(self.form.page_size).get() }, self.sink))
@@ -168,7 +168,7 @@ impl<S: PageSink> FileBuilder<S> {
 
     fn push(&mut self, flags: u32, key: &[u8], value: &[u8]) -> Result<(), BuildError<S::Error>> {
         let (_, tree) = self.open.last_mut().ok_or(BuildError::Nesting)?;
-        tree.push(flags, key, value, &mut Pages { next: &mut self.next, out: &mut self.out });
+        tree.push(flags, key, value, &mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.flush()
     }
 
@@ -182,7 +182,7 @@ impl<S: PageSink> FileBuilder<S> {
 }
 
 /// Encodes both meta pages.
-fn metas(form: Form, root: PageId, high_water: PageId) -> Vec<u8> {
+fn metas(form: FileForm, root: PageId, high_water: PageId) -> Vec<u8> {
     // bbolt writes transaction n to meta page n % 2.
     let (before, live) = (form.txid.saturating_sub(1), form.txid.max(1));
     let txids = if live & 1 == 0 { [live, before] } else { [before, live] };

@@ -23,7 +23,7 @@ pub(super) enum Level {
 
 /// An element that is not on a finished page yet.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct PendingElement {
     /// Flags of a leaf element.
     flags: u32,
     key: u32,
@@ -32,14 +32,14 @@ struct Slot {
     page: PageId,
 }
 
-impl Slot {
+impl PendingElement {
     fn pair(&self) -> usize {
         (self.key as usize).saturating_add(self.value as usize)
     }
 }
 
 /// A finished page: what its parent's element needs, except the page id.
-pub(super) struct Cut {
+pub(super) struct FinishedPage {
     pub first_key: Vec<u8>,
     /// Number of pages it occupies, overflow pages included.
     pub pages: u64,
@@ -50,7 +50,7 @@ pub(super) struct Cut {
 pub(super) struct PageBuilder {
     level: Level,
     page_size: usize,
-    slots: Vec<Slot>,
+    slots: Vec<PendingElement>,
     /// Keys and values, back to back.
     data: Vec<u8>,
 }
@@ -72,14 +72,14 @@ impl PageBuilder {
 
     /// Appends a leaf element. The caller has checked that the lengths fit 32 bits.
     pub fn push_pair(&mut self, flags: u32, key: &[u8], value: &[u8]) {
-        self.slots.push(Slot { flags, key: length(key), value: length(value), page: PageId::ZERO });
+        self.slots.push(PendingElement { flags, key: length(key), value: length(value), page: PageId::ZERO });
         self.data.extend_from_slice(key);
         self.data.extend_from_slice(value);
     }
 
     /// Appends a branch element.
     pub fn push_link(&mut self, key: &[u8], page: PageId) {
-        self.slots.push(Slot { flags: 0, key: length(key), value: 0, page });
+        self.slots.push(PendingElement { flags: 0, key: length(key), value: 0, page });
         self.data.extend_from_slice(key);
     }
 
@@ -116,9 +116,9 @@ impl PageBuilder {
     }
 
     /// Removes `count` elements from the front and appends their page to `out`, with the id `id`.
-    pub fn take(&mut self, count: usize, id: PageId, out: &mut Vec<u8>) -> Cut {
-        let slots: Vec<Slot> = self.slots.drain(..count.min(self.slots.len())).collect();
-        let bytes = slots.iter().map(Slot::pair).fold(0, usize::saturating_add).min(self.data.len());
+    pub fn take(&mut self, count: usize, id: PageId, out: &mut Vec<u8>) -> FinishedPage {
+        let slots: Vec<PendingElement> = self.slots.drain(..count.min(self.slots.len())).collect();
+        let bytes = slots.iter().map(PendingElement::pair).fold(0, usize::saturating_add).min(self.data.len());
         let first = slots.first().map_or(0, |slot| slot.key as usize);
         let first_key = self.data.get(..first).unwrap_or_default().to_vec();
         let start = out.len();
@@ -128,7 +128,7 @@ impl PageBuilder {
         let len = out.len().saturating_sub(start);
         let pages = len.div_ceil(self.page_size.max(1)).max(1);
         out.resize(start.saturating_add(pages.saturating_mul(self.page_size)), 0);
-        Cut { first_key, pages: pages as u64 }
+        FinishedPage { first_key, pages: pages as u64 }
     }
 
     /// Encodes all pending elements as an inline page: page id 0, no padding.
@@ -141,7 +141,7 @@ impl PageBuilder {
 }
 
 /// Appends a page's header and element table.
-fn put_header(out: &mut Vec<u8>, id: PageId, level: Level, slots: &[Slot], data: usize, page_size: usize) {
+fn put_header(out: &mut Vec<u8>, id: PageId, level: Level, slots: &[PendingElement], data: usize, page_size: usize) {
     let table = slots.len().saturating_mul(ELEMENT);
     let len = HEADER.saturating_add(table).saturating_add(data);
     let overflow = len.div_ceil(page_size.max(1)).saturating_sub(1);

@@ -6,7 +6,7 @@ use crate::bolt::page_id::PageId;
 use crate::bolt::write::page_builder::{Level, PageBuilder};
 
 /// Destination of finished pages.
-pub(super) struct Pages<'o> {
+pub(super) struct PageOutput<'o> {
     /// Id of the next page.
     pub next: &'o mut PageId,
     /// Bytes of finished pages.
@@ -39,7 +39,7 @@ impl TreeBuilder {
     }
 
     /// Appends an entry.
-    pub fn push(&mut self, flags: u32, key: &[u8], value: &[u8], pages: &mut Pages<'_>) {
+    pub fn push(&mut self, flags: u32, key: &[u8], value: &[u8], pages: &mut PageOutput<'_>) {
         self.has_buckets |= flags & BUCKET != 0;
         let last = self.last.get_or_insert_default();
         last.clear();
@@ -54,7 +54,7 @@ impl TreeBuilder {
     }
 
     /// Writes the first page of a level if it is `full`, and links it from the level above.
-    fn cut(&mut self, level: usize, full: impl Fn(&PageBuilder) -> Option<usize>, pages: &mut Pages<'_>) -> bool {
+    fn cut(&mut self, level: usize, full: impl Fn(&PageBuilder) -> Option<usize>, pages: &mut PageOutput<'_>) -> bool {
         let mut any = false;
         while let Some(count) = self.levels.get(level).and_then(&full) {
             self.write(level, count, pages);
@@ -63,7 +63,7 @@ impl TreeBuilder {
         any
     }
 
-    fn write(&mut self, level: usize, count: usize, pages: &mut Pages<'_>) {
+    fn write(&mut self, level: usize, count: usize, pages: &mut PageOutput<'_>) {
         let Some(builder) = self.levels.get_mut(level) else { return };
         let id = *pages.next;
         let cut = builder.take(count, id, pages.out);
@@ -78,7 +78,7 @@ impl TreeBuilder {
     }
 
     /// Writes the remaining pages; returns the id of the root page.
-    pub fn root(&mut self, pages: &mut Pages<'_>) -> PageId {
+    pub fn root(&mut self, pages: &mut PageOutput<'_>) -> PageId {
         let mut level = 0;
         loop {
             self.cut(level, PageBuilder::full_at_end, pages);
@@ -97,7 +97,7 @@ impl TreeBuilder {
 
     /// Finishes the bucket; returns the value of its element. A bucket whose only leaf is at most a quarter of a page
     /// is inline, as in bbolt.
-    pub fn finish(mut self, pages: &mut Pages<'_>) -> Vec<u8> {
+    pub fn finish(mut self, pages: &mut PageOutput<'_>) -> Vec<u8> {
         let leaf = self.levels.first().filter(|_| self.levels.len() == 1 && !self.has_buckets);
         let inline = leaf.filter(|leaf| leaf.len() <= self.page_size as usize / 4).map(PageBuilder::inline_page);
         let root = if inline.is_some() { PageId::ZERO } else { self.root(pages) };
