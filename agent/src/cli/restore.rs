@@ -1,5 +1,6 @@
 //! `etcdsnap restore FILE` and `etcdsnap snapshot restore FILE`.
 
+use etcdsnap::core::Revision;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,7 +14,8 @@ use etcdsnap::{
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
 use super::inspect::chosen_revision::chosen_of_the_past;
 use super::kube::deleted_objects;
 use super::progress_bar::Bar;
@@ -179,7 +181,7 @@ fn text(restored: &Restored) -> String {
 }
 
 /// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
-fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
+fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     if is_stream(file) {
         return Err(Failure::new(
             "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
@@ -199,11 +201,7 @@ fn is_stream(file: &Path) -> bool {
 
 fn raised_by(restored: &Restored) -> &'static str {
     let deleted = restored.changes.deleted_keys.len();
-    if deleted > 0 && restored.revision_after == restored.revision_before.saturating_add(1) {
-        "the deletion"
-    } else {
-        "the bump"
-    }
+    if deleted > 0 && restored.revision_after == restored.revision_before.next() { "the deletion" } else { "the bump" }
 }
 
 /// The flags with which etcd starts from it, as a shell reads them.
@@ -216,7 +214,7 @@ fn shell(restored: &Restored) -> String {
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match &error {
-            RestoreError::Input(error) => Exit::of_error(error),
+            RestoreError::Input(error) => exit_of(error),
             // As other commands say that there is no such key.
             RestoreError::NoSuchKeys { .. } => Exit::Damage,
             error if error.is_damage() => Exit::Damage,

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::store::{Key, Lost, Store, UnreadRevisions};
@@ -66,7 +67,7 @@ pub type FoundObject = (usize, Vec<u8>);
 #[derive(Debug)]
 pub struct ObjectAnswer {
     /// The latest revision of the snapshot.
-    pub revision: i64,
+    pub revision: Revision,
     /// About when it was taken, in seconds since 1970.
     pub taken: Option<i64>,
     /// Of each name whether there is such a type in it.
@@ -89,9 +90,9 @@ pub struct ObjectAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
     /// The revision that wrote or deleted it last.
-    pub mod_revision: i64,
+    pub mod_revision: Revision,
     /// The revision that created it; 0 for one that is deleted.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Bytes of its value.
     pub value_len: u64,
     /// Whether its value stays encrypted: the SHA-256 is then that of what is stored, which differs whenever it was encrypted anew.
@@ -193,7 +194,7 @@ fn look(
 fn state(snapshot: &Snapshot, store: &Store<'_, FileSource>, key: &Key<'_>) -> Result<ObjectState, Error> {
     let mut state = ObjectState {
         mod_revision: key.revision.main,
-        create_revision: 0,
+        create_revision: Revision::ZERO,
         value_len: 0,
         is_encrypted: false,
         uid: None,

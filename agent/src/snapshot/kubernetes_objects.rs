@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
@@ -52,7 +53,7 @@ pub struct StoredObject<'v> {
     /// Its value.
     pub value: &'v [u8],
     /// The revision that wrote it.
-    pub revision: i64,
+    pub revision: Revision,
     /// As [`Cluster::taken`].
     pub taken: Option<i64>,
 }
@@ -128,7 +129,7 @@ impl Snapshot {
     pub fn cluster(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
@@ -144,7 +145,7 @@ impl Snapshot {
     pub fn cluster_with<T: Send>(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
         make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
@@ -203,7 +204,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: &HashSet<&[u8]>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);

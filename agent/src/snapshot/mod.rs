@@ -31,7 +31,7 @@ use etcdsnap_core::store::{
     Event, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query, SharedIndex, Store,
     SurvivorSearch, Survivors,
 };
-use etcdsnap_core::{MetaChoice, Report};
+use etcdsnap_core::{MetaChoice, Report, Revision};
 
 use crate::decryption::{Decryption, Unopened};
 use crate::error::{Error, Fault};
@@ -193,7 +193,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: &HashSet<&[u8]>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Vec<Event>>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
@@ -208,7 +208,7 @@ impl Snapshot {
     pub fn hashkv(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
         let whole = Hashing::new(store, revision);
@@ -261,7 +261,7 @@ impl Snapshot {
     pub(crate) fn survivors(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(Survivors, Lost), Error> {
         let whole = SurvivorSearch::new(revision);
@@ -278,7 +278,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: &[Vec<u8>],
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
         let (parts, lost) = self.read(store, progress, || KeySearch::new(keys, revision))?;

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::{NoProgress, Snapshot};
 
 use super::not_found::Looked;
 use super::{object_name, selection};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::key_text;
 
 /// The keys that words of `--delete` mean: keys, or objects as TYPE/NAME that live at a revision, the latest unless it is given. From a stream, which cannot be read for that first, they are keys.
@@ -18,7 +20,7 @@ pub fn keys(
     file: &Path,
     words: &[String],
     namespace: &str,
-    revision: Option<i64>,
+    revision: Option<Revision>,
     is_stream: bool,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let keys: Vec<Vec<u8>> = words.iter().map(|word| key_text::typed(word)).collect::<Result<_, _>>()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::special_types::rfc3339;
@@ -16,7 +17,8 @@ use super::uncertain_states;
 use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::progress_bar::Bar;
 
@@ -116,7 +118,7 @@ fn from_file(
 }
 
 /// What a damaged file leaves open about the state that is printed from it.
-fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: i64) {
+fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
     } else if key.deleted && unread.may_lie_between(written, key.revision.main) {

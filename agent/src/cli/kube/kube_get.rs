@@ -1,5 +1,6 @@
 //! `etcdsnap kube get FILE TYPE [NAME…]`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::age;
 use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::decode::{Options, Skip};
@@ -20,7 +21,8 @@ use super::selection::{self, Wanted};
 use super::uncertain_states;
 use super::value_reader::{ValueReader, take_managed_fields};
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect;
 use crate::cli::output::{self, Lines};
 
@@ -353,7 +355,7 @@ impl Reading<'_, '_> {
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
-        let mut left: Vec<(usize, Place, i64)> = Vec::new();
+        let mut left: Vec<(usize, Place, Revision)> = Vec::new();
         for (at, (_, key, _)) in found.iter().enumerate() {
             let state = self.states.of(key);
             let made = state.and_then(|(place, _)| early.remove(&place));
