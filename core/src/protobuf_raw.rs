@@ -27,7 +27,7 @@ pub struct MessageField {
     pub depth: u32,
     /// `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`.
     pub wire: &'static str,
-    /// WireValue as text; empty for a message, whose fields follow.
+    /// Value as text; empty for a message, whose fields follow.
     pub value: String,
 }
 

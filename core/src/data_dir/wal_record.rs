@@ -1,7 +1,7 @@
 //! Decodes one record of the write-ahead log and its contents.
 //!
 //! ```text
-//! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.WalRecord {1: type, 2: crc, 3: data} ┼ zeros up to 8 bytes ┤
+//! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {1: type, 2: crc, 3: data} ┼ zeros up to 8 bytes ┤
 //! ```
 //! A length of 0 ends the log; the space that etcd preallocated follows. The CRC covers the data of all records so far,
 //! but not their types.

@@ -193,7 +193,7 @@ impl RevisionRecord {
 /// still fits a processor's own cache.
 pub const PARTITIONS: usize = 128;
 
-/// RevisionRecords in order; once complete, they are sorted into partitions by the hash of their key.
+/// Records in order; once complete, they are sorted into partitions by the hash of their key.
 #[derive(Debug, Clone, Default)]
 pub struct RevisionRecords {
     list: Vec<RevisionRecord>,

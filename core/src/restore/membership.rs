@@ -1,6 +1,6 @@
 //! The members of the new cluster, with ids, from the flags of the command line.
 //!
-//! NewMember id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
+//! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
 //! member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership` (`computeMemberID`, `genID`).
 
 use std::collections::{BTreeMap, BTreeSet};

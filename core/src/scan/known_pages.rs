@@ -23,7 +23,7 @@ pub(crate) struct Survey {
 /// understood here.
 ///
 /// # Errors
-/// SweepCache for one bit per page runs out.
+/// Memory for one bit per page runs out.
 pub(crate) fn survey(memory: &SweepCache, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
     let mut found = Survey { live: PageSet::new(present.get())?, lacking: PageSet::new(present.get())?, lacks: false };
     let mut next = vec![root];

@@ -68,7 +68,7 @@ struct PageDigester {
     /// Bytes of an incomplete page, or of one whose overflow pages have not come yet.
     pending: Vec<u8>,
     memory: SweepCache,
-    /// PageDigester to keep; `None` in the first pass, which keeps any.
+    /// Pages to keep; `None` in the first pass, which keeps any.
     wanted: Option<PageSet>,
     /// Bytes of pages processed, counting overflow pages each time.
     worked: u64,
@@ -145,7 +145,7 @@ impl Sweep {
     /// Ends the sweep after the last byte, or after `push` returned false.
     ///
     /// # Errors
-    /// SweepCache for one bit per page runs out.
+    /// Memory for one bit per page runs out.
     pub fn finish(self) -> Result<Swept, Error> {
         let stage = self.stage.unwrap_or_else(|| Stage::new(&self.head, self.room, self.pages_alone));
         let mut swept = Swept {
@@ -315,7 +315,7 @@ pub struct Swept {
     memory: SweepCache,
     freelist: Option<(Offset, Vec<u8>)>,
     live: Option<Meta>,
-    /// PageDigester of the tree that did not fit in memory.
+    /// Pages of the tree that did not fit in memory.
     lacking: Option<PageSet>,
     passes: u32,
 }
@@ -360,7 +360,7 @@ impl Swept {
         Self { trailer, ..self }
     }
 
-    /// Returns the same report as [`verify`](crate::verify) of the same bytes. PageDigester that the sweep lacks (damage,
+    /// Returns the same report as [`verify`](crate::verify) of the same bytes. Pages that the sweep lacks (damage,
     /// irregular pages, exceeded limits) are read from `source`; pass [`Consumed`](crate::source::Consumed) if there is
     /// none.
     ///

@@ -12,10 +12,10 @@ use crate::scan::digest_strip::Strip;
 /// Number of digests in one strip, whose memory is freed together when the last one was taken.
 const STRIP: usize = 1024;
 
-/// SweepCache of a page's map entry besides the page's bytes.
+/// Memory of a page's map entry besides the page's bytes.
 const ENTRY: usize = 64;
 
-/// SweepCache limits of a sweep for the pages that pass, in bytes. Nearly all pages can be obsolete, and which ones is
+/// Memory limits of a sweep for the pages that pass, in bytes. Nearly all pages can be obsolete, and which ones is
 /// known only after the last one has passed; needed pages that did not fit then pass again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepRoom {

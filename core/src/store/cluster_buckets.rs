@@ -113,7 +113,7 @@ impl<T> Listing<T> {
     }
 }
 
-/// SweepCache of a text of this length, with the allocator's overhead.
+/// Memory of a text of this length, with the allocator's overhead.
 fn held(len: usize) -> usize {
     size_of::<String>().saturating_add(len).saturating_add(16)
 }

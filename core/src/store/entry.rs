@@ -3,7 +3,7 @@
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision_key::RevisionKey;
 
-/// EntryPlace of an entry of bucket `key`.
+/// Place of an entry of bucket `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryPlace {
     /// Page id; 0 for an inline bucket.
@@ -19,6 +19,6 @@ pub struct KeyEntry<'a> {
     pub key: RevisionKey,
     /// The encoded `mvccpb.KeyValue`; empty if a revision bump wrote it.
     pub value: &'a [u8],
-    /// EntryPlace of the entry.
+    /// Place of the entry.
     pub place: EntryPlace,
 }

@@ -87,9 +87,9 @@ struct Piece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CountsIf {
     Always,
-    /// CountsIf if some key lives.
+    /// Counts if some key lives.
     Kept,
-    /// CountsIf if no key lives.
+    /// Counts if no key lives.
     Whole,
 }
 
@@ -124,7 +124,7 @@ pub struct HashKvPart {
     revision: Revision,
     compact: Revision,
     pieces: Vec<Piece>,
-    /// NewestHashed entries of the keys up to the revision; empty without a compaction, when every entry counts.
+    /// Newest entries of the keys up to the revision; empty without a compaction, when every entry counts.
     newest: Vec<Rows<NewestHashed>>,
     combiner: CrcCombiner,
 }

@@ -14,7 +14,7 @@ pub(crate) fn entry_bytes(entry: &KeyEntry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// EntryPlace of a key in its index.
+/// Place of a key in its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyAt {
     pub(crate) shard: u32,
@@ -37,7 +37,7 @@ pub struct KeyState {
     pub lease: i64,
     /// Length of its value in bytes.
     pub value_len: u32,
-    /// EntryPlace of its newest entry.
+    /// Place of its newest entry.
     pub place: EntryPlace,
     /// Space used by its newest entry, in bytes.
     pub newest_bytes: u32,

@@ -394,7 +394,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// # Errors
     /// The same errors as [`Store::entries`].
     pub fn entries_at(&self, mut places: Vec<EntryPlace>, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<Lost, Error> {
-        places.sort_unstable_by_key(|place| (place.page, place.index));
+        places.sort_unstable();
+        places.dedup();
         let mut lost = Lost::default();
         let mut some = |page: &Page<'_>, wanted: &[EntryPlace], lost: &mut Lost| {
             let mut wanted = wanted.iter().peekable();

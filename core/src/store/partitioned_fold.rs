@@ -196,7 +196,7 @@ fn fold<R: KeyRow>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     true
 }
 
-/// TableSlot of a key in a table.
+/// Place of a key in a table.
 enum TableSlot {
     /// The index of the key's row.
     Of(u32),

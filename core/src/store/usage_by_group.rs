@@ -121,7 +121,7 @@ pub struct Heavy {
     pub number: u32,
     /// Newest revision.
     pub revision: FullRevision,
-    /// EntryPlace of its newest entry.
+    /// Place of its newest entry.
     pub place: EntryPlace,
     /// See [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
     pub history_bytes: u64,

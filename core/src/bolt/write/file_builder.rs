@@ -3,7 +3,7 @@
 //! ```text
 //! ├ meta 0 ┼ meta 1 ┼ leaves of the first bucket, each branch page behind the pages that it names ┼ … next buckets … ┼ root ┤
 //! ```
-//! PageOutput are filled as etcd's defragmentation fills them, small buckets are inline, and the file has no freelist,
+//! Pages are filled as etcd's defragmentation fills them, small buckets are inline, and the file has no freelist,
 //! because no page is free (etcd runs bbolt with `NoFreelistSync`, and reads such files). Both meta pages describe this
 //! file; the one with the higher transaction id is where bbolt would have written it. Nothing is written here: the
 //! builder passes pages on in file order, the meta pages last. The same entries give the same bytes. Memory: the
