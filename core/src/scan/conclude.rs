@@ -199,7 +199,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 
     fn empty_text(&self, sum: &KeyBucketTotals) -> String {
         match sum.last_main() {
-            None => "BucketTotals `key` is empty.".into(),
+            None => "Bucket `key` is empty.".into(),
             Some(last) => format!("All keys are deleted; the last revision is {last}."),
         }
     }
