@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
+/// Returns the path of the program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -30,7 +30,7 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// What the program says to these arguments, with nothing on its standard input.
+/// Runs the program with these arguments and an empty standard input.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -38,22 +38,22 @@ pub fn run<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Output {
     Command::new(program()).args(args).stdin(Stdio::null()).output().expect("etcdsnap runs")
 }
 
-/// All that the program printed: its standard output, and behind it what it said on standard error.
+/// Returns everything that the program printed: stdout, then stderr.
 #[must_use]
 pub fn printed(output: &Output) -> String {
     [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
 }
 
-/// A path as an argument.
+/// Returns a path as a command line argument.
 ///
 /// # Panics
-/// When it is no text.
+/// Panics if it is not UTF-8.
 #[must_use]
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of our own is text")
 }
 
-/// What the program says when bytes come through a pipe on its standard input.
+/// Runs the program with these arguments, and writes `input` to its standard input through a pipe.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -68,16 +68,16 @@ pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(args: &[A], input: &[u8]) -> Ou
         .expect("etcdsnap runs");
     let mut stdin = child.stdin.take().expect("a pipe");
     std::thread::scope(|scope| {
-        // The program may stop reading when it knows enough.
+        // The program may stop reading before the end.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().expect("etcdsnap ends")
     })
 }
 
-/// The standard output as JSON.
+/// Parses the standard output as JSON.
 ///
 /// # Panics
-/// When it is none.
+/// Panics if it is not JSON.
 #[must_use]
 pub fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {

@@ -1,6 +1,6 @@
-//! Encryption at rest: what Kubernetes' own packages sealed opens, and nothing else does.
+//! Encryption at rest: values that Kubernetes' own packages encrypted can be decrypted, and no others.
 //!
-//! `tests/encryption/vectors.jsonl` was written by `tests/reference/bin/encryption/encryption vectors`.
+//! `tests/reference/bin/encryption/encryption vectors` wrote `tests/encryption/vectors.jsonl`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,11 +17,11 @@ use etcdsnap_tests::build::kubernetes::protobuf;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::fake_etcd::FakeEtcd;
 use etcdsnap_tests::programs::reference;
-use etcdsnap_tests::sealed_values::{Vector, configuration, snapshot, vectors};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::test_vectors::{TestVector, configuration, snapshot, vectors};
 use serde_json::{Value, json};
 
-/// A keyring of these keys.
+/// Builds a keyring of these keys.
 fn keyring(keys: &[(&str, &str, &[u8])]) -> Keyring {
     Configuration::parse(&configuration(keys)).expect("a configuration").into()
 }
@@ -43,7 +43,7 @@ impl Plugins for ExclusiveOr {
     }
 }
 
-fn open(vector: &Vector, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Why> {
+fn open(vector: &TestVector, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Why> {
     let keyring = match vector.secret.as_slice() {
         [] => Keyring::default(),
         secret => keyring(&[(&vector.provider, &vector.name, secret)]),
@@ -53,7 +53,7 @@ fn open(vector: &Vector, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Why> {
 }
 
 #[test]
-fn what_kubernetes_sealed_opens() {
+fn values_encrypted_by_kubernetes_are_decrypted() {
     let vectors = vectors();
     assert_eq!(vectors.len(), 24);
     for vector in &vectors {
@@ -64,9 +64,9 @@ fn what_kubernetes_sealed_opens() {
     }
 }
 
-/// AES-GCM has the key of etcd as associated data; the others do not know where they stand.
+/// AES-GCM authenticates the etcd key as associated data; the other ciphers do not depend on the key.
 #[test]
-fn a_value_under_another_key_opens_only_without_associated_data() {
+fn a_value_moved_to_another_key_decrypts_only_without_associated_data() {
     for vector in vectors() {
         let moved = open(&vector, "/registry/secrets/shop/other", &vector.sealed);
         let is_bound = vector.provider == "aesgcm" || vector.provider.starts_with("kms");
@@ -75,17 +75,17 @@ fn a_value_under_another_key_opens_only_without_associated_data() {
 }
 
 #[test]
-fn a_wrong_key_is_told_and_never_gives_garbage() {
-    let mut dice = Dice::new(7);
+fn a_wrong_key_is_reported_and_never_gives_garbage() {
+    let mut rng = SeededRandom::new(7);
     for vector in vectors().iter().filter(|vector| !vector.secret.is_empty()) {
         for _ in 0..400 {
-            let wrong = dice.bytes(vector.secret.len());
+            let wrong = rng.bytes(vector.secret.len());
             let closed = keyring(&[(&vector.provider, &vector.name, &wrong)])
                 .open(vector.key.as_bytes(), &vector.sealed, &NoPlugins)
                 .expect_err(&vector.key);
             assert_eq!((closed.why, closed.needs.name.as_str()), (Why::WrongKey, vector.name.as_str()));
         }
-        // After a rotation that kept the name, both keys are there.
+        // After a rotation that kept the name, both keys exist.
         let other = vec![9; vector.secret.len()];
         let both: [(&str, &str, &[u8]); 2] =
             [(&vector.provider, &vector.name, &other), (&vector.provider, &vector.name, &vector.secret)];
@@ -95,7 +95,7 @@ fn a_wrong_key_is_told_and_never_gives_garbage() {
 }
 
 #[test]
-fn names_are_told_apart() {
+fn keys_are_distinguished_by_name() {
     let vector = vectors().into_iter().find(|vector| vector.name.starts_with("key-2026")).expect("a k3s name");
     let open = |keys: &[(&str, &str, &[u8])]| {
         let opened =
@@ -106,7 +106,7 @@ fn names_are_told_apart() {
     let long = (vector.provider.as_str(), vector.name.as_str(), vector.secret.as_slice());
     assert_eq!(open(&[short, long]).as_ref(), Ok(&vector.plain));
     assert!(matches!(open(&[short]), Err((_, Why::WrongKey | Why::Malformed(_)))));
-    // What it lacks is told beside what there is, so that a key of the name at another provider is seen.
+    // The message names the missing key and the available ones, so that a key of that name at another provider is noticed.
     let (other, name) = (open(&[(vector.provider.as_str(), "other", &[1; 32])]), vector.name.clone());
     assert_eq!(other, Err((name.clone(), Why::NoKey("aescbc:v1 key other".into()))));
     let elsewhere = open(&[("secretbox", vector.name.as_str(), &[1; 32])]);
@@ -115,27 +115,28 @@ fn names_are_told_apart() {
     assert_eq!(nothing.why, Why::NothingGiven);
 }
 
-/// No panic, and nothing that is authenticated opens once a byte of it is another.
+/// No panic, and an authenticated value no longer decrypts once any byte changes.
 #[test]
-fn mutants_stay_closed() {
-    let mut dice = Dice::new(17);
+fn changed_values_do_not_decrypt() {
+    let mut rng = SeededRandom::new(17);
     for vector in vectors() {
         let prefix =
             vector.sealed.windows(2).position(|pair| pair == [b':', *vector.name.as_bytes().first().expect("a name")]);
         let body = prefix.expect("a prefix") + vector.name.len() + 2;
         let is_proof = vector.provider != "aescbc";
         for len in 0..vector.sealed.len() {
-            // Without its prefix it is no encrypted value, and is given back as it is.
-            let opened = open_whatever(&vector, &vector.sealed[..len]).filter(|_| len >= "k8s:enc:".len() && is_proof);
+            // Without its prefix a value is not encrypted, and is returned unchanged.
+            let opened =
+                decrypt_with_any_plugin(&vector, &vector.sealed[..len]).filter(|_| len >= "k8s:enc:".len() && is_proof);
             assert!(opened.is_none_or(|plain| plain == vector.plain), "{} cut to {len}", vector.key);
         }
         for _ in 0..600 {
             let mut mutant = vector.sealed.clone();
-            let at = body + dice.below(mutant.len() - body);
-            mutant[at] ^= 1 << dice.below(8);
-            let opened = open_whatever(&vector, &mutant);
+            let at = body + rng.below(mutant.len() - body);
+            mutant[at] ^= 1 << rng.below(8);
+            let opened = decrypt_with_any_plugin(&vector, &mutant);
             if is_proof {
-                // Only what this plugin does not look at may change: its key's name, and annotations.
+                // Only what this plugin ignores may change: its key's name, and annotations.
                 let is_harmless = opened.as_ref() == Some(&vector.plain) && vector.provider.starts_with("kms");
                 assert!(opened.is_none() || is_harmless, "{} at {at}", vector.key);
             }
@@ -143,8 +144,8 @@ fn mutants_stay_closed() {
     }
 }
 
-/// The same with a plugin that takes whatever it is sent.
-fn open_whatever(vector: &Vector, sealed: &[u8]) -> Option<Vec<u8>> {
+/// Decrypts with a plugin that accepts any input.
+fn decrypt_with_any_plugin(vector: &TestVector, sealed: &[u8]) -> Option<Vec<u8>> {
     struct Anything(Vec<String>);
     impl Plugins for Anything {
         fn names(&self) -> &[String] {
@@ -162,19 +163,19 @@ fn open_whatever(vector: &Vector, sealed: &[u8]) -> Option<Vec<u8>> {
     keyring.open(vector.key.as_bytes(), sealed, &plugins).ok().map(|plain| plain.into_owned())
 }
 
-/// Kubernetes' own packages as the judge, over random values.
+/// Compares with Kubernetes' own packages, over random values.
 #[test]
-fn random_values_open() {
+fn random_values_are_decrypted() {
     let Some(program) = reference("encryption", "encryption") else { return };
-    let mut dice = Dice::new(23);
+    let mut rng = SeededRandom::new(23);
     let requests: Vec<Value> = (0..200)
         .map(|number| {
-            let provider = ["aescbc", "aesgcm", "secretbox", "kms-seed", "kms-key"][dice.below(5)];
-            let length = if provider == "secretbox" { 32 } else { [16, 24, 32][dice.below(3)] };
-            let secret = if provider.starts_with("kms") { Vec::new() } else { dice.bytes(length) };
-            let len = dice.below(200);
-            let plain = protobuf("example.com/v1", "Odd", &dice.bytes(len));
-            let name = ["key1", "a:b", "2026-01-01T00:00:00Z", "vault"][if secret.is_empty() { 3 } else { dice.below(3) }];
+            let provider = ["aescbc", "aesgcm", "secretbox", "kms-seed", "kms-key"][rng.below(5)];
+            let length = if provider == "secretbox" { 32 } else { [16, 24, 32][rng.below(3)] };
+            let secret = if provider.starts_with("kms") { Vec::new() } else { rng.bytes(length) };
+            let len = rng.below(200);
+            let plain = protobuf("example.com/v1", "Odd", &rng.bytes(len));
+            let name = ["key1", "a:b", "2026-01-01T00:00:00Z", "vault"][if secret.is_empty() { 3 } else { rng.below(3) }];
             let encode = |bytes: &[u8]| STANDARD.encode(bytes);
             json!({"provider": provider, "name": name, "secret": encode(&secret), "key": format!("/registry/x/{number}"), "plain": encode(&plain)})
         })
@@ -190,7 +191,7 @@ fn random_values_open() {
         output.stdout.lines().map(|line| serde_json::from_str(&line.expect("text")).expect("base64")).collect();
     assert_eq!(sealed.len(), requests.len());
     for (request, sealed) in requests.into_iter().zip(sealed) {
-        let vector: Vector = serde_json::from_value(request).expect("a request");
+        let vector: TestVector = serde_json::from_value(request).expect("a request");
         let sealed = STANDARD.decode(sealed).expect("base64");
         assert_eq!(
             open(&vector, &vector.key, &sealed).as_ref(),
@@ -206,7 +207,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// All keys of the vectors.
+/// Returns a configuration with all keys of the vectors.
 fn all_keys() -> String {
     let vectors = vectors();
     let keys: Vec<(&str, &str, &[u8])> = vectors
@@ -217,7 +218,7 @@ fn all_keys() -> String {
     configuration(&keys)
 }
 
-/// A folder with the snapshot of all vectors, and two configurations: with all keys, and with one of another cluster.
+/// Creates a folder with the snapshot of all vectors, and two configurations: with all keys, and with one of another cluster.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("a.db"), snapshot(&vectors())).expect("a file");
@@ -234,7 +235,7 @@ fn run(folder: &tempfile::TempDir, words: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn commands_open_values_and_keep_secrets_hidden() {
+fn commands_decrypt_values_and_keep_secrets_hidden() {
     let folder = folder();
     let with = |words: &[&str]| run(&folder, &[words, &["--encryption-config", "all.yaml"]].concat());
     let key = "/registry/secrets/shop/aescbc-0";
@@ -252,14 +253,14 @@ fn commands_open_values_and_keep_secrets_hidden() {
         let (_, out, said) = with(form);
         assert!(!out.contains("hunter2") && !said.contains("hunter2"), "{form:?} {out}");
         let (code, out, said) = with(&[form, &["--show-secrets"]].concat());
-        // The plugin's values stay closed, and are in the export alone.
+        // The plugin's values stay encrypted, and only the export contains them.
         let expected = if form[0] == "export" { 1 } else { 0 };
         assert!(
             code == expected && (out.contains("hunter2") || out.contains("aHVudGVyMg") || out.contains("azhz")),
             "{form:?} {out}{said}"
         );
     }
-    // What is hidden is not searched: a search would tell it letter by letter.
+    // Hidden values are not searched: a search would reveal them letter by letter.
     let filter = ["keys", "a.db", "/registry/secrets/", "--filter", "value~hunter2"];
     let (code, out, said) = with(&filter);
     assert_eq!((code, out.as_str()), (0, ""), "{said}");
@@ -274,7 +275,7 @@ fn commands_open_values_and_keep_secrets_hidden() {
 }
 
 #[test]
-fn what_stays_closed_is_told_by_its_key() {
+fn undecrypted_values_are_reported_by_their_key() {
     let folder = folder();
     let (code, out, said) = run(&folder, &["kube", "get", "a.db", "secrets", "-n", "shop", "-oname"]);
     assert!(code == 0 && out.lines().count() == 12, "{out}{said}");
@@ -295,7 +296,7 @@ fn what_stays_closed_is_told_by_its_key() {
 #[test]
 fn verify_says_which_key_is_missing_where() {
     let folder = folder();
-    let plain: Vec<Vector> = vectors().into_iter().filter(|vector| !vector.secret.is_empty()).collect();
+    let plain: Vec<TestVector> = vectors().into_iter().filter(|vector| !vector.secret.is_empty()).collect();
     fs::write(folder.path().join("keys.db"), snapshot(&plain)).expect("a file");
     let (code, out, said) = run(&folder, &["verify", "keys.db", "--encryption-config", "all.yaml"]);
     assert!(code == 0 && out.contains("sound") && out.contains("20 encrypted values open, all of them"), "{out}{said}");
@@ -313,7 +314,7 @@ fn verify_says_which_key_is_missing_where() {
         let again: Value = serde_json::from_str(&again).expect("JSON");
         assert_eq!((code, &again["findings"], &again["decrypted"]), (1, &report["findings"], &report["decrypted"]));
     }
-    // Without a configuration nothing is opened, and it is said what the values need.
+    // Without a configuration nothing is decrypted, and the report names what the values need.
     let (code, out, _) = run(&folder, &["verify", "keys.db", "-wjson"]);
     let report: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &report["verdict"]), (0, &json!("sound")));
@@ -341,9 +342,9 @@ fn verify_says_which_key_is_missing_where() {
     );
 }
 
-/// From a file, from one that is unpacked as it is read, and from a save as it streams.
+/// From a file, from one that is unpacked while read, and from a streaming save.
 #[test]
-fn one_read_tells_which_keys_are_needed() {
+fn one_read_lists_the_keys_that_are_needed() {
     let folder = folder();
     let needs = |out: &str, at: &str| {
         let report: Value = serde_json::from_str(out).expect("JSON");
@@ -369,13 +370,13 @@ fn one_read_tells_which_keys_are_needed() {
     assert_eq!((code, needs(&out, "/encrypted")), (0, expected), "{said}");
     let (code, out, said) = run(&folder, &save);
     assert!(code == 0 && out.contains("4 (kms:v2, plugin vault)"), "{out}{said}");
-    // A store without encrypted values says nothing of them.
+    // The report does not mention encryption for a store without encrypted values.
     fs::write(folder.path().join("b.db"), snapshot(&[])).expect("a file");
     let (_, out, _) = run(&folder, &["status", "b.db", "-wjson"]);
     assert!(!out.contains("encrypted"), "{out}");
 }
 
-/// A value that was overwritten since does not hurt a restore.
+/// A value that was overwritten later does not affect a restore.
 #[test]
 fn an_earlier_value_is_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -391,7 +392,7 @@ fn an_earlier_value_is_a_warning() {
 }
 
 #[test]
-fn kube_encryption_tells_who_is_plain() {
+fn kube_encryption_lists_unencrypted_resources() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut writes = vectors();
     let secrets: Vec<usize> = (0..writes.len()).filter(|at| writes[*at].key.contains("/secrets/")).collect();
@@ -428,17 +429,17 @@ fn kube_encryption_tells_who_is_plain() {
     assert!(said.contains("secrets: 12 objects are stored plain. Whoever has this file"), "{said}");
 }
 
-/// An API server seals with another nonce, and after a rotation another key, whenever it writes.
+/// An API server encrypts with a new nonce, and after a rotation with a new key, on every write.
 #[test]
-fn diff_compares_what_was_sealed() {
+fn diff_compares_decrypted_values() {
     let folder = tempfile::tempdir().expect("a folder");
     let vectors = vectors();
-    let writes = |pick: &[usize]| -> Vec<Vector> {
+    let writes = |pick: &[usize]| -> Vec<TestVector> {
         let key = "/registry/secrets/shop/one".to_owned();
-        pick.iter().map(|at| Vector { key: key.clone(), ..vectors[*at].clone() }).collect()
+        pick.iter().map(|at| TestVector { key: key.clone(), ..vectors[*at].clone() }).collect()
     };
-    // One object sealed by two keys of AES-CBC, and another object.
-    let same = Vector { sealed: vectors[0].plain.clone(), ..vectors[0].clone() };
+    // One object encrypted with two AES-CBC keys, and another object.
+    let same = TestVector { sealed: vectors[0].plain.clone(), ..vectors[0].clone() };
     let mut twice = writes(&[0, 0]);
     twice[1].sealed = same.sealed;
     fs::write(folder.path().join("a.db"), snapshot(&twice)).expect("a file");
@@ -458,7 +459,7 @@ fn diff_compares_what_was_sealed() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_told() {
+fn an_unreadable_configuration_is_reported() {
     let folder = folder();
     fs::write(folder.path().join("long.yaml"), vec![b' '; (1 << 20) + 1]).expect("a file");
     fs::write(folder.path().join("bad.yaml"), "kind: Pod\napiVersion: v1\n").expect("a file");
@@ -481,16 +482,16 @@ fn a_configuration_that_cannot_be_read_is_told() {
         let (code, _, _) = run(&folder, &["verify", "a.db", "--kms-socket", socket]);
         assert_eq!(code, 2, "{socket}");
     }
-    // What is printed does not go into the configuration, nor does an export.
+    // Neither printed output nor an export replaces the configuration.
     let all = fs::read(folder.path().join("all.yaml")).expect("a file");
     let (code, _, said) = run(&folder, &["export", "a.db", "-o", "all.yaml", "--encryption-config", "all.yaml"]);
     assert!(code == 2, "{said}");
     assert_eq!(fs::read(folder.path().join("all.yaml")).expect("a file"), all);
 }
 
-/// The test of each: what came through a pipe opens what a file would open.
+/// For each command: a configuration from a pipe decrypts as one from a file.
 #[test]
-fn a_configuration_comes_through_a_pipe() {
+fn a_configuration_can_come_through_a_pipe() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
     let get = ["get", &path("a.db"), "/registry/example.com/widgets/shop/secretbox-8", "--encryption-config", "-"];
@@ -498,13 +499,13 @@ fn a_configuration_comes_through_a_pipe() {
     assert!(output.status.success() && text(&output.stdout).contains("kind: Widget"), "{output:?}");
     let fifo = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
-    // Both ends, so that opening waits for nobody: what is written stays in the pipe until its end is closed.
+    // Both ends, so that open() does not block: the pipe keeps what is written until its end is closed.
     let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&fifo).expect("a pipe");
     pipe.write_all(all_keys().as_bytes()).expect("room");
     let named = [&get[..3], &["--encryption-config", fifo.to_str().expect("text")]].concat();
     let child = Command::new(cli::program()).args(&named).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let child = child.expect("it runs");
-    // It reads what is there and waits for more, until the last writer is gone.
+    // The program reads what is there and waits for more, until the last writer is gone.
     std::thread::sleep(std::time::Duration::from_millis(700));
     drop(pipe);
     let output = child.wait_with_output().expect("it ends");
@@ -516,8 +517,8 @@ fn a_configuration_comes_through_a_pipe() {
     assert!(long.status.code() == Some(2) && text(&long.stderr).contains("1,048,576 bytes"), "{long:?}");
 }
 
-/// An EncryptionConfiguration with these entries: resources, then the vector whose key is among the providers, then whether identity is.
-fn entries(entries: &[(&str, &Vector, bool)]) -> String {
+/// Builds an EncryptionConfiguration with these entries: resources, the vector whose key is among the providers, and whether identity is.
+fn entries(entries: &[(&str, &TestVector, bool)]) -> String {
     let entries: String = entries
         .iter()
         .map(|(resources, vector, has_identity)| {
@@ -533,22 +534,22 @@ fn entries(entries: &[(&str, &Vector, bool)]) -> String {
     format!("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n{entries}")
 }
 
-/// A value counts as an API server would read it: by the providers of its own resource.
+/// A value counts as an API server would read it: with the providers of its own resource.
 #[test]
-fn verify_goes_by_the_entry_of_each_resource() {
+fn verify_uses_the_entry_of_each_resource() {
     let folder = tempfile::tempdir().expect("a folder");
     let vectors = vectors();
     let of = |part: &str| vectors.iter().find(|v| v.provider == "secretbox" && v.key.contains(part)).expect("a vector");
     let (secret, widget) = (of("/secrets/"), of("/widgets/"));
     assert_eq!(secret.name, widget.name);
     let other = vectors.iter().find(|vector| vector.provider == "aescbc").expect("a vector");
-    let plain = Vector {
+    let plain = TestVector {
         key: "/registry/configmaps/shop/a".into(),
         sealed: br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#.to_vec(),
         ..secret.clone()
     };
     fs::write(folder.path().join("a.db"), snapshot(&[secret.clone(), widget.clone(), plain])).expect("a file");
-    let verify = |list: &[(&str, &Vector, bool)]| {
+    let verify = |list: &[(&str, &TestVector, bool)]| {
         fs::write(folder.path().join("config.yaml"), entries(list)).expect("a file");
         let (code, out, said) = run(&folder, &["verify", "a.db", "-wjson", "--encryption-config", "config.yaml"]);
         let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{said}"));
@@ -566,9 +567,9 @@ fn verify_goes_by_the_entry_of_each_resource() {
         &[("secrets, widgets.example.com", secret, true)][..],
         &[("secrets", secret, false), ("'*.example.com'", widget, false)],
         &[("'*.*'", secret, true)],
-        // The entry of the resource itself counts, and not the one of all.
+        // The entry of the resource itself applies, and not the one for all resources.
         &[("secrets", secret, false), ("configmaps", other, true), ("'*.*'", widget, false)],
-        // Of two entries that name it, both.
+        // If two entries name it, both apply.
         &[("secrets", other, false), ("secrets, widgets.example.com", secret, false)],
     ] {
         let told = verify(sound);
@@ -598,21 +599,21 @@ fn verify_goes_by_the_entry_of_each_resource() {
     }
 }
 
-/// AES-CBC proves nothing: what is changed in the middle still begins as an object.
+/// AES-CBC authenticates nothing: a value changed in the middle still begins as an object.
 #[test]
 fn a_changed_value_of_aescbc_is_found() {
     let folder = folder();
     let vectors = vectors();
     let of = |part: &str| vectors.iter().find(|v| v.provider == "aescbc" && v.key.contains(part)).expect("a vector");
-    let body = |vector: &Vector| format!("k8s:enc:aescbc:v1:{}:", vector.name).len();
-    // JSON, its second block: the first comes out as it was.
+    let body = |vector: &TestVector| format!("k8s:enc:aescbc:v1:{}:", vector.name).len();
+    // The second block of JSON: the first decrypts unchanged.
     let widget = of("/widgets/");
     for at in body(widget) + 32..body(widget) + 48 {
         let mut sealed = widget.sealed.clone();
         sealed[at] ^= 1;
         assert_eq!(open(widget, &widget.key, &sealed), Err(Why::NoObject), "{at}");
     }
-    // The lengths in the envelope of protobuf, by the IV.
+    // The lengths in the protobuf envelope, by changing the IV.
     let secret = of("/secrets/");
     for at in [5, 7] {
         let mut sealed = secret.sealed.clone();
@@ -636,12 +637,12 @@ fn a_changed_value_of_aescbc_is_found() {
     );
     let (code, _, said) = with(&["kube", "encryption", "b.db"]);
     assert!(code == 1 && said.contains("decrypts to something that is no object"), "{said}");
-    // An object that begins whole and does not end so: a Pod whose metadata is longer than it.
+    // An object whose start is intact and whose end is not: a Pod whose metadata is longer than the object.
     let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x04\x0a\x7f\x0a\x00\x1a\x00\x22\x00";
     let key: &[u8] = &[7; 32];
-    let sealed = seal_cbc(key, pod);
+    let sealed = encrypt_cbc(key, pod);
     let value = [b"k8s:enc:aescbc:v1:own:".as_slice(), &sealed].concat();
-    let broken = Vector { key: "/registry/pods/shop/a".into(), sealed: value, ..secret.clone() };
+    let broken = TestVector { key: "/registry/pods/shop/a".into(), sealed: value, ..secret.clone() };
     fs::write(folder.path().join("c.db"), snapshot(&[broken])).expect("a file");
     fs::write(folder.path().join("own.yaml"), configuration(&[("aescbc", "own", key)]).replace("secrets", "pods"))
         .expect("a file");
@@ -655,8 +656,8 @@ fn a_changed_value_of_aescbc_is_found() {
     assert!(code == 1 && out.contains("object-undecodable"), "{out}");
 }
 
-/// An IV and AES-CBC with PKCS#7, by hand from the block cipher.
-fn seal_cbc(key: &[u8], plain: &[u8]) -> Vec<u8> {
+/// Encrypts with AES-CBC and PKCS#7 under a fixed IV, using only the block cipher.
+fn encrypt_cbc(key: &[u8], plain: &[u8]) -> Vec<u8> {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let cipher = aes::Aes256::new_from_slice(key).expect("a key");
     let padding = 16 - plain.len() % 16;
@@ -672,7 +673,7 @@ fn seal_cbc(key: &[u8], plain: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A plugin that takes connections and never answers does not keep Ctrl-C waiting.
+/// A plugin that accepts connections and never answers does not delay Ctrl-C.
 #[test]
 fn a_signal_does_not_wait_for_a_plugin() {
     let folder = folder();
@@ -696,7 +697,7 @@ fn a_signal_does_not_wait_for_a_plugin() {
     drop(stream);
 }
 
-/// The plugin of the reference program, which Kubernetes' own server serves.
+/// The plugin of the reference program, served by Kubernetes' own server.
 struct Plugin {
     child: Child,
     socket: String,
@@ -721,7 +722,7 @@ impl Plugin {
         panic!("the plugin does not listen");
     }
 
-    /// How many keys it opened until now, and the end of it.
+    /// Stops it and returns how many keys it decrypted.
     fn finish(mut self) -> usize {
         drop(self.child.stdin.take());
         let opened = BufReader::new(self.child.stdout.take().expect("a pipe")).lines().count();
@@ -731,11 +732,11 @@ impl Plugin {
 }
 
 #[test]
-fn a_plugin_is_asked_once_for_each_source() {
+fn a_plugin_is_called_once_for_each_source() {
     let folder = folder();
     let Some(plugin) = Plugin::start(&folder) else { return };
     let socket = format!("vault=unix://{}", plugin.socket);
-    // The plugin is among the providers of no resource.
+    // The plugin is not a provider of any resource.
     let (code, out, _) = run(&folder, &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &socket]);
     let refused = "what opens it is not among the providers of secrets in the configuration";
     assert!(code == 1 && out.contains(refused), "{out}");
@@ -748,16 +749,16 @@ fn a_plugin_is_asked_once_for_each_source() {
     let (code, out, said) =
         run(&folder, &["kube", "get", "a.db", "widgets.example.com", "-n", "shop", "-oyaml", "--kms-socket", &socket]);
     assert!(code == 1 && out.contains("name: kms-seed-10") && out.contains("name: kms-key-11"), "{out}{said}");
-    // A source for each value of the vectors: four by each of the first two commands, two by the last.
+    // One source for each value of the vectors: four by each of the first two commands, two by the last.
     assert_eq!(plugin.finish(), 10);
 }
 
 /// Values that share a source cost one call.
 #[test]
-fn a_source_is_opened_once() {
+fn a_shared_source_is_decrypted_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let seed = vectors().into_iter().find(|vector| vector.provider == "kms-seed").expect("a vector");
-    let writes: Vec<Vector> = (0..50).map(|_| seed.clone()).collect();
+    let writes: Vec<TestVector> = (0..50).map(|_| seed.clone()).collect();
     fs::write(folder.path().join("a.db"), snapshot(&writes)).expect("a file");
     let Some(plugin) = Plugin::start(&folder) else { return };
     let socket = format!("vault={}", plugin.socket);
@@ -767,21 +768,21 @@ fn a_source_is_opened_once() {
 }
 
 #[test]
-fn a_plugin_that_is_not_there_is_told() {
+fn a_missing_plugin_is_reported() {
     let folder = folder();
     let (code, out, _) = run(
         &folder,
         &["verify", "a.db", "-wjson", "--encryption-config", "all.yaml", "--kms-socket", "vault=none.sock"],
     );
     let report: Value = serde_json::from_str(&out).expect("JSON");
-    // Nothing is wrong with the values, as far as anybody knows: it could not be found out.
+    // Nothing is known to be wrong with the values: the program could not find out.
     assert_eq!(
         (code, &report["verdict"], &report["findingCounts"]),
         (2, &json!("warnings"), &json!({"value-unchecked": 4}))
     );
     let message = report["findings"][0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("its socket none.sock cannot be reached: there is no such file"), "{message}");
-    // Something else listens there, and says nothing: the connection ends it.
+    // Another program listens there and stays silent: the timeout ends it.
     let socket = folder.path().join("mute.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
     let closer = std::thread::spawn(move || drop(listener.accept()));
@@ -794,7 +795,7 @@ fn a_plugin_that_is_not_there_is_told() {
 }
 
 #[test]
-fn kms_v1_is_named_and_not_read() {
+fn kms_v1_is_reported_as_unsupported() {
     let keyring = Keyring::default();
     let closed = keyring.open(b"k", b"k8s:enc:kms:v1:old:\0\x02ab", &NoPlugins).expect_err("closed");
     assert_eq!((closed.why, closed.needs.provider, closed.needs.name.as_str()), (Why::KmsV1, Provider::KmsV1, "old"));

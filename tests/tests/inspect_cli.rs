@@ -1,4 +1,4 @@
-//! The commands that look into a snapshot, as a person or a script meets them.
+//! The commands that inspect a snapshot, as a person or a script uses them.
 
 use std::fs;
 use std::io::Write;
@@ -10,8 +10,8 @@ use etcdsnap_tests::read::File;
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
 
-/// A snapshot with few keys, some of them awkward, in a directory of its own.
-struct Small {
+/// A directory with a snapshot of few keys, some of them awkward.
+struct SmallSnapshot {
     folder: tempfile::TempDir,
     file: PathBuf,
     bytes: Vec<u8>,
@@ -27,7 +27,7 @@ const PUTS: &[puts::Put] = &[
     (b"gone", None, 0),
 ];
 
-impl Small {
+impl SmallSnapshot {
     fn new() -> Self {
         let bytes = puts::snapshot(PUTS);
         let folder = tempfile::tempdir().unwrap();
@@ -42,14 +42,14 @@ impl Small {
         output
     }
 
-    /// What is printed when all is well.
+    /// Returns the output of a command that must succeed.
     fn said(&self, words: &[&str]) -> String {
         let output = self.run(words);
         assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What is said when it is not: with this exit code, these words on stderr, and nothing on stdout.
+    /// Asserts that a command fails with this exit code and these words on stderr, and prints nothing on stdout.
     fn refused(&self, words: &[&str], code: i32, with: &[&str]) {
         let output = self.run(words);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -65,8 +65,8 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn keys_are_listed_and_chosen() {
-    let small = Small::new();
+fn keys_are_listed_and_filtered() {
+    let small = SmallSnapshot::new();
     let all = ["/registry/pods/default/web", "/registry/secrets/default/token", "\"with space\"", "\"\\xff\\x00raw\""];
     assert_eq!(small.said(&["keys"]).lines().collect::<Vec<_>>(), all);
     assert_eq!(small.said(&["keys", "/registry/"]).lines().collect::<Vec<_>>(), &all[..2]);
@@ -103,17 +103,17 @@ fn keys_are_listed_and_chosen() {
 }
 
 #[test]
-fn keys_are_chosen_by_their_values() {
-    let small = Small::new();
+fn keys_are_filtered_by_their_values() {
+    let small = SmallSnapshot::new();
     let found =
         |condition: &str, rev: &str| small.said(&["keys", "--show-secrets", "--filter", condition, "--rev", rev]);
-    // What is hidden is not searched, whatever is asked.
+    // Hidden values are not searched, whatever the query.
     let hidden = small.run(&["keys", "--filter", "value~hunter"]);
     assert_eq!((hidden.status.code(), hidden.stdout.as_slice()), (Some(0), &b""[..]), "{hidden:?}");
     assert!(String::from_utf8_lossy(&hidden.stderr).contains("1 key is a secret and was not searched"), "{hidden:?}");
     assert_eq!(found("value~\"v\"", "0"), "/registry/pods/default/web\n");
     assert_eq!(found("value~kind", "0"), "/registry/pods/default/web\n");
-    // The value of that revision, not a newer one.
+    // The value at that revision, not a newer one.
     assert_eq!(found("value~\"\\\"v\\\"\"", "5"), "");
     assert_eq!(found("value~\"\\x01\\x02\"", "0"), "\"\\xff\\x00raw\"\n");
     assert_eq!(found("value~for a while", "7"), "gone\n");
@@ -139,7 +139,7 @@ fn keys_are_chosen_by_their_values() {
 
 /// Every value of a large case is found by a part of it.
 #[test]
-fn values_are_searched_where_they_are() {
+fn values_are_searched_in_large_files() {
     let path = case::named("3.7-cluster").path();
     let keys = |words: &[&str]| {
         let output = cli::run(&[&["keys", path.to_str().unwrap()], words].concat());
@@ -157,8 +157,8 @@ fn values_are_searched_where_they_are() {
 }
 
 #[test]
-fn a_value_is_printed_as_it_is_asked_for() {
-    let small = Small::new();
+fn a_value_is_printed_in_the_requested_format() {
+    let small = SmallSnapshot::new();
     let pod = "/registry/pods/default/web";
     assert_eq!(small.said(&["get", pod]), format!("{pod}\n{{\"kind\":\"Pod\",\"v\":2}}\n"));
     assert_eq!(small.said(&["get", pod, "--rev", "5", "--print-value-only"]), "{\"kind\":\"Pod\"}\n");
@@ -176,8 +176,8 @@ fn a_value_is_printed_as_it_is_asked_for() {
 }
 
 #[test]
-fn secrets_are_hidden_until_asked_for() {
-    let small = Small::new();
+fn secrets_are_hidden_unless_requested() {
+    let small = SmallSnapshot::new();
     let secret = "/registry/secrets/default/token";
     small.refused(&["get", secret], 2, &["a secret of 7 bytes", "--show-secrets"]);
     small.refused(&["get", secret, "--raw"], 2, &["--show-secrets"]);
@@ -206,8 +206,8 @@ fn secrets_are_hidden_until_asked_for() {
 }
 
 #[test]
-fn history_tells_what_became_of_a_key() {
-    let small = Small::new();
+fn history_lists_the_revisions_of_a_key() {
+    let small = SmallSnapshot::new();
     let events = |key| {
         let json = lines(&small.said(&["history", key, "-w", "json"]));
         json.iter()
@@ -221,8 +221,8 @@ fn history_tells_what_became_of_a_key() {
 }
 
 #[test]
-fn a_difference_is_exit_code_1() {
-    let small = Small::new();
+fn a_difference_ends_with_exit_code_1() {
+    let small = SmallSnapshot::new();
     let output = small.run(&["diff", "--rev-a", "4"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -242,7 +242,7 @@ fn a_difference_is_exit_code_1() {
 }
 
 #[test]
-fn usage_adds_up() {
+fn usage_groups_add_up_to_the_total() {
     let path = case::named("3.7-cluster").path();
     let output = cli::run(&["usage", path.to_str().unwrap(), "-w", "json", "--depth", "3"]);
     let json = lines(&String::from_utf8(output.stdout).unwrap());
@@ -258,7 +258,7 @@ fn usage_adds_up() {
     assert_eq!(total["revisions"].as_u64().unwrap(), status.revisions);
     assert_eq!(total["tombstones"].as_u64().unwrap(), status.tombstones);
     assert_eq!(of("database")[0]["bytes"].as_u64().unwrap(), status.total_size);
-    // Two halves are the whole.
+    // Two halves make the whole.
     let half = |flag: &str| {
         let output = cli::run(&["usage", path.to_str().unwrap(), "-w", "json", flag, "/registry/pods/"]);
         lines(&String::from_utf8(output.stdout).unwrap())[0]["keys"].as_u64().unwrap()
@@ -269,9 +269,9 @@ fn usage_adds_up() {
     assert!(text.contains("/registry/pods/") && text.contains("MOST REWRITTEN KEYS"), "{text}");
 }
 
-/// Each way to sum up has all keys in it; the sums by resource and namespace are those of the folders.
+/// Each way to group usage covers all keys; grouping by resource and namespace equals the folders.
 #[test]
-fn usage_by_what_kubernetes_keeps() {
+fn usage_by_kubernetes_resource_and_namespace() {
     let path = case::named("3.7-cluster").path();
     let file = path.to_str().unwrap();
     let said = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
@@ -303,7 +303,7 @@ fn usage_by_what_kubernetes_keeps() {
     assert!(elsewhere.contains("(no object)") && !elsewhere.contains("nodes"), "{elsewhere}");
 }
 
-/// Buckets and pages are those of status; an older revision has the bytes that its keys had.
+/// Buckets and pages equal those of status; an older revision has the bytes that its keys had then.
 #[test]
 fn usage_of_buckets_and_of_an_older_revision() {
     let path = case::named("3.7-history").path();
@@ -350,8 +350,8 @@ fn small_buckets_are_printed() {
 }
 
 #[test]
-fn compressed_files_and_streams_are_looked_into() {
-    let small = Small::new();
+fn compressed_files_and_streams_can_be_inspected() {
+    let small = SmallSnapshot::new();
     let packed = small.folder.path().join("small.db.gz");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(&small.bytes).unwrap();
@@ -364,13 +364,13 @@ fn compressed_files_and_streams_are_looked_into() {
 }
 
 #[test]
-fn what_damage_hides_is_told() {
+fn unreadable_entries_are_reported() {
     let path = case::named("3.7-history").path();
     let bytes = fs::read(&path).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("damaged.db");
     let run = |words: &[&str]| cli::run(&[&[words[0], file.to_str().unwrap()], &words[1..]].concat());
-    // A leaf of bucket `key` that says it is something else.
+    // A leaf of bucket `key` that claims to be another kind of page.
     let mut damaged = File::new(bytes);
     let leaf = damaged.entries("key").last().expect("entries").page;
     damaged.put_u16(leaf as usize * 4096 + 8, 0x40);
@@ -378,11 +378,11 @@ fn what_damage_hides_is_told() {
     let whole = cli::run(&["keys", path.to_str().unwrap()]).stdout;
     let output = run(&["keys"]);
     assert_eq!(output.status.code(), Some(1));
-    // Fewer keys, or more: those whose deletion is hidden.
+    // There are fewer keys, or more: those whose deletion is hidden.
     assert!(!output.stdout.is_empty() && output.stdout != whole);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("damaged") && text.contains("1 place") && text.contains("etcdsnap verify"), "{text}");
-    // Half a hash is no hash, in whichever form.
+    // Part of a hash is useless, in any format.
     for form in ["simple", "json", "table", "fields"] {
         let output = run(&["hashkv", "-w", form]);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
@@ -391,7 +391,7 @@ fn what_damage_hides_is_told() {
             assert!(text.contains(word), "{word}: {text}");
         }
     }
-    // What is not found may be lost; what a compaction would leave cannot be told.
+    // A key that is not found may be lost; the effect of a compaction is unknown.
     for words in [&["get", "nothing"][..], &["history", "nothing"]] {
         let output = run(words);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -399,7 +399,7 @@ fn what_damage_hides_is_told() {
     }
     let usage = String::from_utf8(run(&["usage"]).stdout).unwrap();
     assert!(usage.contains("of entries") && !usage.contains("would leave"), "{usage}");
-    // No snapshot at all.
+    // Not a snapshot.
     fs::write(&file, "<html>502 Bad Gateway</html>").unwrap();
     for words in [&["keys"][..], &["get", "x"], &["members"], &["hashkv"], &["usage"]] {
         let output = run(words);
@@ -411,10 +411,10 @@ fn what_damage_hides_is_told() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Every command prints in every form, or says why not.
+/// Every command prints in every format, or says why not.
 #[test]
-fn forms_are_kept_or_refused() {
-    let small = Small::new();
+fn every_command_prints_every_format_or_refuses_it() {
+    let small = SmallSnapshot::new();
     let itself = small.file.to_str().unwrap().to_owned();
     let pod = "/registry/pods/default/web";
     let commands: [&[&str]; 10] = [
@@ -449,9 +449,9 @@ fn forms_are_kept_or_refused() {
     }
 }
 
-/// No form prints a number of a file that has none.
+/// No format prints numbers for a file that has none.
 #[test]
-fn where_nothing_can_be_read_there_are_no_numbers() {
+fn no_numbers_are_printed_for_unreadable_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let file = path.to_str().unwrap();
@@ -491,7 +491,7 @@ fn where_nothing_can_be_read_there_are_no_numbers() {
             assert!(String::from_utf8_lossy(&output.stderr).contains("is no snapshot that can be read"), "{output:?}");
         }
     }
-    // The small buckets are there, the keys are not: their numbers are unknown, and so is the hash.
+    // The small buckets are readable, the keys are not: their numbers are unknown, and so is the hash.
     fs::write(&path, &good[..40_960]).unwrap();
     let text = String::from_utf8(cli::run(&["status", file]).stdout).unwrap();
     assert!(text.contains("members") && text.contains("no entry of bucket key can be read"), "{text}");
@@ -505,13 +505,13 @@ fn where_nothing_can_be_read_there_are_no_numbers() {
 
 #[test]
 fn standard_input_is_read_once() {
-    let small = Small::new();
+    let small = SmallSnapshot::new();
     for words in [&["verify", "-", "-"][..], &["status", "-", "-", "-w", "json"], &["diff", "-", "-"]] {
         let output = cli::run_with_input(words, &small.bytes);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read once"), "{output:?}");
     }
-    // Two revisions of one stream need it once.
+    // Two revisions of one stream need a single read.
     let output = cli::run_with_input(&["diff", "-", "--rev-a", "4"], &small.bytes);
     assert_eq!(output.stdout, small.run(&["diff", "--rev-a", "4"]).stdout);
     assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! A neighbour on the host: who may write to the directory around a target plants and swaps things there, and must get nothing deleted, hung or published.
+//! Another user who may write to the directory around a target plants and swaps files there, and must not get anything deleted, blocked or published.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use etcdsnap_core::Watch;
 use etcdsnap_tests::other_user::{USER, is_root};
 use etcdsnap_tests::{case, cli};
 
-/// The first name that a stage for `data` is looked for at.
+/// The first name that the program tries for the stage of `data`.
 const SLOT: &str = "data.etcdsnap-0";
 
 const MARKER: &str = "etcdsnap-stage";
@@ -28,7 +28,7 @@ fn config(target: &Path) -> RestoreConfig {
     RestoreConfig { snapshot_path: snapshot(), output_data_dir: Some(target.to_owned()), ..RestoreConfig::default() }
 }
 
-/// All that is below a directory: path, mode and content; what a link leads to.
+/// Returns everything below a directory: path, mode and content, or a link's target.
 fn tree(directory: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
@@ -51,20 +51,20 @@ fn tree(directory: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
-/// A directory with something to lose.
-fn precious(path: &Path) {
+/// Creates a directory with contents to lose.
+fn create_valuable_directory(path: &Path) {
     fs::create_dir_all(path.join("deep")).unwrap();
     fs::write(path.join("deep/precious"), "data").unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// What the program itself writes into a stage: see `agent/src/restore/stage_directory.rs`.
+/// Returns the program's own marker of a stage: see `agent/src/restore/stage_directory.rs`.
 fn marker(stage: &Path, target: &str) -> String {
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
     format!("etcdsnap restore\nstage {}\nparent {}\ntarget {target}\n", inode(stage), inode(stage.parent().unwrap()))
 }
 
-/// A stage as a killed run leaves it, with a link to what must not be followed.
+/// Creates a stage as a killed run leaves it, with a link that must not be followed.
 fn genuine(stage: &Path, target: &str, outside: &Path) {
     fs::create_dir_all(stage.join("new/member/snap")).unwrap();
     fs::set_permissions(stage, fs::Permissions::from_mode(0o700)).unwrap();
@@ -82,8 +82,8 @@ fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Runs the program, which must end by itself; its exit code.
-fn ends(args: &[&str]) -> Option<i32> {
+/// Runs the program, which must end by itself; returns its exit code.
+fn run_to_end(args: &[&str]) -> Option<i32> {
     let mut child = Command::new(cli::program())
         .args(args)
         .stdin(Stdio::null())
@@ -104,11 +104,11 @@ fn ends(args: &[&str]) -> Option<i32> {
     }
 }
 
-type Plant = (&'static str, fn(&Path));
+type PlantedFile = (&'static str, fn(&Path));
 
-/// Things under the name of a stage that this program has not made, or that are no longer what it made.
-const PLANTS: [Plant; 16] = [
-    ("a directory without a marker", |slot| precious(slot)),
+/// Things at the name of a stage that the program did not create, or that have changed since.
+const PLANTED_FILES: [PlantedFile; 16] = [
+    ("a directory without a marker", |slot| create_valuable_directory(slot)),
     ("a directory that others may write to", |slot| {
         genuine(slot, "data", Path::new("/"));
         fs::set_permissions(slot, fs::Permissions::from_mode(0o777)).unwrap();
@@ -118,13 +118,13 @@ const PLANTS: [Plant; 16] = [
         fs::set_permissions(slot, fs::Permissions::from_mode(0o770)).unwrap();
     }),
     ("the marker of another directory", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         let other = slot.with_extension("other");
         genuine(&other, "data", Path::new("/"));
         fs::rename(other.join(MARKER), slot.join(MARKER)).unwrap();
     }),
     ("the marker for another target", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), marker(slot, "other").as_bytes());
     }),
     ("a stage from another directory", |slot| {
@@ -138,25 +138,25 @@ const PLANTS: [Plant; 16] = [
         fs::set_permissions(slot.join(MARKER), fs::Permissions::from_mode(0o666)).unwrap();
     }),
     ("a marker that is a FIFO", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         fifo(&slot.join(MARKER));
     }),
     ("a marker that is a link to an endless file", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         symlink("/dev/zero", slot.join(MARKER)).unwrap();
     }),
     ("a marker that is a link to the right text", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         fs::write(slot.join("text"), marker(slot, "data")).unwrap();
         symlink("text", slot.join(MARKER)).unwrap();
     }),
     ("a marker that is endless", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), &[]);
         fs::File::options().write(true).open(slot.join(MARKER)).unwrap().set_len(1 << 40).unwrap();
     }),
     ("an empty marker beside data", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), &[]);
     }),
     ("a link to a directory", |slot| {
@@ -168,17 +168,17 @@ const PLANTS: [Plant; 16] = [
     ("a socket", |slot| drop(UnixListener::bind(slot).unwrap())),
     ("a note of an earlier version", |slot| {
         let precious_one = slot.with_extension("precious");
-        precious(&precious_one);
+        create_valuable_directory(&precious_one);
         let facts = fs::metadata(&precious_one).unwrap();
         let note = format!(r#"{{"wal":{precious_one:?},"device":{},"inode":{}}}"#, facts.dev(), facts.ino());
         fs::write(slot.with_extension("wal"), note).unwrap();
-        precious(slot);
+        create_valuable_directory(slot);
     }),
 ];
 
 #[test]
-fn what_a_neighbour_plants_stays() {
-    for (number, (what, plant)) in PLANTS.into_iter().enumerate() {
+fn files_planted_by_a_neighbour_stay() {
+    for (number, (what, plant)) in PLANTED_FILES.into_iter().enumerate() {
         let mode = if number % 2 == 0 { 0o755 } else { 0o1777 };
         let folder = tempfile::tempdir().unwrap();
         let around = folder.path().join("around");
@@ -193,20 +193,20 @@ fn what_a_neighbour_plants_stays() {
         let arguments =
             ["restore", snapshot().to_str().unwrap(), "--data-dir", target.to_str().unwrap()].map(str::to_owned);
         let mut arguments = arguments.to_vec();
-        // A log elsewhere, too: whatever a note says, it must not be believed.
+        // A log elsewhere, too: a note in the stage must not be trusted.
         arguments.extend(["--wal-dir".to_owned(), wal.to_str().unwrap().to_owned()]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        assert_eq!(ends(&arguments), Some(0), "{what}");
+        assert_eq!(run_to_end(&arguments), Some(0), "{what}");
         fs::remove_dir_all(&target).unwrap();
         fs::remove_dir_all(&wal).unwrap();
         let mut after = tree(&around);
-        // The directory itself was written to.
+        // The directory itself changed.
         after.insert(PathBuf::new(), before[&PathBuf::new()].clone());
         assert!(before == after, "{what}: {:?} became {:?}", before.keys(), after.keys());
     }
 }
 
-/// As root, a stage that another user made is another user's, whatever is in it.
+/// Run by root, a stage of another user belongs to that user, whatever it contains.
 #[test]
 fn a_stage_of_another_user_stays() {
     if !is_root() {
@@ -225,12 +225,12 @@ fn a_stage_of_another_user_stays() {
     }
 }
 
-/// The other way round: what the tests above plant is removed when it is what a killed run left, with links not followed.
+/// The counterpart: the same things are removed if a killed run left them, without following links.
 #[test]
-fn what_a_killed_run_left_goes_and_links_in_it_are_not_followed() {
+fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     let folder = tempfile::tempdir().unwrap();
     let (slot, target, outside) = (folder.path().join(SLOT), folder.path().join("data"), folder.path().join("outside"));
-    precious(&outside);
+    create_valuable_directory(&outside);
     let before = tree(&outside);
     genuine(&slot, "data", &outside);
     // And two that were killed right at their start.
@@ -248,12 +248,12 @@ fn what_a_killed_run_left_goes_and_links_in_it_are_not_followed() {
     assert!(tree(&outside) == before);
 }
 
-/// What is mounted below a stage is somebody's data.
+/// A file system mounted below a stage belongs to somebody.
 #[test]
-fn what_is_mounted_in_a_stage_stays() {
+fn a_mount_in_a_stage_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (slot, outside) = (folder.path().join(SLOT), folder.path().join("outside"));
-    precious(&outside);
+    create_valuable_directory(&outside);
     genuine(&slot, "data", Path::new("/"));
     let point = slot.join("new/member");
     let mut mount = Command::new("mount");
@@ -269,7 +269,7 @@ fn what_is_mounted_in_a_stage_stays() {
     assert!(kept);
 }
 
-/// A snapshot that was found in the leftover of a killed run is not removed with it.
+/// A snapshot in the leftovers of a killed run, used as the source, is not removed with them.
 #[test]
 fn a_snapshot_in_a_leftover_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,20 +284,20 @@ fn a_snapshot_in_a_leftover_is_not_removed() {
     assert!(!target.exists());
 }
 
-/// Does something once, while the snapshot is copied.
-struct Meanwhile<F: Fn() + Sync> {
+/// Calls a function once while the snapshot is copied.
+struct ActOnce<F: Fn() + Sync> {
     act: F,
     done: AtomicBool,
     stop: bool,
 }
 
-impl<F: Fn() + Sync> Meanwhile<F> {
+impl<F: Fn() + Sync> ActOnce<F> {
     fn new(act: F) -> Self {
         Self { act, done: AtomicBool::new(false), stop: false }
     }
 }
 
-impl<F: Fn() + Sync> Watch for Meanwhile<F> {
+impl<F: Fn() + Sync> Watch for ActOnce<F> {
     fn advance(&self, _bytes: u64) {
         if !self.done.swap(true, Ordering::Relaxed) {
             (self.act)();
@@ -309,63 +309,63 @@ impl<F: Fn() + Sync> Watch for Meanwhile<F> {
     }
 }
 
-impl<F: Fn() + Sync> Progress for Meanwhile<F> {
+impl<F: Fn() + Sync> Progress for ActOnce<F> {
     fn begin(&self, _stage: Stage, _total: Option<u64>) {}
 }
 
-/// The stage is moved away while it is filled, and another directory put in its place.
+/// Moves the stage away while it is filled, and puts another directory in its place.
 #[test]
-fn a_stage_that_is_swapped() {
+fn a_swapped_stage_is_neither_published_nor_removed() {
     for stop in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
         let swap = || {
             fs::rename(&slot, folder.path().join("away")).unwrap();
-            precious(&slot);
+            create_valuable_directory(&slot);
             fs::create_dir_all(slot.join("new/member")).unwrap();
             fs::write(slot.join("new/member/planted"), "planted").unwrap();
         };
-        let outcome = restore(&config(&target), &Meanwhile { stop, ..Meanwhile::new(swap) });
+        let outcome = restore(&config(&target), &ActOnce { stop, ..ActOnce::new(swap) });
         assert_eq!(outcome.is_ok(), !stop, "{outcome:?}");
         assert_eq!(target.exists(), !stop);
-        // What was planted is neither published nor removed.
+        // The planted directory is neither published nor removed.
         assert!(slot.join("deep/precious").exists() && slot.join("new/member/planted").exists());
         assert!(!target.join("member/planted").exists());
-        // What was made is gone, wherever it was moved to.
+        // The program's own stage is removed, wherever it was moved.
         assert_eq!(tree(&folder.path().join("away")).len(), 1);
     }
 }
 
-/// The directory around the target is moved away, and a link to another put in its place.
+/// Moves the directory around the target away, and puts a link to another in its place.
 #[test]
-fn a_directory_around_the_target_that_is_swapped() {
+fn a_swapped_parent_directory_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("around")).unwrap();
-    precious(&at("other"));
+    create_valuable_directory(&at("other"));
     let before = tree(&at("other"));
     let swap = || {
         fs::rename(at("around"), at("away")).unwrap();
         symlink(at("other"), at("around")).unwrap();
     };
-    restore(&config(&at("around/data")), &Meanwhile::new(swap)).unwrap();
+    restore(&config(&at("around/data")), &ActOnce::new(swap)).unwrap();
     assert!(at("away/data/member/snap/db").exists());
     assert!(tree(&at("other")) == before);
 }
 
-/// A link, a file or a directory with something in it appears under the name of the target or of the log.
+/// Creates a link, a file or a non-empty directory at the name of the target or of the log.
 #[test]
-fn a_target_that_is_planted_meanwhile() {
+fn a_target_planted_meanwhile_is_not_replaced() {
     let plants: [fn(&Path, &Path); 3] = [
         |target, outside| symlink(outside, target).unwrap(),
         |target, _| fs::write(target, "planted").unwrap(),
-        |target, _| precious(target),
+        |target, _| create_valuable_directory(target),
     ];
     for plant in plants {
         for (of_log, prepared) in [(false, false), (false, true), (true, false)] {
             let folder = tempfile::tempdir().unwrap();
             let at = |name: &str| folder.path().join(name);
-            precious(&at("outside"));
+            create_valuable_directory(&at("outside"));
             let outside = tree(&at("outside"));
             if prepared {
                 fs::create_dir(at("data")).unwrap();
@@ -376,7 +376,7 @@ fn a_target_that_is_planted_meanwhile() {
                 plant(&planted, &at("outside"));
             };
             let config = RestoreConfig { output_wal_dir: Some(at("log")), ..config(&at("data")) };
-            let error = restore(&config, &Meanwhile::new(swap)).unwrap_err();
+            let error = restore(&config, &ActOnce::new(swap)).unwrap_err();
             assert!(error.to_string().contains("appeared while the snapshot was restored"), "{error}");
             assert!(tree(&at("outside")) == outside);
             assert!(fs::symlink_metadata(&planted).is_ok());
@@ -386,9 +386,9 @@ fn a_target_that_is_planted_meanwhile() {
     }
 }
 
-/// A neighbour takes every name at which a stage is looked for.
+/// A neighbour takes every name for a stage.
 #[test]
-fn all_names_are_taken() {
+fn a_restore_fails_if_all_stage_names_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..16 {
         fs::write(folder.path().join(format!("data.etcdsnap-{number}")), "taken").unwrap();
@@ -405,7 +405,7 @@ mod logs {
 
     const SEGMENT: &str = "0000000000000000-0000000000000000.wal";
 
-    /// A log that was put in place, and the stage of the data directory that was not, with the notes about it.
+    /// Creates a finished log and the unfinished stage of its data directory, with its notes.
     fn killed_between(folder: &Path) -> (PathBuf, PathBuf) {
         let (slot, log) = (folder.join(SLOT), folder.join("log"));
         genuine(&slot, "data", Path::new("/"));
@@ -440,14 +440,14 @@ mod logs {
     }
 
     #[test]
-    fn the_log_of_a_killed_run_is_taken_back() {
+    fn the_log_of_a_killed_run_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (slot, log) = killed_between(folder.path());
         again(folder.path()).unwrap();
         assert!(!slot.exists() && fs::metadata(log.join(SEGMENT)).unwrap().len() == 64_000_000);
     }
 
-    /// etcd was started on it, somebody put something there, or it is another log that has the number of the old one.
+    /// etcd started on it, somebody added a file, or another log got the inode number of the old one.
     #[test]
     fn a_log_that_was_used_since_stays() {
         let changes: [fn(&Path); 4] = [
@@ -466,7 +466,7 @@ mod logs {
         for change in changes {
             let folder = tempfile::tempdir().unwrap();
             let (_, log) = killed_between(folder.path());
-            // A time of the file system may stand still for some milliseconds.
+            // A file system's clock may stand still for some milliseconds.
             std::thread::sleep(Duration::from_millis(30));
             change(&log);
             let before = tree(&log);
@@ -477,7 +477,7 @@ mod logs {
     }
 
     #[test]
-    fn only_the_log_that_is_asked_for_is_taken_back() {
+    fn only_the_requested_log_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (slot, log) = killed_between(folder.path());
         restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
@@ -495,7 +495,7 @@ mod logs {
         assert!(log.join(SEGMENT).exists() && !slot.exists());
     }
 
-    /// A note in a stage that is no stage.
+    /// A note in a directory that is not a stage.
     #[test]
     fn a_planted_note_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
@@ -508,7 +508,7 @@ mod logs {
     }
 
     #[test]
-    fn notes_that_cannot_be_read_are_passed_over() {
+    fn unreadable_notes_are_ignored() {
         let notes: [fn(&Path); 4] = [
             |note| fifo(note),
             |note| symlink("/dev/zero", note).unwrap(),
@@ -526,13 +526,13 @@ mod logs {
                     .map(str::to_owned);
                 let wal = format!("--wal-dir={}", wal.display());
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain([wal.as_str()]).collect();
-                assert_eq!(ends(&arguments), Some(0), "{name}");
+                assert_eq!(run_to_end(&arguments), Some(0), "{name}");
                 assert!(!slot.exists() && log.exists(), "{name}");
             }
         }
     }
 
-    /// The stage of a log is found by the note, although the next run names no log.
+    /// The note leads to the stage of a log, although the next run names no log.
     #[test]
     fn the_stage_of_a_log_is_found_without_its_name() {
         let folder = tempfile::tempdir().unwrap();
@@ -553,12 +553,12 @@ mod logs {
     }
 }
 
-/// All members at once: the same directory around the same kind of target.
+/// All members at once: the same directory around several targets.
 #[test]
 fn all_members_beside_a_planted_stage() {
     let folder = tempfile::tempdir().unwrap();
     let slot = folder.path().join("all.etcdsnap-0");
-    precious(&slot);
+    create_valuable_directory(&slot);
     let before = tree(&slot);
     restore_all_members(&config(Path::new("")), &folder.path().join("all"), &NoProgress).unwrap();
     assert!(tree(&slot) == before && folder.path().join("all/default/member/snap/db").exists());

@@ -1,4 +1,4 @@
-//! What may be restored, and where to: damage, forms of the input, directories that are there already, owners, flags.
+//! What can be restored, and where to: damage, forms of the input, existing directories, owners, flags.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::read::{File, database_of};
 
 #[test]
-fn what_is_damaged_is_refused_and_leaves_nothing() {
+fn damaged_files_are_refused_and_leave_no_files() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("backup.db");
     let (mut refused, mut restored) = (0, 0);
@@ -34,7 +34,7 @@ fn what_is_damaged_is_refused_and_leaves_nothing() {
                         fs::remove_dir_all(&target).unwrap();
                         restored += 1;
                     }
-                    // A database without a trailer is a warning for verify, and an error here as in etcdutl.
+                    // A database without a trailer is a warning for verify, but an error here, as in etcdutl.
                     Err(error) => {
                         assert!(!sound || matches!(error, RestoreError::NoTrailer { .. }), "{what}: {error}");
                         refused += 1;
@@ -48,9 +48,9 @@ fn what_is_damaged_is_refused_and_leaves_nothing() {
     assert!(refused > 200 && restored > 5, "{refused} refused, {restored} restored");
 }
 
-/// Damage in entries passes `--verify structure`, everything that can be edited passes `none`, and `--force` passes what they refuse.
+/// `--verify structure` accepts damage in entries, `none` everything that can be edited, and `--force` what they refuse.
 #[test]
-fn levels_of_verification() {
+fn each_level_of_verification_accepts_its_damage() {
     let folder = tempfile::tempdir().unwrap();
     let (source, target) = (folder.path().join("backup.db"), folder.path().join("data"));
     let mut seen = (0, 0);
@@ -75,7 +75,7 @@ fn levels_of_verification() {
                     outcome
                 };
                 let structure = with(RestoreVerify::Structure, false);
-                // What has neither root nor meta page cannot be edited into a member's database, whatever is asked for.
+                // A file without root or meta page cannot become a member's database, whatever the flags.
                 let editable = |outcome: &Result<_, RestoreError>| {
                     let no_plan = |error: &RestoreError| {
                         matches!(error, RestoreError::Plan(_) | RestoreError::Input(etcdsnap::Error::NoStore { .. }))
@@ -135,7 +135,7 @@ fn compressed_files_and_streams_give_the_same() {
 }
 
 #[test]
-fn raw_copies_need_a_word() {
+fn raw_copies_need_a_flag() {
     for name in ["3.4-raw", "3.5-raw", "3.6-raw", "3.7-raw", "3.7-bumped"] {
         let case = case::named(name);
         let folder = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn raw_copies_need_a_word() {
         let args = ["restore", path.to_str().unwrap(), "--data-dir", target.to_str().unwrap()];
         let refused = cli::run(&args);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        let told = complaint(&refused);
+        let told = message(&refused);
         assert!(told.contains("snapshot missing hash but --skip-hash-check=false"), "{told}");
         assert!(told.contains("a copy of member/snap/db has none"), "{told}");
         assert!(!target.exists());
@@ -156,7 +156,7 @@ fn raw_copies_need_a_word() {
 
 /// bolt locks the database that it has open.
 #[test]
-fn a_database_that_a_server_has_open_is_told() {
+fn a_database_that_a_server_has_open_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (source, target) = (folder.path().join("db"), folder.path().join("data"));
     fs::copy(case::named("3.7-raw").path(), &source).unwrap();
@@ -165,12 +165,12 @@ fn a_database_that_a_server_has_open_is_told() {
     let args = ["restore", source.to_str().unwrap(), "--data-dir", target.to_str().unwrap(), "--skip-hash-check"];
     let output = cli::run(&args);
     assert!(output.status.success(), "{output:?}");
-    assert!(complaint(&output).contains("open in a running etcd"), "{}", complaint(&output));
+    assert!(message(&output).contains("open in a running etcd"), "{}", message(&output));
     assert!(target.join("member/snap/db").exists());
 }
 
 #[test]
-fn a_wrong_sha256_is_refused_unless_told_otherwise() {
+fn a_wrong_sha256_is_refused_without_a_flag() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("backup.db");
     let mut bytes = case::named("3.6-history").bytes();
@@ -183,7 +183,7 @@ fn a_wrong_sha256_is_refused_unless_told_otherwise() {
 }
 
 #[test]
-fn a_directory_that_is_there_keeps_its_mode_and_owner() {
+fn an_existing_directory_keeps_its_mode_and_owner() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("data");
     fs::create_dir(&target).unwrap();
@@ -203,7 +203,7 @@ fn a_directory_that_is_there_keeps_its_mode_and_owner() {
 }
 
 #[test]
-fn owners_by_number_and_name() {
+fn owners_can_be_given_by_number_and_name() {
     let folder = tempfile::tempdir().unwrap();
     if fs::metadata(folder.path()).unwrap().uid() != 0 {
         eprintln!("\n*** not run: only root gives files away ***\n");
@@ -219,7 +219,7 @@ fn owners_by_number_and_name() {
             assert_eq!((facts.uid(), facts.gid()), ids, "{owner}: {path}");
         }
     }
-    // Who is to own the files must also be able to come to them.
+    // The future owner of the files must be able to reach them.
     let deep = folder.path().join("new/deep/data");
     restore(&RestoreConfig { owner: Some("1234".into()), ..config(&snapshot, &deep) }, &NoProgress).unwrap();
     for path in deep.ancestors().take(3) {
@@ -241,9 +241,9 @@ fn lost_and_found_is_left_alone() {
     assert!(again.to_string().ends_with("is not empty: it has \"member\""), "{again}");
 }
 
-/// As etcd is run with `--wal-dir` below `--data-dir`.
+/// As if etcd runs with `--wal-dir` below `--data-dir`.
 #[test]
-fn a_log_within_the_data_directory() {
+fn a_log_may_lie_within_the_data_directory() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = case::named("3.7-fresh").path();
     let there = folder.path().join("there");
@@ -274,7 +274,7 @@ fn a_log_within_the_data_directory() {
 }
 
 #[test]
-fn a_log_that_would_be_in_the_way() {
+fn a_log_in_a_conflicting_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = case::named("3.7-fresh").path();
     let data = folder.path().join("up/data");
@@ -290,7 +290,7 @@ fn a_log_that_would_be_in_the_way() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_refused_before_anything_is_copied() {
+fn a_dangling_link_is_refused_before_anything_is_copied() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("data");
     std::os::unix::fs::symlink(folder.path().join("nowhere"), &target).unwrap();
@@ -302,9 +302,9 @@ fn a_link_that_leads_nowhere_is_refused_before_anything_is_copied() {
     assert_eq!(names(folder.path()), ["data"]);
 }
 
-/// What somebody moved aside, under a name much like a stage's, is not taken for what a killed run left.
+/// A directory that a person moved aside, with a name much like a stage's, is not mistaken for a leftover of a killed run.
 #[test]
-fn what_was_moved_aside_stays() {
+fn directories_moved_aside_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (target, aside) = (folder.path().join("data"), folder.path().join("data.etcdsnap-20261124"));
     fs::create_dir_all(aside.join("member/snap")).unwrap();
@@ -315,7 +315,7 @@ fn what_was_moved_aside_stays() {
 
 /// `flock DIR etcdsnap restore …` holds a lock on the directory around the target.
 #[test]
-fn a_directory_that_others_lock() {
+fn a_locked_parent_directory_does_not_block() {
     let folder = tempfile::tempdir().unwrap();
     let lock = fs::File::open(folder.path()).unwrap();
     lock.lock().unwrap();
@@ -324,7 +324,7 @@ fn a_directory_that_others_lock() {
     assert_eq!(names(folder.path()), ["data"]);
 }
 
-/// Whoever works in an empty directory and restores into it finds the files there, and a directory that is given as nothing is as not given, as for etcdutl.
+/// A restore into the current, empty directory fills it, and an empty directory argument counts as absent, as for etcdutl.
 #[test]
 fn the_working_directory_is_filled() {
     let folder = tempfile::tempdir().unwrap();
@@ -343,7 +343,7 @@ fn the_working_directory_is_filled() {
     assert_eq!(names(folder.path()), ["default.etcd", "member"]);
 }
 
-/// The device of a bind mount is that of the directory around it, and still nothing can be renamed over it.
+/// A bind mount has the device of the directory around it, but cannot be replaced by a rename.
 #[test]
 fn a_bind_mount_is_filled() {
     let folder = tempfile::tempdir().unwrap();
@@ -364,7 +364,7 @@ fn a_bind_mount_is_filled() {
 }
 
 #[test]
-fn a_dry_run_sees_that_nothing_can_be_written() {
+fn a_dry_run_reports_an_unwritable_target() {
     let folder = tempfile::tempdir().unwrap();
     let mut mount = Command::new("mount");
     mount.args(["-t", "tmpfs", "-o", "ro,size=100m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
@@ -445,15 +445,15 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         }
         let output = cli::run(&args);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {output:?}");
-        let told = complaint(&output);
+        let told = message(&output);
         assert!(told.contains(expected), "{flags:?}: {told}");
         assert_eq!(names(folder.path()), ["there"], "{flags:?}");
     }
 }
 
-/// As etcdutl compares them: `urlsEqual` in etcd's netutil.
+/// Compares URLs as etcdutl does: `urlsEqual` in etcd's netutil.
 #[test]
-fn peer_urls_may_be_spelt_in_two_ways() {
+fn peer_urls_may_be_spelled_in_two_ways() {
     let folder = tempfile::tempdir().unwrap();
     let config = RestoreConfig {
         initial_cluster: Some("default=http://[0:0:0:0:0:0:0:1]:2380".into()),
@@ -465,7 +465,7 @@ fn peer_urls_may_be_spelt_in_two_ways() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_all_that_was_found() {
+fn a_damaged_file_is_refused_with_all_findings() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("backup.db");
     let bytes = case::named("3.7-history").bytes();
@@ -478,22 +478,22 @@ fn a_damaged_file_is_refused_with_all_that_was_found() {
     let codes: Vec<_> = verified["findingCounts"].as_object().unwrap().keys().collect();
     assert!(codes.len() > 2, "{codes:?}");
     for code in codes {
-        assert!(complaint(&told).contains(code.as_str()), "{code} is not in {}", complaint(&told));
+        assert!(message(&told).contains(code.as_str()), "{code} is not in {}", message(&told));
     }
 }
 
 #[test]
-fn etcdutls_own_words_work() {
+fn etcdutls_arguments_work() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = case::named("3.7-fresh").path();
     let mut command = Command::new(cli::program());
     command.args(["snapshot", "restore"]).arg(&snapshot).args(["--initial-memory-map-size=10000", "--name=m1"]);
     command.args(["--initial-cluster=m1=http://localhost:2380", "--initial-cluster-token=t", "--write-out=table"]);
-    // Go's tools take a value for these, and of a flag that is given twice the last counts.
+    // Go's tools accept a value for these, and use the last of a repeated flag.
     command.args(["--skip-hash-check=true", "--mark-compacted=true", "--mark-compacted=false", "--bump-revision=0"]);
     let output = command.current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert!(complaint(&output).contains("--initial-memory-map-size is ignored"));
+    assert!(message(&output).contains("--initial-memory-map-size is ignored"));
     assert_eq!(names(folder.path()), ["m1.etcd"]);
     assert!(File::new(fs::read(folder.path().join("m1.etcd/member/snap/db")).unwrap()).page_size >= 4096);
 }
@@ -503,7 +503,7 @@ fn config(source: &Path, target: &Path) -> RestoreConfig {
     RestoreConfig { snapshot_path, output_data_dir, ..RestoreConfig::default() }
 }
 
-/// The database that a restore makes.
+/// Returns the database that a restore writes.
 fn database_after(source: &Path, target: &Path) -> Vec<u8> {
     restore(&config(source, target), &NoProgress).unwrap();
     let database = fs::read(target.join("member/snap/db")).unwrap();
@@ -511,6 +511,6 @@ fn database_after(source: &Path, target: &Path) -> Vec<u8> {
     database
 }
 
-fn complaint(output: &Output) -> String {
+fn message(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10)]
     minutes: u64,
 
-    /// Only this target, such as verify_sealed
+    /// Only this target, such as verify_checksummed
     #[arg(long, value_name = "T")]
     target: Option<String>,
 }

@@ -19,7 +19,7 @@ const TARGET: f64 = 1.0;
 /// Memory should stay below this and 24 bytes a revision.
 const MEMORY_TARGET: u64 = 96 << 20;
 /// How long a server may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Starts a server from the file, and saves from it again and again.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
@@ -69,7 +69,7 @@ impl Server {
         let since = Instant::now();
         // It listens long before its store is loaded.
         while !health(client).is_ok_and(|answer| answer.contains("\"health\":\"true\"")) {
-            if server.child.try_wait()?.is_some() || since.elapsed() > PATIENCE {
+            if server.child.try_wait()?.is_some() || since.elapsed() > TIMEOUT {
                 bail!("etcd does not come up");
             }
             sleep(Duration::from_millis(200));

@@ -20,7 +20,7 @@ use crate::{reference, repo};
 const ETCD: &str = "3.6";
 
 /// How long a server may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Whoever has this may do everything; it works for no server but the recording's own.
 const TOKEN: &str = "recording";
@@ -122,7 +122,7 @@ impl Kubernetes {
                 let lines: Vec<&str> = log.lines().rev().take(10).collect();
                 bail!("kube-apiserver ended early with {status}:\n{}", lines.join("\n"));
             }
-            ensure!(since.elapsed() < PATIENCE, "kube-apiserver does not become ready");
+            ensure!(since.elapsed() < TIMEOUT, "kube-apiserver does not become ready");
             sleep(Duration::from_millis(200));
         }
         Ok(())
@@ -190,7 +190,7 @@ impl Kubernetes {
         let mut answer = self.ask("GET", path, "", "")?;
         let since = Instant::now();
         // Storage of new types takes a while, and says so.
-        while answer.status == 429 && since.elapsed() < PATIENCE {
+        while answer.status == 429 && since.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(500));
             answer = self.ask("GET", path, "", "")?;
         }

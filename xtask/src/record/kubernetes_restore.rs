@@ -14,7 +14,7 @@ use super::kubernetes_kubelet::run_pods;
 use crate::repo;
 
 /// How long a namespace may take to go.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Deletes the namespace `shop` and the definition of its custom resource, and applies the manifests out of a snapshot, with the commands that our program prints. Writes the manifests one behind the other to
 /// `manifests.yaml.zst`, and to `restored.jsonl.zst` what the server answers afterwards.
@@ -23,7 +23,7 @@ pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, configuration: &
     let since = Instant::now();
     while kubernetes.run("get namespace shop").is_ok() {
         run_pods(kubernetes)?;
-        ensure!(since.elapsed() < PATIENCE, "the namespace does not go");
+        ensure!(since.elapsed() < TIMEOUT, "the namespace does not go");
         sleep(Duration::from_millis(500));
     }
     kubernetes.run("delete customresourcedefinition widgets.example.com")?;

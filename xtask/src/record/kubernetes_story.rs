@@ -23,7 +23,7 @@ const ALONE: [&str; 2] =
 const CONTROLLED: [&str; 2] = ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
 
 /// How long controllers may take for something.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The chore: all recordings, or one of them.
 pub fn record(only: Option<&str>) -> Result<()> {
@@ -289,7 +289,7 @@ fn create(kubernetes: &Kubernetes, file: &str, kinds: &[&str]) -> Result<()> {
 fn wait(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let since = Instant::now();
     while !is_so()? {
-        ensure!(since.elapsed() < PATIENCE, "{what}: not there after {PATIENCE:?}");
+        ensure!(since.elapsed() < TIMEOUT, "{what}: not there after {TIMEOUT:?}");
         sleep(Duration::from_millis(300));
     }
     Ok(())

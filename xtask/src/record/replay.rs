@@ -31,10 +31,10 @@ pub fn record(version: &str, case: &Path, history: &Path) -> Result<()> {
     let about: About = toml::from_str(&about)?;
     eprintln!("replaying {}", case.file_name().unwrap_or_default().to_string_lossy());
     let folder = TempDir::new()?;
-    let seats = server::seats(folder.path(), 1)?;
+    let member_configs = server::member_configs(folder.path(), 1)?;
     let flags = if about.trailer { &[][..] } else { &["--skip-hash-check"] };
-    server::restore(version, &case.join("snapshot.db"), &seats, flags)?;
-    let cluster = Cluster::start_in(version, folder, seats, &[])?;
+    server::restore(version, &case.join("snapshot.db"), &member_configs, flags)?;
+    let cluster = Cluster::start_in(version, folder, member_configs, &[])?;
     let mut replay = cluster.ask(history, about.user.as_deref());
     repo::capture(replay.arg("--out").arg(case.join("expected")).arg("replay")).map(drop)
 }

@@ -124,10 +124,10 @@ impl Recorder<'_> {
     /// The history restored by the version's own program, started, written to and saved again.
     fn restored(&self, saved: &Path) -> Result<()> {
         let folder = TempDir::new()?;
-        let seats = server::seats(folder.path(), 1)?;
+        let member_configs = server::member_configs(folder.path(), 1)?;
         let bump = self.minor >= 6;
         let flags = if bump { &["--bump-revision", BUMP, "--mark-compacted"][..] } else { &[] };
-        let program = server::restore(self.version, saved, &seats, flags)?;
+        let program = server::restore(self.version, saved, &member_configs, flags)?;
         let said = format!("{program} snapshot restore of {}-history {}", self.version, flags.join(" "));
         let said = said.trim_end().to_owned();
 
@@ -135,7 +135,7 @@ impl Recorder<'_> {
             let mut bumped = Case::new(self.version, "bumped", 1)?;
             bumped.features = vec!["no trailer", "restored", "revision bumped", "a compaction scheduled, none done"];
             bumped.made = vec![said.clone(), "copy member/snap/db before the first start".into()];
-            std::fs::copy(seats[0].data.join("member/snap/db"), bumped.snapshot())?;
+            std::fs::copy(member_configs[0].data.join("member/snap/db"), bumped.snapshot())?;
             bumped.finish()?;
         }
 
@@ -147,7 +147,7 @@ impl Recorder<'_> {
         }
         let user = (self.minor == 5).then_some(ROOT);
         case.user = user.map(str::to_owned);
-        let cluster = Cluster::start_in(self.version, folder, seats, &[])?;
+        let cluster = Cluster::start_in(self.version, folder, member_configs, &[])?;
         case.sampled = self.write(&cluster, &mut case.made, user, &["more"])?;
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());

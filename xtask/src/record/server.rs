@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{reference, repo};
 
 /// How long a cluster may take to elect its leader, or a server to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Running servers of one version.
 pub struct Cluster {
@@ -31,38 +31,47 @@ struct Member {
 }
 
 /// A member's place in the cluster before its server runs.
-pub struct Seat {
+pub struct MemberConfig {
     pub name: String,
     client: u16,
     peer: u16,
     pub data: PathBuf,
 }
 
-impl Seat {
+impl MemberConfig {
     pub fn peer_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.peer)
     }
 }
 
 /// Names, free ports and data directories for a cluster of `count` members.
-pub fn seats(folder: &Path, count: usize) -> Result<Vec<Seat>> {
+pub fn member_configs(folder: &Path, count: usize) -> Result<Vec<MemberConfig>> {
     // All listeners live until every port is known, so no port comes up twice.
     let listeners = (0..count * 2).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
     let ports = listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<Vec<_>>>()?;
-    let seat = |(i, pair): (usize, &[u16])| {
+    let member_config = |(i, pair): (usize, &[u16])| {
         let name = format!("member-{}", i + 1);
-        Seat { client: pair[0], peer: pair[1], data: folder.join(&name), name }
+        MemberConfig { client: pair[0], peer: pair[1], data: folder.join(&name), name }
     };
-    Ok(ports.chunks_exact(2).enumerate().map(seat).collect())
+    Ok(ports.chunks_exact(2).enumerate().map(member_config).collect())
 }
 
 /// The value of `--initial-cluster`.
-fn initial_cluster(seats: &[Seat]) -> String {
-    seats.iter().map(|seat| format!("{}={}", seat.name, seat.peer_url())).collect::<Vec<_>>().join(",")
+fn initial_cluster(member_configs: &[MemberConfig]) -> String {
+    member_configs
+        .iter()
+        .map(|member_config| format!("{}={}", member_config.name, member_config.peer_url()))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Makes the data directory of the first place from a snapshot, with the version's own program; returns the program's name.
-pub fn restore(version: &str, snapshot: &Path, seats: &[Seat], flags: &[&str]) -> Result<&'static str> {
+pub fn restore(
+    version: &str,
+    snapshot: &Path,
+    member_configs: &[MemberConfig],
+    flags: &[&str],
+) -> Result<&'static str> {
     // Before 3.5 it is in etcdctl.
     let tool = if ["3.3", "3.4"].contains(&version) { "etcdctl" } else { "etcdutl" };
     let mut restore = program(version, tool);
@@ -70,10 +79,10 @@ pub fn restore(version: &str, snapshot: &Path, seats: &[Seat], flags: &[&str]) -
         .args(["snapshot", "restore"])
         .arg(snapshot)
         .arg("--data-dir")
-        .arg(&seats[0].data)
-        .args(["--name", &seats[0].name])
-        .args(["--initial-cluster", &initial_cluster(seats)])
-        .args(["--initial-advertise-peer-urls", &seats[0].peer_url()])
+        .arg(&member_configs[0].data)
+        .args(["--name", &member_configs[0].name])
+        .args(["--initial-cluster", &initial_cluster(member_configs)])
+        .args(["--initial-advertise-peer-urls", &member_configs[0].peer_url()])
         .args(flags);
     repo::capture(&mut restore)?;
     Ok(tool)
@@ -83,23 +92,28 @@ impl Cluster {
     /// Starts a new cluster and waits until it has a leader.
     pub fn start(version: &str, count: usize, flags: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
-        let seats = seats(folder.path(), count)?;
-        Self::start_in(version, folder, seats, flags)
+        let member_configs = member_configs(folder.path(), count)?;
+        Self::start_in(version, folder, member_configs, flags)
     }
 
-    /// Starts the members in `seats`, whose data directories may hold a restored snapshot.
-    pub fn start_in(version: &str, folder: TempDir, seats: Vec<Seat>, flags: &[&str]) -> Result<Self> {
-        let initial = initial_cluster(&seats);
+    /// Starts the members in `member_configs`, whose data directories may hold a restored snapshot.
+    pub fn start_in(version: &str, folder: TempDir, member_configs: Vec<MemberConfig>, flags: &[&str]) -> Result<Self> {
+        let initial = initial_cluster(&member_configs);
         let mut cluster = Self { version: version.to_owned(), members: Vec::new(), folder };
-        for seat in seats {
-            let log = File::create(cluster.folder.path().join(format!("{}.log", seat.name)))?;
-            let client = format!("http://127.0.0.1:{}", seat.client);
+        for member_config in member_configs {
+            let log = File::create(cluster.folder.path().join(format!("{}.log", member_config.name)))?;
+            let client = format!("http://127.0.0.1:{}", member_config.client);
             let process = program(version, "etcd")
-                .args(["--name", &seat.name])
+                .args(["--name", &member_config.name])
                 .arg("--data-dir")
-                .arg(&seat.data)
+                .arg(&member_config.data)
                 .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
+                .args([
+                    "--listen-peer-urls",
+                    &member_config.peer_url(),
+                    "--initial-advertise-peer-urls",
+                    &member_config.peer_url(),
+                ])
                 .args(["--initial-cluster", &initial, "--initial-cluster-state", "new"])
                 .args(flags)
                 .stdin(Stdio::null())
@@ -107,7 +121,7 @@ impl Cluster {
                 .stderr(log)
                 .spawn()
                 .context("cannot start etcd")?;
-            cluster.members.push(Member { process, client: seat.client, data: seat.data });
+            cluster.members.push(Member { process, client: member_config.client, data: member_config.data });
         }
         cluster.wait_until_healthy()?;
         Ok(cluster)
@@ -149,7 +163,7 @@ impl Cluster {
             kill_process(pid, Signal::TERM)?;
             let since = Instant::now();
             while member.process.try_wait()?.is_none() {
-                ensure!(since.elapsed() < PATIENCE, "etcd does not stop");
+                ensure!(since.elapsed() < TIMEOUT, "etcd does not stop");
                 sleep(Duration::from_millis(20));
             }
         }
@@ -164,7 +178,7 @@ impl Cluster {
                 if let Some(status) = member.process.try_wait()? {
                     bail!("etcd {} ended early with {status}", self.version);
                 }
-                ensure!(since.elapsed() < PATIENCE, "etcd {} does not become healthy", self.version);
+                ensure!(since.elapsed() < TIMEOUT, "etcd {} does not become healthy", self.version);
                 sleep(Duration::from_millis(50));
             }
         }

@@ -1,4 +1,4 @@
-//! Values that Kubernetes' own packages sealed, and snapshots of them.
+//! Values that Kubernetes' own packages encrypted, and snapshots that hold them.
 
 use std::fs;
 
@@ -9,22 +9,22 @@ use serde::{Deserialize, Deserializer};
 use crate::build::kubernetes::cluster;
 use crate::programs::tests_dir;
 
-/// A sealed value with what it was made of.
+/// An encrypted value with its inputs.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Vector {
-    /// aescbc, aesgcm, secretbox; kms-seed and kms-key for the two types of sources of KMS v2.
+pub struct TestVector {
+    /// aescbc, aesgcm, secretbox; kms-seed and kms-key for the two kinds of sources of KMS v2.
     pub provider: String,
     /// The name of the key or the plugin.
     pub name: String,
     /// The key; empty for a plugin.
     #[serde(default, deserialize_with = "bytes")]
     pub secret: Vec<u8>,
-    /// The key of etcd.
+    /// The etcd key.
     pub key: String,
-    /// What was sealed.
+    /// The plaintext.
     #[serde(deserialize_with = "bytes")]
     pub plain: Vec<u8>,
-    /// The value as it is stored.
+    /// The value as etcd stores it.
     #[serde(default, deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
 }
@@ -33,25 +33,25 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error
     STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
-/// The values that stand in the repository: a Secret and a custom resource for each cipher, length of key and kind of name.
+/// Reads the committed values: a Secret and a custom resource for each cipher, key length and kind of name.
 ///
 /// # Panics
-/// When they are not there.
+/// Panics if the file is missing.
 #[must_use]
-pub fn vectors() -> Vec<Vector> {
+pub fn vectors() -> Vec<TestVector> {
     let text = fs::read_to_string(tests_dir().join("encryption/vectors.jsonl")).expect("the vectors");
     text.lines().map(|line| serde_json::from_str(line).expect("a vector")).collect()
 }
 
-/// A snapshot in which these were written one after the other.
+/// Builds a snapshot that holds these values, one revision each.
 #[must_use]
-pub fn snapshot(vectors: &[Vector]) -> Vec<u8> {
+pub fn snapshot(vectors: &[TestVector]) -> Vec<u8> {
     let writes: Vec<(&str, Option<Vec<u8>>)> =
         vectors.iter().map(|vector| (vector.key.as_str(), Some(vector.sealed.clone()))).collect();
     cluster(&writes)
 }
 
-/// An EncryptionConfiguration with these keys: provider, name, bytes.
+/// Builds an EncryptionConfiguration with these keys: provider, name, bytes.
 #[must_use]
 pub fn configuration(keys: &[(&str, &str, &[u8])]) -> String {
     let providers: String = keys
