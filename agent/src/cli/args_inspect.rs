@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
-use super::args_revision::{AskedTime, RevisionArgs};
+use super::args_revision::{AskedTime, RevisionArgs, revision};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -326,9 +326,4 @@ pub enum InspectForm {
     Json,
     /// A table with lines around it
     Table,
-}
-
-/// A revision; 0 stands for the latest, as for etcdctl.
-pub fn revision(text: &str) -> Result<i64, &'static str> {
-    text.parse().ok().filter(|revision| *revision >= 0).ok_or("a whole number is wanted; revisions begin at 1")
 }

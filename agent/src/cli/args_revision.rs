@@ -2,8 +2,6 @@
 
 use etcdsnap::core::kubernetes::time_text;
 
-use super::args_inspect::revision;
-
 /// A revision, by its number or by its time.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RevisionArgs {
@@ -48,6 +46,11 @@ impl AskedTime {
         )?;
         Ok(Self { text: text.to_owned(), when })
     }
+}
+
+/// A revision; 0 stands for the latest, as for etcdctl.
+pub fn revision(text: &str) -> Result<i64, &'static str> {
+    text.parse().ok().filter(|revision| *revision >= 0).ok_or("a whole number is wanted; revisions begin at 1")
 }
 
 #[cfg(test)]

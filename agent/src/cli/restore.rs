@@ -13,7 +13,8 @@ use etcdsnap::{
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
 use super::inspect::chosen_revision::chosen_of_the_past;
 use super::inspect::key_text;
 use super::progress_bar::Bar;
@@ -211,7 +212,7 @@ fn shell(restored: &Restored) -> String {
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match &error {
-            RestoreError::Input(error) => Exit::of_error(error),
+            RestoreError::Input(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

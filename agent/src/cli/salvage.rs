@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::args::SalvageArgs;
 use super::args_restore::RestoreForm;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::progress_bar::Bar;
 use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_positive};
 use super::render::json;

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::SaveArgs;
 use super::args_save::{Listen, SaveForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::metrics::Metrics;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, log, output, signals};

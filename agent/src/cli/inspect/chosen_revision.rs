@@ -6,7 +6,7 @@ use etcdsnap::grouped_number::grouped_positive;
 use etcdsnap::{FileSource, Snapshot};
 
 use crate::cli::args_revision::{AskedTime, RevisionArgs, When};
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output;
 
 /// What to do when the file does not reach back so far.

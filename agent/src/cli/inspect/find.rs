@@ -9,7 +9,8 @@ use serde_json::Map;
 use super::{key_text, keys, text_table, told};
 use crate::cli::args::FindArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, exit_of};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
@@ -136,7 +137,7 @@ impl Tally {
             }
             Err(error) => {
                 self.unread = self.unread.saturating_add(1);
-                self.met(Exit::of_error(error));
+                self.met(exit_of(error));
                 output::complain(&error.to_string(), &error.advice());
                 None
             }

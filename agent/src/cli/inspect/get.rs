@@ -16,7 +16,8 @@ use super::key_text::{Hex, Shown};
 use super::{encrypted, key_text, keys, text_table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 
 /// Runs the command.

@@ -16,7 +16,8 @@ use super::filter;
 use super::{encrypted, key_text, range, text_table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 use crate::cli::render::grouped_number::counted;
 

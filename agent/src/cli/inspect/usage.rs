@@ -10,7 +10,8 @@ use super::usage_kinds::Kinds;
 use super::{key_text, open, range, text_table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::{InspectForm, UsageBy};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 use crate::cli::render::grouped_number::{grouped, si_bytes};
 

@@ -14,7 +14,7 @@ use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
 
 use super::manifest_report::Report;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 const DEFINITIONS: &str = "crds";

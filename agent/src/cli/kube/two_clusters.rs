@@ -2,7 +2,7 @@
 
 use etcdsnap::{KubernetesPrefixes, NoProgress, is_kube_system, printable};
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::output;
 
