@@ -1,3 +1,3 @@
-//! Any bytes are looked into, and answers that must agree do.
+//! Runs every query on any bytes, and checks that the answers agree.
 #![no_main]
 etcdsnap_fuzz::snapshots!(etcdsnap_tests::all_queries::query_any);

@@ -1,3 +1,3 @@
-//! The same for bytes whose meta pages and SHA-256 are made right first, so that the fuzzer gets past them.
+//! Does the same for bytes whose meta page checksums and SHA-256 are repaired first, so that the fuzzer gets past them.
 #![no_main]
 etcdsnap_fuzz::snapshots!(etcdsnap_tests::core_verdict::verify_checksummed);

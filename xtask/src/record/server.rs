@@ -1,4 +1,4 @@
-//! Clusters of real etcd servers on the loopback address, in a temporary directory, ended with the value.
+//! Runs clusters of real etcd servers on the loopback address, in a temporary directory, until the value is dropped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -30,7 +30,7 @@ struct Member {
     data: PathBuf,
 }
 
-/// A member's place in the cluster before its server runs.
+/// The configuration of a member before its server runs.
 pub struct MemberConfig {
     pub name: String,
     client: u16,
@@ -44,9 +44,9 @@ impl MemberConfig {
     }
 }
 
-/// Names, free ports and data directories for a cluster of `count` members.
+/// Chooses names, free ports and data directories for a cluster of `count` members.
 pub fn member_configs(folder: &Path, count: usize) -> Result<Vec<MemberConfig>> {
-    // All listeners live until every port is known, so no port comes up twice.
+    // All listeners live until every port is chosen, so no port occurs twice.
     let listeners = (0..count * 2).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
     let ports = listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<Vec<_>>>()?;
     let member_config = |(i, pair): (usize, &[u16])| {
@@ -56,7 +56,7 @@ pub fn member_configs(folder: &Path, count: usize) -> Result<Vec<MemberConfig>> 
     Ok(ports.chunks_exact(2).enumerate().map(member_config).collect())
 }
 
-/// The value of `--initial-cluster`.
+/// Returns the value of `--initial-cluster`.
 fn initial_cluster(member_configs: &[MemberConfig]) -> String {
     member_configs
         .iter()
@@ -65,14 +65,14 @@ fn initial_cluster(member_configs: &[MemberConfig]) -> String {
         .join(",")
 }
 
-/// Makes the data directory of the first place from a snapshot, with the version's own program; returns the program's name.
+/// Restores a snapshot into the data directory of the first member with the version's own program; returns the program's name.
 pub fn restore(
     version: &str,
     snapshot: &Path,
     member_configs: &[MemberConfig],
     flags: &[&str],
 ) -> Result<&'static str> {
-    // Before 3.5 it is in etcdctl.
+    // Before 3.5 it is part of etcdctl.
     let tool = if ["3.3", "3.4"].contains(&version) { "etcdctl" } else { "etcdutl" };
     let mut restore = program(version, tool);
     restore
@@ -96,7 +96,7 @@ impl Cluster {
         Self::start_in(version, folder, member_configs, flags)
     }
 
-    /// Starts the members in `member_configs`, whose data directories may hold a restored snapshot.
+    /// Starts the given members, whose data directories may hold a restored snapshot.
     pub fn start_in(version: &str, folder: TempDir, member_configs: Vec<MemberConfig>, flags: &[&str]) -> Result<Self> {
         let initial = initial_cluster(&member_configs);
         let mut cluster = Self { version: version.to_owned(), members: Vec::new(), folder };
@@ -131,7 +131,7 @@ impl Cluster {
         endpoint(self.members[0].client)
     }
 
-    /// `etcdctl` of the cluster's own version, pointed at its first member.
+    /// Returns `etcdctl` of the cluster's own version, with the address of its first member.
     pub fn etcdctl(&self, user: Option<&str>) -> Command {
         let mut command = program(&self.version, "etcdctl");
         command.arg(format!("--endpoints={}", self.endpoint()));
@@ -141,7 +141,7 @@ impl Cluster {
         command
     }
 
-    /// Our own `history` program, pointed at the first member.
+    /// Returns our own `history` program, with the address of the first member.
     pub fn ask(&self, history: &Path, user: Option<&str>) -> Command {
         let mut command = Command::new(history);
         command.args(["--endpoint", &self.endpoint()]);
@@ -156,7 +156,7 @@ impl Cluster {
         repo::capture(self.etcdctl(user).args(["snapshot", "save"]).arg(to)).map(drop)
     }
 
-    /// Stops every member in its own time and copies the first member's database.
+    /// Stops every member gracefully and copies the first member's database.
     pub fn stop_and_copy_db(mut self, to: &Path) -> Result<()> {
         for member in &mut self.members {
             let pid = Pid::from_child(&member.process);
@@ -182,7 +182,7 @@ impl Cluster {
                 sleep(Duration::from_millis(50));
             }
         }
-        // The cluster version is decided a moment after the leader is; later schemas then write it to the file.
+        // The cluster version is decided a moment after the leader is elected; later schemas then write it to the file.
         sleep(Duration::from_millis(1_500));
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A reference program without the caller's own etcd settings.
+/// Returns a reference program without the caller's etcd environment variables.
 pub fn program(version: &str, name: &str) -> Command {
     let mut command = Command::new(reference::program(version, name));
     for (variable, _) in std::env::vars_os() {
@@ -215,7 +215,7 @@ fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Whether a member is healthy, or has nothing but an alarm, which is restored with the rest: then it reads all the same.
+/// Returns whether a member is healthy, or only has an alarm, which a restore keeps: it serves reads nevertheless.
 fn ready(version: &str, port: u16) -> bool {
     let answer = health(port).unwrap_or_default();
     let reads = || {
