@@ -1,5 +1,7 @@
 //! Numbers for people.
 
+use etcdsnap_core::Revision;
+
 /// Units of [`si_bytes`].
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
@@ -35,10 +37,16 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The same of a number that no file has below zero, such as a revision: if one does, it shows as 0.
+/// The same of a number that no file has below zero: if one does, it shows as 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
     grouped(u64::try_from(number).unwrap_or(0))
+}
+
+/// The same of a revision.
+#[must_use]
+pub fn grouped_revision(revision: Revision) -> String {
+    grouped_positive(revision.get())
 }
 
 /// `1 key`, `2 keys`.

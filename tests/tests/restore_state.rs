@@ -12,7 +12,7 @@ use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
 use etcdsnap_core::bolt::edit::Change;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch};
-use etcdsnap_core::{Unwatched, Verdict, Watch, pass::reading::Accumulator};
+use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
 use etcdsnap_proto::leasepb::Lease;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
@@ -282,13 +282,13 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
         let file = with_trailer(&member.built.database);
         let store = store(&file);
         let mut rng = SeededRandom::new(seed);
-        let (oldest, latest) = (store.compacted().max(1), store.current());
-        for revision in [oldest, oldest + rng.below((latest - oldest + 1) as usize) as i64, latest] {
+        let (oldest, latest) = (store.compacted().max(Revision::FIRST), store.current());
+        for revision in [oldest, oldest.plus(rng.below(oldest.count_to(latest) as usize) as u64), latest] {
             let alterations = Alterations { changes: &[], new_lease_seconds: Some(77) };
             let plan = Plan::AsOf { revision, survivors: None };
             let written = write_altered(&store, plan, alterations, Vec::new(), &Unwatched).unwrap();
             let new = [written.built.metas, written.sink].concat();
-            let expected = expected_contents(&member.root, revision, 77);
+            let expected = expected_contents(&member.root, revision.get(), 77);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
             let judged = etcdsnap_core::verify(&with_trailer(&new), &Unwatched).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
@@ -364,8 +364,8 @@ fn impossible_states_are_refused_and_leave_no_files() {
         |file: &Vec<u8>| etcdsnap_core::verify(file, &Unwatched).unwrap().findings.has(etcdsnap_core::Code::PageType);
     fs::write(at("damaged.db"), damaged.into_iter().find(is_damaged).unwrap()).unwrap();
     let status = etcdsnap::status(&old).unwrap().status.unwrap();
-    let below = format!("--rev={}", status.compacted_revision.unwrap() - 1);
-    let above = format!("--rev={}", status.revision + 1);
+    let below = format!("--rev={}", status.compacted_revision.unwrap().previous());
+    let above = format!("--rev={}", status.revision.next());
     let data = format!("--data-dir={}", at("data").display());
     let (old, damaged) = (text(&old).to_owned(), text(&at("damaged.db")).to_owned());
     for (file, flags, code, words) in [
@@ -413,7 +413,7 @@ fn packed_piped_and_all_member_restores_give_the_same_database() {
     std::io::Write::write_all(&mut encoder, &old.bytes()).unwrap();
     fs::write(at("old.db.gz"), encoder.finish().unwrap()).unwrap();
     let status = etcdsnap::status(old.path()).unwrap().status.unwrap();
-    let rev = format!("--rev={}", status.revision - 9);
+    let rev = format!("--rev={}", status.revision.get() - 9);
     for flags in [&[rev.as_str(), "--compact", "--delete=leased/freed"][..], &["--delete=leased/freed"]] {
         let run = |name: &str, file: &str, more: &[&str]| {
             let data = format!("--data-dir={}", at(name).display());
@@ -475,7 +475,7 @@ fn a_stopped_restore_leaves_no_files() {
     let config = |name: &str| RestoreConfig {
         snapshot_path: file.clone(),
         output_data_dir: Some(folder.path().join(name)),
-        as_of: Some(0),
+        as_of: Some(Revision::ZERO),
         compact: true,
         ..RestoreConfig::default()
     };

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::field_query::selectable;
@@ -103,7 +104,7 @@ impl Snapshot {
     pub fn cluster(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
@@ -153,7 +154,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: &HashSet<&[u8]>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::{Key, KeyRange};
 use etcdsnap::{Found, printable_path, put_path};
 use serde_json::Map;
@@ -94,8 +95,8 @@ fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
 const COLUMNS: [text_table::Column; 5] =
     [("file", false), ("revision", true), ("mod", true), ("bytes", true), ("key", false)];
 
-fn revision(found: &Found) -> i64 {
-    found.answer.as_ref().map_or(0, |answer| answer.revision)
+fn revision(found: &Found) -> Revision {
+    found.answer.as_ref().map_or(Revision::ZERO, |answer| answer.revision)
 }
 
 fn row(found: &Found, state: &Key<'_>) -> Vec<String> {

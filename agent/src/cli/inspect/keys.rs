@@ -128,7 +128,7 @@ pub fn long(state: &Key<'_>) -> [String; 6] {
     [
         key_text::key(state.key),
         state.revision.main.to_string(),
-        number(state.create_revision),
+        number(state.create_revision.get()),
         number(state.version),
         number(i64::from(state.value_len)),
         lease(state.lease),

@@ -1,5 +1,6 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::{KeyRange, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
@@ -72,7 +73,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
 struct Found {
     /// Bytes of the database.
     size: u64,
-    revision: i64,
+    revision: Revision,
     is_latest: bool,
     /// Where buckets and pages are asked for.
     status: Option<Status>,

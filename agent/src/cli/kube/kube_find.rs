@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special_types::rfc3339;
 use etcdsnap::core::store::{Key, UnreadRevisions};
@@ -270,7 +271,7 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
 }
 
 /// What a damaged file leaves open about the state that is printed from it.
-fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: i64) {
+fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
     } else if key.deleted && unread.may_lie_between(written, key.revision.main) {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::object;
@@ -37,7 +38,7 @@ pub struct Comparison<'c> {
     /// Revisions of each side of which entries may be lost.
     pub unread: [UnreadRevisions; 2],
     /// The revision of the second side.
-    pub revision_b: i64,
+    pub revision_b: Revision,
     pub filter: ObjectFilter,
     pub folded: Folded,
     /// Whether the value of an object cannot be read.
