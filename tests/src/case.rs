@@ -142,7 +142,7 @@ impl Case {
     /// Reads the snapshot.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         std::fs::read(self.path()).unwrap_or_else(|error| panic!("{}: {error}", self.path().display()))
@@ -151,7 +151,7 @@ impl Case {
     /// Returns the recorded output of `etcdutl snapshot status -w <form>` of a version.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn expected(&self, version: &str, form: &str) -> String {
         let path = self.directory.join(format!("expected/status-{version}.{form}.txt"));
@@ -161,7 +161,7 @@ impl Case {
     /// Returns the same output parsed as JSON.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn expected_json(&self, version: &str) -> Value {
         serde_json::from_str(&self.expected(version, "json")).expect("recorded JSON")
@@ -170,7 +170,7 @@ impl Case {
     /// Returns the recorded answer of the server: `keys`, `watch`, `members`, `leases`, `auth`, `alarms` or `hashkv`.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn answer(&self, name: &str) -> Value {
         let path = self.directory.join(format!("expected/{name}.json"));

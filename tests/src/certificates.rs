@@ -85,7 +85,7 @@ impl Authority {
     /// Creates an authority with another type of key.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
     pub fn with_key(folder: &Path, name: &str, kind: Key) -> Self {
         let (params, (key, _)) = (params(CertificateUse::Authority(name)), generate_key(kind));
@@ -98,7 +98,7 @@ impl Authority {
     /// Creates an intermediate authority signed by this one.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
     pub fn below(&self, name: &str) -> Self {
         let (params, (key, _)) = (params(CertificateUse::Authority(name)), generate_key(Key::EcPkcs8));
@@ -111,7 +111,7 @@ impl Authority {
     /// Signs a certificate.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
     pub fn sign(&self, file: &str, whose: CertificateUse<'_>, kind: Key) -> CertificateFiles {
         let (key, written) = generate_key(kind);
@@ -127,7 +127,7 @@ impl Authority {
 /// Creates a self-signed certificate.
 ///
 /// # Panics
-/// When it cannot be made.
+/// Panics if it cannot be made.
 #[must_use]
 pub fn self_signed(folder: &Path, file: &str, whose: CertificateUse<'_>, kind: Key) -> CertificateFiles {
     let (key, written) = generate_key(kind);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 /// Returns the path of the program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
 ///
 /// # Panics
-/// When it cannot be built.
+/// Panics if it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -33,7 +33,7 @@ pub fn program() -> &'static Path {
 /// Runs the program with these arguments and an empty standard input.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub fn run<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Output {
     Command::new(program()).args(args).stdin(Stdio::null()).output().expect("etcdsnap runs")
 }
@@ -56,7 +56,7 @@ pub fn text(path: &Path) -> &str {
 /// Runs the program with these arguments, and writes `input` to its standard input through a pipe.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(args: &[A], input: &[u8]) -> Output {
     let mut command = Command::new(program());
     let mut child = command
@@ -84,4 +84,21 @@ pub fn json(output: &Output) -> serde_json::Value {
         let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         panic!("no JSON ({error}), exit {:?}\nstdout: {said}\nstderr: {complained}", output.status.code())
     })
+}
+
+/// Runs the program in a directory; returns its exit code, standard output and messages.
+///
+/// # Panics
+/// Panics if it cannot be started.
+pub fn run_in(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(program()).args(args).current_dir(folder).stdin(Stdio::null()).output();
+    let output = output.expect("etcdsnap runs");
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    (output.status.code().unwrap_or(-1), stdout, stderr)
+}
+
+/// Returns the messages of a run, its standard error.
+#[must_use]
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

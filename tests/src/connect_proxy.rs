@@ -24,7 +24,7 @@ impl ConnectProxy {
     /// Starts a proxy.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     #[must_use]
     pub fn start(reply: ProxyReply) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
@@ -49,7 +49,7 @@ impl ConnectProxy {
     /// Returns the requests received so far, each with its headers.
     ///
     /// # Panics
-    /// When a thread of the proxy panicked.
+    /// Panics if a thread of the proxy panicked.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("requests").clone()

@@ -104,7 +104,7 @@ pub const SERVES: &str = "serves";
 /// Tries a failure once more: a busy machine may be slow, and another process may have taken the port.
 ///
 /// # Panics
-/// When the programs cannot be run.
+/// Panics if the programs cannot be run.
 #[must_use]
 pub fn restore_and_start(version: &str, snapshot: &[u8]) -> Option<Outcome> {
     let first = try_once(version, snapshot)?;
@@ -138,7 +138,7 @@ pub fn start(version: &str, member_config: &MemberConfig, logs: &Path) -> Option
 /// Restores a snapshot with the tool of a version; the error is the tool's message. `None` if it is not built.
 ///
 /// # Panics
-/// When it cannot be run.
+/// Panics if it cannot be run.
 #[must_use]
 pub fn restore(
     version: &str,

@@ -149,7 +149,7 @@ pub fn sweep<P>(
 /// Runs a command with one injected failure.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 #[must_use]
 pub fn run(command: &Command, trial: &InjectedFailure) -> RunResult {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -80,7 +80,7 @@ impl FakeEtcd {
     /// Starts a server. `snapshot` sends the pieces; the stream stays open if `snapshot` returns without ending it.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     pub fn start(snapshot: impl Fn(&Pieces<'_>) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");

@@ -6,7 +6,7 @@ use std::path::Path;
 /// Returns the names of the entries of a directory, sorted; bytes that are not UTF-8 are replaced.
 ///
 /// # Panics
-/// When it cannot be listed.
+/// Panics if it cannot be listed.
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");

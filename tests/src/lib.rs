@@ -19,6 +19,8 @@ pub mod core_verdict;
 pub mod crc;
 pub mod damage;
 #[cfg(feature = "harness")]
+pub mod data_directories;
+#[cfg(feature = "harness")]
 pub mod etcd_verdict;
 #[cfg(feature = "harness")]
 pub mod failure_injection;
@@ -33,8 +35,12 @@ pub mod free_port;
 #[cfg(feature = "harness")]
 pub mod http_server;
 #[cfg(feature = "harness")]
+pub mod leftover_stages;
+#[cfg(feature = "harness")]
 pub mod limited_resources;
 pub mod lost_page_writes;
+#[cfg(feature = "harness")]
+pub mod member_config;
 pub mod mutants;
 #[cfg(feature = "harness")]
 pub mod name_server;
@@ -47,11 +53,15 @@ pub mod programs;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
+#[cfg(feature = "harness")]
+pub mod secret_texts;
 pub mod seeded_random;
 #[cfg(feature = "harness")]
 pub mod server;
 #[cfg(feature = "harness")]
 pub mod shared_server;
+#[cfg(feature = "harness")]
+pub mod small_snapshot;
 pub mod sparse_files;
 #[cfg(feature = "harness")]
 pub mod terminal;

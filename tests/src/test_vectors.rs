@@ -67,3 +67,44 @@ pub fn configuration(keys: &[(&str, &str, &[u8])]) -> String {
         "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets, '*.*']\n  providers:\n{providers}  - identity: {{}}\n"
     )
 }
+
+/// Returns a configuration with all keys of the vectors.
+#[must_use]
+pub fn configuration_with_all_keys() -> String {
+    let vectors = vectors();
+    let keys: Vec<(&str, &str, &[u8])> = vectors
+        .iter()
+        .filter(|vector| !vector.secret.is_empty())
+        .map(|vector| (vector.provider.as_str(), vector.name.as_str(), vector.secret.as_slice()))
+        .collect();
+    configuration(&keys)
+}
+
+/// Creates a folder with the snapshot of all vectors, and two configurations: with all keys, and with one of another cluster.
+#[must_use]
+pub fn folder_with_snapshot() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.db"), snapshot(&vectors())).expect("a file");
+    fs::write(folder.path().join("all.yaml"), configuration_with_all_keys()).expect("a file");
+    let other = configuration(&[("aescbc", "key16", &[1; 16]), ("aesgcm", "key99", &[2; 32])]);
+    fs::write(folder.path().join("other.yaml"), other).expect("a file");
+    folder
+}
+
+/// Builds an EncryptionConfiguration with these entries: resources, the vector whose key is among the providers, and whether identity is.
+#[must_use]
+pub fn configuration_with_entries(entries: &[(&str, &TestVector, bool)]) -> String {
+    let entries: String = entries
+        .iter()
+        .map(|(resources, vector, has_identity)| {
+            let identity = if *has_identity { "  - identity: {}\n" } else { "" };
+            format!(
+                "- resources: [{resources}]\n  providers:\n  - {}: {{keys: [{{name: '{}', secret: {}}}]}}\n{identity}",
+                vector.provider,
+                vector.name,
+                STANDARD.encode(&vector.secret)
+            )
+        })
+        .collect();
+    format!("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n{entries}")
+}

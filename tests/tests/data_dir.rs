@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -12,38 +11,17 @@ use std::time::{Duration, Instant};
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::data_dir::{Database, Log, Parts, Role, Segment, judge, read_segment};
 use etcdsnap_tests::cli;
+use etcdsnap_tests::data_directories::{
+    copy_data_directory, end_of_records, last_segment, rare_commits, wait_for_cluster_version,
+};
 use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use serde_json::Value;
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
-/// Flags for a server that rarely writes its database to disk, so that the database lacks entries when the server is killed, but often writes raft snapshots.
-fn rare_commits(snapshot_count: u32) -> Vec<String> {
-    let snapshots = format!("--snapshot-count={snapshot_count}");
-    let flags = [&snapshots, "--backend-batch-interval=10m", "--backend-batch-limit=1000000"];
-    flags.map(ToOwned::to_owned).to_vec()
-}
-
 fn start(version: &str, member_config: &MemberConfig, folder: &Path, flags: &[String]) -> Option<Servers> {
     Servers::start_with(version, std::slice::from_ref(member_config), folder, flags)
-}
-
-/// Waits until the leader has written the cluster version to the log, so that only clients' entries follow.
-fn wait_for_cluster_version(member_config: &MemberConfig, version: &str) {
-    let since = Instant::now();
-    let decided = format!(r#""etcdcluster":"{version}.0""#);
-    loop {
-        let mut stream = TcpStream::connect(("127.0.0.1", member_config.client)).unwrap();
-        stream.write_all(b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        if answer.contains(&decided) {
-            return;
-        }
-        assert!(since.elapsed() < Duration::from_secs(60), "{answer}");
-        sleep(Duration::from_millis(100));
-    }
 }
 
 /// Puts values of this many bytes under new names.
@@ -68,38 +46,6 @@ fn codes(report: &Value) -> BTreeSet<String> {
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
-}
-
-/// Returns the newest segment of a directory's log.
-fn last_segment(data: &Path) -> PathBuf {
-    let paths = fs::read_dir(data.join("member/wal")).unwrap().map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "wal")).max().unwrap()
-}
-
-/// Returns the end of a segment's records, before the padding.
-fn end_of_records(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
-}
-
-/// Copies the directory of a stopped server, with less preallocated log, so that copying is quick.
-fn copy(data: &Path, to: &Path) {
-    fs::create_dir_all(to.join("member/snap")).unwrap();
-    fs::create_dir_all(to.join("member/wal")).unwrap();
-    for folder in ["member/snap", "member/wal"] {
-        for entry in fs::read_dir(data.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let target = to.join(folder).join(path.file_name().unwrap());
-            if path.extension().is_some_and(|extension| extension == "wal") {
-                let mut bytes = fs::read(&path).unwrap();
-                bytes.truncate(end_of_records(&bytes).next_multiple_of(8) + 65536);
-                fs::write(target, bytes).unwrap();
-            } else if path.extension().is_none_or(|extension| extension != "tmp") {
-                fs::copy(&path, target).unwrap();
-            }
-        }
-    }
-    let private = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
-    fs::set_permissions(to, private).unwrap();
 }
 
 #[test]
@@ -167,7 +113,7 @@ fn verdicts_on_cuts_and_flipped_bits_match_what_etcd_does() {
         cases.push(("a length is another", wal(&|bytes| bytes[length + 4] ^= 1), &["wal-record-broken"], false));
         for (name, wal, expected, starts) in cases {
             let data = folder.path().join("copy");
-            copy(&member_config.data, &data);
+            copy_data_directory(&member_config.data, &data);
             fs::write(last_segment(&data), wal).unwrap();
             let (exit, report) = verify(&[&data]);
             let damaged = expected.iter().any(|code| code.ends_with("broken"));
@@ -188,7 +134,7 @@ fn verdicts_on_cuts_and_flipped_bits_match_what_etcd_does() {
         }
         // A database older than the newest raft snapshot.
         let data = folder.path().join("copy");
-        copy(&member_config.data, &data);
+        copy_data_directory(&member_config.data, &data);
         fs::copy(&early, data.join("member/snap/db")).unwrap();
         let (exit, report) = verify(&[&data]);
         assert_eq!(exit, Some(1), "{version}: {report}");
@@ -284,7 +230,7 @@ fn what_etcd_repairs_is_a_warning() {
         let database = |data: &Path| data.join("member/snap/db");
         for empty in [false, true] {
             let data = folder.path().join("copy");
-            copy(&member_config.data, &data);
+            copy_data_directory(&member_config.data, &data);
             fs::remove_file(database(&data)).unwrap();
             if empty {
                 fs::write(database(&data), "").unwrap();
@@ -322,7 +268,7 @@ fn etcd_falls_back_to_an_older_snap_file_as_reported() {
         servers.kill(0);
         for rename in [false, true] {
             let data = folder.path().join("copy");
-            copy(&member_config.data, &data);
+            copy_data_directory(&member_config.data, &data);
             let names = fs::read_dir(data.join("member/snap")).unwrap().map(|entry| entry.unwrap().path());
             let newest = names.filter(|path| path.extension().is_some_and(|end| end == "snap")).max().unwrap();
             if rename {

@@ -1,15 +1,9 @@
 //! `redact`: no text of secrets, config maps, environments and annotations remains in any encoding, and objects stay valid.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::json::JsonText;
-use etcdsnap_core::kubernetes::object;
 use etcdsnap_core::kubernetes::redact_object;
 use etcdsnap_core::kubernetes::redact_rules::{RedactRules, RedactedKey};
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -18,6 +12,7 @@ use etcdsnap_tests::build::kubernetes::{deployment, field, number, protobuf};
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::recorded::RecordedCluster;
+use etcdsnap_tests::secret_texts::{find_texts, object_json, put_values, secret_texts};
 use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{
     case,
@@ -25,182 +20,11 @@ use etcdsnap_tests::{
 };
 use serde_json::Value;
 
-/// Shorter texts occur in every file by chance.
-const SHORTEST: usize = 6;
-
 /// Runs a command that must succeed, and returns its standard output.
 fn out(words: &[&str]) -> String {
     let output = cli::run(words);
     assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Returns key and value of each put.
-fn values(file: &Vec<u8>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let OpenedStore::Store(store) = Store::open(file).unwrap() else { panic!("no store") };
-    let mut all = Vec::new();
-    let lost = store.entries_in_order(&Unwatched, &mut |entry, _| {
-        if let Some(pair) = KeyValue::parse(entry.value).filter(|_| !entry.key.tombstone) {
-            all.push((pair.key.to_vec(), pair.value.to_vec()));
-        }
-        true
-    });
-    assert_eq!(lost.unwrap().places, 0);
-    all
-}
-
-/// Parses the object in a value to JSON; `None` if the value is not an object.
-fn json(value: &[u8]) -> Option<(Value, bool)> {
-    let (node, remarks) = object::tree(value, Options::default()).ok()?;
-    let mut text = JsonText::default();
-    node.print(&mut text);
-    Some((serde_json::from_slice(&text.finish()).unwrap(), remarks.is_empty()))
-}
-
-/// Visits all texts below a value.
-fn texts(value: &Value, take: &mut dyn FnMut(&str)) {
-    match value {
-        Value::String(text) => take(text),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, take)),
-        Value::Object(members) => members.values().for_each(|member| texts(member, take)),
-        _ => {}
-    }
-}
-
-/// Collects the parts of an object that must stay secret.
-fn secrets(object: &Value, found: &mut BTreeSet<Vec<u8>>) {
-    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-    let mut add = |text: &str| {
-        found.insert(text.as_bytes().to_vec());
-        found.extend(text.lines().map(|line| line.trim().as_bytes().to_vec()));
-    };
-    let in_base64 = kind == "Secret" || kind == "ConfigMap";
-    if in_base64 {
-        for part in ["data", "stringData", "binaryData"] {
-            texts(&object[part], &mut |text| {
-                add(text);
-                if let Ok(bytes) = STANDARD.decode(text) {
-                    add(&String::from_utf8_lossy(&bytes));
-                }
-            });
-        }
-    }
-    visit_members(object, "", &mut |name, value| match name {
-        "annotations" | "args" | "command" | "message" | "note" | "data" | "caBundle" | "description" => {
-            texts(value, &mut add);
-        }
-        "env" | "volumeAttributes" | "parameters" | "httpHeaders" => {
-            visit_members(value, "", &mut |name, value| {
-                if name == "value" {
-                    texts(value, &mut add);
-                }
-            });
-        }
-        _ => {}
-    });
-    let is_custom = object["apiVersion"].as_str().is_some_and(|version| version.contains("example"));
-    if is_custom {
-        texts(&object["spec"], &mut add);
-    }
-}
-
-fn visit_members(value: &Value, name: &str, take: &mut dyn FnMut(&str, &Value)) {
-    take(name, value);
-    match value {
-        Value::Object(members) => members.iter().for_each(|(name, member)| visit_members(member, name, take)),
-        Value::Array(items) => items.iter().for_each(|item| visit_members(item, "", take)),
-        _ => {}
-    }
-}
-
-/// An encoding of a text, and the text.
-type Form<'t> = (Vec<u8>, &'t [u8]);
-
-/// Returns the patterns that occur in the bytes, plain, in base64 and in UTF-16.
-fn found(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> BTreeSet<String> {
-    let mut by_start: HashMap<[u8; SHORTEST], Vec<Form<'_>>> = HashMap::new();
-    for pattern in patterns {
-        let base64 = STANDARD.encode(pattern).trim_end_matches('=').as_bytes().to_vec();
-        // The last character depends on the following byte.
-        let base64 = base64[..base64.len() - 1].to_vec();
-        let utf16 = String::from_utf8_lossy(pattern).encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for form in [pattern.clone(), base64, utf16] {
-            let start = form[..SHORTEST].try_into().unwrap();
-            by_start.entry(start).or_default().push((form, pattern));
-        }
-    }
-    let mut found = BTreeSet::new();
-    for at in 0..bytes.len().saturating_sub(SHORTEST) {
-        let start: [u8; SHORTEST] = bytes[at..at + SHORTEST].try_into().unwrap();
-        for (form, pattern) in by_start.get(&start).into_iter().flatten() {
-            if bytes[at..].starts_with(form) {
-                found.insert(String::from_utf8_lossy(pattern).into_owned());
-            }
-        }
-    }
-    found
-}
-
-/// Returns the secret texts of a file, without those that also occur in its keys and names.
-fn secrets_of(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
-    let mut all = BTreeSet::new();
-    let mut open = Vec::new();
-    for (key, value) in values(file) {
-        open.extend_from_slice(&key);
-        open.push(b'\n');
-        let Some((object, _)) = json(&value) else { continue };
-        secrets(&object, &mut all);
-        // Names and words, which redaction keeps.
-        visit_members(&object, "", &mut |name, value| {
-            if OPEN.contains(&name) {
-                texts(value, &mut |text| open.extend([text.as_bytes(), b"\n"].concat()));
-                value.as_object().into_iter().flatten().for_each(|(name, _)| {
-                    open.extend([name.as_bytes(), b"\n"].concat());
-                });
-            }
-        });
-        names(&object, &mut |name| open.extend([name.as_bytes(), b"\n"].concat()));
-    }
-    let open = String::from_utf8_lossy(&open).into_owned();
-    all.retain(|text| {
-        text.len() >= SHORTEST
-            && !(text.len() == 20 && text.ends_with(b"Z"))
-            && !open.contains(&*String::from_utf8_lossy(text))
-    });
-    all
-}
-
-/// Fields whose texts redaction keeps.
-const OPEN: &[&str] = &[
-    "name",
-    "namespace",
-    "labels",
-    "image",
-    "uid",
-    "type",
-    "reason",
-    "kind",
-    "apiVersion",
-    "group",
-    "plural",
-    "manager",
-    "matchLabels",
-    "schedulerName",
-    "imagePullPolicy",
-    "dnsPolicy",
-    "operator",
-    "restartPolicy",
-    "terminationMessagePolicy",
-    "protocol",
-    "effect",
-    "creationTimestamp",
-    "time",
-    "status",
-];
-
-/// Visits the names of all members.
-fn names(value: &Value, take: &mut dyn FnMut(&str)) {
-    visit_members(value, "", &mut |name, _| take(name));
 }
 
 fn files() -> Vec<(String, Vec<u8>)> {
@@ -227,15 +51,15 @@ fn folder_with_file(file: &[u8]) -> (tempfile::TempDir, PathBuf, PathBuf) {
 fn no_secret_text_remains() {
     let mut looked_for = 0;
     for (name, file) in files() {
-        let secrets = secrets_of(&file);
+        let secrets = secret_texts(&file);
         looked_for += secrets.len();
-        assert!(found(&secrets, &file).len() * 2 > secrets.len(), "{name}: the search finds nothing");
+        assert!(find_texts(&secrets, &file).len() * 2 > secrets.len(), "{name}: the search finds nothing");
         for flags in [&[][..], &["--keep-size"], &["--hide-names"], &["--keep-size", "--hide-names"]] {
             let (_folder, old, new) = folder_with_file(&file);
             let report = out(&[&["redact", text(&old), "-o", text(&new), "-w", "json"], flags].concat());
             let report: Value = serde_json::from_str(&report).unwrap();
             assert_eq!(report["verdict"], report["inputVerdict"], "{name} {flags:?}");
-            let left = found(&secrets, &fs::read(&new).unwrap());
+            let left = find_texts(&secrets, &fs::read(&new).unwrap());
             assert_eq!(left, BTreeSet::new(), "{name} {flags:?}");
         }
     }
@@ -264,15 +88,15 @@ fn every_object_keeps_its_structure_and_numbers() {
             let (_folder, old, new) = folder_with_file(&file);
             out(&[&["redact", text(&old), "-o", text(&new)], flags].concat());
             let new = fs::read(&new).unwrap();
-            let (before, after) = (values(&file), values(&new));
+            let (before, after) = (put_values(&file), put_values(&new));
             assert_eq!(before.len(), after.len());
             for ((key, old), (_, new)) in before.iter().zip(&after) {
                 let key = String::from_utf8_lossy(key);
                 // Hashes of short names are longer than these.
                 let is_as_long = old.len() == new.len() || flags.len() > 1 && old.len() < new.len();
                 assert!(is_as_long, "{name} {key}: {} {}", old.len(), new.len());
-                let Some((was, was_whole)) = json(old) else { continue };
-                let (is, is_whole) = json(new).unwrap_or_else(|| panic!("{name} {key} is no object any more"));
+                let Some((was, was_whole)) = object_json(old) else { continue };
+                let (is, is_whole) = object_json(new).unwrap_or_else(|| panic!("{name} {key} is no object any more"));
                 assert_eq!((shape(&was), was_whole), (shape(&is), is_whole), "{name} {key}");
                 assert_eq!((&was["kind"], &was["apiVersion"]), (&is["kind"], &is["apiVersion"]), "{name} {key}");
                 objects += 1;
@@ -338,7 +162,7 @@ fn passwords_are_removed_and_users_stay_unless_names_are_hidden() {
                 })
                 .unwrap();
             hashes.retain(|hash| !hash.is_empty());
-            assert!(found(&hashes, &bytes).is_empty(), "{}", case.name);
+            assert!(find_texts(&hashes, &bytes).is_empty(), "{}", case.name);
             let listed = out(&["auth", text(&new)]);
             for name in &names {
                 assert_eq!(listed.contains(name.as_str()), flags.is_empty(), "{} {name}: {listed}", case.name);
@@ -396,7 +220,7 @@ fn requested_fields_stay_and_secrets_only_with_their_kind() {
         assert_eq!(seen, shown, "{flags:?}");
     }
     out(&["redact", text(&old), "-o", text(&new)]);
-    let values: BTreeMap<_, _> = values(&fs::read(&new).unwrap()).into_iter().collect();
+    let values: BTreeMap<_, _> = put_values(&fs::read(&new).unwrap()).into_iter().collect();
     let widget = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","annotations":{"a":"REDACTED"}},"spec":{"colour":"REDACTED","size":3},"status":{"conditions":[{"type":"Ready","status":"True","reason":"Done","message":"REDACTED"}]}}"#;
     assert_eq!(values[&b"/registry/example.com/widgets/shop/w"[..]], widget);
     assert_eq!(values[&b"/app/setting"[..]], b"REDACTED");
@@ -476,7 +300,7 @@ fn hidden_short_names_stay_distinct() {
         .collect();
     let (_folder, old, new) = folder_with_file(&store(&objects));
     out(&["redact", text(&old), "-o", text(&new), "--keep-size", "--hide-names"]);
-    let keys: BTreeSet<_> = values(&fs::read(&new).unwrap()).into_iter().map(|(key, _)| key).collect();
+    let keys: BTreeSet<_> = put_values(&fs::read(&new).unwrap()).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), names.len());
 }
 
@@ -497,7 +321,7 @@ fn a_definition_keeps_its_types_and_distinct_names() {
 #[test]
 fn flipped_bytes_neither_stop_a_redaction_nor_reveal_a_secret() {
     let recorded = RecordedCluster::open("plain");
-    let all = values(&fs::read(recorded.snapshot()).unwrap());
+    let all = put_values(&fs::read(recorded.snapshot()).unwrap());
     let mut rng = SeededRandom::new(7);
     let rules = RedactRules::default();
     for (_, value) in &all {

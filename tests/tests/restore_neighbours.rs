@@ -1,6 +1,5 @@
 //! Another user who may write to the directory around a target plants and swaps files there, and must not get anything deleted, blocked or published.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -8,100 +7,17 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use etcdsnap::{NoProgress, Progress, RestoreConfig, RestoreError, Stage, restore, restore_all_members};
 use etcdsnap_core::Watch;
+use etcdsnap_tests::leftover_stages::{
+    MARKER, STAGE_NAME, create_leftover_stage, create_valuable_directory, fifo, marker, run_to_end, snapshot, tree,
+    write_private,
+};
 use etcdsnap_tests::other_user::{USER, is_root};
-use etcdsnap_tests::{case, cli};
-
-/// The first name that the program tries for the stage of `data`.
-const SLOT: &str = "data.etcdsnap-0";
-
-const MARKER: &str = "etcdsnap-stage";
-
-fn snapshot() -> PathBuf {
-    case::named("3.7-fresh").path()
-}
 
 fn config(target: &Path) -> RestoreConfig {
     RestoreConfig { snapshot_path: snapshot(), output_data_dir: Some(target.to_owned()), ..RestoreConfig::default() }
-}
-
-/// Returns everything below a directory: path, mode and content, or a link's target.
-fn tree(directory: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(path) = left.pop() {
-        let facts = fs::symlink_metadata(&path).unwrap();
-        let content = if facts.len() > 1 << 20 {
-            facts.len().to_string().into_bytes()
-        } else if facts.is_file() {
-            fs::read(&path).unwrap()
-        } else if facts.is_symlink() {
-            fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()
-        } else {
-            Vec::new()
-        };
-        if facts.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-        found.insert(path.strip_prefix(directory).unwrap().to_owned(), (facts.mode(), content));
-    }
-    found
-}
-
-/// Creates a directory with contents to lose.
-fn create_valuable_directory(path: &Path) {
-    fs::create_dir_all(path.join("deep")).unwrap();
-    fs::write(path.join("deep/precious"), "data").unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-}
-
-/// Returns the program's own marker of a stage: see `agent/src/restore/stage_directory.rs`.
-fn marker(stage: &Path, target: &str) -> String {
-    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
-    format!("etcdsnap restore\nstage {}\nparent {}\ntarget {target}\n", inode(stage), inode(stage.parent().unwrap()))
-}
-
-/// Creates a stage as a killed run leaves it, with a link that must not be followed.
-fn genuine(stage: &Path, target: &str, outside: &Path) {
-    fs::create_dir_all(stage.join("new/member/snap")).unwrap();
-    fs::set_permissions(stage, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(stage.join("new/member/snap/db"), "half").unwrap();
-    symlink(outside, stage.join("new/link")).unwrap();
-    write_private(&stage.join(MARKER), marker(stage, target).as_bytes());
-}
-
-fn write_private(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// Runs the program, which must end by itself; returns its exit code.
-fn run_to_end(args: &[&str]) -> Option<i32> {
-    let mut child = Command::new(cli::program())
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let since = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if since.elapsed() > Duration::from_secs(60) {
-            let _ = child.kill();
-            panic!("{args:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 type PlantedFile = (&'static str, fn(&Path));
@@ -110,17 +26,17 @@ type PlantedFile = (&'static str, fn(&Path));
 const PLANTED_FILES: [PlantedFile; 16] = [
     ("a directory without a marker", |slot| create_valuable_directory(slot)),
     ("a directory that others may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot, fs::Permissions::from_mode(0o777)).unwrap();
     }),
     ("a directory that its group may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot, fs::Permissions::from_mode(0o770)).unwrap();
     }),
     ("the marker of another directory", |slot| {
         create_valuable_directory(slot);
         let other = slot.with_extension("other");
-        genuine(&other, "data", Path::new("/"));
+        create_leftover_stage(&other, "data", Path::new("/"));
         fs::rename(other.join(MARKER), slot.join(MARKER)).unwrap();
     }),
     ("the marker for another target", |slot| {
@@ -130,11 +46,11 @@ const PLANTED_FILES: [PlantedFile; 16] = [
     ("a stage from another directory", |slot| {
         let elsewhere = slot.parent().unwrap().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
-        genuine(&elsewhere.join(SLOT), "data", Path::new("/"));
-        fs::rename(elsewhere.join(SLOT), slot).unwrap();
+        create_leftover_stage(&elsewhere.join(STAGE_NAME), "data", Path::new("/"));
+        fs::rename(elsewhere.join(STAGE_NAME), slot).unwrap();
     }),
     ("a marker that others may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot.join(MARKER), fs::Permissions::from_mode(0o666)).unwrap();
     }),
     ("a marker that is a FIFO", |slot| {
@@ -161,7 +77,7 @@ const PLANTED_FILES: [PlantedFile; 16] = [
     }),
     ("a link to a directory", |slot| {
         let other = slot.with_extension("other");
-        genuine(&other, "data", Path::new("/"));
+        create_leftover_stage(&other, "data", Path::new("/"));
         symlink(&other, slot).unwrap();
     }),
     ("a FIFO", |slot| fifo(slot)),
@@ -187,7 +103,7 @@ fn files_planted_by_a_neighbour_stay() {
         if is_root() {
             chown(&around, Some(USER), Some(USER)).unwrap();
         }
-        plant(&around.join(SLOT));
+        plant(&around.join(STAGE_NAME));
         let before = tree(&around);
         let (target, wal) = (around.join("data"), around.join("log"));
         let arguments =
@@ -215,8 +131,8 @@ fn a_stage_of_another_user_stays() {
     }
     for whose in ["directory", "marker"] {
         let folder = tempfile::tempdir().unwrap();
-        let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
-        genuine(&slot, "data", Path::new("/"));
+        let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
+        create_leftover_stage(&slot, "data", Path::new("/"));
         let given = if whose == "directory" { slot.clone() } else { slot.join(MARKER) };
         chown(given, Some(USER), Some(USER)).unwrap();
         let before = tree(&slot);
@@ -229,10 +145,11 @@ fn a_stage_of_another_user_stays() {
 #[test]
 fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, target, outside) = (folder.path().join(SLOT), folder.path().join("data"), folder.path().join("outside"));
+    let (slot, target, outside) =
+        (folder.path().join(STAGE_NAME), folder.path().join("data"), folder.path().join("outside"));
     create_valuable_directory(&outside);
     let before = tree(&outside);
-    genuine(&slot, "data", &outside);
+    create_leftover_stage(&slot, "data", &outside);
     // And two that were killed right at their start.
     for (number, begun) in [("5", false), ("15", true)] {
         let slot = folder.path().join(format!("data.etcdsnap-{number}"));
@@ -252,9 +169,9 @@ fn leftovers_of_a_killed_run_are_removed_without_following_links() {
 #[test]
 fn a_mount_in_a_stage_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, outside) = (folder.path().join(SLOT), folder.path().join("outside"));
+    let (slot, outside) = (folder.path().join(STAGE_NAME), folder.path().join("outside"));
     create_valuable_directory(&outside);
-    genuine(&slot, "data", Path::new("/"));
+    create_leftover_stage(&slot, "data", Path::new("/"));
     let point = slot.join("new/member");
     let mut mount = Command::new("mount");
     mount.arg("--bind").arg(&outside).arg(&point).stderr(Stdio::null());
@@ -273,8 +190,8 @@ fn a_mount_in_a_stage_stays() {
 #[test]
 fn a_snapshot_in_a_leftover_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
-    genuine(&slot, "data", Path::new("/"));
+    let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
+    create_leftover_stage(&slot, "data", Path::new("/"));
     let database = slot.join("new/member/snap/db");
     fs::copy(snapshot(), &database).unwrap();
     let error =
@@ -318,7 +235,7 @@ impl<F: Fn() + Sync> Progress for ActOnce<F> {
 fn a_swapped_stage_is_neither_published_nor_removed() {
     for stop in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
+        let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
         let swap = || {
             fs::rename(&slot, folder.path().join("away")).unwrap();
             create_valuable_directory(&slot);
@@ -395,162 +312,6 @@ fn a_restore_fails_if_all_stage_names_are_taken() {
     }
     restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 17);
-}
-
-/// Logs that look as if a killed run had put them in place.
-mod logs {
-    use super::*;
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
-
-    const SEGMENT: &str = "0000000000000000-0000000000000000.wal";
-
-    /// Creates a finished log and the unfinished stage of its data directory, with its notes.
-    fn killed_between(folder: &Path) -> (PathBuf, PathBuf) {
-        let (slot, log) = (folder.join(SLOT), folder.join("log"));
-        genuine(&slot, "data", Path::new("/"));
-        fs::create_dir(&log).unwrap();
-        fs::write(log.join(SEGMENT), "log").unwrap();
-        note(&slot, &log);
-        (slot, log)
-    }
-
-    fn note(slot: &Path, log: &Path) {
-        let base64 = |path: &Path| BASE64_STANDARD.encode(path.as_os_str().as_bytes());
-        let parent = log.parent().unwrap();
-        let stage = serde_json::json!({
-            "parent": base64(parent),
-            "parent_inode": fs::metadata(parent).unwrap().ino(),
-            "log": base64(Path::new(log.file_name().unwrap())),
-        });
-        write_private(&slot.join("log-stage"), stage.to_string().as_bytes());
-        let file = fs::metadata(log.join(SEGMENT)).unwrap();
-        let about = serde_json::json!({
-            "directory": fs::metadata(log).unwrap().ino(),
-            "within": [],
-            "file": file.ino(),
-            "changed": [file.ctime(), file.ctime_nsec()],
-        });
-        write_private(&slot.join("log"), about.to_string().as_bytes());
-    }
-
-    fn again(folder: &Path) -> Result<etcdsnap::Restored, RestoreError> {
-        let config = RestoreConfig { output_wal_dir: Some(folder.join("log")), ..config(&folder.join("data")) };
-        restore(&config, &NoProgress)
-    }
-
-    #[test]
-    fn the_log_of_a_killed_run_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        again(folder.path()).unwrap();
-        assert!(!slot.exists() && fs::metadata(log.join(SEGMENT)).unwrap().len() == 64_000_000);
-    }
-
-    /// etcd started on it, somebody added a file, or another log got the inode number of the old one.
-    #[test]
-    fn a_log_that_was_used_since_stays() {
-        let changes: [fn(&Path); 4] = [
-            |log| fs::write(log.join(SEGMENT), "used").unwrap(),
-            |log| fs::write(log.join("more"), "more").unwrap(),
-            |log| {
-                fs::rename(log.join(SEGMENT), log.join("aside")).unwrap();
-                fs::copy(log.join("aside"), log.join(SEGMENT)).unwrap();
-                fs::remove_file(log.join("aside")).unwrap();
-            },
-            |log| {
-                fs::rename(log.join(SEGMENT), log.join("precious")).unwrap();
-                symlink("precious", log.join(SEGMENT)).unwrap();
-            },
-        ];
-        for change in changes {
-            let folder = tempfile::tempdir().unwrap();
-            let (_, log) = killed_between(folder.path());
-            // A file system's clock may stand still for some milliseconds.
-            std::thread::sleep(Duration::from_millis(30));
-            change(&log);
-            let before = tree(&log);
-            let error = again(folder.path()).unwrap_err();
-            assert!(error.to_string().ends_with("exists"), "{error}");
-            assert!(tree(&log) == before);
-        }
-    }
-
-    #[test]
-    fn only_the_requested_log_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
-        assert!(!slot.exists() && log.join(SEGMENT).exists());
-    }
-
-    /// The data directory is in place, and the run was killed before it could remove its stage.
-    #[test]
-    fn the_log_of_a_complete_restore_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        fs::rename(slot.join("new"), folder.path().join("data")).unwrap();
-        let error = again(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("exists"), "{error}");
-        assert!(log.join(SEGMENT).exists() && !slot.exists());
-    }
-
-    /// A note in a directory that is not a stage.
-    #[test]
-    fn a_planted_note_is_not_believed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        fs::remove_file(slot.join(MARKER)).unwrap();
-        let before = tree(folder.path());
-        let error = again(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("exists"), "{error}");
-        assert!(log.exists() && tree(folder.path()) == before);
-    }
-
-    #[test]
-    fn unreadable_notes_are_ignored() {
-        let notes: [fn(&Path); 4] = [
-            |note| fifo(note),
-            |note| symlink("/dev/zero", note).unwrap(),
-            |note| write_private(note, &[b'['; 60_000]),
-            |note| write_private(note, br#"{"parent":"AAA","parent_inode":1,"log":"Li4="}"#),
-        ];
-        for plant in notes {
-            for name in ["log-stage", "log"] {
-                let folder = tempfile::tempdir().unwrap();
-                let (slot, log) = killed_between(folder.path());
-                fs::remove_file(slot.join(name)).unwrap();
-                plant(&slot.join(name));
-                let (target, wal) = (folder.path().join("data"), folder.path().join("wal"));
-                let arguments = ["restore", snapshot().to_str().unwrap(), "--data-dir", target.to_str().unwrap()]
-                    .map(str::to_owned);
-                let wal = format!("--wal-dir={}", wal.display());
-                let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain([wal.as_str()]).collect();
-                assert_eq!(run_to_end(&arguments), Some(0), "{name}");
-                assert!(!slot.exists() && log.exists(), "{name}");
-            }
-        }
-    }
-
-    /// The note leads to the stage of a log, although the next run names no log.
-    #[test]
-    fn the_stage_of_a_log_is_found_without_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("logs")).unwrap();
-        let (slot, log) = (folder.path().join(SLOT), folder.path().join("logs/log"));
-        let stage = folder.path().join("logs/log.etcdsnap-0");
-        genuine(&slot, "data", Path::new("/"));
-        genuine(&stage, "log", Path::new("/"));
-        let base64 = |path: &Path| BASE64_STANDARD.encode(path.as_os_str().as_bytes());
-        let about = serde_json::json!({
-            "parent": base64(log.parent().unwrap()),
-            "parent_inode": fs::metadata(log.parent().unwrap()).unwrap().ino(),
-            "log": base64(Path::new("log")),
-        });
-        write_private(&slot.join("log-stage"), about.to_string().as_bytes());
-        restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
-        assert!(!slot.exists() && !stage.exists());
-    }
 }
 
 /// All members at once: the same directory around several targets.

@@ -185,7 +185,7 @@ pub fn healthy() -> Vec<Damage> {
 /// Returns the snapshot with authentication on, and with it off.
 ///
 /// # Panics
-/// When it cannot be read.
+/// Panics if it cannot be read.
 #[must_use]
 pub fn with_authentication(good: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let apply = |damage: Damage| damage.apply(good).pop().expect("a changed file").file;

@@ -166,7 +166,7 @@ fn small(store: &Store<'_, Vec<u8>>, lines: &mut Lines) {
 /// Restores a snapshot with a version's own tool, starts its server, and queries it at two revisions. `None` if they are not built.
 ///
 /// # Panics
-/// When the programs cannot be run.
+/// Panics if the programs cannot be run.
 #[must_use]
 pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revision>) -> Option<Served> {
     let folder = tempfile::tempdir().expect("a directory");
