@@ -84,3 +84,15 @@ fn keys(store: &Store<'_, Vec<u8>>) {
         assert_eq!(known, key.revisions as usize, "each entry of a key is in its history");
     }
 }
+
+/// Opens the store of a file that core does not refuse.
+///
+/// # Panics
+/// Panics if core refuses it.
+#[must_use]
+pub fn open_store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
+    match Store::open(file).expect("bytes in memory can be read") {
+        OpenedStore::Store(store) => store,
+        OpenedStore::Refused(report) => panic!("{report:?}"),
+    }
+}

@@ -102,3 +102,9 @@ pub fn run_in(folder: &Path, args: &[&str]) -> (i32, String, String) {
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// Returns the messages of a run in one line: the program wraps its lines.
+#[must_use]
+pub fn stderr_in_one_line(output: &Output) -> String {
+    stderr(output).split_whitespace().collect::<Vec<_>>().join(" ")
+}

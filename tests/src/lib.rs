@@ -6,6 +6,7 @@
 #![allow(clippy::cast_possible_truncation, missing_docs)]
 
 pub mod all_queries;
+pub mod archives;
 pub mod build;
 #[cfg(feature = "harness")]
 pub mod case;

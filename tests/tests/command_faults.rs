@@ -143,10 +143,6 @@ fn every_command(test: impl Fn(&str) + Sync) {
     thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
 }
 
-fn messages(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn a_failed_read_ends_with_exit_code_2() {
     if !failure_injection::available() {
@@ -163,7 +159,7 @@ fn a_failed_read_ends_with_exit_code_2() {
             let place = TestFolder::new();
             let trial = InjectedFailure { call: "pread64", nth, failure: Failure::Error("EIO") };
             let ended = failure_injection::run(&place.command(line), &trial);
-            let text = messages(&ended.output);
+            let text = cli::stderr(&ended.output);
             // The dynamic loader reads, too.
             if text.contains("error while loading shared libraries") {
                 continue;
@@ -262,7 +258,7 @@ fn a_file_that_changes_during_the_read_ends_with_exit_code_2() {
             let delays = [150, 150, 150, 2_000, 2_000, 2_000, 10_000, 10_000].map(Duration::from_millis);
             let output = delays.into_iter().find_map(|delay| changed_meanwhile(line, change, delay));
             let output = output.unwrap_or_else(|| panic!("{line}: the machine is too slow"));
-            let text = messages(&output);
+            let text = cli::stderr(&output);
             assert_eq!(output.status.code(), Some(2), "{line}: {text}");
             assert!(text.contains("changed while it was read"), "{line}: {text}");
         }

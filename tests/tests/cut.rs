@@ -7,6 +7,7 @@ use std::path::Path;
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan, write};
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::build::random::any_member;
@@ -32,10 +33,6 @@ fn cut(file: &Vec<u8>, choices: &[KeyChoice], side: CutSide) -> (Vec<u8>, CutRep
     ([built.metas, pages].concat(), report)
 }
 
-fn main_of(key: &[u8]) -> i64 {
-    i64::from_be_bytes(key[..8].try_into().unwrap())
-}
-
 fn mark_value(main: i64) -> Vec<u8> {
     [&main.to_be_bytes()[..], b"_", &[0; 8]].concat()
 }
@@ -52,7 +49,7 @@ fn entries(bucket: &Bucket) -> Vec<(Vec<u8>, Vec<u8>)> {
 fn compacted(root: &mut Bucket) -> i64 {
     let meta = entries(root.bucket("meta"));
     let marks = meta.iter().filter(|(name, _)| name.ends_with(b"CompactRev"));
-    marks.map(|(_, value)| main_of(value)).max().unwrap_or(-1)
+    marks.map(|(_, value)| main_revision(value)).max().unwrap_or(-1)
 }
 
 /// Computes what a cut leaves directly from the rule.
@@ -67,7 +64,7 @@ fn expected_contents(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
     for (key, value) in &all {
         let message = KeyValue::decode(value.as_slice()).unwrap();
         let stay = value.is_empty() || stays(&message.key);
-        (if stay { &mut kept } else { &mut dropped }).insert(main_of(key));
+        (if stay { &mut kept } else { &mut dropped }).insert(main_revision(key));
         if !stay {
             bucket.entries.remove(key);
         }

@@ -15,10 +15,6 @@ use etcdsnap_tests::{
 };
 use serde_json::Value;
 
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 fn hashkv(database: &Path) -> Value {
     cli::json(&cli::run(&["hashkv", text(database), "-wjson"]))["hash"].clone()
 }
@@ -69,8 +65,8 @@ fn of_version(version: &str) {
     let identity = |path: &Path| fs::metadata(path).map(|facts| (facts.ino(), facts.len())).unwrap();
     let running = identity(&database);
     let refused = cli::run(&["defrag", "--data-dir", text(data)]);
-    assert_eq!(refused.status.code(), Some(2), "{}", message(&refused));
-    assert!(message(&refused).contains("is open in a running etcd"), "{version}: {}", message(&refused));
+    assert_eq!(refused.status.code(), Some(2), "{}", cli::printed(&refused));
+    assert!(cli::printed(&refused).contains("is open in a running etcd"), "{version}: {}", cli::printed(&refused));
     assert_eq!(identity(&database), running);
     servers.stop();
 
@@ -153,8 +149,8 @@ fn a_database_that_cannot_be_replaced_stays_unchanged() {
     let old = fs::read(&database).unwrap();
     let refused = |words: &str, code: i32| {
         let output = run(folder.path());
-        assert_eq!(output.status.code(), Some(code), "{}", message(&output));
-        assert!(message(&output).contains(words), "{}", message(&output));
+        assert_eq!(output.status.code(), Some(code), "{}", cli::printed(&output));
+        assert!(cli::printed(&output).contains(words), "{}", cli::printed(&output));
         assert_eq!(names(database.parent().unwrap()), ["db"]);
     };
     let server = fs::File::options().read(true).write(true).open(&database).unwrap();
@@ -179,7 +175,7 @@ fn a_database_that_cannot_be_replaced_stays_unchanged() {
     fs::remove_file(&database).unwrap();
     let output = run(folder.path());
     assert_eq!(output.status.code(), Some(2));
-    assert!(message(&output).contains("has no member/snap/db"), "{}", message(&output));
+    assert!(cli::printed(&output).contains("has no member/snap/db"), "{}", cli::printed(&output));
     for args in [&["defrag", "--data-dir", "x", "file.db"][..], &["defrag", "--data-dir", "x", "-o", "y"], &["defrag"]]
     {
         assert_eq!(cli::run(args).status.code(), Some(2), "{args:?}");
@@ -214,7 +210,7 @@ fn a_linked_database_is_replaced_at_its_target() {
     symlink(disk.join("db-of-m1"), &database).unwrap();
     let hash = hashkv(&database);
     let output = run(folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", message(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", cli::printed(&output));
     assert!(fs::symlink_metadata(&database).unwrap().is_symlink());
     assert_eq!(names(&disk), ["db-of-m1"]);
     assert_eq!(hashkv(&database), hash);
@@ -240,12 +236,12 @@ fn after_any_failure_the_old_or_the_new_database_exists() {
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let snap = folder.path().join("member/snap");
         let found = fs::read(snap.join("db")).unwrap();
-        let told = message(&ended.output);
+        let told = cli::printed(&ended.output);
         assert!(found == old || found == new, "{trial}: neither the old database nor the new one: {told}");
         if ended.killed {
             // The next run removes the leftovers.
             let again = run(folder.path());
-            assert_eq!(again.status.code(), Some(0), "{trial}: {}", message(&again));
+            assert_eq!(again.status.code(), Some(0), "{trial}: {}", cli::printed(&again));
             assert_eq!(names(&snap), ["db"], "{trial}");
             return;
         }

@@ -23,10 +23,6 @@ fn empty(directory: &Path) -> bool {
     fs::read_dir(directory).unwrap().next().is_none()
 }
 
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn lists_what_a_restore_would_undo() {
     for version in ["3.4", "3.7"] {
@@ -41,13 +37,13 @@ fn lists_what_a_restore_would_undo() {
         }
         stdout_of(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &url]));
         let same = diff(&backup, &temporary, &["--endpoints", &url]).output().unwrap();
-        assert_eq!((same.status.code(), same.stdout.is_empty()), (Some(0), true), "{}", message(&same));
-        assert!(message(&same).contains("Compared with revision 4 of member one at "), "{}", message(&same));
+        assert_eq!((same.status.code(), same.stdout.is_empty()), (Some(0), true), "{}", cli::stderr(&same));
+        assert!(cli::stderr(&same).contains("Compared with revision 4 of member one at "), "{}", cli::stderr(&same));
         stdout_of(&servers.etcdctl(None, &["put", "/changed", "two"]));
         stdout_of(&servers.etcdctl(None, &["put", "/new", "1"]));
         stdout_of(&servers.etcdctl(None, &["del", "/gone"]));
         let output = diff(&backup, &temporary, &["--endpoints", &url, "-wjson"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", message(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", cli::stderr(&output));
         let text = String::from_utf8(output.stdout).unwrap();
         let changes: Vec<(String, String)> = text
             .lines()
@@ -61,11 +57,15 @@ fn lists_what_a_restore_would_undo() {
         assert_eq!(changes, expected.map(|(change, key)| (change.to_owned(), key.to_owned())));
         // A user variable alone is not enough; together with a flag it counts, as for etcdctl.
         let alone = diff(&backup, &temporary, &[]).env("ETCDCTL_ENDPOINTS", &url).output().unwrap();
-        assert!(message(&alone).contains("there is nothing to compare the snapshot with"), "{}", message(&alone));
+        assert!(
+            cli::stderr(&alone).contains("there is nothing to compare the snapshot with"),
+            "{}",
+            cli::stderr(&alone)
+        );
         let beside = diff(&backup, &temporary, &["--dial-timeout=5s"]).env("ETCDCTL_ENDPOINTS", &url).output().unwrap();
-        assert_eq!(beside.status.code(), Some(1), "{}", message(&beside));
+        assert_eq!(beside.status.code(), Some(1), "{}", cli::stderr(&beside));
         let two = diff(&backup, &temporary, &[backup.to_str().unwrap(), "--endpoints", &url]).output().unwrap();
-        assert!(message(&two).contains("there are two things to compare"), "{}", message(&two));
+        assert!(cli::stderr(&two).contains("there are two things to compare"), "{}", cli::stderr(&two));
         assert!(empty(&temporary));
         servers.stop();
     }
@@ -104,13 +104,13 @@ fn a_failed_comparison_leaves_no_files() {
     let cut = FaultyProxy::start(member_config.client, |_| NetworkFault::Cut(500_000));
     for url in ["http://127.0.0.1:1", &cut.url()] {
         let output = diff(backup, temporary, &["--endpoints", url]).output().unwrap();
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{}", message(&output));
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{}", cli::stderr(&output));
         assert!(empty(temporary), "{url}");
     }
     let nowhere =
         diff(backup, &folder.path().join("none"), &["--endpoints", &member_config.client_url()]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
-    assert!(message(&nowhere).contains("TMPDIR"), "{}", message(&nowhere));
+    assert!(cli::stderr(&nowhere).contains("TMPDIR"), "{}", cli::stderr(&nowhere));
     later.servers.stop();
 }
 
@@ -129,7 +129,7 @@ fn a_comparison_stopped_by_a_signal_leaves_no_files() {
         }
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{}", message(&output));
+        assert_eq!(output.status.code(), Some(code), "{}", cli::stderr(&output));
         assert!(output.stdout.is_empty() && empty(temporary), "{signal:?}");
     }
     // At any moment of a fast one.

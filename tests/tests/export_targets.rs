@@ -53,10 +53,6 @@ impl TestFolder {
     }
 }
 
-fn messages(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn an_export_never_replaces_what_it_reads() {
     let place = TestFolder::new();
@@ -72,14 +68,14 @@ fn an_export_never_replaces_what_it_reads() {
         for output in [name, &dotted, &round, &absolute, &hard, &soft] {
             for input in [name, &hard, &soft] {
                 let said = place.run(&["export", input, "-o", output]);
-                let text = messages(&said);
+                let text = cli::stderr(&said);
                 assert_eq!(said.status.code(), Some(2), "{input} {output}: {text}");
                 assert!(text.contains("is the same file as") && text.contains("Name another file."), "{text}");
             }
             let stdin = File::open(place.at(name)).unwrap();
             let said = place.command(&["export", "-", "-o", output]).stdin(stdin).output().unwrap();
-            assert_eq!(said.status.code(), Some(2), "{}", messages(&said));
-            assert!(messages(&said).contains("the same file as standard input"), "{}", messages(&said));
+            assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
+            assert!(cli::stderr(&said).contains("the same file as standard input"), "{}", cli::stderr(&said));
         }
     }
     assert_eq!(place.files(), before);
@@ -114,8 +110,12 @@ fn no_command_prints_into_its_input() {
     ] {
         let append = || OpenOptions::new().append(true).open(place.at("a.db")).unwrap();
         let said = place.command(words).stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", messages(&said));
-        assert!(messages(&said).contains("standard output is the same file as"), "{words:?}: {}", messages(&said));
+        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        assert!(
+            cli::stderr(&said).contains("standard output is the same file as"),
+            "{words:?}: {}",
+            cli::stderr(&said)
+        );
         // The case cannot be tested where writing is impossible.
         let said = place.command(words).stderr(append()).output().unwrap();
         assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
@@ -132,7 +132,7 @@ fn a_directory_can_be_listed_into_a_new_file_in_it() {
     let place = TestFolder::new();
     let new = File::create(place.at("found.txt")).unwrap();
     let said = place.command(&["find", "--prefix", "", "."]).stdout(new).output().unwrap();
-    assert_eq!(said.status.code(), Some(0), "{}", messages(&said));
+    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
     assert!(fs::metadata(place.at("found.txt")).unwrap().len() > 0);
 }
 
@@ -169,8 +169,12 @@ fn no_command_prints_into_files_named_by_its_flags() {
             command
         };
         let said = command().stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", messages(&said));
-        assert!(messages(&said).contains("standard output is the same file as"), "{words:?}: {}", messages(&said));
+        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        assert!(
+            cli::stderr(&said).contains("standard output is the same file as"),
+            "{words:?}: {}",
+            cli::stderr(&said)
+        );
         let said = command().stderr(append()).output().unwrap();
         assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
         assert_eq!(place.files(), before, "{words:?} wrote into {file}");
@@ -184,12 +188,12 @@ fn targets_that_are_not_files_are_written_directly() {
     assert!(whole.len() > 1000);
     for output in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
         let said = place.run(&["export", "a.db", "-o", output]);
-        assert_eq!((said.status.code(), messages(&said).as_str()), (Some(0), ""), "{output}");
+        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""), "{output}");
         assert!(said.stdout == whole, "{output}");
         // Redirected to a file, as a shell does it.
         let redirected = File::create(place.at("redirected")).unwrap();
         let said = place.command(&["export", "a.db", "-o", output]).stdout(redirected).output().unwrap();
-        assert_eq!(said.status.code(), Some(0), "{output}: {}", messages(&said));
+        assert_eq!(said.status.code(), Some(0), "{output}: {}", cli::stderr(&said));
         assert!(fs::read(place.at("redirected")).unwrap() == whole, "{output}");
         fs::remove_file(place.at("redirected")).unwrap();
     }
@@ -197,9 +201,9 @@ fn targets_that_are_not_files_are_written_directly() {
     assert_eq!(place.run(&["export", "a.db", "-o", "/dev/null"]).status.code(), Some(0));
     assert_eq!(fs::metadata("/dev/null").unwrap().ino(), null);
     let full = place.run(&["export", "a.db", "-o", "/dev/full"]);
-    assert_eq!(full.status.code(), Some(2), "{}", messages(&full));
+    assert_eq!(full.status.code(), Some(2), "{}", cli::stderr(&full));
     let full = place.command(&["export", "a.db"]).stdout(File::create("/dev/full").unwrap()).output().unwrap();
-    assert_eq!(full.status.code(), Some(2), "{}", messages(&full));
+    assert_eq!(full.status.code(), Some(2), "{}", cli::stderr(&full));
     assert!(Command::new("mkfifo").arg(place.at("fifo")).status().unwrap().success());
     let read = thread::scope(|scope| {
         let reading = scope.spawn(|| {
@@ -215,7 +219,7 @@ fn targets_that_are_not_files_are_written_directly() {
     thread::scope(|scope| {
         scope.spawn(|| File::open(place.at("fifo")).unwrap().read_exact(&mut [0; 10]).unwrap());
         let said = place.run(&["export", "a.db", "--history", "-o", "fifo"]);
-        assert_eq!((said.status.code(), messages(&said).as_str()), (Some(0), ""));
+        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""));
     });
     assert_eq!(place.files().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.db", "a.db.gz"]);
 }
@@ -239,8 +243,8 @@ fn targets_are_checked_before_the_snapshot_is_read() {
         let stdin = child.stdin.take();
         let said = child.wait_with_output().unwrap();
         drop(stdin);
-        assert_eq!(said.status.code(), Some(2), "{output}: {}", messages(&said));
-        assert!(messages(&said).contains(words), "{output}: {}", messages(&said));
+        assert_eq!(said.status.code(), Some(2), "{output}: {}", cli::stderr(&said));
+        assert!(cli::stderr(&said).contains(words), "{output}: {}", cli::stderr(&said));
     }
     assert_eq!(place.files().len(), 2);
 }
@@ -250,7 +254,7 @@ fn the_part_file_of_a_killed_save_can_be_exported_beside_it() {
     let place = TestFolder::new();
     fs::rename(place.at("a.db"), place.at(".etcdsnap-abcdefgh.part")).unwrap();
     let said = place.run(&["export", ".etcdsnap-abcdefgh.part", "-o", "out.ndjson"]);
-    assert_eq!(said.status.code(), Some(0), "{}", messages(&said));
+    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
     assert!(place.at(".etcdsnap-abcdefgh.part").exists() && place.at("out.ndjson").exists());
 }
 
@@ -301,7 +305,7 @@ fn a_failure_at_any_call_leaves_the_old_or_the_complete_new_file() {
         (place, command)
     };
     let swept = failure_injection::sweep(GROUPS, 150, prepare, |place, trial, ended| {
-        let text = messages(&ended.output);
+        let text = cli::stderr(&ended.output);
         let (out, rest): (Vec<_>, Vec<_>) = place.files().into_iter().partition(|(name, _)| name == "out");
         let [(_, out)] = out.try_into().unwrap();
         assert!(out == OLD || out == new, "{trial}: {} bytes: {text}", out.len());
@@ -310,7 +314,7 @@ fn a_failure_at_any_call_leaves_the_old_or_the_complete_new_file() {
         if ended.killed {
             assert!(left.iter().all(|name| name.starts_with(".etcdsnap-") && name.ends_with(".part")), "{left:?}");
             let again = place.run(&["export", "a.db", "--format", "csv", "-o", "out"]);
-            assert_eq!(again.status.code(), Some(0), "{trial}: {}", messages(&again));
+            assert_eq!(again.status.code(), Some(0), "{trial}: {}", cli::stderr(&again));
             assert_eq!(place.files().len(), 3, "{trial}: {:?}", place.files().len());
             return;
         }
@@ -344,8 +348,8 @@ fn an_export_to_a_pipe_ends_with_an_error_when_the_file_changes() {
         let mut rest = Vec::new();
         stdout.read_to_end(&mut rest).unwrap();
         let said = child.wait_with_output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{}", messages(&said));
-        assert!(messages(&said).contains("changed while it was read"), "{}", messages(&said));
+        assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
+        assert!(cli::stderr(&said).contains("changed while it was read"), "{}", cli::stderr(&said));
     }
 }
 

@@ -50,10 +50,6 @@ fn lines(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn messages(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn the_newest_snapshot_that_holds_a_key_comes_first() {
     let backups = Backups::new();
@@ -67,7 +63,11 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
         |line: &Value| (line["snapshotRevision"].as_i64(), line["modRevision"].as_i64(), line["valueBytes"].as_i64());
     let expected = [(5, 4, 3), (4, 4, 3), (3, 2, 1)].map(|(a, b, c)| (Some(a), Some(b), Some(c)));
     assert_eq!(found.iter().map(numbers).collect::<Vec<_>>(), expected);
-    assert!(messages(&output).contains("/a is in 3 of 3 snapshots; 1 file is no snapshot."), "{}", messages(&output));
+    assert!(
+        cli::stderr(&output).contains("/a is in 3 of 3 snapshots; 1 file is no snapshot."),
+        "{}",
+        cli::stderr(&output)
+    );
     // Files and folders together, and the threads in parallel or one after the other.
     for threads in ["1", "8"] {
         let output = find(&["/a", "-wjson", "--threads", threads], &[&backups.at("older"), &backups.at("monday.db")]);
@@ -114,7 +114,7 @@ fn broken_and_missing_files_are_counted() {
     fs::write(backups.at("cut.db.gz"), b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01").unwrap();
     let output = find(&["/a"], &[backups.0.path()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = messages(&output);
+    let told = cli::stderr(&output);
     assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is no snapshot."), "{told}");
     assert!(told.contains("cut.db is damaged, and this may not be all"), "{told}");
     let output = find(&["/a", "-wjson"], &[backups.0.path(), &backups.at("none.db")]);
@@ -125,7 +125,7 @@ fn broken_and_missing_files_are_counted() {
     assert_eq!(find(&["/a"], &[&backups.at("notes.txt")]).status.code(), Some(1));
     let none = find(&["/nowhere"], &[&backups.at("monday.db")]);
     assert_eq!(none.status.code(), Some(1));
-    assert!(messages(&none).contains("/nowhere is in 0 of 1 snapshot"), "{}", messages(&none));
+    assert!(cli::stderr(&none).contains("/nowhere is in 0 of 1 snapshot"), "{}", cli::stderr(&none));
     assert_eq!(find(&["/a"], &[&backups.at("nothing/here")]).status.code(), Some(2));
     assert_eq!(find(&["/a"], &[]).status.code(), Some(2));
 }

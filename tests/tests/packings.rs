@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::{cli, programs};
 use tempfile::TempDir;
 
@@ -42,12 +43,6 @@ fn a_dictionary_is_not_called_damage() {
         assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
         assert!(said.contains("cannot be read here: it was compressed with a dictionary (number 7)"), "{said}");
     }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
 }
 
 /// Builds what `tar` writes for one small file: its header with `ustar` at 257, its bytes, and zeros.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::{Freelist, Layout, random, with_trailer};
@@ -28,12 +29,6 @@ fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
 }
 
 fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -294,7 +289,9 @@ fn the_terminal_is_restored_if_a_password_prompt_is_aborted() {
     let body = "set -m
 until stty -a < /dev/tty | grep -q -e '-echo '; do sleep 0.02; done && kill -$1 $$ &
 exec \"$2\" save x.db --user root";
+
     std::fs::write(&script, body).expect("a script");
+
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut shell = Command::new("sh");
         shell.args(["-c", "sh \"$0\" $1 \"$2\"; echo code $?; stty -a; echo that is all"]);

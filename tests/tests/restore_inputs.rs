@@ -61,7 +61,7 @@ fn a_damaged_file_is_refused_with_all_findings() {
     let codes: Vec<_> = verified["findingCounts"].as_object().unwrap().keys().collect();
     assert!(codes.len() > 2, "{codes:?}");
     for code in codes {
-        assert!(message(&told).contains(code.as_str()), "{code} is not in {}", message(&told));
+        assert!(cli::stderr(&told).contains(code.as_str()), "{code} is not in {}", cli::stderr(&told));
     }
 }
 
@@ -161,7 +161,7 @@ fn raw_copies_need_a_flag() {
         let args = ["restore", path.to_str().unwrap(), "--data-dir", target.to_str().unwrap()];
         let refused = cli::run(&args);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        let told = message(&refused);
+        let told = cli::stderr(&refused);
         assert!(told.contains("snapshot missing hash but --skip-hash-check=false"), "{told}");
         assert!(told.contains("a copy of member/snap/db has none"), "{told}");
         assert!(!target.exists());
@@ -182,7 +182,7 @@ fn a_database_that_a_server_has_open_is_reported() {
     let args = ["restore", source.to_str().unwrap(), "--data-dir", target.to_str().unwrap(), "--skip-hash-check"];
     let output = cli::run(&args);
     assert!(output.status.success(), "{output:?}");
-    assert!(message(&output).contains("open in a running etcd"), "{}", message(&output));
+    assert!(cli::stderr(&output).contains("open in a running etcd"), "{}", cli::stderr(&output));
     assert!(target.join("member/snap/db").exists());
 }
 
@@ -210,8 +210,4 @@ fn database_after(source: &Path, target: &Path) -> Vec<u8> {
     let database = fs::read(target.join("member/snap/db")).unwrap();
     assert_eq!(database_of(&database).len(), database.len());
     database
-}
-
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::damage::{self, Trailer};
 use etcdsnap_tests::{case, cli};
 use serde_json::{Value, json};
@@ -13,12 +14,6 @@ fn changed(name: &str) -> Vec<u8> {
     let damage = damage::all().into_iter().find(|damage| damage.name == name).unwrap_or_else(|| panic!("{name}"));
     let changed = damage.apply(&base).into_iter().find(|file| file.trailer == Trailer::Right);
     changed.expect("a changed file").file
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
 }
 
 /// Restores these bytes, and returns the report as JSON and as text in one line; the second run writes the directory.

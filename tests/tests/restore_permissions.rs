@@ -30,10 +30,6 @@ fn restore_as_user(source: &Path, flags: &[String]) -> Option<Output> {
     Some(command.output().unwrap())
 }
 
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 /// etcd's directories are for its own user only: another user learns who owns them and what to run, and nothing is written.
 #[test]
 fn an_unreadable_directory_is_reported_with_its_owner() {
@@ -47,7 +43,7 @@ fn an_unreadable_directory_is_reported_with_its_owner() {
         let flags = [format!("--data-dir={}", target.display())];
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        let said = message(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{said}");
         assert!(
             said.contains(advice) && said.contains("sudo etcdsnap restore") && !said.contains("Move it away"),
@@ -56,7 +52,7 @@ fn an_unreadable_directory_is_reported_with_its_owner() {
         assert_eq!(names(&target), [""; 0]);
         // The same for verify, with a message that fits a directory.
         let output = program().unwrap().arg("verify").arg(&target).output().unwrap();
-        let said = message(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(output.status.code() == Some(2) && said.contains("mode 0700"), "{said}");
     }
 }
@@ -89,10 +85,10 @@ fn a_plain_user_can_restore_into_a_writable_root_directory() {
         fs::set_permissions(&around, fs::Permissions::from_mode(around_mode)).unwrap();
         let flags = vec![format!("{flag}={}", target.display())];
         let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
-        assert_eq!(dry.status.success(), works, "{what}: {}", message(&dry));
+        assert_eq!(dry.status.success(), works, "{what}: {}", cli::stderr(&dry));
         assert_eq!(target.exists(), target_mode.is_some(), "{what}: a dry run made something");
         let output = restore_as_user(&source, &flags).unwrap();
-        assert_eq!(output.status.success(), works, "{what}: {}", message(&output));
+        assert_eq!(output.status.success(), works, "{what}: {}", cli::stderr(&output));
         if !works {
             assert_eq!(names(&around), [""; 0], "{what}");
             continue;
@@ -124,7 +120,7 @@ fn targets_that_cannot_be_replaced_are_refused_at_once() {
         let flags = [&[format!("--all-members={}", around.join("all").display())], dry].concat();
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        assert!(message(&output).contains("cannot be replaced as a whole"), "{}", message(&output));
+        assert!(cli::stderr(&output).contains("cannot be replaced as a whole"), "{}", cli::stderr(&output));
         assert_eq!(names(&around.join("all")), [""; 0]);
     }
 }
@@ -152,11 +148,11 @@ fn root_of_a_user_namespace_can_restore() {
     };
     unshare(&mut command);
     let output = command.arg("restore").arg(&source).arg(format!("--data-dir={}", target.display())).output().unwrap();
-    if message(&output).contains("unshare") {
+    if cli::stderr(&output).contains("unshare") {
         eprintln!("\n*** not run: no user namespace can be made here ***\n");
         return;
     }
-    assert!(output.status.success(), "{}", message(&output));
+    assert!(output.status.success(), "{}", cli::stderr(&output));
     assert!(target.join("member/snap/db").exists());
 }
 
@@ -177,10 +173,10 @@ fn root_without_capabilities_can_restore() {
     };
     let asked = restore(&["--owner=1234"]);
     assert_eq!(asked.status.code(), Some(2));
-    assert!(message(&asked).contains("--owner: the files cannot be given away"), "{}", message(&asked));
+    assert!(cli::stderr(&asked).contains("--owner: the files cannot be given away"), "{}", cli::stderr(&asked));
     assert_eq!(names(&target), [""; 0]);
     let output = restore(&[]);
-    assert!(output.status.success(), "{}", message(&output));
+    assert!(output.status.success(), "{}", cli::stderr(&output));
     assert_eq!(fs::metadata(target.join("member/snap/db")).unwrap().uid(), 0);
 }
 
@@ -195,9 +191,9 @@ fn unreadable_directories_can_be_filled() {
         let target = data.join("data");
         let flags = [format!("--data-dir={}", target.display()), format!("--wal-dir={}", logs.join("log").display())];
         let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
-        assert!(dry.status.success(), "{mode:o}: {}", message(&dry));
+        assert!(dry.status.success(), "{mode:o}: {}", cli::stderr(&dry));
         let output = restore_as_user(&source, &flags).unwrap();
-        assert!(output.status.success(), "{mode:o}: {}", message(&output));
+        assert!(output.status.success(), "{mode:o}: {}", cli::stderr(&output));
         for (directory, name) in [(&data, "data"), (&logs, "log")] {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
             assert_eq!(names(directory), [name]);
@@ -216,7 +212,7 @@ fn the_result_keeps_the_modes_of_a_prepared_directory() {
         let target = around.join("data");
         make(&target, mode, (USER, USER));
         let Some(output) = restore_as_user(&source, &[format!("--data-dir={}", target.display())]) else { return };
-        assert!(output.status.success(), "{mode:o}: {}", message(&output));
+        assert!(output.status.success(), "{mode:o}: {}", cli::stderr(&output));
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode, "{mode:o}");
         assert_eq!(names(&around), ["data"]);
     }
@@ -239,10 +235,10 @@ fn a_failed_sync_keeps_the_result() {
         if !hit {
             break;
         }
-        assert_eq!(output.status.code(), Some(2), "{nth}: {}", message(&output));
+        assert_eq!(output.status.code(), Some(2), "{nth}: {}", cli::stderr(&output));
         if target.exists() {
-            assert!(message(&output).contains("is restored and in place, but"), "{}", message(&output));
-            assert!(message(&output).contains("Nothing is to be restored again"), "{}", message(&output));
+            assert!(cli::stderr(&output).contains("is restored and in place, but"), "{}", cli::stderr(&output));
+            assert!(cli::stderr(&output).contains("Nothing is to be restored again"), "{}", cli::stderr(&output));
             assert_eq!(names(folder.path()), ["data"]);
             seen.1 += 1;
         } else {
@@ -273,7 +269,7 @@ fn without_file_descriptors_nothing_incomplete_remains() {
             );
             seen.0 += 1;
         } else {
-            assert_eq!(names(folder.path()), [""; 0], "{limit}: {}", message(&output));
+            assert_eq!(names(folder.path()), [""; 0], "{limit}: {}", cli::stderr(&output));
             seen.1 += 1;
         }
         if seen.0 > 2 {

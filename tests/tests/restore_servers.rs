@@ -215,15 +215,11 @@ fn bumped(version: &str) {
     assert_eq!(got["header"]["revision"], before + BUMP, "{version}");
     let old = format!("--rev={}", before);
     let refused = servers.etcdctl(user, &["get", "x", &old]);
-    assert!(!refused.status.success() && message(&refused).contains("compacted"), "{}", message(&refused));
+    assert!(!refused.status.success() && cli::printed(&refused).contains("compacted"), "{}", cli::printed(&refused));
     let watched = servers.etcdctl(user, &["watch", "x", &old]);
-    assert!(message(&watched).contains("compacted"), "{version}: {}", message(&watched));
+    assert!(cli::printed(&watched).contains("compacted"), "{version}: {}", cli::printed(&watched));
     write_and_compact(&servers, user);
     servers.stop();
-}
-
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Runs `etcdsnap restore` for these members; a copy of a database has no SHA-256.

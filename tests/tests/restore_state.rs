@@ -12,6 +12,8 @@ use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch};
 use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
 use etcdsnap_proto::leasepb::Lease;
+use etcdsnap_tests::all_queries::open_store;
+use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
@@ -26,21 +28,6 @@ use etcdsnap_tests::{
 use prost::Message;
 use serde_json::Value;
 
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-fn main_of(key: &[u8]) -> i64 {
-    i64::from_be_bytes(key[..8].try_into().unwrap())
-}
-
-fn store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
-    match Store::open(file).unwrap() {
-        OpenedStore::Store(store) => store,
-        OpenedStore::Refused(report) => panic!("{report:?}"),
-    }
-}
-
 fn value(node: &Node) -> &[u8] {
     let Node::Value(value) = node else { panic!("a bucket within a bucket") };
     value
@@ -50,7 +37,7 @@ fn value(node: &Node) -> &[u8] {
 fn expected_contents(root: &Bucket, revision: i64, seconds: i64) -> Bucket {
     let mut root = root.clone();
     let key = root.bucket("key");
-    key.entries.retain(|key, _| main_of(key) <= revision);
+    key.entries.retain(|key, _| main_revision(key) <= revision);
     let mut newest: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     for (at, node) in &key.entries {
         let pair = KeyValue::decode(value(node)).unwrap();
@@ -73,7 +60,7 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
     for seed in 0..60 {
         let member = any_member(seed, 150);
         let file = with_trailer(&member.built.database);
-        let store = store(&file);
+        let store = open_store(&file);
         let mut rng = SeededRandom::new(seed);
         let (oldest, latest) = (store.compacted().max(Revision::FIRST), store.current());
         for revision in [oldest, oldest.plus(rng.below(oldest.count_to(latest) as usize) as u64), latest] {
@@ -112,7 +99,7 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
 fn further_changes_equal_those_of_an_edit_in_place() {
     use etcdsnap_core::bolt::edit::{Kept, Missing};
     let file = case::named("3.7-history").bytes();
-    let store = store(&file);
+    let store = open_store(&file);
     let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| Change {
         bucket: bucket.into(),
         missing: Missing::Create,
@@ -185,14 +172,14 @@ fn impossible_states_are_refused_and_leave_no_files() {
     ] {
         for dry in [&["--dry-run"][..], &[]] {
             let output = cli::run(&[&["restore", file, &data][..], flags, dry].concat());
-            let told = message(&output);
+            let told = cli::printed(&output);
             assert_eq!(output.status.code(), Some(code), "{flags:?}: {told}");
             assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{flags:?}: {told}");
         }
     }
     let output = cli::run_with_input(&["restore", "-", "--at=2h", &data], &good);
     assert_eq!(output.status.code(), Some(2));
-    assert!(message(&output).contains("can be read twice"), "{}", message(&output));
+    assert!(cli::printed(&output).contains("can be read twice"), "{}", cli::printed(&output));
     assert_eq!(names(folder.path()), ["damaged.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
 }

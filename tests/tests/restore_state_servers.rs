@@ -162,7 +162,7 @@ fn of_version(version: &str) {
     assert!(lease.contains("granted with TTL(3600s)") && lease.contains("leased/a"), "{version}: {lease}");
     for args in [&["get", "x"][..], &["watch", "x"]] {
         let refused = servers.etcdctl(None, &[args, &[&format!("--rev={}", past.latest)]].concat());
-        assert!(message(&refused).contains("compacted"), "{version}: {}", message(&refused));
+        assert!(cli::printed(&refused).contains("compacted"), "{version}: {}", cli::printed(&refused));
     }
     assert_usable(&servers);
     servers.stop();
@@ -214,8 +214,4 @@ fn servers_of_3_6_serve_the_state() {
 #[test]
 fn servers_of_3_7_serve_the_state() {
     of_version("3.7");
-}
-
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }

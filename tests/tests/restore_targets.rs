@@ -274,7 +274,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         }
         let output = cli::run(&args);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {output:?}");
-        let told = message(&output);
+        let told = cli::stderr(&output);
         assert!(told.contains(expected), "{flags:?}: {told}");
         assert_eq!(names(folder.path()), ["there"], "{flags:?}");
     }
@@ -304,7 +304,7 @@ fn etcdutls_arguments_work() {
     command.args(["--skip-hash-check=true", "--mark-compacted=true", "--mark-compacted=false", "--bump-revision=0"]);
     let output = command.current_dir(&folder).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert!(message(&output).contains("--initial-memory-map-size is ignored"));
+    assert!(cli::stderr(&output).contains("--initial-memory-map-size is ignored"));
     assert_eq!(names(folder.path()), ["m1.etcd"]);
     assert!(File::new(fs::read(folder.path().join("m1.etcd/member/snap/db")).unwrap()).page_size >= 4096);
 }
@@ -312,16 +312,4 @@ fn etcdutls_arguments_work() {
 fn config(source: &Path, target: &Path) -> RestoreConfig {
     let (snapshot_path, output_data_dir) = (source.to_owned(), Some(target.to_owned()));
     RestoreConfig { snapshot_path, output_data_dir, ..RestoreConfig::default() }
-}
-
-/// Returns the database that a restore writes.
-fn database_after(source: &Path, target: &Path) -> Vec<u8> {
-    restore(&config(source, target), &NoProgress).unwrap();
-    let database = fs::read(target.join("member/snap/db")).unwrap();
-    assert_eq!(database_of(&database).len(), database.len());
-    database
-}
-
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -8,6 +8,8 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
 use etcdsnap_core::store::{Hashing, OpenedStore, Store, SurvivorSearch, Unavailable};
 use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
+use etcdsnap_tests::all_queries::open_store;
+use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
@@ -22,16 +24,9 @@ use prost::Message;
 
 const SEEDS: u64 = 60;
 
-fn store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
-    match Store::open(file).unwrap() {
-        OpenedStore::Store(store) => store,
-        OpenedStore::Refused(report) => panic!("{report:?}"),
-    }
-}
-
 /// Returns the rewritten database; several workers read it in random order.
 fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom) -> Vec<u8> {
-    let store = store(file);
+    let store = open_store(file);
     let survivors = compacted.map(|revision| {
         let mut hands: Vec<_> = (0..rng.between(1, 3)).map(|_| SurvivorSearch::new(revision)).collect();
         let mut work: Vec<_> = store.work().collect();
@@ -50,14 +45,10 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom
 }
 
 fn hash(file: &Vec<u8>) -> u32 {
-    let store = store(file);
+    let store = open_store(file);
     let mut hashing = Hashing::new(&store, store.current());
     store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
     hashing.finish().hash
-}
-
-fn main_of(key: &[u8]) -> i64 {
-    i64::from_be_bytes(key[..8].try_into().unwrap())
 }
 
 /// Computes what a compaction leaves directly from the rule.
@@ -67,13 +58,13 @@ fn expected_contents(root: &Bucket, revision: i64) -> Bucket {
     let mut newest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (key, node) in &bucket.entries {
         let Node::Value(value) = node else { panic!("a bucket in bucket `key`") };
-        if main_of(key) <= revision {
+        if main_revision(key) <= revision {
             newest.insert(KeyValue::decode(value.as_slice()).unwrap().key, key.clone());
         }
     }
-    newest.retain(|_, key| key.len() == 17 || main_of(key) == revision);
+    newest.retain(|_, key| key.len() == 17 || main_revision(key) == revision);
     let kept: Vec<&Vec<u8>> = newest.values().collect();
-    bucket.entries.retain(|key, _| main_of(key) > revision || kept.contains(&key));
+    bucket.entries.retain(|key, _| main_revision(key) > revision || kept.contains(&key));
     let mark = [&revision.to_be_bytes()[..], b"_", &[0; 8]].concat();
     ["finishedCompactRev", "scheduledCompactRev"].iter().for_each(|name| root.bucket("meta").put(*name, mark.clone()));
     root
@@ -107,7 +98,7 @@ fn a_compaction_of_any_file_follows_the_rule() {
         let file = with_trailer(&member.built.database);
         let mut rng = SeededRandom::new(seed);
         let (oldest, latest) = {
-            let store = store(&file);
+            let store = open_store(&file);
             (store.compacted().max(Revision::FIRST), store.current())
         };
         for revision in [oldest, oldest.plus(rng.below(oldest.count_to(latest) as usize) as u64), latest] {
@@ -131,9 +122,9 @@ fn a_compaction_of_any_file_follows_the_rule() {
 fn the_empty_entry_of_a_bump_stays() {
     for name in ["3.6-bumped", "3.7-bumped"] {
         let file = case::named(name).bytes();
-        let latest = store(&file).current();
+        let latest = open_store(&file).current();
         let new = with_trailer(&rewritten(&file, Some(latest), &mut SeededRandom::new(1)));
-        assert_eq!(store(&new).current(), latest);
+        assert_eq!(open_store(&new).current(), latest);
         let status = verify(&new, &Unwatched).unwrap().status.unwrap();
         assert_eq!((status.revision, status.phantoms), (latest, 1), "{name}");
     }
@@ -160,7 +151,7 @@ fn damaged_files_are_not_rewritten() {
 #[test]
 fn compacted_and_future_revisions_are_refused() {
     let file = case::named("3.7-history").bytes();
-    let store = store(&file);
+    let store = open_store(&file);
     assert!(store.compacted() > Revision::FIRST);
     assert!(matches!(store.at(store.compacted().previous()), Err(Unavailable::Compacted { .. })));
     assert!(matches!(store.at(store.current().next()), Err(Unavailable::Future { .. })));

@@ -73,8 +73,7 @@ fn save(url: &str, flags: &[&str], target: impl AsRef<Path>) -> Output {
 
 fn message(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    // Lines are wrapped.
-    String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+    cli::stderr_in_one_line(output)
 }
 
 #[test]

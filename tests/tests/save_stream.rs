@@ -33,13 +33,9 @@ fn command(url: &str, words: &[&str]) -> Command {
     command
 }
 
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Asserts the exit code, and words in the message.
 fn assert_refused(output: &Output, code: i32, words: &[&str]) {
-    let text = message(output);
+    let text = cli::stderr_in_one_line(output);
     assert_eq!(output.status.code(), Some(code), "{text}");
     for word in words {
         assert!(text.contains(word), "{word:?} is not in: {text}");
@@ -83,10 +79,10 @@ fn the_output_is_the_snapshot() {
     assert_eq!((&told["file"], &told["verified"]), (&"-".into(), &true.into()));
     assert_eq!(told["bytes"], json.stdout.len());
     let quiet = command(&url, &["-", "--quiet"]).output().unwrap();
-    assert_eq!(message(&quiet), "");
+    assert_eq!(cli::stderr_in_one_line(&quiet), "");
     assert_complete(&quiet.stdout);
     let theirs = Command::new(cli::program()).args(["snapshot", "save", "-", "--endpoints", &url]).output().unwrap();
-    assert_eq!(message(&theirs), "Snapshot saved at - Server version 3.7.0");
+    assert_eq!(cli::stderr_in_one_line(&theirs), "Snapshot saved at - Server version 3.7.0");
     assert_complete(&theirs.stdout);
     // Standard output by its other names, and as a file.
     for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
@@ -133,7 +129,11 @@ fn a_failed_save_never_outputs_a_complete_snapshot() {
             let output = command(&proxy.url(), &[&["-", "--stall-timeout=2s"][..], flags].concat()).output().unwrap();
             assert_refused(&output, code, &[]);
             // A compressor may buffer all of it.
-            assert_eq!(message(&output).contains("Discard what came out"), !output.stdout.is_empty(), "{output:?}");
+            assert_eq!(
+                cli::stderr_in_one_line(&output).contains("Discard what came out"),
+                !output.stdout.is_empty(),
+                "{output:?}"
+            );
             output.stdout
         };
         for flags in [&[][..], &["--verify=hash"]] {
@@ -257,7 +257,7 @@ fn saves_into_a_fifo() {
     assert_eq!(wait_for_output(child).status.code(), Some(130));
     let output = wait_for_output(command(&url, &[name, "--command-timeout=1s"]).spawn().unwrap());
     assert_refused(&output, 2, &["--command-timeout"]);
-    assert!(!message(&output).contains("Discard"), "{output:?}");
+    assert!(!cli::stderr_in_one_line(&output).contains("Discard"), "{output:?}");
     let child = command(&url, &[name]).spawn().unwrap();
     thread::sleep(Duration::from_secs(3));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -320,7 +320,7 @@ fn invalid_targets_of_a_stream_are_refused() {
     // No output was written if no server was reached, so there is nothing to discard.
     let output = command("http://127.0.0.1:1", &["-"]).output().unwrap();
     assert_refused(&output, 2, &["cannot be reached"]);
-    assert!(output.stdout.is_empty() && !message(&output).contains("Discard"), "{output:?}");
+    assert!(output.stdout.is_empty() && !cli::stderr_in_one_line(&output).contains("Discard"), "{output:?}");
     // A device would discard it, and a directory is not a stream.
     assert_refused(&command(&url, &["/dev/null"]).output().unwrap(), 2, &["is a character device"]);
     assert_refused(&command(&url, &["/dev/full"]).output().unwrap(), 2, &["is a character device"]);

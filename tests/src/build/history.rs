@@ -289,6 +289,15 @@ impl History {
     }
 }
 
+/// Returns the main revision in a key of bucket `key`.
+///
+/// # Panics
+/// Panics if the key is too short.
+#[must_use]
+pub fn main_revision(key: &[u8]) -> i64 {
+    i64::from_be_bytes(key[..8].try_into().expect("8 bytes"))
+}
+
 /// Encodes a revision as a key of bucket `key`.
 #[must_use]
 pub fn revision_key((main, sub): Revision, tombstone: bool) -> Vec<u8> {
