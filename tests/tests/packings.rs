@@ -1,7 +1,5 @@
 //! Compressed files, including ones whose contents are not a snapshot: every command gives the same answer.
 
-use std::io::Write;
-
 use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::{cli, programs};
 use tempfile::TempDir;

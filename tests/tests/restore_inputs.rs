@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Output;
 
 use etcdsnap::{NoProgress, RestoreConfig, RestoreError, RestoreVerify, Run, restore, verify};
 use etcdsnap_core::{Severity, Verdict};

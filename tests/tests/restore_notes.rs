@@ -1,6 +1,5 @@
 //! `restore` reports what the new cluster inherits: alarms, leases, an empty store, and which etcd can start on it. `verify` reports the same for a packed file and a stream as for a plain file.
 
-use std::io::Write;
 use std::path::Path;
 
 use etcdsnap_tests::archives::gzip;

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
 use etcdsnap_core::bolt::edit::Change;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
-use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch};
+use etcdsnap_core::store::SurvivorSearch;
 use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
 use etcdsnap_proto::leasepb::Lease;
 use etcdsnap_tests::all_queries::open_store;
@@ -85,7 +84,7 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
             let state = with_trailer(&[state.built.metas, state.sink].concat());
             let plan = Plan::Compacted(&survivors);
             let twice =
-                write_altered(&self::store(&state), plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
+                write_altered(&open_store(&state), plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
             let tree = |built: Vec<u8>, pages: Vec<u8>| File::new([built, pages].concat()).tree();
             assert_eq!(tree(once.built.metas, once.sink), tree(twice.built.metas, twice.sink), "seed {seed}");
         }

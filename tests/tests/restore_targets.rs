@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use etcdsnap::{NoProgress, RestoreConfig, Run, restore};
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::folder_names::names;
-use etcdsnap_tests::read::{File, database_of};
+use etcdsnap_tests::read::File;
 
 #[test]
 fn an_existing_directory_keeps_its_mode_and_owner() {
