@@ -148,7 +148,7 @@ fn of_version(version: &str) {
     assert_eq!(object["asOfRevision"], past.leased);
     assert_eq!(object["compactedRevision"], past.leased);
     assert_eq!(object["deletedKeys"], json!([{"key": "/webhook"}]));
-    assert_eq!(object["newLeaseKeys"], json!([{"key": "leased/a"}]));
+    assert_eq!(object["newLeaseKeys"], json!([{"key": "leased/a", "lease": object["newLeases"][0]["id"]}]));
     assert_eq!((&object["newLeases"][0]["ttl"], &object["newLeases"][0]["keys"]), (&3600.into(), &1.into()));
     check_database(&member_configs[0]);
     let servers = Servers::start(version, &member_configs, &name).unwrap();

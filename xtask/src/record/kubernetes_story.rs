@@ -232,7 +232,7 @@ fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     )
 }
 
-/// Records the committed sample: a small cluster of yesterday and of today, with encrypted secrets, which lost a Deployment in between.
+/// Records the committed sample: a small cluster with encrypted secrets, before and after it lost a Deployment. The files stand for the backups of two days; the recording takes seconds.
 fn sample() -> Result<()> {
     let to = repo::root().join("samples/kubernetes");
     fs::create_dir_all(&to)?;
