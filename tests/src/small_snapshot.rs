@@ -62,3 +62,9 @@ impl SmallSnapshot {
 pub fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+impl Default for SmallSnapshot {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 
-use etcdsnap_core::kubernetes::encryption::keyring::Plugins;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::fake_etcd::FakeEtcd;
 use etcdsnap_tests::test_vectors::{

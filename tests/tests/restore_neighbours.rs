@@ -1,7 +1,6 @@
 //! Another user who may write to the directory around a target plants and swaps files there, and must not get anything deleted, blocked or published.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
