@@ -69,7 +69,7 @@ pub use restore::{
     restore, restore_all_members,
 };
 pub use rewrite::{
-    CutDone, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
+    CutDone, DamagedSnapshot, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
     defragment_member, redact, rewrite, salvage,
 };
 pub use save::save;

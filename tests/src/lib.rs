@@ -43,6 +43,7 @@ pub mod questions;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
+pub mod salvaged;
 #[cfg(feature = "harness")]
 pub mod scarce;
 #[cfg(feature = "harness")]

@@ -1,112 +1,24 @@
 //! What a salvage gets out of every named damage: all entries of intact pages, nothing that the good file did not hold, and a sound store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::panic;
 
-use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
-use etcdsnap_core::{Severity, Unwatched, Verdict, verify};
+use etcdsnap_core::Verdict;
+use etcdsnap_core::rewrite::Limits;
 use etcdsnap_tests::build::message::KeyValue;
-use etcdsnap_tests::build::{Node, with_trailer};
+use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::damage::{self, bases};
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of};
+use etcdsnap_tests::salvaged::{ALL, Entries, assert_salvaged, entries, entries_of_all_pages, salvaged};
 use etcdsnap_tests::starts::{self, Outcome};
 use etcdsnap_tests::{
     case,
     cli::{self, text},
 };
-use prost::Message;
-
-const ALL: Limits = Limits { only_tree: false, proven_only: false };
-
-type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// The new database, and what was found; none when nothing can be had.
-fn salvaged(file: &[u8], limits: Limits) -> Option<(Vec<u8>, SalvageReport)> {
-    let salvage = Salvage::open(file, limits, &Unwatched).unwrap()?;
-    if salvage.has_nothing() {
-        return None;
-    }
-    let written = |auth| {
-        let (built, pages) = salvage.write(auth, Vec::new(), &Unwatched).unwrap();
-        [built.metas, pages].concat()
-    };
-    let about_auth = |database: &[u8]| {
-        let report = verify(&with_trailer(database), &Unwatched).unwrap();
-        let codes: Vec<_> = report.findings.counts().keys().copied().collect();
-        let damage: Vec<_> = codes.into_iter().filter(|code| code.severity() == Severity::Damage).collect();
-        !damage.is_empty() && damage.iter().all(|code| code.as_str().starts_with("auth-"))
-    };
-    let mut database = written(AuthPolicy::AsRead);
-    if salvage.auth_is_damaged() || about_auth(&database) {
-        database = written(AuthPolicy::Reset);
-    }
-    Some((database, salvage.report().clone()))
-}
-
-fn entries(database: &[u8]) -> Entries {
-    let mut tree = File::new(database.to_vec()).tree();
-    let pairs = tree.bucket("key").entries.iter().filter_map(|(key, node)| match node {
-        Node::Value(value) => Some((key.clone(), value.clone())),
-        Node::Bucket(_) => None,
-    });
-    pairs.collect()
-}
-
-fn name(value: &[u8]) -> Vec<u8> {
-    KeyValue::decode(value).unwrap().key
-}
-
-/// Keys of the entries of leaves that are as they were, like all pages above them.
-fn intact(good: &File, damaged: &[u8]) -> Vec<Vec<u8>> {
-    let same = |page: u64| {
-        let extent = good.extent(page);
-        damaged.get(extent.clone()) == Some(&good.bytes[extent])
-    };
-    let visits = good.visits();
-    let metas = damaged.get(..2 * good.page_size) == Some(&good.bytes[..2 * good.page_size]);
-    if !metas || !visits.iter().filter(|visit| visit.bucket.is_empty()).all(|visit| same(visit.page)) {
-        return Vec::new();
-    }
-    let of_key = good.visits_of("key");
-    let parents: BTreeMap<u64, Option<u64>> = of_key.iter().map(|visit| (visit.page, visit.parent)).collect();
-    let reached = |page: u64| {
-        let mut at = Some(page);
-        while let Some(page) = at {
-            if !same(page) {
-                return false;
-            }
-            at = parents.get(&page).copied().flatten();
-        }
-        true
-    };
-    let leaves = of_key.iter().filter(|visit| visit.flags == LEAF && reached(visit.page));
-    leaves.flat_map(|visit| good.leaves(visit.page)).map(|leaf| good.bytes[leaf.key].to_vec()).collect()
-}
 
 /// Damage of values that neither bolt nor etcd can tell: only the SHA-256 does.
 const UNTELLABLE: [&str; 1] = ["value_bit_flipped"];
-
-/// Panics unless the new file is sound, holds nothing that `known` does not, and all entries of intact pages but those that a later revision of their key supersedes.
-fn assert_salvaged(what: &str, good: &File, known: &[&Entries], damaged: &[u8], new: &[u8], report: &SalvageReport) {
-    let judged = verify(&with_trailer(new), &Unwatched).unwrap();
-    assert_ne!(judged.verdict, Verdict::Damaged, "{what}: {:?}", judged.findings);
-    let got = entries(new);
-    assert_eq!(got.len() as u64, report.entries, "{what}");
-    let unknown = got.iter().find(|(key, value)| !known.iter().any(|known| known.get(*key) == Some(*value)));
-    assert!(unknown.is_none(), "{what}: {:x?} is none of the good file's entries", unknown.unwrap().0);
-    let mut newest: BTreeMap<Vec<u8>, &[u8]> = BTreeMap::new();
-    newest.extend(got.iter().map(|(key, value)| (name(value), key.as_slice())));
-    let mut superseded = 0;
-    for key in intact(good, damaged) {
-        if !got.contains_key(&key) {
-            let later = newest.get(&name(&known[0][&key])).is_some_and(|newest| *newest > key.as_slice());
-            assert!(later, "{what}: {key:x?} of an intact page is not back");
-            superseded += 1;
-        }
-    }
-    assert!(superseded <= report.superseded, "{what}: {superseded} of {}", report.superseded);
-}
 
 #[test]
 fn every_named_damage_gives_what_is_intact_and_nothing_else() {
@@ -114,7 +26,7 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
     let (mut unreadable, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
-        let original = entries(&good.bytes);
+        let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
         for damage in damage::all() {
             for damaged in damage.apply(&base.snapshot) {
                 let what = format!("{} of {}", damage.name, base.name);
@@ -131,13 +43,13 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
                 let rebuilt = if damage.changes_contents() { &[][..] } else { &damaged.file[..] };
                 // All that fail are told, not the first alone.
                 let outcome = panic::catch_unwind(|| {
-                    assert_salvaged(&what, &good, &[&original, &changed], rebuilt, &new, &report);
+                    assert_salvaged(&what, &good, &[&original, &changed, &past], rebuilt, &new, &report);
                 });
                 if outcome.is_err() {
                     failed.insert(what);
                     continue;
                 }
-                let (strict, _) = salvaged(&damaged.file, Limits { only_tree: true, proven_only: true })
+                let (strict, _) = salvaged(&damaged.file, Limits { only_tree: true, proven_only: true, ..ALL })
                     .unwrap_or((new.clone(), report));
                 let all = entries(&new);
                 assert!(entries(&strict).keys().all(|key| all.contains_key(key)), "{what}: more from less");
@@ -166,7 +78,7 @@ fn any_page_may_be_lost() {
     let mut lost = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
-        let original = entries(&good.bytes);
+        let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
         for visit in good.visits_of("key") {
             for byte in [0x00, 0xFF] {
                 let mut file = base.snapshot.clone();
@@ -174,7 +86,7 @@ fn any_page_may_be_lost() {
                 let what = format!("page {} of {} filled with {byte:#x}", visit.page, base.name);
                 let Some((new, report)) = salvaged(&file, ALL) else { continue };
                 assert!(!report.is_whole(), "{what}");
-                assert_salvaged(&what, &good, &[&original], &file, &new, &report);
+                assert_salvaged(&what, &good, &[&original, &past], &file, &new, &report);
                 lost += 1;
             }
         }
@@ -188,12 +100,12 @@ fn a_file_that_was_cut_gives_what_is_there() {
     let mut some = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
-        let original = entries(&good.bytes);
+        let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
         for part in 1..20 {
             let file = &base.snapshot[..base.snapshot.len() * part / 20];
             if let Some((new, report)) = salvaged(file, ALL) {
                 some += 1;
-                assert_salvaged(&format!("{part}/20 of {}", base.name), &good, &[&original], file, &new, &report);
+                assert_salvaged(&format!("{part}/20 of {}", base.name), &good, &[&original, &past], file, &new, &report);
             }
         }
     }

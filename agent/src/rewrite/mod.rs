@@ -30,7 +30,7 @@ pub use member_database::{DefragmentedMember, defragment_member};
 pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
 pub use redact_values::{RedactDone, redact};
-pub use salvage::{SalvageOptions, Salvaged, salvage};
+pub use salvage::{DamagedSnapshot, SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

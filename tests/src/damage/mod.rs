@@ -12,6 +12,7 @@
 //! lost       revisions that are gone
 //! schema     values of etcd's other buckets that cannot be read
 //! access     users, roles, and whether they count
+//! power_loss what public reports found after a power loss
 //! stored     what etcd needs to start: the raft index, versions, members, alarms
 //! ```
 
@@ -23,6 +24,7 @@ mod freelist;
 mod kinds;
 mod lost;
 mod metas;
+mod power_loss;
 mod revisions;
 mod schema;
 mod stored;
@@ -239,6 +241,7 @@ pub fn all() -> Vec<Damage> {
         buckets::ALL,
         revisions::ALL,
         lost::ALL,
+        power_loss::ALL,
         schema::ALL,
         access::ALL,
         stored::ALL,
