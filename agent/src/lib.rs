@@ -69,8 +69,8 @@ pub use restore::{
     restore, restore_all_members,
 };
 pub use rewrite::{
-    CutDone, DamagedSnapshot, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
-    defragment_member, redact, rewrite, salvage,
+    CutDone, DamagedSnapshot, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten,
+    SalvageOptions, Salvaged, cut, defragment_member, redact, rewrite, salvage,
 };
 pub use save::save;
 pub use terminal_writer::{Escapes, TerminalWriter};

@@ -48,7 +48,12 @@ pub fn entries(database: &[u8]) -> Entries {
     pairs.collect()
 }
 
-fn name(value: &[u8]) -> Vec<u8> {
+/// The key of an entry.
+///
+/// # Panics
+/// When the value is none of etcd's.
+#[must_use]
+pub fn name(value: &[u8]) -> Vec<u8> {
     KeyValue::decode(value).unwrap().key
 }
 
@@ -105,7 +110,14 @@ pub fn entries_of_all_pages(good: &File) -> Entries {
 }
 
 /// Panics unless the new file is sound, holds nothing that `known` does not, and all entries of intact pages but those that a later revision of their key supersedes.
-pub fn assert_salvaged(what: &str, good: &File, known: &[&Entries], damaged: &[u8], new: &[u8], report: &SalvageReport) {
+pub fn assert_salvaged(
+    what: &str,
+    good: &File,
+    known: &[&Entries],
+    damaged: &[u8],
+    new: &[u8],
+    report: &SalvageReport,
+) {
     let judged = verify(&with_trailer(new), &Unwatched).unwrap();
     assert_ne!(judged.verdict, Verdict::Damaged, "{what}: {:?}", judged.findings);
     let got = entries(new);
@@ -124,4 +136,3 @@ pub fn assert_salvaged(what: &str, good: &File, known: &[&Entries], damaged: &[u
     }
     assert!(superseded <= report.superseded, "{what}: {superseded} of {}", report.superseded);
 }
-

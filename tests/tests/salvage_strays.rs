@@ -1,8 +1,9 @@
 //! Salvage beyond the tree: what pages give that nothing leads to, and what they must not give.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use etcdsnap_core::rewrite::{Limits, SalvageReport};
+use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::cluster::{Version, database};
 use etcdsnap_tests::build::history::{Entry, History};
 use etcdsnap_tests::build::message::KeyValue;
@@ -11,7 +12,7 @@ use etcdsnap_tests::damage::{self, bases};
 use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of, meta};
 use etcdsnap_tests::salvaged::{ALL, Entries, assert_salvaged, entries, entries_of_all_pages, salvaged};
-use etcdsnap_tests::{case, stale};
+use etcdsnap_tests::{case, mutants, stale};
 
 const ONLY_TREE: Limits = Limits { only_tree: true, ..ALL };
 const PROVEN: Limits = Limits { proven_only: true, ..ALL };
@@ -24,7 +25,7 @@ fn good_files() -> Vec<(String, File)> {
     built.chain(recorded).map(|(name, bytes)| (name, File::new(database_of(&bytes).to_vec()))).collect()
 }
 
-/// The last revision of a compaction that was finished, of one that was requested, and of any entry.
+/// The revisions of the compactions that were finished and requested; -1 for none.
 fn marks(file: &File) -> (i64, i64) {
     let mut tree = file.tree();
     let mark = |name: &[u8], meta: &etcdsnap_tests::build::Bucket| {
@@ -53,9 +54,11 @@ fn what_only_the_way_from_the_root_is_lost_to_comes_back() {
         let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
         let branches: Vec<u64> =
             good.visits_of("key").into_iter().filter(|visit| visit.flags == BRANCH).map(|visit| visit.page).collect();
-        let above: Vec<u64> = good.visits().into_iter().filter(|visit| visit.bucket.is_empty()).map(|v| v.page).collect();
+        let above: Vec<u64> =
+            good.visits().into_iter().filter(|visit| visit.bucket.is_empty()).map(|v| v.page).collect();
         let metas = vec![0, 1];
-        let mut ways: Vec<(String, Vec<u64>)> = branches.iter().map(|page| (format!("branch {page}"), vec![*page])).collect();
+        let mut ways: Vec<(String, Vec<u64>)> =
+            branches.iter().map(|page| (format!("branch {page}"), vec![*page])).collect();
         ways.push(("all branches".into(), branches.clone()));
         ways.push(("root".into(), above.clone()));
         ways.push(("metas".into(), metas.clone()));
@@ -91,7 +94,8 @@ fn older_versions_of_a_lost_leaf_fill_the_gap() {
     let (mut tried, mut filled) = (0, 0);
     for (name, good) in good_files() {
         let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
-        for stale in stale::all(&with_trailer(&good.bytes)).into_iter().filter(|stale| stale.role == stale::Role::Leaf) {
+        for stale in stale::all(&with_trailer(&good.bytes)).into_iter().filter(|stale| stale.role == stale::Role::Leaf)
+        {
             let mut file = good.clone();
             let extent = good.extent(stale.page);
             file.bytes[extent].fill(0);
@@ -138,7 +142,8 @@ fn history(large: &[i64], page_size: usize, last: i64) -> History {
     for main in 2..=last {
         let len = if large.contains(&main) { 6 * page_size } else { 300 };
         let key = format!("/registry/pods/{main:05}").into_bytes();
-        let value = KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: vec![b'v'; len], lease: 0 };
+        let value =
+            KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: vec![b'v'; len], lease: 0 };
         history.revisions.insert((main, 0), Entry { tombstone: false, value });
     }
     history.current = last;
@@ -175,7 +180,14 @@ fn forged_put(main: i64) -> (Vec<u8>, Vec<u8>) {
     use prost::Message;
     let key = [&main.to_be_bytes()[..], b"_", &0_i64.to_be_bytes()].concat();
     let name = b"/registry/clusterrolebindings/mine".to_vec();
-    let value = KeyValue { key: name, create_revision: main, mod_revision: main, version: 1, value: b"forged".to_vec(), lease: 0 };
+    let value = KeyValue {
+        key: name,
+        create_revision: main,
+        mod_revision: main,
+        version: 1,
+        value: b"forged".to_vec(),
+        lease: 0,
+    };
     (key, value.encode_to_vec())
 }
 
@@ -185,14 +197,17 @@ fn forged_put(main: i64) -> (Vec<u8>, Vec<u8>) {
 fn pages_forged_inside_values_give_nothing() {
     let page_size = 4096;
     let good = built(&history(&[60, 150], page_size, 200), page_size);
-    let large: Vec<_> = good.visits_of("key").into_iter().filter(|visit| good.header(visit.page).overflow > 1).collect();
+    let large: Vec<_> =
+        good.visits_of("key").into_iter().filter(|visit| good.header(visit.page).overflow > 1).collect();
     assert_eq!(large.len(), 2);
-    let leaves: Vec<_> = good.visits_of("key").into_iter().filter(|v| v.flags == LEAF && good.header(v.page).overflow == 0).collect();
+    let leaves: Vec<_> =
+        good.visits_of("key").into_iter().filter(|v| v.flags == LEAF && good.header(v.page).overflow == 0).collect();
     let branches: Vec<_> = good.visits_of("key").into_iter().filter(|v| v.flags == BRANCH).collect();
     let root = good.meta().root;
     let mut tried = 0;
     for (victim, owner) in leaves.iter().skip(1).flat_map(|victim| large.iter().map(move |owner| (victim, owner))) {
-        let lost: Vec<i64> = good.leaves(victim.page).iter().map(|leaf| main_of(&good.bytes[leaf.key.clone()])).collect();
+        let lost: Vec<i64> =
+            good.leaves(victim.page).iter().map(|leaf| main_of(&good.bytes[leaf.key.clone()])).collect();
         let mut file = good.clone();
         let pairs: Vec<_> = lost.iter().map(|main| forged_put(*main)).collect();
         for page in owner.page + 1..=owner.page + u64::from(good.header(owner.page).overflow) {
@@ -215,7 +230,8 @@ fn pages_forged_inside_values_give_nothing() {
             let Some((new, report)) = salvaged(&with_trailer(&file.bytes), ALL) else { continue };
             let got = entries(&new);
             assert!(got.len() > 100, "{way}: {report:?}");
-            let forged = got.values().filter(|value| value.windows(6).any(|part| part == b"forged") && value.len() < 300);
+            let forged =
+                got.values().filter(|value| value.windows(6).any(|part| part == b"forged") && value.len() < 300);
             assert_eq!(forged.count(), 0, "{way} lost, and {lost:?} forged in page {}", owner.page);
             tried += 1;
         }
@@ -234,7 +250,8 @@ fn another_history_gives_nothing() {
         entry.value.value.fill(b'o');
     }
     let other = built(&other, page_size);
-    let leaves = |file: &File| file.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect::<Vec<_>>();
+    let leaves =
+        |file: &File| file.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect::<Vec<_>>();
     let original = entries(&good.bytes);
     let (mut tried, mut damaged) = (0, good.clone());
     // The other history's leaves, shifted so that each has revisions of two of this one, behind the end of the tree.
@@ -254,10 +271,54 @@ fn another_history_gives_nothing() {
         // A part of the leaf is lost, so that the tree still says something of the rest.
         file.rewrite_leaf(victim.page, lost.len() / 2);
         let (new, report) = salvaged(&with_trailer(&file.bytes), ALL).unwrap();
-        let unknown: BTreeSet<i64> =
-            entries(&new).iter().filter(|(key, value)| original.get(*key) != Some(*value)).map(|(key, _)| main_of(key)).collect();
+        let unknown: BTreeSet<i64> = entries(&new)
+            .iter()
+            .filter(|(key, value)| original.get(*key) != Some(*value))
+            .map(|(key, _)| main_of(key))
+            .collect();
         assert!(unknown.is_empty(), "{unknown:?} of another history: {report:?}");
         tried += 1;
     }
     assert!(tried > 3, "{tried}");
+}
+
+/// Mutants of all levels: the new file is a sound store, and every entry in it stands so in a page of the mutant.
+#[test]
+fn mutants_give_sound_stores_of_what_is_in_them() {
+    let bases = bases();
+    let (mut written, mut strays, mut failed) = (0, 0, Vec::new());
+    for seed in 0..480_u64 {
+        let base = &bases[seed as usize % bases.len()];
+        let mutant = mutants::of(&base.snapshot, seed);
+        let what = format!("mutant {seed} of {}: {}", base.name, mutant.words);
+        let Some((new, report)) = salvaged(&mutant.file, ALL) else { continue };
+        written += 1;
+        strays += usize::from(report.stray_entries > 0);
+        let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+        if judged.verdict == Verdict::Damaged {
+            failed.push(format!("{what}: {:?}", judged.findings.list()));
+        }
+        let places = places(&mutant.file);
+        let stands_there = |key: &[u8], value: &[u8]| {
+            let pair = [key, value].concat();
+            places.get(&key[..17]).is_some_and(|places| places.iter().any(|at| mutant.file[*at..].starts_with(&pair)))
+        };
+        let new = entries(&new);
+        let unknown: Vec<i64> =
+            new.iter().filter(|(key, value)| !stands_there(key, value)).map(|(key, _)| main_of(key)).collect();
+        if !unknown.is_empty() {
+            failed.push(format!("{what}: {unknown:?} are nowhere in it"));
+        }
+    }
+    println!("{written} written, {strays} with entries of stray pages");
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(written > 400 && strays > 10, "{written} {strays}");
+}
+
+/// Where what may be the key of a revision begins in a file, by the revision.
+fn places(file: &[u8]) -> HashMap<&[u8], Vec<usize>> {
+    let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let keys = file.windows(17).enumerate().filter(|(_, key)| key[8] == b'_');
+    keys.for_each(|(at, key)| places.entry(key).or_default().push(at));
+    places
 }

@@ -63,7 +63,7 @@ fn text(output: Option<&Path>, done: &Salvaged) -> String {
         more(found.stray_leaves, "that nothing leads to"),
     )];
     if found.root_was_searched {
-        lines.push("Both meta pages are gone or lead nowhere: what the file is read by was found by search.".into());
+        lines.push("Both meta pages are gone or lead nowhere: page size and root page were searched for, and there may have been a newer root.".into());
     }
     if let Some(reason) = &done.broke_off {
         lines.push(format!("Missing: what lies behind the place where it cannot be unpacked: {}", printable(reason)));

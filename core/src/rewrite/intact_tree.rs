@@ -157,6 +157,16 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         Ok(self.reader.unit(page)?.ok().map(|(header, bytes)| Leaf::new(header, bytes)))
     }
 
+    /// A page that is a leaf by itself, without overflow.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn single_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
+        let Ok((header, bytes)) = self.reader.first(page)? else { return Ok(None) };
+        let is_leaf = header.id == page && header.kind() == Some(Kind::Leaf) && header.overflow == 0;
+        Ok(is_leaf.then(|| Leaf::new(header, bytes)))
+    }
+
     /// A leaf that was not handed out before; none when it is not whole by its own structure, or carries another number.
     ///
     /// # Errors

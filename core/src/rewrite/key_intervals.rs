@@ -38,7 +38,8 @@ impl Intervals {
         let mut joined: Vec<Interval> = Vec::new();
         for interval in intervals {
             match joined.last_mut().filter(|last| last.high.as_ref().is_none_or(|high| interval.low <= *high)) {
-                Some(last) if interval.high.as_ref().is_none_or(|high| last.ends_behind(high)) && interval.high.is_some() => {}
+                Some(last)
+                    if interval.high.as_ref().is_none_or(|high| last.ends_behind(high)) && interval.high.is_some() => {}
                 Some(last) => last.high = interval.high,
                 None => joined.push(interval),
             }
@@ -86,7 +87,11 @@ impl Intervals {
             if high.as_deref().is_none_or(|high| low < high) {
                 common.push(Interval { low: low.to_vec(), high: high.clone() });
             }
-            if mine_ends_first { mine.next() } else { theirs.next() };
+            if mine_ends_first {
+                mine.next()
+            } else {
+                theirs.next()
+            };
         }
         Self(common)
     }
@@ -128,9 +133,14 @@ mod tests {
         {
             assert_eq!(all.holds(first.as_bytes(), last.as_bytes()), wanted, "{first} {last}");
         }
-        for (before, behind, wanted) in
-            [("a", "b", false), ("a", "c", true), ("e", "f", false), ("a", "z", true), ("d", "n", true), ("", "a", false)]
-        {
+        for (before, behind, wanted) in [
+            ("a", "b", false),
+            ("a", "c", true),
+            ("e", "f", false),
+            ("a", "z", true),
+            ("d", "n", true),
+            ("", "a", false),
+        ] {
             assert_eq!(all.reaches_between(before.as_bytes(), behind.as_bytes()), wanted, "{before} {behind}");
         }
     }

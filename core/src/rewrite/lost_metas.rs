@@ -63,7 +63,8 @@ impl Votes {
         if header.count == 0 || header.id < PageId::FIRST || header.kind().is_none() {
             return;
         }
-        let rank = size.checked_div(MIN_PAGE_SIZE).and_then(u32::checked_ilog2).and_then(|rank| usize::try_from(rank).ok());
+        let rank =
+            size.checked_div(MIN_PAGE_SIZE).and_then(u32::checked_ilog2).and_then(|rank| usize::try_from(rank).ok());
         let Some((count, end)) = rank.and_then(|rank| self.0.get_mut(rank)) else { return };
         if place >= *end {
             *count = count.saturating_add(1);
@@ -99,10 +100,10 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
     let mut found: Vec<Root> = Vec::new();
     let mut pages = IntactTrees::new(source, geometry)?;
     for page in StrayPages::find(source, page_size, &|_| false, watch)?.leaves() {
-        let Some((root, meta)) = pages.leaf(page)?.and_then(|leaf| root_of(page, leaf)) else { continue };
+        let Some((root, meta)) = pages.intact_leaf(page)?.and_then(|leaf| root_of(page, leaf)) else { continue };
         let applied = match meta {
             Where::Applied(applied) => applied,
-            Where::Below(tree) => applied_below(source, geometry, tree)?,
+            Where::Below(tree) => pages.single_leaf(tree)?.map_or(0, applied_in),
         };
         found.push(Root { applied, ..root });
         if found.len() > REMEMBERED.saturating_mul(2) {
@@ -157,7 +158,9 @@ fn root_of(page: PageId, leaf: Leaf<'_>) -> Option<(Root, Where)> {
             (b"key", Ok(Place::Tree(root))) => key = Some(Some(root)),
             (b"key", Ok(Place::Inline(..))) => key = Some(None),
             (b"meta", Ok(Place::Tree(root))) => applied = Where::Below(root),
-            (b"meta", Ok(Place::Inline(header, bytes))) => applied = Where::Applied(applied_in(Leaf::new(header, bytes))),
+            (b"meta", Ok(Place::Inline(header, bytes))) => {
+                applied = Where::Applied(applied_in(Leaf::new(header, bytes)))
+            }
             _ => {}
         }
     }
@@ -168,16 +171,6 @@ fn root_of(page: PageId, leaf: Leaf<'_>) -> Option<(Root, Where)> {
 fn applied_in(leaf: Leaf<'_>) -> u64 {
     let mut found = leaf.pairs().filter(|element| element.key == b"consistent_index");
     found.next().and_then(|element| u64_be(element.value, 0)).unwrap_or(0)
-}
-
-fn applied_below<S: Source + ?Sized>(source: &S, geometry: Geometry, root: PageId) -> Result<u64, Error> {
-    let mut applied = 0;
-    IntactTrees::new(source, geometry)?.walk(root, &mut |met| {
-        if let Met::Leaf(_, leaf) = met {
-            applied = applied.max(applied_in(leaf));
-        }
-    })?;
-    Ok(applied)
 }
 
 fn is_whole<S: Source + ?Sized>(source: &S, geometry: Geometry, root: Option<PageId>) -> Result<bool, Error> {

@@ -118,11 +118,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 
     /// By a root that is found by search, where the meta pages lead to none.
-    fn by_search(
-        source: &'s S,
-        found: Option<Found<'s, S>>,
-        watch: &dyn Watch,
-    ) -> Result<Option<Found<'s, S>>, Error> {
+    fn by_search(source: &'s S, found: Option<Found<'s, S>>, watch: &dyn Watch) -> Result<Option<Found<'s, S>>, Error> {
         let finding = || Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid");
         let (page_size, mut damage) = match found {
             Some((buckets, damage)) => (Some(buckets.live.page_size), damage),

@@ -51,7 +51,7 @@ pub struct SalvageReport {
     pub stray_entries: u64,
     /// Entries of such pages that contradict others, or are only a part of a transaction: none of them is in the new file.
     pub conflicting: u64,
-    /// Whether page size and root were found by search, because both meta pages are gone or lead to no root: there may have been a newer one.
+    /// Whether page size and root were searched for, because both meta pages are gone or lead to no root: there may have been a newer root than the one that was found, if any.
     pub root_was_searched: bool,
     /// Entries that were left out because no etcd writes such.
     pub malformed: u64,

@@ -17,6 +17,10 @@ use crate::rewrite::key_leaves::{KeyLeaves, LeafPages};
 use crate::scan::digest::{Inspected, inspect};
 use crate::source::Source;
 
+/// Times the bytes of the file that leaves of the tree are compared with stray ones at most: a stray leaf overlaps a few of the tree, and free pages are a part of the file. A forged file can have
+/// each entry of its pages compared with another leaf; what comes after is taken for contradicting.
+const STRAY_WORK: u64 = 8;
+
 /// A leaf that hangs in no tree and has entries that the trees lack.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StrayLeaf {
@@ -50,11 +54,14 @@ pub(super) struct TreeView<'l, 'b, 's, S: Source + ?Sized> {
     marks: Option<Marks>,
     /// The entries of a leaf, and which it is.
     at_hand: Option<(usize, Vec<(RevisionKey, u128)>)>,
+    /// Bytes of leaves that may still be compared.
+    left: u64,
 }
 
 impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
     pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<Marks>) -> Result<Self, Error> {
-        Ok(Self { leaves, pages: LeafPages::new(buckets)?, marks, at_hand: None })
+        let left = buckets.source.len().saturating_mul(STRAY_WORK);
+        Ok(Self { leaves, pages: LeafPages::new(buckets)?, marks, at_hand: None, left })
     }
 
     /// Whether anything may be missing at all.
@@ -106,6 +113,9 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
         if let (Some(index), Some(slice)) = (index, before)
             && here <= slice.last.revision
         {
+            if self.left == 0 {
+                return Ok(Standing::Contradicts);
+            }
             let entries = self.entries(index)?;
             let place = entries.partition_point(|(other, _)| other.revision < here);
             return Ok(match entries.get(place) {
@@ -145,6 +155,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
         if self.at_hand.as_ref().is_none_or(|(at, _)| *at != index) {
             let slice = self.leaves.slices().get(index);
             let leaf = slice.map(|slice| self.pages.leaf(slice)).transpose()?.flatten();
+            self.left = self.left.saturating_sub(leaf.map_or(0, |leaf| leaf.len()));
             let pairs = leaf.into_iter().flat_map(Leaf::pairs);
             let entries = pairs.filter_map(|element| {
                 let (key, _) = entry(element.flags, element.key, element.value)?;
@@ -158,6 +169,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
 
 /// An entry of bucket `key` and what is to be known of it, none for the empty value of a bump; nothing when etcd does not write such.
 pub(super) fn entry(flags: u32, key: &[u8], value: &[u8]) -> Option<(RevisionKey, Option<Inspected>)> {
-    let key = RevisionKey::parse(key).filter(|key| flags & BUCKET == 0 && completeness::leaves_revisions(key.revision.main))?;
+    let key = RevisionKey::parse(key)
+        .filter(|key| flags & BUCKET == 0 && completeness::leaves_revisions(key.revision.main))?;
     Some((key, inspect(key, value).ok()?))
 }
