@@ -11,8 +11,8 @@ use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::File;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},
@@ -185,7 +185,7 @@ fn events_go_by_their_type_and_all_other_keys_stay() {
         assert_eq!(object["kept"]["keys"], expected.len());
         assert_eq!(object["verdict"], "sound", "{object}");
         let status = etcdsnap::status(&old).unwrap().status.unwrap();
-        assert_eq!(object["revision"], status.revision);
+        assert_eq!(object["revision"], status.revision.get());
     }
     let output = cli::run(&[
         "cut",

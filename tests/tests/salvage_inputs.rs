@@ -8,9 +8,9 @@ use std::process::Output;
 
 use etcdsnap_core::Verdict;
 use etcdsnap_tests::damage;
+use etcdsnap_tests::etcd_verdict::{self, Outcome};
 use etcdsnap_tests::read::{File, LEAF, database_of, meta};
 use etcdsnap_tests::salvaged::{entries, name};
-use etcdsnap_tests::starts::{self, Outcome};
 use etcdsnap_tests::{
     case,
     cli::{self, text},
@@ -165,7 +165,7 @@ fn servers_start_on_what_comes_out() {
             let out = folder.path().join("out.db");
             let judged = etcdsnap::verify(&out, etcdsnap::VerifyOptions::default()).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "{version} without {way}: {:?}", judged.findings);
-            match starts::observe(version, &fs::read(&out).unwrap()) {
+            match etcd_verdict::observe(version, &fs::read(&out).unwrap()) {
                 None => {}
                 Some(Outcome::Answers(service)) => {
                     let served = service.keys.map(|(keys, _)| keys);

@@ -9,10 +9,10 @@ use etcdsnap_tests::build::history::{Entry, History};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::damage::{self, bases};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of, meta};
 use etcdsnap_tests::salvaged::{ALL, Entries, assert_salvaged, entries, entries_of_all_pages, salvaged};
-use etcdsnap_tests::{case, mutants, stale};
+use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::{case, lost_page_writes, mutants};
 
 const ONLY_TREE: Limits = Limits { only_tree: true, ..ALL };
 const PROVEN: Limits = Limits { proven_only: true, ..ALL };
@@ -94,7 +94,9 @@ fn older_versions_of_a_lost_leaf_fill_the_gap() {
     let (mut tried, mut filled) = (0, 0);
     for (name, good) in good_files() {
         let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
-        for stale in stale::all(&with_trailer(&good.bytes)).into_iter().filter(|stale| stale.role == stale::Role::Leaf)
+        for stale in lost_page_writes::all(&with_trailer(&good.bytes))
+            .into_iter()
+            .filter(|stale| stale.role == lost_page_writes::Role::Leaf)
         {
             let mut file = good.clone();
             let extent = good.extent(stale.page);

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use etcdsnap::{Verdict, VerifyOptions, verify};
 use etcdsnap_tests::cli::{self, text};
+use etcdsnap_tests::etcd_verdict::{self, Outcome};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::server::{Servers, said, seats};
-use etcdsnap_tests::starts::{self, Outcome};
 
 fn of_version(version: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -33,7 +33,7 @@ fn of_version(version: &str) {
     let status = report.status.unwrap();
     assert_eq!(status.compacted_revision, Some(status.revision), "{version}");
     assert_eq!(status.total_key, 6, "{version}");
-    assert_eq!(object["compaction"]["revision"], status.revision, "{version}: {object}");
+    assert_eq!(object["compaction"]["revision"], status.revision.get(), "{version}: {object}");
     assert_eq!((&object["hash"], &object["bytes"]), (&status.hash.into(), &(status.total_size + 32).into()));
     assert_eq!(object["fileBytes"], fs::metadata(&file).unwrap().len());
     assert_eq!((&object["sha256Matches"], &object["verified"]), (&true.into(), &true.into()));
@@ -59,7 +59,7 @@ fn of_version(version: &str) {
 
     // A server that compacts there has the same hash. It has kept none from before, because nobody asked it for one.
     ctl(&["compact", "--physical", &status.revision.to_string()]);
-    assert_eq!(servers.agreed_hash(None), (status.revision as u64, hash(&file).as_u64().unwrap()), "{version}");
+    assert_eq!(servers.agreed_hash(None), (status.revision.get() as u64, hash(&file).as_u64().unwrap()), "{version}");
 
     // The rotation knows them as one history.
     for _ in 0..3 {
@@ -70,10 +70,10 @@ fn of_version(version: &str) {
     assert_eq!(names(&out).iter().filter(|name| name.ends_with(".db")).count(), 3, "{version}: {:?}", names(&out));
 
     servers.stop();
-    let Some(Outcome::Answers(service)) = starts::observe(version, &fs::read(&file).unwrap()) else {
+    let Some(Outcome::Answers(service)) = etcd_verdict::observe(version, &fs::read(&file).unwrap()) else {
         panic!("{version}: the server does not start");
     };
-    assert_eq!(service.keys, Some((6, status.revision as u64)), "{version}");
+    assert_eq!(service.keys, Some((6, status.revision.get() as u64)), "{version}");
     assert!(service.writes && service.healthy, "{version}: {service:?}");
 }
 

@@ -1,18 +1,20 @@
 //! `etcdsnap cut FILE -o OUT --keep PREFIX… | --drop PREFIX…`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::rewrite::{CutReport, CutSide, KeyChoice, Share};
 use etcdsnap::{CutDone, KubernetesPrefixes, Progress, Snapshot, printable};
 use serde::Serialize;
 
 use super::args::CutArgs;
 use super::args_restore::RestoreForm;
-use super::exit::{Exit, Failure};
+use super::compact_defrag::{self, NewFileObject, Opened, in_place};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::inspect::key_text;
 use super::kube::selection;
-use super::look::bytes;
 use super::output;
+use super::render::grouped_number::{counted, exact_bytes, grouped_revision};
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped_positive};
-use super::rewrite::{self, NewFileObject, Opened, in_place};
 
 /// Runs the command.
 ///
@@ -26,10 +28,10 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
     };
     let mut choices: Vec<Chosen> = Vec::new();
     for text in prefixes {
-        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(bytes::typed(text)?) });
+        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
     }
-    let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
-    let Opened { target, bar, snapshot } = rewrite::open(&args.new)?;
+    let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
+    let Opened { target, bar, snapshot } = compact_defrag::open(&args.new)?;
     if !types.is_empty() {
         choices.extend(of_types(&snapshot, types, prefix.as_deref(), &bar)?);
     }
@@ -46,7 +48,7 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
         RestoreForm::Text => text(args, &choices, &done),
         RestoreForm::Json => format!("{}\n", json::line(&object(args, &choices, &done))),
     };
-    rewrite::print(&args.new, &said)?;
+    compact_defrag::print(&args.new, &said)?;
     Ok(Exit::Done)
 }
 
@@ -117,14 +119,14 @@ fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
 
 /// What becomes of the revisions.
 fn revisions(cut: &CutReport, done: &CutDone) -> String {
-    let latest = done.rewritten.report.status.as_ref().map_or(0, |status| status.revision);
+    let latest = done.rewritten.report.status.as_ref().map_or(Revision::ZERO, |status| status.revision);
     match cut.raised_to {
         Some(oldest) => format!(
             "revision {} stays; the oldest that can be asked for is {}: etcd removes older versions of the keys when it starts\n",
-            grouped_positive(latest),
-            grouped_positive(oldest)
+            grouped_revision(latest),
+            grouped_revision(oldest)
         ),
-        None => format!("revision {} stays\n", grouped_positive(latest)),
+        None => format!("revision {} stays\n", grouped_revision(latest)),
     }
 }
 
@@ -139,7 +141,7 @@ struct Object<'r> {
     choices: Vec<ChoiceObject<'r>>,
     leases_dropped: u64,
     /// The oldest revision that can be asked for; null when that is as it was.
-    raised_to: Option<i64>,
+    raised_to: Option<Revision>,
     /// An empty entry stands in the place of the newest revision.
     placeholder: bool,
 }

@@ -1,32 +1,34 @@
 //! `etcdsnap restore FILE` and `etcdsnap snapshot restore FILE`.
 
+use etcdsnap::core::Revision;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use etcdsnap::number::{counted, exact_bytes, si_bytes};
+use etcdsnap::grouped_number::{counted, exact_bytes, si_bytes};
 use etcdsnap::{
     RestoreConfig, RestoreError, RestoreVerify, Restored, Run, Snapshot, printable, printable_path, shell_word,
 };
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
-use super::exit::{Exit, Failure};
-use super::look::bytes;
-use super::look::chosen_revision::chosen_of_the_past;
-use super::progress::Bar;
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
+use super::inspect::chosen_revision::chosen_of_the_past;
+use super::inspect::key_text;
+use super::progress_bar::Bar;
 use super::render::text_verify;
 use super::restore_notes::notes;
-use super::{input, output, signals};
+use super::{judge_files, output, signals};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When nothing could be restored, or stdout cannot be written.
 pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
-    input::check_not_written(&[&args.file])?;
+    judge_files::check_not_written(&[&args.file])?;
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
@@ -72,14 +74,14 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         mark_compacted: is_marked || (as_of.is_some() && bump > 0),
         as_of,
         new_lease_seconds: args.lease_ttl,
-        delete: args.delete.iter().map(|key| bytes::typed(key)).collect::<Result<_, _>>()?,
+        delete: args.delete.iter().map(|key| key_text::typed(key)).collect::<Result<_, _>>()?,
         compact: args.compact,
         verify: args.verify.into(),
         force: args.force,
         owner: args.owner.clone(),
         run: if args.dry_run { Run::Dry } else { Run::Write },
     };
-    input::warn_when_in_use(&config.snapshot_path);
+    judge_files::warn_when_in_use(&config.snapshot_path);
     let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
     let restored = match &args.all_members {
         Some(directory) => etcdsnap::restore_all_members(&config, directory, &bar),
@@ -179,7 +181,7 @@ fn text(restored: &Restored) -> String {
 }
 
 /// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
-fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
+fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     if file.as_os_str() == "-" || file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir()) {
         return Err(Failure::new(
             "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
@@ -194,11 +196,7 @@ fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
 
 fn raised_by(restored: &Restored) -> &'static str {
     let deleted = restored.changes.deleted_keys.len();
-    if deleted > 0 && restored.revision_after == restored.revision_before.saturating_add(1) {
-        "the deletion"
-    } else {
-        "the bump"
-    }
+    if deleted > 0 && restored.revision_after == restored.revision_before.next() { "the deletion" } else { "the bump" }
 }
 
 /// The flags with which etcd starts from it, as a shell reads them.
@@ -211,7 +209,7 @@ fn shell(restored: &Restored) -> String {
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match &error {
-            RestoreError::Input(error) => Exit::of_error(error),
+            RestoreError::Input(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

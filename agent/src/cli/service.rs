@@ -1,5 +1,6 @@
 //! `etcdsnap save --every …`: one snapshot after another, until a signal comes. That is its proper end, so it ends with 0.
 
+use etcdsnap::core::Revision;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::SaveArgs;
 use super::args_save::{Listen, SaveForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::metrics::Metrics;
 use super::save_run::{json, keep, runtime};
-use super::{client, log, output, signals};
+use super::{connection_flags, log, output, signals};
 
 /// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -62,7 +64,7 @@ async fn serve(
     let mut config = SaveConfig { is_directory: Some(names_directory(&args.file)), ..config.clone() };
     loop {
         let begun = Instant::now();
-        if let Err(failure) = client::read_password_anew(&args.client, &mut config.client) {
+        if let Err(failure) = connection_flags::read_password_anew(&args.client, &mut config.client) {
             // The old one may do; if not, the server says so.
             tracing::warn!("{}", failure.what);
         }
@@ -130,7 +132,7 @@ fn tell(saved: &Saved) {
         file_base64 = base64_of(&saved.file),
         endpoint = %saved.endpoint,
         member = saved.member.as_deref().unwrap_or(&saved.member_id),
-        revision = saved.revision,
+        revision = saved.revision.map(Revision::get),
         bytes = saved.bytes,
         file_bytes = saved.file_bytes,
         sha256 = %saved.sha256,

@@ -1,7 +1,7 @@
 //! Opens the values that an API server encrypted: with the cluster's own configuration, and with its KMS plugins.
 
 mod config_file;
-mod error;
+mod decryption_error;
 mod kms_sockets;
 mod unopened;
 
@@ -12,7 +12,7 @@ use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
-pub use error::DecryptionError;
+pub use decryption_error::DecryptionError;
 use kms_sockets::KmsSockets;
 pub use unopened::Unopened;
 

@@ -1,9 +1,10 @@
 //! Where a snapshot comes from: a file, a compressed file, or a stream.
 
+pub(crate) mod database_path;
 mod file;
 mod packed;
-mod spool;
-mod stream;
+mod piped_input;
+mod unnamed_copy;
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -14,15 +15,15 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
-use crate::data_dir::member_files::{database_of, is_data_dir};
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
 use crate::progress::Progress;
+use database_path::{database_of, is_data_dir};
 
 pub use etcdsnap_unpack::Format;
 pub use file::FileSource;
 pub(crate) use packed::Packed;
-pub(crate) use spool::Spool;
+pub(crate) use unnamed_copy::Spool;
 
 /// An opened input.
 pub(crate) struct Input {
@@ -73,7 +74,7 @@ impl Input {
         } else if kind.is_block_device() {
             Err(open_error(path, io::Error::other("it is a block device")))
         } else {
-            stream::copy(file, path, least, progress)
+            piped_input::copy(file, path, least, progress)
         }
     }
 

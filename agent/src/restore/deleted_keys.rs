@@ -1,11 +1,12 @@
 //! Keys that are deleted on the way must be there: one that is not was mistyped, or is in another snapshot.
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;
 
 use super::RestoreError;
-use super::job::Job;
+use super::restore_job::Job;
 use crate::input::FileSource;
-use crate::look::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Fails when a key that is to be deleted does not live at a revision.
 ///
@@ -15,7 +16,7 @@ pub(super) fn check(
     job: &Job<'_>,
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    revision: i64,
+    revision: Revision,
 ) -> Result<(), RestoreError> {
     if job.config.delete.is_empty() {
         return Ok(());

@@ -14,12 +14,12 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 
 use super::new_file::Ending;
 use super::{NewFile, Rewrite, RewriteError, Rewritten, rewrite_sealed};
-use crate::data_dir::member_files::database_of;
 use crate::error::Error;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
-use crate::look::Snapshot;
+use crate::input::database_path::database_of;
 use crate::progress::Progress;
+use crate::snapshot::Snapshot;
 
 /// A member whose database was written anew.
 #[derive(Debug, Clone, PartialEq)]

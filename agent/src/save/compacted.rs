@@ -5,22 +5,22 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use etcdsnap_core::{Report, Sha256Hex, Verdict};
+use etcdsnap_core::{Report, Revision, Sha256Hex, Verdict};
 
-use super::config::Compression;
-use super::error::SaveError;
-use super::saved::Compaction;
-use super::write::Sink;
-use super::{Job, Watched, stream};
+use super::hash_and_write::Sink;
+use super::save_config::Compression;
+use super::save_error::SaveError;
+use super::save_report::Compaction;
+use super::{Job, Watched, received_stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
-use crate::hasher::Copied;
 use crate::input::Input;
-use crate::look::Snapshot;
-use crate::options::VerifyOptions;
 use crate::progress::Progress;
 use crate::rewrite::{Ending, NewFile, Rewrite, rewrite_proven};
+use crate::sha256_stream::Copied;
+use crate::snapshot::Snapshot;
+use crate::verify_options::VerifyOptions;
 
 /// Bytes that are read at once of a file that is compressed.
 const BLOCK: usize = 1 << 20;
@@ -60,14 +60,14 @@ impl Job<'_> {
             };
             let status = report.status.as_ref();
             let compaction = Compaction {
-                revision: status.map_or(0, |status| status.revision),
+                revision: status.map_or(Revision::ZERO, |status| status.revision),
                 server_sha256: server.0,
                 server_bytes: server.1,
             };
             Ok(Compacted { part, copied, report, compaction, received: handle })
         })
         .await
-        .map_err(stream::defect)?
+        .map_err(received_stream::defect)?
     }
 }
 
@@ -79,7 +79,7 @@ fn written(
     let path = received.shown();
     let snapshot = Snapshot::of_file(received.handle()?, &path, progress)?;
     let target = NewFile::within(directory, path.file_name().unwrap_or_default().to_owned(), path, Ending::Sha256)?;
-    let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: 0 }, target, progress)?;
+    let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: Revision::ZERO }, target, progress)?;
     let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes).unwrap_or_default();
     let part = target.into_part();
     let copied = Copied { len: part.len()?, trailer: Some(sha256), sha256 };

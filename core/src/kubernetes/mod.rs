@@ -1,6 +1,6 @@
 //! Kubernetes' objects: what the values under `/registry` say.
 //!
-//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](sink::Sink), and
+//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](object_visitor::Sink), and
 //! the sinks are JSON as the API prints it ([`json`]) and a [`tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
 
 pub mod age;
@@ -30,17 +30,21 @@ mod json_path_reader;
 mod json_path_steps;
 pub mod json_template;
 pub mod json_template_needs;
+pub mod key_search;
+pub mod kind_usage;
 pub mod label_query;
 pub mod label_text;
+pub mod lost_kinds;
 pub mod manifest;
 pub mod manifest_fields;
 mod manifest_kinds;
 pub mod manifest_namespace;
 pub mod manifest_selection;
-pub mod names;
 pub mod natural_order;
 pub mod object;
+pub mod object_tree;
 pub mod object_trouble;
+pub mod object_visitor;
 pub mod pod_state;
 pub mod pretty;
 pub mod printer_columns;
@@ -50,19 +54,19 @@ pub mod redact_message;
 pub mod redact_object;
 pub mod redact_rules;
 pub mod redact_words;
+pub mod registry_keys;
 pub mod resources;
-pub mod schema;
-pub mod sink;
-pub mod special;
-pub mod stored;
+pub mod special_types;
+pub mod stored_form;
 mod struct_order;
 pub mod table_row;
 pub mod time_line;
 pub mod time_marks;
 pub mod time_text;
-pub mod tree;
-pub mod unknown;
+pub mod type_table;
+pub mod unknown_fields;
 pub mod usage_below;
 pub mod value_changes;
+pub mod value_search;
 pub mod yaml;
 mod yaml_plain;

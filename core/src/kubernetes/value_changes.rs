@@ -5,8 +5,8 @@ use super::decode::Options;
 use super::envelope::{Envelope, envelope};
 use super::field_changes::{FieldChanges, State, changes};
 use super::object::{self, Unreadable};
-use super::tree::Node;
-use crate::words::is_secret;
+use super::object_tree::Node;
+use crate::key_syntax::is_secret;
 
 /// What is shown of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
-use crate::etcd::revision::RevisionKey;
-use crate::lost::Lost;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::open::Work;
+use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
-use crate::watch::Watch;
 
 /// Looks for the newest entries of some keys. Leaves may come in any order, and parts be merged in any order.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct KeySearch {
 impl KeySearch {
     /// A search for these keys at a main revision.
     #[must_use]
-    pub fn new(keys: &[Vec<u8>], at: i64) -> Self {
+    pub fn new(keys: &[Vec<u8>], at: Revision) -> Self {
         let query = Query { range: KeyRange::all(), revision: at, hash_values: false };
         Self { query, newest: keys.iter().map(|key| (key.clone(), None)).collect() }
     }

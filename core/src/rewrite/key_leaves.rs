@@ -6,12 +6,14 @@ use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
-use crate::bolt::set::PageSet;
-use crate::code::Code;
+use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::etcd::completeness;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
+use crate::finding_code::Code;
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
 use crate::rewrite::key_intervals::{Interval, Intervals};
@@ -19,7 +21,6 @@ use crate::rewrite::leaf_slice::{Basis, Entry, LeafSlice, Spot};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::inspect;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Takes an entry of bucket `key`; says whether to go on.
 pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
@@ -39,13 +40,13 @@ pub(super) struct KeyLeaves {
 #[derive(Debug, Default)]
 pub(super) struct Rejected {
     /// All of these transactions.
-    pub mains: BTreeSet<i64>,
+    pub mains: BTreeSet<Revision>,
     /// These entries.
-    pub revisions: BTreeSet<Revision>,
+    pub revisions: BTreeSet<FullRevision>,
 }
 
 impl Rejected {
-    pub fn contains(&self, revision: Revision) -> bool {
+    pub fn contains(&self, revision: FullRevision) -> bool {
         self.mains.contains(&revision.main) || self.revisions.contains(&revision)
     }
 }
@@ -57,8 +58,8 @@ impl KeyLeaves {
     }
 
     /// The last main revision in them; 0 when there is none.
-    pub fn last_revision(&self) -> i64 {
-        self.slices.last().map_or(0, |slice| slice.last.revision.main)
+    pub fn last_revision(&self) -> Revision {
+        self.slices.last().map_or(Revision::ZERO, |slice| slice.last.revision.main)
     }
 
     /// The leaves and parts of leaves, in the order of keys.
@@ -150,7 +151,7 @@ impl KeyLeaves {
             .any(|interval| end.as_deref().is_none_or(|end| interval.high.as_deref().is_none_or(|high| high > end)));
         for interval in missing.iter() {
             let main = |key: &[u8]| RevisionKey::parse(key).map(|key| key.revision.main);
-            report.add_unread(main(&interval.low).unwrap_or(0), interval.high.as_deref().and_then(main));
+            report.add_unread(main(&interval.low).unwrap_or_default(), interval.high.as_deref().and_then(main));
         }
         damage.into_iter().for_each(|finding| report.add_damage(finding));
         Ok(found)

@@ -3,8 +3,9 @@
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page_id::PageId;
 use crate::etcd::gap::complete_from;
-use crate::etcd::record::Record;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_record::Record;
 
 /// What says that an entry belongs to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) enum Basis {
 
 impl Basis {
     /// Whether an entry may have been deleted or replaced since. At or below the last compaction an old state proves nothing: the tombstone of a key that was deleted since is gone.
-    pub fn is_unproven(self, main: i64, last_compaction: i64) -> bool {
+    pub fn is_unproven(self, main: Revision, last_compaction: Revision) -> bool {
         match self {
             Self::Tree => false,
             Self::OlderTree => main <= last_compaction,
@@ -48,7 +49,7 @@ pub(super) struct Entry<'a> {
     /// Whether it is the first of its leaf, or of its part of a leaf.
     pub begins_slice: bool,
     /// The main revision of the entry behind it in the same page.
-    pub next_in_page: Option<i64>,
+    pub next_in_page: Option<Revision>,
 }
 
 /// Where a leaf of bucket `key` is.
@@ -76,7 +77,7 @@ pub(super) struct LeafSlice {
     pub spot: Spot,
     pub basis: Basis,
     /// Nothing is missing between its entries if history is complete only above this revision.
-    pub complete_from: i64,
+    pub complete_from: Revision,
     /// Whether what is no revision in the page is counted here: once a page.
     pub counts_malformed: bool,
 }
@@ -86,7 +87,7 @@ impl LeafSlice {
     pub fn whole(leaf: Leaf<'_>, spot: Spot, basis: Basis) -> Option<Self> {
         let mut keys = leaf.pairs().filter_map(|element| RevisionKey::parse(element.key));
         let first = keys.next()?;
-        let (mut last, mut gap) = (first, 0);
+        let (mut last, mut gap) = (first, Revision::ZERO);
         for key in keys {
             gap = gap.max(complete_from(Some(last.revision), key.revision));
             last = key;
@@ -100,23 +101,23 @@ impl LeafSlice {
     }
 
     /// What lies before and behind the keys from `from` to `to`, which lie within it.
-    pub fn around(self, from: Revision, to: Revision) -> (Self, Self) {
+    pub fn around(self, from: FullRevision, to: FullRevision) -> (Self, Self) {
         let last = RevisionKey { revision: before(from), tombstone: true };
         let first = RevisionKey { revision: behind(to), tombstone: false };
         (Self { last, ..self }, Self { first, counts_malformed: false, ..self })
     }
 }
 
-fn before(revision: Revision) -> Revision {
+fn before(revision: FullRevision) -> FullRevision {
     match revision.sub.checked_sub(1).filter(|sub| *sub >= 0) {
-        Some(sub) => Revision { sub, ..revision },
-        None => Revision { main: revision.main.saturating_sub(1), sub: i64::MAX },
+        Some(sub) => FullRevision { sub, ..revision },
+        None => FullRevision { main: revision.main.previous(), sub: i64::MAX },
     }
 }
 
-fn behind(revision: Revision) -> Revision {
+fn behind(revision: FullRevision) -> FullRevision {
     match revision.sub.checked_add(1) {
-        Some(sub) => Revision { sub, ..revision },
-        None => Revision { main: revision.main.saturating_add(1), sub: 0 },
+        Some(sub) => FullRevision { sub, ..revision },
+        None => FullRevision { main: revision.main.next(), sub: 0 },
     }
 }

@@ -3,7 +3,7 @@
 //! Every page begins with its own number, so a page that begins at byte `n × size` and carries the number `n` votes for the size. A root page is a leaf that lists bucket `key`; of those
 //! that are left, the one whose store had applied most of the log is the newest.
 
-use crate::block::Block;
+use crate::aligned_buf::Block;
 use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::meta::{Meta, NO_FREELIST};
@@ -11,13 +11,13 @@ use crate::bolt::page::{Header, needed_overflow};
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Geometry;
 use crate::error::Error;
-use crate::fields::u64_be;
+use crate::int_readers::u64_be;
 use crate::limits::{BLOCK, MAX_PAGE_SIZE, MIN_PAGE_SIZE};
 use crate::offset::Offset;
+use crate::progress::Watch;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
 use crate::rewrite::stray_pages::{StrayPages, all_pages};
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Roots of which it is looked whether their trees are whole: each costs a walk.
 const TRIED: usize = 4;

@@ -20,13 +20,15 @@ use std::collections::BTreeSet;
 use crate::bolt::meta::{MetaChoice, Metas};
 use crate::bolt::page_id::PageId;
 use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
-use crate::code::Code;
 use crate::error::Error;
+use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
-use crate::etcd::revision::{Revision, RevisionKey};
-use crate::etcd::schema::Facts;
-use crate::fields::u64_le;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
+use crate::finding_code::Code;
+use crate::int_readers::u64_le;
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::left_out::LeftOut;
@@ -37,9 +39,8 @@ use crate::rewrite::small_buckets::SmallBuckets;
 use crate::rewrite::stray_leaves::TreeView;
 use crate::rewrite::stray_pages::{StrayPages, all_pages};
 use crate::rewrite::{stray_chains, stray_merge};
-use crate::scan::trailer::head;
+use crate::scan::trailer_hash::head;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// From where entries are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             take_strays(&mut leaves, &buckets, &small, &mut report, watch)?;
         }
         let marks = small.marks;
-        let losing = if small.knows_marks() { marks.last_compaction() } else { i64::MAX };
+        let losing = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
         let left = LeftOut::find(&leaves, &buckets, marks, losing, limits.proven_only, &mut report, watch)?;
         Ok(Some(Self { buckets, small, leaves, left, report }))
     }
@@ -206,9 +207,10 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         facts: &mut Facts,
         builder: &mut FileBuilder<K>,
     ) -> Result<(), RewriteError<K::Error>> {
-        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(-1));
-        let mark = (name == b"meta" && scheduled >= 0).then_some(scheduled);
-        let mut mark = mark.map(|main| RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec());
+        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(Revision::NONE));
+        let mark = (name == b"meta" && scheduled >= Revision::ZERO).then_some(scheduled);
+        let mut mark =
+            mark.map(|main| RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec());
         let mut outcome = Ok(());
         if let Some((meta, value)) = self.buckets.element(name, self.small.origin(name)) {
             self.buckets.pairs(meta, value, &mut |flags, key, value| {
@@ -260,7 +262,7 @@ fn take_strays<S: Source + ?Sized>(
                 found.extend(tree.judge(page, leaf)?);
             }
         }
-        let losing = marks.map_or(i64::MAX, |marks| marks.last_compaction());
+        let losing = marks.map_or(Revision::MAX, |marks| marks.last_compaction());
         stray_merge::merge(found, &mut tree, &mut strays, losing, watch)?
     };
     report.conflicting = merged.conflicting.saturating_add(merged.left_out);

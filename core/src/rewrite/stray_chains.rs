@@ -11,14 +11,15 @@ use std::collections::{BTreeSet, HashSet};
 use crate::error::Error;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::record::{KeyHash, Marks};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_record::{KeyHash, Marks};
 use crate::limits::REMEMBERED_GAPS;
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, Rejected};
 use crate::rewrite::leaf_slice::{Basis, Entry};
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// How often neighbours are compared anew after some were left out; what contradicts others still then goes with all of its key.
 const ROUNDS: usize = 8;
@@ -65,13 +66,13 @@ pub(super) fn contradictions<S: Source + ?Sized>(
 
 /// A transaction as far as its entries went by.
 struct Transaction {
-    main: i64,
+    main: Revision,
     /// The operation that comes next if none is missing; none when one is.
     next_sub: Option<i64>,
     /// Whether it has entries that only stray pages have, where a tree is readable.
     is_filled_in: bool,
     /// Main revision of the entry behind its last one in the same page.
-    next_in_page: Option<i64>,
+    next_in_page: Option<Revision>,
 }
 
 impl Transaction {
@@ -90,7 +91,7 @@ impl Transaction {
     }
 
     /// It is whole when its operations begin with 0, none is missing between, and a page shows the end, or the next revision follows.
-    fn end(&self, next: Option<i64>, rejected: &mut BTreeSet<i64>) {
+    fn end(&self, next: Option<Revision>, rejected: &mut BTreeSet<Revision>) {
         let shows_end = self.next_in_page.is_some_and(|next| next > self.main);
         let is_followed = next.is_some() && next == self.main.checked_add(1);
         if self.is_filled_in && (self.next_sub.is_none() || !(shows_end || is_followed)) {
@@ -103,9 +104,9 @@ impl Transaction {
 #[derive(Debug, Clone, Copy)]
 struct Link {
     high: u64,
-    main: i64,
+    main: Revision,
     /// 0 of a tombstone.
-    create: i64,
+    create: Revision,
     low: u32,
     sub: u32,
     /// The version, no larger than [`MAX_VERSION`], and the flags.
@@ -117,7 +118,7 @@ const TOMBSTONE: u32 = 1 << 30;
 const MAX_VERSION: u32 = TOMBSTONE - 1;
 
 impl Link {
-    fn order(&self) -> (u64, u32, i64, u32) {
+    fn order(&self) -> (u64, u32, Revision, u32) {
         (self.high, self.low, self.main, self.sub)
     }
 
@@ -125,8 +126,8 @@ impl Link {
         (self.high, self.low)
     }
 
-    fn revision(&self) -> Revision {
-        Revision { main: self.main, sub: i64::from(self.sub) }
+    fn revision(&self) -> FullRevision {
+        FullRevision { main: self.main, sub: i64::from(self.sub) }
     }
 
     fn is_stray(&self) -> bool {
@@ -150,7 +151,7 @@ struct Chains {
     marks: Marks,
     links: Vec<Link>,
     /// Neighbours between which something is missing.
-    gaps: Vec<(Revision, Revision)>,
+    gaps: Vec<(FullRevision, FullRevision)>,
     rejected: Rejected,
     last: Option<RevisionKey>,
 }
@@ -182,7 +183,7 @@ impl Chains {
         let tombstone = if entry.key.tombstone { TOMBSTONE } else { 0 };
         let flags = if entry.basis.is_stray() { tombstone | STRAY } else { tombstone };
         let version = u32::try_from(message.version).unwrap_or(MAX_VERSION).min(MAX_VERSION);
-        let Revision { main, sub } = entry.key.revision;
+        let FullRevision { main, sub } = entry.key.revision;
         let sub = u32::try_from(sub).unwrap_or(u32::MAX);
         if self.links.len() == self.links.capacity() {
             let more = self.links.len().saturating_div(2).max(1024);
@@ -195,14 +196,14 @@ impl Chains {
     }
 
     /// Whether something is missing between two entries, or at one of them.
-    fn has_gap(&self, from: Revision, to: Revision) -> bool {
+    fn has_gap(&self, from: FullRevision, to: FullRevision) -> bool {
         let at = self.gaps.partition_point(|(before, _)| *before < from);
         self.gaps.get(at).is_some_and(|(_, behind)| *behind <= to)
             || (self.gaps.len() >= REMEMBERED_GAPS && self.gaps.last().is_some_and(|(before, _)| to > *before))
     }
 
     /// Whether a key may have been created at this main revision although no entry says so.
-    fn may_lack(&self, main: i64) -> bool {
+    fn may_lack(&self, main: Revision) -> bool {
         let at = self.gaps.partition_point(|(_, behind)| behind.main < main);
         main <= self.marks.complete_above()
             || self.rejected.mains.contains(&main)
@@ -262,7 +263,7 @@ impl Chains {
     }
 
     fn fit(&self, before: Option<Link>, here: Link, skipped: bool) -> bool {
-        let from = before.map_or(Revision::default(), |before| before.revision());
+        let from = before.map_or(FullRevision::default(), |before| before.revision());
         let has_gap = skipped || here.main <= self.marks.complete_above() || self.has_gap(from, here.revision());
         let creation_is_lost = || self.may_lack(here.create);
         let Some(before) = before else {
@@ -276,7 +277,7 @@ impl Chains {
             (false, false) if !has_gap => is_next,
             (false, false) if here.create == before.create => {
                 let versions = here.version().checked_sub(before.version()).filter(|versions| *versions > 0);
-                versions.is_some_and(|versions| i64::from(versions) <= here.main.saturating_sub(before.main))
+                versions.is_some_and(|versions| u64::from(versions) <= here.main.since(before.main))
             }
             (false, false) => here.create > before.main && (here.is_creation() || creation_is_lost()),
         }

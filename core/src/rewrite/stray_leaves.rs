@@ -9,8 +9,8 @@ use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
-use crate::etcd::record::Marks;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_record::Marks;
 use crate::fingerprint::fingerprint;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, LeafPages};
@@ -25,8 +25,8 @@ const STRAY_WORK: u64 = 8;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StrayLeaf {
     pub page: PageId,
-    pub first: Revision,
-    pub last: Revision,
+    pub first: FullRevision,
+    pub last: FullRevision,
     /// Whether it also has entries that a tree has just so.
     pub is_anchored: bool,
 }
@@ -82,7 +82,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn judge(&mut self, page: PageId, leaf: Leaf<'_>) -> Result<Option<StrayLeaf>, Error> {
-        let mut ends: Option<(Revision, Revision)> = None;
+        let mut ends: Option<(FullRevision, FullRevision)> = None;
         let (mut is_anchored, mut is_wanted) = (false, false);
         for element in leaf.pairs() {
             let Some((key, _)) = entry(element.flags, element.key, element.value) else { return Ok(None) };
@@ -139,7 +139,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
     }
 
     /// How an entry stands that a readable tree does not have, by its neighbours there.
-    fn within(&self, (before, behind): (Option<Revision>, Option<Revision>), here: Revision) -> Standing {
+    fn within(&self, (before, behind): (Option<FullRevision>, Option<FullRevision>), here: FullRevision) -> Standing {
         let (Some(behind), Some(marks)) = (behind, self.marks) else { return Standing::Open };
         if here.main <= marks.last_compaction() {
             Standing::Open

@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
-use crate::etcd::record::KeyHash;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_record::KeyHash;
 use crate::fingerprint::fingerprint;
 use crate::limits::{STRAY_REVISIONS, STRAY_VERSIONS};
+use crate::progress::Watch;
 use crate::rewrite::intact_tree::IntactTrees;
 use crate::rewrite::leaf_slice::{Basis, LeafSlice, Spot};
 use crate::rewrite::stray_leaves::{Standing, StrayLeaf, TreeView, entry};
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// What the stray leaves give.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ pub(super) fn merge<S: Source + ?Sized>(
     mut leaves: Vec<StrayLeaf>,
     tree: &mut TreeView<'_, '_, '_, S>,
     pages: &mut IntactTrees<'_, S>,
-    losing: i64,
+    losing: Revision,
     watch: &dyn Watch,
 ) -> Result<Merged, Error> {
     leaves.sort_unstable_by_key(|leaf| (leaf.first, leaf.page));
@@ -92,12 +93,12 @@ pub(super) fn merge<S: Source + ?Sized>(
 
 #[derive(Default)]
 struct Merging {
-    losing: i64,
+    losing: Revision,
     merged: Merged,
     /// Revisions that leaves to come may have, too.
-    pending: BTreeMap<Revision, Seen>,
+    pending: BTreeMap<FullRevision, Seen>,
     /// The ends of the leaves around them.
-    around: Vec<(Revision, Revision)>,
+    around: Vec<(FullRevision, FullRevision)>,
     /// Which entry the last slice ends with.
     end: Option<(PageId, usize)>,
 }
@@ -117,7 +118,7 @@ impl Merging {
     }
 
     /// Decides on all revisions before `limit`: no leaf to come begins before it.
-    fn flush(&mut self, limit: Option<Revision>) {
+    fn flush(&mut self, limit: Option<FullRevision>) {
         let rest = limit.map(|limit| self.pending.split_off(&limit)).unwrap_or_default();
         for (revision, seen) in std::mem::replace(&mut self.pending, rest) {
             if seen.conflicts {
@@ -145,7 +146,7 @@ impl Merging {
                 last: seen.key,
                 spot: Spot::Page(seen.page),
                 basis,
-                complete_from: 0,
+                complete_from: Revision::ZERO,
                 counts_malformed: false,
             }),
         }

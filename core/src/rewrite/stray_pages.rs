@@ -9,11 +9,11 @@
 use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::Kind;
 use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::bolt::set::PageSet;
 use crate::error::Error;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Pages between two calls of the watch.
 const STRIDE: u64 = 128;

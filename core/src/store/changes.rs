@@ -2,8 +2,8 @@
 
 use crate::store::difference::{Change, compare};
 use crate::store::index::Index;
-use crate::store::key::{Key, KeyAt};
-use crate::store::order::Direction;
+use crate::store::key_state::{Key, KeyAt};
+use crate::store::sorted_keys::Direction;
 
 /// What became of a key from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Changes {
                     (_, false) => 1,
                     _ => 2,
                 },
-                ChangeRank::Revision => last.map_or(0, |key| key.revision.main),
+                ChangeRank::Revision => last.map_or(0, |key| key.revision.main.get()),
                 ChangeRank::ValueLen => bytes(last),
                 ChangeRank::Growth => bytes(after).saturating_sub(bytes(before)),
             }

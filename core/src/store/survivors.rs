@@ -6,15 +6,16 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
-use crate::lost::Lost;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::hash::{Short, short};
-use crate::store::open::{Store, Work};
+use crate::store::key_hash::{Short, short};
+use crate::store::opened_store::{Store, Work};
+use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::query::malformed;
-use crate::watch::Watch;
 
 /// The newest entry of a key.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +39,7 @@ impl Row for Newest {
 /// Looks for the entries that a compaction leaves. Leaves may come in any order, and parts be merged in any order. Memory: at most 80 bytes a key for each part that is not beside another.
 #[derive(Debug)]
 pub struct SurvivorSearch {
-    at: i64,
+    at: Revision,
     newest: Rows<Newest>,
     /// Those of the searches that were merged into this one.
     others: Vec<Rows<Newest>>,
@@ -47,7 +48,7 @@ pub struct SurvivorSearch {
 impl SurvivorSearch {
     /// A search for a compaction at this main revision.
     #[must_use]
-    pub fn new(at: i64) -> Self {
+    pub fn new(at: Revision) -> Self {
         Self { at, newest: Rows::new(), others: Vec::new() }
     }
 
@@ -101,7 +102,7 @@ impl Accumulator for SurvivorSearch {
 /// The entries that a compaction leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survivors {
-    at: i64,
+    at: Revision,
     /// Those at or below its revision, in order.
     kept: Vec<RevisionKey>,
 }
@@ -109,7 +110,7 @@ pub struct Survivors {
 impl Survivors {
     /// The main revision of the compaction.
     #[must_use]
-    pub fn revision(&self) -> i64 {
+    pub fn revision(&self) -> Revision {
         self.at
     }
 

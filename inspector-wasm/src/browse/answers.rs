@@ -1,16 +1,16 @@
 //! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
 
-use etcdsnap_core::Finding;
+use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
-use etcdsnap_core::words::{is_secret, key_text};
+use etcdsnap_core::{Finding, Revision};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoreFacts {
-    pub revision: i64,
-    pub latest: i64,
-    pub oldest: i64,
+    pub revision: Revision,
+    pub latest: Revision,
+    pub oldest: Revision,
     pub live: u32,
     pub deleted: u32,
     pub lost: u64,
@@ -23,9 +23,9 @@ pub(crate) struct StoreFacts {
 pub(crate) struct KeyRow {
     pub id: u32,
     pub key: String,
-    pub revision: i64,
+    pub revision: Revision,
     pub deleted: bool,
-    pub create_revision: i64,
+    pub create_revision: Revision,
     pub version: i64,
     pub lease: i64,
     pub value_bytes: u32,
@@ -56,6 +56,58 @@ impl KeyRow {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct Found {
+    pub total: u32,
+    pub live: u32,
+    pub deleted: u32,
+    pub words: Vec<FoundWord>,
+    pub problem: Option<SearchProblem>,
+    pub unsearched: u64,
+    pub lost: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundWord {
+    pub text: String,
+    pub cased: bool,
+    pub start: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SearchProblem {
+    pub text: String,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct About {
+    pub taken: Option<Taken>,
+    pub objects: u64,
+    pub kinds: Vec<KindUse>,
+    pub quota: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Taken {
+    pub iso: String,
+    pub text: String,
+    pub seconds: i64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KindUse {
+    pub kind: String,
+    pub prefix: String,
+    pub sum: UsageSum,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct TreeRow {
     pub depth: u32,
     pub name: String,
@@ -75,10 +127,10 @@ pub(crate) struct Revealed {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyEvent {
-    pub revision: i64,
+    pub revision: Revision,
     pub sub: i64,
     pub deletion: bool,
-    pub create_revision: i64,
+    pub create_revision: Revision,
     pub version: i64,
     pub lease: i64,
     pub value_bytes: u64,
@@ -170,7 +222,7 @@ pub(crate) struct Differences {
     pub changed: u32,
     pub alike: u32,
     pub lost: u64,
-    pub revision: i64,
+    pub revision: Revision,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,7 +238,7 @@ pub(crate) struct ChangeRow {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
-    pub revision: i64,
+    pub revision: Revision,
     pub lease: i64,
     pub value_bytes: u32,
 }
@@ -273,8 +325,8 @@ pub(crate) struct ClusterMark {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HashAnswer {
     pub hash: u32,
-    pub revision: i64,
-    pub compact_revision: i64,
+    pub revision: Revision,
+    pub compact_revision: Revision,
 }
 
 /// Counts and places of a page: more than 32 bits hold, no browser holds.

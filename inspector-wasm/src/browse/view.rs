@@ -1,25 +1,25 @@
 //! An open store and what the page looks at in it.
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::kubernetes::names::prefixes;
-use etcdsnap_core::message::{self, MessageField};
+use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
+use etcdsnap_core::kubernetes::registry_keys::prefixes;
+use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
     Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
-use etcdsnap_core::words::{is_secret, key_bytes, key_text};
-use etcdsnap_core::{Error, PageId, Source};
+use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
-use super::list::{Filter, Ordering};
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
+use super::search::Search;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
-    revision: i64,
+    revision: Revision,
     lost: Lost,
     /// All keys in order: the place of a key here is its id.
     pub(super) all: Order,
@@ -29,7 +29,8 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) prefixes: Vec<Vec<u8>>,
     tree: Tree,
     /// Ids of the keys in the list.
-    listed: Vec<u32>,
+    pub(super) listed: Vec<u32>,
+    pub(super) search: Option<Search>,
     pub(super) comparison: Option<Comparison<'s, S>>,
     pub(super) reading: Option<Reading<'s, S>>,
 }
@@ -54,7 +55,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn new(store: Store<'s, S>) -> Self {
         Self {
             revision: store.current(),
-            index: Index::new(query(&store, 0)),
+            index: Index::new(query(&store, Revision::ZERO)),
             store,
             lost: Lost::default(),
             all: Order::default(),
@@ -62,17 +63,19 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             prefixes: Vec::new(),
             tree: Tree::default(),
             listed: Vec::new(),
+            search: None,
             comparison: None,
             reading: None,
         }
     }
 
     /// Begins to read the keys at a revision; 0 is the latest.
-    pub(crate) fn begin_keys(&mut self, revision: i64) -> Result<(), Refusal> {
+    pub(crate) fn begin_keys(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         // The old keys go first: both may not fit.
         self.comparison = None;
         self.listed = Vec::new();
+        self.search = None;
         (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
         let query = query(&self.store, revision);
         self.index = Index::new(query.clone());
@@ -97,7 +100,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         StoreFacts {
             revision: self.revision,
             latest: self.store.current(),
-            oldest: self.store.compacted().max(1),
+            oldest: self.store.compacted().max(Revision::FIRST),
             live: narrow(self.live.len()),
             deleted: narrow(self.all.len().saturating_sub(self.live.len())),
             lost: self.lost.places,
@@ -123,12 +126,6 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     /// The row of a key of this index.
     pub(super) fn row_of(&self, key: &Key<'_>) -> Option<KeyRow> {
         self.all.find(&self.index, key.key).map(|id| KeyRow::new(id, key))
-    }
-
-    pub(crate) fn list(&mut self, filter: &Filter, order: Ordering) -> u32 {
-        self.listed = self.all.numbers(&self.index, &filter.conditions());
-        self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
-        narrow(self.listed.len())
     }
 
     pub(crate) fn rows(&self, from: u32, count: u32) -> Vec<KeyRow> {
@@ -199,7 +196,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     /// Begins `HashKV` at a revision; 0 is the latest.
-    pub(crate) fn begin_hash(&mut self, revision: i64) -> Result<(), Refusal> {
+    pub(crate) fn begin_hash(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         let hashing = Hashing::new(&self.store, revision);
         self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));
@@ -239,5 +236,5 @@ pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: Place) -
 }
 
 pub(crate) fn message_of(bytes: &[u8]) -> Option<Vec<MessageField>> {
-    message::read(bytes)
+    protobuf_raw::read(bytes)
 }

@@ -8,7 +8,7 @@
 
 use super::Damage;
 use super::Place::{self, Nowhere, Pages};
-use super::tree::some_leaf;
+use super::page_tree::some_leaf;
 use crate::read::{File, LEAF, meta};
 
 pub const ALL: &[Damage] = &[

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use etcdsnap::core::kubernetes::manifest_selection::LeftOut;
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
-use etcdsnap::number::{counted, grouped};
+use etcdsnap::grouped_number::{counted, grouped};
 use etcdsnap::printable;
 
 use crate::cli::output;

@@ -9,12 +9,13 @@
 
 use std::path::Path;
 
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::Revision;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
 
 use super::manifest_report::Report;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 const DEFINITIONS: &str = "crds";
@@ -111,7 +112,7 @@ impl ManifestWriter {
     ///
     /// # Errors
     /// When it cannot be written, or a directory of that name came meanwhile.
-    pub fn finish(self, file: &Path, revision: i64, deleted: bool, report: &Report) -> Result<String, Failure> {
+    pub fn finish(self, file: &Path, revision: Revision, deleted: bool, report: &Report) -> Result<String, Failure> {
         let what = report.written_text();
         match self.target {
             Target::Stdout(lines) => {
@@ -145,7 +146,7 @@ fn commands(has_definitions: bool) -> Vec<String> {
     commands
 }
 
-fn readme(file: &Path, revision: i64, deleted: bool, commands: &[String], report: &Report) -> String {
+fn readme(file: &Path, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
     let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
     let mut text = format!(
         "# Kubernetes objects of {}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n",

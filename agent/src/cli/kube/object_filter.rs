@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use etcdsnap::core::kubernetes::field_query::FieldQuery;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_query::LabelQuery;
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{Cluster, printable};
 
 use super::selection::Wanted;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// What an object must meet.
 #[derive(Default)]

@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal};
 
+use etcdsnap::core::key_syntax::is_unprintable;
 use etcdsnap::core::kubernetes::json::JsonText;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::pretty;
-use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
-use etcdsnap::core::words::is_unprintable;
 
 use crate::cli::args_kube::KubeForm;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// Writes objects as they come; several in YAML or JSON are the items of a List.

@@ -1,11 +1,11 @@
 //! Which objects the words of a command line mean.
 
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::{Resource, Resources};
 use etcdsnap::printable;
 
 use super::nearest::nearest;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// Objects of one type.
 #[derive(Debug)]

@@ -1,0 +1,42 @@
+//! `etcdsnap hashkv FILE`
+
+use std::path::Path;
+
+use etcdsnap::core::store::Lost;
+use etcdsnap::{printable_path, typed_path};
+
+use super::chosen_revision::chosen;
+use super::{open, places, told};
+use crate::cli::args::HashKvArgs;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::render::etcdutl;
+
+/// Runs the command. A hash over a damaged store means nothing, and none is printed.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
+    let (snapshot, bar) = open(&args.file, args.work, args.meta)?;
+    let store = snapshot.store()?;
+    let (hash, lost) = snapshot.hashkv(&store, chosen(&snapshot, &store, &args.revision)?, &bar)?;
+    drop(bar);
+    if lost.places > 0 {
+        return Err(unknown(&args.file, &lost));
+    }
+    output::print(&etcdutl::hashkv(&hash, args.write_out))?;
+    Ok(told(&args.file, &lost))
+}
+
+/// Why there is no hash.
+fn unknown(path: &Path, lost: &Lost) -> Failure {
+    let (path, typed) = (printable_path(path), typed_path(path));
+    Failure {
+        what: format!("no hash of {path}: it is damaged, and {}", places(lost)),
+        advice: format!(
+            "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {typed}; then take the hash of another copy, or of another snapshot."
+        ),
+        exit: Exit::Damage,
+    }
+}

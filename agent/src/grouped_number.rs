@@ -1,0 +1,107 @@
+//! Numbers for people.
+
+use etcdsnap_core::Revision;
+
+/// Units of [`si_bytes`].
+const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+
+/// A size in SI units, as `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none from there on
+/// (so `9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), bytes themselves whole.
+#[must_use]
+pub fn si_bytes(bytes: u64) -> String {
+    let mut unit = 0_usize;
+    let mut scale = 1_u64;
+    while bytes / scale >= 1000 {
+        scale = scale.saturating_mul(1000);
+        unit = unit.saturating_add(1);
+    }
+    let name = UNITS.get(unit).unwrap_or(&"B");
+    if unit == 0 {
+        return format!("{bytes} {name}");
+    }
+    let value = (bytes as f64 / scale as f64 * 10.0 + 0.5).floor() / 10.0;
+    if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
+}
+
+/// A number with its thousands set apart.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The same of a number that no file has below zero: if one does, it shows as 0.
+#[must_use]
+pub fn grouped_positive(number: i64) -> String {
+    grouped(u64::try_from(number).unwrap_or(0))
+}
+
+/// The same of a revision.
+#[must_use]
+pub fn grouped_revision(revision: Revision) -> String {
+    grouped_positive(revision.get())
+}
+
+/// `1 key`, `2 keys`.
+#[must_use]
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A size that is to be compared with another: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
+#[must_use]
+pub fn exact_bytes(bytes: u64) -> String {
+    if bytes < 1000 {
+        counted(bytes, "byte", "bytes")
+    } else {
+        format!("{} ({} bytes)", si_bytes(bytes), grouped(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_go_humanize_prints_them() {
+        // Printed by go-humanize 1.0.1.
+        let printed = [
+            (0, "0 B"),
+            (9, "9 B"),
+            (10, "10 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1049, "1.0 kB"),
+            (1050, "1.1 kB"),
+            (9949, "9.9 kB"),
+            (9950, "10 kB"),
+            (20_480, "20 kB"),
+            (99_500, "100 kB"),
+            (577_536, "578 kB"),
+            (999_999, "1000 kB"),
+            (1_000_000, "1.0 MB"),
+            (999_999_999, "1000 MB"),
+            (1_470_000_000, "1.5 GB"),
+            (1_000_000_000_000, "1.0 TB"),
+            (1_000_000_000_000_000, "1.0 PB"),
+            (u64::MAX, "18 EB"),
+        ];
+        for (bytes, text) in printed {
+            assert_eq!(si_bytes(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(577_536), "577,536");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+}
