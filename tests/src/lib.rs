@@ -54,6 +54,7 @@ pub mod programs;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
+pub mod salvaged;
 #[cfg(feature = "harness")]
 pub mod secret_texts;
 pub mod seeded_random;
