@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Why};
+use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Unopened, Why};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
 use etcdsnap_tests::build::kubernetes::protobuf;
@@ -34,7 +34,7 @@ impl Plugins for ExclusiveOr {
         &self.0
     }
 
-    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
         assert_eq!(
             (sealed.key_id, &sealed.annotations[..]),
             ("kek-2026", &[("plugin.etcdsnap.example", &b"v1"[..])][..])
@@ -150,7 +150,7 @@ fn open_whatever(vector: &Vector, sealed: &[u8]) -> Option<Vec<u8>> {
         fn names(&self) -> &[String] {
             &self.0
         }
-        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
             Ok(sealed.source.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>().into())
         }
     }
@@ -764,6 +764,45 @@ fn a_source_is_opened_once() {
     let (code, out, said) = run(&folder, &["verify", "a.db", "--kms-socket", &socket]);
     assert!(code == 0 && out.contains("50 encrypted values open, all of them"), "{out}{said}");
     assert_eq!(plugin.finish(), 1);
+}
+
+/// A plugin that says something of one value says nothing of the others: each has a finding of its own, or none.
+#[test]
+fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let seed = vectors().into_iter().find(|vector| vector.provider == "kms-seed").expect("a vector");
+    let with_key_id = |id: &[u8; 8]| {
+        let mut vector = seed.clone();
+        let at = vector.sealed.windows(8).position(|part| part == b"kek-2026").expect("its key id");
+        vector.sealed[at..at + 8].copy_from_slice(id);
+        vector
+    };
+    let [denied, unknown] = [b"denied-1", b"unknown1"].map(with_key_id);
+    let writes = [denied, seed.clone(), unknown.clone(), seed.clone(), unknown];
+    fs::write(folder.path().join("a.db"), snapshot(&writes)).expect("a file");
+    let Some(plugin) = Plugin::start(&folder) else { return };
+    let socket = format!("vault={}", plugin.socket);
+    let (code, out, said) = run(&folder, &["verify", "a.db", "-wjson", "--kms-socket", &socket]);
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    let counts = json!({"value-unchecked": 1, "earlier-value-undecryptable": 1, "value-undecryptable": 1});
+    assert_eq!((code, &report["findingCounts"]), (1, &counts), "{out}{said}");
+    let messages: Vec<&str> =
+        report["findings"].as_array().expect("findings").iter().filter_map(|one| one["message"].as_str()).collect();
+    let with = |part: &str| messages.iter().filter(|message| message.contains(part)).count();
+    assert_eq!((with("cannot be asked: it says"), with("PermissionDenied")), (1, 1), "{messages:?}");
+    assert_eq!((with("does not open it: it says"), with("is not known")), (2, 2), "{messages:?}");
+    assert_eq!(plugin.finish(), 1);
+    // Where it says so of one source after the other, it is not asked for more.
+    let many: Vec<Vector> =
+        (0..8).map(|number| with_key_id(format!("denied-{number}").as_bytes().try_into().expect("8"))).collect();
+    fs::write(folder.path().join("a.db"), snapshot(&many)).expect("a file");
+    let Some(plugin) = Plugin::start(&folder) else { return };
+    let (code, out, _) =
+        run(&folder, &["verify", "a.db", "-wjson", "--kms-socket", &format!("vault={}", plugin.socket)]);
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &report["findingCounts"]), (2, &json!({"value-unchecked": 8})), "{out}");
+    assert!(out.contains("and is not asked again"), "{out}");
+    plugin.finish();
 }
 
 #[test]
