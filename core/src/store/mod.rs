@@ -21,6 +21,7 @@ pub(crate) mod key_hash;
 pub mod key_history;
 pub mod key_state;
 pub mod key_tree;
+pub mod key_word;
 pub mod last_puts;
 pub mod masked_bytes;
 pub mod opened_store;
