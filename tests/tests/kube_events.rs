@@ -143,6 +143,27 @@ fn releases_of_helm_are_listed_and_printed() {
 }
 
 #[test]
+fn events_of_some_objects_are_asked_for_by_their_words() {
+    let desk = Desk::new();
+    for (words, count) in [
+        ("pod/web -n shop", 2),
+        ("po web -n shop", 2),
+        ("pod/front -n shop", 0),
+        ("pods -A", 3),
+        ("pod web front -A", 3),
+        ("deploy/web -n shop", 0),
+        ("pod/front deploy/web -A", 1),
+    ] {
+        let (out, said) = desk.says(&format!("kube events FILE {words} -w json"), 0);
+        assert_eq!(out.lines().count(), count, "{words}: {out}{said}");
+    }
+    let (_, said) = desk.says("kube events FILE pos/web -n shop", 2);
+    assert!(said.contains("is called pos"), "{said}");
+    let (_, said) = desk.says("kube events FILE pod/web --for pod/web -n shop", 2);
+    assert!(said.contains("cannot be used with"), "{said}");
+}
+
+#[test]
 fn usage_by_kind_has_the_share_of_managed_fields() {
     let desk = Desk::new();
     let (out, _) = desk.says("usage FILE --by kind", 0);

@@ -249,3 +249,86 @@ fn an_object_that_was_made_anew_is_no_changed_one() {
     let output = find(&[&a, &b], &["cm/a", "-nshop"]);
     assert!(text(&output.stdout).contains("made anew"), "{output:?}");
 }
+
+fn map_of(namespace: &str, text: &str) -> Option<Vec<u8>> {
+    let json = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a","namespace":"{namespace}"}},"data":{{"a":"{text}"}}}}"#
+    );
+    Some(json.into_bytes())
+}
+
+/// Two days of one cluster: the map of `shop` changes, that of `blog` is deleted on the second day.
+fn two_days() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    const BLOG: &str = "/registry/configmaps/blog/a";
+    let mut writes: Writes = vec![
+        (MAP, map_of("shop", "1")),
+        (BLOG, map_of("blog", "1")),
+        (WEB, Some(deployment("shop", "web", 1, "nginx"))),
+    ];
+    fs::write(&a, cluster(&writes)).unwrap();
+    writes.extend([(MAP, map_of("shop", "2")), (BLOG, None)]);
+    fs::write(&b, cluster(&writes)).unwrap();
+    (folder, a, b)
+}
+
+fn told(output: &Output) -> Vec<(String, String, String, String)> {
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap_or("-").to_owned();
+    let lines = self::text(&output.stdout);
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines
+        .map(|line| (text(&line, "name"), text(&line, "namespace"), text(&line, "object"), text(&line, "change")))
+        .collect()
+}
+
+#[test]
+fn an_object_is_found_in_all_namespaces() {
+    let (_folder, a, b) = two_days();
+    let output = find(&[&a, &b], &["cm/a", "-A", "-wjson"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let line = |namespace: &str, object: &str, change: &str| {
+        ("a".to_owned(), namespace.to_owned(), object.to_owned(), change.to_owned())
+    };
+    let expected = [
+        line("blog", "deleted", "deleted"),
+        line("blog", "there", "-"),
+        line("shop", "there", "changed"),
+        line("shop", "there", "-"),
+    ];
+    assert_eq!(told(&output), expected);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("cm/a in namespace blog is in 1 of 2") && said.contains("cm/a in namespace shop is in 2 of 2"),
+        "{said}"
+    );
+    let table = text(&find(&[&a, &b], &["cm/a", "-A"]).stdout);
+    assert!(table.starts_with("NAME ") && table.contains("cm/a in blog "), "{table}");
+    // In no namespace at all.
+    let output = find(&[&a, &b], &["cm/none", "-A"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("cm/none in any namespace is in 0 of 2 snapshots"), "{output:?}");
+}
+
+#[test]
+fn several_objects_are_found_at_once() {
+    let (_folder, a, b) = two_days();
+    let output = find(&[&a, &b], &["deploy/web", "cm/a", "-n", "shop", "-wjson"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let names: Vec<String> =
+        told(&output).into_iter().map(|(name, _, object, change)| format!("{name} {object} {change}")).collect();
+    assert_eq!(names, ["web there same", "web there -", "a there changed", "a there -"]);
+    // One that is nowhere makes the exit code 1, and the others are there all the same.
+    let output = find(&[&a, &b], &["deploy/none", "cm/a", "-n", "shop", "-wjson"]);
+    assert_eq!((output.status.code(), told(&output).len()), (Some(1), 4), "{output:?}");
+    let output = find(&[&a, &b], &["deploy/none", "cm/a", "deploy/web", "-n", "shop", "--last"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let yaml = text(&output.stdout);
+    assert!(yaml.contains("kind: List") && yaml.contains("a: \"2\"") && yaml.contains("kind: Deployment"), "{yaml}");
+    assert!(yaml.find("ConfigMap") < yaml.find("Deployment"), "{yaml}");
+    assert!(text(&output.stderr).contains("deploy/none in namespace shop is in no snapshot"), "{output:?}");
+    // A file that does not exist is no object.
+    let output = find(&[&a, Path::new("none/none.db")], &["cm/a", "-n", "shop"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("behind files that exist"), "{output:?}");
+}

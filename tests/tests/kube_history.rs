@@ -116,3 +116,29 @@ fn what_cannot_be_told_is_said() {
     let (out, _) = says(small.as_ref(), &["deploy/cut", "-n", "shop", "-wjson"], 1);
     assert_eq!(lines(&out)[0]["remarks"][0], "unknown: the revision before is compacted away or lost");
 }
+
+#[test]
+fn many_objects_have_the_revisions_that_each_has_alone() {
+    let keys: Vec<String> = (0..150).map(|number| format!("/registry/deployments/shop/d{number:03}")).collect();
+    let mut writes = Vec::new();
+    for replicas in 1..=3 {
+        for (number, key) in keys.iter().enumerate() {
+            let name = format!("d{number:03}");
+            let value = (number % 7 != 3 || replicas != 2).then(|| deployment("shop", &name, replicas, "nginx:1"));
+            writes.push((key.as_str(), value));
+        }
+    }
+    let (_folder, path) = file(&writes);
+    let (all, _) = says(&path, &["deploy", "-n", "shop", "-wjson"], 0);
+    assert_eq!(lines(&all).len(), 450);
+    for number in [0, 3, 149] {
+        let object = format!("deploy/d{number:03}");
+        let (alone, _) = says(&path, &[&object, "-n", "shop", "-wjson"], 0);
+        let name = format!("deployment.apps/d{number:03}");
+        let among: Vec<Value> = lines(&all).into_iter().filter(|line| line["object"] == *name).collect();
+        assert_eq!((lines(&alone).len(), lines(&alone)), (3, among));
+    }
+    // As of a revision, later ones are not there.
+    let (early, _) = says(&path, &["deploy", "-n", "shop", "-wjson", "--rev", "200"], 0);
+    assert_eq!(lines(&early).len(), 199);
+}

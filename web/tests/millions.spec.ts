@@ -46,8 +46,8 @@ test("two million keys: reading, comparing and a history are cancelled at once, 
   await expect(page.getByTestId("space-table")).toBeVisible({ timeout: 120_000 });
 
   await page.keyboard.press("2");
-  await page.getByTestId("keys-search").fill("object-1234567");
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill("object-1234567");
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-value")).toBeVisible({ timeout: 30_000 });
   await page.keyboard.press("h");
   await cancel.click();
@@ -127,7 +127,7 @@ test("two million keys: the list scrolls smoothly, and a search finds the one", 
   expect(await list.locator("[data-row]").count()).toBeLessThan(60);
   expect(Math.max(0, ...tasks), `tasks over 50 ms: ${tasks.map(Math.round).join(", ")}`).toBeLessThan(LONGEST_MS);
 
-  await page.getByTestId("keys-search").fill("object-1234567");
+  await page.getByTestId("search").fill("object-1234567");
   await expect(list).toHaveAttribute("data-total", "1");
   await expect(list.locator("[data-key]")).toHaveText(/\/keys\/folder-02469\/object-1234567/);
 });

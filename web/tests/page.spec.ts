@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contrasts } from "./support/contrast.ts";
 import { expect, made, test } from "./support/page.ts";
-import { artifacts, builtPage, caseFile } from "./support/repo.ts";
+import { output } from "./support/look.ts";
+import { artifacts, builtPage, caseFile, verify } from "./support/repo.ts";
 
 const sound = caseFile("3.7-cluster");
 
@@ -93,11 +94,40 @@ test("the overview says at a glance who fills it and who its members are: the ke
   const table = page.getByTestId("space-table");
   const largest = (await table.locator("tbody tr").first().getAttribute("data-prefix")) ?? "";
   await page.keyboard.press("1");
-  await glance.getByRole("button", { name: largest, exact: true }).click();
+  // Objects of Kubernetes go by their kinds.
+  await glance.getByTitle(largest, { exact: true }).click();
   await expect(page.getByTestId("space-crumbs")).toHaveAttribute("data-prefix", new RegExp(`^${largest}`));
   await page.keyboard.press("1");
   await glance.getByRole("button", { name: "member-1", exact: true }).click();
   await expect(page.getByTestId("cluster-members")).toContainText("member-1");
+});
+
+test("the overview says of when a file is, of which cluster, and how full", async ({ inspector }) => {
+  const { page } = inspector;
+  for (const name of ["3.7-cluster", "3.5-raw"]) {
+    const file = caseFile(name);
+    await inspector.judge(file);
+    const { stateAsOf } = JSON.parse(output("status", file, "-w", "json")) as { stateAsOf: string | null };
+    await expect(page.getByTestId("taken-about")).toHaveText(stateAsOf ?? "unknown");
+    await expect(page.getByTestId("lost-revisions")).toHaveText("0");
+  }
+  await expect(page.getByLabel("State")).toContainText("no Kubernetes");
+  await page.keyboard.press("[");
+  await expect(page.getByLabel("State")).toContainText(/Kubernetes: \d+ objects of \d+ kinds/);
+  await expect(page.getByLabel("State")).toContainText(/\d+ (year|day|hour|minute)s? ago|just now/);
+});
+
+test("what damage cost is told in revisions, and in keys by kind and namespace", async ({ inspector }) => {
+  const { page } = inspector;
+  const bytes = readFileSync(sound);
+  for (let page = 30; page < 60; page += 3) bytes[4096 * page + 8] = (bytes[4096 * page + 8] ?? 0) ^ 0x55;
+  const file = test.info().outputPath("lost.db");
+  writeFileSync(file, bytes);
+  expect(await inspector.judge(file)).toBe("damaged");
+  const { lost } = verify(file) as { lost: { missingCount: number; keyCount: number } | null };
+  expect(lost).not.toBeNull();
+  await expect(page.getByTestId("lost-revisions")).toHaveText(String(lost?.missingCount));
+  await expect(page.getByRole("heading", { name: "What is lost" })).toBeVisible();
 });
 
 test("damage: what is wrong, at risk, and can be done, in that order", async ({ inspector }) => {

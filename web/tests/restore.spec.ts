@@ -218,14 +218,45 @@ test("a command is copied as it stands, and a damaged file is warned of", async 
   }
 });
 
-test("a file without members to read begins with an empty one", async ({ inspector }) => {
+test("of a file that is no snapshot nothing is offered", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(made("no.db", Buffer.from("<html></html>")));
   await page.keyboard.press("8");
-  await expect(page.getByTestId("restore-member")).toHaveCount(1);
-  await expect(page.getByLabel("Name of member 1")).toHaveValue("");
-  await expect(page.getByTestId("restore-problems")).toContainText("Each member needs a name.");
-  await page.getByLabel("Name of member 1").fill("m1");
-  await page.getByLabel("Peer URLs of member 1").fill("http://10.0.0.1:2380");
-  await expect(page.getByTestId("restore-commands")).toContainText("m1=http://10.0.0.1:2380");
+  await expect(page.getByTestId("restore-warning")).toContainText("no etcd snapshot");
+  await expect(page.getByTestId("restore-member")).toHaveCount(0);
+  // No view asks to report a mistake of etcdsnap.
+  for (const view of ["keys", "space", "compare", "cluster"]) {
+    await page.locator(`[data-view='${view}']`).click();
+    await expect(page.getByTestId("store-failure"), view).toContainText("There are no keys to look at");
+    await expect(page.getByRole("alert"), view).not.toContainText("report it");
+  }
+  // Its bytes can be seen.
+  await page.locator("[data-view='pages']").click();
+  await expect(page.getByTestId("page-hex")).toContainText("html");
+});
+
+test("the commands allow what the file needs, and the steps around them are one script", async ({ inspector, context, from }) => {
+  const { page } = inspector;
+  const bad = readFileSync(caseFile("3.7-cluster"));
+  for (let number = 30; number < 60; number += 3) bad[4096 * number] = 0xee;
+  await inspector.judge(made("bad.db", bad));
+  await page.keyboard.press("8");
+  const commands = page.getByTestId("restore-commands").locator("pre");
+  await expect(commands).toContainText("--force");
+  await expect(commands).toContainText("--skip-hash-check");
+  await page.getByTestId("restore-kubernetes").click();
+  await expect(commands).toContainText("--bump-revision auto");
+  await expect(commands).toContainText("--mark-compacted");
+  writeFileSync(join(folder, "bad.db"), bad);
+  expect(() => run(`${RESTORE_BAD} --force`)).not.toThrow();
+  if (from === "http") {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByTestId("restore-copy-all").click();
+    await expect(page.getByRole("status").last()).toContainText("Copied all steps");
+    const script = await page.evaluate(() => navigator.clipboard.readText());
+    expect(script).toContain(await commands.innerText());
+    expect(script.indexOf("etcd.old")).toBeLessThan(script.indexOf("--force"));
+    expect(script.indexOf("endpoint health")).toBeGreaterThan(script.indexOf("--force"));
+    expect(() => run(script)).toThrow();
+  }
 });

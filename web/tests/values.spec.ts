@@ -23,8 +23,8 @@ async function openValue(inspector: Inspector, file: Buffer): Promise<void> {
   const { page } = inspector;
   await inspector.open(made("value.db", file));
   await page.keyboard.press("2");
-  await page.getByTestId("keys-search").fill(NODE);
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill(NODE);
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-value")).toBeVisible();
 }
 

@@ -232,7 +232,7 @@ fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     )
 }
 
-/// The sample that ships: a small cluster of yesterday and of today, whose secrets are encrypted, and which has lost a Deployment in between.
+/// The sample that ships: a small cluster whose secrets are encrypted, before and after it lost a Deployment. The files stand for the backups of two days, and are recorded within seconds.
 fn sample() -> Result<()> {
     let to = repo::root().join("samples/kubernetes");
     fs::create_dir_all(&to)?;
