@@ -54,6 +54,8 @@ pub mod server;
 pub mod shared_server;
 pub mod sparse_files;
 #[cfg(feature = "harness")]
+pub mod shell_blocks;
+#[cfg(feature = "harness")]
 pub mod terminal;
 #[cfg(feature = "harness")]
 pub mod tls;

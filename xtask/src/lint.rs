@@ -1,10 +1,10 @@
-//! Formatting, clippy, the builds for wasm32, and generated files against their sources.
+//! Formatting, clippy, the builds for wasm32, generated files against their sources, and the links of documents.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{file_names, findings, imports, repo};
+use crate::{file_names, findings, imports, links, repo};
 
 /// The chore.
 pub fn run() -> Result<()> {
@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
     )?;
     file_names::check()?;
     imports::check()?;
+    links::check()?;
     findings::check()
 }
 

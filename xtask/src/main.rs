@@ -9,6 +9,7 @@ mod fuzz;
 mod imports;
 mod install;
 mod kubernetes;
+mod links;
 mod lint;
 mod mutants;
 mod page;
@@ -39,7 +40,7 @@ enum Chore {
     Demo(demo::Arguments),
     /// Run all tests, after setting up all that they need: what CI runs (needs Go, Node.js and Chromium)
     Test(test::Arguments),
-    /// Check formatting, lints, the builds for wasm32 and generated files
+    /// Check formatting, lints, the builds for wasm32, generated files and the links of documents
     Lint,
     /// Make the Rust types of proto/ from the .proto files
     Proto(proto::Arguments),
