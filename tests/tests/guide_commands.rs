@@ -136,7 +136,7 @@ fn rust_example() -> Result<(), Failed> {
     let page = read(&root().join("docs/guide/rust.md"));
     let block = page.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
     let example = read(&root().join("agent/examples/newest_sound.rs"));
-    if block == Some(&example) { Ok(()) } else { Err("docs/guide/rust.md shows another program".into()) }
+    if block == Some(example.as_str()) { Ok(()) } else { Err("docs/guide/rust.md shows another program".into()) }
 }
 
 fn summary() -> Result<(), Failed> {
