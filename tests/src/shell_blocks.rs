@@ -1,4 +1,4 @@
-//! Shell blocks of documents: found, run in order in one shell, and compared with the output that the document shows.
+//! Runs shell blocks of documents in order in one shell, and compares what they print with the output that the document shows.
 //!
 //! In a page of the guide a fenced block ` ```sh ` runs, ` ```sh,illustration ` does not, and a block ` ```text ` right behind one that runs is
 //! what it prints. In a ` ```console ` block lines behind `$ ` run, and the lines below them, if any, are what they print.

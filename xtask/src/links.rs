@@ -1,4 +1,4 @@
-//! Links of the documents: those within the repository lead to files that exist, and to headings that are in them.
+//! Checks links of documents: those within the repository must lead to files that exist, and to headings that these files have.
 
 use std::collections::BTreeMap;
 use std::fs;
