@@ -66,6 +66,8 @@ pub mod shared_server;
 pub mod small_snapshot;
 pub mod sparse_files;
 #[cfg(feature = "harness")]
+pub mod shell_blocks;
+#[cfg(feature = "harness")]
 pub mod terminal;
 #[cfg(feature = "harness")]
 pub mod test_vectors;
