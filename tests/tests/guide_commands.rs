@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use etcdsnap_tests::cli;
+use etcdsnap_tests::member_config::{MemberConfig, initial_cluster, member_configs};
 use etcdsnap_tests::programs::{reference, tests_dir};
-use etcdsnap_tests::server::{Seat, Servers, initial_cluster, said, seats};
+use etcdsnap_tests::server::{Servers, stdout_of};
 use etcdsnap_tests::shell_blocks::{self, Step, console_steps, page_steps};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -84,20 +85,20 @@ fn run(steps: &[Step], needs_etcd: bool, prepare: impl FnOnce(&Path)) -> Result<
     let beside = tempfile::tempdir().expect("a directory for servers and logs");
     symlink(root().join("samples"), scratch.path().join("samples")).expect("a link");
     prepare(scratch.path());
-    let seats = seats(beside.path(), &["default", "1", "2", "3"]);
-    let running = needs_etcd.then(|| filled_etcd(&seats[0], beside.path()));
+    let members = member_configs(beside.path(), &["default", "1", "2", "3"]);
+    let running = needs_etcd.then(|| filled_etcd(&members[0], beside.path()));
     let mut variables = vec![
         ("PATH".to_owned(), search_path(&etcd)),
         ("HOME".to_owned(), cli::text(scratch.path()).to_owned()),
         ("TZ".to_owned(), "UTC".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
     ];
-    for seat in &seats[1..] {
-        variables.push((format!("CLIENT{}", seat.name), seat.client.to_string()));
-        variables.push((format!("PEER{}", seat.name), seat.peer.to_string()));
+    for member in &members[1..] {
+        variables.push((format!("CLIENT{}", member.name), member.client.to_string()));
+        variables.push((format!("PEER{}", member.name), member.peer.to_string()));
     }
     if running.is_some() {
-        variables.push(("ETCDCTL_ENDPOINTS".to_owned(), seats[0].client_url()));
+        variables.push(("ETCDCTL_ENDPOINTS".to_owned(), members[0].client_url()));
     }
     shell_blocks::run(steps, scratch.path(), &beside.path().join("output"), &variables)?;
     Ok(())
@@ -112,23 +113,23 @@ fn search_path(etcd: &Path) -> String {
 }
 
 /// A server that holds a cluster of Kubernetes.
-fn filled_etcd(seat: &Seat, logs: &Path) -> Servers {
+fn filled_etcd(member: &MemberConfig, logs: &Path) -> Servers {
     let store = root().join(STORE);
-    let cluster = initial_cluster(std::slice::from_ref(seat));
-    let url = seat.peer_url();
-    said(&cli::run(&[
+    let cluster = initial_cluster(std::slice::from_ref(member));
+    let url = member.peer_url();
+    stdout_of(&cli::run(&[
         "restore",
         cli::text(&store),
         "--name",
-        &seat.name,
+        &member.name,
         "--data-dir",
-        cli::text(&seat.data),
+        cli::text(&member.data),
         "--initial-cluster",
         &cluster,
         "--initial-advertise-peer-urls",
         &url,
     ]));
-    Servers::start(VERSION, std::slice::from_ref(seat), logs).expect("etcd is built")
+    Servers::start(VERSION, std::slice::from_ref(member), logs).expect("etcd is built")
 }
 
 /// The block of the page "From Rust" is the example that clippy and the tests compile.
