@@ -349,10 +349,10 @@ mod tests {
             ("is:live web", |name, key| !key.deleted && name.contains("web")),
             ("lease:any", |_, key| !key.deleted && key.lease != 0),
             ("!lease:any", |_, key| key.deleted || key.lease == 0),
-            ("size>=330 rev<=200", |_, key| !key.deleted && key.value_len >= 330 && key.revision.main <= 200),
+            ("size>=330 rev<=200", |_, key| !key.deleted && key.value_len >= 330 && key.revision.main.get() <= 200),
             ("size > 0.3 kB", |_, key| !key.deleted && key.value_len > 300),
             ("key~web version>1", |name, key| name.contains("web") && !key.deleted && key.version > 1),
-            ("rev>300", |_, key| key.revision.main > 300),
+            ("rev>300", |_, key| key.revision.main.get() > 300),
         ];
         for (line, expected) in lines {
             let search = KeySearch::parse(line).unwrap();
