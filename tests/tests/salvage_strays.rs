@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use etcdsnap_core::rewrite::{Limits, SalvageReport};
 use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::cluster::{Version, database};
-use etcdsnap_tests::build::history::{Entry, History};
+use etcdsnap_tests::build::history::{History, RevisionEntry};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::damage::{self, bases};
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of, meta};
 use etcdsnap_tests::salvaged::{ALL, Entries, assert_salvaged, entries, entries_of_all_pages, salvaged};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{case, lost_page_writes, mutants};
 
 const ONLY_TREE: Limits = Limits { only_tree: true, ..ALL };
@@ -146,14 +146,14 @@ fn history(large: &[i64], page_size: usize, last: i64) -> History {
         let key = format!("/registry/pods/{main:05}").into_bytes();
         let value =
             KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: vec![b'v'; len], lease: 0 };
-        history.revisions.insert((main, 0), Entry { tombstone: false, value });
+        history.revisions.insert((main, 0), RevisionEntry { tombstone: false, value });
     }
     history.current = last;
     history
 }
 
 fn built(history: &History, page_size: usize) -> File {
-    let root = database(history, Version::V36, &mut Dice::new(1));
+    let root = database(history, Version::V36, &mut SeededRandom::new(1));
     File::new(write(&root, &Layout::plain(page_size, 1)).database)
 }
 

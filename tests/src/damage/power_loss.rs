@@ -7,7 +7,7 @@
 //! | etcd-io/bbolt#1033 | a small, sound tree of what was written since the restart; the pages of all older keys free, and still holding them | `bbolt_1033_tree_of_the_newest_alone` |
 
 use super::Damage;
-use super::Place::{self, Nowhere, Pages};
+use super::Location::{self, Nowhere, Pages};
 use super::page_tree::some_leaf;
 use crate::read::{File, LEAF, meta};
 
@@ -22,7 +22,7 @@ pub const ALL: &[Damage] = &[
 ];
 
 /// The new contents of a leaf never came to the disk: the page still is the branch page that it was once, and names what hangs above it.
-fn page_cycle(file: &mut File) -> Option<Place> {
+fn page_cycle(file: &mut File) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let parent = leaf.parent?;
     let (from, to) = (file.at(parent), file.at(leaf.page));
@@ -32,7 +32,7 @@ fn page_cycle(file: &mut File) -> Option<Place> {
 }
 
 /// The newest transaction wrote a root page and the meta page, and of the tree below the pages are zeros. The older meta page still leads to the tree as it was.
-fn page_not_synced(file: &mut File) -> Option<Place> {
+fn page_not_synced(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let (live, root, new) = (file.live_meta(), file.meta().root, file.meta().pages);
     (bucket.page == root).then_some(())?;
@@ -47,12 +47,12 @@ fn page_not_synced(file: &mut File) -> Option<Place> {
     let meta_page = file.at(live);
     file.put_u64(meta_page + meta::ROOT, new);
     file.put_u64(meta_page + meta::PAGES, lost + 1);
-    file.seal_meta(live);
+    file.update_meta_checksum(live);
     Some(Pages(vec![lost, 1 - live]))
 }
 
 /// Bucket `key` is its last leaf, and nothing leads to the others.
-fn tree_of_the_newest_alone(file: &mut File) -> Option<Place> {
+fn tree_of_the_newest_alone(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let last = file.visits_of("key").into_iter().rfind(|visit| visit.flags == LEAF && visit.parent.is_some())?;
     file.put_u64(bucket.value.start, last.page);
