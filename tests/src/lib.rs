@@ -63,6 +63,8 @@ pub mod server;
 #[cfg(feature = "harness")]
 pub mod shared_server;
 #[cfg(feature = "harness")]
+pub mod shell_blocks;
+#[cfg(feature = "harness")]
 pub mod small_snapshot;
 pub mod sparse_files;
 #[cfg(feature = "harness")]

@@ -1,4 +1,4 @@
-//! `salvage` after every named damage: all entries of intact pages, no entry that the good file lacks, and a sound store.
+//! What a salvage gets out of every named damage: all entries of intact pages, nothing that the good file did not hold, and a sound store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,11 +17,11 @@ use etcdsnap_tests::{
     cli::{self, text},
 };
 
-/// Damage to values that neither bolt nor etcd can detect: only the SHA-256 does.
-const UNDETECTABLE: [&str; 1] = ["value_bit_flipped"];
+/// Damage of values that neither bolt nor etcd can tell: only the SHA-256 does.
+const UNTELLABLE: [&str; 1] = ["value_bit_flipped"];
 
 #[test]
-fn every_named_damage_yields_exactly_the_intact_entries() {
+fn every_named_damage_gives_what_is_intact_and_nothing_else() {
     let (mut files, mut whole, mut raised) = (0, 0, 0);
     let (mut unreadable, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for base in bases() {
@@ -37,11 +37,11 @@ fn every_named_damage_yields_exactly_the_intact_entries() {
                 files += 1;
                 whole += usize::from(report.is_whole());
                 raised += usize::from(report.raised_to.is_some());
-                // Entries that a damage changes cannot be distinguished from original ones.
-                let changes = damage.changes_contents() || UNDETECTABLE.contains(&damage.name);
+                // What a damage changes of the contents cannot be told from what was written.
+                let changes = damage.changes_contents() || UNTELLABLE.contains(&damage.name);
                 let changed = if changes { entries(database_of(&damaged.file)) } else { Entries::new() };
                 let rebuilt = if damage.changes_contents() { &[][..] } else { &damaged.file[..] };
-                // Reports all failures, not only the first.
+                // All that fail are told, not the first alone.
                 let outcome = panic::catch_unwind(|| {
                     assert_salvaged(&what, &good, &[&original, &changed, &past], rebuilt, &new, &report);
                 });
@@ -65,9 +65,9 @@ fn every_named_damage_yields_exactly_the_intact_entries() {
     assert!(files > 300 && whole > 50 && raised > 20, "{files} {whole} {raised}");
 }
 
-/// A sound file keeps every entry, and the result is complete.
+/// A sound file comes out with every entry, and is whole.
 #[test]
-fn a_sound_file_keeps_every_entry() {
+fn a_sound_file_comes_out_as_it_is() {
     for base in bases() {
         let (new, report) = salvaged(&base.snapshot, ALL).unwrap();
         assert!(report.is_whole(), "{}: {report:?}", base.name);
@@ -76,7 +76,7 @@ fn a_sound_file_keeps_every_entry() {
     }
 }
 
-/// Each page of the keys is lost alone, and each through its parent.
+/// Each page of the keys lost by itself, and each by a page above it.
 #[test]
 fn any_page_may_be_lost() {
     let mut lost = 0;
@@ -98,9 +98,9 @@ fn any_page_may_be_lost() {
     assert!(lost > 60, "{lost}");
 }
 
-/// Cut anywhere, as by an interrupted copy.
+/// Cut anywhere, as a copy that was interrupted.
 #[test]
-fn a_cut_file_yields_the_remaining_entries() {
+fn a_file_that_was_cut_gives_what_is_there() {
     let mut some = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
@@ -123,9 +123,9 @@ fn a_cut_file_yields_the_remaining_entries() {
     assert!(some > 20, "{some}");
 }
 
-/// A page forged inside a value, with the right number and fitting keys, is not part of the tree, even if a pointer leads to it.
+/// A page that somebody forged inside a value, with its right number and keys that would fit, is no page of the tree, also when a pointer comes to lead to it.
 #[test]
-fn a_page_forged_inside_a_value_is_ignored() {
+fn a_page_forged_inside_a_value_gives_nothing() {
     let page_size = 4096;
     let mut history = etcdsnap_tests::build::history::History::default();
     for main in 2..200_i64 {
@@ -151,7 +151,7 @@ fn a_page_forged_inside_a_value_is_ignored() {
         for victim in good.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF && visit.page != owner.page)
         {
             let mut file = File { bytes: good.bytes.clone(), page_size };
-            // The value holds a copy of the victim's page with the page number of its own position, and a different value.
+            // The value holds a copy of the victim's page with the number of the place where it lies, and a value of its own.
             let inside = owner.page + 2;
             let (from, to) = (file.at(victim.page), file.at(inside));
             file.bytes.copy_within(from..from + page_size, to);
@@ -163,7 +163,7 @@ fn a_page_forged_inside_a_value_is_ignored() {
             }
             file.bytes[end - 5..end].copy_from_slice(b"forge");
             let before = entries(&file.bytes);
-            // The victim is lost, and its parent points to the forged page.
+            // The victim is lost, and the page above points to the forged one.
             let parent = victim.parent.unwrap();
             let pointer = file.branches(parent)[victim.index].0 + 8;
             file.put_u64(pointer, inside);
@@ -178,7 +178,7 @@ fn a_page_forged_inside_a_value_is_ignored() {
 }
 
 #[test]
-fn the_command_reports_losses_and_servers_start() {
+fn the_command_says_what_is_missing_and_servers_start() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -203,7 +203,7 @@ fn the_command_reports_losses_and_servers_start() {
         );
         assert_eq!(object["findingCounts"].as_object().unwrap().len(), 1, "{object}");
         assert_ne!(object["verdict"], "damaged");
-        // It is refused where a complete file is needed, and the new file is not.
+        // It is refused where it would be taken for whole, and the new file is not.
         let compacted = cli::run(&["compact", text(&damaged), "-o", text(&at("compacted.db"))]);
         assert_eq!(compacted.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&compacted.stderr).contains("etcdsnap salvage"), "{compacted:?}");
@@ -219,9 +219,9 @@ fn the_command_reports_losses_and_servers_start() {
     }
 }
 
-/// Unreadable users and roles must not open the store to everyone.
+/// Users and roles that cannot be read are no reason to serve everybody.
 #[test]
-fn damaged_users_are_refused_unless_dropped() {
+fn damaged_users_are_refused_unless_they_are_to_go() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let (on, _) = damage::with_authentication(&case::named("3.7-history").bytes());

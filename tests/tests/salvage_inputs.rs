@@ -165,7 +165,7 @@ fn servers_start_on_what_comes_out() {
             let out = folder.path().join("out.db");
             let judged = etcdsnap::verify(&out, etcdsnap::VerifyOptions::default()).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "{version} without {way}: {:?}", judged.findings);
-            match etcd_verdict::observe(version, &fs::read(&out).unwrap()) {
+            match etcd_verdict::restore_and_start(version, &fs::read(&out).unwrap()) {
                 None => {}
                 Some(Outcome::Answers(service)) => {
                     let served = service.keys.map(|(keys, _)| keys);

@@ -325,7 +325,7 @@ fn mutants_give_sound_stores_of_what_is_in_them() {
     for seed in 0..480_u64 {
         let base = &bases[seed as usize % bases.len()];
         let mutant = mutants::of(&base.snapshot, seed);
-        let what = format!("mutant {seed} of {}: {}", base.name, mutant.words);
+        let what = format!("mutant {seed} of {}: {}", base.name, mutant.description);
         let Some((new, report)) = salvaged(&mutant.file, ALL) else { continue };
         written += 1;
         strays += usize::from(report.stray_entries > 0);

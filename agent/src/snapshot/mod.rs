@@ -16,7 +16,7 @@ mod usage_rows;
 mod verify_values;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
-    Event, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query, SharedIndex, Store,
-    SurvivorSearch, Survivors,
+    Event, EventsByKey, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query,
+    SharedIndex, Store, SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
@@ -222,7 +222,7 @@ impl Snapshot {
         keys: &HashSet<&[u8]>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(HashMap<Vec<u8>, Vec<Event>>, Lost), Error> {
+    ) -> Result<(EventsByKey, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
         let (parts, lost) = self.read(store, progress, || Histories::new(query.clone(), keys))?;
         Ok((merged(parts, Histories::merge).map(Histories::into_events).unwrap_or_default(), lost))

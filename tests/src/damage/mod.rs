@@ -12,7 +12,7 @@
 //! lost       lost revisions
 //! schema     unreadable values of etcd's other buckets
 //! access     users, roles, and whether authentication is on
-//! power_loss what public reports found after a power loss
+//! power_loss damages from public reports of power losses
 //! stored     entries that etcd needs to start: the raft index, versions, members, alarms
 //! ```
 
