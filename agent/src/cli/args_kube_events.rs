@@ -1,4 +1,4 @@
-//! What `kube events` takes.
+//! Arguments of `kube events`.
 
 use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{FormArgs, NamespaceArgs};
@@ -12,10 +12,10 @@ pub struct KubeEventsArgs {
     pub file: KubeFileArgs,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// Only of these types, with commas between: Normal, Warning
+    /// Only Events of these types, with commas between: Normal, Warning
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub types: Vec<String>,
-    /// Only about this object
+    /// Only Events about this object
     #[arg(long = "for", value_name = "TYPE/NAME")]
     pub about: Option<String>,
     #[command(flatten)]

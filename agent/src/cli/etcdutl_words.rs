@@ -1,4 +1,4 @@
-//! `etcdsnap snapshot …`: etcdutl's words and output.
+//! `etcdsnap snapshot …`: the arguments and output of etcdutl.
 
 use etcdsnap::{Code, Report, Severity, Sha256};
 
@@ -9,7 +9,7 @@ use super::render::etcdutl::{self, Numbers};
 use super::render::place;
 use super::{judge_files, output};
 
-/// Findings printed before the rest is only counted.
+/// Findings that are printed; the others are only counted.
 const FINDINGS_PRINTED: usize = 50;
 
 /// Runs `snapshot status`.
@@ -43,14 +43,14 @@ pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Damage)
 }
 
-/// How a finding bears on `snapshot status`.
+/// How a finding affects `snapshot status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Concern {
-    /// Not at all: etcdutl does not look at the trailer here, and neither do warnings count.
+    /// No effect: etcdutl does not look at the trailer here, and warnings do not count.
     None,
-    /// Damage that etcdutl does not look for: it prints its numbers, and we say what it misses.
+    /// Damage that etcdutl does not look for: its numbers are printed, with a message about the damage.
     Beyond,
-    /// Damage that makes the numbers worthless; etcdutl refuses the file or crashes.
+    /// Damage that makes the numbers meaningless; etcdutl refuses the file or crashes.
     Structure,
 }
 
@@ -68,7 +68,7 @@ fn worst_concern(report: &Report) -> Concern {
     report.findings.counts().keys().map(|code| concern(*code)).max().unwrap_or(Concern::None)
 }
 
-/// The findings that count, under the line that etcdutl prints.
+/// Lists the findings that count, under the line that etcdutl prints.
 fn findings(report: &Report) -> String {
     let counted: Vec<_> =
         report.findings.list().iter().filter(|finding| concern(finding.code) != Concern::None).collect();

@@ -1,15 +1,15 @@
-//! The exit codes, all of them.
+//! All exit codes of the program.
 
 use std::process::ExitCode;
 
 use etcdsnap::{Report, Verdict};
 
-/// How the program ends.
+/// The outcome of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Done, and what was judged is sound (or has warnings only, unless they count).
+    /// Done; the file is sound, or has only warnings and they do not count.
     Done,
-    /// Done, and found damage, no snapshot, or a difference.
+    /// Done, and found damage, a difference, or that the file is not a snapshot.
     Damage,
     /// Could not be done.
     Failed,
@@ -17,7 +17,7 @@ pub enum Exit {
     Signal(u8),
 }
 
-/// The exit codes as help and man pages print them: what 0 and 1 mean to the command, and the rest.
+/// Formats the exit codes for help and man pages, from what 0 and 1 mean for the command.
 macro_rules! help {
     ($done:literal, $damage:literal) => {
         concat!(
@@ -30,7 +30,7 @@ macro_rules! help {
     };
 }
 
-/// Of the commands that judge or read a file.
+/// Of the commands that read or verify a file.
 pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is no snapshot");
 /// Of all commands together.
 pub const HELP_ALL: &str = help!(
@@ -83,7 +83,7 @@ pub const HELP_OPEN: &str = concat!(
 );
 
 impl Exit {
-    /// The number that the shell sees: 128 and the signal's number for signals, as shells themselves count.
+    /// Returns the number that the shell sees; for signals, 128 plus the signal's number, as in shells.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -93,12 +93,12 @@ impl Exit {
         }
     }
 
-    /// What a report means for the exit code; `warnings` is what warnings alone count as.
+    /// Converts a report to an exit code; `warnings` is the code for warnings alone.
     pub fn of_report(report: &Report, warnings: Exit) -> Self {
         Self::of_verdict(report.verdict, warnings)
     }
 
-    /// What a verdict means for the exit code; `warnings` is what warnings alone count as.
+    /// Converts a verdict to an exit code; `warnings` is the code for warnings alone.
     pub fn of_verdict(verdict: Verdict, warnings: Exit) -> Self {
         match verdict {
             Verdict::Sound => Self::Done,

@@ -18,12 +18,12 @@ use super::render::{json, text_directory, text_verify};
 /// Runs the command; the exit code is that of the worst file or directory.
 ///
 /// # Errors
-/// Those of [`input::judge_all`]; and when `--wal-dir` stands beside anything but one directory.
+/// Those of [`input::judge_all`]; also when `--wal-dir` is given without exactly one directory.
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let directories = args.files.iter().filter(|path| path.is_dir()).count();
     if args.wal_dir.is_some() && (directories != 1 || args.files.len() != 1) {
         return Err(Failure::new(
-            "--wal-dir goes with exactly one data directory",
+            "--wal-dir requires exactly one data directory",
             "Verify each directory by itself: etcdsnap verify DIR --wal-dir DIR",
         ));
     }
@@ -32,7 +32,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let decryption = decryption(args)?;
     if directories > 0 && decryption.is_some() {
         return Err(Failure::new(
-            "values are opened of snapshots, not of data directories",
+            "encrypted values can be checked only in snapshots, not in data directories",
             "Verify the database of the directory (member/snap/db), or leave out --encryption-config and --kms-socket.",
         ));
     }
@@ -48,21 +48,21 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     judge_files::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
 }
 
-/// What opens values, if anything was given that does.
+/// Returns the decryption if the command line gives any means for it.
 fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
     let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     let decryption = inspect::encrypted::decryption(&args.decrypt, &files)?;
     Ok(decryption.is_given().then_some(decryption))
 }
 
-/// What came of one argument.
+/// The outcome for one argument.
 enum Judged {
     File(Box<etcdsnap::Report>),
     Directory(Box<DirectoryReport>),
     Failed(Error),
 }
 
-/// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
+/// Verifies directories, and perhaps files among them. All are verified before JSON is printed, because each object says whether its member is the newest.
 fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     judge_files::check_inputs(&args.files)?;
     if let Some(log) = &args.wal_dir {
@@ -143,8 +143,8 @@ fn directory<'j>((path, judged): &'j (&Path, Judged)) -> Option<(&'j Path, &'j D
     }
 }
 
-/// Which of the directories none is newer than; none when they are of several clusters. What is damaged may say anything of itself, and is the newest only
-/// when all are damaged.
+/// Finds the directories that no other one is newer than; `None` if they belong to several clusters. A damaged directory may report wrong numbers, so it counts as newest only
+/// if all are damaged.
 fn newest(directories: &[(&Path, &DirectoryReport)]) -> Option<Vec<bool>> {
     let cluster = directories.iter().find_map(|(_, report)| report.cluster.as_ref());
     if directories.iter().any(|(_, report)| report.cluster.is_some() && report.cluster.as_ref() != cluster) {

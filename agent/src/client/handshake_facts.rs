@@ -1,21 +1,21 @@
-//! What a TLS handshake showed, so that its failure can be explained: rustls's errors name no certificate, and an alert does not say whose fault it was.
+//! Records what a TLS handshake showed, to explain its failure: rustls's errors name no certificate, and an alert does not say which side was wrong.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The facts of one handshake, shared by those who see them.
+/// The facts about one handshake, shared between the parts that collect and read them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HandshakeFacts(Arc<Mutex<Facts>>);
 
-/// What was seen so far.
+/// The facts collected so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// The server's certificate, described.
     pub server: Option<String>,
-    /// Who signed with what that is not supported: the server's certificate, or one above it.
+    /// The certificate with an unsupported signature: the server's, or one above it.
     pub unsupported: Option<String>,
-    /// Whether the server asked for a certificate of ours.
+    /// Whether the server asked for a client certificate.
     pub asked: bool,
-    /// The certificate that was sent, described.
+    /// The client certificate that was sent, described.
     pub sent: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl HandshakeFacts {
         change(&mut self.lock());
     }
 
-    /// The facts as they are now.
+    /// Returns a copy of the facts.
     pub fn get(&self) -> Facts {
         self.lock().clone()
     }

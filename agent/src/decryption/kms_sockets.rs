@@ -1,4 +1,4 @@
-//! Calls KMS plugins, second interface, through their unix sockets.
+//! Calls KMS v2 plugins through their unix sockets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,30 +21,30 @@ use zeroize::Zeroizing;
 
 use super::decryption_error::DecryptionError;
 
-/// How long a plugin may take for an answer. API servers give it 3 s unless the configuration says otherwise.
+/// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pauses before a plugin that says that it is unavailable is asked again.
+/// Pauses before a plugin is asked again that says it is unavailable.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
-/// How often it is asked whether the work was stopped while a plugin is waited for.
+/// How often to check for cancellation while waiting for a plugin.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Characters of what a plugin says that are told.
+/// Characters of a plugin's message that are quoted.
 const LONGEST_TEXT: usize = 200;
 
-/// Bytes of an answer: a key has 32.
+/// The largest answer accepted, in bytes: a key has 32.
 const LARGEST_ANSWER: usize = 64 << 10;
 
-/// Answers that are kept. A cluster has a few sources at a time; older API servers had one a value.
+/// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_KEPT: usize = 10_000;
 
 type Answer = Result<Zeroizing<Vec<u8>>, String>;
 
-/// The plugins that can be asked. Each source is asked for once.
+/// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
-    /// Whether the work was stopped, so that no plugin is waited for any more.
+    /// Returns whether the work was cancelled; then no plugin is waited for any more.
     is_stopped: fn() -> bool,
     state: Mutex<State>,
 }
@@ -53,18 +53,18 @@ struct State {
     runtime: Runtime,
     plugins: HashMap<String, Connection>,
     answers: HashMap<[u8; 32], Answer>,
-    /// Requests so far, by which each has a name in a plugin's log.
+    /// Number of requests so far, used as request ID in a plugin's log.
     requests: u64,
 }
 
-/// A plugin. One that cannot be reached, or does not answer in time, is not asked again: there may be thousands of values.
+/// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
     Open(Channel),
     Lost(String),
 }
 
-/// Names only: answers are keys.
+/// Prints only the names: the answers are keys.
 impl fmt::Debug for KmsSockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KmsSockets").field("names", &self.names).finish_non_exhaustive()
@@ -72,10 +72,10 @@ impl fmt::Debug for KmsSockets {
 }
 
 impl KmsSockets {
-    /// Takes names with their sockets; of a name that stands there twice the last one counts.
+    /// Takes plugin names with their sockets; if a name occurs twice, the last one counts.
     ///
     /// # Errors
-    /// When no runtime can be started.
+    /// When the runtime cannot be started.
     pub fn new(sockets: &[(String, PathBuf)], is_stopped: fn() -> bool) -> Result<Self, DecryptionError> {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(DecryptionError::Runtime)?;
@@ -93,7 +93,7 @@ impl Plugins for KmsSockets {
     }
 
     fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
-        // One after the other, so that two threads with the same source ask once.
+        // Requests run one after the other, so that two threads with the same encrypted key ask once.
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked = digest(plugin, sealed);
         if let Some(answer) = state.answers.get(&asked) {
@@ -183,19 +183,19 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             Err(status) => status,
         };
         let text: String = status.message().chars().take(LONGEST_TEXT).collect();
-        // What is behind the transport's own errors is no word of the plugin.
+        // tonic wraps errors of the transport; such an error is not from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {
             _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
             tonic::Code::Unavailable => match pauses.next() {
-                // A plugin whose own server restarts says so for a moment.
+                // A plugin whose own backend restarts is unavailable for a moment.
                 Some(pause) => {
                     tokio::time::sleep(*pause).await;
                     continue;
                 }
-                None => Lost(format!("it says that it is unavailable: {text}")).into(),
+                None => Lost(format!("it reports that it is unavailable: {text}")).into(),
             },
-            tonic::Code::Unimplemented => Lost("it does not know the second interface of KMS".into()).into(),
+            tonic::Code::Unimplemented => Lost("it does not support KMS v2".into()).into(),
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
@@ -210,7 +210,7 @@ async fn connect(path: PathBuf) -> Result<Channel, Lost> {
     let unreachable =
         |cause: &io::Error| Lost(format!("its socket {shown} cannot be reached: {}", crate::error::plain(cause)));
     let stream = UnixStream::connect(&path).await.map_err(|cause| unreachable(&cause))?;
-    // Used once: a connection that breaks is told.
+    // Used once: a broken connection is reported, not reopened.
     let stream = Mutex::new(Some(TokioIo::new(stream)));
     let connector = tower::service_fn(move |_: http::Uri| {
         let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -220,7 +220,7 @@ async fn connect(path: PathBuf) -> Result<Channel, Lost> {
     channel.map_err(|cause| Lost(format!("its socket {shown} does not speak gRPC: {cause}")))
 }
 
-/// What a request is known by.
+/// Returns the key of a request in the cache of answers.
 fn digest(plugin: &str, sealed: &Sealed<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {

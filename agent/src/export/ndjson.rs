@@ -1,4 +1,4 @@
-//! A JSON object a line.
+//! Writes one JSON object per line.
 
 use std::io::{self, BufWriter, Write};
 

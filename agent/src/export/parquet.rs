@@ -1,4 +1,4 @@
-//! Parquet: typed columns, Zstandard, row groups of bounded size.
+//! Writes Parquet: typed columns, Zstandard, row groups of bounded size.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::{Row, Sink};
 
-/// `key_text` is the key where it is UTF-8: to be compared in queries without a cast.
+/// `key_text` is the key if it is UTF-8, so that queries can compare it without a cast.
 const SCHEMA: &str = "message entry {
     REQUIRED BYTE_ARRAY key;
     OPTIONAL BYTE_ARRAY key_text (STRING);
@@ -28,7 +28,7 @@ const SCHEMA: &str = "message entry {
 
 /// Rows of a row group at most.
 const ROWS: usize = 65_536;
-/// Bytes of keys and values of a row group, but for one row more.
+/// Bytes of keys and values in a row group at most, except for one more row.
 const BYTES: usize = 32 << 20;
 
 /// The columns of one row group. An optional column has a value only where it is not null.
@@ -61,7 +61,7 @@ impl<'o> Groups<'o> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // The library aborts when memory runs out, so what a row group takes at most is asked for first: its pages, and those compressed.
+        // The Parquet library aborts when memory runs out, so first reserve what a row group can need at most: its pages, and the compressed ones.
         Vec::<u8>::new().try_reserve_exact(self.columns.bytes.saturating_mul(2)).map_err(|_| no_memory())?;
         self.write_group().map_err(failed)
     }
@@ -144,7 +144,7 @@ fn no_memory() -> io::Error {
     io::Error::new(io::ErrorKind::OutOfMemory, "not enough memory for a row group; CSV and JSON lines take less")
 }
 
-/// The system's own error where there is one below.
+/// Returns the underlying error of the system, if there is one.
 fn failed(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {

@@ -1,6 +1,6 @@
-//! Follows a path name by name, from handle to handle, and no symbolic link that another user may have planted on the way.
+//! Follows a path one name at a time, by open handles, and refuses symbolic links that another user may have planted.
 //!
-//! The kernel's `protected_symlinks` does the same in directories such as `/tmp`, where it is switched on. Here it holds for every directory that others may write to.
+//! The kernel's `protected_symlinks` does the same for directories such as `/tmp`, if enabled. This module does it for every directory that others may write to.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -16,10 +16,10 @@ use rustix::io::Errno;
 
 use super::other_users::{ForeignLink, is_open_to_others, is_ours};
 
-/// Links that are followed for one path, as by the kernel.
+/// Links followed for one path at most, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// A directory on the way.
+/// A directory on the path.
 pub(super) struct Spot {
     /// Opened with `O_PATH`.
     pub file: File,
@@ -39,31 +39,31 @@ impl AsFd for Spot {
     }
 }
 
-/// The path of a name in a directory, for messages.
+/// Returns the path of a name in a directory, for messages.
 pub(super) fn path_below(directory: &Path, name: &Path) -> PathBuf {
     let directory = if directory.as_os_str() == "." { Path::new("") } else { directory };
     directory.join(name)
 }
 
-/// Where a path ends.
+/// What a path leads to.
 pub(super) enum End {
-    /// At a directory.
+    /// A directory.
     Directory(Spot),
-    /// At something else, which is no link.
+    /// Something else, but not a link.
     Other {
-        /// The directory that it is in.
+        /// The directory that contains it.
         directory: Spot,
         /// Its name there.
         name: OsString,
-        /// What it is.
+        /// Its metadata.
         facts: Metadata,
     },
 }
 
-/// Follows `path` from `start`, or from the root when it is absolute.
+/// Follows `path` from `start`, or from the root if it is absolute.
 ///
 /// # Errors
-/// What the system says; a [`ForeignLink`] where such a link is on the way.
+/// An error of the system; a [`ForeignLink`] if the path contains such a link.
 pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
     if path.as_os_str().is_empty() {
         return Err(io::ErrorKind::NotFound.into());
@@ -87,7 +87,7 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
         if facts.is_symlink() {
             links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
             if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
-                // These lead to what a process has open, whatever their text says.
+                // Such links lead to an open file of a process, whatever their text says.
                 here = Spot { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
                 continue;
             }
@@ -97,7 +97,7 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
             let target = readlinkat(&found, "", Vec::new())?;
             prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
         } else if facts.is_dir() {
-            // It has become one a moment ago.
+            // It was replaced by a link just now.
             here = Spot { file: found, shown: here.path_of(path) };
         } else if left.is_empty() {
             return Ok(End::Other { directory: here, name, facts });
@@ -112,7 +112,7 @@ fn open(directory: &Spot, name: &Path, flags: OFlags) -> rustix::io::Result<File
     Ok(openat(directory, name, OFlags::PATH | OFlags::CLOEXEC | flags, Mode::empty())?.into())
 }
 
-/// Puts the names of `path` before those that are left; an absolute path begins at the root.
+/// Puts the names of `path` before the remaining ones; an absolute path restarts at the root.
 fn prepend(left: &mut VecDeque<OsString>, here: &mut Spot, path: &Path) -> io::Result<()> {
     if path.is_absolute() {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -192,7 +192,7 @@ mod tests {
         }
         mode(0o755);
         leads_to(&at("link")).unwrap();
-        // Who owns the directory may write to it.
+        // The owner of the directory may write to it.
         std::os::unix::fs::chown(folder.path(), Some(4321), None).unwrap();
         assert!(leads_to(&at("link")).is_err());
     }

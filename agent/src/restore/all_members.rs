@@ -1,8 +1,8 @@
-//! Every member of the new cluster at once, from one pass over the snapshot.
+//! Restores every member of the new cluster at once, reading the snapshot only once.
 //!
 //! ```text
 //! DIR/<name>/member/…      the data directory of a member
-//! DIR/<name>.env           how to start it: etcd's settings as environment variables
+//! DIR/<name>.env           etcd's settings as environment variables, for starting it
 //! ```
 
 use std::collections::BTreeSet;
@@ -25,12 +25,12 @@ use crate::free_space::{self, Location};
 use crate::input::Input;
 use crate::progress::Progress;
 
-/// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
+/// Makes a data directory for each member of `initial_cluster` in `directory`, which must be absent or empty, and beside each a file that says how to start it.
 ///
-/// `directory` appears whole or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
+/// `directory` appears complete or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
 pub fn restore_all_members(
     config: &RestoreConfig,
     directory: &Path,
@@ -102,7 +102,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     write().map_err(|error| room.explain(error))
 }
 
-/// Each member's name becomes a file's.
+/// Checks that each member's name can be a file name.
 fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
     let mut taken = BTreeSet::new();
     for member in &cluster.members {

@@ -1,4 +1,4 @@
-//! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
+//! Copies a snapshot and hashes it at the same time: one thread reads and hashes, another writes.
 
 use std::fs::File;
 use std::io;
@@ -25,12 +25,12 @@ use crate::{parallel_verify, threads};
 
 const BLOCK: usize = 1 << 20;
 
-/// Blocks between the two threads, 4 MiB in all.
+/// Blocks queued between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Copies a file to all targets; if it is to be `judged`, a third thread judges its structure meanwhile.
+/// Copies a file to all targets; if `judged`, a third thread verifies its structure meanwhile.
 ///
-/// Where the file system has reflinks, the copies share the blocks of the file, and only pages that change are ever written; what is hashed and judged then is the
+/// If the file system has reflinks, the copies share the blocks of the file, and only changed pages are written; then the first copy is hashed and verified.
 /// first copy.
 pub(super) fn plain(
     from: &FileSource,
@@ -47,7 +47,7 @@ pub(super) fn plain(
         return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
-    // A restore that fills the disk before it gives up hurts whoever else writes there.
+    // A restore that fills the disk before it fails harms all others who write there.
     let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
     if let (Some(first), Err(_)) = (to.first(), free_space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
@@ -76,7 +76,7 @@ pub(super) fn plain(
     beside(judged, || judge(from, path, &NoProgress), path, copy)
 }
 
-/// Copies, and if it is to be `judged`, judges meanwhile. What is wrong with the copy comes first.
+/// Copies, and if `judged`, verifies meanwhile. An error of the copy takes precedence.
 fn beside(
     judged: bool,
     judge: impl Fn() -> Result<Report, RestoreError> + Sync,
@@ -98,7 +98,7 @@ pub(super) fn packed(from: &Packed, to: &[Target], progress: &dyn Progress) -> R
     through(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
-/// Unpacks a compressed file into one without a name, where any place of it can be read.
+/// Unpacks a compressed file into a file without a name, for random access.
 pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, Copied), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
     let target = Target::of(Spool::new(from.extent().snapshot())?.into_file(), path);
@@ -130,7 +130,7 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     Ok(hasher.finish())
 }
 
-/// Judges everything but the SHA-256. One processor is left to that, which takes longest.
+/// Verifies everything except the SHA-256. It leaves one processor to hashing, which takes longest.
 pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
@@ -153,7 +153,7 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
-/// Writes blocks to all targets, one after the other, and has the disk begin now and then.
+/// Writes blocks to all targets, one after the other, and starts a flush to the disk now and then.
 pub(super) struct Writers<'t> {
     writers: Vec<Writer<'t>>,
     at: u64,
@@ -161,17 +161,17 @@ pub(super) struct Writers<'t> {
 }
 
 impl<'t> Writers<'t> {
-    /// From the start of the files on.
+    /// Starts at offset 0.
     pub fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
         Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed }
     }
 
-    /// From this offset on.
+    /// Starts at this offset.
     pub fn behind(self, at: u64) -> Self {
         Self { at, ..self }
     }
 
-    /// Writes a block; false once a flush has failed, which its thread says.
+    /// Writes a block. Returns false if a flush has failed; the flush thread reports the error.
     pub fn write(&mut self, block: &[u8]) -> Result<bool, RestoreError> {
         let mut cached = 0_u64;
         for writer in &mut self.writers {
@@ -184,7 +184,7 @@ impl<'t> Writers<'t> {
 
 type Sink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
-/// Hashes the blocks that `source` gives and has them written to all targets by another thread.
+/// Hashes the blocks from `source` while another thread writes them to all targets.
 fn through<B: AsRef<[u8]> + Default + Send>(
     to: &[Target],
     from: &Path,
@@ -212,13 +212,13 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
                 if !writers.write(block.as_ref())? {
                     break;
                 }
-                // The other side may be done already and not want it back.
+                // The receiver may have ended already and not take the block back.
                 let _ = used.send(block);
             }
             Ok(())
         });
         let mut hasher = Hasher::default();
-        // Without a thread for them the writes are done here.
+        // Without a second thread, the writes are done here.
         let Some(writing) = writing else {
             let mut failed = None;
             let read = source(&mut |block| {
@@ -245,7 +245,7 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
             full.send(mem::replace(block, spare.try_recv().unwrap_or_default())).map_err(|_| Error::Cancelled)
         });
         drop(full);
-        // A failed write stops the reader, so it is the cause and comes first.
+        // A failed write stops the reader, so it is the cause and takes precedence.
         match writing.join() {
             Ok(written) => written?,
             Err(payload) => return Err(Fault::panic(payload.as_ref()).at(from).into()),

@@ -1,4 +1,4 @@
-//! Keys that are deleted on the way must be there: one that is not was mistyped, or is in another snapshot.
+//! Checks that the keys to delete exist: a missing one was mistyped, or is in another snapshot.
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;
@@ -8,10 +8,10 @@ use super::restore_job::Job;
 use crate::input::FileSource;
 use crate::snapshot::Snapshot;
 
-/// Fails when a key that is to be deleted does not live at a revision.
+/// Checks that each key to delete exists at a revision.
 ///
 /// # Errors
-/// [`RestoreError::NoSuchKeys`]; also when the keys cannot be read.
+/// [`RestoreError::NoSuchKeys`]; also if the keys cannot be read.
 pub(super) fn check(
     job: &Job<'_>,
     snapshot: &Snapshot,
@@ -28,7 +28,7 @@ pub(super) fn check(
     Err(RestoreError::NoSuchKeys { path: job.input.path.clone(), keys: absent, revision, unread: lost.places })
 }
 
-/// The same of a database that is copied as it is, which `source` holds.
+/// Like [`check`], for a database that is copied unchanged; `source` is its file.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,4 +1,4 @@
-//! The keys of the snapshot that a command line names, folder by folder.
+//! Completes keys of the snapshot that a command line names, one path segment at a time.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -21,28 +21,28 @@ use super::{Asked, KEYS};
 use crate::cli::args::Args;
 use crate::cli::global_flags;
 
-/// How long a shell is kept waiting. A file that takes longer is likely to be in the page cache when TAB is pressed again.
+/// Completion gives up after this time. A file that takes longer is probably in the page cache at the next press of TAB.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Compressed files larger than this are not unpacked for every press of TAB.
+/// Compressed files larger than this are not unpacked at every press of TAB.
 const UNPACKED_UP_TO: u64 = 16 << 20;
 
-/// Bytes at the beginning of a file that tell what it is.
+/// Bytes read from the start of a file to recognize its format.
 const SNIFFED: usize = 128 << 10;
 
-/// Candidates that are told: more than a person reads, and bash takes its time over each.
+/// Candidates returned at most: more than a person reads, and bash is slow with each.
 const MOST: usize = 1000;
 
-/// Which keys a command asks for.
+/// The keys that a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     Live,
     Deleted,
-    /// Those that have a history.
+    /// All keys with a history.
     All,
 }
 
-/// A snapshot that the command line names, and which of its keys are meant.
+/// A snapshot that the command line names, with the revision and the keys to complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Named {
     file: PathBuf,
@@ -50,18 +50,18 @@ struct Named {
     which: Which,
 }
 
-/// The keys that begin with what is typed, up to the next slash behind it. None when there is no such file, it takes too long, or anything else is wrong.
+/// Returns the keys that start with the typed text, up to the next slash; nothing if there is no such file, it takes too long, or any other error occurs.
 pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str().and_then(Typed::new) else { return Vec::new() };
     let named = named(asked);
     let (tell, told) = mpsc::channel();
-    // Whatever it is that hangs (a disk, a network, a compressed file without end), the process ends without it.
+    // Reading may hang (a disk, a network, an endless compressed file): the thread is then abandoned, and the process ends without it.
     let begun = thread::Builder::new().spawn(move || {
         let mut parts = Parts::default();
         for named in &named {
             parts.read(named, &typed);
         }
-        // Nobody listens any more when it took too long.
+        // The receiver is gone if this took too long.
         let _ = tell.send(parts.texts(&typed));
     });
     if begun.is_err() {
@@ -71,7 +71,7 @@ pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
     found.map(|text| CompletionCandidate::new(text).tag(Some(KEYS.into()))).collect()
 }
 
-/// The beginning of a key, as it is or in quotes.
+/// The typed part of a key, plain or in quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Typed {
     bytes: Vec<u8>,
@@ -83,13 +83,13 @@ impl Typed {
         let Some(rest) = text.strip_prefix('"') else {
             return Some(Self { bytes: text.as_bytes().to_vec(), quoted: false });
         };
-        // An escape that is not typed to its end says nothing yet.
+        // An escape that is not typed completely yet is ignored.
         let whole = (0..=rest.len().min(3)).filter_map(|cut| rest.get(..rest.len() - cut));
         let bytes = whole.into_iter().find_map(|text| key_bytes(&format!("\"{text}\"")))?;
         Some(Self { bytes, quoted: true })
     }
 
-    /// A key, or a folder that ends with a slash, as it continues what is typed. A shell puts spaces and the like in its own quotes.
+    /// Returns a key, or a folder with a slash at its end, as a continuation of the typed text. A shell quotes spaces and the like itself.
     fn text(&self, part: &[u8], folder: bool) -> String {
         let plain = |text: &&str| !text.is_empty() && !text.starts_with('"') && printable(text) == *text;
         if let (false, Some(text)) = (self.quoted, std::str::from_utf8(part).ok().filter(plain)) {
@@ -106,7 +106,7 @@ impl Typed {
     }
 }
 
-/// The parts that keys go on with: the first ones in order, and the last, so that a shell sees how far all are alike.
+/// The continuations of the typed text: the first ones in order, and the last one, so that a shell sees the longest common prefix.
 #[derive(Debug, Default)]
 struct Parts {
     first: BTreeSet<(Vec<u8>, bool)>,
@@ -134,7 +134,7 @@ impl Parts {
             Which::Deleted => state.deleted,
         };
         for state in index.iter().filter(wanted) {
-            // A slash that keys begin with is no folder of its own.
+            // A slash at the start of a key does not make a folder.
             let from = from.max(1);
             let rest = state.key.get(from..).unwrap_or_default();
             match rest.iter().position(|byte| *byte == b'/') {
@@ -164,7 +164,7 @@ impl Parts {
     }
 }
 
-/// Whether a file may be read for completion at all: no pipe, which would be emptied, and no large compressed file.
+/// Whether a file is cheap enough to read for completion: not a pipe, which would be emptied, and not a large compressed file.
 fn is_quick(path: &Path) -> bool {
     let Ok(about) = path.metadata() else { return false };
     if !about.is_file() {
@@ -179,7 +179,7 @@ fn is_quick(path: &Path) -> bool {
     }
 }
 
-/// The snapshots that the command line names. It need not be complete.
+/// Finds the snapshots that the command line names; the line may be incomplete.
 fn named(asked: &Asked) -> Vec<Named> {
     let command = Args::command().ignore_errors(true);
     let words = global_flags::moved_behind(asked.words.clone(), &command);
@@ -191,7 +191,7 @@ fn named(asked: &Asked) -> Vec<Named> {
         (_, true) => Which::Deleted,
         (_, false) => Which::Live,
     };
-    // `diff` has two files, or two revisions of one.
+    // `diff` has two files, or two revisions of one file.
     let revision = |id: &str| below.try_get_one(id).ok().flatten().copied();
     let file = |id: &str| below.try_get_one::<PathBuf>(id).ok().flatten();
     let (a, b) = (file("a"), file("b").or_else(|| file("a")));
@@ -203,7 +203,7 @@ fn named(asked: &Asked) -> Vec<Named> {
         .collect()
 }
 
-/// A path as the shell will give it to the program: it has not replaced the tilde yet.
+/// Replaces a leading `~`, which the shell has not replaced yet.
 fn at_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), env::home_dir()) {
         (Ok(below), Some(home)) => home.join(below),

@@ -1,41 +1,41 @@
-//! A command line as a shell has it before it is run: words with quotes around them and backslashes in them.
+//! Parses a command line that a shell has not run yet: words with quotes around them and backslashes in them.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use super::Asked;
 
-/// Whose quoting it is.
+/// The shell whose quoting rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quoting {
     Bash,
-    /// Backslashes count within single quotes, too.
+    /// Backslashes also escape within single quotes.
     Fish,
 }
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
-    /// Where it begins in the line.
+    /// The offset in the line where it begins.
     start: usize,
-    /// What the program gets.
+    /// The value that the program would get.
     value: Vec<u8>,
-    /// It is where something is read from or written to.
+    /// Whether it is the target of a redirection.
     redirected: bool,
 }
 
-/// A line up to the cursor.
+/// A line up to the cursor, parsed.
 #[derive(Debug)]
 pub struct Head<'l> {
     line: &'l [u8],
     words: Vec<Word>,
-    /// The quote that is open at the cursor.
+    /// The quote that is open at the cursor, if any.
     open: Option<u8>,
     quoting: Quoting,
 }
 
 impl<'l> Head<'l> {
-    /// The words of a line. The last one is where the cursor is; it may be empty.
+    /// Splits a line into words. The last word is the one at the cursor; it may be empty.
     pub fn new(line: &'l [u8], quoting: Quoting) -> Self {
         let mut head = Self { line, words: Vec::new(), open: None, quoting };
         let mut word: Option<Word> = None;
@@ -49,7 +49,7 @@ impl<'l> Head<'l> {
                     at += 1;
                 }
                 b'<' | b'>' | b'&' | b'|' | b';' => {
-                    // `2>` is no word.
+                    // `2>` is a redirection, not a word.
                     word = word.filter(|word| !word.value.iter().all(u8::is_ascii_digit));
                     head.words.extend(word.take());
                     redirected = matches!(byte, b'<' | b'>');
@@ -65,7 +65,7 @@ impl<'l> Head<'l> {
         head
     }
 
-    /// The command line, with the words behind the cursor, which `tail` holds; none where a file name is read by the shell itself.
+    /// Returns the command line with the words after the cursor from `tail`; `None` where the shell itself reads a file name.
     pub fn asked(&self, tail: &[u8]) -> Option<Asked> {
         let current = self.words.last().filter(|word| !word.redirected)?;
         let here = self.words.iter().filter(|word| !word.redirected);
@@ -73,7 +73,7 @@ impl<'l> Head<'l> {
         let at = words.len().checked_sub(1)?;
         if self.open.is_none() {
             let behind = Head::new(tail, self.quoting).words;
-            // What goes on without a space is the rest of the word that the cursor is in.
+            // Text that follows without a space belongs to the word at the cursor.
             let rest = if tail.first().is_some_and(|byte| byte.is_ascii_whitespace()) { 0 } else { 1 };
             let wanted = behind.into_iter().skip(rest).filter(|word| !word.redirected && !word.value.is_empty());
             words.extend(wanted.map(|word| OsString::from_vec(word.value)));
@@ -82,7 +82,7 @@ impl<'l> Head<'l> {
         Some(Asked { words, at })
     }
 
-    /// The current word before the last `len` bytes of the line, which are all that the shell replaces of it.
+    /// Returns the current word without the last `len` bytes of the line; the shell replaces only those bytes.
     pub fn kept(&self, len: usize) -> Kept {
         let start = self.words.last().map_or(0, |word| word.start);
         let kept = self.line.get(start..self.line.len().saturating_sub(len)).unwrap_or_default();
@@ -91,17 +91,17 @@ impl<'l> Head<'l> {
     }
 }
 
-/// The part of a word that a shell leaves as it stands.
+/// The part of a word that a shell does not replace.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What the program gets of it.
+    /// The value that the program gets from it.
     pub value: Vec<u8>,
-    /// The quote that is open behind it.
+    /// The quote that is still open after it, if any.
     open: Option<u8>,
 }
 
 impl Kept {
-    /// Bytes that follow, as bash takes them for what they are.
+    /// Quotes bytes that follow, so that bash takes them literally.
     pub fn quoted(&self, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         for byte in bytes {
@@ -118,7 +118,7 @@ impl Kept {
     }
 }
 
-/// Takes in a character, or what is between quotes; where it goes on, and which quote is still open.
+/// Reads a character or a quoted piece at `at`. Returns where the next one starts, and the quote that is still open.
 fn piece(line: &[u8], at: usize, quoting: Quoting, value: &mut Vec<u8>) -> (usize, Option<u8>) {
     let Some(&quote) = line.get(at) else { return (at + 1, None) };
     if quote == b'\\' {

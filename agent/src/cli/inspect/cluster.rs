@@ -1,6 +1,6 @@
 //! `etcdsnap members|leases|alarms|meta FILE`
 //!
-//! Lines are printed while they are made, whatever the form: a forged file has a million of them.
+//! Lines are printed as they are made, in every form: a forged file can have a million of them.
 
 use etcdsnap::core::store::{Key, KeyRange};
 use serde_json::{Map, Value, json};
@@ -12,16 +12,16 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
-/// An item as a line of JSON and as a row, of which one is made.
+/// Makes an item as JSON or as a table row; only one of the two is called.
 struct Item<'i> {
     object: &'i dyn Fn() -> Value,
     row: &'i dyn Fn() -> Vec<String>,
 }
 
-/// Takes an item; false when nobody reads any more.
+/// Receives an item; returns false when the reader of stdout has gone.
 type Take<'t> = &'t mut dyn FnMut(&Item<'_>) -> Result<bool, Failure>;
 
-/// Prints items a line each, or as rows. `each` hands out all of them, and is called again where columns have to be measured first.
+/// Prints one line or one row per item. `each` passes all items to its argument; it is called twice where columns must be measured first.
 fn print(
     form: InspectForm,
     columns: &[text_table::Column],
@@ -105,7 +105,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
         for lease in &leases {
             let start = held.partition_point(|state| state.lease < lease.id);
             let end = held.partition_point(|state| state.lease <= lease.id);
-            // A damaged file can have a lease twice: only the first of them has the keys.
+            // In a damaged file a lease can occur twice: only its first occurrence lists the keys.
             let keys = if before.replace(lease.id) == Some(lease.id) { &[] } else { &held[start..end] };
             let object = || {
                 let keys = keys.iter().map(|state| {
