@@ -31,7 +31,6 @@ const BLOCKS_IN_FLIGHT: usize = 4;
 /// Copies a file to all targets; if `judged`, a third thread verifies its structure meanwhile.
 ///
 /// If the file system has reflinks, the copies share the blocks of the file, and only changed pages are written; then the first copy is hashed and verified.
-/// first copy.
 pub(super) fn plain(
     from: &FileSource,
     to: &[Target],

@@ -72,7 +72,7 @@ fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
         Ok(directory) => Ok(Some(directory)),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.look(name) {
             Ok(None) => Ok(None),
-            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a link that leads nowhere")),
+            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a dangling link")),
             Err(cause) => Err(DeadEnd::System(shown(), cause)),
         },
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Err(DeadEnd::Unfit(shown(), "is not a directory")),

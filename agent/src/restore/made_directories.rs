@@ -97,7 +97,7 @@ fn check_empty(made: &Directory) -> io::Result<()> {
     Ok(())
 }
 
-/// What could not be made or written.
+/// Makes an error about a path that could not be created or written.
 pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
     RestoreError::Write { path: path.to_owned(), cause }
 }

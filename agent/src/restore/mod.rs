@@ -213,7 +213,7 @@ fn of_path<S: Serializer>(name: &str, path: Option<&Path>, serializer: S) -> Res
     object.serialize(serializer)
 }
 
-/// The length of a source, for those who copy it.
+/// Returns the length of a source, for code that copies it.
 fn len<S: Source>(source: &S) -> u64 {
     source.len()
 }

@@ -1,4 +1,4 @@
-//! The database of the new members: copied and changed, or written entry by entry.
+//! Makes the database of the new members: copied and changed, or rewritten entry by entry.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,27 +20,27 @@ use crate::error::Fault;
 use crate::input::{Body, FileSource, Spool};
 use crate::threads;
 
-/// The database of the new cluster: that of every member is the same, byte for byte.
+/// The database of the new cluster; all members get the same bytes.
 pub(super) struct Database {
-    /// The latest revision of the snapshot; 0 when it has none.
+    /// The latest revision of the snapshot; 0 if it has none.
     pub revision_before: Revision,
     /// The latest revision of the restored store.
     pub revision_after: Revision,
-    /// What the new cluster takes over from the old one.
+    /// What the new cluster inherits from the old one.
     pub carried: Carried,
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Pages that differ from those of the snapshot.
     pub pages_changed: u64,
-    /// Whether its SHA-256 was compared.
+    /// Whether the SHA-256 of the snapshot was compared.
     pub sha256_checked: bool,
-    /// How many keys it holds; none when that was not counted.
+    /// How many keys it holds; `None` if they were not counted.
     pub keys: Option<u64>,
-    /// What was left out, where it was written entry by entry.
+    /// What was left out, if it was rewritten entry by entry.
     pub rewrite: Option<RewriteFacts>,
 }
 
-/// What came of copying the database.
+/// The result of copying the database.
 struct Judged {
     size: u64,
     sha256_checked: bool,
@@ -48,7 +48,7 @@ struct Judged {
 }
 
 impl Job<'_> {
-    /// The database, changed and synced in every target.
+    /// Writes the database to every target, changed and synced.
     pub fn database(&self, targets: &[Target]) -> Result<Database, RestoreError> {
         let Some(first) = targets.first() else { return Err(MembershipError::Empty.into()) };
         if self.config.rewrites() {
@@ -61,7 +61,7 @@ impl Job<'_> {
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let source = source.map_err(|cause| first.failed(cause))?;
         match &self.input.body {
-            // Most of what was copied went past the page cache.
+            // Most of the copied bytes bypassed the page cache, so a sync has little left to do.
             Body::Plain(input) => self.unless_changed(deleted_keys::check_latest(self, input))?,
             Body::Packed(_) => deleted_keys::check_latest(self, &source)?,
         }
@@ -70,7 +70,7 @@ impl Job<'_> {
         Ok(Database::copied(plan, self, Judged { size, sha256_checked, keys }))
     }
 
-    /// Does the same to every target, on as many threads.
+    /// Does the same to every target, with one thread for each.
     fn on_each(
         &self,
         targets: &[Target],
@@ -79,7 +79,7 @@ impl Job<'_> {
         let finish = |target: &Target| change(target).map_err(|cause| target.failed(cause));
         let finish = &finish;
         thread::scope(|scope| {
-            // The first is done here, and others that there are no threads for.
+            // The first target is handled here, as are those for which no thread can be started.
             let begin = |(number, target)| {
                 let thread = if number == 0 { None } else { threads::start(scope, move || finish(target)) };
                 (target, thread)
@@ -94,7 +94,7 @@ impl Job<'_> {
         })
     }
 
-    /// Copies the database to all targets, compares its SHA-256 and judges its structure.
+    /// Copies the database to all targets, compares its SHA-256 and verifies its structure.
     fn copy(&self, to: &[Target]) -> Result<Judged, RestoreError> {
         let mut keys = None;
         let copied = match &self.input.body {
@@ -123,7 +123,7 @@ impl Job<'_> {
         Ok(Judged { size, sha256_checked: checked, keys })
     }
 
-    /// All checks and the plan, without writing; a compressed input is unpacked into a file without a name.
+    /// Runs all checks and makes the plan, without writing; a compressed input is unpacked into a file without a name.
     pub fn rehearse(&self) -> Result<Database, RestoreError> {
         self.unless_changed(self.rehearse_as_it_is())
     }
@@ -136,7 +136,7 @@ impl Job<'_> {
         let (source, copied) = match &self.input.body {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
-                // The pages that would change are looked for at any place of it.
+                // The plan needs random access to the pages that would change.
                 let (file, copied) = copy::unpacked(packed, &path, self.progress)?;
                 file.set_len(copied.database_len()).map_err(Spool::failed)?;
                 (Some(FileSource::new(file, &path).map_err(Spool::failed)?), copied)
@@ -156,7 +156,7 @@ impl Job<'_> {
 }
 
 impl Database {
-    /// One that was copied, with a few pages changed.
+    /// Describes a copy with a few changed pages.
     fn copied(plan: Plan, job: &Job<'_>, judged: Judged) -> Self {
         let Plan { revision_before, revision_after, carried, edited } = plan;
         let deleted = job.config.delete.iter().collect::<BTreeSet<_>>().len() as u64;
@@ -172,7 +172,7 @@ impl Database {
         }
     }
 
-    /// One that was written entry by entry. Its keys are not counted yet.
+    /// Describes a database that was rewritten entry by entry. Its keys are not counted yet.
     fn of(rewritten: Rewritten) -> Self {
         let Rewritten { facts, changes, built, sha256_checked } = rewritten;
         Self {

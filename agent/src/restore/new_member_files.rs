@@ -1,4 +1,4 @@
-//! The files of the new members: directories, databases, logs and `.snap` files.
+//! Creates the files of the new members: directories, databases, logs and `.snap` files.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,16 +15,16 @@ use super::new_database::Database;
 use super::restore_job::Job;
 use super::stage_directory::StageDirectory;
 
-/// Where the files of one member are made: stages, and paths in them.
+/// The stages in which the files of one member are made, and the paths in them.
 pub(super) struct Place<'s> {
-    /// What becomes the member's directory, `member`.
+    /// The stage and path of the member's directory, `member`.
     pub member: (&'s StageDirectory, PathBuf),
-    /// What becomes the directory of the log.
+    /// The stage and path of the log's directory.
     pub log: (&'s StageDirectory, PathBuf),
 }
 
 impl<'s> Place<'s> {
-    /// The usual place of the log.
+    /// Uses the default place of the log.
     pub fn whole(stage: &'s StageDirectory, member: PathBuf) -> Self {
         Self { log: (stage, member.join("wal")), member: (stage, member) }
     }
@@ -39,7 +39,7 @@ impl<'s> Place<'s> {
 }
 
 impl Job<'_> {
-    /// Makes the directories, the databases and all other files of the members.
+    /// Creates the directories, the databases and all other files of the members.
     pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
             place.member.0.make_directory(&place.snap())?;
@@ -53,7 +53,7 @@ impl Job<'_> {
         Ok(done)
     }
 
-    /// The `.snap` file and the log of a member.
+    /// Creates the `.snap` file and the log of a member.
     fn files(&self, member: &Member, place: &Place<'_>) -> Result<(), RestoreError> {
         let (stage, path) = (place.member.0, place.snap().join(snap::file_name(self.cluster)));
         let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
@@ -65,7 +65,7 @@ impl Job<'_> {
             let whole = rustix::fs::FallocateFlags::empty();
             match rustix::fs::fallocate(&file, whole, 0, wal::SEGMENT) {
                 Err(cause @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => return Err(cause.into()),
-                // Not every file system and sandbox has it.
+                // Some file systems and sandboxes do not support it.
                 Err(_) => file.set_len(wal::SEGMENT)?,
                 Ok(()) => {}
             }

@@ -1,8 +1,8 @@
-//! Whether two lists of peer URLs lead to the same places.
+//! Compares lists of peer URLs.
 
 use std::net::ToSocketAddrs;
 
-/// As etcd compares them: by the addresses that their names stand for. Source: `URLStringsEqual` of etcd's `pkg/netutil`, which leaves `localhost` as it is, too.
+/// Whether two lists contain the same URLs after names are resolved to addresses, as etcd compares them. Source: `URLStringsEqual` of etcd's `pkg/netutil`, which does not resolve `localhost`, either.
 pub(super) fn lead_alike<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     let places = |urls: &[T]| {
         let mut places = urls.iter().map(|url| place(url.as_ref().trim())).collect::<Option<Vec<_>>>()?;
@@ -12,7 +12,7 @@ pub(super) fn lead_alike<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     a.len() == b.len() && places(a).is_some_and(|a| places(b) == Some(a))
 }
 
-/// A URL with an address in place of a name; none when the name is unknown.
+/// Replaces a name in a URL by its address; `None` if the name is unknown.
 fn place(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();

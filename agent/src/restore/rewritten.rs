@@ -1,6 +1,6 @@
-//! A database that is written entry by entry instead of copied: as of a revision, or without the history that a compaction removes.
+//! Makes a database entry by entry instead of copying it: as of a revision, or without the history that a compaction removes.
 //!
-//! The snapshot is hashed and judged on one thread while another writes; the result is read back and judged, too.
+//! One thread hashes and verifies the snapshot while another writes; the result is read back and verified, too.
 
 use etcdsnap_core::bolt::database::Database as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, Built, PageSink};
@@ -21,25 +21,25 @@ use crate::sha256_stream::Copied;
 use crate::snapshot::Snapshot;
 use crate::threads;
 
-/// Bytes that are written at once.
+/// Bytes written at once.
 const BLOCK: usize = 1 << 20;
 
-/// What was left out, and what had to be put in.
+/// What was left out, and what was added.
 pub(super) struct RewriteFacts {
-    /// The revision whose state it is, when one was asked for.
+    /// The revision whose state was chosen, if any.
     pub as_of: Option<Revision>,
-    /// The revision of the compaction, when one was asked for.
+    /// The revision of the compaction, if any.
     pub compacted: Option<Revision>,
-    /// Entries of the snapshot, and those that were kept.
+    /// Numbers of entries in the snapshot, and of those that were kept.
     pub counts: Counts,
-    /// Leases that were granted anew.
+    /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
 
-/// What was written, or would be.
+/// The result, written or only computed.
 pub(super) struct Rewritten {
     pub facts: RewriteFacts,
-    /// What changed besides the entries that are left out.
+    /// Changes besides the entries that were left out.
     pub changes: DatabaseChanges,
     /// The file.
     pub built: Built,
@@ -47,7 +47,7 @@ pub(super) struct Rewritten {
     pub sha256_checked: bool,
 }
 
-/// Writes the database to all targets, but for the sync at the end.
+/// Writes the database to all targets; the caller does the final sync.
 pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
     let rewritten = judged_beside(job, |snapshot, progress| {
@@ -67,12 +67,12 @@ pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreEr
     Ok(rewritten)
 }
 
-/// The same without writing anything.
+/// Does the same as [`write`] without writing anything.
 pub(super) fn rehearse(job: &Job<'_>) -> Result<Rewritten, RestoreError> {
     judged_beside(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
 }
 
-/// Judges the snapshot beside `write`. What is wrong with the snapshot comes first.
+/// Verifies the snapshot while `write` runs. Problems of the snapshot take precedence.
 fn judged_beside(
     job: &Job<'_>,
     write: impl FnOnce(&Snapshot, &dyn Progress) -> Result<Rewritten, RestoreError>,
@@ -85,7 +85,7 @@ fn judged_beside(
             None if !job.config.skip_hash_check => Some(copy::hash_only(snapshot.source(), &aside)?),
             _ => None,
         };
-        // What is damaged is told first: a wrong SHA-256 follows from it.
+        // Damage is reported first: a wrong SHA-256 follows from it.
         if job.judge() {
             job.accept(copy::judge(snapshot.source(), path, &aside)?)?;
         }
@@ -93,19 +93,19 @@ fn judged_beside(
     };
     let (judged, written) = threads::both(judge, || {
         let written = write(&snapshot, job.progress);
-        // What the snapshot holds may be why: its judgement says so then.
+        // Damage of the snapshot may be the cause; then its report says so.
         aside.stop_if(matches!(&written, Err(error) if !matches!(error, RestoreError::NotWhole { .. })));
         written
     });
     match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into())) {
-        // It was stopped because nothing could be written.
+        // Verification was stopped because writing failed.
         Err(RestoreError::Input(Error::Cancelled)) => written.and(Err(Error::Cancelled.into())),
         Err(error) => Err(error),
         Ok(sha256_checked) => written.map(|written| Rewritten { sha256_checked, ..written }),
     }
 }
 
-/// The snapshot; what is packed is unpacked into a file without a name, and hashed on the way.
+/// Opens the snapshot; a compressed one is unpacked into a file without a name, and hashed meanwhile.
 fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     let path = &job.input.path;
     match &job.input.body {
@@ -117,7 +117,7 @@ fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     }
 }
 
-/// Hands the pages of the new database to `sink`.
+/// Passes the pages of the new database to `sink`.
 fn pages<K: PageSink<Error = RestoreError>>(
     job: &Job<'_>,
     snapshot: &Snapshot,
@@ -163,10 +163,10 @@ fn of_core(job: &Job<'_>, error: rewrite::RewriteError<RestoreError>) -> Restore
     }
 }
 
-/// Judges what was written, by reading it back: how many keys it holds, if anything is judged at all.
+/// Verifies the result by reading it back. Returns its number of keys, unless verification is disabled.
 ///
 /// # Errors
-/// [`Error::Defect`] when it is not sound although the snapshot was.
+/// [`Error::Defect`] if it is not sound although the snapshot was.
 pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>, RestoreError> {
     if !job.judge() {
         return Ok(None);
@@ -182,7 +182,7 @@ pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>
     })
 }
 
-/// Writes pages to all targets in blocks.
+/// Writes pages to all targets in large blocks.
 struct Sink<'t> {
     writers: Writers<'t>,
     block: Block,
@@ -201,7 +201,7 @@ impl<'t> Sink<'t> {
     fn write(&mut self) -> Result<(), RestoreError> {
         let written = self.writers.write(self.block.get(..self.used).unwrap_or_default())?;
         self.used = 0;
-        // The flush that failed is told by its thread.
+        // The flush thread reports its error.
         if written { Ok(()) } else { Err(Error::Cancelled.into()) }
     }
 }
@@ -224,7 +224,7 @@ impl PageSink for Sink<'_> {
     }
 }
 
-/// Takes pages and keeps none.
+/// Discards all pages.
 struct Nowhere;
 
 impl PageSink for Nowhere {

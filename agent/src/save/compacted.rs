@@ -1,4 +1,4 @@
-//! A snapshot without the history that a compaction at its own revision removes: written anew beside what the server sent, once that is proven.
+//! Rewrites a received snapshot without the history that a compaction at its own revision removes, after the received one was verified.
 
 use std::fs::File;
 use std::io;
@@ -22,25 +22,25 @@ use crate::sha256_stream::Copied;
 use crate::snapshot::Snapshot;
 use crate::verify_options::VerifyOptions;
 
-/// Bytes that are read at once of a file that is compressed.
+/// Bytes read at once from a file that is compressed.
 const BLOCK: usize = 1 << 20;
 
-/// The new file, and what it is.
+/// The new file, and facts about it.
 pub(super) struct Compacted {
     pub part: PartFile,
-    /// Its length and SHA-256, unpacked.
+    /// Its uncompressed length and SHA-256.
     pub copied: Copied,
     pub report: Report,
     pub compaction: Compaction,
-    /// What the server sent, which has no name any more.
+    /// The file that the server sent, which has no name any more.
     pub received: File,
 }
 
 impl Job<'_> {
-    /// Writes what is kept of `received`, which was judged, to a file in the same directory.
+    /// Writes the kept entries of the verified `received` to a file in the same directory.
     ///
     /// # Errors
-    /// When it cannot be read or written, or what was written is not sound.
+    /// When it cannot be read or written, or the new file is not sound.
     pub(super) async fn compacted(
         &self,
         received: Arc<PartFile>,
@@ -86,7 +86,7 @@ fn written(
     Ok((part, report, copied))
 }
 
-/// A compressed copy, read back whole.
+/// Makes a compressed copy, and reads it back completely.
 fn compressed(
     plain: &PartFile,
     directory: &Directory,
@@ -123,7 +123,7 @@ fn compressed(
     let input = Input::of_file(part.handle()?, &path)?;
     let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
     if judged.verdict == Verdict::Damaged {
-        let defect = crate::Error::Defect("the compressed file is not what was written, and was removed".into());
+        let defect = crate::Error::Defect("the compressed file does not contain what was written, and was removed".into());
         return Err(defect.into());
     }
     Ok(part)

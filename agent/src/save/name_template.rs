@@ -12,19 +12,19 @@ use regex_lite::Regex;
 use super::save_error::SaveError;
 use crate::printable::printable_path;
 
-/// The name of a snapshot when only a directory is given.
+/// The name of a snapshot if only a directory is given.
 const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
 /// What a place in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// The cluster's id, hexadecimal.
+    /// The cluster's id in hexadecimal.
     Cluster,
     /// The member's name, or its id.
     Member,
     /// The latest revision in the snapshot.
     Revision,
-    /// When it was taken: `20261123T084500Z`.
+    /// The time when it was taken: `20261123T084500Z`.
     Time,
 }
 
@@ -36,26 +36,26 @@ const PLACES: [(&[u8], Place); 4] = [
     (b"{time}", Place::Time),
 ];
 
-/// What names of compressed snapshots end with. Snapshots of one template count together in all these forms, so that `--compress` can be turned on and off.
+/// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
 const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
-/// Characters of a time in a name.
+/// Length of a time in a name.
 const TIME: usize = 16;
 
-/// The last second of the year 9999, since 1970: later times have no name of that length.
+/// The last second of the year 9999, since 1970: later times do not fit into that length.
 const LAST: u64 = 253_402_300_799;
 
-/// Bytes that a file's name has at most, on every usual file system.
+/// The longest file name on common file systems, in bytes.
 const LONGEST: usize = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// Bytes as they are; names need not be UTF-8.
+    /// Literal bytes; names need not be UTF-8.
     Text(Vec<u8>),
     Place(Place),
 }
 
-/// The name of a file to be, in a directory that is there.
+/// A name for files in an existing directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     directory: PathBuf,
@@ -117,12 +117,12 @@ impl Template {
         Ok(Self { directory: directory.to_owned(), pieces })
     }
 
-    /// What no file will be made for: `-`, or the name of a FIFO.
+    /// Makes a template for a stream, for which no file is created: `-`, or the name of a FIFO.
     pub fn without_places(path: &Path) -> Self {
         Self { directory: PathBuf::from("."), pieces: vec![Piece::Text(path.as_os_str().as_bytes().to_vec())] }
     }
 
-    /// Where the file will be.
+    /// Returns the directory of the files.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -150,17 +150,17 @@ impl Template {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
-    /// The path of something in the directory.
+    /// Returns the path of a file in the directory.
     pub fn path_of(&self, name: &OsStr) -> PathBuf {
-        // Alone, `-` would be the standard output.
+        // A bare `-` would mean standard output.
         let is_plain = self.directory == Path::new(".") && name != "-";
         if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
     }
 
-    /// What the name is too long for: a file's name.
+    /// Checks the length of a file name.
     ///
     /// # Errors
-    /// [`SaveError::Name`], with a name that is shorter where the member's is what makes it long.
+    /// [`SaveError::Name`]; if the member's name makes it too long, the message suggests a shorter template.
     pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
         let length = name.len();
         if length <= LONGEST {
@@ -174,7 +174,7 @@ impl Template {
             String::new()
         };
         let reason =
-            format!("the name is too long: it would have {length} bytes, and a file's has {LONGEST} at most{advice}");
+            format!("the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}");
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
 
@@ -189,7 +189,7 @@ impl Template {
         self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
     }
 
-    /// What the name ends with although the file will not be what that says, or what it lacks although the file will be compressed; `extension` is that of the file.
+    /// Warns if the extension of the name does not match the compression; `extension` is the right one.
     pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
             Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
@@ -199,16 +199,16 @@ impl Template {
         match (told, extension) {
             (told, extension) if told == extension => None,
             (_, Some(extension)) => Some(format!(
-                "The file is compressed, and its name does not say so: let it end with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
+                "The file is compressed, but its name does not show it: use a name that ends with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
             )),
             (_, None) => Some(format!(
-                "The name ends with {}, and the file is not compressed: give --compress, or let the name end otherwise.",
+                "The name ends with {}, but the file is not compressed: give --compress, or use another extension.",
                 end.unwrap_or_default()
             )),
         }
     }
 
-    /// What recognises the names of this template; of `cluster` alone where they have the cluster's id. `None` for a template without a time.
+    /// Returns a pattern for names of this template, limited to `cluster` if names contain the cluster's id. `None` for a template without a time.
     pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
         let mut pieces = self.pieces.clone();
         if let Some(Piece::Text(text)) = pieces.last_mut()
@@ -241,11 +241,11 @@ impl Template {
     }
 }
 
-/// What recognises the names of one template.
+/// Recognizes names of one template.
 pub(super) struct Pattern(Regex);
 
 impl Pattern {
-    /// The time in a name of this template, and the revision if the template has it.
+    /// Returns the time in a name of this template, and the revision if the template has it.
     pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<Revision>)> {
         let name = one_char_a_byte(name.as_bytes());
         let found = self.0.captures(&name)?;
@@ -254,30 +254,30 @@ impl Pattern {
     }
 }
 
-/// Bytes as the characters of the same numbers, so that patterns of text match names that are not UTF-8.
+/// Maps each byte to the character with the same number, so that text patterns match names that are not UTF-8.
 fn one_char_a_byte(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// A character that any file name can have.
+/// Replaces a character that not all file systems allow in names.
 fn tame(letter: char) -> char {
     if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
 }
 
-/// Whether a path names a directory: one that is there, or with a slash at its end.
+/// Whether a path names a directory: an existing one, or with a trailing slash.
 #[must_use]
 pub fn names_directory(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/")
 }
 
-/// A time as names have it: UTC, to the second.
+/// Formats a time for names: UTC, in seconds.
 fn stamp(time: SystemTime) -> String {
     let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
     let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
-/// The time that stands in a name.
+/// Parses a time in a name.
 fn time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
     if stamp.len() != TIME {
@@ -295,10 +295,10 @@ fn time(stamp: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&text).ok()
 }
 
-/// Now, as far as names tell it.
+/// Returns the current time, with the precision of names.
 ///
 /// # Errors
-/// [`SaveError::Clock`] when this machine's clock is beyond the year 9999, which no name can tell.
+/// [`SaveError::Clock`] if this machine's clock is beyond the year 9999, which names cannot express.
 pub(super) fn now() -> Result<SystemTime, SaveError> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);

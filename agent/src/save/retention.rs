@@ -1,7 +1,7 @@
-//! Which old snapshots are removed when a new one is in place.
+//! Removes old snapshots when a new one is in place.
 //!
-//! Only a snapshot that is proven to be an older one of the same cluster ([`relation`](super::relation)). It says how many of those stay; what is not proven neither
-//! counts nor goes.
+//! Only snapshots that are proven to be older ones of the same cluster ([`relation`](super::relation)) count. The rules say how many of those stay; unproven ones neither
+//! count nor are removed.
 
 use etcdsnap_core::Revision;
 use std::collections::BTreeMap;
@@ -22,28 +22,28 @@ use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
-/// How many snapshots `--keep-within` leaves by itself, the new one counted, however old they are: a clock that is wrong for once must not remove all there is.
+/// How many snapshots `--keep-within` alone leaves at least, including the new one, however old they are: a wrong clock must not remove everything.
 const FLOOR: usize = 3;
 
-/// By how much the clocks of two machines that save into one directory may differ without a word.
+/// By how much the clocks of two machines that save into one directory may differ without a note.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// How many snapshots of one template and cluster stay. One stays if either rule says so.
+/// The rules for keeping snapshots of one template and cluster. A snapshot stays if either rule says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
-    /// So many, the newest.
+    /// Keep this many of the newest.
     pub count: Option<usize>,
-    /// Those that are no older; alone, it leaves the newest three in any case.
+    /// Keep those that are younger than this; alone, it always leaves the newest three.
     pub within: Option<Duration>,
 }
 
-/// What became of old snapshots.
+/// What happened to old snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Pruned {
     pub removed: Vec<PathBuf>,
-    /// Those that could not be removed, and why.
+    /// Those that could not be removed, with the reason.
     pub not_removed: Vec<(PathBuf, String)>,
-    /// Why others stay, in sentences for the person who asked for them to be removed.
+    /// Explains in sentences why others stay.
     pub notes: Vec<String>,
 }
 
@@ -53,20 +53,20 @@ impl Keep {
         self.count.is_some() || self.within.is_some()
     }
 
-    /// Whether the name tells snapshots apart.
+    /// Checks that names of the template tell snapshots apart.
     ///
     /// # Errors
-    /// [`SaveError::Name`] when it does not.
+    /// [`SaveError::Name`] if they do not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
         if self.is_asked_for() && !template.has(Place::Time) {
             let missing = match fs::symlink_metadata(path) {
                 Err(_) if template.fixed().is_some() => {
-                    " If it is meant to be a directory: there is none (is it mounted?)."
+                    " If it is meant to be a directory: it does not exist (is it mounted?)."
                 }
                 _ => "",
             };
             let reason = format!(
-                "--keep and --keep-within need a name with {{time}}, or a directory that is there: which file is older is told by its name.{missing}"
+                "--keep and --keep-within need a name with {{time}}, or an existing directory: the name shows which file is older.{missing}"
             );
             return Err(SaveError::Name { path: path.to_owned(), reason });
         }
@@ -76,7 +76,7 @@ impl Keep {
         Ok(())
     }
 
-    /// Removes what need not stay of the regular files in `directory`, the template's, whose names are of this template; never `newest`. Reads old snapshots where their
+    /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
     pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &Newest<'_>) -> Pruned {
         let mut done = Pruned::default();
@@ -98,7 +98,7 @@ impl Keep {
         let past = store.as_ref().and_then(Past::of);
         if past.is_none() && !newest.is_packed() {
             let note =
-                "No old snapshot was removed, because the new one could not be read again to compare them with it.";
+                "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
@@ -133,7 +133,7 @@ impl Keep {
     }
 }
 
-/// An old snapshot, by its name.
+/// An old snapshot, found by its name.
 struct Old {
     time: SystemTime,
     name: OsString,
@@ -143,7 +143,7 @@ struct Old {
 }
 
 impl Old {
-    /// Whether it was there still, and the same, and was removed.
+    /// Removes it; returns whether it still existed unchanged.
     fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
         let name = Path::new(&self.name);
         if !directory.has(name, self.identity)? {
@@ -157,7 +157,7 @@ impl Old {
     }
 }
 
-/// The snapshots of a template but for the newest, the latest first; and those from the future, by a clock that was wrong, which would push out all others.
+/// Lists the snapshots of a template except the newest, latest first; and separately those with a time in the future, which come from a wrong clock and would displace all others.
 fn list(
     directory: &Directory,
     template: &Template,
@@ -181,7 +181,7 @@ fn list(
     Ok(old.into_iter().partition(|old| old.time <= newest.taken))
 }
 
-/// What a person should know of snapshots from the future, but for those of other clusters.
+/// Describes the snapshots from the future, except those of other clusters.
 fn future_note(directory: &Directory, future: &[Old], newest: &Newest<'_>) -> Option<String> {
     let is_ahead = |old: &&Old| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
@@ -229,7 +229,7 @@ mod tests {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db"), path).unwrap();
     }
 
-    /// Leaves a mark; whether the file system has any.
+    /// Puts a mark on a file; returns whether the file system supports marks.
     fn attach(path: &Path, cluster: u64, revision: i64) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
         Origin { cluster, revision: Some(Revision::new(revision)), last: None }
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(after(Keep { count: Some(2), within: Some(day * 2) }), gone(&[7]));
     }
 
-    /// A template without the cluster's id, and files of which nothing or the attribute says whose they are.
+    /// A template without the cluster's id; either nothing or the attribute says which cluster files belong to.
     #[test]
     fn without_a_proof_nothing_goes() {
         let directory = tempfile::tempdir().unwrap();
@@ -302,7 +302,7 @@ mod tests {
         assert!(done.removed.is_empty() && done.notes[0].contains("later than the new one's, 20"), "{done:?}");
     }
 
-    /// A name with the cluster's id, and copies that somebody made of one.
+    /// A name with the cluster's id, and copies of one such file.
     #[test]
     fn where_files_have_marks_a_copy_without_its_own_stays() {
         let directory = tempfile::tempdir().unwrap();
@@ -314,7 +314,7 @@ mod tests {
         let template = Template::parse(directory.path(), None, None).unwrap();
         let keep = Keep { count: Some(2), within: None };
         put_snapshot(&at(names[0]));
-        // Only one file has a mark: enough to know that files can have some.
+        // Only one file has a mark: enough to know that files can have one.
         if !attach(&at(names[2]), 1, 8) {
             return;
         }
@@ -322,7 +322,7 @@ mod tests {
         assert!(done.removed.is_empty() && done.notes.len() == 1, "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("lacks the mark"), "{done:?}");
         attach(&at(names[1]), 1, 9);
-        // `cp -a` copies the mark, too, which then is of another name.
+        // `cp -a` copies the mark, too, which then belongs to another name.
         let mark = "user.etcdsnap.origin";
         let mut value = [0; 512];
         let len = rustix::fs::getxattr(at(names[2]), mark, &mut value[..]).unwrap();
@@ -339,14 +339,14 @@ mod tests {
         (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
         let template = Template::parse(&directory.path().join("etcd-{cluster}-{time}.db.zst"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
-        // A new one that cannot be read itself lets all stay.
+        // If the new one itself cannot be read, all stay.
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("could not be read again"), "{done:?}");
         put_snapshot(&at(3));
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
         assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
-        // One that is packed tells it.
+        // A compressed one shows it.
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
         fs::write(at(1), zstd::encode_all(&fs::read(&sample).unwrap()[..], 1).unwrap()).unwrap();
         let done = apply(keep, &template, &at(3));
@@ -354,7 +354,7 @@ mod tests {
         assert!(done.notes.iter().any(|note| note.contains("later than the new one's, 20")), "{done:?}");
     }
 
-    /// Ids that every etcd has that is started with its defaults prove nothing by themselves.
+    /// Ids of clusters that were started with the defaults prove nothing by themselves.
     #[test]
     fn an_id_that_many_clusters_have_needs_keys_in_common() {
         let directory = tempfile::tempdir().unwrap();

@@ -20,27 +20,27 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// All that is under the prefixes of API servers at a revision.
+/// Everything under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// Columns of custom resources, by plural name and group.
+    /// Printer columns of custom resources, by plural name and group.
     printed: HashMap<(String, String), Vec<PrinterColumn>>,
-    /// Fields by which custom resources can be selected, by plural name and group.
+    /// Selectable fields of custom resources, by plural name and group.
     selectable: HashMap<(String, String), Vec<String>>,
-    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
+    /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
-    /// Revisions up to the one asked for of which entries may be lost.
+    /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
 }
 
 impl Cluster {
-    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    /// Counts the wanted live objects, and those of them that may be outdated or deleted, because later entries are lost.
     #[must_use]
     pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
         let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
@@ -51,27 +51,27 @@ impl Cluster {
         })
     }
 
-    /// The columns of a type.
+    /// Returns the columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
         let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
         Columns::of(resource, printed.map(Vec::as_slice))
     }
 
-    /// The fields by which objects of a type can be selected.
+    /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
         let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
         selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Hands out every object in no order, deleted ones too.
+    /// Passes every object to `take`, unordered, including deleted ones.
     ///
     /// # Errors
     /// As [`objects`](Self::objects).
     pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
         let take = RefCell::new(take);
-        // Nothing is kept, so nothing is sorted.
+        // Nothing is stored, so nothing needs sorting.
         self.objects(|key, object| {
             take.borrow_mut()(key, object);
             false
@@ -79,10 +79,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    /// Returns the wanted objects in the order of their keys; `wanted` is also asked about deleted ones.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub fn objects(
         &self,
         wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
@@ -97,7 +97,7 @@ impl Cluster {
 }
 
 impl Snapshot {
-    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    /// Reads the objects at a revision from [`Store::at`]; below `prefix`, or below the known prefixes of API servers.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -138,7 +138,7 @@ impl Snapshot {
         for (_, object) in others.map_err(|cause| self.failed(cause))? {
             resources.see(&object);
         }
-        // Where nothing bounds it, nobody knows.
+        // Without a later bound, the time is unknown.
         let written = self.time_line(store)?.map(|line| line.at(revision));
         cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
@@ -146,7 +146,7 @@ impl Snapshot {
         Ok(cluster)
     }
 
-    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    /// Returns the last put of each of `keys` up to a revision: the state before a deletion. A key is missing if its last put was compacted.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].

@@ -1,4 +1,4 @@
-//! The values of many objects, read by all threads.
+//! Processes the values of many objects on all threads.
 
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::store::{Key, Place, Store};
@@ -9,10 +9,10 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in the order in which they lie in the file.
+/// Objects that a thread takes at once, in file order.
 const PIECE: usize = 256;
 
-/// What a thread gathered, and what ended its work.
+/// The result of one thread, and the error that ended its work.
 #[derive(Default)]
 struct Part<T> {
     gathered: T,
@@ -20,20 +20,20 @@ struct Part<T> {
 }
 
 impl Snapshot {
-    /// The living objects, in the order in which they lie in the file.
+    /// Returns the live objects in file order.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub(super) fn living<'c>(&self, cluster: &'c Cluster) -> Result<Vec<(Key<'c>, Object<'c>)>, Error> {
         let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
         objects.sort_by_key(|(key, _)| key.place);
         Ok(objects)
     }
 
-    /// What is made of the value at each of some places, in their order, by all threads.
+    /// Applies `make` to the value at each place, on all threads; returns the results in the order of `places`.
     ///
     /// # Errors
-    /// When a value cannot be read, or work was cancelled.
+    /// When a value cannot be read, or the work was cancelled.
     pub fn map_values<T: Send>(
         &self,
         store: &Store<'_, FileSource>,
@@ -57,10 +57,10 @@ impl Snapshot {
         Ok(made.into_iter().map(|(_, made)| made).collect())
     }
 
-    /// Hands `objects` to all threads, piece by piece, each with the number of its first object; what each thread gathered.
+    /// Passes `objects` to all threads piece by piece, each with the index of its first object; returns each thread's result.
     ///
     /// # Errors
-    /// What `take` says first; it is not asked again by that thread.
+    /// The first error of `take`; that thread then stops.
     pub(super) fn by_pieces<O: Sync, T: Default + Send>(
         &self,
         objects: &[O],
