@@ -169,7 +169,7 @@ fn a_database_that_promises_more_than_there_is_ends_soon() {
     file.set_metas(meta::PAGES, 1 << 28);
     let bomb = write(&directory, "promise.zst", &zstd(&file.bytes, 1024));
     let name = bomb.to_string_lossy();
-    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "hold no page of its database", "verify");
+    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "contain no page of its database", "verify");
     // A copy of a TiB is not even begun.
     ends_soon(&run(&["keys", &name], Stdio::null()), 2, "cannot make a temporary copy", "keys");
 }

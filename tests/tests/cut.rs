@@ -260,7 +260,7 @@ fn the_command_refuses_and_leaves_nothing() {
     assert_eq!((&object["kept"]["keys"], &object["verdict"]), (&0.into(), &"warnings".into()), "{object}");
     let output = cli::run(&["cut", file, "-o", &target, "--drop", "events"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    for words in ["No key begins with events", "--drop-type"] {
+    for words in ["No key starts with events", "--drop-type"] {
         assert!(said(&output).contains(words), "{}", said(&output));
     }
 }

@@ -467,12 +467,12 @@ fn a_configuration_that_cannot_be_read_is_told() {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     for (name, why) in [
         ("none.yaml", "there is no such file"),
-        (".", "is no regular file"),
-        ("fifo", "nothing came through the pipe fifo"),
-        ("/dev/null", "is no regular file and no pipe"),
+        (".", "is neither a regular file"),
+        ("fifo", "the pipe fifo for the encryption configuration is empty"),
+        ("/dev/null", "is neither a regular file nor a pipe"),
         ("long.yaml", "more than 1,048,576 bytes"),
         ("bad.yaml", "it is no EncryptionConfiguration"),
-        ("bytes.yaml", "it is no text"),
+        ("bytes.yaml", "it is not UTF-8 text"),
     ] {
         let (code, out, said) = run(&folder, &["verify", "a.db", "--encryption-config", name]);
         assert!(code == 2 && out.is_empty() && said.contains(why), "{name}: {said}");
@@ -648,7 +648,7 @@ fn a_changed_value_of_aescbc_is_found() {
     let own = |words: &[&str]| run(&folder, &[words, &["--encryption-config", "own.yaml"]].concat());
     let (code, out, _) = own(&["verify", "c.db"]);
     let words: Vec<&str> = out.split_whitespace().collect();
-    assert!(code == 1 && words.join(" ").contains("decrypts to something that is no whole object"), "{out}");
+    assert!(code == 1 && words.join(" ").contains("decrypts to something that is not a complete object"), "{out}");
     let (code, _, said) = own(&["kube", "encryption", "c.db"]);
     assert!(code == 1 && said.contains("1 value decrypts to something that is no whole object"), "{said}");
     let (code, out, _) = own(&["kube", "check", "c.db"]);

@@ -67,7 +67,7 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
         |line: &Value| (line["snapshotRevision"].as_i64(), line["modRevision"].as_i64(), line["valueBytes"].as_i64());
     let expected = [(5, 4, 3), (4, 4, 3), (3, 2, 1)].map(|(a, b, c)| (Some(a), Some(b), Some(c)));
     assert_eq!(found.iter().map(numbers).collect::<Vec<_>>(), expected);
-    assert!(said(&output).contains("/a is in 3 of 3 snapshots; 1 file is no snapshot."), "{}", said(&output));
+    assert!(said(&output).contains("/a is in 3 of 3 snapshots; 1 file is not a snapshot."), "{}", said(&output));
     // Files and folders together, and the threads side by side or one after the other.
     for threads in ["1", "8"] {
         let output = find(&["/a", "-wjson", "--threads", threads], &[&backups.at("older"), &backups.at("monday.db")]);
@@ -115,7 +115,7 @@ fn broken_and_missing_files_are_counted() {
     let output = find(&["/a"], &[backups.0.path()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = said(&output);
-    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is no snapshot."), "{told}");
+    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is not a snapshot."), "{told}");
     assert!(told.contains("cut.db is damaged, and this may not be all"), "{told}");
     let output = find(&["/a", "-wjson"], &[backups.0.path(), &backups.at("none.db")]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

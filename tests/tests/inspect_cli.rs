@@ -170,7 +170,7 @@ fn a_value_is_printed_as_it_is_asked_for() {
     assert_eq!((&json["keyBase64"], &json["value"]), (&"/wByYXc=".into(), &"\0\u{1}\u{2}".into()));
     small.refused(&["get", "gone"], 1, &["was deleted at revision 8", "history"]);
     assert_eq!(small.said(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
-    small.refused(&["get", "/registry/"], 1, &["there is no key /registry/", "begin so: etcdsnap keys"]);
+    small.refused(&["get", "/registry/"], 1, &["there is no key /registry/", "start with it: etcdsnap keys"]);
     small.refused(&["get", "nothing"], 1, &["there is no key nothing"]);
     small.refused(&["history", "nothing"], 1, &["nothing is known of a key nothing"]);
 }
@@ -405,7 +405,7 @@ fn what_damage_hides_is_told() {
         let output = run(words);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
-        assert!(text.contains("is no snapshot"), "{text}");
+        assert!(text.contains("is not a readable snapshot"), "{text}");
     }
     let output = cli::run(&["keys", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(2));
@@ -488,14 +488,14 @@ fn where_nothing_can_be_read_there_are_no_numbers() {
         for form in ["simple", "table", "fields"] {
             let output = cli::run(&["status", "-w", form, file]);
             assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{name} {form}");
-            assert!(String::from_utf8_lossy(&output.stderr).contains("is no snapshot that can be read"), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("is not a readable snapshot"), "{output:?}");
         }
     }
     // The small buckets are there, the keys are not: their numbers are unknown, and so is the hash.
     fs::write(&path, &good[..40_960]).unwrap();
     let text = String::from_utf8(cli::run(&["status", file]).stdout).unwrap();
     assert!(text.contains("members") && text.contains("no entry of bucket key can be read"), "{text}");
-    assert!(!text.contains("hash ") && !text.contains(" alive"), "{text}");
+    assert!(!text.contains("hash ") && !text.contains(" live"), "{text}");
     let text = String::from_utf8(cli::run(&["verify", file]).stdout).unwrap();
     assert!(text.contains("no entry of bucket key can be read") && !text.contains("revision 0"), "{text}");
     let output = cli::run(&["status", "-w", "simple", file]);
@@ -509,7 +509,7 @@ fn standard_input_is_read_once() {
     for words in [&["verify", "-", "-"][..], &["status", "-", "-", "-w", "json"], &["diff", "-", "-"]] {
         let output = cli::run_with_input(words, &small.bytes);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read once"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read only once"), "{output:?}");
     }
     // Two revisions of one stream need it once.
     let output = cli::run_with_input(&["diff", "-", "--rev-a", "4"], &small.bytes);

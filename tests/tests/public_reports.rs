@@ -95,8 +95,8 @@ fn etcd_8793_each_fault_of_tls_has_its_words() {
     let cacert = server.cacert();
     let plain = server.save_at_as_etcdctl(&format!("http://127.0.0.1:{}", server.port), &["--dial-timeout=2s"]);
     refused(&plain, &["write https:// before the address", "--cacert"]);
-    refused(&server.save_as_etcdctl(&[]), &["nobody whom we trust", "--cacert"]);
-    refused(&server.save_as_etcdctl(&[&cacert]), &["wants a certificate of its clients, and none was given"]);
+    refused(&server.save_as_etcdctl(&[]), &["is not signed by a trusted authority", "--cacert"]);
+    refused(&server.save_as_etcdctl(&[&cacert]), &["requires a client certificate, but none was given"]);
     let [cert, key] = client_flags(&server.authority.sign("client", Whose::Client("someone"), Key::EcPkcs8));
     said(&server.save_as_etcdctl(&[&cacert, &cert, &key]));
     refused(&server.save(&[&cacert, &cert]), &["--key"]);
@@ -150,7 +150,7 @@ fn etcd_cloud_operator_76_a_directory_that_nobody_may_enter() {
     }
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).unwrap();
     let (inside, restored) = (closed.join("{time}.db"), closed.join("data"));
-    let enter = "must be able to write to that directory and to enter it";
+    let enter = "needs permission to write to that directory and to enter it";
     let cases: [(&[&str], &Path, &str); 4] = [
         (&["save", "--endpoints=127.0.0.1:1"], &inside, enter),
         (&["export", source.to_str().unwrap(), "--output"], &inside, enter),

@@ -45,7 +45,7 @@ fn what_auto_tls_makes() {
         said(&server.save_as_etcdctl(&[&cacert, &own[0], &own[1]]));
         refused(
             &server.save_as_etcdctl(&[&server.cacert()]),
-            &["(P-521, self-signed)", "nobody whom we trust", "--cacert"],
+            &["(P-521, self-signed)", "is not signed by a trusted authority", "--cacert"],
         );
     }
 }
@@ -72,7 +72,7 @@ fn servers_with_keys_of_every_kind() {
         let Some(server) = server else { return };
         said(&server.save_as_etcdctl(&[&cacert]));
         said(&server.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
-        refused(&server.save_as_etcdctl(&[&server.cacert()]), &["nobody whom we trust"]);
+        refused(&server.save_as_etcdctl(&[&server.cacert()]), &["is not signed by a trusted authority"]);
     }
 }
 
@@ -105,9 +105,9 @@ fn clients_with_keys_of_every_kind() {
         // A server that does not take the certificate does not say why, but we say which it was.
         let stranger = Authority::with_key(server.folder.path(), "stranger", Key::P521);
         let [cert, key] = client_flags(&stranger.sign("strange", Whose::Client("someone"), Key::P521));
-        let words = ["does not take our certificate \"someone\" (P-521, issued by \"stranger\")", "--cert and --key"];
+        let words = ["rejects our certificate \"someone\" (P-521, issued by \"stranger\")", "--cert and --key"];
         refused(&server.save_as_etcdctl(&[&cacert, &cert, &key]), &words);
-        refused(&server.save_as_etcdctl(&[&cacert]), &["wants a certificate of its clients, and none was given"]);
+        refused(&server.save_as_etcdctl(&[&cacert]), &["requires a client certificate, but none was given"]);
     }
 }
 
@@ -139,7 +139,7 @@ fn servers_with_an_authoritys_certificate() {
         assert_eq!(by_authority.status.success(), case != "self-signed", "{case}");
         let stranger = Authority::new(server.folder.path(), "stranger");
         let strange = flag("cacert", &stranger.cert);
-        refused(&server.save_as_etcdctl(&[&strange]), &["the server's certificate \"server\"", "nobody whom we trust"]);
+        refused(&server.save_as_etcdctl(&[&strange]), &["the server's certificate \"server\"", "is not signed by a trusted authority"]);
     }
 }
 
@@ -163,7 +163,7 @@ fn a_servers_certificate_is_trusted_where_it_is_given() {
     let own = flag("cacert", &server.folder.path().join("server.crt"));
     said(&server.save_as_etcdctl(&[&own]));
     let other = server.authority.sign("other", Whose::Server(NAMES), Key::EcPkcs8);
-    refused(&server.save_as_etcdctl(&[&flag("cacert", &other.cert)]), &["nobody whom we trust"]);
+    refused(&server.save_as_etcdctl(&[&flag("cacert", &other.cert)]), &["is not signed by a trusted authority"]);
 }
 
 /// What etcdctl refuses as well is refused with the certificate and the reason, and taken where it is not verified.

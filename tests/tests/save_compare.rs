@@ -207,7 +207,7 @@ fn a_member_that_has_diverged(version: &str) {
     let output = cli::run(&["save", "-", &format!("--endpoints={}", seats[0].client_url()), "-w=json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("What came out is a whole snapshot") && words.contains(r#""differs""#), "{words}");
+    assert!(words.contains("The output is a complete snapshot") && words.contains(r#""differs""#), "{words}");
     let judged = cli::run_with_input(&["verify", "-"], &output.stdout);
     said(&judged);
     // When one more is away, nobody can say who is right.

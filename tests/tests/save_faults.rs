@@ -126,7 +126,7 @@ fn a_byte_that_changes() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(matches!(output.status.code(), Some(1 | 2)), "round {round}, byte {at}: {text}");
         if output.status.code() == Some(1) {
-            assert!(text.contains("damaged on its way"), "{text}");
+            assert!(text.contains("damaged in transit"), "{text}");
             by_hash += 1;
         }
         bench.as_before();
@@ -186,7 +186,7 @@ fn the_second_try_succeeds() {
     let proxy = Proxy::start(seat.client, |number| if number < 2 { Mischief::Cut(SIZE / 2) } else { Mischief::None });
     let bench = Bench::new();
     let output = bench.command(&proxy.url(), &["--retries=1"]).output().unwrap();
-    bench.refused(&output, 2, &["no server gave a snapshot"]);
+    bench.refused(&output, 2, &["no server sent a snapshot"]);
     assert_eq!(proxy.connections(), 2);
     said(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
     assert_eq!(proxy.connections(), 3);
@@ -367,7 +367,7 @@ fn places_that_cannot_be_written() {
     let bench = Bench::new();
     let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", seat.client_url()), path]);
     let nowhere = bench.folder.path().join("nowhere/backup.db");
-    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "make the directory first"]);
+    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "create the directory first"]);
     bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");

@@ -73,13 +73,13 @@ fn messages_without_bytes_are_no_progress() {
             pieces.send(4096, b"")?;
             sleep(Duration::from_millis(50));
         },
-        "a message without any",
+        "an empty message",
     );
     refused(
         |pieces| loop {
             pieces.send(4096, b"")?;
         },
-        "a message without any",
+        "an empty message",
     );
     let goes_on = |pieces: &Pieces<'_>| {
         pieces.send_snapshot(snapshot(), 32 << 10)?;
@@ -88,7 +88,7 @@ fn messages_without_bytes_are_no_progress() {
             sleep(Duration::from_millis(200));
         }
     };
-    refused(goes_on, "a message without any");
+    refused(goes_on, "an empty message");
 }
 
 /// All that was announced has come, its SHA-256 is right, and the stream is never closed.

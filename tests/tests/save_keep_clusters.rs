@@ -91,16 +91,16 @@ fn a_name_without_a_time_is_taken_once() {
     let bytes = fs::read(&first).unwrap();
     refused(
         &save(&both[1], &[], &template),
-        &["2.db is there already, and is not replaced", "another cluster", "{cluster}"],
+        &["2.db exists already and is not replaced", "another cluster", "{cluster}"],
     );
     assert_eq!(fs::read(&first).unwrap(), bytes);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     // Without its mark the members in it prove it.
     let _ = rustix::fs::removexattr(&first, MARK);
-    refused(&save(&both[1], &[], &template), &["nothing proves of which cluster"]);
+    refused(&save(&both[1], &[], &template), &["nothing proves which cluster"]);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     fs::write(&first, "no snapshot").unwrap();
-    refused(&save(&both[0], &[], &template), &["nothing proves of which cluster"]);
+    refused(&save(&both[0], &[], &template), &["nothing proves which cluster"]);
     // A name without places is replaced, whatever has it.
     said(&save(&both[1], &[], &first));
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
@@ -125,7 +125,7 @@ fn a_wiped_cluster_and_compressed_snapshots() {
     let Some(servers) = Servers::start("3.6", &seats, folder.path()) else { return };
     for day in 4..=7 {
         let report = report(&save(&seats[0], &flags, &template));
-        assert!(report["warnings"].to_string().contains("restored or created anew"), "{report}");
+        assert!(report["warnings"].to_string().contains("restored or created again"), "{report}");
         on_day(&file(&report), day);
     }
     assert!(good.iter().all(|file| file.exists()));

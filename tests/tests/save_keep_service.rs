@@ -108,7 +108,7 @@ fn a_link_that_leads_nowhere_is_not_replaced() {
     symlink(folder.path().join("not-mounted/etcd"), &link).unwrap();
     for flags in [&[][..], &["--every=1s", "--metrics-listen=off"]] {
         let text = complaint(&save(&shared.seat.client_url(), flags, &link));
-        assert!(text.contains("a link that leads nowhere") && text.contains("mounted"), "{text}");
+        assert!(text.contains("a dangling link") && text.contains("mounted"), "{text}");
     }
     assert!(link.is_symlink());
 }
@@ -158,7 +158,7 @@ fn what_is_wrong_with_the_command_line_is_said_in_plain_words() {
         ("::1:21030", &[], at("x.db"), &["\"::1:21030\"", "[ADDRESS]:PORT"]),
         (&url, &["--keep=0"], at("{time}.db"), &["it must be at least 1"]),
         (&url, &["--keep=3"], at("missing"), &["{time}", "is it mounted?"]),
-        (&url, &[], at("missing/x.db"), &["missing does not exist", "make the directory first"]),
+        (&url, &[], at("missing/x.db"), &["missing does not exist", "create the directory first"]),
         (&url, &[], at("missing/"), &["missing/ does not exist", "Is it mounted?"]),
         (&url, &[], at("sub/{cluster}/{time}.db"), &["sub/{cluster} does not exist", "the last part of the path"]),
     ] {
@@ -219,7 +219,7 @@ fn a_name_that_does_not_tell_the_compression_is_said() {
         let output = save(&url, &[flag], folder.path().join(name));
         said(&output);
         let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(text.contains("ame ends with") || text.contains("name does not say"), says.is_some(), "{text}");
+        assert_eq!(text.contains("ame ends with") || text.contains("name does not show it"), says.is_some(), "{text}");
         assert!(says.is_none_or(|words| text.contains(words)), "{text}");
     }
 }

@@ -34,10 +34,10 @@ fn client_certificates_with_keys_of_every_form() {
         let [cert, key] = flags(&pair);
         said(&server.save(&[&cacert, &cert, &key]));
     }
-    refused(&server.save(&[&cacert]), &["wants a certificate of its clients, and none was given", "--cert"]);
+    refused(&server.save(&[&cacert]), &["requires a client certificate, but none was given", "--cert"]);
     let stranger = Authority::new(server.folder.path(), "stranger");
     let [cert, key] = flags(&stranger.sign("strange", Whose::Client("someone"), Key::EcPkcs8));
-    refused(&server.save(&[&cacert, &cert, &key]), &["does not take our certificate \"someone\" (P-256"]);
+    refused(&server.save(&[&cacert, &cert, &key]), &["rejects our certificate \"someone\" (P-256"]);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn what_failed_lacks_its_end() {
             let output = command(&proxy.url(), &[&["-", "--stall-timeout=2s"][..], flags].concat()).output().unwrap();
             refused(&output, code, &[]);
             // A compressor may hold all of it.
-            assert_eq!(words_of(&output).contains("Discard what came out"), !output.stdout.is_empty(), "{output:?}");
+            assert_eq!(words_of(&output).contains("Discard the output"), !output.stdout.is_empty(), "{output:?}");
             output.stdout
         };
         for flags in [&[][..], &["--verify=hash"]] {
@@ -172,7 +172,7 @@ fn a_damaged_database_is_found_while_it_streams() {
         database.write_all_at(b"\x0f", (key - 2) as u64).unwrap();
     }
     let output = command(&url, &["-"]).output().unwrap();
-    refused(&output, 1, &["is damaged", "Discard what came out"]);
+    refused(&output, 1, &["is damaged", "Discard the output"]);
     is_no_snapshot(&output.stdout);
     let output = command(&url, &["-", "--verify=hash"]).output().unwrap();
     refused(&output, 0, &["structure not checked"]);
@@ -185,7 +185,7 @@ fn a_damaged_database_is_found_while_it_streams() {
         database.write_all_at(&[0; 2], *at as u64 + 8).unwrap();
     }
     let output = command(&url, &["-"]).output().unwrap();
-    refused(&output, 2, &["could not be proven while it streamed", "Discard what came out", "Save it into a file"]);
+    refused(&output, 2, &["could not be verified while it was streamed", "Discard the output", "Save it to a file"]);
     is_no_snapshot(&output.stdout);
     let file = folder.path().join("backup.db");
     refused(&command(&url, &[file.to_str().unwrap()]).output().unwrap(), 1, &["is damaged"]);
@@ -203,7 +203,7 @@ fn what_is_out_is_not_begun_anew() {
     is_whole(&output.stdout);
     let broken = Proxy::start(port, |_| Mischief::Cut(SIZE / 2));
     let output = command(&broken.url(), &["-", "--retries=3"]).output().unwrap();
-    refused(&output, 2, &["broke", "Discard what came out"]);
+    refused(&output, 2, &["broke", "Discard the output"]);
     assert_eq!(broken.connections(), 1);
     is_no_snapshot(&output.stdout);
 }
@@ -258,7 +258,7 @@ fn into_a_fifo() {
     thread::sleep(Duration::from_secs(3));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let output = ended(child);
-    refused(&output, 143, &["waiting until somebody reads"]);
+    refused(&output, 143, &["waiting for a reader of"]);
     if geteuid().is_root() {
         chown(&path, Some(65_534), None).unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -273,7 +273,7 @@ fn a_reader_that_goes_away() {
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 1000]).unwrap();
     drop(stdout);
-    refused(&ended(child), 2, &["cannot write to standard output", "roken pipe", "Discard what came out"]);
+    refused(&ended(child), 2, &["cannot write to standard output", "roken pipe", "Discard the output"]);
 }
 
 /// Who reads slowly gets everything: the server waits, and is not taken for one that hangs. Who does not read at all can be left by a signal.
@@ -293,7 +293,7 @@ fn a_reader_that_pauses() {
     thread::sleep(Duration::from_secs(1));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let stdout = child.stdout.take();
-    refused(&ended(child), 130, &["Discard what came out"]);
+    refused(&ended(child), 130, &["Discard the output"]);
     drop(stdout);
 }
 
@@ -328,7 +328,7 @@ fn what_is_no_place_for_a_stream() {
     let mut program = Command::new(cli::program());
     program.args(["save", "--endpoints", &url, "-"]);
     let mut terminal = Terminal::start(&program);
-    let shown = terminal.shown("not for reading");
+    let shown = terminal.shown("cannot show a snapshot");
     assert!(shown.contains("standard output is a terminal"), "{shown}");
     assert!(!shown.contains("fill/"));
 }

@@ -65,8 +65,8 @@ fn what_cannot_be_a_target_is_known_before_anything_is_fetched() {
         ("/dev/null".into(), "is a character device"),
         (at("null"), "is a character device"),
         (at(&long), "too long"),
-        (at("missing/backup.db"), "make the directory first"),
-        (at("missing/{time}.db"), "make the directory first"),
+        (at("missing/backup.db"), "create the directory first"),
+        (at("missing/{time}.db"), "create the directory first"),
         (at("file/backup.db"), "ot a directory"),
         (at("member/snap/db"), "etcd member"),
     ] {
@@ -103,7 +103,7 @@ fn what_is_read_is_not_replaced() {
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     for target in ["ca.crt", "client.crt", "client.key", "password", "link", "hard", "./ca.crt"] {
-        refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is read");
+        refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is an input");
     }
     for name in ["ca.crt", "client.crt", "client.key", "password"] {
         assert_eq!(fs::read_to_string(at(name)).unwrap(), name);
@@ -241,7 +241,7 @@ fn a_file_that_is_mounted() {
     }
     let output = command("http://127.0.0.1:1", &[], &to).output().unwrap();
     assert!(Command::new("umount").arg(&to).status().unwrap().success());
-    refused(&output, "is mounted by itself");
+    refused(&output, "is a mount point");
 }
 
 #[test]
@@ -279,6 +279,6 @@ fn names_that_are_not_utf_8() {
         .unwrap();
     said(&etcdctl);
     let nowhere = command(&url, &[], directory.join(OsStr::from_bytes(b"\xfd/x.db"))).output().unwrap();
-    refused(&nowhere, "make the directory first");
+    refused(&nowhere, "create the directory first");
     drop(File::open(&fixed).unwrap());
 }

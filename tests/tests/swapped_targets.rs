@@ -96,7 +96,7 @@ fn an_unfinished_snapshot_that_is_swapped() {
             fs::rename(&part, shared.join("stolen")).unwrap();
             plant(&part, &folder.path().join("secret"));
             let planted = fs::symlink_metadata(&part).ok().map(|facts| facts.file_type());
-            refused(&ended(child), "was moved away or replaced by somebody else");
+            refused(&ended(child), "was moved away or replaced by another user");
             assert_eq!(fs::read(&target).unwrap(), b"yesterday's", "{what}");
             // What is not ours stays, and what was taken away takes no room.
             assert_eq!(fs::symlink_metadata(&part).ok().map(|facts| facts.file_type()), planted, "{what}");
@@ -127,7 +127,7 @@ fn a_result_that_is_swapped_in_the_moment_of_its_rename() {
         }
         fs::rename(&target, shared.join("stolen")).unwrap();
         plant(&target, &folder.path().join("secret"));
-        refused(&ended(child), "is not what was written");
+        refused(&ended(child), "is not the file that was written");
         let kind = |path: &Path| fs::symlink_metadata(path).ok().map(|facts| facts.file_type().is_file());
         assert_eq!(kind(&target), [None, Some(false), Some(false), Some(true)][position(what)], "{what}");
         assert!(fs::metadata(shared.join("stolen")).unwrap().len() > 0, "{what}: the whole export stays");

@@ -31,43 +31,43 @@ macro_rules! help {
 }
 
 /// Of the commands that read or verify a file.
-pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is no snapshot");
+pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is not a snapshot");
 /// Of all commands together.
 pub const HELP_ALL: &str = help!(
     "done; sound, or warnings only; a server or service was stopped by a signal",
-    "done; damage was found, the file is no snapshot, there is no such key, or diff found a difference"
+    "done; damage was found, the file is not a snapshot, there is no such key, or diff found a difference"
 );
 /// Of `get` and `history`.
-pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is not a snapshot");
 /// Of `kube get`.
 pub const HELP_KUBE: &str = help!(
     "done",
-    "an object that was named is not there, one cannot be read whole, damage was found, or the file is no snapshot"
+    "a named object does not exist, one cannot be read completely, damage was found, or the file is not a snapshot"
 );
 /// Of `kube check`.
 pub const HELP_KUBE_CHECK: &str =
-    help!("done; nothing found", "done; there are findings, damage was found, or the file is no snapshot");
+    help!("done; nothing found", "done; there are findings, damage was found, or the file is not a snapshot");
 /// Of `kube history`.
 pub const HELP_KUBE_HISTORY: &str = help!(
     "done",
-    "nothing is known of the object, a revision cannot be read whole, damage was found, or the file is no snapshot"
+    "the snapshot does not know the object, a revision cannot be read completely, damage was found, or the file is not a snapshot"
 );
 /// Of `find`.
 pub const HELP_FIND: &str =
-    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");
+    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is not a snapshot");
 /// Of `kube find`.
 pub const HELP_KUBE_FIND: &str = help!(
     "done; a snapshot holds the object",
-    "no snapshot holds the object, damage was found, or a file is no snapshot"
+    "no snapshot holds the object, damage was found, or a file is not a snapshot"
 );
 /// Of `diff`.
 pub const HELP_DIFF: &str =
-    help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
+    help!("done; no difference", "done; there are differences, damage was found, or a file is not a snapshot");
 /// Of `compact`, `defrag` and `cut`.
 pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
 /// Of `salvage`.
 pub const HELP_SALVAGE: &str =
-    help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is no snapshot");
+    help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is not a snapshot");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(

@@ -181,7 +181,7 @@ impl Tally {
             text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
         }
         if self.others > 0 {
-            text.push_str(&format!("; {} not a snapshot", counted(self.others, "file is", "files are")));
+            text.push_str(&format!("; {}", counted(self.others, "file is not a snapshot", "files are not snapshots")));
         }
         let worst = self.worst.unwrap_or(Exit::Done);
         if self.holding == 0 {
