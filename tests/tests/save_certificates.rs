@@ -139,7 +139,10 @@ fn servers_with_an_authoritys_certificate() {
         assert_eq!(by_authority.status.success(), case != "self-signed", "{case}");
         let stranger = Authority::new(server.folder.path(), "stranger");
         let strange = flag("cacert", &stranger.cert);
-        refused(&server.save_as_etcdctl(&[&strange]), &["the server's certificate \"server\"", "is not signed by a trusted authority"]);
+        refused(
+            &server.save_as_etcdctl(&[&strange]),
+            &["the server's certificate \"server\"", "is not signed by a trusted authority"],
+        );
     }
 }
 

@@ -211,7 +211,7 @@ fn a_name_that_does_not_tell_the_compression_is_said() {
     let Some(shared) = server() else { return };
     let (url, folder) = (shared.seat.client_url(), tempfile::tempdir().unwrap());
     for (name, flag, says) in [
-        ("q-{time}.db", "--compress=zstd", Some("end with .zst")),
+        ("q-{time}.db", "--compress=zstd", Some("ends with .zst")),
         ("q-{time}.db.zst", "--compress=zstd", None),
         ("q.db.gz", "--compress=gzip", None),
         ("q.db.gz", "--no-compare", Some("ends with .gz")),

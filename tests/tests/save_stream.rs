@@ -301,7 +301,7 @@ fn a_reader_that_pauses() {
 fn what_is_no_place_for_a_stream() {
     let Some(shared) = server() else { return };
     let url = shared.seat.client_url();
-    refused(&command(&url, &["-", "--every=1h"]).output().unwrap(), 2, &["--every", "to a stream"]);
+    refused(&command(&url, &["-", "--every=1h"]).output().unwrap(), 2, &["--every", "with a stream"]);
     refused(
         &command(&url, &["-", "--keep=1"]).output().unwrap(),
         2,

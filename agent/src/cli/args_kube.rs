@@ -228,7 +228,8 @@ impl TypedValueParser for KubeOutputParser {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let forms = KubeForm::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let custom = PossibleValue::new(CUSTOM).help("Your own columns: TITLE:PATH,TITLE:PATH");
-        let template = PossibleValue::new("jsonpath=").help("The values that a template finds, such as {.items[*].metadata.name}");
+        let template =
+            PossibleValue::new("jsonpath=").help("The values that a template finds, such as {.items[*].metadata.name}");
         let as_json = PossibleValue::new("jsonpath-as-json=").help("The same as a JSON array");
         Some(Box::new(forms.chain([custom, template, as_json])))
     }

@@ -117,7 +117,10 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
 fn ask(user: &str) -> Result<String, Failure> {
     const OTHERWISE: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
     if !io::stdin().is_terminal() {
-        return Err(Failure::new(format!("no password was given for the user {user:?}, and there is no terminal to ask for it"), OTHERWISE));
+        return Err(Failure::new(
+            format!("no password was given for the user {user:?}, and there is no terminal to ask for it"),
+            OTHERWISE,
+        ));
     }
     signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
         io::ErrorKind::Interrupted => Failure { exit: signals::interrupted(), ..Failure::new("stopped", "") },

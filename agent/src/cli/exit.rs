@@ -66,8 +66,10 @@ pub const HELP_DIFF: &str =
 /// Of `compact`, `defrag` and `cut`.
 pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
 /// Of `salvage`.
-pub const HELP_SALVAGE: &str =
-    help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is not a snapshot");
+pub const HELP_SALVAGE: &str = help!(
+    "all of FILE is there, and nothing in doubt",
+    "something is missing or in doubt, or the file is not a snapshot"
+);
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(

@@ -96,10 +96,7 @@ pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
 
 /// The error for a second `-`.
 pub fn stdin_twice() -> Failure {
-    Failure::new(
-        "`-` is named twice, but standard input can be read only once",
-        "Save the snapshot to a file first.",
-    )
+    Failure::new("`-` is named twice, but standard input can be read only once", "Save the snapshot to a file first.")
 }
 
 /// Verifies one file with a progress bar, and decrypts its encrypted values if `decryption` is given.

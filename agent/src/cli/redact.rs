@@ -62,8 +62,11 @@ fn text(args: &RedactArgs, done: &RedactDone) -> String {
         let _ = writeln!(text, "  {left}: {}", counted(rest, "text", "texts"));
     }
     if others.values > 0 {
-        let _ =
-            writeln!(text, "   not Kubernetes objects: {}, replaced completely", counted(others.values, "value", "values"));
+        let _ = writeln!(
+            text,
+            "   not Kubernetes objects: {}, replaced completely",
+            counted(others.values, "value", "values")
+        );
     }
     if encrypted.values > 0 {
         let what = if encrypted.replaced > 0 { "replaced" } else { "left as they are" };

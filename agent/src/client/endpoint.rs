@@ -122,7 +122,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, behind) = rest.split_once(']').ok_or("a bracket is not closed")?;
-            (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it is no HOST:PORT" })?)
+            (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it must be HOST:PORT" })?)
         }
         None => authority.rsplit_once(':').ok_or(if authority.is_empty() { "it must be HOST:PORT" } else { NO_PORT })?,
     };
@@ -133,7 +133,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), &'static str> {
         return Err("an IPv6 address needs brackets: [ADDRESS]:PORT");
     }
     if host.contains([' ', '[', ']']) {
-        return Err("it is no HOST:PORT");
+        return Err("it must be HOST:PORT");
     }
     let port = Some(port).filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
     let port = port.and_then(|port| port.parse().ok()).ok_or("its port must be a number up to 65535")?;
@@ -280,10 +280,10 @@ mod tests {
             ("etcd.example", "no port"),
             ("ftp://a:1", "scheme"),
             ("http://:2379", "no host"),
-            ("http://a:b", "its port is no number"),
-            ("a:+1", "its port is no number"),
-            ("a:70000", "its port is no number"),
-            ("a:", "its port is no number"),
+            ("http://a:b", "its port must be a number"),
+            ("a:+1", "its port must be a number"),
+            ("a:70000", "its port must be a number"),
+            ("a:", "its port must be a number"),
             ("http://[::1]", "no port"),
             ("http://[::1]2379", "HOST:PORT"),
             ("http://[::1:2379", "bracket"),

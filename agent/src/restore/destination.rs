@@ -118,10 +118,10 @@ mod tests {
             assert_eq!(found.missing, missing, "{path}");
         }
         for (path, reason) in [
-            ("dangling", "is a link that leads nowhere"),
-            ("dangling/a", "is a link that leads nowhere"),
-            ("file", "is no directory"),
-            ("file/a", "is no directory"),
+            ("dangling", "is a dangling link"),
+            ("dangling/a", "is a dangling link"),
+            ("file", "is not a directory"),
+            ("file/a", "is not a directory"),
         ] {
             assert!(matches!(resolve(path), Err(DeadEnd::Unfit(_, told)) if told == reason), "{path}");
         }

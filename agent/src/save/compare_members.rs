@@ -335,7 +335,7 @@ mod tests {
         };
         let future = refused("etcdserver: mvcc: required revision is a future revision");
         assert!(is_future(&future));
-        assert_eq!(why_not(&future), "it has not come as far as the snapshot");
+        assert_eq!(why_not(&future), "it has not reached the snapshot's revision");
         let compacted = refused("etcdserver: mvcc: required revision has been compacted");
         assert!(!is_future(&compacted));
         assert_eq!(why_not(&compacted), COMPACTED);

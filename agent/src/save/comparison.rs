@@ -187,7 +187,7 @@ mod tests {
         let other = words(&[Some(1), Some(2), Some(1)]);
         assert!(other.contains("at revision 7 the data of b are not those of this snapshot and of a, c"), "{other}");
         let own = words(&[Some(1), Some(2), Some(2)]);
-        assert!(own.contains("The member that this snapshot is of has diverged") && own.contains("b, c have"), "{own}");
+        assert!(own.contains("The member that sent this snapshot has diverged") && own.contains("b, c have"), "{own}");
         for undecided in [
             &[Some(1), Some(2)][..],
             &[Some(1), Some(2), None],
@@ -195,7 +195,7 @@ mod tests {
             &[Some(1), Some(2), Some(1), None, None],
             &[Some(1), Some(2), Some(2), None, None],
         ] {
-            assert!(words(undecided).contains("no majority says which are right"), "{}", words(undecided));
+            assert!(words(undecided).contains("there is no majority"), "{}", words(undecided));
         }
         let five = words(&[Some(1), Some(2), Some(3), Some(1), Some(1)]);
         assert!(five.contains("b, c are not those of this snapshot and of a, d, e"), "{five}");
@@ -214,6 +214,6 @@ mod tests {
         let mut alone = comparison(&[Some(1), Some(1), Some(1)]);
         alone.members[0].outcome = Outcome::Differs;
         let words = alone.describe_divergence().unwrap();
-        assert!(words.contains("The file and its own member do not agree") && words.contains("that a has"), "{words}");
+        assert!(words.contains("The file differs from its own member") && words.contains("not that of a"), "{words}");
     }
 }

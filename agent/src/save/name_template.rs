@@ -398,9 +398,9 @@ mod tests {
         ] {
             assert_eq!(of(name, extension), None, "{name}");
         }
-        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("end with .zst"));
-        assert!(of("q-{time}", Some("gz")).unwrap().contains("end with .gz"));
-        assert!(of("q.db.gz", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("ends with .zst"));
+        assert!(of("q-{time}", Some("gz")).unwrap().contains("ends with .gz"));
+        assert!(of("q.db.gz", Some("zst")).unwrap().contains("ends with .zst"));
         assert!(of("q.db.gz", None).unwrap().contains("ends with .gz"));
     }
 

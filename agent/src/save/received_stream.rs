@@ -166,13 +166,13 @@ mod tests {
     #[test]
     fn pieces_must_add_up() {
         assert_eq!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0)]), "whole");
-        assert!(outcome(&[]).contains("nothing came"));
+        assert!(outcome(&[]).contains("nothing was received"));
         assert!(outcome(&[piece(10, 5)]).contains("ended after 10 of 15 bytes"));
         assert!(outcome(&[piece(10, 5), piece(5, 0)]).contains("without its SHA-256"));
         assert!(outcome(&[piece(10, 10), piece(5, 0)]).contains("counts 0 more"));
-        assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("more came"));
+        assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("sent more than"));
         for empty in [&[piece(0, 10)][..], &[piece(10, 5), piece(0, 5)], &[piece(10, 0), piece(32, 0), piece(0, 0)]] {
-            assert!(outcome(empty).contains("a message without any"), "{}", outcome(empty));
+            assert!(outcome(empty).contains("an empty message"), "{}", outcome(empty));
         }
     }
 }

@@ -107,7 +107,10 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
     let written = about(line.at(revision));
     let is_later = revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0));
     output::warn(&if is_later {
-        format!("{} is after the end of the snapshot: its latest revision, {number}, was written about {written}.", time.text)
+        format!(
+            "{} is after the end of the snapshot: its latest revision, {number}, was written about {written}.",
+            time.text
+        )
     } else {
         format!("{}: as of revision {number}, written about {written}.", time.text)
     });

@@ -29,10 +29,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let range = range(&args.prefix, &args.interval)?;
     if args.b.is_some() && args.live.0.is_some() {
         let advice = "Leave out the second file, or the flags that name a server.";
-        return Err(Failure::new(
-            "the command names both a second file and a running cluster to compare with",
-            advice,
-        ));
+        return Err(Failure::new("the command names both a second file and a running cluster to compare with", advice));
     }
     let is_of_one_file = args.b.is_none() && args.live.0.is_none();
     if is_of_one_file && args.rev_a == args.rev_b && args.at_a == args.at_b && args.meta == MetaPage::Newest {
@@ -41,7 +38,10 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     }
     if args.values && args.write_out == InspectForm::Table {
         let advice = "Use -w simple, which has the lines of each value below its key, or -w json.";
-        return Err(Failure::new("--values cannot be combined with -w table: values do not fit into its cells", advice));
+        return Err(Failure::new(
+            "--values cannot be combined with -w table: values do not fit into its cells",
+            advice,
+        ));
     }
     let stdin = Path::new("-");
     if args.a == stdin && is_of_one_file && args.meta == MetaPage::Older {

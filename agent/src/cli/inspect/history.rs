@@ -33,9 +33,8 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             (what, "Use another copy of the file, or another snapshot.".to_owned())
         } else {
             let file = typed_path(&args.inspect.file);
-            let advice = format!(
-                "List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted"
-            );
+            let advice =
+                format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted");
             (format!("the snapshot has no revision of a key {name}"), advice)
         };
         return Err(Failure { what, advice, exit: Exit::Damage });

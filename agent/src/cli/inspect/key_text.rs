@@ -58,7 +58,10 @@ pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
 
 /// The error for a text in quotes with an invalid escape.
 pub fn not_in_quotes(text: &str) -> Failure {
-    Failure::new(format!("{} is not a valid key in quotes", printable(text)), "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.")
+    Failure::new(
+        format!("{} is not a valid key in quotes", printable(text)),
+        "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.",
+    )
 }
 
 /// Writes one line of JSON.
