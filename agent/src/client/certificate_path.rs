@@ -142,13 +142,18 @@ impl<'c> Candidate<'c> {
         let is_authority = basic.map_or(self.certificate.version() != X509Version::V3, |basic| basic.ca);
         let usage = self.certificate.key_usage().map_err(bad)?;
         if !is_authority || usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
-            return Err(refused(format!("its issuer {:?} is not an authority", self.certificate.subject().to_string())));
+            return Err(refused(format!(
+                "its issuer {:?} is not an authority",
+                self.certificate.subject().to_string()
+            )));
         }
         if basic.and_then(|basic| basic.path_len_constraint).is_some_and(|most| between > most) {
             return Err(refused("its chain has more authorities than one of them allows"));
         }
         if self.certificate.name_constraints().map_err(bad)?.is_some() {
-            return Err(refused("an authority in its chain has name constraints, which are not supported for a certificate of an authority"));
+            return Err(refused(
+                "an authority in its chain has name constraints, which are not supported for a certificate of an authority",
+            ));
         }
         Ok(())
     }

@@ -225,7 +225,8 @@ impl ClientError {
 
     /// The error for a connection on which nothing was received within `limit`.
     pub(super) fn silent(endpoint: &str, limit: Duration) -> Self {
-        let reason = format!("it accepted the connection, but sent nothing within {}", humantime::format_duration(limit));
+        let reason =
+            format!("it accepted the connection, but sent nothing within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
     }
 

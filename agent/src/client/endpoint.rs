@@ -124,7 +124,9 @@ fn host_and_port(authority: &str) -> Result<(String, u16), &'static str> {
             let (host, behind) = rest.split_once(']').ok_or("a bracket is not closed")?;
             (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it must be HOST:PORT" })?)
         }
-        None => authority.rsplit_once(':').ok_or(if authority.is_empty() { "it must be HOST:PORT" } else { NO_PORT })?,
+        None => {
+            authority.rsplit_once(':').ok_or(if authority.is_empty() { "it must be HOST:PORT" } else { NO_PORT })?
+        }
     };
     if host.is_empty() {
         return Err("it names no host");

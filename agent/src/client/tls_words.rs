@@ -19,10 +19,9 @@ pub(super) fn explain(error: &Error, facts: &Facts) -> (String, String) {
                 advice.into(),
             )
         }
-        Error::InvalidMessage(_) => (
-            "the server does not speak TLS".into(),
-            "Write http:// before the address if that is right.".into(),
-        ),
+        Error::InvalidMessage(_) => {
+            ("the server does not speak TLS".into(), "Write http:// before the address if that is right.".into())
+        }
         Error::AlertReceived(alert) => self::alert(*alert, facts),
         Error::PeerIncompatible(cause) => {
             (format!("the server requires something that is not supported ({cause:?})"), OFFERED.into())
@@ -104,15 +103,11 @@ fn alert(alert: AlertDescription, facts: &Facts) -> (String, String) {
             | A::AccessDenied
             | A::DecryptError,
             Facts { sent: Some(sent), .. },
-        ) => {
-            (format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"), OURS.into())
-        }
+        ) => (format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"), OURS.into()),
         (A::HandshakeFailure | A::InsufficientSecurity, _) => {
             ("the server and this program have no cipher suite or kind of key in common".into(), OFFERED.into())
         }
-        (A::ProtocolVersion, _) => {
-            ("the server offers no supported version of TLS".into(), OFFERED.into())
-        }
+        (A::ProtocolVersion, _) => ("the server offers no supported version of TLS".into(), OFFERED.into()),
         (A::InternalError, _) => (
             "an error occurred in the server during the handshake".into(),
             "Check the server's log: its key and certificate may not fit each other.".into(),

@@ -151,9 +151,10 @@ fn read_database(
         (Body::Plain(source), None) => source,
         (Body::Packed(_), None) => {
             let mut report = crate::verify_input(&input, &without_hash)?;
-            report
-                .findings
-                .push(Finding::new(Code::NotASnapshot, "the file is compressed, but etcd reads only an uncompressed one"));
+            report.findings.push(Finding::new(
+                Code::NotASnapshot,
+                "the file is compressed, but etcd reads only an uncompressed one",
+            ));
             report.verdict = report.findings.verdict();
             return Ok(Ok(ReadDatabase { report, facts: None, changed: false }));
         }

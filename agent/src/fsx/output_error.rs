@@ -58,11 +58,7 @@ pub enum OutputError {
         cause: io::Error,
     },
     /// It is complete and has its name, but a later step failed.
-    #[error(
-        "{} is complete and in place, but it may not be on the disk yet: {}",
-        printable_output(path),
-        plain(cause)
-    )]
+    #[error("{} is complete and in place, but it may not be on the disk yet: {}", printable_output(path), plain(cause))]
     InPlace {
         /// The output.
         path: PathBuf,
@@ -80,11 +76,11 @@ impl OutputError {
             Self::Terminal { .. } => "Redirect the output (`> FILE`), pipe it into a program, or name a file.".into(),
             Self::Exists { .. } => "Name a directory that does not exist yet.".into(),
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Create the directory first.".into(),
-            Self::Write { cause, .. } => write_advice(cause).into(),
-            Self::InPlace { .. } => {
-                "A power failure may undo it. Check the kernel's log for disk errors.".into()
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                "Create the directory first.".into()
             }
+            Self::Write { cause, .. } => write_advice(cause).into(),
+            Self::InPlace { .. } => "A power failure may undo it. Check the kernel's log for disk errors.".into(),
         }
     }
 }

@@ -194,7 +194,9 @@ fn random_name() -> OsString {
 fn check_target(directory: &Directory, name: &Path, shown: &Path) -> Result<(), PartFileError> {
     let refuse = |reason: &str| Err(PartFileError::Target { path: shown.to_owned(), reason: reason.to_owned() });
     if readlinkat(directory, name, Vec::new()).is_ok_and(|to| to.as_bytes().starts_with(b"/proc/")) {
-        return refuse("it leads to an open file of a process; only a file on a disk can be verified before it gets its name");
+        return refuse(
+            "it leads to an open file of a process; only a file on a disk can be verified before it gets its name",
+        );
     }
     match statat(directory, name, AtFlags::NO_AUTOMOUNT).map(|facts| FileType::from_raw_mode(facts.st_mode)) {
         Ok(FileType::Directory) => refuse("it is a directory"),

@@ -78,10 +78,11 @@ impl PartFileError {
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
                 "Free some space, or use another directory.".into()
             }
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Create the directory first.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                "Create the directory first.".into()
+            }
             Self::NotSynced { .. } => {
-                "After a power failure the old file may be back. Check the kernel's log for disk errors."
-                    .into()
+                "After a power failure the old file may be back. Check the kernel's log for disk errors.".into()
             }
             Self::Taken { .. } | Self::Swapped { .. } => {
                 "Do not use that file. Write to a directory that nobody else may write to (chmod 700).".into()

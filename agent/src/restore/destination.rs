@@ -75,7 +75,9 @@ fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
             Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a dangling link")),
             Err(cause) => Err(DeadEnd::System(shown(), cause)),
         },
-        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Err(DeadEnd::Unfit(shown(), "is not a directory")),
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
+            Err(DeadEnd::Unfit(shown(), "is not a directory"))
+        }
         Err(cause) => Err(DeadEnd::System(shown(), cause)),
     }
 }

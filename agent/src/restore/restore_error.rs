@@ -276,7 +276,7 @@ impl RestoreError {
                 if *uid == 0 { "root".to_owned() } else { format!("root or {}", user(*uid)) }
             ),
             Self::Owner { name, .. } if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
-                "The highest number is 4294967294; the next one means "unchanged" to the system.".into()
+                "The highest number is 4294967294; the next one means that the owner does not change.".into()
             }
             Self::Owner { .. } => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
             Self::NotOurs(_) => "Run this as root, or leave --owner out and change the owner later.".into(),

@@ -123,7 +123,8 @@ fn compressed(
     let input = Input::of_file(part.handle()?, &path)?;
     let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
     if judged.verdict == Verdict::Damaged {
-        let defect = crate::Error::Defect("the compressed file does not contain what was written, and was removed".into());
+        let defect =
+            crate::Error::Defect("the compressed file does not contain what was written, and was removed".into());
         return Err(defect.into());
     }
     Ok(part)

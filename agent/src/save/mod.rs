@@ -205,7 +205,9 @@ impl<'j> Job<'j> {
             None => Template::parse(path, config.is_directory, config.compression.map(Compression::extension))?,
         };
         if stream_target.is_some() && !config.may_stream {
-            return Err(OutputError::Kind { path: path.to_owned(), reason: "is a stream, but a file is required" }.into());
+            return Err(
+                OutputError::Kind { path: path.to_owned(), reason: "is a stream, but a file is required" }.into()
+            );
         }
         if stream_target.is_some() && keep.is_asked_for() {
             let reason = "--keep and --keep-within remove old files, but a stream leaves none";

@@ -173,8 +173,9 @@ impl Template {
         } else {
             String::new()
         };
-        let reason =
-            format!("the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}");
+        let reason = format!(
+            "the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}"
+        );
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
 

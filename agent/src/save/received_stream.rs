@@ -115,9 +115,10 @@ impl Count {
             return Err(self.incomplete(&reason));
         }
         if self.received > self.total.saturating_add(TRAILER as u64) {
-            return Err(
-                self.incomplete(&format!("the server sent more than the {} bytes that it announced", grouped(self.total)))
-            );
+            return Err(self.incomplete(&format!(
+                "the server sent more than the {} bytes that it announced",
+                grouped(self.total)
+            )));
         }
         Ok(())
     }

@@ -97,8 +97,7 @@ impl Keep {
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
         let past = store.as_ref().and_then(Past::of);
         if past.is_none() && !newest.is_packed() {
-            let note =
-                "No old snapshot was removed, because the new one could not be read again for comparison.";
+            let note = "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
