@@ -11,7 +11,7 @@ use crate::fsx::directory::Directory;
 
 /// A disk has too little free space.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lack {
+pub(crate) struct NotEnoughSpace {
     /// A directory on that disk.
     pub path: PathBuf,
     /// Bytes needed.
@@ -49,12 +49,12 @@ impl<'p> Location<'p> {
 }
 
 /// Checks that the given numbers of bytes are free at each place; places on one file system share its free space.
-pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), Lack> {
-    let mut disks: BTreeMap<u64, Lack> = BTreeMap::new();
+pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), NotEnoughSpace> {
+    let mut disks: BTreeMap<u64, NotEnoughSpace> = BTreeMap::new();
     for (place, bytes) in wanted {
         let Some((number, facts, path)) = place.disk() else { continue };
         let available = facts.f_bavail.saturating_mul(facts.f_frsize);
-        let disk = disks.entry(number).or_insert(Lack { path, needed: 0, available });
+        let disk = disks.entry(number).or_insert(NotEnoughSpace { path, needed: 0, available });
         disk.needed = disk.needed.saturating_add(bytes);
     }
     disks.into_values().find(|lack| lack.available < lack.needed).map_or(Ok(()), Err)
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_on_one_disk_is_added_up() {
+    fn places_on_one_disk_are_added_up() {
         let directory = tempfile::tempdir().unwrap();
         let facts = rustix::fs::statvfs(directory.path()).unwrap();
         let free = facts.f_bavail * facts.f_frsize;

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_parsed_is_what_was_written() {
+    fn escaped_json_parses_to_the_same_text() {
         let hostile = "a\u{9b}31m\u{7f}\r\u{202e}b\u{200b}\u{e0041}\"\\ schön 日本\n";
         let value = json!({"text": hostile, hostile: [1, 2.5, null, true, {}], "empty": ""});
         let text = to_json(&value).unwrap();

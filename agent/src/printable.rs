@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_is_one_word_of_a_shell() {
+    fn typed_paths_are_single_shell_words() {
         let typed = |path: &str| typed_path(Path::new(path));
         assert_eq!(typed("/var/backup/etcd-1.db"), "/var/backup/etcd-1.db");
         assert_eq!(typed("-"), "-");

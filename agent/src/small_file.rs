@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_ends_is_an_error() {
+    fn an_endless_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "1234").unwrap();

@@ -109,12 +109,12 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
     let (name, password) = match (password, user.split_once(':')) {
         (Some(password), _) => (user.clone(), password),
         (None, Some((name, password))) => (name.to_owned(), password.to_owned()),
-        (None, None) => (user.clone(), ask(&user)?),
+        (None, None) => (user.clone(), ask_for_password(&user)?),
     };
     Ok(Some(Auth::User { name, password }))
 }
 
-fn ask(user: &str) -> Result<String, Failure> {
+fn ask_for_password(user: &str) -> Result<String, Failure> {
     const OTHERWISE: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
     if !io::stdin().is_terminal() {
         return Err(Failure::new(

@@ -26,9 +26,9 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
         true => (CutSide::Keep, &args.keep, &args.keep_type),
         false => (CutSide::Drop, &args.drop, &args.drop_type),
     };
-    let mut choices: Vec<Chosen> = Vec::new();
+    let mut choices: Vec<ChosenKeys> = Vec::new();
     for text in prefixes {
-        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
+        choices.push(ChosenKeys { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
     }
     let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
     let Opened { target, bar, snapshot } = compact_defrag::open(&args.new)?;
@@ -53,7 +53,7 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
 }
 
 /// A choice of keys, and how the command line names it.
-struct Chosen {
+struct ChosenKeys {
     words: String,
     choice: KeyChoice,
 }
@@ -64,7 +64,7 @@ fn of_types(
     types: &[String],
     prefix: Option<&[u8]>,
     progress: &dyn Progress,
-) -> Result<Vec<Chosen>, Failure> {
+) -> Result<Vec<ChosenKeys>, Failure> {
     let store = snapshot.store()?;
     let resources = snapshot.cluster(&store, store.current(), prefix, progress)?.resources;
     let prefixes = KubernetesPrefixes::of(prefix);
@@ -76,14 +76,14 @@ fn of_types(
         }
         for wanted in selection::parse(std::slice::from_ref(word), &resources)? {
             let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.list().to_vec() };
-            chosen.push(Chosen { words: word.clone(), choice });
+            chosen.push(ChosenKeys { words: word.clone(), choice });
         }
     }
     Ok(chosen)
 }
 
 /// Warns that a choice matches no key.
-fn warn(chosen: &Chosen, side: CutSide) {
+fn warn(chosen: &ChosenKeys, side: CutSide) {
     let words = printable(&chosen.words);
     let becomes = if side == CutSide::Keep { "stays" } else { "goes" };
     output::warn(&match &chosen.choice {
@@ -98,7 +98,7 @@ fn warn(chosen: &Chosen, side: CutSide) {
     });
 }
 
-fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
+fn text(args: &CutArgs, choices: &[ChosenKeys], done: &CutDone) -> String {
     let share = |share: &Share| {
         let keys = counted(share.keys, "key", "keys");
         format!("{keys} ({}, {})", counted(share.entries, "entry", "entries"), exact_bytes(share.bytes))
@@ -159,7 +159,7 @@ struct ChoiceObject<'r> {
     entries: u64,
 }
 
-fn object<'r>(args: &CutArgs, choices: &'r [Chosen], done: &'r CutDone) -> Object<'r> {
+fn object<'r>(args: &CutArgs, choices: &'r [ChosenKeys], done: &'r CutDone) -> Object<'r> {
     let share = |share: &Share| ShareObject { keys: share.keys, entries: share.entries, bytes: share.bytes };
     let listed = choices.iter().zip(&done.cut.chosen);
     Object {

@@ -50,10 +50,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// An answer whose body is in memory.
-pub type Answer = Response<Full<Bytes>>;
+pub type HttpAnswer = Response<Full<Bytes>>;
 
 /// Answers a GET or HEAD request that has no body and at most one `Host`.
-pub type Respond = Box<dyn Fn(&Request<Incoming>) -> Answer + Send + Sync>;
+pub type Respond = Box<dyn Fn(&Request<Incoming>) -> HttpAnswer + Send + Sync>;
 
 /// The answers of a server.
 pub struct Site {
@@ -116,7 +116,7 @@ impl Server {
 }
 
 /// Returns a short plain-text answer.
-pub fn text(status: StatusCode, words: &'static str) -> Answer {
+pub fn text(status: StatusCode, words: &'static str) -> HttpAnswer {
     let mut answer = Response::new(Full::new(Bytes::from_static(words.as_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -269,7 +269,7 @@ async fn discard(stream: &mut TcpStream) {
 }
 
 /// Refuses requests that no ordinary client sends; passes the others to the site.
-fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
+fn answer(site: &Site, request: &Request<Incoming>) -> HttpAnswer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

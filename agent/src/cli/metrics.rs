@@ -21,7 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::http_server::{Answer, Server, Site, text};
+use super::http_server::{HttpAnswer, Server, Site, text};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -204,7 +204,7 @@ fn serve(server: &Server, site: &Arc<Site>, stop: &CancellationToken) {
     }
 }
 
-fn answer(request: &Request<Incoming>, registry: &Registry) -> Answer {
+fn answer(request: &Request<Incoming>, registry: &Registry) -> HttpAnswer {
     let mut body = String::new();
     if request.uri().path() != "/metrics" {
         return text(StatusCode::NOT_FOUND, "There is only /metrics here.\n");

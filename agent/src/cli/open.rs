@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use super::args::OpenArgs;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::http_server::{Answer, Server, Site, text};
+use super::http_server::{HttpAnswer, Server, Site, text};
 use super::{judge_files, log, output, signals};
 
 /// The page, if it was built before this program; otherwise empty.
@@ -89,7 +89,7 @@ fn listen(port: u16) -> Result<Server, Failure> {
     })
 }
 
-fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> Answer {
+fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> HttpAnswer {
     let mut answer = if !is_ours(request, address) {
         text(StatusCode::MISDIRECTED_REQUEST, "This server answers only under its own address.\n")
     } else if matches!(request.uri().path(), "/" | "/index.html") {
@@ -103,7 +103,7 @@ fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> Ans
     answer
 }
 
-fn html(page: &Bytes) -> Answer {
+fn html(page: &Bytes) -> HttpAnswer {
     let mut answer = Response::new(Full::new(page.clone()));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer

@@ -58,7 +58,7 @@ impl Lines {
     /// As [`print`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let outcome = self.out.write_all(bytes);
-        self.told(outcome)
+        self.note_broken_pipe(outcome)
     }
 
     /// Lets `write` produce bytes piece by piece, for output that is too long to build first.
@@ -67,7 +67,7 @@ impl Lines {
     /// As [`print`].
     pub fn write_with(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         let outcome = write(&mut self.out);
-        self.told(outcome)
+        self.note_broken_pipe(outcome)
     }
 
     /// Flushes buffered bytes.
@@ -76,10 +76,10 @@ impl Lines {
     /// As [`print`].
     pub fn finish(mut self) -> Result<(), Failure> {
         let outcome = self.out.flush();
-        self.told(outcome)
+        self.note_broken_pipe(outcome)
     }
 
-    fn told(&mut self, outcome: io::Result<()>) -> Result<(), Failure> {
+    fn note_broken_pipe(&mut self, outcome: io::Result<()>) -> Result<(), Failure> {
         match outcome {
             Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => self.wanted = false,
             Err(cause) => return Err(unwritable(&cause)),

@@ -74,7 +74,7 @@ async fn serve(
                 failures = 0;
                 worked = true;
                 metrics.saved(&saved);
-                tell(&saved);
+                log_saved(&saved);
                 if args.write_out == SaveForm::Json {
                     print(&saved);
                 }
@@ -126,7 +126,7 @@ async fn until_graceless<T>(
     }
 }
 
-fn tell(saved: &Saved) {
+fn log_saved(saved: &Saved) {
     tracing::info!(
         file = %saved.file.display(),
         file_base64 = base64_of(&saved.file),

@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ignored_is_read_from_the_system() {
+    fn ignored_signals_are_read_from_proc() {
         let mask = ignored_in("Name:\tetcdsnap\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n").unwrap();
         assert!(is_in(mask, SIGHUP) && is_in(mask, 13));
         assert!(

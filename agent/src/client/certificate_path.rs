@@ -40,7 +40,7 @@ impl Anchors {
     }
 
     /// Whether this module, not webpki, must verify a server's certificate.
-    pub fn judge(&self, certificate: &CertificateDer<'_>) -> bool {
+    pub fn must_verify(&self, certificate: &CertificateDer<'_>) -> bool {
         self.0.iter().any(|given| given == certificate) || parse(certificate).is_some_and(|parsed| parsed.is_ca())
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn verify(
     let anchors = anchors.0.iter().filter_map(Candidate::read).collect();
     let others = others.iter().take(MOST_OTHERS).filter_map(Candidate::read).collect();
     let search = Search { anchors, others, now, signatures: Cell::new(0) };
-    search.climb(&leaf, 0).map_err(Error::from)
+    search.find_chain(&leaf, 0).map_err(Error::from)
 }
 
 /// Describes the first certificate that is signed with an unsupported algorithm; a self-signed certificate needs no supported signature.
@@ -168,7 +168,7 @@ struct Search<'c> {
 
 impl Search<'_> {
     /// Searches for a chain from `below`, which has `between` authorities below it, to an anchor. The error is that of the longest chain that was tried.
-    fn climb(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
+    fn find_chain(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
         let issued =
             |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == below.certificate.issuer().as_raw();
         let mut error = CertificateError::UnknownIssuer;
@@ -186,7 +186,7 @@ impl Search<'_> {
             let is_authority = if issuer.certificate.is_ca() { Ok(()) } else { Err(CertificateError::UnknownIssuer) };
             let checked = is_authority
                 .and_then(|()| self.check_issuer(below, issuer, between))
-                .and_then(|()| self.climb(issuer, between.saturating_add(1)));
+                .and_then(|()| self.find_chain(issuer, between.saturating_add(1)));
             match checked {
                 Ok(()) => return Ok(()),
                 Err(CertificateError::UnknownIssuer) => {}

@@ -9,7 +9,7 @@ use etcdsnap_core::key_syntax::printable;
 use tokio_rustls::rustls::Error as TlsError;
 use tonic::{Code, Status};
 
-use super::handshake_facts::Facts;
+use super::handshake_facts::HandshakeRecord;
 use super::tls_words::explain;
 use crate::error::plain;
 use crate::grouped_number::grouped;
@@ -231,7 +231,7 @@ impl ClientError {
     }
 
     /// Converts an error of the TLS handshake.
-    pub(super) fn handshake(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
+    pub(super) fn handshake(endpoint: &str, cause: &io::Error, facts: &HandshakeRecord) -> Self {
         let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         let (reason, advice) = match inner {
             Some(error) => explain(error, facts),
@@ -255,7 +255,7 @@ impl ClientError {
     }
 
     /// Converts an error of an established connection.
-    pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
+    pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &HandshakeRecord) -> Self {
         let endpoint = endpoint.to_owned();
         // In TLS 1.3 a server that rejects our certificate says so only in answer to the first request.
         if let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {

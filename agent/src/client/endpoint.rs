@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_etcds_clients_take_is_taken() {
+    fn endpoints_parse_as_in_etcds_clients() {
         assert_eq!(parse("127.0.0.1:2379"), tcp("127.0.0.1", 2379, false));
         assert_eq!(parse("http://etcd.example:2379"), tcp("etcd.example", 2379, false));
         assert_eq!(parse("https://etcd.example:2379/"), tcp("etcd.example", 2379, true));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_says_why() {
+    fn invalid_endpoints_are_explained() {
         for (text, reason) in [
             ("", "HOST:PORT"),
             ("etcd.example", "no port"),

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::handshake_facts::HandshakeFacts;
 
 /// A connection of any kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
 
 /// What is known about a connection: its first error, when something was last received, and its TLS handshake.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Record {
 
 /// A connection that records its first error.
 pub(super) struct Recorded {
-    stream: Pin<Box<dyn Stream>>,
+    stream: Pin<Box<dyn ByteStream>>,
     /// Bytes that were already read.
     early: Vec<u8>,
     record: Record,
@@ -71,7 +71,7 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// Wraps `stream`, from which `early` was already read; records errors in `record`.
-    pub fn new(stream: Pin<Box<dyn Stream>>, early: Vec<u8>, record: &Record) -> Self {
+    pub fn new(stream: Pin<Box<dyn ByteStream>>, early: Vec<u8>, record: &Record) -> Self {
         Self { stream, early, record: record.clone() }
     }
 }

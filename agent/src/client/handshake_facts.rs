@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The facts about one handshake, shared between the parts that collect and read them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct HandshakeFacts(Arc<Mutex<Facts>>);
+pub(super) struct HandshakeFacts(Arc<Mutex<HandshakeRecord>>);
 
 /// The facts collected so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
+pub(super) struct HandshakeRecord {
     /// The server's certificate, described.
     pub server: Option<String>,
     /// The certificate with an unsupported signature: the server's, or one above it.
@@ -21,16 +21,16 @@ pub(super) struct Facts {
 
 impl HandshakeFacts {
     /// Changes the facts.
-    pub fn note(&self, change: impl FnOnce(&mut Facts)) {
+    pub fn note(&self, change: impl FnOnce(&mut HandshakeRecord)) {
         change(&mut self.lock());
     }
 
     /// Returns a copy of the facts.
-    pub fn get(&self) -> Facts {
+    pub fn get(&self) -> HandshakeRecord {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Facts> {
+    fn lock(&self) -> MutexGuard<'_, HandshakeRecord> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

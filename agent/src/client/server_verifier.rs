@@ -73,7 +73,7 @@ impl ServerVerifier {
     ) -> Result<(), Error> {
         match &self.trust {
             Trust::Anyone => Ok(()),
-            Trust::Authorities { anchors, .. } if anchors.judge(certificate) => {
+            Trust::Authorities { anchors, .. } if anchors.must_verify(certificate) => {
                 certificate_path::verify(certificate, others, anchors, name, now)
             }
             Trust::Authorities { webpki, .. } => {

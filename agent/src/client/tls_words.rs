@@ -2,7 +2,7 @@
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
-use super::handshake_facts::Facts;
+use super::handshake_facts::HandshakeRecord;
 
 const WHOSE: &str = "Give the certificate of the authority that signed the server's with --cacert.";
 const OURS: &str =
@@ -10,7 +10,7 @@ const OURS: &str =
 const OFFERED: &str = "This program supports TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20-Poly1305, and RSA keys from 1024 bits, P-256, P-384, P-521 and Ed25519. Check the server's log and its --cipher-suites, --tls-min-version and --tls-max-version.";
 
 /// Explains a TLS error, and says what to do.
-pub(super) fn explain(error: &Error, facts: &Facts) -> (String, String) {
+pub(super) fn explain(error: &Error, facts: &HandshakeRecord) -> (String, String) {
     match error {
         Error::InvalidCertificate(cause) => {
             let (reason, advice) = certificate(cause, facts);
@@ -31,7 +31,7 @@ pub(super) fn explain(error: &Error, facts: &Facts) -> (String, String) {
 }
 
 /// Says what is wrong with the server's certificate, as the rest of a sentence.
-fn certificate(cause: &CertificateError, facts: &Facts) -> (String, &'static str) {
+fn certificate(cause: &CertificateError, facts: &HandshakeRecord) -> (String, &'static str) {
     if let Some(unsupported) = &facts.unsupported {
         const RENEW: &str = "Have it signed again with SHA-256 or better; etcdctl does not accept it either. --insecure-skip-tls-verify accepts any certificate.";
         return (format!("cannot be checked: {unsupported}, which is not supported"), RENEW);
@@ -79,17 +79,17 @@ fn names(presented: &[String]) -> String {
 }
 
 /// Explains the server's alert, and which side must be corrected.
-fn alert(alert: AlertDescription, facts: &Facts) -> (String, String) {
+fn alert(alert: AlertDescription, facts: &HandshakeRecord) -> (String, String) {
     use AlertDescription as A;
     match (alert, facts) {
         (A::CertificateRequired, _)
-        | (A::HandshakeFailure | A::BadCertificate, Facts { asked: true, sent: None, .. }) => {
+        | (A::HandshakeFailure | A::BadCertificate, HandshakeRecord { asked: true, sent: None, .. }) => {
             ("the server requires a client certificate, but none was given".into(), OURS.into())
         }
-        (A::CertificateExpired, Facts { sent: Some(sent), .. }) => {
+        (A::CertificateExpired, HandshakeRecord { sent: Some(sent), .. }) => {
             (format!("the server rejects our certificate {sent}: it has expired"), OURS.into())
         }
-        (A::UnknownCA, Facts { sent: Some(sent), .. }) => (
+        (A::UnknownCA, HandshakeRecord { sent: Some(sent), .. }) => (
             format!(
                 "the server rejects our certificate {sent}: none of the server's authorities (--trusted-ca-file) signed it"
             ),
@@ -102,7 +102,7 @@ fn alert(alert: AlertDescription, facts: &Facts) -> (String, String) {
             | A::HandshakeFailure
             | A::AccessDenied
             | A::DecryptError,
-            Facts { sent: Some(sent), .. },
+            HandshakeRecord { sent: Some(sent), .. },
         ) => (format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"), OURS.into()),
         (A::HandshakeFailure | A::InsufficientSecurity, _) => {
             ("the server and this program have no cipher suite or kind of key in common".into(), OFFERED.into())

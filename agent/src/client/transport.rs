@@ -22,7 +22,7 @@ use tokio_rustls::rustls::ProtocolVersion;
 use super::client_config::ClientConfig;
 use super::client_error::ClientError;
 use super::endpoint::{Address, Endpoint};
-use super::first_error::{Record, Recorded, Stream};
+use super::first_error::{ByteStream, Record, Recorded};
 use super::http_proxy::Proxy;
 use super::tls;
 
@@ -41,9 +41,9 @@ pub(super) async fn dial(
     // Files are read first: an error in them concerns every server.
     let tls = endpoint.tls.then(|| tls::client_config(&config.tls, endpoint, &broken.facts)).transpose()?;
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
-    let plain: Pin<Box<dyn Stream>> = match &endpoint.address {
+    let plain: Pin<Box<dyn ByteStream>> = match &endpoint.address {
         Address::Tcp(host, port) => match config.proxy.proxy_for(host, *port).map_err(ClientError::ProxySetting)? {
-            Some(proxy) => Box::pin(through(&proxy, endpoint, host, *port).await?),
+            Some(proxy) => Box::pin(connect_through(&proxy, endpoint, host, *port).await?),
             None => Box::pin(connect(host, *port).await.map_err(unreachable)?),
         },
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await.map_err(unreachable)?),
@@ -57,7 +57,7 @@ pub(super) async fn dial(
 }
 
 /// Connects through a proxy, which looks up the host itself.
-async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream, ClientError> {
+async fn connect_through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream, ClientError> {
     let failed = |cause: io::Error| ClientError::proxy(&endpoint.text, &proxy.text(), &cause);
     let mut stream = connect(&proxy.host, proxy.port).await.map_err(failed)?;
     proxy.connect(&mut stream, host, port).await.map_err(failed)?;
@@ -67,7 +67,7 @@ async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> R
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = match with_zone(host, port)? {
         Some(address) => TcpStream::connect(address).await?,
-        None => whoever_answers(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
+        None => first_to_answer(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
     };
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -96,7 +96,7 @@ fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
 
 /// Connects to the first address that answers. The addresses are tried in order; the next one starts when one fails or takes long, so that an unreachable IPv6 address does
 /// not block the others until the time limit.
-async fn whoever_answers(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.peekable();
     let mut tries = JoinSet::new();
     let mut first = None;
@@ -117,7 +117,7 @@ async fn whoever_answers(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
 
 /// Reads the server's first bytes. In TLS 1.3 the client completes the handshake before the server has checked the client certificate. A rejection must be
 /// read before anything is written: a connection closed with unread data may lose the server's alert.
-async fn first_words(secured: &mut TlsStream<Pin<Box<dyn Stream>>>) -> io::Result<Vec<u8>> {
+async fn first_words(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::Result<Vec<u8>> {
     if secured.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(Vec::new());
     }
@@ -141,7 +141,7 @@ mod tests {
 
     fn answered(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answered = async { timeout(Duration::from_secs(20), whoever_answers(addresses.iter().copied())).await };
+        let answered = async { timeout(Duration::from_secs(20), first_to_answer(addresses.iter().copied())).await };
         let stream = runtime.block_on(answered);
         stream.expect("an outcome in time").and_then(|stream| stream.peer_addr())
     }

@@ -18,7 +18,7 @@ const MAX_LOCKS: u64 = 16 << 20;
 /// Whether another program has locked a file for writing, as etcd locks its database. False if the system does not say.
 #[must_use]
 pub fn is_locked(path: &Path) -> bool {
-    let (Some(place), Ok(locks)) = (Place::of(path), read_locks()) else { return false };
+    let (Some(place), Ok(locks)) = (LockedFile::of(path), read_locks()) else { return false };
     if locks.contains(&place) {
         return true;
     }
@@ -31,8 +31,8 @@ pub fn is_locked(path: &Path) -> bool {
 pub(super) fn is_in_use(files: &MemberFiles, listing: &Listing) -> bool {
     let Ok(locks) = read_locks() else { return false };
     // etcd keeps the locks of its newest segments.
-    let newest = listing.segments.last().and_then(|segment| Place::of(&segment.path));
-    let places: Vec<Place> = Place::of(&files.database()).into_iter().chain(newest).collect();
+    let newest = listing.segments.last().and_then(|segment| LockedFile::of(&segment.path));
+    let places: Vec<LockedFile> = LockedFile::of(&files.database()).into_iter().chain(newest).collect();
     // Some file systems (btrfs, overlays) report another device to programs than the kernel's list has: then both files must be in the list.
     places.iter().any(|place| locks.iter().any(|lock| lock == place))
         || (places.len() == 2 && places.iter().all(|place| locks.iter().any(|lock| lock.inode == place.inode)))
@@ -40,13 +40,13 @@ pub(super) fn is_in_use(files: &MemberFiles, listing: &Listing) -> bool {
 
 /// The identity of a file in the kernel's list of locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct LockedFile {
     major: u32,
     minor: u32,
     inode: u64,
 }
 
-impl Place {
+impl LockedFile {
     fn of(path: &Path) -> Option<Self> {
         let facts = fs::metadata(path).ok()?;
         Some(Self { major: major(facts.dev()), minor: minor(facts.dev()), inode: facts.ino() })
@@ -62,7 +62,7 @@ impl Place {
 }
 
 /// Lists the files that are locked for writing.
-fn read_locks() -> io::Result<Vec<Place>> {
+fn read_locks() -> io::Result<Vec<LockedFile>> {
     let mut list = String::new();
     File::open("/proc/locks")?.take(MAX_LOCKS).read_to_string(&mut list)?;
     Ok(list.lines().filter_map(lock).collect())
@@ -80,10 +80,10 @@ fn read_mounts() -> io::Result<Vec<(u32, u32)>> {
 }
 
 /// Parses `1: FLOCK  ADVISORY  WRITE 10018 fe:00:5663029 0 EOF`. A lock that is only waited for has `->` after its number.
-fn lock(line: &str) -> Option<Place> {
+fn lock(line: &str) -> Option<LockedFile> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_held = words.get(1) != Some(&"->") && words.get(3) == Some(&"WRITE");
-    words.get(5).filter(|_| is_held).and_then(|place| Place::parse(place))
+    words.get(5).filter(|_| is_held).and_then(|place| LockedFile::parse(place))
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn lines_of_the_kernel_are_read() {
-        let place = Some(Place { major: 0xfe, minor: 1, inode: 5_663_029 });
+        let place = Some(LockedFile { major: 0xfe, minor: 1, inode: 5_663_029 });
         assert_eq!(lock("1: FLOCK  ADVISORY  WRITE 10018 fe:01:5663029 0 EOF"), place);
         assert_eq!(lock("8: OFDLCK ADVISORY  WRITE -1 fe:01:5663029 0 EOF"), place);
         assert_eq!(lock("3: FLOCK  ADVISORY  READ 10018 fe:01:5663029 0 EOF"), None);
@@ -104,7 +104,7 @@ mod tests {
     fn a_lock_is_seen() {
         let kept = tempfile::NamedTempFile::new().unwrap();
         let is_listed = || {
-            let place = Place::of(kept.path()).unwrap();
+            let place = LockedFile::of(kept.path()).unwrap();
             read_locks().unwrap().iter().any(|lock| lock.inode == place.inode)
         };
         assert!(!is_listed() && !is_locked(kept.path()));

@@ -60,7 +60,7 @@ pub fn verify_directory(
     let mut attempt = 1;
     loop {
         let is_last = attempt >= ATTEMPTS;
-        match look(&files, &options) {
+        match read_once(&files, &options) {
             // etcd may remove old files while they are read.
             Err(Error::Open { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && !is_last => {}
             Err(error) => return Err(error),
@@ -73,7 +73,7 @@ pub fn verify_directory(
 }
 
 /// Reads everything once: the `.snap` files first and the log last, in the order in which etcd writes them, so that each later file is newer.
-fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryReport, Error> {
+fn read_once(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryReport, Error> {
     let listing = files.list()?;
     let is_in_use = in_use::is_in_use(files, &listing);
     let snaps = read_snaps(files, &listing, options)?;

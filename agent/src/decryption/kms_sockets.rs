@@ -39,20 +39,20 @@ const LARGEST_ANSWER: usize = 64 << 10;
 /// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_KEPT: usize = 10_000;
 
-type Answer = Result<Zeroizing<Vec<u8>>, String>;
+type PluginAnswer = Result<Zeroizing<Vec<u8>>, String>;
 
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
     /// Returns whether the work was cancelled; then no plugin is waited for any more.
     is_stopped: fn() -> bool,
-    state: Mutex<State>,
+    state: Mutex<PluginState>,
 }
 
-struct State {
+struct PluginState {
     runtime: Runtime,
     plugins: HashMap<String, Connection>,
-    answers: HashMap<[u8; 32], Answer>,
+    answers: HashMap<[u8; 32], PluginAnswer>,
     /// Number of requests so far, used as request ID in a plugin's log.
     requests: u64,
 }
@@ -82,7 +82,7 @@ impl KmsSockets {
         let plugins: HashMap<_, _> =
             sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
         let names = plugins.keys().cloned().collect();
-        let state = State { runtime, plugins, answers: HashMap::new(), requests: 0 };
+        let state = PluginState { runtime, plugins, answers: HashMap::new(), requests: 0 };
         Ok(Self { names, is_stopped, state: Mutex::new(state) })
     }
 }
@@ -92,7 +92,7 @@ impl Plugins for KmsSockets {
         &self.names
     }
 
-    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> PluginAnswer {
         // Requests run one after the other, so that two threads with the same encrypted key ask once.
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked = digest(plugin, sealed);
@@ -113,8 +113,8 @@ impl Plugins for KmsSockets {
     }
 }
 
-impl State {
-    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> Answer {
+impl PluginState {
+    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
         let connection = plugins.get_mut(plugin).ok_or("there is no such plugin")?;
         *requests = requests.saturating_add(1);
@@ -143,31 +143,31 @@ impl State {
             }
         });
         answer.map_err(|failure| match failure {
-            Failure::Lost(Lost(why)) => {
+            CallFailure::Lost(Lost(why)) => {
                 *connection = Connection::Lost(why.clone());
                 why
             }
-            Failure::Refused(why) => why,
+            CallFailure::Refused(why) => why,
         })
     }
 }
 
 struct Lost(String);
 
-enum Failure {
+enum CallFailure {
     Lost(Lost),
     Refused(String),
 }
 
-impl From<Lost> for Failure {
+impl From<Lost> for CallFailure {
     fn from(lost: Lost) -> Self {
         Self::Lost(lost)
     }
 }
 
-async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
     let channel = match connection {
-        Connection::Lost(why) => return Err(Failure::Refused(why.clone())),
+        Connection::Lost(why) => return Err(CallFailure::Refused(why.clone())),
         Connection::Open(channel) => channel.clone(),
         Connection::New(path) => {
             let channel = connect(path.clone()).await?;
@@ -200,7 +200,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
             | tonic::Code::Unauthenticated) => Lost(format!("it says: {text} ({code:?})")).into(),
-            code => Failure::Refused(format!("it says: {text} ({code:?})")),
+            code => CallFailure::Refused(format!("it says: {text} ({code:?})")),
         });
     }
 }

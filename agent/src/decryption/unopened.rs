@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_plugin_says_of_each_value_is_one_reason() {
+    fn a_plugins_messages_count_as_one_reason() {
         let mut unopened = Unopened::default();
         for index in 0..100 {
             let place = Place { index, ..Place::default() };

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use etcdsnap_core::key_syntax::is_unprintable;
 
-use super::{Row, Sink};
+use super::{Row, RowWriter};
 
 const TITLES: [&str; 11] = [
     "key",
@@ -40,12 +40,12 @@ pub(super) enum Formulas {
     Kept,
 }
 
-pub(super) struct Rows<'o> {
+pub(super) struct CsvWriter<'o> {
     out: csv::Writer<Box<dyn Write + Send + 'o>>,
     formulas: Formulas,
 }
 
-impl<'o> Rows<'o> {
+impl<'o> CsvWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>, formulas: Formulas) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(out);
         out.write_record(TITLES)?;
@@ -103,7 +103,7 @@ fn is_passed_over(char: char) -> bool {
     char == ' ' || is_unprintable(char) && !ARMED.contains(&char)
 }
 
-impl Sink for Rows<'_> {
+impl RowWriter for CsvWriter<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let (key, key_encoding) = self.text(row.key);
         let (value, value_encoding) = row.value.map_or((Cow::Borrowed(""), ""), |value| self.text(value));

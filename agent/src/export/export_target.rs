@@ -16,11 +16,11 @@ use crate::terminal_writer::{Escapes, TerminalWriter};
 
 /// The target of an export, checked and open: from now on only a disk error or a full disk can make writing fail.
 pub struct ExportTarget {
-    kind: Kind,
+    kind: TargetKind,
     snapshot: Option<FileIdentity>,
 }
 
-enum Kind {
+enum TargetKind {
     Stdout,
     /// A device or a FIFO.
     Stream(File),
@@ -41,9 +41,11 @@ impl ExportTarget {
     pub fn open(path: &Path, snapshot: &Path, others: &[&Path]) -> Result<Self, ExportError> {
         let _kept = part_file::kept(snapshot);
         let kind = match OutputTarget::judge(path, &[&[snapshot], others].concat())? {
-            OutputTarget::Stdout => Kind::Stdout,
-            OutputTarget::Stream(file) => Kind::Stream(file),
-            OutputTarget::File { directory, name, path } => Kind::File { part: PartFile::new(&directory)?, name, path },
+            OutputTarget::Stdout => TargetKind::Stdout,
+            OutputTarget::Stream(file) => TargetKind::Stream(file),
+            OutputTarget::File { directory, name, path } => {
+                TargetKind::File { part: PartFile::new(&directory)?, name, path }
+            }
         };
         Ok(Self { kind, snapshot: FileIdentity::of_input(snapshot) })
     }
@@ -52,8 +54,8 @@ impl ExportTarget {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::File { path, .. } => Some(path),
-            Kind::Stdout | Kind::Stream(_) => None,
+            TargetKind::File { path, .. } => Some(path),
+            TargetKind::Stdout | TargetKind::Stream(_) => None,
         }
     }
 
@@ -61,8 +63,8 @@ impl ExportTarget {
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match &self.kind {
-            Kind::File { part, .. } => part.leftover_warning(),
-            Kind::Stdout | Kind::Stream(_) => None,
+            TargetKind::File { part, .. } => part.leftover_warning(),
+            TargetKind::Stdout | TargetKind::Stream(_) => None,
         }
     }
 
@@ -70,18 +72,18 @@ impl ExportTarget {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         match &self.kind {
-            Kind::Stdout => io::stdout().is_terminal(),
-            Kind::Stream(file) => file.is_terminal(),
-            Kind::File { .. } => false,
+            TargetKind::Stdout => io::stdout().is_terminal(),
+            TargetKind::Stream(file) => file.is_terminal(),
+            TargetKind::File { .. } => false,
         }
     }
 
     /// Returns the writer. CSV has no escapes of its own, so on a terminal it is escaped like all other text; elsewhere it is written unchanged.
     pub(super) fn writer(&self, format: ExportFormat) -> Result<Box<dyn Write + Send>, ExportError> {
         let out: Box<dyn Write + Send> = match &self.kind {
-            Kind::Stdout => Box::new(io::stdout()),
-            Kind::Stream(file) => Box::new(file.try_clone()?),
-            Kind::File { part, .. } => Box::new(part.handle()?),
+            TargetKind::Stdout => Box::new(io::stdout()),
+            TargetKind::Stream(file) => Box::new(file.try_clone()?),
+            TargetKind::File { part, .. } => Box::new(part.handle()?),
         };
         Ok(match format {
             ExportFormat::Csv | ExportFormat::RawCsv if self.is_terminal() => {
@@ -94,9 +96,9 @@ impl ExportTarget {
     /// Completes the output; syncs a file, then gives it its name.
     pub(super) fn finish(self) -> Result<(), ExportError> {
         match self.kind {
-            Kind::Stdout => io::stdout().flush()?,
-            Kind::Stream(_) => {}
-            Kind::File { part, name, path } => {
+            TargetKind::Stdout => io::stdout().flush()?,
+            TargetKind::Stream(_) => {}
+            TargetKind::File { part, name, path } => {
                 part.sync()?;
                 // The name may have been made to lead to the snapshot meanwhile.
                 let name = Path::new(&name);

@@ -102,7 +102,7 @@ pub(crate) struct Row<'r> {
 }
 
 /// Receives rows in order.
-pub(crate) trait Sink {
+pub(crate) trait RowWriter {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()>;
     /// Writes buffered rows.
     fn finish(self: Box<Self>) -> io::Result<()>;
@@ -119,11 +119,11 @@ pub fn export<'o>(
     out: Box<dyn Write + Send + 'o>,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
-    let mut sink: Box<dyn Sink + 'o> = match export.format {
-        ExportFormat::Ndjson => Box::new(ndjson::Lines::new(out)),
-        ExportFormat::Csv => Box::new(csv::Rows::new(out, Formulas::Disarmed)?),
-        ExportFormat::RawCsv => Box::new(csv::Rows::new(out, Formulas::Kept)?),
-        ExportFormat::Parquet => Box::new(parquet::Groups::new(out)?),
+    let mut sink: Box<dyn RowWriter + 'o> = match export.format {
+        ExportFormat::Ndjson => Box::new(ndjson::NdjsonWriter::new(out)),
+        ExportFormat::Csv => Box::new(csv::CsvWriter::new(out, Formulas::Disarmed)?),
+        ExportFormat::RawCsv => Box::new(csv::CsvWriter::new(out, Formulas::Kept)?),
+        ExportFormat::Parquet => Box::new(parquet::ParquetWriter::new(out)?),
     };
     let done = if export.history {
         history(snapshot, store, export, sink.as_mut(), progress)?
@@ -158,7 +158,7 @@ fn living(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     export: &Export,
-    sink: &mut dyn Sink,
+    sink: &mut dyn RowWriter,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     let query = store.query(export.range.clone(), export.revision);
@@ -183,7 +183,7 @@ fn history(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     export: &Export,
-    sink: &mut dyn Sink,
+    sink: &mut dyn RowWriter,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     progress.begin(Stage::Read, Some(store.bytes()));

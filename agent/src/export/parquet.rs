@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use super::{Row, Sink};
+use super::{Row, RowWriter};
 
 /// `key_text` is the key if it is UTF-8, so that queries can compare it without a cast.
 const SCHEMA: &str = "message entry {
@@ -47,12 +47,12 @@ struct Columns {
     bytes: usize,
 }
 
-pub(super) struct Groups<'o> {
+pub(super) struct ParquetWriter<'o> {
     out: SerializedFileWriter<Box<dyn Write + Send + 'o>>,
     columns: Columns,
 }
 
-impl<'o> Groups<'o> {
+impl<'o> ParquetWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>) -> io::Result<Self> {
         let schema = parse_message_type(SCHEMA).map_err(failed)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
@@ -91,19 +91,19 @@ impl<'o> Groups<'o> {
     }
 }
 
-type Column<'c> = parquet::file::writer::SerializedColumnWriter<'c>;
+type ParquetColumn<'c> = parquet::file::writer::SerializedColumnWriter<'c>;
 
-fn required<T: DataType>(column: &mut Column<'_>, values: &[T::T]) -> Result<(), ParquetError> {
+fn required<T: DataType>(column: &mut ParquetColumn<'_>, values: &[T::T]) -> Result<(), ParquetError> {
     column.typed::<T>().write_batch(values, None, None).map(drop)
 }
 
-fn optional<T: DataType>(column: &mut Column<'_>, values: &[Option<T::T>]) -> Result<(), ParquetError> {
+fn optional<T: DataType>(column: &mut ParquetColumn<'_>, values: &[Option<T::T>]) -> Result<(), ParquetError> {
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let present: Vec<T::T> = values.iter().flatten().cloned().collect();
     column.typed::<T>().write_batch(&present, Some(&levels), None).map(drop)
 }
 
-impl Sink for Groups<'_> {
+impl RowWriter for ParquetWriter<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let columns = &mut self.columns;
         let key = copy(row.key)?;

@@ -20,20 +20,20 @@ use super::other_users::{ForeignLink, is_open_to_others, is_ours};
 const MAX_LINKS: usize = 40;
 
 /// A directory on the path.
-pub(super) struct Spot {
+pub(super) struct WalkDirectory {
     /// Opened with `O_PATH`.
     pub file: File,
     /// Its path, for messages.
     pub shown: PathBuf,
 }
 
-impl Spot {
+impl WalkDirectory {
     fn path_of(&self, name: &Path) -> PathBuf {
         path_below(&self.shown, name)
     }
 }
 
-impl AsFd for Spot {
+impl AsFd for WalkDirectory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -46,13 +46,13 @@ pub(super) fn path_below(directory: &Path, name: &Path) -> PathBuf {
 }
 
 /// What a path leads to.
-pub(super) enum End {
+pub(super) enum WalkEnd {
     /// A directory.
-    Directory(Spot),
+    Directory(WalkDirectory),
     /// Something else, but not a link.
     Other {
         /// The directory that contains it.
-        directory: Spot,
+        directory: WalkDirectory,
         /// Its name there.
         name: OsString,
         /// Its metadata.
@@ -64,7 +64,7 @@ pub(super) enum End {
 ///
 /// # Errors
 /// An error of the system; a [`ForeignLink`] if the path contains such a link.
-pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
+pub(super) fn walk(start: WalkDirectory, path: &Path) -> io::Result<WalkEnd> {
     if path.as_os_str().is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -76,7 +76,7 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
         let path = Path::new(&name);
         match open(&here, path, OFlags::DIRECTORY | OFlags::NOFOLLOW) {
             Ok(directory) => {
-                here = Spot { file: directory, shown: here.path_of(path) };
+                here = WalkDirectory { file: directory, shown: here.path_of(path) };
                 continue;
             }
             Err(Errno::NOTDIR | Errno::LOOP) => {}
@@ -88,7 +88,7 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
             links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
             if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
                 // Such links lead to an open file of a process, whatever their text says.
-                here = Spot { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
+                here = WalkDirectory { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
                 continue;
             }
             if !is_ours(facts.uid()) && is_open_to_others(&here.file.metadata()?) {
@@ -98,25 +98,25 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
             prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
         } else if facts.is_dir() {
             // It was replaced by a link just now.
-            here = Spot { file: found, shown: here.path_of(path) };
+            here = WalkDirectory { file: found, shown: here.path_of(path) };
         } else if left.is_empty() {
-            return Ok(End::Other { directory: here, name, facts });
+            return Ok(WalkEnd::Other { directory: here, name, facts });
         } else {
             return Err(Errno::NOTDIR.into());
         }
     }
-    Ok(End::Directory(here))
+    Ok(WalkEnd::Directory(here))
 }
 
-fn open(directory: &Spot, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
+fn open(directory: &WalkDirectory, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
     Ok(openat(directory, name, OFlags::PATH | OFlags::CLOEXEC | flags, Mode::empty())?.into())
 }
 
 /// Puts the names of `path` before the remaining ones; an absolute path restarts at the root.
-fn prepend(left: &mut VecDeque<OsString>, here: &mut Spot, path: &Path) -> io::Result<()> {
+fn prepend(left: &mut VecDeque<OsString>, here: &mut WalkDirectory, path: &Path) -> io::Result<()> {
     if path.is_absolute() {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        *here = Spot { file: openat(CWD, "/", flags, Mode::empty())?.into(), shown: "/".into() };
+        *here = WalkDirectory { file: openat(CWD, "/", flags, Mode::empty())?.into(), shown: "/".into() };
     }
     for component in path.components().rev() {
         match component {

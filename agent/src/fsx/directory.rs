@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::careful_walk::{End, Spot, path_below, walk};
+use super::careful_walk::{WalkDirectory, WalkEnd, path_below, walk};
 use super::file_identity::FileIdentity;
 
 /// An open directory. Names passed to its methods are relative to it; if the last component of a name is a link, it is not followed.
@@ -63,24 +63,24 @@ impl Directory {
     /// As [`open`](Self::open).
     pub fn trace(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
         match walk(self.again()?.into_spot(), name)? {
-            End::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
-            End::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+            WalkEnd::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
+            WalkEnd::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
 
-    fn ended(end: End) -> io::Result<Self> {
+    fn ended(end: WalkEnd) -> io::Result<Self> {
         match end {
-            End::Directory(directory) => Ok(Self::of_spot(directory)),
-            End::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
+            WalkEnd::Directory(directory) => Ok(Self::of_spot(directory)),
+            WalkEnd::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
-    fn of_spot(spot: Spot) -> Self {
+    fn of_spot(spot: WalkDirectory) -> Self {
         Self::from_handle(spot.file, spot.shown)
     }
 
-    fn into_spot(self) -> Spot {
-        Spot { file: self.handle, shown: self.shown }
+    fn into_spot(self) -> WalkDirectory {
+        WalkDirectory { file: self.handle, shown: self.shown }
     }
 
     /// Wraps a handle, which may be opened with `O_PATH`; `shown` is its path, for messages.
@@ -160,7 +160,7 @@ impl Directory {
             Err(Errno::EXIST) => return Err(io::ErrorKind::AlreadyExists.into()),
             Err(_) => {}
         }
-        match self.look(to)? {
+        match self.stat(to)? {
             Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
             None => self.rename(from, to),
         }
@@ -182,7 +182,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the metadata cannot be read.
-    pub fn look(&self, name: &Path) -> io::Result<Option<Stat>> {
+    pub fn stat(&self, name: &Path) -> io::Result<Option<Stat>> {
         match statat(self, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) {
             Ok(facts) => Ok(Some(facts)),
             Err(Errno::NOENT) => Ok(None),
@@ -195,7 +195,7 @@ impl Directory {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn has(&self, name: &Path, file: FileIdentity) -> io::Result<bool> {
-        Ok(self.look(name)?.is_some_and(|facts| FileIdentity::of_stat(&facts) == file))
+        Ok(self.stat(name)?.is_some_and(|facts| FileIdentity::of_stat(&facts) == file))
     }
 
     /// Removes a file, a link, or, if `is_directory`, an empty directory. A missing one is not an error.
@@ -280,7 +280,7 @@ mod tests {
         directory.remove(Path::new("made/file"), false).unwrap();
         directory.remove(Path::new("made"), true).unwrap();
         directory.remove(Path::new("made"), true).unwrap();
-        assert!(directory.look(Path::new("made")).unwrap().is_none());
+        assert!(directory.stat(Path::new("made")).unwrap().is_none());
         assert_eq!(directory.path_of("x"), at("a/x"));
     }
 

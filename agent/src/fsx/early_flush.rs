@@ -40,7 +40,7 @@ impl Unflushed {
 ///
 /// # Errors
 /// The error of the first failed flush, or otherwise that of the work.
-pub(crate) fn beside<T, E: Send>(
+pub(crate) fn with_early_flush<T, E: Send>(
     flush: impl Fn() -> Result<(), E> + Sync,
     work: impl FnOnce(Unflushed) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -84,7 +84,7 @@ mod tests {
             }
             Ok("written")
         };
-        assert_eq!(beside(flush, work), Ok("written"));
+        assert_eq!(with_early_flush(flush, work), Ok("written"));
         assert!(flushes.load(Ordering::Relaxed) > 0);
     }
 
@@ -96,11 +96,11 @@ mod tests {
             while unflushed.add(FLUSH) {}
             Ok("written")
         };
-        assert_eq!(beside(flush, work), Err("input/output error"));
+        assert_eq!(with_early_flush(flush, work), Err("input/output error"));
     }
 
     #[test]
-    fn what_the_work_lacks_is_said() {
-        assert_eq!(beside(|| Ok(()), |_| Err::<(), _>("no space")), Err("no space"));
+    fn an_error_of_the_work_is_returned() {
+        assert_eq!(with_early_flush(|| Ok(()), |_| Err::<(), _>("no space")), Err("no space"));
     }
 }

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_may_write_or_lies_elsewhere_is_not_private() {
+    fn writable_by_others_or_on_another_device_is_not_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "").unwrap();

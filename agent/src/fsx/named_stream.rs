@@ -17,14 +17,14 @@ use super::output_error::OutputError;
 
 /// A character device or a FIFO.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum NamedStream {
     /// An open file of this process.
     Descriptor,
     /// One that has this name in this directory.
     Named { directory: Directory, name: OsString, identity: FileIdentity },
 }
 
-impl Stream {
+impl NamedStream {
     /// Follows a name to the stream. In a directory that others may write to, they could plant a stream, or a link to one, to read the output or to block the program.
     ///
     /// # Errors

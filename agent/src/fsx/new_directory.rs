@@ -31,7 +31,7 @@ impl NewDirectory {
         let parent = directory_of(path)?;
         judge_directory(&parent)?;
         let failed = |cause| OutputError::Write { path: path.to_owned(), cause };
-        if parent.look(Path::new(&name)).map_err(failed)?.is_some() {
+        if parent.stat(Path::new(&name)).map_err(failed)?.is_some() {
             return Err(exists());
         }
         let work = WorkDirectory::new(parent).map_err(failed)?;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
-use super::named_stream::Stream;
+use super::named_stream::NamedStream;
 use super::not_an_input::{check_facts, check_identity, check_not_in_directories};
 use super::output_directory::{attributes, directory_of, judge_directory};
 use super::output_error::OutputError;
@@ -46,10 +46,10 @@ impl OutputTarget {
     /// # Errors
     /// When nothing can be written there, or it is one of the inputs.
     pub fn judge(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
-        match Kind::of(path, inputs)? {
-            Kind::Stdout => Ok(Self::Stdout),
-            Kind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),
-            Kind::File { directory, name } => Ok(Self::File { directory, name, path: path.to_owned() }),
+        match OutputKind::of(path, inputs)? {
+            OutputKind::Stdout => Ok(Self::Stdout),
+            OutputKind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),
+            OutputKind::File { directory, name } => Ok(Self::File { directory, name, path: path.to_owned() }),
         }
     }
 }
@@ -59,9 +59,9 @@ impl OutputTarget {
 /// # Errors
 /// As [`OutputTarget::judge`].
 pub(crate) fn file_target(path: &Path, inputs: &[&Path]) -> Result<Option<(Directory, OsString)>, OutputError> {
-    match Kind::of(path, inputs)? {
-        Kind::Stdout | Kind::Stream(_) => Ok(None),
-        Kind::File { directory, name } => Ok(Some((directory, name))),
+    match OutputKind::of(path, inputs)? {
+        OutputKind::Stdout | OutputKind::Stream(_) => Ok(None),
+        OutputKind::File { directory, name } => Ok(Some((directory, name))),
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn is_stdout(path: &Path) -> bool {
 /// # Errors
 /// As [`OutputTarget::judge`].
 pub(super) fn judge_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
-    Kind::of(path, inputs).map(drop)
+    OutputKind::of(path, inputs).map(drop)
 }
 
 /// Checks that a regular file can get the name `name` in `directory`, and that the name is not one of the `inputs`; `path` is the full path, for messages. Opens nothing.
@@ -91,9 +91,9 @@ pub(crate) fn judge_file(directory: &Directory, name: &Path, path: &Path, inputs
 }
 
 /// What an output path leads to, before anything is opened.
-enum Kind {
+enum OutputKind {
     Stdout,
-    Stream(Stream),
+    Stream(NamedStream),
     File { directory: Directory, name: OsString },
 }
 
@@ -105,7 +105,7 @@ enum NamedKind {
     File,
 }
 
-impl Kind {
+impl OutputKind {
     fn of(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
         if is_stdout(path) {
             check_output_streams(inputs)?;
@@ -121,7 +121,7 @@ impl Kind {
                 let reason = "is an open file of this process, which no other file can replace";
                 return Err(OutputError::Kind { path: path.to_owned(), reason });
             }
-            return Ok(Self::Stream(Stream::Descriptor));
+            return Ok(Self::Stream(NamedStream::Descriptor));
         }
         let name = match path.file_name() {
             Some(name) if !path.as_os_str().as_encoded_bytes().ends_with(b"/") => name.to_owned(),
@@ -137,7 +137,7 @@ impl Kind {
         };
         let directory = directory_of(path)?;
         match named_kind(&directory, Path::new(&name), path, inputs)? {
-            NamedKind::Stream(kind) => Stream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
+            NamedKind::Stream(kind) => NamedStream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
             NamedKind::File => {
                 judge_directory(&directory)?;
                 Ok(Self::File { directory, name })
@@ -159,7 +159,7 @@ fn check_kind(kind: FileType, path: &Path) -> Result<(), OutputError> {
 fn named_kind(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<NamedKind, OutputError> {
     let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
     let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason });
-    let Some(own) = directory.look(name).map_err(failed)? else { return Ok(NamedKind::File) };
+    let Some(own) = directory.stat(name).map_err(failed)? else { return Ok(NamedKind::File) };
     match statat(directory, name, AtFlags::empty()) {
         Ok(facts) => {
             let kind = FileType::from_raw_mode(facts.st_mode);
@@ -180,7 +180,7 @@ fn named_kind(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path])
     if attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
         return refuse("is immutable or append-only (chattr), so no other file can replace it");
     }
-    if is_kept_from_us(&own, directory) {
+    if is_protected_by_sticky_bit(&own, directory) {
         return Err(failed(io::ErrorKind::PermissionDenied.into()));
     }
     Ok(NamedKind::File)
@@ -234,7 +234,7 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
 }
 
 /// Whether another user owns the file in a directory such as `/tmp`, where only owners may replace their files.
-fn is_kept_from_us(facts: &Stat, directory: &Directory) -> bool {
+fn is_protected_by_sticky_bit(facts: &Stat, directory: &Directory) -> bool {
     let Ok(directory) = directory.facts() else { return false };
     let own = rustix::process::geteuid();
     directory.mode() & STICKY != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
@@ -250,8 +250,8 @@ mod tests {
 
     /// Checks a path that needs a regular file.
     fn judge_path(path: &Path) -> Result<(), OutputError> {
-        match Kind::of(path, &[])? {
-            Kind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
+        match OutputKind::of(path, &[])? {
+            OutputKind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
             _ => judge_file(&directory_of(path)?, Path::new(path.file_name().unwrap()), path, &[]),
         }
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_file_is_refused_before_any_work() {
+    fn unusable_outputs_are_refused_before_any_work() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("file"), "").unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn who_needs_a_file_is_refused_a_stream_without_waiting_for_it() {
+    fn a_stream_is_refused_without_waiting_where_a_file_is_needed() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_replaced_is_known_before() {
+    fn files_that_may_not_be_replaced_are_found_before() {
         use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
         let directory = tempfile::tempdir().unwrap();

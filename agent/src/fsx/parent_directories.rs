@@ -19,7 +19,7 @@ pub(crate) const DEEPEST: usize = 4096;
 ///
 /// # Errors
 /// When the metadata cannot be read.
-pub(crate) fn who_else_could_place(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
+pub(crate) fn parent_open_to_others(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
     let real = fs::canonicalize(path).ok();
     let (mut inner, mut facts) = (directory.again()?, directory.facts()?);
     let owner = facts.uid();
@@ -64,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn who_could_have_put_a_directory_there() {
+    fn finds_the_parent_that_others_may_write_to() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("outer/around/data")).unwrap();
         let mode = |name: &str, mode| fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
         let found = || {
             let data = at("outer/around/data");
-            who_else_could_place(&Directory::open(&data).unwrap(), &data).unwrap()
+            parent_open_to_others(&Directory::open(&data).unwrap(), &data).unwrap()
         };
         let real = folder.path().canonicalize().unwrap();
         mode("outer", 0o755);

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_replaced() {
+    fn only_regular_files_are_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("directory")).unwrap();
@@ -302,7 +302,7 @@ mod tests {
 
     /// What another user did to the unfinished file in a shared directory.
     #[test]
-    fn what_is_not_ours_gets_no_name() {
+    fn another_users_file_gets_no_name() {
         type Swap = fn(&Path);
         let swaps: [(&str, Swap); 4] = [
             ("moved away", |_| {}),

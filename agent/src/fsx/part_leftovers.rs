@@ -78,7 +78,7 @@ fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftov
         facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, around.dev())
     };
     // Only regular files are opened: opening a FIFO or a device can block or have effects.
-    let named = directory.look(name).ok()??;
+    let named = directory.stat(name).ok()??;
     if FileType::from_raw_mode(named.st_mode) != FileType::RegularFile {
         return None;
     }
@@ -110,11 +110,11 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct TestDirectory {
         directory: tempfile::TempDir,
     }
 
-    impl Place {
+    impl TestDirectory {
         /// Creates a directory, open to other users or not.
         fn new(mode: u32) -> Self {
             let directory = tempfile::tempdir().unwrap();
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn where_nobody_else_writes_the_name_is_proof() {
-        let place = Place::new(0o755);
+        let place = TestDirectory::new(0o755);
         let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
         assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert!(!plain.exists() && !marked.exists());
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn where_others_write_the_mark_is_proof() {
         for mode in [0o777, 0o1777, 0o775] {
-            let place = Place::new(mode);
+            let place = TestDirectory::new(mode);
             let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
             assert_eq!(place.sweep(), std::slice::from_ref(&plain));
             assert!(plain.exists());
@@ -186,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_a_neighbours_stays() {
-        let place = Place::new(0o777);
+    fn files_that_may_belong_to_others_stay() {
+        let place = TestDirectory::new(0o777);
         let victim = place.directory.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         let files = [
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn another_users_file_stays_even_for_root() {
-        let place = Place::new(0o755);
+        let place = TestDirectory::new(0o755);
         let path = place.file("stranger", 0o600, true);
         if std::os::unix::fs::chown(&path, Some(4321), None).is_err() {
             eprintln!("*** only root can give files away ***");
@@ -221,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_works_on_stays() {
-        let place = Place::new(0o755);
+    fn files_in_use_stay() {
+        let place = TestDirectory::new(0o755);
         let path = place.file("atwork00", 0o600, true);
         let lock = File::open(&path).unwrap();
         lock.lock().unwrap();
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn at_most_so_many_are_listed() {
-        let place = Place::new(0o777);
+        let place = TestDirectory::new(0o777);
         for number in 0..LISTED + 5 {
             place.file(&format!("{number:08}"), 0o600, false);
         }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_stays() {
+    fn mount_points_stay() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("tree/mounted")).unwrap();

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_a_neighbours_stays() {
+    fn directories_that_may_belong_to_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM)));

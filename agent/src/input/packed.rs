@@ -15,7 +15,7 @@ use crate::input::FileSource;
 const BLOCK: usize = 1 << 20;
 
 /// Receives a block of unpacked bytes; it may keep the block and leave another in its place.
-pub(crate) type Sink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
+pub(crate) type UnpackSink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
 
 /// A compressed file whose first bytes were unpacked.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Packed {
     /// # Errors
     /// [`Error::Unpack`] with the offset in the unpacked data, [`Error::Unsupported`], [`Error::Window`], [`Error::Scan`] if the file
     /// cannot be read, [`Error::TooLong`], [`Error::NoPages`], [`Error::Cancelled`], and those of `sink`.
-    pub fn unpack(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub fn unpack(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
         let most = self.extent.most();
         if self.pump(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
     }
@@ -86,7 +86,7 @@ impl Packed {
     ///
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::TooLong`].
-    pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
         self.pump(self.extent.most().saturating_add(1), watch, sink).map(drop)
     }
 
@@ -96,7 +96,7 @@ impl Packed {
     }
 
     /// Unpacks up to `most` bytes; returns whether that was all.
-    fn pump(&self, most: u64, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<bool, Error> {
+    fn pump(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
         let mut unpacked = self.begin(watch)?;
         let mut pages = PageWatch::new(&self.extent);
         let mut block = Vec::new();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_goes_on_behind_a_snapshot_no_more_is_unpacked_than_shows_it() {
+    fn data_longer_than_a_snapshot_is_not_unpacked_to_its_end() {
         let tail = vec![0; usize::try_from(MAX_TAIL).unwrap() + 1];
         let packed = Packed::open(zstd(&[SNAPSHOT, &tail, &tail]), Format::Zstd).unwrap();
         let most = SNAPSHOT.len() as u64 + MAX_TAIL;
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn of_anything_else_the_head_is_unpacked() {
+    fn of_other_files_only_the_head_is_unpacked() {
         let packed = Packed::open(zstd(&[&vec![0; 2 << 20]]), Format::Zstd).unwrap();
         assert_eq!((packed.head().len(), packed.extent().kind()), (HEAD_LEN, FileKind::Zeros));
         let packed = Packed::open(zstd(&[b"some text"]), Format::Zstd).unwrap();

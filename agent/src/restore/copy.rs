@@ -12,7 +12,7 @@ use etcdsnap_core::{Block, Report, Source};
 use rustix::fd::AsFd;
 
 use super::RestoreError;
-use super::direct_writer::{Target, Writer};
+use super::direct_writer::{DatabaseTarget, TargetWriter};
 use super::len;
 use crate::error::{Error, Fault};
 use crate::free_space::{self, Location};
@@ -33,7 +33,7 @@ const BLOCKS_IN_FLIGHT: usize = 4;
 /// If the file system has reflinks, the copies share the blocks of the file, and only changed pages are written; then the first copy is hashed and verified.
 pub(super) fn plain(
     from: &FileSource,
-    to: &[Target],
+    to: &[DatabaseTarget],
     judged: bool,
     progress: &dyn Progress,
 ) -> Result<(Copied, Option<Report>), RestoreError> {
@@ -43,7 +43,7 @@ pub(super) fn plain(
     {
         let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
         let copy = copy.map_err(|cause| first.failed(cause))?;
-        return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
+        return copy_and_verify(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
     // A restore that fills the disk before it fails harms all others who write there.
@@ -58,7 +58,7 @@ pub(super) fn plain(
         }
     }
     let copy = || {
-        through(to, path, progress, |sink| {
+        copy_and_hash(to, path, progress, |sink| {
             let mut at = 0;
             let mut block = Block::default();
             while at < len(from) {
@@ -72,11 +72,11 @@ pub(super) fn plain(
             Ok(())
         })
     };
-    beside(judged, || judge(from, path, &NoProgress), path, copy)
+    copy_and_verify(judged, || judge(from, path, &NoProgress), path, copy)
 }
 
 /// Copies, and if `judged`, verifies meanwhile. An error of the copy takes precedence.
-fn beside(
+fn copy_and_verify(
     judged: bool,
     judge: impl Fn() -> Result<Report, RestoreError> + Sync,
     path: &Path,
@@ -92,15 +92,15 @@ fn beside(
 }
 
 /// Unpacks a compressed file to all targets.
-pub(super) fn packed(from: &Packed, to: &[Target], progress: &dyn Progress) -> Result<Copied, RestoreError> {
+pub(super) fn packed(from: &Packed, to: &[DatabaseTarget], progress: &dyn Progress) -> Result<Copied, RestoreError> {
     progress.begin(Stage::Unpack, Some(from.packed_len()));
-    through(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
+    copy_and_hash(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
 /// Unpacks a compressed file into a file without a name, for random access.
 pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, Copied), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
-    let target = Target::of(Spool::new(from.extent().snapshot())?.into_file(), path);
+    let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
     let copied = packed(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
         RestoreError::Write { cause, .. } => failed(cause),
         other => other,
@@ -153,20 +153,20 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
 }
 
 /// Writes blocks to all targets, one after the other, and starts a flush to the disk now and then.
-pub(super) struct Writers<'t> {
-    writers: Vec<Writer<'t>>,
+pub(super) struct TargetWriters<'t> {
+    writers: Vec<TargetWriter<'t>>,
     at: u64,
     unflushed: Unflushed,
 }
 
-impl<'t> Writers<'t> {
+impl<'t> TargetWriters<'t> {
     /// Starts at offset 0.
-    pub fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
-        Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed }
+    pub fn new(to: &'t [DatabaseTarget], unflushed: Unflushed) -> Self {
+        Self { writers: to.iter().map(DatabaseTarget::writer).collect(), at: 0, unflushed }
     }
 
     /// Starts at this offset.
-    pub fn behind(self, at: u64) -> Self {
+    pub fn starting_at(self, at: u64) -> Self {
         Self { at, ..self }
     }
 
@@ -181,32 +181,32 @@ impl<'t> Writers<'t> {
     }
 }
 
-type Sink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
+type CopySink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
 /// Hashes the blocks from `source` while another thread writes them to all targets.
-fn through<B: AsRef<[u8]> + Default + Send>(
-    to: &[Target],
+fn copy_and_hash<B: AsRef<[u8]> + Default + Send>(
+    to: &[DatabaseTarget],
     from: &Path,
     progress: &dyn Progress,
-    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
+    source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
-    early_flush::beside(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
+    early_flush::with_early_flush(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
 }
 
 fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
-    to: &[Target],
+    to: &[DatabaseTarget],
     unflushed: Unflushed,
     from: &Path,
     progress: &dyn Progress,
-    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
+    source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel::<B>(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let mut writers = Writers::new(to, unflushed.clone());
+        let mut writers = TargetWriters::new(to, unflushed.clone());
         let writing = threads::start(scope, move || -> Result<(), RestoreError> {
-            let mut writers = Writers::new(to, unflushed);
+            let mut writers = TargetWriters::new(to, unflushed);
             for block in blocks {
                 if !writers.write(block.as_ref())? {
                     break;

@@ -4,7 +4,7 @@ use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;
 
 use super::RestoreError;
-use super::restore_job::Job;
+use super::restore_job::RestoreJob;
 use crate::input::FileSource;
 use crate::snapshot::Snapshot;
 
@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 /// # Errors
 /// [`RestoreError::NoSuchKeys`]; also if the keys cannot be read.
 pub(super) fn check(
-    job: &Job<'_>,
+    job: &RestoreJob<'_>,
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     revision: Revision,
@@ -32,7 +32,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn check_latest(job: &Job<'_>, source: &FileSource) -> Result<(), RestoreError> {
+pub(super) fn check_latest(job: &RestoreJob<'_>, source: &FileSource) -> Result<(), RestoreError> {
     if job.config.delete.is_empty() {
         return Ok(());
     }

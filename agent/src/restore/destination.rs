@@ -8,7 +8,7 @@ use crate::fsx::directory::Directory;
 
 /// A resolved path.
 #[derive(Debug)]
-pub(super) struct Destination {
+pub(super) struct ResolvedPath {
     /// The innermost directory of the path that exists.
     pub base: Directory,
     /// Names below `base`, outermost first. Only the last can exist, and only with [`Last::Kept`].
@@ -33,7 +33,7 @@ pub(super) enum DeadEnd {
     System(PathBuf, io::Error),
 }
 
-impl Destination {
+impl ResolvedPath {
     /// Resolves `path` as the system does where it exists, including links and `..`; the rest is resolved as text, so that `new/..` cancels out.
     pub fn resolve(path: &Path, last: Last) -> Result<Self, DeadEnd> {
         let here = Path::new(if path.is_absolute() { "/" } else { "." });
@@ -70,7 +70,7 @@ fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
     let shown = || base.path_of(name);
     match base.follow(name) {
         Ok(directory) => Ok(Some(directory)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.look(name) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.stat(name) {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a dangling link")),
             Err(cause) => Err(DeadEnd::System(shown(), cause)),
@@ -102,7 +102,7 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         symlink("real/deep", at("link")).unwrap();
         symlink("nowhere", at("dangling")).unwrap();
-        let resolve = |path: &str| Destination::resolve(&at(path), Last::Followed);
+        let resolve = |path: &str| ResolvedPath::resolve(&at(path), Last::Followed);
         for (path, base, missing) in [
             ("real", "real", &[][..]),
             ("real/new", "real", &["new"]),
@@ -135,7 +135,7 @@ mod tests {
         symlink("nowhere", folder.path().join("dangling")).unwrap();
         fs::create_dir(folder.path().join("real")).unwrap();
         for name in ["dangling", "real", "new"] {
-            let found = Destination::resolve(&folder.path().join(name), Last::Kept).unwrap();
+            let found = ResolvedPath::resolve(&folder.path().join(name), Last::Kept).unwrap();
             assert_eq!(found.missing, [name]);
             assert_eq!(found.shown(), folder.path().join(name));
         }

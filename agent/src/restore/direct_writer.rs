@@ -16,7 +16,7 @@ use super::stage_directory::StageDirectory;
 const ALIGNMENT: usize = 4096;
 
 /// A file to write the database to.
-pub(super) struct Target {
+pub(super) struct DatabaseTarget {
     pub file: File,
     pub path: PathBuf,
     /// The same file, opened to bypass the page cache.
@@ -25,7 +25,7 @@ pub(super) struct Target {
     alignment: usize,
 }
 
-impl Target {
+impl DatabaseTarget {
     /// Creates a file in a stage; only its owner may read it.
     pub fn create(stage: &StageDirectory, path: &Path) -> Result<Self, RestoreError> {
         let shown = stage.path_of(path);
@@ -42,18 +42,18 @@ impl Target {
         failed(&self.path, cause)
     }
 
-    pub fn writer(&self) -> Writer<'_> {
-        Writer { target: self, direct: self.direct.as_ref() }
+    pub fn writer(&self) -> TargetWriter<'_> {
+        TargetWriter { target: self, direct: self.direct.as_ref() }
     }
 }
 
 /// Writes to a target.
-pub(super) struct Writer<'t> {
-    target: &'t Target,
+pub(super) struct TargetWriter<'t> {
+    target: &'t DatabaseTarget,
     direct: Option<&'t File>,
 }
 
-impl Writer<'_> {
+impl TargetWriter<'_> {
     /// Writes a block. Returns how many of its bytes went to the page cache and need a sync.
     pub fn write(&mut self, block: &[u8], at: u64) -> Result<u64, RestoreError> {
         let (past, cached) = block.split_at(self.past_cache(block, at));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// Writes blocks one after the other; returns the contents of the file, and the bytes that went through the page cache.
-    fn written(target: &Target, blocks: &[&[u8]]) -> (Vec<u8>, u64) {
+    fn written(target: &DatabaseTarget, blocks: &[&[u8]]) -> (Vec<u8>, u64) {
         let mut writer = target.writer();
         let (mut at, mut cached) = (0, 0);
         for block in blocks {
@@ -120,22 +120,23 @@ mod tests {
         for blocks in [vec![&*a, &*b, &*tail], vec![&*a, unaligned, &*b], vec![&*tail, &*a], vec![&a[..5]]] {
             let expected = blocks.concat();
             let stage = stage(directory.path());
-            let target = Target::create(&stage, Path::new("db")).unwrap();
+            let target = DatabaseTarget::create(&stage, Path::new("db")).unwrap();
             let (found, cached) = written(&target, &blocks);
             assert!(found == expected);
             if target.direct.is_none() {
                 assert_eq!(cached, expected.len() as u64);
             }
-            let plain = Target::of(stage.create(Path::new("plain")).unwrap(), &stage.path_of(Path::new("plain")));
+            let plain =
+                DatabaseTarget::of(stage.create(Path::new("plain")).unwrap(), &stage.path_of(Path::new("plain")));
             assert_eq!(written(&plain, &blocks), (expected.clone(), expected.len() as u64));
         }
     }
 
     #[test]
-    fn what_the_file_system_refuses_goes_the_other_way() {
+    fn refused_direct_writes_use_the_page_cache() {
         let directory = tempfile::tempdir().unwrap();
         let stage = stage(directory.path());
-        let mut target = Target::create(&stage, Path::new("db")).unwrap();
+        let mut target = DatabaseTarget::create(&stage, Path::new("db")).unwrap();
         // Most file systems refuse unaligned direct writes; the contents must be complete in any case.
         target.alignment = 1;
         let blocks = [&*block(4096, 1), &*block(101, 2), &*block(4096, 3), &*block(7, 4)];

@@ -57,7 +57,7 @@ impl MadeDirectories {
     }
 
     /// Gives them to `owner`, who must be able to enter them, and syncs them.
-    pub fn settle(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
+    pub fn set_owner_and_sync(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
                 if let (Some(owner), Some((directory, _))) = (owner, directory) {

@@ -47,10 +47,10 @@ use crate::free_space::{self, Location};
 use crate::input::Input;
 use crate::progress::Progress;
 use new_database::Database;
-use new_member_files::Place;
-use restore_job::Job;
-use restore_space::Room;
-use staged_result::{Need, Wanted};
+use new_member_files::MemberStages;
+use restore_job::RestoreJob;
+use restore_space::SpaceNeeds;
+use staged_result::{ReplaceNeed, StageRequest};
 
 /// What was restored, or would be.
 ///
@@ -129,22 +129,23 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     let separate = config.separate_wal_dir();
     let input = Input::open(&config.snapshot_path, progress)?;
     input.expect_snapshot()?;
-    let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    let job = RestoreJob { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let wal_dir = separate.clone().unwrap_or_else(|| data_dir.join("member/wal"));
     let snapshot = (config.snapshot_path.as_path(), input.identity());
-    let wanted = Wanted { data_dir: &data_dir, wal_dir: separate.as_deref(), need: Need::Either, owner, snapshot };
+    let wanted =
+        StageRequest { data_dir: &data_dir, wal_dir: separate.as_deref(), need: ReplaceNeed::Either, owner, snapshot };
     let described = |database: &Database| Restored::new(config, &cluster, member, &data_dir, &wal_dir, database);
     if config.run == Run::Dry {
         wanted.check()?;
-        let database = job.rehearse()?;
+        let database = job.dry_run()?;
         free_space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let room = SpaceNeeds::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
     let write = || {
         let stage = wanted.begin()?;
-        let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
+        let database = job.write(&[(member, MemberStages { member: stage.member(), log: stage.log() })])?;
         if progress.cancelled() {
             return Err(crate::Error::Cancelled.into());
         }

@@ -13,7 +13,7 @@ use etcdsnap_core::{Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
-use crate::free_space::Lack;
+use crate::free_space::NotEnoughSpace;
 use crate::fsx::output_error::write_advice;
 use crate::grouped_number::{exact_bytes, grouped_positive, grouped_revision};
 use crate::printable::{printable_path, typed_path};
@@ -234,8 +234,8 @@ pub enum RestoreError {
     },
 }
 
-impl From<Lack> for RestoreError {
-    fn from(Lack { path, needed, available }: Lack) -> Self {
+impl From<NotEnoughSpace> for RestoreError {
+    fn from(NotEnoughSpace { path, needed, available }: NotEnoughSpace) -> Self {
         Self::Space { path, needed, available }
     }
 }

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::sha256_stream::Copied;
 
 /// A restore in progress, with its validated settings.
-pub(super) struct Job<'j> {
+pub(super) struct RestoreJob<'j> {
     pub config: &'j RestoreConfig,
     pub cluster: &'j Cluster,
     pub bump: Option<u64>,
@@ -18,7 +18,7 @@ pub(super) struct Job<'j> {
     pub progress: &'j dyn Progress,
 }
 
-impl Job<'_> {
+impl RestoreJob<'_> {
     /// Checks, before anything is written, that the revision can be raised that far. For a compressed input that is only known later.
     pub fn check_bump(&self) -> Result<(), RestoreError> {
         let (Body::Plain(source), Some(_)) = (&self.input.body, self.bump) else { return Ok(()) };
@@ -58,7 +58,7 @@ impl Job<'_> {
     }
 
     /// Whether to verify the structure of the database.
-    pub fn judge(&self) -> bool {
+    pub fn verifies_structure(&self) -> bool {
         self.config.verify != RestoreVerify::None
     }
 

@@ -4,15 +4,15 @@ use std::io::ErrorKind::{QuotaExceeded, StorageFull};
 use std::path::{Path, PathBuf};
 
 use super::RestoreError;
-use crate::free_space::{self, Lack, Location};
+use crate::free_space::{self, Location, NotEnoughSpace};
 
 /// The space that a restore needs, and what was missing before it started writing.
-pub(super) struct Room {
+pub(super) struct SpaceNeeds {
     wanted: Vec<(PathBuf, u64)>,
-    lack: Option<Lack>,
+    lack: Option<NotEnoughSpace>,
 }
 
-impl Room {
+impl SpaceNeeds {
     /// Checks the free space at each place before writing.
     ///
     /// Too little space is not an error yet: if the file system shares the blocks of the snapshot, a copy takes none.
@@ -50,9 +50,9 @@ mod tests {
     fn a_full_disk_is_told_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let full = || RestoreError::Write { path: "db".into(), cause: io::ErrorKind::StorageFull.into() };
-        let small = Room::before_writing(&[(folder.path(), 1)]);
+        let small = SpaceNeeds::before_writing(&[(folder.path(), 1)]);
         assert!(matches!(small.explain(full()), RestoreError::Full { needed: 1, .. }));
-        let large = Room::before_writing(&[(folder.path(), u64::MAX)]);
+        let large = SpaceNeeds::before_writing(&[(folder.path(), u64::MAX)]);
         assert!(matches!(large.explain(full()), RestoreError::Space { needed: u64::MAX, .. }));
         let other = RestoreError::Write { path: "db".into(), cause: io::ErrorKind::PermissionDenied.into() };
         assert!(matches!(large.explain(other), RestoreError::Write { .. }));

@@ -8,9 +8,9 @@ use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, chang
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
 use etcdsnap_core::{Block, Report, Revision};
 
-use super::copy::{self, Writers};
-use super::direct_writer::Target;
-use super::restore_job::Job;
+use super::copy::{self, TargetWriters};
+use super::direct_writer::DatabaseTarget;
+use super::restore_job::RestoreJob;
 use super::{RestoreError, deleted_keys};
 use crate::error::{Error, Fault};
 use crate::fsx::early_flush;
@@ -37,7 +37,7 @@ pub(super) struct RewriteFacts {
 }
 
 /// The result, written or only computed.
-pub(super) struct Rewritten {
+pub(super) struct RewrittenDatabase {
     pub facts: RewriteFacts,
     /// Changes besides the entries that were left out.
     pub changes: DatabaseChanges,
@@ -48,13 +48,13 @@ pub(super) struct Rewritten {
 }
 
 /// Writes the database to all targets; the caller does the final sync.
-pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreError> {
+pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<RewrittenDatabase, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
-    let rewritten = judged_beside(job, |snapshot, progress| {
-        early_flush::beside(flush, |unflushed| {
+    let rewritten = write_and_verify(job, |snapshot, progress| {
+        early_flush::with_early_flush(flush, |unflushed| {
             let page_size = snapshot.store()?.page_size();
-            let writers = Writers::new(to, unflushed).behind(u64::from(page_size).saturating_mul(2));
-            let (rewritten, sink) = pages(job, snapshot, Sink::new(writers), progress)?;
+            let writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
+            let (rewritten, sink) = pages(job, snapshot, TargetsSink::new(writers), progress)?;
             sink.finish()?;
             Ok(rewritten)
         })
@@ -68,15 +68,15 @@ pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreEr
 }
 
 /// Does the same as [`write`] without writing anything.
-pub(super) fn rehearse(job: &Job<'_>) -> Result<Rewritten, RestoreError> {
-    judged_beside(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
+pub(super) fn dry_run(job: &RestoreJob<'_>) -> Result<RewrittenDatabase, RestoreError> {
+    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
 }
 
 /// Verifies the snapshot while `write` runs. Problems of the snapshot take precedence.
-fn judged_beside(
-    job: &Job<'_>,
-    write: impl FnOnce(&Snapshot, &dyn Progress) -> Result<Rewritten, RestoreError>,
-) -> Result<Rewritten, RestoreError> {
+fn write_and_verify(
+    job: &RestoreJob<'_>,
+    write: impl FnOnce(&Snapshot, &dyn Progress) -> Result<RewrittenDatabase, RestoreError>,
+) -> Result<RewrittenDatabase, RestoreError> {
     let path = &job.input.path;
     let (snapshot, unpacked) = opened(job)?;
     let aside = Aside::new(job.progress);
@@ -86,7 +86,7 @@ fn judged_beside(
             _ => None,
         };
         // Damage is reported first: a wrong SHA-256 follows from it.
-        if job.judge() {
+        if job.verifies_structure() {
             job.accept(copy::judge(snapshot.source(), path, &aside)?)?;
         }
         hashed.as_ref().or(unpacked.as_ref()).map_or(Ok(false), |copied| job.compare(copied))
@@ -101,12 +101,12 @@ fn judged_beside(
         // Verification was stopped because writing failed.
         Err(RestoreError::Input(Error::Cancelled)) => written.and(Err(Error::Cancelled.into())),
         Err(error) => Err(error),
-        Ok(sha256_checked) => written.map(|written| Rewritten { sha256_checked, ..written }),
+        Ok(sha256_checked) => written.map(|written| RewrittenDatabase { sha256_checked, ..written }),
     }
 }
 
 /// Opens the snapshot; a compressed one is unpacked into a file without a name, and hashed meanwhile.
-fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
+fn opened(job: &RestoreJob<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     let path = &job.input.path;
     match &job.input.body {
         Body::Plain(source) => Ok((Snapshot::of_source(source, path, job.progress)?, None)),
@@ -119,11 +119,11 @@ fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
 
 /// Passes the pages of the new database to `sink`.
 fn pages<K: PageSink<Error = RestoreError>>(
-    job: &Job<'_>,
+    job: &RestoreJob<'_>,
     snapshot: &Snapshot,
     sink: K,
     progress: &dyn Progress,
-) -> Result<(Rewritten, K), RestoreError> {
+) -> Result<(RewrittenDatabase, K), RestoreError> {
     let store = snapshot.store()?;
     let as_of = job.config.as_of.map(|revision| store.at(revision)).transpose()?;
     let revision = as_of.unwrap_or_else(|| store.current());
@@ -132,7 +132,7 @@ fn pages<K: PageSink<Error = RestoreError>>(
     let survivors = match compacted {
         Some(revision) => {
             let (survivors, lost) = snapshot.survivors(&store, revision, progress)?;
-            not_lost(job, lost.first)?;
+            check_nothing_lost(job, lost.first)?;
             Some(survivors)
         }
         None => None,
@@ -146,15 +146,15 @@ fn pages<K: PageSink<Error = RestoreError>>(
     let written = write_altered(&store, plan, alterations, sink, progress).map_err(|error| of_core(job, error))?;
     let rewrite::Written { built, sink, counts, lapsed } = written;
     let facts = RewriteFacts { as_of, compacted, counts, lapsed };
-    Ok((Rewritten { facts, changes, built, sha256_checked: false }, sink))
+    Ok((RewrittenDatabase { facts, changes, built, sha256_checked: false }, sink))
 }
 
-fn not_lost(job: &Job<'_>, lost: Option<etcdsnap_core::Finding>) -> Result<(), RestoreError> {
+fn check_nothing_lost(job: &RestoreJob<'_>, lost: Option<etcdsnap_core::Finding>) -> Result<(), RestoreError> {
     let Some(finding) = lost else { return Ok(()) };
     Err(RestoreError::NotWhole { path: job.input.path.clone(), reason: crate::printable(&finding.message) })
 }
 
-fn of_core(job: &Job<'_>, error: rewrite::RewriteError<RestoreError>) -> RestoreError {
+fn of_core(job: &RestoreJob<'_>, error: rewrite::RewriteError<RestoreError>) -> RestoreError {
     let path = &job.input.path;
     match error {
         rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
@@ -167,8 +167,8 @@ fn of_core(job: &Job<'_>, error: rewrite::RewriteError<RestoreError>) -> Restore
 ///
 /// # Errors
 /// [`Error::Defect`] if it is not sound although the snapshot was.
-pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>, RestoreError> {
-    if !job.judge() {
+pub(super) fn judge_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Option<u64>, RestoreError> {
+    if !job.verifies_structure() {
         return Ok(None);
     }
     let source = target.file.try_clone().and_then(|file| FileSource::new(file, &target.path));
@@ -183,14 +183,14 @@ pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>
 }
 
 /// Writes pages to all targets in large blocks.
-struct Sink<'t> {
-    writers: Writers<'t>,
+struct TargetsSink<'t> {
+    writers: TargetWriters<'t>,
     block: Block,
     used: usize,
 }
 
-impl<'t> Sink<'t> {
-    fn new(writers: Writers<'t>) -> Self {
+impl<'t> TargetsSink<'t> {
+    fn new(writers: TargetWriters<'t>) -> Self {
         Self { writers, block: Block::new(BLOCK), used: 0 }
     }
 
@@ -206,7 +206,7 @@ impl<'t> Sink<'t> {
     }
 }
 
-impl PageSink for Sink<'_> {
+impl PageSink for TargetsSink<'_> {
     type Error = RestoreError;
 
     fn append(&mut self, mut pages: &[u8]) -> Result<(), RestoreError> {

@@ -208,7 +208,7 @@ impl StageDirectory {
     }
 
     /// Gives the directories of the content to the owner of the files, sets the mode of the content itself, and syncs everything.
-    pub fn settle(&self, mode: Option<u32>) -> Result<(), RestoreError> {
+    pub fn set_owner_and_sync(&self, mode: Option<u32>) -> Result<(), RestoreError> {
         if let Some(mode) = mode {
             // The owner must be able to enter it until it is renamed; `set_mode` sets the final mode.
             let failed = |cause| failed(&self.path_of(Path::new(CONTENT)), cause);

@@ -16,25 +16,25 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::destination::Destination;
+use super::destination::ResolvedPath;
 use super::log_notes::{StageNote, leave_log_note};
 use super::made_directories::{MadeDirectories, failed};
 use super::owner::{self, Owner};
 use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT, Replace, StageDirectory};
-use super::stale_stages::{Asked, remove_stale};
+use super::stale_stages::{CurrentRun, remove_stale};
 use super::targets::{Layout, LogPlace, MEMBER, Targets};
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::other_users::is_ours;
-use crate::fsx::parent_directories::who_else_could_place;
+use crate::fsx::parent_directories::parent_open_to_others;
 
 /// A data directory in progress. If it is not published, it is removed.
-pub(super) struct Stage {
+pub(super) struct StagedRestore {
     /// A log outside the data directory. Its stage is removed first: the note in the other stage says where it is.
-    log: Option<Part>,
-    data: Part,
+    log: Option<StagedDirectory>,
+    data: StagedDirectory,
     /// The path of the log in its stage.
     log_path: PathBuf,
     layout: Layout,
@@ -45,7 +45,7 @@ pub(super) struct Stage {
 }
 
 /// One of the two directories, and its target.
-struct Part {
+struct StagedDirectory {
     stage: StageDirectory,
     parent: Directory,
     name: OsString,
@@ -55,7 +55,7 @@ struct Part {
 
 /// What may be done with an existing data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum ReplaceNeed {
     /// It may be filled or replaced.
     Either,
     /// It must be replaced as a whole.
@@ -63,7 +63,7 @@ pub(super) enum Need {
 }
 
 /// What exists at the data directory's path.
-enum Before {
+enum ExistingDirectory {
     Nothing,
     /// A directory that was prepared for this.
     Prepared(Metadata),
@@ -75,24 +75,24 @@ enum Before {
     },
 }
 
-impl Before {
+impl ExistingDirectory {
     fn prepared(&self) -> Option<&Metadata> {
         if let Self::Prepared(facts) = self { Some(facts) } else { None }
     }
 }
 
 /// The requirements for a stage.
-pub(super) struct Wanted<'w> {
+pub(super) struct StageRequest<'w> {
     pub data_dir: &'w Path,
     pub wal_dir: Option<&'w Path>,
-    pub need: Need,
+    pub need: ReplaceNeed,
     /// The owner of the files, if one was named.
     pub owner: Option<Owner>,
     /// The snapshot as the caller named it, and its file.
     pub snapshot: (&'w Path, Option<FileIdentity>),
 }
 
-impl Wanted<'_> {
+impl StageRequest<'_> {
     /// Checks that everything can be created, without creating anything.
     pub fn check(&self) -> Result<(), RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
@@ -105,20 +105,20 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// [`RestoreError::Planted`] if it may be planted and no owner was named.
-    fn before(&self, targets: &Targets) -> Result<Before, RestoreError> {
+    fn before(&self, targets: &Targets) -> Result<ExistingDirectory, RestoreError> {
         let failed = |cause| failed(self.data_dir, cause);
         if !targets.data.missing.is_empty() {
-            return Ok(Before::Nothing);
+            return Ok(ExistingDirectory::Nothing);
         }
         let facts = targets.data.base.facts().map_err(failed)?;
         let named = self.owner.and_then(|owner| owner.user);
         // Without root, files keep this user as their owner.
         if !rustix::process::geteuid().is_root() || is_ours(facts.uid()) || named == Some(facts.uid()) {
-            return Ok(Before::Prepared(facts));
+            return Ok(ExistingDirectory::Prepared(facts));
         }
-        match who_else_could_place(&targets.data.base, self.data_dir).map_err(failed)? {
-            None => Ok(Before::Prepared(facts)),
-            Some(around) if named.is_some() => Ok(Before::Planted { owner: facts.uid(), around }),
+        match parent_open_to_others(&targets.data.base, self.data_dir).map_err(failed)? {
+            None => Ok(ExistingDirectory::Prepared(facts)),
+            Some(around) if named.is_some() => Ok(ExistingDirectory::Planted { owner: facts.uid(), around }),
             Some(around) => Err(self.planted(facts.uid(), around)),
         }
     }
@@ -127,17 +127,17 @@ impl Wanted<'_> {
         RestoreError::Planted { path: self.data_dir.to_owned(), owner, around }
     }
 
-    fn layouts(&self, targets: &Targets, before: &Before) -> Result<Vec<Layout>, RestoreError> {
+    fn layouts(&self, targets: &Targets, before: &ExistingDirectory) -> Result<Vec<Layout>, RestoreError> {
         let stays = targets.check_free()?;
         let mut layouts = targets.layouts(stays);
-        if let Before::Planted { owner, around } = before {
+        if let ExistingDirectory::Planted { owner, around } = before {
             // The owner of the remaining directory could put another member into it.
             layouts.retain(|layout| *layout != Layout::Filled);
             if layouts.is_empty() {
                 return Err(self.planted(*owner, around.clone()));
             }
         }
-        if self.need == Need::Whole {
+        if self.need == ReplaceNeed::Whole {
             layouts.retain(|layout| *layout != Layout::Filled);
         }
         if layouts.is_empty() {
@@ -148,10 +148,10 @@ impl Wanted<'_> {
     }
 
     /// Removes what killed runs left, checks that the targets are free, and creates the stages.
-    pub fn begin(&self) -> Result<Stage, RestoreError> {
+    pub fn begin(&self) -> Result<StagedRestore, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         self.before(&targets)?;
-        self.sweep(&targets)?;
+        self.remove_leftovers(&targets)?;
         // A log left in place by a killed run may have the name of this one.
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         let before = self.before(&targets)?;
@@ -168,8 +168,8 @@ impl Wanted<'_> {
         Err(refused.unwrap_or_else(|| failed(self.data_dir, io::ErrorKind::PermissionDenied.into())))
     }
 
-    fn sweep(&self, targets: &Targets) -> Result<(), RestoreError> {
-        let asked = Asked { snapshot: self.snapshot, log: targets.beside_log() };
+    fn remove_leftovers(&self, targets: &Targets) -> Result<(), RestoreError> {
+        let asked = CurrentRun { snapshot: self.snapshot, log: targets.beside_log() };
         if let Some((parent, name)) = targets.beside_data() {
             remove_stale(&parent, &name, &asked)?;
         }
@@ -182,7 +182,12 @@ impl Wanted<'_> {
         }
     }
 
-    fn make(&self, targets: &Targets, layout: &Layout, before: &Before) -> Result<Stage, RestoreError> {
+    fn make(
+        &self,
+        targets: &Targets,
+        layout: &Layout,
+        before: &ExistingDirectory,
+    ) -> Result<StagedRestore, RestoreError> {
         let mut made = MadeDirectories::default();
         let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
         let (parent, name) = match layout {
@@ -192,7 +197,7 @@ impl Wanted<'_> {
             }
             Layout::Whole { replaces: false } => place(&targets.data, &mut made)?,
         };
-        let data = Part::make(parent, name, None)?;
+        let data = StagedDirectory::make(parent, name, None)?;
         let (log, log_path) = match (&targets.log, layout) {
             (LogPlace::Usual, _) => (None, member(layout).join("wal")),
             (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
@@ -202,13 +207,13 @@ impl Wanted<'_> {
                     // Everything is built beside `member`, so that nothing is in the data directory before it is complete.
                     let mut names = below.iter();
                     let first = names.next().unwrap_or_default().to_owned();
-                    let part = Part::make(again(&targets.data.base)?, first, Some(&data))?;
+                    let part = StagedDirectory::make(again(&targets.data.base)?, first, Some(&data))?;
                     (Some(part), Path::new(CONTENT).join(names.as_path()))
                 }
             },
             (LogPlace::Elsewhere(wal), _) => {
                 let (parent, name) = place(wal, &mut made)?;
-                (Some(Part::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
             }
         };
         let before = before.prepared();
@@ -220,7 +225,7 @@ impl Wanted<'_> {
         }
         let replaced = before.filter(|_| *layout != Layout::Filled);
         let mode = replaced.map(|facts| facts.mode() & 0o7777);
-        Ok(Stage { log, data, log_path, layout: layout.clone(), mode, owner, made })
+        Ok(StagedRestore { log, data, log_path, layout: layout.clone(), mode, owner, made })
     }
 
     /// Chooses the owner of the files: the named one, or else the owner of the existing directory if this user may give files to it.
@@ -245,7 +250,7 @@ fn member(layout: &Layout) -> PathBuf {
 }
 
 /// Opens or creates the parent directory of a destination, and returns it with the name in it.
-fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
+fn place(destination: &ResolvedPath, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
     let shown = destination.shown();
     let failed = |cause| failed(&shown, cause);
     let Some((name, around)) = destination.missing.split_last() else {
@@ -255,9 +260,9 @@ fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Direc
     Ok((made.make(base, around)?, name.clone()))
 }
 
-impl Part {
+impl StagedDirectory {
     /// Creates the stage for `name` in `parent`. For a log, a note is first written to the stage of its data directory.
-    fn make(parent: Directory, name: OsString, data: Option<&Part>) -> Result<Self, RestoreError> {
+    fn make(parent: Directory, name: OsString, data: Option<&StagedDirectory>) -> Result<Self, RestoreError> {
         let shown = parent.path_of(&name);
         let failed = |cause| failed(&shown, cause);
         let sync = DirectorySync::prepare(&parent).map_err(failed)?;
@@ -274,7 +279,7 @@ impl Part {
     }
 }
 
-impl Stage {
+impl StagedRestore {
     /// Returns the stage of the data directory, and the path of `<data-dir>/member` in it.
     pub fn member(&self) -> (&StageDirectory, PathBuf) {
         (&self.data.stage, member(&self.layout))
@@ -295,10 +300,10 @@ impl Stage {
     /// # Errors
     /// [`RestoreError::InPlace`] if the result is in place but a later step failed. Otherwise nothing is in place.
     pub fn publish(mut self) -> Result<(), RestoreError> {
-        self.made.settle(self.owner)?;
-        self.data.stage.settle(self.mode)?;
+        self.made.set_owner_and_sync(self.owner)?;
+        self.data.stage.set_owner_and_sync(self.mode)?;
         if let Some(log) = &self.log {
-            log.stage.settle(None)?;
+            log.stage.set_owner_and_sync(None)?;
             leave_log_note(&self.data.stage, &log.stage, &self.log_path)
                 .map_err(|cause| failed(self.data.stage.shown(), cause))?;
             log.stage.move_content(&log.parent, &log.name, Replace::Nothing).map_err(|cause| match cause {
@@ -323,7 +328,7 @@ impl Stage {
         if let Some(log) = &self.log {
             log.sync.run().map_err(|cause| failed(&log.shown(), cause))?;
         }
-        let Part { stage, parent, name, .. } = &self.data;
+        let StagedDirectory { stage, parent, name, .. } = &self.data;
         let replace = match self.layout {
             Layout::Whole { replaces: true } => Replace::EmptyDirectory,
             _ => Replace::Nothing,

@@ -22,7 +22,7 @@ use crate::fsx::parent_directories::DEEPEST;
 use crate::fsx::remove_tree::{contains, remove_tree};
 
 /// The paths of the current run, which decide what may be removed.
-pub(super) struct Asked<'a> {
+pub(super) struct CurrentRun<'a> {
     /// The snapshot as the caller named it, and its file.
     pub snapshot: (&'a Path, Option<FileIdentity>),
     /// A log outside the data directory: its parent directory and its name.
@@ -30,17 +30,17 @@ pub(super) struct Asked<'a> {
 }
 
 /// A stage that no run uses.
-struct Stale {
+struct StaleStage {
     directory: Directory,
     name: OsString,
-    state: State,
+    state: LeftoverState,
     /// Holds the lock.
     _lock: File,
 }
 
 /// How far the killed run got.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum LeftoverState {
     /// It is empty.
     Empty,
     /// It has an empty marker.
@@ -53,7 +53,7 @@ enum State {
 ///
 /// # Errors
 /// [`RestoreError::InLeftover`] if the snapshot is inside one of them, or [`RestoreError::Leftover`] if one cannot be removed.
-pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &Asked<'_>) -> Result<(), RestoreError> {
+pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
     for name in slots(target) {
         if let Some(stale) = stale(parent, name, target) {
             stale.remove(parent, asked)?;
@@ -63,10 +63,10 @@ pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &Asked<'_>
 }
 
 /// Opens the stage of that name, if this program created it and no run uses it.
-fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<Stale> {
+fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStage> {
     let path = Path::new(&name);
     // Usually there is none.
-    let named = parent.look(path).ok()??;
+    let named = parent.stat(path).ok()??;
     if FileType::from_raw_mode(named.st_mode) != FileType::Directory {
         return None;
     }
@@ -83,19 +83,19 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<Stale> {
     }
     let expected = marker(identity, parent.identity().ok()?, target);
     let state = state(&directory, &expected)?;
-    Some(Stale { directory, name, state, _lock: lock })
+    Some(StaleStage { directory, name, state, _lock: lock })
 }
 
-fn state(directory: &Directory, marker: &[u8]) -> Option<State> {
+fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
     let found = read_small(directory, MARKER);
     if found.as_deref() == Some(marker) {
-        return Some(State::Marked);
+        return Some(LeftoverState::Marked);
     }
     // A run that was killed at its very start. Such a directory holds nothing valuable.
     let names = names(directory)?;
     match names.as_slice() {
-        [] => Some(State::Empty),
-        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(State::Begun),
+        [] => Some(LeftoverState::Empty),
+        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
         _ => None,
     }
 }
@@ -132,8 +132,8 @@ fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     false
 }
 
-impl Stale {
-    fn remove(self, parent: &Directory, asked: &Asked<'_>) -> Result<(), RestoreError> {
+impl StaleStage {
+    fn remove(self, parent: &Directory, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
         let failed = |cause| RestoreError::Leftover { path: here.shown().to_owned(), cause };
         if let (snapshot, Some(file)) = asked.snapshot
@@ -141,28 +141,28 @@ impl Stale {
         {
             return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.shown().to_owned() });
         }
-        if self.state == State::Marked {
+        if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;
-            if here.look(Path::new(CONTENT)).map_err(failed)?.is_some() {
+            if here.stat(Path::new(CONTENT)).map_err(failed)?.is_some() {
                 remove_tree(here, Path::new(CONTENT)).map_err(failed)?;
             }
             NOTES.iter().try_for_each(|note| here.remove(Path::new(note), false)).map_err(failed)?;
             here.remove(Path::new(PROBE), false).map_err(failed)?;
         }
-        if self.state != State::Empty {
+        if self.state != LeftoverState::Empty {
             here.remove(Path::new(MARKER), false).map_err(failed)?;
         }
         parent.remove(Path::new(&self.name), true).map_err(failed)
     }
 
     /// Removes the log, which may be in its own stage or already renamed.
-    fn remove_log_of(&self, asked: &Asked<'_>) -> Result<(), RestoreError> {
+    fn remove_log_of(&self, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
         let Some(note) = StageNote::read(here) else { return Ok(()) };
         let (Some(parent), Some(log)) = (note.parent(), note.log()) else { return Ok(()) };
-        remove_stale(&parent, &log, &Asked { log: None, ..*asked })?;
+        remove_stale(&parent, &log, &CurrentRun { log: None, ..*asked })?;
         // If the data directory is no longer in the stage, it is in place, and the log belongs to it.
-        let unfinished = here.look(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
+        let unfinished = here.stat(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
         if let Some((around, name)) = asked.log
             && unfinished
             // A log that is nested deeper was renamed with its parents.

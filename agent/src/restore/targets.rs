@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, accessat, statx};
 use rustix::io::Errno;
 
-use super::destination::{DeadEnd, Destination, Last};
+use super::destination::{DeadEnd, Last, ResolvedPath};
 use super::made_directories::failed;
 use super::owner::Owner;
 use super::restore_error::RestoreError;
@@ -26,7 +26,7 @@ pub(super) struct Targets {
     data_dir: PathBuf,
     /// The directory of the log as the caller named it.
     wal_dir: PathBuf,
-    pub data: Destination,
+    pub data: ResolvedPath,
     pub log: LogPlace,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum LogPlace {
     /// Another place in the data directory.
     Within(PathBuf),
     /// Outside the data directory.
-    Elsewhere(Destination),
+    Elsewhere(ResolvedPath),
 }
 
 /// How the data directory is created.
@@ -59,12 +59,12 @@ impl Targets {
     /// [`RestoreError::DataDir`] or [`RestoreError::WalDir`] if one of them cannot be resolved, or they conflict.
     pub fn resolve(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
         let refuse = |path: PathBuf, reason: &str| RestoreError::DataDir { path, reason: reason.into() };
-        let data = Destination::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
+        let data = ResolvedPath::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
         let refuse = |path: PathBuf, reason: &str| RestoreError::WalDir { path, reason: reason.into() };
         let log = match wal_dir {
             None => LogPlace::Usual,
             Some(path) => {
-                let wal = Destination::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
+                let wal = ResolvedPath::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
                 log_place(&data, wal).map_err(|reason| refuse(path.to_owned(), reason))?
             }
         };
@@ -135,7 +135,7 @@ impl Targets {
     /// Whether a name is what file systems put into their root, or what other runs of this user create here.
     fn may_stay(&self, name: &OsStr) -> bool {
         if name == OsStr::new("lost+found") {
-            let found = self.data.base.look(Path::new(name));
+            let found = self.data.base.stat(Path::new(name));
             return found.is_ok_and(|found| {
                 found.is_some_and(|facts| FileType::from_raw_mode(facts.st_mode) == FileType::Directory)
             });
@@ -160,7 +160,7 @@ impl Targets {
             [] => true,
             // Inside a data directory that does not exist yet, every place is free.
             [_] if matches!(self.log, LogPlace::Within(_)) && !self.data.missing.is_empty() => false,
-            [name] => base.look(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
+            [name] => base.stat(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
             _ => false,
         };
         if exists { Err(refuse("exists")) } else { Ok(()) }
@@ -216,7 +216,7 @@ fn dead_end(end: DeadEnd, refuse: impl Fn(PathBuf, &str) -> RestoreError) -> Res
 }
 
 /// Finds the place of the log relative to the data directory by comparing directories, not path texts.
-fn log_place(data: &Destination, wal: Destination) -> Result<LogPlace, &'static str> {
+fn log_place(data: &ResolvedPath, wal: ResolvedPath) -> Result<LogPlace, &'static str> {
     let same_base = matches!((data.base.identity(), wal.base.identity()), (Ok(a), Ok(b)) if a == b);
     if !same_base {
         return Ok(LogPlace::Elsewhere(wal));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use etcdsnap_core::{Report, Revision, Sha256Hex, Verdict};
 
-use super::hash_and_write::Sink;
+use super::hash_and_write::OutputEncoder;
 use super::save_config::Compression;
 use super::save_error::SaveError;
 use super::save_report::Compaction;
-use super::{Job, Watched, received_stream};
+use super::{SaveJob, Watched, received_stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
@@ -36,7 +36,7 @@ pub(super) struct Compacted {
     pub received: File,
 }
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Writes the kept entries of the verified `received` to a file in the same directory.
     ///
     /// # Errors
@@ -95,10 +95,10 @@ fn compressed(
 ) -> Result<PartFile, SaveError> {
     let part = PartFile::new(directory)?;
     let (from, to, len) = (plain.handle()?, part.handle()?, plain.len()?);
-    let copied: io::Result<()> = early_flush::beside(
+    let copied: io::Result<()> = early_flush::with_early_flush(
         || to.sync_data(),
         |mut unflushed| {
-            let mut sink = Sink::new(&to, Some(compression))?;
+            let mut sink = OutputEncoder::new(&to, Some(compression))?;
             let mut block = vec![0; BLOCK];
             let mut at = 0_u64;
             while at < len && !progress.cancelled() {

@@ -15,7 +15,7 @@ use super::comparison::{ComparedMember, Comparison, Outcome};
 use super::reach_members::reach;
 use super::save_config::{Compare, SaveVerify};
 use super::save_report::Saved;
-use super::{Job, Watched};
+use super::{SaveJob, Watched};
 use crate::client::{Client, ClientError, ListedMember, Member, StoreHash};
 use crate::progress::{NoProgress, Progress};
 use crate::snapshot::Snapshot;
@@ -61,7 +61,7 @@ pub(super) struct Compared<'s> {
     pub deadline: Option<Instant>,
 }
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Compares the snapshot from `client` with the members of its cluster. `None` if there are no others, or comparing is disabled.
     pub(super) async fn compare(&self, client: &mut Client, asked: &Compared<'_>) -> Option<Comparison> {
         let source = asked.source.member_id;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::retention::Keep;
 use super::save_config::SaveConfig;
 use super::save_error::SaveError;
-use super::{Job, Saved, within};
+use super::{SaveJob, Saved, within};
 use crate::client::{Client, ClientConfig, ClientError, Member, endpoints as resolved, rank};
 use crate::progress::Progress;
 
@@ -35,7 +35,7 @@ pub async fn save_any(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, keep, progress, cancel)?;
+    let job = SaveJob::new(config, path, keep, progress, cancel)?;
     let mut endpoints = Vec::new();
     let work = async {
         endpoints = resolved(&config.client).await?;

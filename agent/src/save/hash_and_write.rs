@@ -22,9 +22,9 @@ pub(super) fn write(
     mut pieces: PieceReceiver,
     mut check: Option<&mut PageCheck>,
 ) -> io::Result<Copied> {
-    let mut sink = Sink::new(file, compression)?;
+    let mut sink = OutputEncoder::new(file, compression)?;
     let mut hasher = Hasher::default();
-    early_flush::beside(
+    early_flush::with_early_flush(
         || file.sync_data(),
         |mut unflushed| {
             while let Some(piece) = pieces.blocking_recv() {
@@ -81,7 +81,7 @@ where
 }
 
 /// Writes to a file or the like, with or without compression.
-pub(super) enum Sink<'f, F>
+pub(super) enum OutputEncoder<'f, F>
 where
     &'f F: Write,
 {
@@ -90,7 +90,7 @@ where
     Zstd(Zstd<'f, F>),
 }
 
-impl<'f, F> Sink<'f, F>
+impl<'f, F> OutputEncoder<'f, F>
 where
     &'f F: Write,
 {

@@ -55,11 +55,11 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::progress::{Progress, Stage};
 use compare_members::Compared;
-use name_template::{Facts, Template};
+use name_template::{PlaceholderValues, Template};
 use origin::Origin;
 use page_check::PageCheck;
 use piece_queue::PieceReceiver;
-use relation::Newest;
+use relation::NewSnapshot;
 use retention::Pruned;
 use same_history::last_write;
 use stream_target::StreamTarget;
@@ -85,7 +85,7 @@ pub async fn save(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
+    let job = SaveJob::new(config, path, Keep::default(), progress, cancel)?;
     let work = async {
         let endpoints = endpoints(&config.client).await?;
         let [endpoint] = endpoints.as_slice() else { return Err(SaveError::Endpoints(endpoints.len())) };
@@ -107,7 +107,7 @@ pub async fn save_with(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
+    let job = SaveJob::new(config, path, Keep::default(), progress, cancel)?;
     let work = job.run(client, None);
     let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
     Ok(job.finish(published, &[]).await)
@@ -137,7 +137,7 @@ async fn within<T>(
 }
 
 /// A save in progress, whatever the server.
-struct Job<'j> {
+struct SaveJob<'j> {
     config: &'j SaveConfig,
     template: Template,
     keep: Keep,
@@ -146,18 +146,18 @@ struct Job<'j> {
     stop: CancellationToken,
     /// The end of the time limit.
     deadline: Option<Deadline>,
-    destination: Destination,
+    destination: SaveDestination,
 }
 
 /// The destination of a snapshot.
-enum Destination {
+enum SaveDestination {
     /// To standard output or a FIFO.
     Stream(StreamTarget),
     /// A file in this directory. It is opened once: if the path later leads elsewhere, that has no effect.
     Directory(Directory),
 }
 
-impl Drop for Job<'_> {
+impl Drop for SaveJob<'_> {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -191,7 +191,7 @@ struct Published {
     taken: SystemTime,
 }
 
-impl<'j> Job<'j> {
+impl<'j> SaveJob<'j> {
     fn new(
         config: &'j SaveConfig,
         path: &Path,
@@ -201,7 +201,7 @@ impl<'j> Job<'j> {
     ) -> Result<Self, SaveError> {
         let stream_target = StreamTarget::of(path, &inputs(config).collect::<Vec<_>>())?;
         let template = match &stream_target {
-            Some(_) => Template::without_places(path),
+            Some(_) => Template::for_stream(path),
             None => Template::parse(path, config.is_directory, config.compression.map(Compression::extension))?,
         };
         if stream_target.is_some() && !config.may_stream {
@@ -219,12 +219,12 @@ impl<'j> Job<'j> {
         }
         keep.check(&template, path)?;
         let destination = match stream_target {
-            Some(target) => Destination::Stream(target),
-            None => Destination::Directory(template.open_directory()?),
+            Some(target) => SaveDestination::Stream(target),
+            None => SaveDestination::Directory(template.open_directory()?),
         };
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
         let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, destination };
-        if let Destination::Directory(directory) = &job.destination {
+        if let SaveDestination::Directory(directory) = &job.destination {
             job.judge_place(directory)?;
         }
         Ok(job)
@@ -232,7 +232,7 @@ impl<'j> Job<'j> {
 
     /// Whether bytes were output that cannot be taken back, so that no other server can be tried.
     fn is_spent(&self) -> bool {
-        matches!(&self.destination, Destination::Stream(target) if target.is_spent())
+        matches!(&self.destination, SaveDestination::Stream(target) if target.is_spent())
     }
 
     /// Wraps an error if bytes may already have been output.
@@ -243,8 +243,8 @@ impl<'j> Job<'j> {
     /// Takes the snapshot and gives it its name; `member` is the server's status, if already known.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
         let directory = match &self.destination {
-            Destination::Stream(target) => return self.run_streamed(target, client, member).await,
-            Destination::Directory(directory) => directory,
+            SaveDestination::Stream(target) => return self.run_streamed(target, client, member).await,
+            SaveDestination::Directory(directory) => directory,
         };
         let begun = Instant::now();
         let taken = name_template::now()?;
@@ -259,7 +259,8 @@ impl<'j> Job<'j> {
         let listed = members.iter().find(|listed| listed.id == member.member_id);
         member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
         let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
-        let mut facts = Facts { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
+        let mut facts =
+            PlaceholderValues { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
         // Checked before the download, with a revision of about as many digits.
         self.judge_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
@@ -372,8 +373,8 @@ impl<'j> Job<'j> {
             return none("this run was stopped");
         }
         let directory = match &self.destination {
-            Destination::Directory(directory) => directory.again(),
-            Destination::Stream(_) => return Pruned::default(),
+            SaveDestination::Directory(directory) => directory.again(),
+            SaveDestination::Stream(_) => return Pruned::default(),
         };
         let directory = match directory {
             Ok(directory) => directory,
@@ -383,8 +384,8 @@ impl<'j> Job<'j> {
         let pruning = tokio::task::spawn_blocking(move || {
             let removed = OnceCell::new();
             let SavedFile { opened, name } = &file;
-            let newest = Newest::new((opened, name, &path), cluster, &members, revision, &removed);
-            keep.apply(&directory, &template, &Newest { taken, ..newest })
+            let newest = NewSnapshot::new((opened, name, &path), cluster, &members, revision, &removed);
+            keep.apply(&directory, &template, &NewSnapshot { taken, ..newest })
         });
         pruning.await.unwrap_or_else(|cause| none(&format!("of a bug in etcdsnap itself: {cause}")))
     }

@@ -17,7 +17,7 @@ const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
 /// What a place in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Placeholder {
     /// The cluster's id in hexadecimal.
     Cluster,
     /// The member's name, or its id.
@@ -29,11 +29,11 @@ pub(super) enum Place {
 }
 
 /// The places, as they are written in a name.
-const PLACES: [(&[u8], Place); 4] = [
-    (b"{cluster}", Place::Cluster),
-    (b"{member}", Place::Member),
-    (b"{revision}", Place::Revision),
-    (b"{time}", Place::Time),
+const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
+    (b"{cluster}", Placeholder::Cluster),
+    (b"{member}", Placeholder::Member),
+    (b"{revision}", Placeholder::Revision),
+    (b"{time}", Placeholder::Time),
 ];
 
 /// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
@@ -52,7 +52,7 @@ const LONGEST: usize = 255;
 enum Piece {
     /// Literal bytes; names need not be UTF-8.
     Text(Vec<u8>),
-    Place(Place),
+    Placeholder(Placeholder),
 }
 
 /// A name for files in an existing directory.
@@ -63,13 +63,13 @@ pub(super) struct Template {
 }
 
 /// Whether some text has a place in it.
-pub(super) fn has_places(text: &[u8]) -> bool {
-    PLACES.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
+pub(super) fn has_placeholders(text: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
 }
 
 /// What goes into the places.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct PlaceholderValues {
     pub cluster: u64,
     pub member: String,
     pub revision: Revision,
@@ -97,11 +97,11 @@ impl Template {
         let mut text = Vec::new();
         let mut rest = name.as_bytes();
         while let Some((first, others)) = rest.split_first() {
-            if let Some((word, place)) = PLACES.iter().find(|(word, _)| rest.starts_with(word)) {
+            if let Some((word, place)) = PLACEHOLDERS.iter().find(|(word, _)| rest.starts_with(word)) {
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
-                pieces.push(Piece::Place(*place));
+                pieces.push(Piece::Placeholder(*place));
                 rest = rest.strip_prefix(*word).unwrap_or_default();
                 continue;
             }
@@ -118,7 +118,7 @@ impl Template {
     }
 
     /// Makes a template for a stream, for which no file is created: `-`, or the name of a FIFO.
-    pub fn without_places(path: &Path) -> Self {
+    pub fn for_stream(path: &Path) -> Self {
         Self { directory: PathBuf::from("."), pieces: vec![Piece::Text(path.as_os_str().as_bytes().to_vec())] }
     }
 
@@ -128,25 +128,30 @@ impl Template {
     }
 
     /// Whether the name has such a place.
-    pub fn has(&self, place: Place) -> bool {
-        self.pieces.contains(&Piece::Place(place))
+    pub fn has(&self, place: Placeholder) -> bool {
+        self.pieces.contains(&Piece::Placeholder(place))
     }
 
     /// The name in the directory, its places filled.
-    pub fn fill(&self, facts: &Facts) -> OsString {
+    pub fn fill(&self, facts: &PlaceholderValues) -> OsString {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
-            Piece::Place(Place::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
-            Piece::Place(Place::Revision) => facts.revision.to_string().into_bytes(),
-            Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
+            Piece::Placeholder(Placeholder::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
+            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Placeholder(Placeholder::Revision) => facts.revision.to_string().into_bytes(),
+            Piece::Placeholder(Placeholder::Time) => stamp(facts.time).into_bytes(),
         });
         OsString::from_vec(pieces.flatten().collect())
     }
 
     /// The name in the directory, if there are no places in it.
     pub fn fixed(&self) -> Option<OsString> {
-        let facts = Facts { cluster: 0, member: String::new(), revision: Revision::ZERO, time: SystemTime::UNIX_EPOCH };
+        let facts = PlaceholderValues {
+            cluster: 0,
+            member: String::new(),
+            revision: Revision::ZERO,
+            time: SystemTime::UNIX_EPOCH,
+        };
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
@@ -166,8 +171,8 @@ impl Template {
         if length <= LONGEST {
             return Ok(());
         }
-        let advice = if self.has(Place::Member) {
-            let without = self.pieces.iter().filter(|piece| **piece != Piece::Place(Place::Member));
+        let advice = if self.has(Placeholder::Member) {
+            let without = self.pieces.iter().filter(|piece| **piece != Piece::Placeholder(Placeholder::Member));
             let without = Self { directory: self.directory.clone(), pieces: without.cloned().collect() };
             format!("; leave {{member}} out of it: {}", printable_path(&without.as_written()))
         } else {
@@ -183,8 +188,8 @@ impl Template {
     fn as_written(&self) -> PathBuf {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(place) => {
-                PLACES.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
+            Piece::Placeholder(place) => {
+                PLACEHOLDERS.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
             }
         });
         self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
@@ -222,15 +227,15 @@ impl Template {
         for piece in &pieces {
             match piece {
                 Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
-                Piece::Place(Place::Cluster) => pattern.push_str(&format!("{cluster:x}")),
-                Piece::Place(Place::Member) => pattern.push_str("[^/]+?"),
-                Piece::Place(Place::Revision) if revised => pattern.push_str("[0-9]+"),
-                Piece::Place(Place::Revision) => {
+                Piece::Placeholder(Placeholder::Cluster) => pattern.push_str(&format!("{cluster:x}")),
+                Piece::Placeholder(Placeholder::Member) => pattern.push_str("[^/]+?"),
+                Piece::Placeholder(Placeholder::Revision) if revised => pattern.push_str("[0-9]+"),
+                Piece::Placeholder(Placeholder::Revision) => {
                     revised = true;
                     pattern.push_str("(?<revision>[0-9]+)");
                 }
-                Piece::Place(Place::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
-                Piece::Place(Place::Time) => {
+                Piece::Placeholder(Placeholder::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
+                Piece::Placeholder(Placeholder::Time) => {
                     timed = true;
                     pattern.push_str("(?<time>[0-9]{8}T[0-9]{6}Z)");
                 }
@@ -310,9 +315,9 @@ pub(super) fn now() -> Result<SystemTime, SaveError> {
 mod tests {
     use super::*;
 
-    fn facts() -> Facts {
+    fn facts() -> PlaceholderValues {
         let time = humantime::parse_rfc3339("2026-11-23T08:45:00Z").unwrap();
-        Facts { cluster: 0xcafe, member: "m/1".into(), revision: Revision::new(42), time }
+        PlaceholderValues { cluster: 0xcafe, member: "m/1".into(), revision: Revision::new(42), time }
     }
 
     #[test]
@@ -371,7 +376,8 @@ mod tests {
     #[test]
     fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
-        let file = template.fill(&Facts { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+        let file =
+            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
         assert_eq!(file, Path::new("a_b_c___d.db"));
     }
 
@@ -379,7 +385,7 @@ mod tests {
     fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
-        let long = template.fill(&Facts { member: "m".repeat(230), ..facts() });
+        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..facts() });
         let error = template.check_length(&long).unwrap_err().to_string();
         assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
         template.check_length(&template.fill(&facts())).unwrap();

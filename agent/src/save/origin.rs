@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_snapshot_says_nothing() {
+    fn compressed_or_foreign_files_have_no_contents() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();

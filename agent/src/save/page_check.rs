@@ -49,11 +49,11 @@ impl PageCheck {
         self.bytes = self.bytes.saturating_add(piece.len());
         self.batch.push(piece.clone());
         if self.bytes >= BATCH {
-            self.hand_on();
+            self.send_batch();
         }
     }
 
-    fn hand_on(&mut self) {
+    fn send_batch(&mut self) {
         self.bytes = 0;
         // The receiver is gone only if the thread panicked, which is noticed when it is joined.
         let _ = self.batches.send(mem::take(&mut self.batch));
@@ -64,7 +64,7 @@ impl PageCheck {
     /// # Errors
     /// As [`Written::judge`].
     pub fn judge(mut self, written: Written) -> Result<Report, SaveError> {
-        self.hand_on();
+        self.send_batch();
         let path = written.path.clone();
         let _ = self.written.send(written);
         drop(self.batches);

@@ -7,7 +7,7 @@ use etcdsnap_proto::etcdserverpb::SnapshotResponse;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
-use super::Job;
+use super::SaveJob;
 use super::piece_queue::{self, PieceReceiver};
 use super::save_config::SaveVerify;
 use super::save_error::SaveError;
@@ -16,7 +16,7 @@ use crate::grouped_number::grouped;
 use crate::progress::Stage;
 use crate::sha256_stream::{Copied, TRAILER};
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
     ///
     /// `start` gets the length of the database in bytes. The writer that it returns receives the messages on its own thread; at their end, the flag says whether

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::origin::{Contents, FileIn, Members, Origin};
-use super::same_history::{self, History, Past};
+use super::same_history::{self, History, PastEntries};
 use crate::printable::printable_path;
 use crate::snapshot::Snapshot;
 
@@ -25,7 +25,7 @@ const DEFAULT_CLUSTERS: [u64; 4] =
 
 /// The new snapshot, verified and in place.
 #[derive(Clone, Copy)]
-pub(super) struct Newest<'n> {
+pub(super) struct NewSnapshot<'n> {
     /// An open handle to it.
     pub file: &'n File,
     /// Its name in its directory, once it has one.
@@ -41,14 +41,14 @@ pub(super) struct Newest<'n> {
     /// Whether the file system supports marks, so that a file without one is not ours.
     pub marked: bool,
     /// Its history; `None` if it cannot be read, or is compressed and large.
-    pub past: Option<&'n Past<'n>>,
+    pub past: Option<&'n PastEntries<'n>>,
     /// The removed members that it records, once they were read.
     pub removed: &'n OnceCell<Vec<u64>>,
 }
 
 /// How much is read to decide a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
+pub(super) enum ProofDepth {
     /// Only name and mark: enough to recognize a snapshot that stays.
     Cheap,
     /// Also the snapshot itself, if name and mark prove too little.
@@ -119,7 +119,7 @@ impl Stays {
     }
 }
 
-impl<'n> Newest<'n> {
+impl<'n> NewSnapshot<'n> {
     /// Creates one about which no more is known yet, on a file system without marks.
     pub fn new(
         (file, name, path): (&'n File, &'n OsStr, &'n Path),
@@ -143,10 +143,10 @@ impl<'n> Newest<'n> {
     }
 
     /// Decides the relation of the snapshot `old`. `revision` is the one in its name; `named` says that the name contains this cluster's id.
-    pub fn relation(&self, old: FileIn<'_>, revision: Option<Revision>, named: bool, depth: Depth) -> Relation {
+    pub fn relation(&self, old: FileIn<'_>, revision: Option<Revision>, named: bool, depth: ProofDepth) -> Relation {
         let origin = Origin::of(old);
         let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
-        let depth = if is_default { Depth::Full } else { depth };
+        let depth = if is_default { ProofDepth::Full } else { depth };
         let contents = OnceCell::new();
         let contents = || contents.get_or_init(|| Contents::of(old.open()?, &old.shown())).as_ref();
         match origin {
@@ -167,7 +167,7 @@ impl<'n> Newest<'n> {
             (Some(past), Some(last)) => past.goes_on_from(last),
             _ => History::Unknown,
         };
-        if depth == Depth::Full && (revision.is_none() || history == History::Unknown) {
+        if depth == ProofDepth::Full && (revision.is_none() || history == History::Unknown) {
             let snapshot = old.open().and_then(|file| same_history::open(file, &old.shown()));
             let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
             let found = store.as_ref().filter(|store| store.is_whole());

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::FileType;
 
-use super::name_template::{Pattern, Place, Template};
+use super::name_template::{Pattern, Placeholder, Template};
 use super::origin::FileIn;
-use super::relation::{Depth, Newest, Relation, Stays};
-use super::same_history::Past;
+use super::relation::{NewSnapshot, ProofDepth, Relation, Stays};
+use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::error::plain;
 use crate::fsx::directory::Directory;
@@ -58,7 +58,7 @@ impl Keep {
     /// # Errors
     /// [`SaveError::Name`] if they do not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
-        if self.is_asked_for() && !template.has(Place::Time) {
+        if self.is_asked_for() && !template.has(Placeholder::Time) {
             let missing = match fs::symlink_metadata(path) {
                 Err(_) if template.fixed().is_some() => {
                     " If it is meant to be a directory: it does not exist (is it mounted?)."
@@ -78,7 +78,7 @@ impl Keep {
 
     /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &Newest<'_>) -> Pruned {
+    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> Pruned {
         let mut done = Pruned::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
         let (old, future) = match list(directory, template, &pattern, newest) {
@@ -95,13 +95,13 @@ impl Keep {
         }
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(Past::of);
+        let past = store.as_ref().and_then(PastEntries::of);
         if past.is_none() && !newest.is_packed() {
             let note = "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
-        let newest = &Newest {
+        let newest = &NewSnapshot {
             past: past.as_ref(),
             marked: newest.knows_marks(old.iter().map(|old| old.file_in(directory))),
             ..*newest
@@ -115,8 +115,13 @@ impl Keep {
             };
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
             let wanted = by_count || self.within.is_some_and(|within| age <= within);
-            let depth = if wanted { Depth::Cheap } else { Depth::Full };
-            match newest.relation(snapshot.file_in(directory), snapshot.revision, template.has(Place::Cluster), depth) {
+            let depth = if wanted { ProofDepth::Cheap } else { ProofDepth::Full };
+            match newest.relation(
+                snapshot.file_in(directory),
+                snapshot.revision,
+                template.has(Placeholder::Cluster),
+                depth,
+            ) {
                 Relation::Older if wanted => kept = kept.saturating_add(1),
                 Relation::Older => match snapshot.remove(directory) {
                     Ok(true) => done.removed.push(snapshot.path),
@@ -133,7 +138,7 @@ impl Keep {
 }
 
 /// An old snapshot, found by its name.
-struct Old {
+struct OldSnapshot {
     time: SystemTime,
     name: OsString,
     path: PathBuf,
@@ -141,7 +146,7 @@ struct Old {
     identity: FileIdentity,
 }
 
-impl Old {
+impl OldSnapshot {
     /// Removes it; returns whether it still existed unchanged.
     fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
         let name = Path::new(&self.name);
@@ -161,8 +166,8 @@ fn list(
     directory: &Directory,
     template: &Template,
     pattern: &Pattern,
-    newest: &Newest<'_>,
-) -> std::io::Result<(Vec<Old>, Vec<Old>)> {
+    newest: &NewSnapshot<'_>,
+) -> std::io::Result<(Vec<OldSnapshot>, Vec<OldSnapshot>)> {
     let mut old = Vec::new();
     for name in directory.names()? {
         let name = name?;
@@ -170,10 +175,10 @@ fn list(
         if newest.name == name {
             continue;
         }
-        let Some(facts) = directory.look(Path::new(&name))? else { continue };
+        let Some(facts) = directory.stat(Path::new(&name))? else { continue };
         if FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
             let path = template.path_of(&name);
-            old.push(Old { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
+            old.push(OldSnapshot { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
         }
     }
     old.sort_by(|a, b| (b.time, &b.path).cmp(&(a.time, &a.path)));
@@ -181,8 +186,8 @@ fn list(
 }
 
 /// Describes the snapshots from the future, except those of other clusters.
-fn future_note(directory: &Directory, future: &[Old], newest: &Newest<'_>) -> Option<String> {
-    let is_ahead = |old: &&Old| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
+fn future_note(directory: &Directory, future: &[OldSnapshot], newest: &NewSnapshot<'_>) -> Option<String> {
+    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
     (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
@@ -219,8 +224,9 @@ mod tests {
         let removed = OnceCell::new();
         let directory = Directory::open(file.parent().unwrap()).unwrap();
         let opened = fs::File::open(file).unwrap();
-        let newest = Newest::new((&opened, file.file_name().unwrap(), file), cluster, &[], Revision::new(20), &removed);
-        keep.apply(&directory, template, &Newest { taken, ..newest })
+        let newest =
+            NewSnapshot::new((&opened, file.file_name().unwrap(), file), cluster, &[], Revision::new(20), &removed);
+        keep.apply(&directory, template, &NewSnapshot { taken, ..newest })
     }
 
     /// Puts a real snapshot there, the newest.
@@ -372,7 +378,7 @@ mod tests {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
         let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
         let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());
-        let newest = Newest::new((&file, &name, Path::new("/nowhere/x")), 1, &[], Revision::new(20), &removed);
+        let newest = NewSnapshot::new((&file, &name, Path::new("/nowhere/x")), 1, &[], Revision::new(20), &removed);
         let done = Keep { count: Some(1), within: None }.apply(&none, &template, &newest);
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }

@@ -88,14 +88,14 @@ fn digest(entry: &Entry<'_>) -> [u8; 32] {
 }
 
 /// The old entries of the new snapshot.
-pub(super) struct Past<'s> {
+pub(super) struct PastEntries<'s> {
     store: &'s Store<'s, FileSource>,
     seek: Seek<'s, 's, FileSource>,
     /// The oldest entries that are not deletions: different versions of etcd remove deletions at different compactions.
     oldest: Vec<(RevisionKey, [u8; 32])>,
 }
 
-impl<'s> Past<'s> {
+impl<'s> PastEntries<'s> {
     /// Reads them; `None` if pages involved are damaged.
     pub fn of(store: &'s Store<'s, FileSource>) -> Option<Self> {
         let seek = Seek::new(store);

@@ -8,7 +8,7 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
-use crate::free_space::Lack;
+use crate::free_space::NotEnoughSpace;
 use crate::fsx::output_error::{OutputError, printable_output, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::grouped_number::{exact_bytes, grouped};
@@ -179,8 +179,8 @@ impl From<PartFileError> for SaveError {
     }
 }
 
-impl From<Lack> for SaveError {
-    fn from(Lack { path, needed, available }: Lack) -> Self {
+impl From<NotEnoughSpace> for SaveError {
+    fn from(NotEnoughSpace { path, needed, available }: NotEnoughSpace) -> Self {
         Self::Space { path, needed, available }
     }
 }

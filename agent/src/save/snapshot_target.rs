@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
-use super::Job;
+use super::SaveJob;
 use super::inputs;
-use super::name_template::{Facts, Place, Template, has_places};
+use super::name_template::{Placeholder, PlaceholderValues, Template, has_placeholders};
 use super::origin::{FileIn, Origin};
-use super::relation::{Depth, Newest, Relation};
-use super::same_history::Past;
+use super::relation::{NewSnapshot, ProofDepth, Relation};
+use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::fsx::directory::Directory;
 use crate::fsx::output_directory::judge_directory;
@@ -45,7 +45,7 @@ impl Template {
             if !is_missing(&cause) {
                 return OutputError::Write { path: path.to_owned(), cause }.into();
             }
-            let advice = if has_places(path.as_os_str().as_bytes()) {
+            let advice = if has_placeholders(path.as_os_str().as_bytes()) {
                 "Placeholders such as {cluster} work only in the file name, the last part of the path."
             } else {
                 "Is it mounted? If nothing is to be mounted there, create the directory first."
@@ -55,7 +55,7 @@ impl Template {
     }
 }
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
     pub(super) fn judge_place(&self, directory: &Directory) -> Result<(), SaveError> {
         if let Some(name) = self.template.fixed() {
@@ -82,7 +82,7 @@ impl Job<'_> {
         &self,
         directory: &Directory,
         mut part: PartFile,
-        facts: Facts,
+        facts: PlaceholderValues,
         origin: Option<Origin>,
         members: &[u64],
         revision: Revision,
@@ -96,7 +96,7 @@ impl Job<'_> {
         let mut later = 0;
         loop {
             let time = facts.time.checked_add(Duration::from_secs(later)).unwrap_or(facts.time);
-            let name = self.template.fill(&Facts { time, ..facts.clone() });
+            let name = self.template.fill(&PlaceholderValues { time, ..facts.clone() });
             let file = self.template.path_of(&name);
             // The file with that name may have changed meanwhile.
             self.judge_target(directory, &name)?;
@@ -105,7 +105,7 @@ impl Job<'_> {
             if !is_fixed && part.publish_new(Path::new(&name), &file)? {
                 return Ok((name, time));
             }
-            if is_fixed || !self.template.has(Place::Time) {
+            if is_fixed || !self.template.has(Placeholder::Time) {
                 if !is_fixed {
                     self.check_replaceable(&part, FileIn { directory, name: &name }, &facts, members, revision)?;
                 }
@@ -125,19 +125,19 @@ impl Job<'_> {
         &self,
         part: &PartFile,
         old: FileIn<'_>,
-        facts: &Facts,
+        facts: &PlaceholderValues,
         members: &[u64],
         revision: Revision,
     ) -> Result<(), SaveError> {
         let (file, shown) = (part.handle()?, part.shown());
         let revision = facts.revision.max(revision).max(Revision::FIRST);
         let removed = OnceCell::new();
-        let newest = Newest::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
+        let newest = NewSnapshot::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(Past::of);
-        let newest = Newest { past: past.as_ref(), ..newest };
-        let reason = match newest.relation(old, None, self.template.has(Place::Cluster), Depth::Full) {
+        let past = store.as_ref().and_then(PastEntries::of);
+        let newest = NewSnapshot { past: past.as_ref(), ..newest };
+        let reason = match newest.relation(old, None, self.template.has(Placeholder::Cluster), ProofDepth::Full) {
             Relation::Older => return Ok(()),
             Relation::OtherCluster => "it belongs to another cluster".into(),
             Relation::Stays(reason) => reason.reason(revision),

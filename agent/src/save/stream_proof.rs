@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use etcdsnap_core::{Report, Verdict};
 
-use super::name_template::Place;
+use super::name_template::Placeholder;
 use super::page_check::PageCheck;
 use super::save_error::SaveError;
 use super::written_proof::Written;
-use super::{Job, SaveVerify, Watched, received_stream};
+use super::{SaveJob, SaveVerify, Watched, received_stream};
 use crate::fsx::part_file::PartFile;
 use crate::sha256_stream::Copied;
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Whether the contents of the snapshot matter: to verify it, or because its revision is needed for retention or its name.
     pub(super) fn is_structure_wanted(&self) -> bool {
-        let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
+        let is_revision_wanted = self.template.has(Placeholder::Revision) || self.keep.is_asked_for();
         self.must_be_sound() || is_revision_wanted
     }
 

@@ -16,11 +16,11 @@ use bytes::BytesMut;
 use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
 use tokio::sync::OnceCell;
 
-use super::hash_and_write::Sink;
+use super::hash_and_write::OutputEncoder;
 use super::piece_queue::PieceReceiver;
 use super::save_config::{Compression, SaveVerify};
 use super::save_error::SaveError;
-use super::{Job, Published, Saved, Watched, findings, name_template, received_stream};
+use super::{Published, SaveJob, Saved, Watched, findings, name_template, received_stream};
 use crate::client::{Client, Member};
 use crate::error::Fault;
 use crate::fsx::output_error::printable_output;
@@ -142,7 +142,7 @@ impl Write for &Counted {
     }
 }
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Streams the snapshot from `client` to `target`.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl Job<'_> {
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
         member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
-        let writer = Writer {
+        let writer = StreamWriter {
             out: Arc::clone(&out),
             path: target.path.clone(),
             endpoint: client.endpoint().to_owned(),
@@ -188,7 +188,7 @@ impl Job<'_> {
 }
 
 /// Writes, hashes and checks a stream, on its own thread.
-struct Writer {
+struct StreamWriter {
     out: Arc<Counted>,
     path: PathBuf,
     endpoint: String,
@@ -197,10 +197,10 @@ struct Writer {
     watched: Watched,
 }
 
-impl Writer {
+impl StreamWriter {
     /// Receives all messages. The last bytes are output when `is_whole` says that everything arrived and the checks are passed; otherwise the output stays cut short.
     fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(Copied, Option<Box<Report>>), SaveError> {
-        let mut sink = Sink::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
+        let mut sink = OutputEncoder::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
         let proven = self.take(&mut sink, pieces, is_whole);
         let Ok((copied, Some(Proven { held, report }))) = proven else {
             sink.abandon();
@@ -216,27 +216,27 @@ impl Writer {
     /// Returns length and SHA-256, and the held bytes if the checks are passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
     fn take(
         &self,
-        sink: &mut Sink<'_, Counted>,
+        sink: &mut OutputEncoder<'_, Counted>,
         mut pieces: PieceReceiver,
         is_whole: &AtomicBool,
     ) -> Result<(Copied, Option<Proven>), SaveError> {
         let mut eyes = match self.verify {
-            SaveVerify::Full => Eyes::Sweep(Box::default()),
-            SaveVerify::Hash | SaveVerify::None => Eyes::Hasher(Hasher::default()),
+            SaveVerify::Full => StreamInspector::Sweep(Box::default()),
+            SaveVerify::Hash | SaveVerify::None => StreamInspector::Hasher(Hasher::default()),
         };
         let mut held = BytesMut::new();
         while let Some(piece) = pieces.blocking_recv() {
             match &mut eyes {
-                Eyes::Sweep(sweep) => drop(sweep.push(&piece)),
-                Eyes::Hasher(hasher) => hasher.push(&piece),
+                StreamInspector::Sweep(sweep) => drop(sweep.push(&piece)),
+                StreamInspector::Hasher(hasher) => hasher.push(&piece),
             }
             held.extend_from_slice(&piece);
             let free = held.split_to(held.len().saturating_sub(HELD));
             sink.write_all(&free).map_err(|cause| self.failed(cause))?;
         }
         let (copied, swept) = match eyes {
-            Eyes::Hasher(hasher) => (hasher.finish(), None),
-            Eyes::Sweep(sweep) => {
+            StreamInspector::Hasher(hasher) => (hasher.finish(), None),
+            StreamInspector::Sweep(sweep) => {
                 let swept = sweep.finish().map_err(|error| self.unjudged(error))?;
                 (copied(&swept), Some(swept))
             }
@@ -273,7 +273,7 @@ impl Writer {
 }
 
 /// Inspects the bytes on their way.
-enum Eyes {
+enum StreamInspector {
     Sweep(Box<Sweep>),
     Hasher(Hasher),
 }

@@ -44,7 +44,12 @@ impl Written {
         if let Some(report) = input.foreign() {
             return Ok(report);
         }
-        let whole = Whole { path: &self.path, copied: &self.copied, is_proven: self.is_proven, watched: &self.watched };
+        let whole = ReceivedSnapshot {
+            path: &self.path,
+            copied: &self.copied,
+            is_proven: self.is_proven,
+            watched: &self.watched,
+        };
         match (&input.body, swept) {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
                 return Ok(file.unless_changed(whole.judge_plain(file, swept))?);
@@ -67,14 +72,14 @@ impl Written {
 }
 
 /// A received and written snapshot.
-struct Whole<'w> {
+struct ReceivedSnapshot<'w> {
     path: &'w Path,
     copied: &'w Copied,
     is_proven: bool,
     watched: &'w Watched,
 }
 
-impl Whole<'_> {
+impl ReceivedSnapshot<'_> {
     /// Makes the verdict from the pages checked on arrival, and reads missing ones from the file. The SHA-256 was compared before.
     fn judge_plain(&self, file: &FileSource, swept: Swept) -> Result<Report, Error> {
         if file.len() != self.copied.len {

@@ -80,7 +80,7 @@ pub fn find(
             if progress.cancelled() {
                 break;
             }
-            let answer = look(path, range, each);
+            let answer = search_file(path, range, each);
             let one = Found { path: path.clone(), named: *named, answer };
             found.lock().unwrap_or_else(PoisonError::into_inner).push(one);
         }
@@ -104,7 +104,7 @@ fn newest(found: &Found) -> Option<Revision> {
     found.answer.as_ref().ok().map(|answer| answer.revision)
 }
 
-fn look(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<Answer, Error> {
+fn search_file(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<Answer, Error> {
     let snapshot = Snapshot::open(path, threads, &NoProgress)?;
     let store = snapshot.store()?;
     let revision = store.current();

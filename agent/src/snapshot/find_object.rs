@@ -121,7 +121,7 @@ pub fn find_object(
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let answer = look(&path, name, prefix, threads, decryption);
+        let answer = search_file(&path, name, prefix, threads, decryption);
         found.push(Found { path, named, answer });
     }
     number_clusters(&mut found);
@@ -148,7 +148,7 @@ fn number_clusters(found: &mut [Found<ObjectAnswer>]) {
     }
 }
 
-fn look(
+fn search_file(
     path: &Path,
     name: &ObjectName,
     prefix: Option<&[u8]>,

@@ -59,7 +59,7 @@ pub struct ClusterCheck {
 
 /// The findings of one thread. Fingerprints of 16 bytes stand for uids and names.
 #[derive(Default)]
-struct Part {
+struct ThreadFindings {
     found: ClusterCheck,
     uids: HashSet<u128>,
     /// Objects with owners: the object's index, and the owner's uid.
@@ -86,10 +86,10 @@ impl Snapshot {
         let objects = self.living(cluster)?;
         let names = Names::of(&objects);
         let checking = Checking { snapshot: self, store, cluster, names: &names };
-        let parts = self.by_pieces(&objects, progress, |part: &mut Part, from, objects| {
-            checking.look(objects, from, part, progress)
+        let parts = self.by_pieces(&objects, progress, |part: &mut ThreadFindings, from, objects| {
+            checking.check_objects(objects, from, part, progress)
         })?;
-        let mut whole = Part::default();
+        let mut whole = ThreadFindings::default();
         for part in parts {
             whole.append(part);
         }
@@ -114,7 +114,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         cluster: &Cluster,
         objects: &Objects<'_>,
-        whole: &Part,
+        whole: &ThreadFindings,
         found: &mut ClusterCheck,
     ) -> Result<(), Error> {
         let mut orphans: Vec<u32> =
@@ -235,11 +235,11 @@ struct Checking<'k, 's, 'c> {
 
 impl Checking<'_, '_, '_> {
     /// Checks some objects; `from` is the index of the first.
-    fn look(
+    fn check_objects(
         &self,
         objects: &[(Key<'_>, Object<'_>)],
         from: usize,
-        part: &mut Part,
+        part: &mut ThreadFindings,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
         for (number, (key, object)) in (from..).zip(objects) {
@@ -272,7 +272,7 @@ impl Checking<'_, '_, '_> {
             .then(|| format!("cannot be decrypted ({}): {}", undecrypted.needs, undecrypted.why))
     }
 
-    fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut Part) {
+    fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut ThreadFindings) {
         let finding = |trouble, what: String| finding(trouble, object, self.cluster, what);
         let (node, remarks) = match object::tree(value, Options::default()) {
             Ok(read) => read,
@@ -352,7 +352,7 @@ fn owner_identity(owner: &Owner, cluster: &Cluster, namespace: &[u8]) -> u128 {
     identity(plural.as_bytes(), namespace, owner.name.as_bytes())
 }
 
-impl Part {
+impl ThreadFindings {
     fn append(&mut self, other: Self) {
         self.found.unread = self.found.unread.saturating_add(other.found.unread);
         for (trouble, count) in other.found.counts {

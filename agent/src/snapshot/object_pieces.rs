@@ -14,7 +14,7 @@ const PIECE: usize = 256;
 
 /// The result of one thread, and the error that ended its work.
 #[derive(Default)]
-struct Part<T> {
+struct ThreadResult<T> {
     gathered: T,
     fault: Option<Error>,
 }
@@ -69,7 +69,7 @@ impl Snapshot {
     ) -> Result<Vec<T>, Error> {
         let count = objects.len().div_ceil(PIECE);
         let threads = self.threads().min(count).max(1);
-        let parts = self.pieces(count, threads, progress, |part: &mut Part<T>, piece| {
+        let parts = self.pieces(count, threads, progress, |part: &mut ThreadResult<T>, piece| {
             let piece_objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
             if part.fault.is_none() {
                 part.fault = take(&mut part.gathered, piece.saturating_mul(PIECE), piece_objects).err();

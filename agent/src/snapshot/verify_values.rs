@@ -51,7 +51,7 @@ pub fn verify_values(
 }
 
 /// The result for one value.
-enum Judged {
+enum ValueVerdict {
     /// Unencrypted, which the configuration allows.
     Plain,
     /// Encrypted, and decrypted.
@@ -72,14 +72,14 @@ struct Judging<'d> {
 }
 
 impl Judging<'_> {
-    fn judge(&self, pair: &KeyValue<'_>) -> Judged {
+    fn judge(&self, pair: &KeyValue<'_>) -> ValueVerdict {
         let resource = self.prefixes.object(pair.key).map(|object| GroupResource::of(&object, &self.resources));
         let Some(encrypted) = Encrypted::of(pair.value) else {
             let is_object =
                 matches!(envelope(pair.value), Envelope::Protobuf(_) | Envelope::Json(_) | Envelope::Cbor(_));
             return match resource.filter(|resource| is_object && !self.decryption.reads_plain(resource)) {
-                Some(resource) => Judged::Refused(resource),
-                None => Judged::Plain,
+                Some(resource) => ValueVerdict::Refused(resource),
+                None => ValueVerdict::Plain,
             };
         };
         let opened = match &resource {
@@ -89,13 +89,13 @@ impl Judging<'_> {
         };
         let plain = match opened {
             Ok(plain) => plain,
-            Err(undecrypted) => return Judged::Closed(undecrypted),
+            Err(undecrypted) => return ValueVerdict::Closed(undecrypted),
         };
         let needs = self.decryption.needed_key(&encrypted);
         // AES-CBC has no integrity check: only the decrypted contents show whether a value is intact.
         match not_whole(&plain).filter(|_| encrypted.provider == Provider::AesCbc) {
-            Some(why) => Judged::Broken(needs, why),
-            None => Judged::Opened(needs),
+            Some(why) => ValueVerdict::Broken(needs, why),
+            None => ValueVerdict::Opened(needs),
         }
     }
 }
@@ -141,25 +141,25 @@ impl Snapshot {
                     || if is_latest() { Code::ValueUndecryptable } else { Code::EarlierValueUndecryptable };
                 let value = format!("the value of revision {}", entry.key.revision.main);
                 let (code, text) = match judging.judge(&pair) {
-                    Judged::Plain => return true,
-                    Judged::Opened(needs) => {
+                    ValueVerdict::Plain => return true,
+                    ValueVerdict::Opened(needs) => {
                         decrypted.opened.add(&needs, 1);
                         return true;
                     }
-                    Judged::Closed(Undecrypted { needs, why }) => {
+                    ValueVerdict::Closed(Undecrypted { needs, why }) => {
                         decrypted.unopened.add(&needs, 1);
                         let code = if why.is_untried() { Code::ValueUnchecked } else { undecryptable() };
                         (code, format!("{value} needs {needs}: {why}"))
                     }
-                    Judged::Broken(needs, why) => {
+                    ValueVerdict::Broken(needs, why) => {
                         decrypted.unopened.add(&needs, 1);
                         let text = format!(
                             "{value} ({needs}) decrypts to something that is not a complete object, so it was changed, or another key had the name: {why}"
                         );
                         (undecryptable(), text)
                     }
-                    Judged::Refused(_) if !is_latest() => return true,
-                    Judged::Refused(resource) => {
+                    ValueVerdict::Refused(_) if !is_latest() => return true,
+                    ValueVerdict::Refused(resource) => {
                         let text = format!(
                             "{value} is stored unencrypted, and `identity` is not among the providers of {resource} in the configuration"
                         );

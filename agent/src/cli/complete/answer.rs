@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{EnvCompleter, Shells};
 
-use super::line::{Head, Quoting};
-use super::{Asked, FILES, KEYS};
+use super::line::{LineHead, Quoting};
+use super::{CommandLine, FILES, KEYS};
 
 /// Prints what `shell` asks for; `None` for an unknown shell.
 pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
@@ -22,7 +22,7 @@ pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
             let shells = Shells::builtins();
             let completer = shells.completer(other)?;
             let at = env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|at| at.parse().ok());
-            let asked = Asked { at: at.unwrap_or(asked.len().saturating_sub(1)), words: asked };
+            let asked = CommandLine { at: at.unwrap_or(asked.len().saturating_sub(1)), words: asked };
             other_shell(completer, &asked, &mut text)?;
         }
     }
@@ -30,7 +30,7 @@ pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
 }
 
 /// Answers elvish and PowerShell, with clap's own scripts.
-fn other_shell(completer: &dyn EnvCompleter, asked: &Asked, text: &mut Vec<u8>) -> Option<()> {
+fn other_shell(completer: &dyn EnvCompleter, asked: &CommandLine, text: &mut Vec<u8>) -> Option<()> {
     let folder = env::current_dir().ok();
     completer.write_complete(&mut asked.command(), asked.words.clone(), folder.as_deref(), text).ok()
 }
@@ -39,7 +39,7 @@ fn other_shell(completer: &dyn EnvCompleter, asked: &Asked, text: &mut Vec<u8>) 
 /// omit what stands before it.
 fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     let [line, tail, replaced] = asked else { return None };
-    let head = Head::new(line.as_bytes(), Quoting::Bash);
+    let head = LineHead::new(line.as_bytes(), Quoting::Bash);
     let asked = head.asked(tail.as_bytes())?;
     let found = asked.candidates()?;
     let typed = asked.words.get(asked.at)?.as_bytes();
@@ -65,7 +65,7 @@ fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
 fn zsh(asked: Vec<OsString>, text: &mut Vec<u8>) -> Option<()> {
     let mut words = asked.into_iter();
     let at = words.next()?.to_str()?.parse().ok()?;
-    described(&Asked { words: words.collect(), at }.candidates()?, text);
+    described(&CommandLine { words: words.collect(), at }.candidates()?, text);
     Some(())
 }
 
@@ -73,7 +73,7 @@ fn zsh(asked: Vec<OsString>, text: &mut Vec<u8>) -> Option<()> {
 fn fish(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     let [line, whole] = asked else { return None };
     let tail = whole.as_bytes().strip_prefix(line.as_bytes()).unwrap_or_default();
-    described(&Head::new(line.as_bytes(), Quoting::Fish).asked(tail)?.candidates()?, text);
+    described(&LineHead::new(line.as_bytes(), Quoting::Fish).asked(tail)?.candidates()?, text);
     Some(())
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use super::Asked;
+use super::CommandLine;
 
 /// The shell whose quoting rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ struct Word {
 
 /// A line up to the cursor, parsed.
 #[derive(Debug)]
-pub struct Head<'l> {
+pub struct LineHead<'l> {
     line: &'l [u8],
     words: Vec<Word>,
     /// The quote that is open at the cursor, if any.
@@ -34,7 +34,7 @@ pub struct Head<'l> {
     quoting: Quoting,
 }
 
-impl<'l> Head<'l> {
+impl<'l> LineHead<'l> {
     /// Splits a line into words. The last word is the one at the cursor; it may be empty.
     pub fn new(line: &'l [u8], quoting: Quoting) -> Self {
         let mut head = Self { line, words: Vec::new(), open: None, quoting };
@@ -66,41 +66,41 @@ impl<'l> Head<'l> {
     }
 
     /// Returns the command line with the words after the cursor from `tail`; `None` where the shell itself reads a file name.
-    pub fn asked(&self, tail: &[u8]) -> Option<Asked> {
+    pub fn asked(&self, tail: &[u8]) -> Option<CommandLine> {
         let current = self.words.last().filter(|word| !word.redirected)?;
         let here = self.words.iter().filter(|word| !word.redirected);
         let mut words: Vec<OsString> = here.map(|word| OsString::from_vec(word.value.clone())).collect();
         let at = words.len().checked_sub(1)?;
         if self.open.is_none() {
-            let behind = Head::new(tail, self.quoting).words;
+            let behind = LineHead::new(tail, self.quoting).words;
             // Text that follows without a space belongs to the word at the cursor.
             let rest = if tail.first().is_some_and(|byte| byte.is_ascii_whitespace()) { 0 } else { 1 };
             let wanted = behind.into_iter().skip(rest).filter(|word| !word.redirected && !word.value.is_empty());
             words.extend(wanted.map(|word| OsString::from_vec(word.value)));
         }
         debug_assert_eq!(words.get(at).map(|word| word.as_encoded_bytes()), Some(current.value.as_slice()));
-        Some(Asked { words, at })
+        Some(CommandLine { words, at })
     }
 
     /// Returns the current word without the last `len` bytes of the line; the shell replaces only those bytes.
-    pub fn kept(&self, len: usize) -> Kept {
+    pub fn kept(&self, len: usize) -> KeptWord {
         let start = self.words.last().map_or(0, |word| word.start);
         let kept = self.line.get(start..self.line.len().saturating_sub(len)).unwrap_or_default();
-        let head = Head::new(kept, self.quoting);
-        Kept { open: head.open, value: head.words.into_iter().last().map(|word| word.value).unwrap_or_default() }
+        let head = LineHead::new(kept, self.quoting);
+        KeptWord { open: head.open, value: head.words.into_iter().last().map(|word| word.value).unwrap_or_default() }
     }
 }
 
 /// The part of a word that a shell does not replace.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptWord {
     /// The value that the program gets from it.
     pub value: Vec<u8>,
     /// The quote that is still open after it, if any.
     open: Option<u8>,
 }
 
-impl Kept {
+impl KeptWord {
     /// Quotes bytes that follow, so that bash takes them literally.
     pub fn quoted(&self, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn words(head: &str, tail: &str, quoting: Quoting) -> Option<(Vec<String>, usize)> {
-        let asked = Head::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
+        let asked = LineHead::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
         Some((asked.words.into_iter().map(|word| word.into_string().unwrap()).collect(), asked.at))
     }
 
@@ -188,9 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_shell_keeps_of_a_word() {
+    fn the_part_of_a_word_that_the_shell_keeps() {
         let kept =
-            |line: &str, len| String::from_utf8(Head::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
+            |line: &str, len| String::from_utf8(LineHead::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
         assert_eq!(kept("etcdsnap keys f /r/system:con", "con".len()), "/r/system:");
         assert_eq!(kept("etcdsnap keys f '/r/sys", "/r/sys".len()), "");
         assert_eq!(kept("etcdsnap keys f --from=/r", "/r".len()), "--from=");
@@ -199,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_is_quoted_as_it_was_begun() {
+    fn continuations_use_the_open_quote() {
         let quoted = |line: &str| {
-            let kept = Head::new(line.as_bytes(), Quoting::Bash).kept(1);
+            let kept = LineHead::new(line.as_bytes(), Quoting::Bash).kept(1);
             String::from_utf8(kept.quoted(b"it's $1\"")).unwrap()
         };
         assert_eq!(quoted("get f i"), r#"it\'s\ \$1\""#);

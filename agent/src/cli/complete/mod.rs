@@ -43,14 +43,14 @@ pub fn answered() -> Option<Exit> {
 
 /// A command line with the cursor at the end of one of its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+struct CommandLine {
     /// All words, the program's name first.
     words: Vec<OsString>,
     /// The index of the word at the cursor.
     at: usize,
 }
 
-impl Asked {
+impl CommandLine {
     /// Returns the candidates at the cursor. An empty word could also become a flag; flags are offered only if there is nothing else.
     fn candidates(&self) -> Option<Vec<CompletionCandidate>> {
         let mut command = self.command();
@@ -73,13 +73,13 @@ impl Asked {
 }
 
 /// Adds completers for keys, files and names to a command and its subcommands.
-fn known(command: Command, asked: &Arc<Asked>) -> Command {
+fn known(command: Command, asked: &Arc<CommandLine>) -> Command {
     let command = command.mut_args(|argument| completed(argument, asked));
     command.mut_subcommands(|below| known(below, asked))
 }
 
 /// Adds a completer to an argument, chosen by its value name in the help.
-fn completed(argument: Arg, asked: &Arc<Asked>) -> Arg {
+fn completed(argument: Arg, asked: &Arc<CommandLine>) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match name.as_deref() {
         Some("KEY" | "PREFIX") => {
@@ -119,7 +119,7 @@ mod tests {
 
     fn found(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let asked = Asked { at: words.len() - 1, words };
+        let asked = CommandLine { at: words.len() - 1, words };
         let found = asked.candidates().unwrap();
         found.iter().map(|found| found.get_value().to_str().unwrap().to_owned()).collect()
     }
@@ -148,7 +148,7 @@ mod tests {
     /// A key or a prefix in the help is one for the shell, too.
     #[test]
     fn every_key_and_prefix_is_known() {
-        let asked = Arc::new(Asked { words: Vec::new(), at: 0 });
+        let asked = Arc::new(CommandLine { words: Vec::new(), at: 0 });
         let command = known(Args::command(), &asked);
         let mut have = Vec::new();
         for below in command.get_subcommands() {

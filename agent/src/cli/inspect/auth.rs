@@ -75,7 +75,7 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints a row for each permission of a role.
-fn role_rows(role: &Role, take: text_table::Take<'_>) -> Result<bool, Failure> {
+fn role_rows(role: &Role, take: text_table::RowVisitor<'_>) -> Result<bool, Failure> {
     let name = key_text::key(&role.name);
     if role.key_permission.is_empty() {
         return take(&[name, "-".into(), String::new()]);

@@ -13,19 +13,19 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// Makes an item as JSON or as a table row; only one of the two is called.
-struct Item<'i> {
+struct ListItem<'i> {
     object: &'i dyn Fn() -> Value,
     row: &'i dyn Fn() -> Vec<String>,
 }
 
 /// Receives an item; returns false when the reader of stdout has gone.
-type Take<'t> = &'t mut dyn FnMut(&Item<'_>) -> Result<bool, Failure>;
+type ItemVisitor<'t> = &'t mut dyn FnMut(&ListItem<'_>) -> Result<bool, Failure>;
 
 /// Prints one line or one row per item. `each` passes all items to its argument; it is called twice where columns must be measured first.
 fn print(
     form: InspectForm,
     columns: &[text_table::Column],
-    mut each: impl FnMut(Take<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(ItemVisitor<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if form != InspectForm::Json {
         return text_table::print(form, columns, |take| each(&mut |item| take(&(item.row)())));
@@ -66,7 +66,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
                 let name = etcdsnap::printable(&member.name);
                 vec![id.clone(), role.into(), name, urls(&member.peer_urls), urls(&member.client_urls)]
             };
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -74,7 +74,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
             let id = format!("{id:x}");
             let object = || json!({"id": id, "role": "removed"});
             let row = || vec![id.clone(), "removed".into(), String::new(), String::new(), String::new()];
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -126,7 +126,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
                 }
                 vec![format!("{:x}", lease.id), lease.ttl.to_string(), keys.len().to_string(), names]
             };
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -149,7 +149,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
             let kind = alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name());
             let object = || json!({"member": format!("{:x}", alarm.member), "alarm": kind});
             let row = || vec![format!("{:x}", alarm.member), kind.to_owned()];
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -179,7 +179,7 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
             };
             let row = || vec![mark.bucket.to_owned(), key_text::key(&mark.key), etcdsnap::printable(&mark.value)];
             if let Ok(true) = outcome {
-                outcome = take(&Item { object: &object, row: &row });
+                outcome = take(&ListItem { object: &object, row: &row });
             }
         });
         read.map_err(|cause| snapshot.failed(cause))?;

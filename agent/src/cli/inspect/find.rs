@@ -33,7 +33,7 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     let mut tally = Tally::default();
     let mut held = Vec::new();
     for one in &all {
-        if let Some(states) = tally.take(one)? {
+        if let Some(states) = tally.take_keys(one)? {
             held.push((one, states));
         }
     }
@@ -151,7 +151,7 @@ impl Tally {
     }
 
     /// Counts one file, reports damage, and returns its keys.
-    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    fn take_keys<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
         let Some(answer) = self.answer(one) else { return Ok(None) };
         self.met(told(&one.path, &answer.lost));
         let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;

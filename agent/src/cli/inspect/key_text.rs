@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_can_be_typed() {
+    fn printed_keys_can_be_typed() {
         for bytes in [
             &b"/registry/pods/a"[..],
             b"",

@@ -51,7 +51,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     if stopped {
         return Err(etcdsnap::Error::Cancelled.into());
     }
-    output::warn(&told(&saved));
+    output::warn(&comparison_note(&saved));
     Ok(snapshot)
 }
 
@@ -64,7 +64,7 @@ fn failure(error: SaveError) -> Failure {
     }
 }
 
-fn told(saved: &Saved) -> String {
+fn comparison_note(saved: &Saved) -> String {
     let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
     let revision = saved.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
     format!("Compared with {revision}member {member} at {}.", printable(&saved.endpoint))

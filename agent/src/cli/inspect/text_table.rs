@@ -18,7 +18,7 @@ pub type Column = (&'static str, bool);
 const MAX_WIDTH: usize = 512;
 
 /// Receives a row; returns false when the reader of stdout has gone.
-pub type Take<'t> = &'t mut dyn FnMut(&[String]) -> Result<bool, Failure>;
+pub type RowVisitor<'t> = &'t mut dyn FnMut(&[String]) -> Result<bool, Failure>;
 
 /// Prints rows in columns; in table form with borders. Without rows it prints only the titles. `each` passes all rows to its argument, in order; it is called
 /// twice and must produce the same rows.
@@ -28,7 +28,7 @@ pub type Take<'t> = &'t mut dyn FnMut(&[String]) -> Result<bool, Failure>;
 pub fn print(
     form: InspectForm,
     columns: &[Column],
-    mut each: impl FnMut(Take<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(RowVisitor<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut sheet = Sheet::new(form, columns);
     each(&mut |cells| {

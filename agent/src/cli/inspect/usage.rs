@@ -53,7 +53,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
     whole &= lost.places == 0;
-    let found = Found {
+    let found = UsageAnswer {
         size: store.database_bytes(),
         revision,
         is_latest: revision == store.current(),
@@ -70,7 +70,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
 }
 
 /// Everything that the command prints.
-struct Found {
+struct UsageAnswer {
     /// Bytes of the database.
     size: u64,
     revision: Revision,
@@ -84,7 +84,7 @@ struct Found {
     report: UsageReport,
 }
 
-impl Found {
+impl UsageAnswer {
     /// Returns the bytes that a compaction and a defragmentation would leave.
     fn left(&self) -> u64 {
         self.report.defragmented_bytes.min(self.size)

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 /// For each resource, the kinds of its objects and the size of their managedFields.
 #[derive(Default)]
-pub struct Kinds(HashMap<(Vec<u8>, Vec<u8>), Kind>);
+pub struct Kinds(HashMap<(Vec<u8>, Vec<u8>), KindTotals>);
 
 /// The sums of one resource.
 #[derive(Default)]
-struct Kind {
+struct KindTotals {
     /// Such as `Deployment.apps`; several if a version moved between groups.
     names: Vec<String>,
     bytes: u64,
@@ -36,7 +36,7 @@ impl Kinds {
         all
     }
 
-    fn at(&self, name: &[u8]) -> Option<&Kind> {
+    fn at(&self, name: &[u8]) -> Option<&KindTotals> {
         let Objects { group, resource, .. } = Objects::of_name(name)?;
         self.0.get(&(group.to_vec(), resource.to_vec()))
     }
@@ -48,7 +48,7 @@ impl Kinds {
 
     /// Returns the share of managedFields in percent, rounded to a whole number.
     pub fn share(&self, group: &[u8]) -> String {
-        let share = |kind: &Kind| {
+        let share = |kind: &KindTotals| {
             let half = kind.bytes.div_euclid(2);
             kind.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(kind.bytes)
         };

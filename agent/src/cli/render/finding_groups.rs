@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_other_damage_stands_with_it() {
+    fn consequences_are_listed_with_their_cause() {
         for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
             let first = text(file, Shown::First);
             assert!(first.contains(&format!("    - {before}a page is gone\n")), "{first}");

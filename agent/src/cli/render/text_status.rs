@@ -18,7 +18,7 @@ const REASONS: usize = 3;
 
 /// Describes a file, one line per item; `as_of` is the approximate time of its latest revision.
 pub fn text(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
-    let mut lines = Lines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
+    let mut lines = LabelledLines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
     lines.add("structure", structure(report));
     lines.add("trailer", trailer(&report.trailer));
     if let Some(status) = &report.status {
@@ -32,7 +32,7 @@ pub fn text(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     lines.0
 }
 
-fn numbers(lines: &mut Lines, status: &Status, as_of: Option<Moment>) {
+fn numbers(lines: &mut LabelledLines, status: &Status, as_of: Option<Moment>) {
     if !status.complete {
         lines.add("note", "part of the database cannot be read; the numbers cover only the rest".into());
     }
@@ -144,9 +144,9 @@ fn bucket_line(bucket: &BucketStatus, widest: usize) -> String {
 }
 
 /// Lines with a label and a value.
-struct Lines(String);
+struct LabelledLines(String);
 
-impl Lines {
+impl LabelledLines {
     fn add(&mut self, label: &str, value: String) {
         self.0.push_str(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}  {value}\n"));
     }
