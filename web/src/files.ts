@@ -9,6 +9,9 @@ export async function openSample(): Promise<File> {
   return new File([await unpacked(packedSample)], "sample.db");
 }
 
+/** Lets a person choose files; the page sets what it does. */
+export const picker = { open: (): void => {} };
+
 /** Where etcd keeps its database in a data directory. */
 const IN_A_DATA_DIRECTORY = ["member/snap/db", "snap/db", "db"];
 
@@ -54,6 +57,11 @@ export function save(name: string, text: string): void {
 /** Lets the reader keep bytes as a file. */
 export function saveBytes(name: string, bytes: Uint8Array): void {
   keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
+}
+
+/** Lets the reader keep a file that was made. */
+export function saveBlob(name: string, blob: Blob): void {
+  keep(name, blob);
 }
 
 function keep(name: string, blob: Blob): void {

@@ -56,9 +56,10 @@ pub struct KeysArgs {
     pub limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// Only keys that meet this condition: size, create, mod, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (contains) or !~ (does not), then a text. May be given several times
+    /// Only keys that meet all of these conditions: words that the key contains; kind:TYPE or ns:NAMESPACE; size, create, rev, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (contains) or !~ (does not), then a text
     ///
-    /// Examples: --filter 'size>1.5MiB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. Values are
+    /// Examples: --filter 'web kind:deploy', --filter 'size>1.5MiB', --filter 'rev>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. A word matches anywhere in the key,
+    /// ignoring case unless it contains a capital letter; ^ before it matches only the start of the key, and ! excludes it. The search of the page uses the same language. Values are
     /// read only for the keys that meet all other conditions. Values of secrets are searched only with --show-secrets.
     #[arg(long, value_name = "CONDITION")]
     pub filter: Vec<String>,

@@ -64,7 +64,7 @@ pub struct ChoiceArgs {
     /// Types of objects with commas between, then names; or TYPE/NAME for each object [default: all]
     #[arg(value_name = "TYPE [NAME]")]
     pub objects: Vec<String>,
-    /// Read only this namespace [default: all]
+    /// Read only this namespace, and the namespace itself [default: all]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
     /// Read all namespaces, as without -n

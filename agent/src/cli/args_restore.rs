@@ -11,7 +11,7 @@ use super::exit;
 
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_RESTORE)]
 pub struct RestoreArgs {
     /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -66,9 +66,14 @@ pub struct RestoreArgs {
     /// With --rev or --at: the time to live of leases that are granted again, such as 3600 (seconds) or 1h
     #[arg(long, value_name = "TIME", default_value = "1h", requires = "past", allow_negative_numbers = true, value_parser = lease_seconds)]
     pub lease_ttl: i64,
-    /// Delete this key before etcd starts, for example that of a webhook that blocks every request. May be given several times
-    #[arg(long, value_name = "KEY")]
+    /// Delete this key or Kubernetes object before etcd starts, for example a webhook that blocks every request. May be given several times
+    ///
+    /// TYPE/NAME is what kubectl accepts: `--delete validatingwebhookconfiguration/policy`. If the snapshot has a key with the given name, that key is meant. With standard input only keys can be named; `etcdsnap keys` lists them.
+    #[arg(long, value_name = "KEY|TYPE/NAME")]
     pub delete: Vec<String>,
+    /// The namespace of the objects that --delete names
+    #[arg(short, long, value_name = "NS", default_value = "default", requires = "delete")]
+    pub namespace: String,
     /// Leave out what a compaction at the restored revision removes, so that etcd starts faster
     #[arg(long)]
     pub compact: bool,

@@ -70,6 +70,9 @@ pub const HELP_SALVAGE: &str = help!(
     "all of FILE is there, and nothing in doubt",
     "something is missing or in doubt, or the file is not a snapshot"
 );
+/// Of `restore`.
+pub const HELP_RESTORE: &str =
+    help!("restored", "the file is damaged or not a snapshot, or lacks a key to delete, and nothing was written");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(

@@ -4,15 +4,19 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap_core::Revision;
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
 use etcdsnap_core::kubernetes::field_query::selectable;
 use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
-use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
+use etcdsnap_core::store::{
+    Entry, Event, Index, IndexWithValues, Key, KeyRange, LastPuts, Lost, Place, SharedIndex, Store, UnreadRevisions,
+};
 
 use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
@@ -37,6 +41,21 @@ pub struct Cluster {
     pub lost: Lost,
     /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
+}
+
+/// A state of an object in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredObject<'v> {
+    /// The object named by its key.
+    pub object: Object<'v>,
+    /// Its key.
+    pub key: &'v [u8],
+    /// Its value.
+    pub value: &'v [u8],
+    /// The revision that wrote it.
+    pub revision: Revision,
+    /// As [`Cluster::taken`].
+    pub taken: Option<i64>,
 }
 
 impl Cluster {
@@ -91,6 +110,12 @@ impl Cluster {
         Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
     }
 
+    /// Whether any live key was read, of an object or not.
+    #[must_use]
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        self.index.get(key).is_some_and(|state| !state.deleted)
+    }
+
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
         self.prefixes.object(key)
     }
@@ -108,8 +133,36 @@ impl Snapshot {
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
+        let nothing = |_: StoredObject<'_>| None::<()>;
+        Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
+    }
+
+    /// Like [`cluster`](Self::cluster), and also returns the results of `make` by place, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
+    /// including older ones that are not needed. For a few of millions of objects a result may be missing.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn cluster_with<T: Send>(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: Revision,
+        prefix: Option<&[u8]>,
+        progress: &dyn Progress,
+        make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
+    ) -> Result<(Cluster, HashMap<Place, T>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
-        let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
+        // Without a later bound, the time is unknown.
+        let written = self.time_line(store)?.map(|line| line.at(revision));
+        let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
+        let of_entry = |entry: &Entry<'_>, pair: &KeyValue<'_>| {
+            let is_plain = !entry.key.tombstone && !matches!(envelope(pair.value), Envelope::Encrypted(_));
+            let object = prefixes.object(pair.key).filter(|_| is_plain)?;
+            make(StoredObject { object, key: pair.key, value: pair.value, revision: entry.key.revision.main, taken })
+        };
+        let all = SharedIndex::new(store.query(prefixes.range(), revision));
+        let (parts, lost) = self.read(store, progress, || IndexWithValues::new(all.beside(), &of_entry))?;
+        let made = parts.into_iter().flat_map(IndexWithValues::into_made).collect();
+        let index = all.finish().map_err(|cause| self.failed(cause))?;
         let unread = self.unread_revisions(store, &lost, revision, progress)?;
         let mut cluster = Cluster {
             index,
@@ -117,7 +170,7 @@ impl Snapshot {
             resources: Resources::builtin(),
             printed: HashMap::new(),
             selectable: HashMap::new(),
-            taken: None,
+            taken,
             lost,
             unread,
         };
@@ -138,12 +191,9 @@ impl Snapshot {
         for (_, object) in others.map_err(|cause| self.failed(cause))? {
             resources.see(&object);
         }
-        // Without a later bound, the time is unknown.
-        let written = self.time_line(store)?.map(|line| line.at(revision));
-        cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
         (cluster.printed, cluster.selectable) = (printed, selectable);
-        Ok(cluster)
+        Ok((cluster, made))
     }
 
     /// Returns the last put of each of `keys` up to a revision: the state before a deletion. A key is missing if its last put was compacted.

@@ -1,9 +1,11 @@
 //! What all leaves of a file are read for.
 
+use etcdsnap_core::kubernetes::value_search::ValueSearch;
 use etcdsnap_core::store::{Hashing, History, Index, KeyRange, Lost, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
 use super::refusal::Refusal;
+use super::search::Search;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 
@@ -23,6 +25,8 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     Other(Option<Box<Store<'s, S>>>, Index),
     History(History),
     Hash(Box<Hashing>),
+    /// The values of some keys, and the search that they are read for.
+    Values(ValueSearch, Search),
 }
 
 /// All keys at a revision, their values hashed so that they can be compared.

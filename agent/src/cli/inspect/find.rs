@@ -171,6 +171,25 @@ impl Tally {
         worst
     }
 
+    /// Prints for each of several keys or objects how many snapshots hold it; returns the exit code. `advice` is for those that no snapshot holds.
+    ///
+    /// # Errors
+    /// When no snapshot holds the last one.
+    pub fn finish_all(mut self, held: &[(String, u64)], advice: &str) -> Result<Exit, Failure> {
+        let Some(((last, holding), others)) = held.split_last() else { return Ok(self.worst.unwrap_or(Exit::Done)) };
+        for (what, holding) in others {
+            let text = format!("{what} is in {holding} of {}", counted(self.snapshots, "snapshot", "snapshots"));
+            if *holding == 0 {
+                output::complain(&text, advice);
+                self.met(Exit::Damage);
+            } else {
+                output::warn(&format!("{text}."));
+            }
+        }
+        self.holding = *holding;
+        self.finish(last, advice)
+    }
+
     /// Prints how many snapshots hold `what` and returns the exit code. `advice` is for the case that none does.
     ///
     /// # Errors
