@@ -134,10 +134,10 @@ pub struct SalvageArgs {
     /// Say what would be recovered, and write nothing
     #[arg(long, conflicts_with = "output")]
     pub dry_run: bool,
-    /// Use only pages in their place in the newest tree, not those of an older state of the database or in a wrong place
+    /// Use only pages in their place in the newest tree, not those of an older state of the database, in a wrong place or in no tree
     #[arg(long)]
     pub only_tree: bool,
-    /// Do not use entries of an older state at or below the last compaction; they may bring back a key that was deleted since
+    /// Leave out entries that may have been deleted since: those of an older state at or below the last compaction, and those of a single page in no tree
     #[arg(long)]
     pub proven_only: bool,
     /// If users and roles cannot be read completely, write a file without any, which gives everybody access
@@ -148,6 +148,8 @@ pub struct SalvageArgs {
     pub write_out: RestoreForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Parses names with dots between, without list indexes.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use etcdsnap_core::kubernetes::encryption::keyring::Plugins;
+use etcdsnap_core::kubernetes::encryption::keyring::{Plugins, Unopened};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_proto::kms_v2::DecryptRequest;
 use etcdsnap_proto::kms_v2::key_management_service_client::KeyManagementServiceClient;
@@ -39,7 +39,7 @@ const LARGEST_ANSWER: usize = 64 << 10;
 /// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_KEPT: usize = 10_000;
 
-type PluginAnswer = Result<Zeroizing<Vec<u8>>, String>;
+type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
 
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
@@ -57,10 +57,14 @@ struct PluginState {
     requests: u64,
 }
 
+/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. One such answer may be due to a damaged value.
+const MOST_SILENT: u32 = 3;
+
 /// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
-    Open(Channel),
+    /// With the number of encrypted keys in a row that it did not decide about.
+    Open(Channel, u32),
     Lost(String),
 }
 
@@ -106,17 +110,12 @@ impl Plugins for KmsSockets {
         state.answers.insert(asked, answer.clone());
         answer
     }
-
-    fn is_reachable(&self, plugin: &str) -> bool {
-        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        !matches!(state.plugins.get(plugin), Some(Connection::Lost(_)))
-    }
 }
 
 impl PluginState {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
-        let connection = plugins.get_mut(plugin).ok_or("there is no such plugin")?;
+        let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
         *requests = requests.saturating_add(1);
         let request = DecryptRequest {
             ciphertext: sealed.source.to_vec(),
@@ -142,12 +141,25 @@ impl PluginState {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
+        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Silent(_))))
+        {
+            *silent = 0;
+        }
         answer.map_err(|failure| match failure {
             CallFailure::Lost(Lost(why)) => {
                 *connection = Connection::Lost(why.clone());
-                why
+                Unopened::Unasked(why)
             }
-            CallFailure::Refused(why) => why,
+            CallFailure::Silent(why) => {
+                if let Connection::Open(_, silent) = connection {
+                    *silent = silent.saturating_add(1);
+                    if *silent >= MOST_SILENT {
+                        *connection = Connection::Lost(format!("{why}, and is not asked again"));
+                    }
+                }
+                Unopened::Unasked(why)
+            }
+            CallFailure::Refused(why) => Unopened::Refused(why),
         })
     }
 }
@@ -155,7 +167,11 @@ impl PluginState {
 struct Lost(String);
 
 enum CallFailure {
+    /// The plugin cannot be asked.
     Lost(Lost),
+    /// It answers without deciding about the encrypted key.
+    Silent(String),
+    /// It refuses to decrypt the key.
     Refused(String),
 }
 
@@ -167,11 +183,11 @@ impl From<Lost> for CallFailure {
 
 async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
     let channel = match connection {
-        Connection::Lost(why) => return Err(CallFailure::Refused(why.clone())),
-        Connection::Open(channel) => channel.clone(),
+        Connection::Lost(why) => return Err(Lost(why.clone()).into()),
+        Connection::Open(channel, _) => channel.clone(),
         Connection::New(path) => {
             let channel = connect(path.clone()).await?;
-            *connection = Connection::Open(channel.clone());
+            *connection = Connection::Open(channel.clone(), 0);
             channel
         }
     };
@@ -199,7 +215,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated) => Lost(format!("it says: {text} ({code:?})")).into(),
+            | tonic::Code::Unauthenticated) => CallFailure::Silent(format!("it says: {text} ({code:?})")),
             code => CallFailure::Refused(format!("it says: {text} ({code:?})")),
         });
     }

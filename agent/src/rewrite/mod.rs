@@ -30,7 +30,7 @@ pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
 pub use redact_values::{RedactDone, redact};
 pub use rewrite_error::RewriteError;
-pub use salvage_file::{SalvageOptions, Salvaged, salvage};
+pub use salvage_file::{DamagedSnapshot, SalvageOptions, Salvaged, salvage};
 
 /// Which entries of the input are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
