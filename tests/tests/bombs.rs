@@ -169,7 +169,7 @@ fn a_database_that_claims_more_pages_than_the_file_has_ends_soon() {
     file.set_metas(meta::PAGES, 1 << 28);
     let bomb = write(&directory, "promise.zst", &zstd(&file.bytes, 1024));
     let name = bomb.to_string_lossy();
-    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "hold no page of its database", "verify");
+    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "contain no page of its database", "verify");
     // The program does not even start to copy a TiB.
     ends_soon(&run(&["keys", &name], Stdio::null()), 2, "cannot make a temporary copy", "keys");
 }

@@ -128,7 +128,10 @@ fn a_database_near_the_quota_is_reported() {
         stdout_of(&cli::run(&[&["restore", path.to_str().unwrap()][..], &flags, more].concat()))
     };
     let text = run(&["--print-flags"]);
-    assert!(text.contains("start it with --quota-backend-bytes=4294967296, or it refuses writes (NOSPACE)"), "{text}");
+    assert!(
+        text.contains("start etcd with --quota-backend-bytes=4294967296, or it refuses writes (NOSPACE)"),
+        "{text}"
+    );
     assert!(text.trim_end().ends_with(" --quota-backend-bytes='4294967296'"), "{text}");
     let json: Value = serde_json::from_str(&run(&["-wjson"])).unwrap();
     assert_eq!(json["quotaBackendBytes"], 4_294_967_296_u64);

@@ -1,4 +1,4 @@
-//! What of a snapshot stayed encrypted.
+//! Counts the values of a snapshot that could not be decrypted.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,10 +6,10 @@ use etcdsnap_core::kubernetes::encryption::keyring::{Undecrypted, Why};
 use etcdsnap_core::kubernetes::encryption::needed_key::NeededKey;
 use etcdsnap_core::store::Place;
 
-/// Keys and reasons that are told apart. A cluster has a few; a forged file could have one for each value.
+/// Distinct reasons that are counted. A cluster has a few; a forged file could have one per value.
 const MAX_REASONS: usize = 64;
 
-/// Values that could not be opened, each counted once, by what they need and why that does not open them. What a plugin says may differ from value to value: the first of it
+/// Values that could not be decrypted, each counted once, grouped by the key they need and the reason. A plugin's message may differ from value to value; the first one
 /// stands for all.
 #[derive(Debug, Clone, Default)]
 pub struct Unopened {
@@ -32,25 +32,25 @@ impl Unopened {
         *count = count.saturating_add(1);
     }
 
-    /// Whether all values could be opened.
+    /// Whether all values could be decrypted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
 
-    /// What is needed, why it does not open the values, and how many they are.
+    /// Returns the needed key, the reason, and the number of values, for each group.
     pub fn reasons(&self) -> impl Iterator<Item = (&NeededKey, &Why, u64)> {
         self.reasons.iter().map(|((needs, why), count)| (needs, why, *count))
     }
 
-    /// Values beyond those of the reasons that are told.
+    /// Returns the number of values beyond the groups that are counted.
     #[must_use]
     pub fn others(&self) -> u64 {
         self.others
     }
 }
 
-/// Whether two reasons are told as one.
+/// Whether two reasons belong to the same group.
 fn is_alike(a: &Why, b: &Why) -> bool {
     matches!((a, b), (Why::Plugin(_), Why::Plugin(_)) | (Why::PluginUnreachable(_), Why::PluginUnreachable(_)))
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_plugin_says_of_each_value_is_one_reason() {
+    fn a_plugins_messages_count_as_one_reason() {
         let mut unopened = Unopened::default();
         for index in 0..100 {
             let place = Place { index, ..Place::default() };

@@ -24,29 +24,29 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// All that is under the prefixes of API servers at a revision.
+/// Everything under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// Columns of custom resources, by plural name and group.
+    /// Printer columns of custom resources, by plural name and group.
     printed: HashMap<(String, String), Vec<PrinterColumn>>,
-    /// Fields by which custom resources can be selected, by plural name and group.
+    /// Selectable fields of custom resources, by plural name and group.
     selectable: HashMap<(String, String), Vec<String>>,
-    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
+    /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
-    /// Revisions up to the one asked for of which entries may be lost.
+    /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
 }
 
-/// A state of an object, as it is met in the file.
+/// A state of an object in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredObject<'v> {
-    /// What its key says.
+    /// The object named by its key.
     pub object: Object<'v>,
     /// Its key.
     pub key: &'v [u8],
@@ -59,7 +59,7 @@ pub struct StoredObject<'v> {
 }
 
 impl Cluster {
-    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    /// Counts the wanted live objects, and those of them that may be outdated or deleted, because later entries are lost.
     #[must_use]
     pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
         let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
@@ -70,27 +70,27 @@ impl Cluster {
         })
     }
 
-    /// The columns of a type.
+    /// Returns the columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
         let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
         Columns::of(resource, printed.map(Vec::as_slice))
     }
 
-    /// The fields by which objects of a type can be selected.
+    /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
         let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
         selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Hands out every object in no order, deleted ones too.
+    /// Passes every object to `take`, unordered, including deleted ones.
     ///
     /// # Errors
     /// As [`objects`](Self::objects).
     pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
         let take = RefCell::new(take);
-        // Nothing is kept, so nothing is sorted.
+        // Nothing is stored, so nothing needs sorting.
         self.objects(|key, object| {
             take.borrow_mut()(key, object);
             false
@@ -98,10 +98,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    /// Returns the wanted objects in the order of their keys; `wanted` is also asked about deleted ones.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub fn objects(
         &self,
         wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
@@ -110,7 +110,7 @@ impl Cluster {
         Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
     }
 
-    /// Whether a key lives among all that was read, object or not.
+    /// Whether any live key was read, of an object or not.
     #[must_use]
     pub fn has_key(&self, key: &[u8]) -> bool {
         self.index.get(key).is_some_and(|state| !state.deleted)
@@ -122,7 +122,7 @@ impl Cluster {
 }
 
 impl Snapshot {
-    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    /// Reads the objects at a revision from [`Store::at`]; below `prefix`, or below the known prefixes of API servers.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -137,8 +137,8 @@ impl Snapshot {
         Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
     }
 
-    /// The same, and what `make` makes of objects while the keys are read, by place: the one read of the file is then enough. It is asked by all threads, of every state of an object that is no newer than the revision and not
-    /// encrypted, so what it makes of older ones is made in vain; for few of millions of objects it may be missing.
+    /// Like [`cluster`](Self::cluster), and also returns the results of `make` by place, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
+    /// including older ones that are not needed. For a few of millions of objects a result may be missing.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -151,7 +151,7 @@ impl Snapshot {
         make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
     ) -> Result<(Cluster, HashMap<Place, T>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
-        // Where nothing bounds it, nobody knows.
+        // Without a later bound, the time is unknown.
         let written = self.time_line(store)?.map(|line| line.at(revision));
         let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         let of_entry = |entry: &Entry<'_>, pair: &KeyValue<'_>| {
@@ -196,7 +196,7 @@ impl Snapshot {
         Ok((cluster, made))
     }
 
-    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    /// Returns the last put of each of `keys` up to a revision: the state before a deletion. A key is missing if its last put was compacted.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
