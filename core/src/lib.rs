@@ -49,6 +49,7 @@ mod lost;
 mod lost_history;
 pub mod message;
 pub mod needed_key;
+pub mod number_words;
 mod offset;
 pub mod pass;
 mod report;

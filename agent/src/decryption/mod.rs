@@ -3,7 +3,6 @@
 mod config_file;
 mod error;
 mod kms_sockets;
-mod unopened;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,8 +12,8 @@ use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
 pub use error::DecryptionError;
+pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
 use kms_sockets::KmsSockets;
-pub use unopened::Unopened;
 
 /// All that opens encrypted values. Without anything it opens none, and says what each needs.
 #[derive(Debug, Default)]

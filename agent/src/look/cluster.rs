@@ -1,16 +1,16 @@
 //! The Kubernetes objects of a snapshot.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::field_query::selectable;
+use etcdsnap_core::kubernetes::definitions::Definitions;
 use etcdsnap_core::kubernetes::names::Object;
 use etcdsnap_core::kubernetes::object as objects;
-use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
-use etcdsnap_core::kubernetes::tree::Node;
 use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
 
 use super::prefixes::KubernetesPrefixes;
@@ -26,10 +26,7 @@ pub struct Cluster {
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// Columns of custom resources, by plural name and group.
-    printed: HashMap<(String, String), Vec<PrinterColumn>>,
-    /// Fields by which custom resources can be selected, by plural name and group.
-    selectable: HashMap<(String, String), Vec<String>>,
+    definitions: Definitions,
     /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
     pub taken: Option<i64>,
     /// What could not be read.
@@ -53,15 +50,13 @@ impl Cluster {
     /// The columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
-        let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
-        Columns::of(resource, printed.map(Vec::as_slice))
+        self.definitions.columns(resource)
     }
 
     /// The fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
-        let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
-        selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
+        self.definitions.selectable_fields(resource)
     }
 
     /// Hands out every object in no order, deleted ones too.
@@ -114,23 +109,18 @@ impl Snapshot {
             index,
             prefixes,
             resources: Resources::builtin(),
-            printed: HashMap::new(),
-            selectable: HashMap::new(),
+            definitions: Definitions::default(),
             taken: None,
             lost,
             unread,
         };
         let mut resources = Resources::builtin();
-        let (mut printed, mut selectable) = (HashMap::new(), HashMap::new());
-        let definitions =
-            cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
-        for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
+        let mut definitions = Definitions::default();
+        let stored = cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
+        for (key, _) in stored.map_err(|cause| self.failed(cause))? {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
-                let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
-                let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
-                selectable.insert(name.clone(), printer_columns::selectable_fields(&definition));
-                printed.insert(name, printer_columns::of_definition(&definition));
+                definitions.add(&definition);
             }
         }
         let others = cluster.objects(|_, object| resources.of(object).is_none());
@@ -141,7 +131,7 @@ impl Snapshot {
         let written = self.time_line(store)?.map(|line| line.at(revision));
         cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
-        (cluster.printed, cluster.selectable) = (printed, selectable);
+        cluster.definitions = definitions;
         Ok(cluster)
     }
 
@@ -152,12 +142,13 @@ impl Snapshot {
     pub fn last_puts(
         &self,
         store: &Store<'_, FileSource>,
-        keys: &HashSet<&[u8]>,
+        keys: HashSet<Cow<'_, [u8]>>,
         revision: i64,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
-        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys))?;
+        let keys = Arc::new(keys);
+        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys.clone()))?;
         Ok((merged(parts, LastPuts::merge).map(LastPuts::into_puts).unwrap_or_default(), lost))
     }
 }

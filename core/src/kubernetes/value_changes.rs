@@ -5,6 +5,7 @@ use super::decode::Options;
 use super::envelope::{Envelope, envelope};
 use super::field_changes::{FieldChanges, State, changes};
 use super::object::{self, Unreadable};
+use super::table_objects::take_managed_fields;
 use super::tree::Node;
 use crate::words::is_secret;
 
@@ -81,10 +82,6 @@ pub fn is_concealed(value: &[u8]) -> bool {
     }
     object::tree(value, Options::default())
         .is_ok_and(|(node, _)| concealed(b"", &node).is_some_and(|shown| shown != node))
-}
-
-fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
-    node.get_mut("metadata")?.take("managedFields")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod cluster;
 mod compare;
 mod comparison;
 mod list;
+mod objects;
 mod opening;
 mod purpose;
 mod reading;

@@ -64,6 +64,11 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
             Purpose::History(history) => piece(&self.store, number, |work| history.read(&self.store, work, &Unwatched)),
             Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
+            Purpose::Decryption(values) => {
+                piece(&self.store, number, |work| values.read(&self.store, work, &Unwatched))
+            }
+            Purpose::LastStates(puts) => piece(&self.store, number, |work| puts.read(&self.store, work, &Unwatched)),
+            Purpose::Mentions(found) => piece(&self.store, number, |work| found.read(&self.store, work, &Unwatched)),
         };
         reading.lost.append(lost?);
         self.reading = Some(reading);

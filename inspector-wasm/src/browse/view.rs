@@ -12,6 +12,7 @@ use etcdsnap_core::{Error, PageId, Source};
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
 use super::list::{Filter, Ordering};
+use super::objects::Objects;
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
 
@@ -19,8 +20,8 @@ pub(crate) use super::refusal::Refusal;
 pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
-    revision: i64,
-    lost: Lost,
+    pub(super) revision: i64,
+    pub(super) lost: Lost,
     /// All keys in order: the place of a key here is its id.
     pub(super) all: Order,
     /// Those that live.
@@ -32,6 +33,7 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     listed: Vec<u32>,
     pub(super) comparison: Option<Comparison<'s, S>>,
     pub(super) reading: Option<Reading<'s, S>>,
+    pub(super) objects: Objects,
 }
 
 /// Begins to open a store.
@@ -64,6 +66,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             listed: Vec::new(),
             comparison: None,
             reading: None,
+            objects: Objects::default(),
         }
     }
 
@@ -73,6 +76,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         // The old keys go first: both may not fit.
         self.comparison = None;
         self.listed = Vec::new();
+        self.objects.forget_keys();
         (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
         let query = query(&self.store, revision);
         self.index = Index::new(query.clone());
@@ -103,6 +107,10 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             lost: self.lost.places,
             first_lost: self.lost.first.clone(),
             database_bytes: self.store.database_bytes(),
+            has_objects: self
+                .prefixes
+                .iter()
+                .any(|prefix| !self.all.prefix(&self.index, &[prefix, &b"/"[..]].concat()).is_empty()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special::rfc3339;
+use etcdsnap::core::kubernetes::table_objects::take_managed_fields;
 use etcdsnap::core::store::{Key, UnreadRevisions};
 use etcdsnap::{
     Decryption, Found, ObjectAnswer, ObjectName, Snapshot, find_object, printable, printable_path, put_path,
@@ -15,7 +16,7 @@ use super::object_name;
 use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
 use super::uncertain_states;
-use super::value_reader::{ValueReader, take_managed_fields};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
 use crate::cli::args_look::LookForm;

@@ -4,6 +4,7 @@ use etcdsnap::core::kubernetes::age;
 use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::table_objects::{default_class, name_by_key, take_managed_fields};
 use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::store::{Key, Place, Store};
 use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, printable};
@@ -16,7 +17,7 @@ use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
-use super::value_reader::{ValueReader, take_managed_fields};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::look;
@@ -366,30 +367,4 @@ impl Reading<'_, '_> {
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }
-}
-
-/// Gives an object that cannot be read as far as its name the one that its key has.
-fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
-    let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
-    if is_named {
-        return;
-    }
-    let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
-    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
-    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
-    metadata.set("name", text(object.name));
-    if !object.namespace.is_empty() {
-        metadata.set("namespace", text(object.namespace));
-    }
-    node.set("metadata", metadata);
-}
-
-/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.
-fn default_class(class: &Node<'_>) -> Option<(i64, std::cmp::Reverse<String>)> {
-    let annotations = class.at(&["metadata", "annotations"])?;
-    let is_default = |name: &str| annotations.get(name).and_then(Node::text) == Some("true");
-    let name = class.at(&["metadata", "name"])?.text()?.to_owned();
-    (is_default("storageclass.kubernetes.io/is-default-class")
-        || is_default("storageclass.beta.kubernetes.io/is-default-class"))
-    .then(|| (age::created(class).unwrap_or_default(), std::cmp::Reverse(name)))
 }

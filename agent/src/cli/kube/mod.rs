@@ -11,7 +11,6 @@ pub mod get;
 pub mod helm;
 pub mod history;
 pub mod kinds;
-mod manifest_report;
 mod manifest_writer;
 pub mod manifests;
 mod nearest;

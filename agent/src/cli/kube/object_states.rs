@@ -1,5 +1,6 @@
 //! The states of objects that are to be shown: as they are, or as they were before they were deleted.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap::core::store::{Event, Key, Place, Store};
@@ -23,12 +24,10 @@ impl ObjectStates {
         revision: i64,
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
-        let deleted: HashSet<&[u8]> = keys.filter(|key| key.deleted).map(|key| key.key).collect();
-        let last = if deleted.is_empty() {
-            HashMap::new()
-        } else {
-            snapshot.last_puts(store, &deleted, revision, progress)?.0
-        };
+        let deleted: HashSet<Cow<'_, [u8]>> =
+            keys.filter(|key| key.deleted).map(|key| Cow::Borrowed(key.key)).collect();
+        let last =
+            if deleted.is_empty() { HashMap::new() } else { snapshot.last_puts(store, deleted, revision, progress)?.0 };
         Ok(Self { last })
     }
 

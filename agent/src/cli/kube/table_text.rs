@@ -34,14 +34,6 @@ pub fn lay_out(titles: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A cell on one line, as kubectl cuts it: what follows a line break is left out.
-pub fn one_line(cell: &str) -> String {
-    match cell.split_once(['\n', '\r', '\u{c}']) {
-        Some((first, _)) => format!("{first}..."),
-        None => cell.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +43,5 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let text = lay_out(&row(["N", "NAME", "AGE"]), &[row(["a", "a longer one", ""]), row(["é", "", "1s"])]);
         assert_eq!(text, "N     NAME           AGE\na     a longer one   \né                    1s\n");
-        assert_eq!(one_line("a\nb"), "a...");
     }
 }
