@@ -7,7 +7,7 @@ use etcdsnap_core::limits::{MAX_TAIL, MAX_WITHOUT_PAGE};
 use etcdsnap_core::{Extent, ReadError};
 use etcdsnap_unpack::Format;
 
-use crate::number::{exact_bytes, grouped};
+use crate::grouped_number::{exact_bytes, grouped};
 use crate::printable::{printable_path, typed_path};
 
 /// No judgement about a file could be reached. Its text says what is wrong; [`Error::advice`] says what to do.

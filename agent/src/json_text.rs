@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use etcdsnap_core::words::is_unprintable;
+use etcdsnap_core::key_syntax::is_unprintable;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 

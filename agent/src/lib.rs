@@ -11,40 +11,40 @@
 //! What is wrong with a file is a finding in the [`Report`]; an [`Error`] says that no judgement could be reached.
 //! Inputs are opened read-only. A gzip, zip or zstd file is judged by what it holds; `-` is the standard input.
 
-mod bytes;
+mod byte_text;
 pub mod client;
 mod data_dir;
 mod decryption;
 mod error;
 mod export;
+mod free_space;
 mod fsx;
-mod hasher;
+pub mod grouped_number;
 mod input;
 mod json_text;
-mod look;
-pub mod number;
-mod options;
+mod parallel_verify;
 mod printable;
 mod progress;
 mod restore;
 mod rewrite;
 pub mod save;
-mod scan;
+mod sha256_stream;
 pub mod small_file;
-mod space;
-mod sweep;
+mod snapshot;
+mod stream_verify;
 mod terminal_writer;
 mod threads;
+mod verify_options;
 
 use std::path::Path;
 
-pub use bytes::{put_bytes, put_path};
+pub use byte_text::{put_bytes, put_path};
 pub use data_dir::{
     DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, is_locked, verify_directory,
 };
 pub use decryption::{Decryption, DecryptionError, Unopened};
 pub use error::Error;
-pub use etcdsnap_core::words::{is_secret, printable};
+pub use etcdsnap_core::key_syntax::{is_secret, printable};
 pub use etcdsnap_core::{
     self as core, BucketStatus, Code, Finding, Findings, Report, Severity, Status, Trailer, Verdict,
 };
@@ -56,12 +56,6 @@ pub use fsx::part_file_error::PartFileError;
 pub use fsx::work_directory::WorkDirectory;
 pub use input::{FileSource, Format};
 pub use json_text::{to_json, write_json};
-pub use look::{
-    Answer, Cluster, ClusterCheck, ClusterIdentity, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage,
-    KubernetesPrefixes, ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport,
-    compare, find, find_object, is_kube_system, state_as_of, uid, verify_values,
-};
-pub use options::{Sha256, VerifyOptions};
 pub use printable::{printable_path, shell_word, typed_path};
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{
@@ -73,7 +67,13 @@ pub use rewrite::{
     defragment_member, redact, rewrite, salvage,
 };
 pub use save::save;
+pub use snapshot::{
+    Answer, Cluster, ClusterCheck, ClusterIdentity, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage,
+    KubernetesPrefixes, ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport,
+    compare, find, find_object, is_kube_system, state_as_of, uid, verify_values,
+};
 pub use terminal_writer::{Escapes, TerminalWriter};
+pub use verify_options::{Sha256, VerifyOptions};
 
 use input::{Body, Input};
 
@@ -107,7 +107,9 @@ pub(crate) fn verify_input(input: &Input, options: &VerifyOptions<'_>) -> Result
         return Ok(report);
     }
     match &input.body {
-        Body::Plain(file) => file.unless_changed(scan::run(file, options).map_err(|fault| fault.at(&input.path))),
-        Body::Packed(packed) => packed.source().unless_changed(sweep::run(packed, options)),
+        Body::Plain(file) => {
+            file.unless_changed(parallel_verify::run(file, options).map_err(|fault| fault.at(&input.path)))
+        }
+        Body::Packed(packed) => packed.source().unless_changed(stream_verify::run(packed, options)),
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use etcdsnap_core::credentials::without_credentials;
-use etcdsnap_core::words::printable;
+use etcdsnap_core::key_syntax::printable;
 
 /// A path for a person to read; bytes that are no UTF-8 are replaced.
 #[must_use]

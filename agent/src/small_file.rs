@@ -21,7 +21,8 @@ pub fn read_small_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let what = format!("it is longer than {} bytes, so it is not such a file", crate::number::grouped(most));
+        let what =
+            format!("it is longer than {} bytes, so it is not such a file", crate::grouped_number::grouped(most));
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
     Ok(bytes)

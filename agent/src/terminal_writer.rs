@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::str;
 
-use etcdsnap_core::words::is_unprintable;
+use etcdsnap_core::key_syntax::is_unprintable;
 
 use crate::json_text::write_escape;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::code::Code;
+use crate::finding_code::Code;
 use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
 use crate::severity::{Severity, Verdict};
 

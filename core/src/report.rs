@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::code::Code;
 use crate::finding::{Finding, Findings};
+use crate::finding_code::Code;
 use crate::key_tally::KeyTally;
 use crate::lost_history::LostHistory;
 use crate::severity::Verdict;

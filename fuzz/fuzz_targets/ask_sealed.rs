@@ -1,3 +1,3 @@
 //! The same for bytes whose meta pages are made right first.
 #![no_main]
-etcdsnap_fuzz::snapshots!(etcdsnap_tests::questions::ask_sealed);
+etcdsnap_fuzz::snapshots!(etcdsnap_tests::all_queries::ask_sealed);

@@ -1,3 +1,3 @@
 //! Any bytes are answered, by walk and by sweep alike.
 #![no_main]
-etcdsnap_fuzz::snapshots!(etcdsnap_tests::judge::verify_any);
+etcdsnap_fuzz::snapshots!(etcdsnap_tests::core_verdict::verify_any);

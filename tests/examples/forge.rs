@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::forged;
+use etcdsnap_tests::seeded_random::Dice;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

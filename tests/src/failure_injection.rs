@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// System calls that fail alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::cast_possible_truncation, missing_docs)]
 
+pub mod all_queries;
 pub mod at_once;
 pub mod build;
 #[cfg(feature = "harness")]
@@ -13,11 +14,11 @@ pub mod case;
 pub mod cli;
 #[cfg(feature = "harness")]
 pub mod connect_proxy;
+pub mod core_verdict;
 pub mod crc;
 pub mod damage;
-pub mod dice;
 #[cfg(feature = "harness")]
-pub mod encryption;
+pub mod etcd_verdict;
 #[cfg(feature = "harness")]
 pub mod failure_injection;
 #[cfg(feature = "harness")]
@@ -28,7 +29,7 @@ pub mod forged;
 pub mod free_port;
 #[cfg(feature = "harness")]
 pub mod http_server;
-pub mod judge;
+pub mod lost_page_writes;
 pub mod mutants;
 #[cfg(feature = "harness")]
 pub mod name_server;
@@ -39,24 +40,23 @@ pub mod other_user;
 pub mod programs;
 #[cfg(feature = "harness")]
 pub mod proxy;
-pub mod questions;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
 #[cfg(feature = "harness")]
-pub mod scarce;
+pub mod scarce_resources;
 #[cfg(feature = "harness")]
-pub mod secured;
+pub mod sealed_values;
+pub mod seeded_random;
 #[cfg(feature = "harness")]
 pub mod server;
 #[cfg(feature = "harness")]
 pub mod shared_server;
-pub mod sparse;
-pub mod stale;
-#[cfg(feature = "harness")]
-pub mod starts;
+pub mod sparse_files;
 #[cfg(feature = "harness")]
 pub mod terminal;
 #[cfg(feature = "harness")]
 pub mod tls;
+#[cfg(feature = "harness")]
+pub mod tls_etcd;
 pub mod unpacking;

@@ -355,7 +355,7 @@ impl Servers {
     /// # Panics
     /// When the server refuses one.
     pub fn fill(&self, megabytes: usize) {
-        let mut dice = crate::dice::Dice::new(1);
+        let mut dice = crate::seeded_random::Dice::new(1);
         for number in 0..megabytes {
             let value: String = (0..1_000_000).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
             let mut command = self.command(&["put", &format!("fill/{number}")]);

@@ -13,9 +13,9 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
 use etcdsnap_core::{Code, Unwatched};
 use etcdsnap_tests::build::kubernetes::cluster;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::database_of;
-use etcdsnap_tests::{cli, damage, forged, judge, questions};
+use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::{all_queries, cli, core_verdict, damage, forged};
 use tempfile::TempDir;
 
 /// What a command may take beside twice its files.
@@ -283,10 +283,10 @@ fn any_file_is_judged_alike_in_all_ways() {
     for seed in 0..200 {
         let (name, bytes) = forged::any(seed, 256 << 10);
         let begun = Instant::now();
-        if let Err(difference) = judge::agreed(&bytes, &mut Dice::new(seed)) {
+        if let Err(difference) = core_verdict::agreed(&bytes, &mut Dice::new(seed)) {
             panic!("{name}: {difference}");
         }
-        questions::ask_any(&bytes);
+        all_queries::ask_any(&bytes);
         assert!(begun.elapsed() < 4 * PATIENCE, "{name}: {:?}", begun.elapsed());
     }
 }
@@ -310,7 +310,7 @@ fn what_shares_no_bytes_is_still_read() {
     for base in damage::bases() {
         let (all, _) = revisions(&base.snapshot);
         for damaged in named("value_takes_the_values_behind_it").apply(&base.snapshot) {
-            assert!(judge::walk(&damaged.file).findings.has(Code::ElementOverlap), "{}", base.name);
+            assert!(core_verdict::walk(&damaged.file).findings.has(Code::ElementOverlap), "{}", base.name);
             assert_eq!(revisions(&damaged.file), (all - 1, 1), "{}", base.name);
             found += 1;
         }

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use etcdsnap_core::{Code, Report, Verdict};
 use etcdsnap_tests::case::{self, Case};
-use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::{cli, judge};
+use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::{cli, core_verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,7 +50,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -
 fn bytes(case: &Case) -> Result<(), Failed> {
     let bytes = case.bytes();
     expect("size", &(bytes.len() as u64), &case.about.size)?;
-    let report = judge::agreed(&bytes, &mut Dice::new(case.about.size))?;
+    let report = core_verdict::agreed(&bytes, &mut Dice::new(case.about.size))?;
     right_report(case, &report)
 }
 
@@ -110,7 +110,7 @@ fn expected_codes(case: &Case) -> Vec<Code> {
 
 fn command_line(case: &Case) -> Result<(), Failed> {
     let path = case.path().to_string_lossy().into_owned();
-    let report = serde_json::to_value(judge::walk(&case.bytes()))?;
+    let report = serde_json::to_value(core_verdict::walk(&case.bytes()))?;
     let output = cli::run(&["verify", "-w", "json", &path]);
     expect("exit code", &output.status.code(), &Some(0))?;
     let said = cli::json(&output);
@@ -162,7 +162,7 @@ fn snapshot_status(case: &Case) -> Result<(), Failed> {
 
 fn standard_input(case: &Case) -> Result<(), Failed> {
     let bytes = case.bytes();
-    let report = serde_json::to_value(judge::walk(&bytes))?;
+    let report = serde_json::to_value(core_verdict::walk(&bytes))?;
     let piped = cli::run_with_input(&["verify", "-w", "json", "-"], &bytes);
     expect("exit code", &piped.status.code(), &Some(0))?;
     same_members(&cli::json(&piped), &report, &["verdict", "findings", "sha256", "status"])?;

@@ -1,6 +1,6 @@
 //! Inputs that once made the program crash, hang or contradict itself: each file of `tests/crashes/` is judged in all ways and asked everything, and each compressed one unpacked.
 
-use etcdsnap_tests::{judge, programs, questions, unpacking};
+use etcdsnap_tests::{all_queries, core_verdict, programs, unpacking};
 
 #[test]
 fn every_crash_input_is_answered() {
@@ -10,8 +10,8 @@ fn every_crash_input_is_answered() {
         if path.extension().is_some_and(|extension| extension == "bin") {
             println!("{}", path.display());
             let bytes = std::fs::read(&path).expect("a crash input");
-            judge::verify_any(&bytes);
-            questions::ask_any(&bytes);
+            core_verdict::verify_any(&bytes);
+            all_queries::ask_any(&bytes);
         }
         if path.extension().is_some_and(|extension| extension == "packed") {
             unpacking::unpack_any(&std::fs::read(&path).expect("a crash input"));

@@ -11,8 +11,8 @@ use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::read::File;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},

@@ -6,8 +6,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli::{self, text};
+use etcdsnap_tests::etcd_verdict;
 use etcdsnap_tests::server::{Servers, program, said, seats};
-use etcdsnap_tests::starts;
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
@@ -126,7 +126,7 @@ fn servers_serve_what_stayed_and_call_older_revisions_compacted() {
             assert_eq!((&theirs["revision"], &theirs["hash"]), (&latest.into(), &ours.hash.into()), "{version}");
             let ours = cli::json(&cli::run(&["hashkv", text(&out), "-w", "json"]));
             let place = seats(folder.path(), &["two"]);
-            starts::restore(version, &out, &place[0], false).unwrap().unwrap();
+            etcd_verdict::restore(version, &out, &place[0], false).unwrap().unwrap();
             let servers = Servers::start(version, &place, folder.path()).unwrap();
             assert_eq!(revision(&servers), latest, "{version} {newest:?}");
             let is_event = |pair: &&String| {

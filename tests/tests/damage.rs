@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use etcdsnap_core::{Code, PageId, Report, Severity, Verdict};
 use etcdsnap_tests::damage::{self, Base, Damage, Damaged, Trailer};
-use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::{cli, judge};
+use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::{cli, core_verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn is_found(damage: &Damage, base: &Base) -> Result<(), Failed> {
 fn judge_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
     let before = damaged.file.clone();
     let mut dice = Dice::new(damaged.file.len() as u64);
-    let report = judge::agreed(&damaged.file, &mut dice)?;
+    let report = core_verdict::agreed(&damaged.file, &mut dice)?;
     if damaged.file != before {
         return Err("the bytes were changed".into());
     }
@@ -133,7 +133,7 @@ fn is_compressed(file: &[u8]) -> bool {
 }
 
 fn is_sound(base: &Base) -> Result<(), Failed> {
-    let report = judge::agreed(&base.snapshot, &mut Dice::new(1))?;
+    let report = core_verdict::agreed(&base.snapshot, &mut Dice::new(1))?;
     if report.verdict == Verdict::Sound { Ok(()) } else { Err(format!("{}: {}", base.name, listed(&report)).into()) }
 }
 
@@ -151,7 +151,9 @@ fn every_code_is_found(bases: &[Base]) -> Result<(), Failed> {
     for damage in damage::all() {
         for base in bases {
             for damaged in damage.apply(&base.snapshot) {
-                found.extend(codes(&judge::walk(&damaged.file)).into_iter().filter(|code| *code == damage.expect[0]));
+                found.extend(
+                    codes(&core_verdict::walk(&damaged.file)).into_iter().filter(|code| *code == damage.expect[0]),
+                );
             }
         }
     }
@@ -171,7 +173,7 @@ fn findings_are_those_recorded(bases: &[Base]) -> Result<(), Failed> {
         for base in bases {
             let damaged = damage.apply(&base.snapshot).into_iter().find(|damaged| damaged.trailer != Trailer::Old);
             let Some(damaged) = damaged else { continue };
-            let report = judge::walk(&damaged.file);
+            let report = core_verdict::walk(&damaged.file);
             let found = report.findings.counts().keys().map(|code| {
                 let cause = report.findings.cause(*code);
                 if cause == *code { code.to_string() } else { format!("({code})") }

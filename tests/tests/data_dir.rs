@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::data_dir::{Database, Log, Parts, Role, Segment, judge, read_segment};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Seat, Servers, said, seats};
 use serde_json::Value;
 

@@ -8,7 +8,7 @@ use etcdsnap_tests::build::cluster::{self, Version};
 use etcdsnap_tests::build::history::{Entry, History};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::{Layout, with_trailer, write};
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Servers, initial_cluster, program, said, seats};
 use etcdsnap_tests::{case, cli};
 

@@ -15,10 +15,10 @@ use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
 use etcdsnap_tests::build::kubernetes::protobuf;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::encryption::{Vector, configuration, snapshot, vectors};
 use etcdsnap_tests::fake_etcd::FakeEtcd;
 use etcdsnap_tests::programs::reference;
+use etcdsnap_tests::sealed_values::{Vector, configuration, snapshot, vectors};
+use etcdsnap_tests::seeded_random::Dice;
 use serde_json::{Value, json};
 
 /// A keyring of these keys.

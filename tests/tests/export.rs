@@ -266,7 +266,7 @@ fn row_groups_are_bounded() {
     use etcdsnap_tests::build::history::{Entry, History};
     use etcdsnap_tests::build::message::KeyValue;
     use etcdsnap_tests::build::{Layout, with_trailer, write};
-    use etcdsnap_tests::dice::Dice;
+    use etcdsnap_tests::seeded_random::Dice;
     let mut history = History::default();
     for main in 2..150_002 {
         let key = format!("{main:08}").into_bytes();

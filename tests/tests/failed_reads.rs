@@ -107,7 +107,7 @@ fn hash(source: &Bytes<'_>) -> Answer {
 
 fn usage(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
-    let by: etcdsnap_core::store::tally::Grouping<'_> = &|_, _| {};
+    let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|_, _| {};
     let mut tally = Tally::new(query(&store), by);
     let lost = each(&store, |work| tally.read(&store, work, &Unwatched))?;
     let tallies = Tallies::of(vec![tally]);

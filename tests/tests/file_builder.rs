@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, FileBuilder, Form};
 use etcdsnap_core::{Code, Severity, Unwatched, verify};
 use etcdsnap_tests::build::{Bucket, Node, random};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::{BRANCH, File};
+use etcdsnap_tests::seeded_random::Dice;
 
 const SEEDS: u64 = 80;
 

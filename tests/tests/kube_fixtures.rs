@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
-use etcdsnap_core::kubernetes::schema::Schema;
+use etcdsnap_core::kubernetes::type_table::Schema;
 use etcdsnap_tests::build::kubernetes::cluster;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::{kubernetes_modules, tests_dir};

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use etcdsnap_core::kubernetes::json_template::{JsonTemplate, TemplateForm};
 use etcdsnap_core::kubernetes::json_template_needs::{keep_fields, needs_of_items};
+use etcdsnap_core::kubernetes::object_tree::{Builder, Node};
 use etcdsnap_core::kubernetes::raw_json;
-use etcdsnap_core::kubernetes::tree::{Builder, Node};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::reference;
 use etcdsnap_tests::recorded::Recorded;
+use etcdsnap_tests::seeded_random::Dice;
 use serde_json::{Value, json};
 
 /// Templates that say the same in every order of a map's members.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use etcdsnap_core::words::is_unprintable;
+use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::recorded::{Recorded, Said};
 

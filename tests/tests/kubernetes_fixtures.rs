@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_core::kubernetes::decode::{Options, Skip};
 use etcdsnap_core::kubernetes::object;
-use etcdsnap_core::kubernetes::schema::Schema;
+use etcdsnap_core::kubernetes::type_table::Schema;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
-use etcdsnap_core::words::is_unprintable;
 use etcdsnap_tests::programs::{kubernetes_modules, tests_dir};
 
 /// The folders of the fixtures: of each version of the module HEAD and those of older versions.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::object;
-use etcdsnap_core::kubernetes::schema::Schema;
-use etcdsnap_core::kubernetes::sink::MAX_VALUES;
+use etcdsnap_core::kubernetes::object_visitor::MAX_VALUES;
+use etcdsnap_core::kubernetes::type_table::Schema;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::kubernetes_modules;
+use etcdsnap_tests::seeded_random::Dice;
 
 fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
     let types =

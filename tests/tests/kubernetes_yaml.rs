@@ -6,13 +6,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_core::kubernetes::json::JsonText;
+use etcdsnap_core::kubernetes::object_tree::Builder;
 use etcdsnap_core::kubernetes::raw_json;
-use etcdsnap_core::kubernetes::tree::Builder;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
-use etcdsnap_core::words::is_unprintable;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::reference;
+use etcdsnap_tests::seeded_random::Dice;
 use serde_json::{Map, Value, json};
 
 /// Texts that YAML could take for something else.

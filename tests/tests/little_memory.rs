@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap_tests::scarce::{self, OpenFolder};
+use etcdsnap_tests::scarce_resources::{self, OpenFolder};
 
 /// Address space in MiB: from hardly enough for the program itself to plenty.
 const STEPS: [usize; 4] = [48, 56, 80, 200];
@@ -13,17 +13,17 @@ const MADE: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "al
 #[test]
 fn every_command_ends_in_good_order() {
     let folder = OpenFolder::new();
-    let file = folder.file("snapshot.db", &scarce::large_snapshot(50_000, 16));
+    let file = folder.file("snapshot.db", &scarce_resources::large_snapshot(50_000, 16));
     let packed = zstd::encode_all(std::fs::File::open(&file).unwrap(), 1).unwrap();
     let packed = folder.file("snapshot.db.zst", &packed);
     let before = folder.names();
     let (mut failures, mut refusals) = (Vec::new(), 0);
     for file in [&file, &packed] {
-        for command in scarce::commands(file, Path::new(".")) {
+        for command in scarce_resources::commands(file, Path::new(".")) {
             let usual = folder.run(&["env".into()], &command);
             remove_new(&folder, &before);
             for mebibytes in STEPS {
-                let output = folder.run(&scarce::memory(mebibytes), &command);
+                let output = folder.run(&scarce_resources::memory(mebibytes), &command);
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
                 let left = remove_new(&folder, &before);
                 let fine = output.status.code() == usual.status.code() && output.stdout == usual.stdout;
@@ -45,14 +45,14 @@ fn every_command_ends_in_good_order() {
 #[test]
 fn a_window_that_memory_does_not_hold_is_no_damage() {
     let folder = OpenFolder::new();
-    let plain = scarce::large_snapshot(50_000, 16);
+    let plain = scarce_resources::large_snapshot(50_000, 16);
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(27).unwrap();
     std::io::Write::write_all(&mut encoder, &plain).unwrap();
     let packed = folder.file("snapshot.db.zst", &encoder.finish().unwrap());
     let mut refusals = 0;
-    for command in scarce::commands(&packed, Path::new(".")) {
-        let output = folder.run(&scarce::memory(110), &command);
+    for command in scarce_resources::commands(&packed, Path::new(".")) {
+        let output = folder.run(&scarce_resources::memory(110), &command);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let reads_the_file = command.iter().any(|word| Path::new(word) == packed);
         assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {said}");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Code, LostHistory, Unwatched};
+use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::damage::{self, Base, Damage, Trailer};
-use etcdsnap_tests::judge;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn is_said(damage: &Damage, base: &Base) -> Result<(), Failed> {
     let damaged = damage.apply(&base.snapshot).into_iter().find(|damaged| damaged.trailer != Trailer::Old);
     let Some(damaged) = damaged else { return Ok(()) };
     let Some(left) = revisions(&damaged.file) else { return Ok(()) };
-    let report = judge::walk(&damaged.file);
+    let report = core_verdict::walk(&damaged.file);
     let Some(status) = &report.status else { return Ok(()) };
     let lost = report.lost.unwrap_or_default();
     let gone: BTreeSet<i64> =

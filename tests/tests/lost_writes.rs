@@ -10,12 +10,12 @@ use etcdsnap_tests::build::history::Life;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::{Member, member};
 use etcdsnap_tests::build::{Freelist, Layout, with_trailer};
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::lost_page_writes::{self, Role};
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::read::{BRANCH, File, LEAF, Visit, database_of};
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Servers, seats};
-use etcdsnap_tests::stale::{self, Role};
-use etcdsnap_tests::{case, judge};
+use etcdsnap_tests::{case, core_verdict};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use prost::Message;
@@ -31,7 +31,7 @@ fn unpacked(name: &str) -> Vec<u8> {
 }
 
 fn agreed(bytes: &[u8]) -> Report {
-    judge::agreed(bytes, &mut Dice::new(bytes.len() as u64)).expect("one answer")
+    core_verdict::agreed(bytes, &mut Dice::new(bytes.len() as u64)).expect("one answer")
 }
 
 fn messages(report: &Report, code: Code) -> Vec<&str> {
@@ -116,8 +116,8 @@ fn recorded_snapshots_with_a_lost_write() {
     files.push(unpacked("stale-original.db.gz"));
     for good in &files {
         assert!(!Oracle::of(good).contradicts_itself);
-        for stale in stale::all(good) {
-            let report = judge::walk(&stale.file);
+        for stale in lost_page_writes::all(good) {
+            let report = core_verdict::walk(&stale.file);
             let (found, all) = caught.entry(stale.role).or_default();
             *all += 1;
             *found += u32::from(report.verdict == Verdict::Damaged);
@@ -176,7 +176,7 @@ proptest! {
         let mut dice = Dice::new(seed);
         for (visit, stale) in some_stale(&member, &mut dice, 12) {
             let stale = with_trailer(&stale);
-            let report = judge::agreed(&stale, &mut dice).map_err(TestCaseError::fail)?;
+            let report = core_verdict::agreed(&stale, &mut dice).map_err(TestCaseError::fail)?;
             let found = LOST.iter().any(|code| report.findings.has(*code));
             prop_assert_eq!(found, Oracle::of(&stale).contradicts_itself, "{:?}: {:?}", visit, report.findings);
             // Leaves that a branch page lost are still there, and it is said so.
@@ -215,7 +215,7 @@ fn most_stale_pages_of_deep_trees_are_found() {
             let at_the_end = last_of_level[&visit.depth] == visit.page;
             let (found, all) = caught.entry((visit.flags, at_the_end)).or_default();
             *all += 1;
-            *found += u32::from(judge::walk(&with_trailer(&stale)).verdict == Verdict::Damaged);
+            *found += u32::from(core_verdict::walk(&with_trailer(&stale)).verdict == Verdict::Damaged);
         }
     }
     println!("caught, by type and whether at the end: {caught:?}");

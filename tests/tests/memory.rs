@@ -3,9 +3,9 @@
 use etcdsnap_core::{Sweep, Unwatched, verify};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
+use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::damage;
-use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::judge;
+use etcdsnap_tests::seeded_random::Dice;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -27,7 +27,7 @@ fn judged_within(bytes: &[u8], what: &str) {
     let bound = ROOM + 2 * bytes.len();
     let walk = peak(|| verify(bytes, &Unwatched));
     assert!(walk <= bound, "{what}: a walk over {} bytes took {walk}", bytes.len());
-    let strips = peak(|| judge::parts(bytes));
+    let strips = peak(|| core_verdict::parts(bytes));
     assert!(strips <= bound, "{what}: strips and parts over {} bytes took {strips}", bytes.len());
     let sweep = peak(|| {
         let mut sweep = Sweep::new();

@@ -8,13 +8,13 @@ use etcdsnap_core::Verdict;
 use etcdsnap_tests::at_once::each;
 use etcdsnap_tests::build::history::revision_key;
 use etcdsnap_tests::build::{Layout, with_trailer, write};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::mutants::served::{Served, built, ours, served};
 use etcdsnap_tests::mutants::trial::{ROOT, Tally, bases, compared};
 use etcdsnap_tests::mutants::{self, fuzzed};
 use etcdsnap_tests::read::{File, database_of};
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Servers, seats};
-use etcdsnap_tests::{case, damage, judge, starts};
+use etcdsnap_tests::{case, core_verdict, damage, etcd_verdict};
 
 /// The seed of the first mutant.
 const FIRST: u64 = 1;
@@ -63,8 +63,8 @@ fn a_mark_of_compaction_far_above_a_bumped_revision_is_found_in_all_ways() {
     let layouts = (0..20).map(|seed| Layout { fill: (20, 90), ..Layout::plain(4096, seed) });
     for layout in layouts {
         let file = with_trailer(&write(&tree, &layout).database);
-        let report =
-            judge::agreed(&file, &mut Dice::new(layout.seed)).unwrap_or_else(|difference| panic!("{difference}"));
+        let report = core_verdict::agreed(&file, &mut Dice::new(layout.seed))
+            .unwrap_or_else(|difference| panic!("{difference}"));
         assert_eq!(report.verdict, Verdict::Damaged);
         assert!(report.findings.list().iter().any(|one| one.key.as_deref() == Some("scheduledCompactRev")));
     }
@@ -77,7 +77,7 @@ fn a_cluster_version_that_no_etcd_writes_is_damage() {
         let mut tree = File::new(database_of(&case::named("3.7-history").bytes()).to_vec()).tree();
         tree.bucket("cluster").put("clusterVersion", version);
         let file = with_trailer(&write(&tree, &Layout::plain(4096, 1)).database);
-        let report = judge::walk(&file);
+        let report = core_verdict::walk(&file);
         let codes: Vec<_> = report.findings.counts().keys().map(|code| code.as_str()).collect();
         assert_eq!((report.verdict, codes), (Verdict::Damaged, vec!["version-impossible"]), "{version}");
         if version == "3.7.0-rc.0"
@@ -97,7 +97,7 @@ fn a_lease_that_no_etcd_grants_ends_with_its_keys() {
     let seat = seats(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, &file).expect("a file");
-    let Some(restored) = starts::restore("3.7", &path, &seat, false) else { return };
+    let Some(restored) = etcd_verdict::restore("3.7", &path, &seat, false) else { return };
     restored.expect("restored");
     let Some(servers) = Servers::attempt("3.7", &seat, folder.path()) else { return };
     let servers = servers.expect("a server");
@@ -145,7 +145,7 @@ fn the_mutator_of_pages_takes_any_bytes() {
 }
 
 fn is_good(name: &str, file: &[u8]) -> bool {
-    let verdict = judge::walk(file).verdict;
+    let verdict = core_verdict::walk(file).verdict;
     println!("{name}: {} bytes, {verdict:?}", file.len());
     verdict != Verdict::Damaged
 }

@@ -6,9 +6,9 @@ use std::io::Write;
 use etcdsnap_core::{Code, Verdict};
 use etcdsnap_tests::build::random::{any_member, bolt};
 use etcdsnap_tests::build::{Freelist, Layout, with_trailer, write};
-use etcdsnap_tests::dice::Dice;
-use etcdsnap_tests::judge;
+use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
+use etcdsnap_tests::seeded_random::Dice;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -28,7 +28,7 @@ proptest! {
     fn any_bolt_file_is_whole(seed in any::<u64>(), entries in 0_usize..250) {
         let (root, layout) = bolt(seed, entries);
         let built = write(&root, &layout);
-        let report = judge::agreed(&with_trailer(&built.database), &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
+        let report = core_verdict::agreed(&with_trailer(&built.database), &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
         for finding in report.findings.list() {
             prop_assert!(matches!(finding.code, Code::BucketMissing | Code::BucketUnknown), "{}", finding.message);
         }
@@ -48,7 +48,7 @@ proptest! {
     fn any_member_is_sound(seed in any::<u64>(), transactions in 0_usize..250) {
         let member = any_member(seed, transactions);
         let file = with_trailer(&member.built.database);
-        let report = judge::agreed(&file, &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
+        let report = core_verdict::agreed(&file, &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
         let codes: Vec<Code> = report.findings.list().iter().map(|finding| finding.code).collect();
         let empty = member.truth.live_keys == 0;
         prop_assert_eq!(codes, if empty { vec![Code::StoreEmpty] } else { vec![] });
@@ -78,9 +78,9 @@ proptest! {
         }
         let mut old = database.clone();
         old.extend_from_slice(&good[good.len() - 32..]);
-        let report = judge::agreed(&old, &mut dice).map_err(TestCaseError::fail)?;
+        let report = core_verdict::agreed(&old, &mut dice).map_err(TestCaseError::fail)?;
         prop_assert_eq!(report.verdict == Verdict::Damaged, old != good);
-        judge::agreed(&with_trailer(&database), &mut dice).map_err(TestCaseError::fail)?;
+        core_verdict::agreed(&with_trailer(&database), &mut dice).map_err(TestCaseError::fail)?;
     }
 
     /// Files are cut, doubled and mixed.
@@ -91,7 +91,7 @@ proptest! {
         for _ in 0..dice.between(1, 3) {
             splice(&mut file, &mut dice);
         }
-        judge::agreed(&file, &mut dice).map_err(TestCaseError::fail)?;
+        core_verdict::agreed(&file, &mut dice).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -136,7 +136,7 @@ fn a_freelist_of_more_than_65534_pages() {
     let (root, layout) = bolt(3, 20);
     let layout = Layout { page_size: 512, free_pages: 65_600, freelist: Freelist::Synced, ..layout };
     let built = write(&root, &layout);
-    let report = judge::agreed(&with_trailer(&built.database), &mut Dice::new(1)).expect("one answer");
+    let report = core_verdict::agreed(&with_trailer(&built.database), &mut Dice::new(1)).expect("one answer");
     let of_names = |code| matches!(code, Code::BucketMissing | Code::BucketUnknown);
     assert!(report.findings.list().iter().all(|finding| of_names(finding.code)), "{:?}", report.findings);
     assert_eq!(report.status.expect("a status").free_pages, 65_600);
@@ -150,7 +150,7 @@ fn etcdutl_says_the_same_of_random_members() {
         let mut copy = tempfile::NamedTempFile::new().expect("a temporary file");
         copy.write_all(&with_trailer(&member.built.database)).expect("a copy");
         let path = copy.path().to_string_lossy().into_owned();
-        let status = judge::walk(&with_trailer(&member.built.database)).status.expect("a status");
+        let status = core_verdict::walk(&with_trailer(&member.built.database)).status.expect("a status");
         let said = |etcdutl: &std::path::Path| -> serde_json::Value {
             let output = run(etcdutl, &["snapshot", "status", &path, "-w", "json"]);
             assert!(output.status.success(), "seed {seed}: {}", String::from_utf8_lossy(&output.stderr));
@@ -181,7 +181,7 @@ fn bbolt_finds_nothing_that_we_do_not() {
             mutate(&mut database, &mut dice);
         }
         let (passed, said) = bbolt_check(&bbolt, &database);
-        let report = judge::walk(&with_trailer(&database));
+        let report = core_verdict::walk(&with_trailer(&database));
         found += u32::from(!passed);
         // A meta page under a wrong number stops bolt's check, but neither bolt nor etcd otherwise: to us it is a warning.
         let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| said.contains(&format!("Page expected to {meta}")));
@@ -194,7 +194,7 @@ fn bbolt_finds_nothing_that_we_do_not() {
 /// The properties above are tests of the strips too: random layouts scatter the leaves of some files and not of others.
 #[test]
 fn some_random_members_are_read_ahead_and_some_are_not() {
-    let strips: Vec<_> = (0..200).map(|seed| judge::strips(&any_member(seed, 200).built.database)).collect();
+    let strips: Vec<_> = (0..200).map(|seed| core_verdict::strips(&any_member(seed, 200).built.database)).collect();
     assert!(strips.iter().filter(|strips| **strips > 0).count() >= 20, "{strips:?}");
     assert!(strips.iter().filter(|strips| **strips == 0).count() >= 20, "{strips:?}");
 }

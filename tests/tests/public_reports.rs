@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::other_user::{GROUP, USER, as_user, is_root, open_folder, program};
-use etcdsnap_tests::secured::{Secured, client_flags, refused};
 use etcdsnap_tests::server::{Servers, said, seats};
-use etcdsnap_tests::sparse::grow;
+use etcdsnap_tests::sparse_files::grow;
 use etcdsnap_tests::tls::{Key, Whose};
+use etcdsnap_tests::tls_etcd::{Secured, client_flags, refused};
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
 

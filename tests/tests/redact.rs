@@ -16,9 +16,9 @@ use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::kubernetes::{deployment, field, number, protobuf};
 use etcdsnap_tests::build::puts::snapshot;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::recorded::Recorded;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},

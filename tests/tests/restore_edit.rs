@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use etcdsnap_core::bolt::database::Database;
 use etcdsnap_core::bolt::edit::{Change, Edited, Kept, Missing};
 use etcdsnap_tests::build::{Bucket, Node, random, write};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
+use etcdsnap_tests::seeded_random::Dice;
 
 const SEEDS: u64 = 50;
 

@@ -17,8 +17,8 @@ use etcdsnap_tests::build::history::Life;
 use etcdsnap_tests::build::random::member;
 use etcdsnap_tests::build::{Layout, with_trailer};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::folder_names;
+use etcdsnap_tests::seeded_random::Dice;
 use flate2::write::GzEncoder;
 
 /// A snapshot of some tens of megabytes, so that a run has moments in which it can be hurt.

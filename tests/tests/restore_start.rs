@@ -9,7 +9,7 @@ use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::reference;
 use etcdsnap_tests::server::{Seat, Servers, said};
-use etcdsnap_tests::sparse::grow;
+use etcdsnap_tests::sparse_files::grow;
 use serde_json::Value;
 
 #[test]

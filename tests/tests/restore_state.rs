@@ -17,10 +17,10 @@ use etcdsnap_proto::leasepb::Lease;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Seat, Servers, initial_cluster, said, seats};
 use etcdsnap_tests::{
     case,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use etcdsnap_tests::cli::{self, text};
+use etcdsnap_tests::etcd_verdict::{self, Outcome};
 use etcdsnap_tests::server::{Servers, program, said, seats};
-use etcdsnap_tests::starts::{self, Outcome};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
@@ -83,7 +83,7 @@ fn a_compacted_file_has_the_hash_of_a_server_that_compacted() {
             assert_eq!(ours["hash"], hash, "{version} {scene:?}: {ours}");
             // Every version serves it: the latest revision, and not one that was compacted.
             let snapshot = fs::read(&out).unwrap();
-            let Some(Outcome::Answers(service)) = starts::observe(version, &snapshot) else {
+            let Some(Outcome::Answers(service)) = etcd_verdict::observe(version, &snapshot) else {
                 panic!("{version} {scene:?}: the server does not start");
             };
             let keys = service.keys.unwrap_or_else(|| panic!("{version} {scene:?}: {service:?}"));

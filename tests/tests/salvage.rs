@@ -9,8 +9,8 @@ use etcdsnap_core::{Severity, Unwatched, Verdict, verify};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::{Node, with_trailer};
 use etcdsnap_tests::damage::{self, bases};
+use etcdsnap_tests::etcd_verdict::{self, Outcome};
 use etcdsnap_tests::read::{BRANCH, File, LEAF, database_of};
-use etcdsnap_tests::starts::{self, Outcome};
 use etcdsnap_tests::{
     case,
     cli::{self, text},
@@ -217,7 +217,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
     let root = etcdsnap_tests::build::cluster::database(
         &history,
         etcdsnap_tests::build::cluster::Version::V36,
-        &mut etcdsnap_tests::dice::Dice::new(1),
+        &mut etcdsnap_tests::seeded_random::Dice::new(1),
     );
     let layout = etcdsnap_tests::build::Layout::plain(page_size, 1);
     let good = File::new(etcdsnap_tests::build::write(&root, &layout).database);
@@ -286,7 +286,7 @@ fn the_command_says_what_is_missing_and_servers_start() {
         assert!(String::from_utf8_lossy(&compacted.stderr).contains("etcdsnap salvage"), "{compacted:?}");
         let again = cli::run(&["compact", text(&out), "-o", text(&at("compacted.db"))]);
         assert_eq!(again.status.code(), Some(0), "{again:?}");
-        match starts::observe(version, &fs::read(&out).unwrap()) {
+        match etcd_verdict::observe(version, &fs::read(&out).unwrap()) {
             None => {}
             Some(Outcome::Answers(service)) => {
                 assert!(service.keys.is_some() && service.writes && service.healthy, "{version}: {service:?}");

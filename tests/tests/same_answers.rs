@@ -8,7 +8,7 @@ use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tal
 use etcdsnap_core::{Code, Status, Unwatched, status};
 use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Base, Damage};
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::seeded_random::Dice;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use etcdsnap_tests::secured::{NAMES, Secured, certificate_flags, client_flags, refused};
 use etcdsnap_tests::server::said;
 use etcdsnap_tests::tls::{Authority, Key, Whose, self_signed};
+use etcdsnap_tests::tls_etcd::{NAMES, Secured, certificate_flags, client_flags, refused};
 
 /// A key in PKCS#8, and one in OpenSSL's older form, both encrypted with the passphrase "secret".
 const ENCRYPTED: [&str; 2] = [

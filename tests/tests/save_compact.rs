@@ -5,9 +5,9 @@ use std::path::Path;
 
 use etcdsnap::{Verdict, VerifyOptions, verify};
 use etcdsnap_tests::cli::{self, text};
+use etcdsnap_tests::etcd_verdict::{self, Outcome};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::server::{Servers, said, seats};
-use etcdsnap_tests::starts::{self, Outcome};
 
 fn of_version(version: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ fn of_version(version: &str) {
     assert_eq!(names(&out).iter().filter(|name| name.ends_with(".db")).count(), 3, "{version}: {:?}", names(&out));
 
     servers.stop();
-    let Some(Outcome::Answers(service)) = starts::observe(version, &fs::read(&file).unwrap()) else {
+    let Some(Outcome::Answers(service)) = etcd_verdict::observe(version, &fs::read(&file).unwrap()) else {
         panic!("{version}: the server does not start");
     };
     assert_eq!(service.keys, Some((6, status.revision as u64)), "{version}");

@@ -6,9 +6,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::secured::{NAMES, certificate_flags, client_flags};
 use etcdsnap_tests::server::{Seat, initial_cluster, program, said, seats};
 use etcdsnap_tests::tls::{Authority, Key, Pair, Whose};
+use etcdsnap_tests::tls_etcd::{NAMES, certificate_flags, client_flags};
 use serde_json::Value;
 
 /// Members that end with the value.

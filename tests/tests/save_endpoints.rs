@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::connect_proxy::{ConnectProxy, Manner};
 use etcdsnap_tests::name_server::{self, Record};
-use etcdsnap_tests::secured::{Secured, refused};
 use etcdsnap_tests::server::{Servers, program, said, seats};
 use etcdsnap_tests::tls::{Key, Whose};
+use etcdsnap_tests::tls_etcd::{Secured, refused};
 
 /// A server that speaks plain text.
 struct Plain {

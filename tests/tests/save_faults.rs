@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::proxy::{Mischief, Proxy};
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{Seat, Servers, said, seats};
 use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::process::{Pid, Signal, kill_process};

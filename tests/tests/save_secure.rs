@@ -6,9 +6,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::secured::{NAMES, Secured, client_flags as flags, refused};
 use etcdsnap_tests::server::{Seat, Servers, said, seats};
 use etcdsnap_tests::tls::{Authority, Key, Whose};
+use etcdsnap_tests::tls_etcd::{NAMES, Secured, client_flags as flags, refused};
 
 #[test]
 fn tls_of_every_version() {

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use etcdsnap_core::Verdict;
 use etcdsnap_tests::at_once::each;
 use etcdsnap_tests::damage::{self, Damage, Trailer};
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::etcd_verdict::{self, Outcome, SERVES, Service};
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::server::{initial_cluster, seats};
-use etcdsnap_tests::starts::{self, Outcome, SERVES, Service};
-use etcdsnap_tests::{case, judge, programs};
+use etcdsnap_tests::{case, core_verdict, programs};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 const SERVERS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
@@ -118,7 +118,7 @@ fn the_recorded_outcomes_are_those_of_servers() {
     };
     let bases = VERSIONS.map(Base::of);
     let goods = each(bases.iter().flat_map(|base| [(base, &base.off), (base, &base.on)]).collect(), |(base, file)| {
-        served(starts::observe(base.version, file))
+        served(etcd_verdict::observe(base.version, file))
     });
     // Not built.
     let Some(goods) = goods.into_iter().collect::<Option<Vec<Service>>>() else { return };
@@ -154,7 +154,7 @@ fn the_recorded_outcomes_are_those_of_servers() {
 /// What a server of the version of `base` makes of its changed file; `good` is how the unchanged one is served.
 fn said_of(change: &Damage, base: &Base, good: &Service) -> String {
     base.changed(change).map_or(NOTHING.to_owned(), |file| {
-        starts::observe(base.version, &file).expect("programs that are built").describe(good)
+        etcd_verdict::observe(base.version, &file).expect("programs that are built").describe(good)
     })
 }
 
@@ -162,7 +162,7 @@ fn said_of(change: &Damage, base: &Base, good: &Service) -> String {
 fn verdict_of(change: &Damage, bases: &[Base]) -> String {
     let mut verdicts: Vec<String> = Vec::new();
     for file in bases.iter().filter_map(|base| base.changed(change)) {
-        let report = judge::walk(&file);
+        let report = core_verdict::walk(&file);
         let codes: Vec<String> = report.findings.counts().keys().map(|code| format!("`{code}`")).collect();
         let text = format!("{} {}", report.verdict.as_str(), codes.join(", "));
         let text = text.trim().to_owned();
@@ -189,7 +189,7 @@ fn verdicts_follow_from_the_outcomes() {
         assert_eq!(verdict_of(&change, &bases), row[VERSIONS.len()], "{}", change.name);
         for (base, outcome) in bases.iter().zip(row) {
             let Some(file) = base.changed(&change) else { continue };
-            let verdict = judge::walk(&file).verdict;
+            let verdict = core_verdict::walk(&file).verdict;
             let what = format!("{} of etcd {}: {outcome}, {verdict:?}", change.name, base.version);
             sound += u32::from(verdict == Verdict::Sound);
             assert!(outcome == SERVES || verdict != Verdict::Sound, "{what}");
@@ -221,13 +221,13 @@ fn servers_start_from_what_is_sound() {
     for base in VERSIONS.map(Base::of) {
         let mut dice = Dice::new(flips);
         let flipped = (0..flips).map(|_| damage::one_bit_flipped(&base.on, &mut dice));
-        let sound: Vec<_> = flipped.filter(|(file, _)| judge::walk(file).verdict == Verdict::Sound).collect();
+        let sound: Vec<_> = flipped.filter(|(file, _)| core_verdict::walk(file).verdict == Verdict::Sound).collect();
         println!("{}: {} of {flips} flipped bits are called sound", base.version, sound.len());
         assert!(!sound.is_empty());
         work.extend(sound.into_iter().take(longest).map(|(file, bit)| (base.version, file, bit)));
     }
     let number = work.len();
-    let bad = each(work, |(version, file, bit)| match starts::observe(version, &file) {
+    let bad = each(work, |(version, file, bit)| match etcd_verdict::observe(version, &file) {
         Some(Outcome::Answers(service)) => {
             if service.keys.is_none() || service.open || !service.alice || !service.writes || !service.healthy {
                 println!("etcd {version}, {bit}: {service:?}");
@@ -266,9 +266,9 @@ fn the_oldest_etcd_is_named() {
             ..Default::default()
         };
         let oldest = etcdsnap::restore(&config, &etcdsnap::NoProgress).expect("restored").oldest_etcd;
-        let started = match starts::start(etcd, &seat, folder.path()) {
+        let started = match etcd_verdict::start(etcd, &seat, folder.path()) {
             // A machine with other work to do may have been slow.
-            Some(Outcome::NotStarted(_)) => starts::start(etcd, &seat, folder.path()),
+            Some(Outcome::NotStarted(_)) => etcd_verdict::start(etcd, &seat, folder.path()),
             started => started,
         };
         let said = started.map(|outcome| match outcome {

@@ -8,14 +8,14 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
     Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
 };
+use etcdsnap_tests::all_queries;
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::{self, Entry, Life, revision_key};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::{Member, any_member, later, member};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
-use etcdsnap_tests::dice::Dice;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
-use etcdsnap_tests::questions;
+use etcdsnap_tests::seeded_random::Dice;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -204,8 +204,8 @@ proptest! {
             database.truncate(dice.below(database.len() + 1));
         }
         let file = with_trailer(&database);
-        questions::ask_any(&file);
-        questions::ask_sealed(&file);
+        all_queries::ask_any(&file);
+        all_queries::ask_sealed(&file);
         let Some(store) = open(&file) else { return Ok(()) };
         let (found, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
         for state in found.iter() {

@@ -6,7 +6,7 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::seeded_random::Dice;
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use etcdsnap_core::words::is_unprintable;
+use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_tests::build::cluster::{self, Version};
 use etcdsnap_tests::build::history::{Entry, History};
 use etcdsnap_tests::build::kubernetes::field;
 use etcdsnap_tests::build::message::{AlarmMember, KeyValue, Permission, Role, User, UserOptions};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::dice::Dice;
+use etcdsnap_tests::seeded_random::Dice;
 use etcdsnap_tests::terminal::Terminal;
 use prost::Message;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use etcdsnap_tests::http_server::exchange;
-use etcdsnap_tests::scarce::{self, OpenFolder};
+use etcdsnap_tests::scarce_resources::{self, OpenFolder};
 use etcdsnap_tests::server::{Servers, seats};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -40,7 +40,7 @@ fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
 #[test]
 fn every_command_gives_the_same_answer() {
     let folder = OpenFolder::new();
-    let bytes = scarce::large_snapshot(300, 1);
+    let bytes = scarce_resources::large_snapshot(300, 1);
     let mut files = vec![folder.file("snapshot.db", &bytes)];
     files.extend(packed(&bytes).map(|(name, bytes)| folder.file(name, &bytes)));
     // A damaged file takes other ways.
@@ -49,10 +49,10 @@ fn every_command_gives_the_same_answer() {
     damaged[middle..middle + 9000].fill(0x5A);
     files.push(folder.file("damaged.db", &damaged));
     let before = folder.names();
-    let scarcities = [scarce::threads(1), scarce::threads(2), scarce::no_stacks()];
+    let scarcities = [scarce_resources::threads(1), scarce_resources::threads(2), scarce_resources::no_stacks()];
     for file in &files {
         let outs = Path::new(".");
-        for command in scarce::commands(file, outs) {
+        for command in scarce_resources::commands(file, outs) {
             let usual = traces(&folder, &before, &folder.run(&["env".into()], &command));
             for scarcity in &scarcities {
                 // What was restored by another user has another owner, and nothing else differs.
@@ -68,7 +68,8 @@ fn every_command_gives_the_same_answer() {
 #[test]
 fn no_thread_can_be_started_here() {
     let folder = OpenFolder::new();
-    for (scarcity, fails) in [(vec!["env".to_owned()], false), (scarce::threads(1), true), (scarce::no_stacks(), true)]
+    for (scarcity, fails) in
+        [(vec!["env".to_owned()], false), (scarce_resources::threads(1), true), (scarce_resources::no_stacks(), true)]
     {
         let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -78,7 +79,7 @@ fn no_thread_can_be_started_here() {
         assert!(!folder.path("snapshot.db").exists());
     }
     let service = ["save", "--every=1s", "--metrics-listen=127.0.0.1:0", "--endpoints=127.0.0.1:1", "{time}.db"];
-    let output = folder.run(&scarce::threads(1), &service);
+    let output = folder.run(&scarce_resources::threads(1), &service);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("no thread can be started") && !said.contains("panicked"), "{said}");
@@ -87,7 +88,7 @@ fn no_thread_can_be_started_here() {
 /// With one thread for signals and one for the file a snapshot is taken, compressed by that one thread.
 #[test]
 fn a_save_is_content_with_one_thread_for_the_file() {
-    if !scarce::is_root() {
+    if !scarce_resources::is_root() {
         return;
     }
     let own = tempfile::tempdir().unwrap();
@@ -100,7 +101,7 @@ fn a_save_is_content_with_one_thread_for_the_file() {
     {
         let endpoints = format!("--endpoints={}", seats[0].client_url());
         let words = [&["save", &endpoints], flags, &[name]].concat();
-        let output = folder.run(&scarce::threads(3), &words);
+        let output = folder.run(&scarce_resources::threads(3), &words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{name}");
         let report = etcdsnap::verify(folder.path(name), etcdsnap::VerifyOptions::default()).unwrap();
@@ -112,7 +113,7 @@ fn a_save_is_content_with_one_thread_for_the_file() {
 fn the_page_is_served_and_a_signal_ends_it() {
     let folder = OpenFolder::new();
     let page = folder.file("page.html", b"<p>a page");
-    for scarcity in [scarce::threads(1), scarce::no_stacks()] {
+    for scarcity in [scarce_resources::threads(1), scarce_resources::no_stacks()] {
         for signal in [Signal::INT, Signal::TERM] {
             let mut command = folder.command(&scarcity);
             command.args(["open", "--page"]).arg(&page).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -136,7 +137,7 @@ fn the_page_is_served_and_a_signal_ends_it() {
 #[test]
 fn a_signal_ends_a_command() {
     let folder = OpenFolder::new();
-    for scarcity in [scarce::threads(1), scarce::no_stacks()] {
+    for scarcity in [scarce_resources::threads(1), scarce_resources::no_stacks()] {
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
             // It waits for its standard input.
             let mut command = folder.command(&scarcity);

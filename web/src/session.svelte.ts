@@ -1,6 +1,6 @@
 import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./pace.svelte.ts";
+import { Pace } from "./update_rate.svelte.ts";
 import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";

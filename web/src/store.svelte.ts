@@ -1,7 +1,7 @@
 import { announcer } from "./announce.svelte.ts";
 import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./pace.svelte.ts";
+import { Pace } from "./update_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
 import type { Block, BlocksEnd } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";

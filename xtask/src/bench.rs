@@ -1,9 +1,9 @@
 //! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
 
+mod answers;
 mod kube;
-mod look;
 mod measure;
-mod page;
+mod page_bench;
 mod restore;
 mod rewrite;
 mod save;
@@ -63,13 +63,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
         let etcdutl = reference::program(COMPARED, "etcdutl");
-        look::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
+        answers::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
         kube::measure(&input, arguments.runs, &etcdsnap)?;
         restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
         rewrite::measure(&input, arguments.runs, entries(&input)?, &etcdsnap, &etcdutl)?;
         save::measure(&input, arguments.runs, &etcdsnap)?;
         if arguments.page {
-            page::measure(&input, arguments.runs)?;
+            page_bench::measure(&input, arguments.runs)?;
         }
     }
     Ok(())

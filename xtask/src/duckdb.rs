@@ -5,16 +5,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{install, pinned, repo};
+use crate::{install, pinned_programs, repo};
 
 /// Installs it unless it is up to date.
 pub fn ensure() -> Result<()> {
-    let module = pinned::folder().join("duckdb");
-    let environment = pinned::folder().join("bin/duckdb");
+    let module = pinned_programs::folder().join("duckdb");
+    let environment = pinned_programs::folder().join("bin/duckdb");
     let python = python()?;
     let stamp_file = environment.join("stamp");
     // An environment works only with the Python that made it.
-    let stamp = format!("{python} {}", pinned::stamp(&module)?);
+    let stamp = format!("{python} {}", pinned_programs::stamp(&module)?);
     if fs::read_to_string(&stamp_file).is_ok_and(|written| written == stamp) {
         eprintln!("duckdb: up to date");
         return Ok(());

@@ -21,7 +21,7 @@ pub fn write() -> Result<()> {
 /// Compares the page with the table.
 pub fn check() -> Result<()> {
     let there = fs::read_to_string(path()).unwrap_or_default();
-    ensure!(there == page(), "docs/findings.md differs from core/src/code.rs: run `cargo xtask findings`");
+    ensure!(there == page(), "docs/findings.md differs from core/src/finding_code.rs: run `cargo xtask findings`");
     Ok(())
 }
 
@@ -31,7 +31,7 @@ fn path() -> PathBuf {
 
 fn page() -> String {
     let mut text = String::from(
-        "# Findings\n\nWhat `etcdsnap verify` and the page can find, by its stable code. Made from `core/src/code.rs` by `cargo xtask findings`.\n\n\
+        "# Findings\n\nWhat `etcdsnap verify` and the page can find, by its stable code. Made from `core/src/finding_code.rs` by `cargo xtask findings`.\n\n\
          A file is **damaged** with at least one finding of damage, has **warnings** with none but warnings, and is **sound** without any.\n",
     );
     for (severity, title) in [(Severity::Damage, "Damage"), (Severity::Warning, "Warnings")] {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::pinned::folder;
+use crate::pinned_programs::folder;
 use crate::repo;
 
 /// Options of `cargo xtask kubernetes`.

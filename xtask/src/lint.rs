@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{findings, imports, repo};
+use crate::{file_names, findings, imports, repo};
 
 /// The chore.
 pub fn run() -> Result<()> {
@@ -15,6 +15,7 @@ pub fn run() -> Result<()> {
         &[&["clippy", "-p", "etcdsnap-core", "-p", "etcdsnap-inspector"], &wasm[..], &["--", "-D", "warnings"]]
             .concat(),
     )?;
+    file_names::check()?;
     imports::check()?;
     findings::check()
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod duckdb;
+mod file_names;
 mod findings;
 mod fuzz;
 mod imports;
@@ -11,7 +12,7 @@ mod kubernetes;
 mod lint;
 mod mutants;
 mod page;
-mod pinned;
+mod pinned_programs;
 mod proto;
 mod record;
 mod reference;

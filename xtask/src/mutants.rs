@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     reference::ensure_own("history")?;
     let mut cargo = Command::new("cargo");
-    cargo.args(["run", "--quiet", "--locked", "--package", "etcdsnap-tests", "--bin", "mutants", "--"]);
+    cargo.args(["run", "--quiet", "--locked", "--package", "etcdsnap-tests", "--bin", "run_mutants", "--"]);
     match arguments.only {
         Some(seed) => cargo.args(["--only", &seed.to_string()]),
         None => cargo.args(["--minutes", &arguments.minutes.to_string(), "--seed", &arguments.seed.to_string()]),

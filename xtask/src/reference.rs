@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::pinned::{folder, stamp};
+use crate::pinned_programs::{folder, stamp};
 use crate::{duckdb, repo};
 
 /// Options of `cargo xtask reference`.

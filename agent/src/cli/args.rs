@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, WorkArgs};
-pub use super::args_kube::{KubeArgs, KubeCommand};
-pub use super::args_look::{
+pub use super::args_inspect::{
     AuthArgs, DiffArgs, ExportArgs, FindArgs, GetArgs, HashKvArgs, HistoryArgs, KeysArgs, ListArgs, UsageArgs,
 };
+pub use super::args_kube::{KubeArgs, KubeCommand};
 pub use super::args_restore::{Bump, RestoreArgs, RestoreForm, VerifyLevel};
 pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, RedactArgs, SalvageArgs};
 pub use super::args_save::{ClientArgs, SaveArgs};

@@ -1,6 +1,6 @@
 //! Arguments that the commands below `kube` have alike.
 
-use super::args_look::LookForm;
+use super::args_inspect::InspectForm;
 
 /// In which form to print.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,7 +14,7 @@ pub struct FormArgs {
         value_name = "FORM",
         default_value = "simple"
     )]
-    pub write_out: LookForm,
+    pub write_out: InspectForm,
 }
 
 /// In which namespaces to look.

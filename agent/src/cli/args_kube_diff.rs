@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
+use super::args_inspect::revision;
 use super::args_kube_common::FormArgs;
-use super::args_look::revision;
 use super::args_revision::AskedTime;
 use super::exit;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args_common::{DecryptArgs, WorkArgs};
-use super::args_look::LookForm;
+use super::args_inspect::InspectForm;
 use super::exit;
 
 /// Arguments of `kube find`.
@@ -41,7 +41,7 @@ pub struct KubeFindArgs {
         default_value = "simple",
         conflicts_with = "last"
     )]
-    pub write_out: LookForm,
+    pub write_out: InspectForm,
     #[command(flatten)]
     pub decrypt: DecryptArgs,
     #[command(flatten)]

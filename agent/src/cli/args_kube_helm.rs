@@ -2,9 +2,9 @@
 
 use clap::ValueEnum;
 
+use super::args_inspect::InspectForm;
 use super::args_kube::KubeFileArgs;
 use super::args_kube_common::NamespaceArgs;
-use super::args_look::LookForm;
 use super::exit;
 
 /// Arguments of `kube helm`.
@@ -42,7 +42,7 @@ pub struct KubeHelmArgs {
         value_name = "FORM",
         default_value = "simple"
     )]
-    pub write_out: LookForm,
+    pub write_out: InspectForm,
 }
 
 /// What to do with releases.

@@ -2,7 +2,7 @@
 
 use etcdsnap::core::kubernetes::time_text;
 
-use super::args_look::revision;
+use super::args_inspect::revision;
 
 /// A revision, by its number or by its time.
 #[derive(Debug, Clone, clap::Args)]

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::args::CutArgs;
 use super::args_restore::RestoreForm;
+use super::compact_defrag::{self, NewFileObject, Opened, in_place};
 use super::exit::{Exit, Failure};
+use super::inspect::key_text;
 use super::kube::selection;
-use super::look::bytes;
 use super::output;
+use super::render::grouped_number::{counted, exact_bytes, grouped_positive};
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped_positive};
-use super::rewrite::{self, NewFileObject, Opened, in_place};
 
 /// Runs the command.
 ///
@@ -26,10 +26,10 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
     };
     let mut choices: Vec<Chosen> = Vec::new();
     for text in prefixes {
-        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(bytes::typed(text)?) });
+        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
     }
-    let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
-    let Opened { target, bar, snapshot } = rewrite::open(&args.new)?;
+    let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
+    let Opened { target, bar, snapshot } = compact_defrag::open(&args.new)?;
     if !types.is_empty() {
         choices.extend(of_types(&snapshot, types, prefix.as_deref(), &bar)?);
     }
@@ -46,7 +46,7 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
         RestoreForm::Text => text(args, &choices, &done),
         RestoreForm::Json => format!("{}\n", json::line(&object(args, &choices, &done))),
     };
-    rewrite::print(&args.new, &said)?;
+    compact_defrag::print(&args.new, &said)?;
     Ok(Exit::Done)
 }
 

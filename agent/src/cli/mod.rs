@@ -3,6 +3,7 @@
 mod args;
 mod args_common;
 mod args_encryption;
+mod args_inspect;
 mod args_kinds;
 mod args_kube;
 mod args_kube_check;
@@ -12,40 +13,39 @@ mod args_kube_events;
 mod args_kube_find;
 mod args_kube_helm;
 mod args_kube_history;
-mod args_look;
 mod args_manifests;
 mod args_restore;
 mod args_revision;
 mod args_rewrite;
 mod args_save;
-mod client;
 mod codes;
+mod compact_defrag;
 mod complete;
 mod completions;
+mod connection_flags;
 mod cut;
+mod etcdutl_words;
 pub mod exit;
+mod global_flags;
 mod http_server;
-mod input;
+mod inspect;
+mod judge_files;
 mod kube;
-mod leading;
 mod log;
-mod look;
 mod man;
 mod metrics;
 mod open;
 mod output;
-mod progress;
+mod progress_bar;
 mod redact;
 mod render;
 mod restore;
 mod restore_notes;
-mod rewrite;
 mod salvage;
 mod save;
 mod save_run;
 mod service;
 mod signals;
-mod snapshot;
 mod status;
 mod verify;
 mod version;
@@ -74,7 +74,7 @@ pub fn run() -> Exit {
     if let Some(exit) = complete::answered() {
         return exit;
     }
-    let args = match Args::try_parse_from(leading::moved_behind(std::env::args_os(), &Args::command())) {
+    let args = match Args::try_parse_from(global_flags::moved_behind(std::env::args_os(), &Args::command())) {
         Ok(args) => args,
         Err(error) => return output::refuse(&without_passwords(error)),
     };
@@ -86,39 +86,39 @@ pub fn run() -> Exit {
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Restore(args) => restore::run(&args),
-        Command::Compact(args) => rewrite::compact(&args),
-        Command::Defrag(args) => rewrite::defrag(&args),
+        Command::Compact(args) => compact_defrag::compact(&args),
+        Command::Defrag(args) => compact_defrag::defrag(&args),
         Command::Cut(args) => cut::run(&args),
         Command::Redact(args) => redact::run(&args),
         Command::Salvage(args) => salvage::run(&args),
-        Command::Keys(args) => look::keys::run(&args),
-        Command::Get(args) => look::get::run(&args),
-        Command::History(args) => look::history::run(&args),
-        Command::Find(args) => look::find::run(&args),
-        Command::Diff(args) => look::diff::run(&args),
-        Command::Export(args) => look::export::run(&args),
-        Command::Usage(args) => look::usage::run(&args),
-        Command::Hashkv(args) => look::hashkv::run(&args),
-        Command::Members(args) => look::cluster::members(&args),
-        Command::Leases(args) => look::cluster::leases(&args),
-        Command::Auth(args) => look::auth::run(&args),
-        Command::Alarms(args) => look::cluster::alarms(&args),
-        Command::Meta(args) => look::cluster::meta(&args),
+        Command::Keys(args) => inspect::keys::run(&args),
+        Command::Get(args) => inspect::get::run(&args),
+        Command::History(args) => inspect::history::run(&args),
+        Command::Find(args) => inspect::find::run(&args),
+        Command::Diff(args) => inspect::diff::run(&args),
+        Command::Export(args) => inspect::export::run(&args),
+        Command::Usage(args) => inspect::usage::run(&args),
+        Command::Hashkv(args) => inspect::hashkv::run(&args),
+        Command::Members(args) => inspect::cluster::members(&args),
+        Command::Leases(args) => inspect::cluster::leases(&args),
+        Command::Auth(args) => inspect::auth::run(&args),
+        Command::Alarms(args) => inspect::cluster::alarms(&args),
+        Command::Meta(args) => inspect::cluster::meta(&args),
         Command::Kube(args) => match args.command {
-            KubeCommand::Get(args) => kube::get::run(&args),
-            KubeCommand::Encryption(args) => kube::encryption::run(&args),
-            KubeCommand::Find(args) => kube::find::run(&args),
-            KubeCommand::Check(args) => kube::check::run(&args),
-            KubeCommand::Diff(args) => kube::diff::run(&args),
-            KubeCommand::Events(args) => kube::events::run(&args),
-            KubeCommand::Helm(args) => kube::helm::run(&args),
-            KubeCommand::History(args) => kube::history::run(&args),
-            KubeCommand::Kinds(args) => kube::kinds::run(&args),
-            KubeCommand::Manifests(args) => kube::manifests::run(&args),
+            KubeCommand::Get(args) => kube::kube_get::run(&args),
+            KubeCommand::Encryption(args) => kube::kube_encryption::run(&args),
+            KubeCommand::Find(args) => kube::kube_find::run(&args),
+            KubeCommand::Check(args) => kube::kube_check::run(&args),
+            KubeCommand::Diff(args) => kube::kube_diff::run(&args),
+            KubeCommand::Events(args) => kube::kube_events::run(&args),
+            KubeCommand::Helm(args) => kube::kube_helm::run(&args),
+            KubeCommand::History(args) => kube::kube_history::run(&args),
+            KubeCommand::Kinds(args) => kube::kube_kinds::run(&args),
+            KubeCommand::Manifests(args) => kube::kube_manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),
-            SnapshotCommand::Status(args) => snapshot::status(&args),
+            SnapshotCommand::Status(args) => etcdutl_words::status(&args),
             SnapshotCommand::Restore(args) => restore::run(&args),
         },
         Command::Codes(args) => codes::run(&args),

@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use super::args::OpenArgs;
 use super::exit::{Exit, Failure};
 use super::http_server::{Answer, Server, Site, text};
-use super::{input, log, output, signals};
+use super::{judge_files, log, output, signals};
 
 /// The page that was built before this program; empty when none was.
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html"));
@@ -35,7 +35,7 @@ const HEADERS: [(&str, &str); 5] = [
 /// When there is no page, FILE is not there, or the port is taken.
 pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
     let named: Vec<_> = [&args.file, &args.page].into_iter().flatten().map(PathBuf::as_path).collect();
-    input::check_not_written(&named)?;
+    judge_files::check_not_written(&named)?;
     let page = page(args)?;
     let server = listen(args.port)?;
     let unusable = |cause| Failure::new(format!("the page cannot be served: {cause}"), "");

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::args::RedactArgs;
 use super::args_restore::RestoreForm;
+use super::compact_defrag::{self, NewFileObject, Opened, in_place};
 use super::exit::{Exit, Failure};
-use super::look::bytes;
+use super::inspect::key_text;
+use super::render::grouped_number::{counted, grouped};
 use super::render::json;
-use super::render::number::{counted, grouped};
-use super::rewrite::{self, NewFileObject, Opened, in_place};
 
 /// Kinds that are named in the text; JSON has all of them.
 const NAMED: usize = 15;
@@ -32,8 +32,8 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
         // Nobody who guesses a name can prove it by its hash.
         name_salt: args.hide_names.then(rand::random),
     };
-    let prefix = args.etcd_prefix.as_deref().map(bytes::typed).transpose()?;
-    let Opened { target, bar, snapshot } = rewrite::open(&args.new)?;
+    let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
+    let Opened { target, bar, snapshot } = compact_defrag::open(&args.new)?;
     let done = etcdsnap::redact(&snapshot, &rules, prefix.as_deref(), target, &bar);
     drop(bar);
     let done = done?;
@@ -41,7 +41,7 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
         RestoreForm::Text => text(args, &done),
         RestoreForm::Json => format!("{}\n", json::line(&object(args, &done))),
     };
-    rewrite::print(&args.new, &said)?;
+    compact_defrag::print(&args.new, &said)?;
     Ok(Exit::Done)
 }
 

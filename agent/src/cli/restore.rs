@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use etcdsnap::number::{counted, exact_bytes, si_bytes};
+use etcdsnap::grouped_number::{counted, exact_bytes, si_bytes};
 use etcdsnap::{
     RestoreConfig, RestoreError, RestoreVerify, Restored, Run, Snapshot, printable, printable_path, shell_word,
 };
@@ -14,19 +14,19 @@ use etcdsnap::{
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
 use super::exit::{Exit, Failure};
-use super::look::bytes;
-use super::look::chosen_revision::chosen_of_the_past;
-use super::progress::Bar;
+use super::inspect::chosen_revision::chosen_of_the_past;
+use super::inspect::key_text;
+use super::progress_bar::Bar;
 use super::render::text_verify;
 use super::restore_notes::notes;
-use super::{input, output, signals};
+use super::{judge_files, output, signals};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When nothing could be restored, or stdout cannot be written.
 pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
-    input::check_not_written(&[&args.file])?;
+    judge_files::check_not_written(&[&args.file])?;
     if args.initial_memory_map_size.is_some() {
         output::warn("--initial-memory-map-size is ignored: the database is never mapped into memory here.");
     }
@@ -72,14 +72,14 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         mark_compacted: is_marked || (as_of.is_some() && bump > 0),
         as_of,
         new_lease_seconds: args.lease_ttl,
-        delete: args.delete.iter().map(|key| bytes::typed(key)).collect::<Result<_, _>>()?,
+        delete: args.delete.iter().map(|key| key_text::typed(key)).collect::<Result<_, _>>()?,
         compact: args.compact,
         verify: args.verify.into(),
         force: args.force,
         owner: args.owner.clone(),
         run: if args.dry_run { Run::Dry } else { Run::Write },
     };
-    input::warn_when_in_use(&config.snapshot_path);
+    judge_files::warn_when_in_use(&config.snapshot_path);
     let bar = signals::Cancellable::new(Bar::new(&config.snapshot_path));
     let restored = match &args.all_members {
         Some(directory) => etcdsnap::restore_all_members(&config, directory, &bar),

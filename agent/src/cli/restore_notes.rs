@@ -1,8 +1,8 @@
 //! What a person should know of a restored data directory before etcd is started on it.
 
 use etcdsnap::Restored;
-use etcdsnap::core::words::key_text;
-use etcdsnap::number::{counted, grouped, grouped_positive};
+use etcdsnap::core::key_syntax::key_text;
+use etcdsnap::grouped_number::{counted, grouped, grouped_positive};
 
 use super::render::wrap;
 

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::args::SalvageArgs;
 use super::args_restore::RestoreForm;
 use super::exit::{Exit, Failure};
-use super::progress::Bar;
+use super::progress_bar::Bar;
+use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_positive};
 use super::render::json;
-use super::render::number::{counted, exact_bytes, grouped, grouped_positive};
-use super::{input, output, signals};
+use super::{judge_files, output, signals};
 
 /// Lines of each list; `-w json` has more.
 const SHOWN: usize = 10;
@@ -23,12 +23,12 @@ const SHOWN: usize = 10;
 /// # Errors
 /// When the file cannot be read, or the new one cannot be written.
 pub fn run(args: &SalvageArgs) -> Result<Exit, Failure> {
-    input::check_not_written(&[&args.file])?;
+    judge_files::check_not_written(&[&args.file])?;
     let target = args.output.as_deref().map(|output| NewFile::open(output, &args.file)).transpose()?;
     if let Some(warning) = target.as_ref().and_then(NewFile::warning) {
         output::warn(&warning);
     }
-    input::warn_when_in_use(&args.file);
+    judge_files::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?;

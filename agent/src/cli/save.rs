@@ -12,11 +12,11 @@ use etcdsnap::{printable, printable_path};
 use super::args::SaveArgs;
 use super::args_save::{SaveForm, SaveLevel};
 use super::exit::{Exit, Failure};
-use super::progress::Bar;
-use super::render::number::{counted, si_bytes};
+use super::progress_bar::Bar;
+use super::render::grouped_number::{counted, si_bytes};
 use super::render::text_verify;
 use super::save_run::{json, keep, runtime};
-use super::{client, input, log, output, service, signals};
+use super::{connection_flags, judge_files, log, output, service, signals};
 
 /// Whose words are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +32,9 @@ pub enum Words {
 /// # Errors
 /// When nothing could be saved, or stdout cannot be written.
 pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
-    input::check_not_written(&client::files(&args.client))?;
+    judge_files::check_not_written(&connection_flags::files(&args.client))?;
     let config = SaveConfig {
-        client: client::config(&args.client)?,
+        client: connection_flags::config(&args.client)?,
         verify: match args.verify {
             SaveLevel::Full => SaveVerify::Full,
             SaveLevel::Hash => SaveVerify::Hash,

@@ -17,7 +17,7 @@ use super::args_save::{Listen, SaveForm};
 use super::exit::{Exit, Failure};
 use super::metrics::Metrics;
 use super::save_run::{json, keep, runtime};
-use super::{client, log, output, signals};
+use super::{connection_flags, log, output, signals};
 
 /// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ async fn serve(
     let mut config = SaveConfig { is_directory: Some(names_directory(&args.file)), ..config.clone() };
     loop {
         let begun = Instant::now();
-        if let Err(failure) = client::read_password_anew(&args.client, &mut config.client) {
+        if let Err(failure) = connection_flags::read_password_anew(&args.client, &mut config.client) {
             // The old one may do; if not, the server says so.
             tracing::warn!("{}", failure.what);
         }

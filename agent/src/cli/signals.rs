@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
-use super::progress;
+use super::progress_bar;
 
 /// How often somebody looks whether a signal came, where there is no thread to wait for it.
 const RELAY_EVERY: Duration = Duration::from_millis(50);
@@ -129,7 +129,7 @@ fn caught(signal: i32) {
 }
 
 fn end(signal: i32) {
-    progress::leave();
+    progress_bar::leave();
     restore_terminal();
     process::exit(exit(signal).code().into());
 }

@@ -7,9 +7,9 @@ use etcdsnap::{Report, Sha256, printable_path, typed_path};
 
 use super::args::{StatusArgs, StatusForm};
 use super::exit::{Exit, Failure};
-use super::input::{self, Form};
+use super::judge_files::{self, Form};
 use super::output;
-use super::progress::Bar;
+use super::progress_bar::Bar;
 use super::render::{etcdutl, json, reason, text_status};
 
 /// Whether `status` computes the SHA-256 without being asked.
@@ -39,7 +39,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         StatusForm::Text => Form::Text { gap: "\n", of: &text },
         StatusForm::Simple | StatusForm::Table | StatusForm::Fields => Form::Text { gap: "", of: &text },
     };
-    input::judge_all(&args.files, sha256, args.work, args.meta, None, Exit::Done, &form)
+    judge_files::judge_all(&args.files, sha256, args.work, args.meta, None, Exit::Done, &form)
 }
 
 /// The text of a report; none where etcdutl's forms have nothing to print: they have no place to say that numbers cover a part only.

@@ -7,10 +7,10 @@ use etcdsnap::{Decryption, DirectoryReport, Error, Sha256, Verdict, VerifyOption
 
 use super::args::{VerifyArgs, VerifyForm};
 use super::exit::{Exit, Failure};
-use super::input::{self, Form};
-use super::look;
+use super::inspect;
+use super::judge_files::{self, Form};
 use super::output;
-use super::progress::Bar;
+use super::progress_bar::Bar;
 use super::render::finding_groups::Shown;
 use super::render::{json, text_directory, text_verify};
 
@@ -44,13 +44,13 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
             Form::Text { gap: "\n", of: &|path, report| Ok(Some(text_verify::text(path, report, shown))) }
         }
     };
-    input::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
+    judge_files::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
 }
 
 /// What opens values, if anything was given that does.
 fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
     let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
-    let decryption = look::encrypted::decryption(&args.decrypt, &files)?;
+    let decryption = inspect::encrypted::decryption(&args.decrypt, &files)?;
     Ok(decryption.is_given().then_some(decryption))
 }
 
@@ -63,9 +63,9 @@ enum Judged {
 
 /// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
 fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
-    input::check_inputs(&args.files)?;
+    judge_files::check_inputs(&args.files)?;
     if let Some(log) = &args.wal_dir {
-        input::check_not_written(&[log])?;
+        judge_files::check_not_written(&[log])?;
     }
     let mut worst = Exit::Done;
     let mut all = Vec::new();
@@ -104,7 +104,7 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
 
 fn judge(args: &VerifyArgs, path: &Path) -> Judged {
     if !path.is_dir() {
-        return match input::judge(path, Sha256::Check, args.work, args.meta, None) {
+        return match judge_files::judge(path, Sha256::Check, args.work, args.meta, None) {
             Ok(report) => Judged::File(Box::new(report)),
             Err(error) => Judged::Failed(error),
         };

@@ -1,6 +1,6 @@
 //! A certificate in a few words, for messages that must say which one they are about.
 
-use etcdsnap_core::words::printable;
+use etcdsnap_core::key_syntax::printable;
 use tokio_rustls::rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_SIG_ED25519, Oid};

@@ -13,12 +13,12 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Streaming};
 
-use super::auth;
-use super::config::{Auth, ClientConfig};
-use super::dial::dial;
+use super::client_config::{Auth, ClientConfig};
+use super::client_error::ClientError;
 use super::endpoint::Endpoint;
-use super::error::ClientError;
-use super::record::{Record, Recorded};
+use super::first_error::{Record, Recorded};
+use super::token;
+use super::transport::dial;
 
 /// Servers end a connection that is pinged more often than every 5 s; Go's clients never do it more often than this, whatever the flag says.
 const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl Client {
         let (user, token) = match &config.auth {
             None => (None, None),
             Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
-            Some(Auth::Token(token)) => (None, Some(auth::header(token)?)),
+            Some(Auth::Token(token)) => (None, Some(token::header(token)?)),
         };
         let mut client = Self { endpoint, channel, user, token, broken, patience: limit.max(PATIENCE), keepalive };
         client.authenticate().await?;
@@ -96,9 +96,9 @@ impl Client {
     /// Fetches a token, if there is a user and the server knows users.
     pub(super) async fn authenticate(&mut self) -> Result<(), ClientError> {
         let Some((name, password)) = &self.user else { return Ok(()) };
-        let call = async { auth::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
+        let call = async { token::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
         let fetched = self.within_patience("the question for a token", call).await;
-        match fetched.and_then(|token| auth::header(&token)) {
+        match fetched.and_then(|token| token::header(&token)) {
             Ok(token) => self.token = Some(token),
             Err(error) if error.is_without_auth() => {}
             Err(error) => return Err(error),
@@ -121,7 +121,7 @@ impl Client {
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(token) = &self.token {
-            request.metadata_mut().insert(auth::HEADER, token.clone());
+            request.metadata_mut().insert(token::HEADER, token.clone());
         }
         request
     }

@@ -6,8 +6,8 @@ use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use tokio::time::timeout;
 
-use super::config::{ClientConfig, Discovery};
-use super::error::ClientError;
+use super::client_config::{ClientConfig, Discovery};
+use super::client_error::ClientError;
 
 /// The endpoints to ask: those of the SRV records, in the order of their priority, or those that were given.
 ///

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use etcdsnap_core::credentials::{quotable, without_credentials};
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::config::ClientConfig;
-use super::error::ClientError;
+use super::client_config::ClientConfig;
+use super::client_error::ClientError;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use etcdsnap_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use etcdsnap_proto::etcdserverpb::{self, HashKvRequest, MemberListRequest, StatusRequest};
 use tokio::time::timeout;
 
+use super::client_error::ClientError;
 use super::connect::Client;
-use super::error::ClientError;
 
 /// Entries by which a member may lag behind the others and still count as level with them: under load each answer is a moment older than the next.
 const LEVEL: u64 = 1_000;

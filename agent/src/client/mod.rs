@@ -1,29 +1,29 @@
 //! Talking to etcd servers: endpoints, certificates, tokens, and the calls that a snapshot takes.
 
 mod algorithms;
-mod auth;
 mod certificate_path;
 mod certificate_text;
-mod config;
+mod client_config;
+mod client_error;
 mod connect;
-mod dial;
 mod discovery;
 mod endpoint;
-mod error;
+mod first_error;
 mod handshake_facts;
 mod http_proxy;
 mod member;
 mod own_certificate;
 mod pem_files;
-mod record;
 mod server_verifier;
 mod small_rsa;
 mod tls;
 mod tls_words;
+mod token;
+mod transport;
 
-pub use config::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
+pub use client_config::{Auth, ClientConfig, Discovery, ProxySettings, Tls};
+pub use client_error::ClientError;
 pub use connect::Client;
-pub use error::ClientError;
 pub use member::{ListedMember, Member, StoreHash};
 
 pub(crate) use discovery::endpoints;

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
 
 use super::certificate_text;
-use super::error::ClientError;
+use super::client_error::ClientError;
 use super::small_rsa::SmallKey;
 use crate::small_file::{MAX_PEM_FILE, read_small_file};
 

@@ -7,9 +7,9 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
 use super::algorithms::provider;
-use super::config::Tls;
+use super::client_config::Tls;
+use super::client_error::ClientError;
 use super::endpoint::Endpoint;
-use super::error::ClientError;
 use super::handshake_facts::HandshakeFacts;
 use super::own_certificate::OwnCertificate;
 use super::pem_files::{certificates, certified_key, wrong};

@@ -19,9 +19,9 @@ use etcdsnap_core::{Code, Finding, Report, Source, Verdict};
 
 use crate::error::{Error, Fault};
 use crate::input::{Body, FileSource, Input};
-use crate::options::{Sha256, VerifyOptions};
+use crate::parallel_verify;
 use crate::progress::Stage;
-use crate::scan;
+use crate::verify_options::{Sha256, VerifyOptions};
 
 use directory_report::Reading;
 pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
@@ -158,7 +158,7 @@ fn read_database(
             return Ok(Ok(ReadDatabase { report, facts: None, changed: false }));
         }
     };
-    let report = match scan::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
+    let report = match parallel_verify::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
         Err(Error::Changed { .. }) if source.assert_unchanged().is_err() => {
             // It became shorter: a defragmentation put another in its place, or somebody cut it.
             return Err(Error::Changed { path });

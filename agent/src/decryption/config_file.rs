@@ -10,7 +10,7 @@ use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use zeroize::Zeroizing;
 
-use super::error::DecryptionError;
+use super::decryption_error::DecryptionError;
 
 /// Bytes that are read. A configuration has some hundred, and a cluster with a hundred keys ten thousand.
 const MAX_LEN: u64 = 1 << 20;

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use zeroize::Zeroizing;
 
-use super::error::DecryptionError;
+use super::decryption_error::DecryptionError;
 
 /// How long a plugin may take for an answer. API servers give it 3 s unless the configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);

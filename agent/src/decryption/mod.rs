@@ -1,7 +1,7 @@
 //! Opens the values that an API server encrypted: with the cluster's own configuration, and with its KMS plugins.
 
 mod config_file;
-mod error;
+mod decryption_error;
 mod kms_sockets;
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
-pub use error::DecryptionError;
+pub use decryption_error::DecryptionError;
 pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
 use kms_sockets::KmsSockets;
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use etcdsnap_core::words::is_unprintable;
+use etcdsnap_core::key_syntax::is_unprintable;
 
 use super::{Row, Sink};
 

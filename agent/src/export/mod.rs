@@ -1,25 +1,25 @@
 //! Keys and values as files for other programs: a line or a row an entry.
 
 mod csv;
+mod export_target;
 mod ndjson;
 mod parquet;
-mod target;
 
 use std::io::{self, Write};
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::key_syntax::is_secret;
 use etcdsnap_core::store::{KeyRange, Lost, Order, Store};
-use etcdsnap_core::words::is_secret;
 
 use crate::error::Error;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file_error::PartFileError;
 use crate::input::FileSource;
-use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
+use crate::snapshot::Snapshot;
 
 use csv::Formulas;
-pub use target::ExportTarget;
+pub use export_target::ExportTarget;
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

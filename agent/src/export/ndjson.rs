@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use serde_json::Map;
 
 use super::{Row, Sink};
-use crate::bytes::put_bytes;
+use crate::byte_text::put_bytes;
 use crate::json_text::write_json;
 
 pub(super) struct Lines<'o> {

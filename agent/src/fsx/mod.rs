@@ -1,6 +1,5 @@
 //! What save, restore and export share about files and directories: which file a path leads to, whose a leftover is, and how a rename reaches the disk.
 
-pub(crate) mod around;
 mod careful_walk;
 pub(crate) mod directory;
 pub(crate) mod directory_sync;
@@ -15,6 +14,7 @@ pub(crate) mod output_directory;
 pub(crate) mod output_error;
 pub(crate) mod output_stream;
 pub(crate) mod output_target;
+pub(crate) mod parent_directories;
 pub(crate) mod part_file;
 pub(crate) mod part_file_error;
 pub(crate) mod part_leftovers;

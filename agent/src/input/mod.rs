@@ -2,8 +2,8 @@
 
 mod file;
 mod packed;
-mod spool;
-mod stream;
+mod piped_input;
+mod unnamed_copy;
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -22,7 +22,7 @@ use crate::progress::Progress;
 pub use etcdsnap_unpack::Format;
 pub use file::FileSource;
 pub(crate) use packed::Packed;
-pub(crate) use spool::Spool;
+pub(crate) use unnamed_copy::Spool;
 
 /// An opened input.
 pub(crate) struct Input {
@@ -61,7 +61,7 @@ impl Input {
         } else if kind.is_block_device() {
             return Err(open_error(path, io::Error::other("it is a block device")));
         } else {
-            stream::copy(file, path, progress)?
+            piped_input::copy(file, path, progress)?
         };
         Self::of(source, path)
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::fsx::other_users::{WRITABLE_BY_OTHERS, is_ours};
-use crate::number::grouped;
+use crate::grouped_number::grouped;
 use crate::printable::printable_path;
 
 /// What etcd's documentation advises: as many as 1,500 writes a second are in a week.

@@ -12,16 +12,16 @@ use etcdsnap_core::{Block, Report, Source};
 use rustix::fd::AsFd;
 
 use super::RestoreError;
+use super::direct_writer::{Target, Writer};
 use super::len;
-use super::target::{Target, Writer};
 use crate::error::{Error, Fault};
+use crate::free_space::{self, Location};
 use crate::fsx::early_flush::{self, Unflushed};
-use crate::hasher::{Copied, Hasher};
 use crate::input::{FileSource, Packed, Spool};
-use crate::options::{Sha256 as Hashing, VerifyOptions};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::space::{self, Location};
-use crate::{scan, threads};
+use crate::sha256_stream::{Copied, Hasher};
+use crate::verify_options::{Sha256 as Hashing, VerifyOptions};
+use crate::{parallel_verify, threads};
 
 const BLOCK: usize = 1 << 20;
 
@@ -49,7 +49,7 @@ pub(super) fn plain(
     progress.begin(Stage::Copy, Some(len(from)));
     // A restore that fills the disk before it gives up hurts whoever else writes there.
     let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
-    if let (Some(first), Err(_)) = (to.first(), space::check(wanted)) {
+    if let (Some(first), Err(_)) = (to.first(), free_space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
     }
     for target in to {
@@ -135,7 +135,7 @@ pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
     let options = VerifyOptions { threads, ..options };
-    scan::run(source, &options).map_err(|fault| fault.at(path).into())
+    parallel_verify::run(source, &options).map_err(|fault| fault.at(path).into())
 }
 
 fn resize(block: &mut Block, len: usize, path: &Path) -> Result<(), Error> {

@@ -3,9 +3,9 @@
 use etcdsnap_core::store::Store;
 
 use super::RestoreError;
-use super::job::Job;
+use super::restore_job::Job;
 use crate::input::FileSource;
-use crate::look::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Fails when a key that is to be deleted does not live at a revision.
 ///

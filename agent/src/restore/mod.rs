@@ -3,29 +3,29 @@
 //! Everything is built in a directory beside the target and renamed as the last step ([`stage`]). The bytes are hashed as they are
 //! copied ([`copy`]), the structure is judged beside it, and only the pages that change are written ([`etcdsnap_core::restore`]).
 
-mod all;
+mod all_members;
 mod auto_bump;
-mod config;
 mod copy;
-mod database;
 mod defaults;
 mod deleted_keys;
 mod destination;
-mod error;
-mod files;
-mod job;
+mod direct_writer;
 mod log_notes;
-mod member_files;
+mod made_directories;
+mod new_database;
+mod new_member_files;
 mod owner;
 mod peers;
+mod restore_config;
+mod restore_error;
+mod restore_job;
+mod restore_space;
 mod rewritten;
-mod room;
-mod stage;
 mod stage_directory;
+mod staged_result;
 mod stale_stages;
 mod start_settings;
 mod state_changes;
-mod target;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -36,21 +36,21 @@ use etcdsnap_core::restore::{quota, start_urls, wal};
 use serde::{Serialize, Serializer};
 use serde_json::Map;
 
-pub use all::restore_all_members;
+pub use all_members::restore_all_members;
 pub use auto_bump::{AutoBump, BumpBasis, auto_bump};
-pub use config::{RestoreConfig, RestoreVerify, Run};
-pub use error::RestoreError;
+pub use restore_config::{RestoreConfig, RestoreVerify, Run};
+pub use restore_error::RestoreError;
 pub use state_changes::{NewLease, StateChanges};
 
-use crate::bytes::put_path;
+use crate::byte_text::put_path;
+use crate::free_space::{self, Location};
 use crate::input::Input;
 use crate::progress::Progress;
-use crate::space::{self, Location};
-use database::Database;
-use job::Job;
-use member_files::Place;
-use room::Room;
-use stage::{Need, Wanted};
+use new_database::Database;
+use new_member_files::Place;
+use restore_job::Job;
+use restore_space::Room;
+use staged_result::{Need, Wanted};
 
 /// What was written, or would be.
 ///
@@ -138,7 +138,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     if config.run == Run::Dry {
         wanted.check()?;
         let database = job.rehearse()?;
-        space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
+        free_space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
     let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);

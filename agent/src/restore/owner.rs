@@ -8,7 +8,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Gid, Uid, chownat, fstat};
 use rustix::io::Errno;
 
-use super::error::RestoreError;
+use super::restore_error::RestoreError;
 
 /// The number that means "as it is" to the system, and nobody.
 const NOBODY: u32 = u32::MAX;

@@ -9,16 +9,16 @@ use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, writ
 use etcdsnap_core::{Block, Report};
 
 use super::copy::{self, Writers};
-use super::job::Job;
-use super::target::Target;
+use super::direct_writer::Target;
+use super::restore_job::Job;
 use super::{RestoreError, deleted_keys};
 use crate::error::{Error, Fault};
 use crate::fsx::early_flush;
-use crate::hasher::Copied;
 use crate::input::{Body, FileSource};
-use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
 use crate::rewrite::Aside;
+use crate::sha256_stream::Copied;
+use crate::snapshot::Snapshot;
 use crate::threads;
 
 /// Bytes that are written at once.

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, RenameFlags, openat, renameat, renameat_with};
 use rustix::io::Errno;
 
-use super::error::RestoreError;
-use super::files::failed;
+use super::made_directories::failed;
 use super::owner::Owner;
+use super::restore_error::RestoreError;
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;

@@ -11,14 +11,14 @@ use std::path::Path;
 
 use rustix::fs::{Dir, FileType};
 
-use super::error::RestoreError;
-use super::files::failed;
 use super::log_notes::{NOTES, StageNote, read_small, remove_log};
+use super::made_directories::failed;
+use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT, MARKER, PROBE, marker, slots};
-use crate::fsx::around::DEEPEST;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::leftover::is_private;
+use crate::fsx::parent_directories::DEEPEST;
 use crate::fsx::remove_tree::{contains, remove_tree};
 
 /// What a run asks for, by which it is judged what may go.

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::RestoreConfig;
-use super::database::Database;
-use crate::bytes::put_bytes;
+use super::new_database::Database;
+use crate::byte_text::put_bytes;
 
 /// What was left out, deleted, and put in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -10,9 +10,9 @@ use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, ac
 use rustix::io::Errno;
 
 use super::destination::{DeadEnd, Destination, Last};
-use super::error::RestoreError;
-use super::files::failed;
+use super::made_directories::failed;
 use super::owner::Owner;
+use super::restore_error::RestoreError;
 use super::stage_directory::slots;
 use crate::fsx::directory::Directory;
 use crate::fsx::leftover::is_private;

@@ -3,8 +3,8 @@
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan};
 
 use super::{NewFile, RewriteError, Rewritten, judged, pages};
-use crate::look::Snapshot;
 use crate::progress::Progress;
+use crate::snapshot::Snapshot;
 
 /// What a cut made.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,8 +18,8 @@ use crate::data_dir::member_files::database_of;
 use crate::error::Error;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
-use crate::look::Snapshot;
 use crate::progress::Progress;
+use crate::snapshot::Snapshot;
 
 /// A member whose database was written anew.
 #[derive(Debug, Clone, PartialEq)]

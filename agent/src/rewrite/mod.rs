@@ -2,13 +2,13 @@
 //!
 //! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
 
-mod aside;
+mod background_progress;
 mod cut_keys;
-mod error;
 mod member_database;
 mod new_file;
 mod redact_values;
-mod salvage;
+mod rewrite_error;
+mod salvage_file;
 
 use std::path::Path;
 
@@ -19,18 +19,18 @@ use etcdsnap_core::{Finding, Report, Severity, Verdict};
 
 use crate::error::{Error, Fault};
 use crate::input::FileSource;
-use crate::look::Snapshot;
 use crate::progress::{Progress, Stage};
+use crate::snapshot::Snapshot;
 use crate::threads;
 
-pub(crate) use aside::Aside;
+pub(crate) use background_progress::Aside;
 pub use cut_keys::{CutDone, cut};
-pub use error::RewriteError;
 pub use member_database::{DefragmentedMember, defragment_member};
 pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
 pub use redact_values::{RedactDone, redact};
-pub use salvage::{SalvageOptions, Salvaged, salvage};
+pub use rewrite_error::RewriteError;
+pub use salvage_file::{SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

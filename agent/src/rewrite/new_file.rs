@@ -19,11 +19,11 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::file_target;
 use crate::fsx::part_file::{self, PartFile};
 use crate::fsx::part_file_error::PartFileError;
-use crate::hasher::TRAILER;
 use crate::input::FileSource;
-use crate::options::{Sha256, VerifyOptions};
+use crate::parallel_verify;
 use crate::progress::Progress;
-use crate::scan;
+use crate::sha256_stream::TRAILER;
+use crate::verify_options::{Sha256, VerifyOptions};
 
 /// Bytes that are written at once.
 const BLOCK: usize = 1 << 20;
@@ -121,8 +121,8 @@ impl NewFile {
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };
         let judged = match self.ending {
-            Ending::Sha256 => scan::run_unsealed(&source, &options),
-            Ending::Nothing => scan::run(&source, &VerifyOptions { sha256: Sha256::Skip, ..options }),
+            Ending::Sha256 => parallel_verify::run_unsealed(&source, &options),
+            Ending::Nothing => parallel_verify::run(&source, &VerifyOptions { sha256: Sha256::Skip, ..options }),
         };
         Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)
     }

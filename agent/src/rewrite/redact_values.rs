@@ -4,8 +4,8 @@ use etcdsnap_core::kubernetes::redact_rules::RedactRules;
 use etcdsnap_core::rewrite::{Plan, RedactReport, Redaction};
 
 use super::{NewFile, RewriteError, Rewritten, judged, pages};
-use crate::look::{KubernetesPrefixes, Snapshot};
 use crate::progress::Progress;
+use crate::snapshot::{KubernetesPrefixes, Snapshot};
 
 /// What a redaction made.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use etcdsnap_core::{Report, Sha256Hex, Verdict};
 
-use super::config::Compression;
-use super::error::SaveError;
-use super::saved::Compaction;
-use super::write::Sink;
-use super::{Job, Watched, stream};
+use super::hash_and_write::Sink;
+use super::save_config::Compression;
+use super::save_error::SaveError;
+use super::save_report::Compaction;
+use super::{Job, Watched, received_stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
-use crate::hasher::Copied;
 use crate::input::Input;
-use crate::look::Snapshot;
-use crate::options::VerifyOptions;
 use crate::progress::Progress;
 use crate::rewrite::{Ending, NewFile, Rewrite, rewrite_proven};
+use crate::sha256_stream::Copied;
+use crate::snapshot::Snapshot;
+use crate::verify_options::VerifyOptions;
 
 /// Bytes that are read at once of a file that is compressed.
 const BLOCK: usize = 1 << 20;
@@ -67,7 +67,7 @@ impl Job<'_> {
             Ok(Compacted { part, copied, report, compaction, received: handle })
         })
         .await
-        .map_err(stream::defect)?
+        .map_err(received_stream::defect)?
     }
 }
 

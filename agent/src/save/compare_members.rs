@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::comparison::{ComparedMember, Comparison, Outcome};
-use super::config::{Compare, SaveVerify};
 use super::reach_members::reach;
-use super::saved::Saved;
+use super::save_config::{Compare, SaveVerify};
+use super::save_report::Saved;
 use super::{Job, Watched};
 use crate::client::{Client, ClientError, ListedMember, Member, StoreHash};
-use crate::look::Snapshot;
 use crate::progress::{NoProgress, Progress};
+use crate::snapshot::Snapshot;
 
 /// How long members may take to be reached, beyond the time for a connection; and how much of that time counts: the file is in place, and one member that is away
 /// should not keep its owner waiting for minutes.

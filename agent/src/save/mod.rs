@@ -3,28 +3,28 @@
 //! The pieces of the stream go to a thread that hashes and writes them, and on to one that looks at their pages ([`write`], [`page_check`]). When the stream is over, its length and SHA-256 are compared, the
 //! file is judged as `verify` would ([`written`]), and renamed ([`PartFile`]).
 
-mod any;
 mod compacted;
 mod compare_members;
 mod comparison;
-mod config;
-mod error;
+mod failover;
 mod failure_cause;
-mod judge;
-mod name;
+mod hash_and_write;
+mod name_template;
 mod origin;
 mod page_check;
-mod pieces;
-mod place;
+mod piece_queue;
 mod reach_members;
+mod received_stream;
 mod relation;
 mod retention;
 mod same_history;
-mod saved;
-mod stream;
+mod save_config;
+mod save_error;
+mod save_report;
+mod snapshot_target;
+mod stream_proof;
 mod stream_target;
-mod write;
-mod written;
+mod written_proof;
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -38,27 +38,27 @@ use etcdsnap_core::{Report, Watch};
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
-pub use any::save_any;
 pub use comparison::{ComparedMember, Comparison, Outcome};
-pub use config::{Compare, Compression, SaveConfig, SaveVerify};
-pub use error::SaveError;
+pub use failover::save_any;
 pub use failure_cause::FailureCause;
-pub use name::names_directory;
+pub use name_template::names_directory;
 pub use retention::Keep;
-pub use saved::{Compaction, Saved};
+pub use save_config::{Compare, Compression, SaveConfig, SaveVerify};
+pub use save_error::SaveError;
+pub use save_report::{Compaction, Saved};
 pub use stream_target::SaveStream;
 
 use crate::client::{Client, ListedMember, Member, endpoints};
+use crate::free_space::{self, Location};
 use crate::fsx::directory::Directory;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::progress::{Progress, Stage};
-use crate::space::{self, Location};
 use compare_members::Compared;
-use name::{Facts, Template};
+use name_template::{Facts, Template};
 use origin::Origin;
 use page_check::PageCheck;
-use pieces::PieceReceiver;
+use piece_queue::PieceReceiver;
 use relation::Newest;
 use retention::Pruned;
 use same_history::last_write;
@@ -245,13 +245,13 @@ impl<'j> Job<'j> {
             Destination::Directory(directory) => directory,
         };
         let begun = Instant::now();
-        let taken = name::now()?;
+        let taken = name_template::now()?;
         let mut member = match member {
             Some(member) => member,
             None => client.status().await?,
         };
         if self.config.compression.is_none() {
-            space::check([(Location::of_directory(directory), member.database_size)])?;
+            free_space::check([(Location::of_directory(directory), member.database_size)])?;
         }
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
@@ -265,14 +265,14 @@ impl<'j> Job<'j> {
             // What is written anew is compressed then.
             let compression = self.config.compression.filter(|_| !self.config.compact);
             if compression.is_none() {
-                space::check([(Location::of_directory(directory), total)])?;
+                free_space::check([(Location::of_directory(directory), total)])?;
             }
             // The thread has no more than a handle: the part file goes as soon as this future does.
             let (file, shown) = (part.handle()?, directory.shown().to_owned());
             let is_structure_wanted = self.is_structure_wanted();
             Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
                 let mut check = is_structure_wanted.then(PageCheck::start).flatten();
-                let copied = write::write(&file, compression, pieces, check.as_mut());
+                let copied = hash_and_write::write(&file, compression, pieces, check.as_mut());
                 copied.map(|copied| (copied, check)).map_err(|cause| SaveError::Write { path: shown, cause })
             })
         };

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use etcdsnap_core::{Report, Sweep, SweepRoom};
 
-use super::error::SaveError;
-use super::written::Written;
+use super::save_error::SaveError;
+use super::written_proof::Written;
 use crate::error::Fault;
 use crate::threads;
 

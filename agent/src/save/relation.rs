@@ -14,8 +14,8 @@ use std::time::SystemTime;
 
 use super::origin::{Contents, FileIn, Members, Origin};
 use super::same_history::{self, History, Past};
-use crate::look::Snapshot;
 use crate::printable::printable_path;
+use crate::snapshot::Snapshot;
 
 /// Ids of clusters with one member at a default peer URL (`http://localhost:2380` and the like) and the default token, which etcds all over the world have in common.
 /// Source: `computeMemberId` and `genID` in etcd's `membership`, which hash URLs and token.

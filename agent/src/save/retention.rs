@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::FileType;
 
-use super::error::SaveError;
-use super::name::{Pattern, Place, Template};
+use super::name_template::{Pattern, Place, Template};
 use super::origin::FileIn;
 use super::relation::{Depth, Newest, Relation, Stays};
 use super::same_history::Past;
+use super::save_error::SaveError;
 use crate::error::plain;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;

@@ -12,8 +12,8 @@ use etcdsnap_core::store::{Entry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Body, FileSource, Input};
-use crate::look::Snapshot;
 use crate::progress::NoProgress;
+use crate::snapshot::Snapshot;
 
 /// Bytes of a compressed snapshot, unpacked, up to which it is unpacked to be looked into: that takes room in the directory for temporary files.
 const UNPACKED_UP_TO: u64 = 512 << 20;

@@ -16,17 +16,17 @@ use bytes::BytesMut;
 use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
 use tokio::sync::OnceCell;
 
-use super::config::{Compression, SaveVerify};
-use super::error::SaveError;
-use super::pieces::PieceReceiver;
-use super::write::Sink;
-use super::{Job, Published, Saved, Watched, findings, name, stream};
+use super::hash_and_write::Sink;
+use super::piece_queue::PieceReceiver;
+use super::save_config::{Compression, SaveVerify};
+use super::save_error::SaveError;
+use super::{Job, Published, Saved, Watched, findings, name_template, received_stream};
 use crate::client::{Client, Member};
 use crate::error::Fault;
 use crate::fsx::output_error::printable_output;
 use crate::fsx::output_stream::OutputStream;
 use crate::fsx::output_target::OutputTarget;
-use crate::hasher::{Copied, Hasher, TRAILER};
+use crate::sha256_stream::{Copied, Hasher, TRAILER};
 
 /// Bytes that are held until all is proven: the SHA-256, and a page in such a way that what is out has a length that no database has.
 const HELD: usize = 4096 + TRAILER + 1;
@@ -90,7 +90,7 @@ impl StreamTarget {
                 std::future::pending().await
             };
             tokio::select! {
-                opened = opening => opened.map_err(stream::defect)?.map(Arc::new),
+                opened = opening => opened.map_err(received_stream::defect)?.map(Arc::new),
                 never = said => never,
             }
         };
@@ -154,7 +154,7 @@ impl Job<'_> {
         member: Option<Member>,
     ) -> Result<Published, SaveError> {
         let begun = Instant::now();
-        let taken = name::now()?;
+        let taken = name_template::now()?;
         let out = target.open().await?;
         let mut member = match member {
             Some(member) => member,

@@ -7,8 +7,8 @@
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Fault, Header, Kind};
 use crate::bolt::page_id::PageId;
-use crate::code::Code;
-use crate::fields::u64_le;
+use crate::finding_code::Code;
+use crate::int_readers::u64_le;
 
 /// Bytes of a bucket's header.
 pub const BUCKET_HEADER: usize = 16;

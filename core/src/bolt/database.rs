@@ -3,10 +3,10 @@
 use crate::bolt::bucket::{self, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{Meta, Metas};
+use crate::bolt::node::{Item, Node};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::bolt::tree::{Item, Node};
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, MAX_DEPTH};
 use crate::offset::Offset;

@@ -11,18 +11,18 @@ use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use std::collections::BTreeMap;
 
-use crate::bolt::added::{Added, bucket_header};
+use crate::bolt::added_pages::{Added, bucket_header};
 use crate::bolt::bucket::Place;
 use crate::bolt::database::{Database, DatabaseError, inline_items, node, parse_bucket, too_deep};
 use crate::bolt::freelist;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{META_END, NO_FREELIST, checksum};
+use crate::bolt::node::{Item, Link, Node, finish};
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Reader;
-use crate::bolt::set::PageSet;
-use crate::bolt::tree::{Item, Link, Node, finish};
 use crate::error::Error;
-use crate::fields::u64_le;
 use crate::finding::{Findings, excerpt};
+use crate::int_readers::u64_le;
 use crate::limits::{MAX_DEPTH, REWRITTEN_BYTES};
 use crate::source::Source;
 

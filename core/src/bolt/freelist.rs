@@ -6,12 +6,12 @@
 
 use crate::bolt::page::{Fault, Header, Kind, needed_overflow, overflow_fits};
 use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Reader;
-use crate::bolt::set::PageSet;
 use crate::bolt::sizes::HEADER;
-use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
+use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::source::Source;
 
@@ -42,7 +42,7 @@ pub fn read<S: Source + ?Sized>(
             report(Fault { because: fault.because, ..invalid(0, text) });
             return Ok(());
         }
-        Ok((header, bytes)) => (header, crate::fields::u64_le(bytes, HEADER).unwrap_or(0)),
+        Ok((header, bytes)) => (header, crate::int_readers::u64_le(bytes, HEADER).unwrap_or(0)),
     };
     if header.kind() != Some(Kind::Freelist) {
         report(invalid(8, format!("the meta page points here for the freelist, but this is {}", header.describe())));
@@ -104,7 +104,7 @@ fn read_ids<S: Source + ?Sized>(
         let at = offset.plus(done.saturating_mul(8));
         let bytes = reader.bytes(at, usize::try_from(take.saturating_mul(8)).unwrap_or(0))?;
         for (index, id) in bytes.chunks_exact(8).enumerate() {
-            let id = PageId::new(crate::fields::u64_le(id, 0).unwrap_or(0));
+            let id = PageId::new(crate::int_readers::u64_le(id, 0).unwrap_or(0));
             let here = at.plus((index as u64).saturating_mul(8));
             if id < PageId::FIRST || id >= high_water {
                 let message = format!(

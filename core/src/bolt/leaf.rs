@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::bolt::page::{Fault, Header, OVERFULL, key_size, overflow_fits, range, table_end};
-use crate::bolt::room::{Admission, Room};
+use crate::bolt::page_budget::{Admission, Room};
 use crate::bolt::sizes::{ELEMENT, HEADER};
-use crate::code::Code;
-use crate::fields::u32_le;
+use crate::finding_code::Code;
+use crate::int_readers::u32_le;
 
 /// Leaf element flag: the value is a bucket.
 pub const BUCKET: u32 = 0x01;

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::bolt::page_id::PageId;
-use crate::fields::{u16_le, u32_le, u64_le};
+use crate::int_readers::{u16_le, u32_le, u64_le};
 use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE};
 
 /// First word of every bolt meta.

@@ -4,7 +4,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, Fault, Header, Kind, needed_overflow, overflow_fits, table_end};
-use crate::code::Code;
+use crate::finding_code::Code;
 
 /// The overflow pages of a branch or leaf page that are its own, told by its first page alone; 0 for a page of another kind.
 ///

@@ -10,10 +10,10 @@
 use crate::bolt::page_id::PageId;
 use std::ops::Range;
 
-use crate::bolt::room::{Admission, Room};
+use crate::bolt::page_budget::{Admission, Room};
 use crate::bolt::sizes::{ELEMENT, HEADER};
-use crate::code::Code;
-use crate::fields::{u16_le, u32_le, u64_le};
+use crate::finding_code::Code;
+use crate::int_readers::{u16_le, u32_le, u64_le};
 
 /// The header of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

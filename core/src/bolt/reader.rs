@@ -1,11 +1,11 @@
 //! Pages read from a source, by number, with the pages that belong to them.
 
-use crate::block::Block;
+use crate::aligned_buf::Block;
 use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::{Fault, Header};
 use crate::bolt::page_id::PageId;
-use crate::code::Code;
 use crate::error::Error;
+use crate::finding_code::Code;
 use crate::limits::{MAX_UNIT, READ_AHEAD, READ_WASTE};
 use crate::offset::Offset;
 use crate::source::Source;

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::code::Code;
 use crate::data_dir::log::{Log, Mark};
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::snap_file::RaftSnapshot;
 use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::severity::Verdict;
 
 /// The database of a directory, as far as the log and the `.snap` files matter.

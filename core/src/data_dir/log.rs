@@ -3,11 +3,11 @@
 use crate::offset::Offset;
 use std::collections::VecDeque;
 
-use crate::code::Code;
 use crate::crc::Combiner;
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::wal_record::{ConfChange, EntryHead};
 use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::limits::{MAX_LOG_CONF_CHANGES, MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
 
 /// A snapshot of raft that the log names: etcd starts from one of them.

@@ -6,10 +6,10 @@ use prost::Message;
 use super::judgement::{Database, Parts, SnapFile, judge};
 use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
 use super::{Log, Mark, RaftSnapshot, Role, Segment, read_segment};
-use crate::code::Code;
 use crate::crc::crc32c;
+use crate::finding_code::Code;
+use crate::progress::Unwatched;
 use crate::severity::{Severity, Verdict};
-use crate::watch::Unwatched;
 
 const MEMBER: u64 = 0x8e9e_05c5_2164_694d;
 const CLUSTER: u64 = 0xcdf8_1819_4e3a_8c32;

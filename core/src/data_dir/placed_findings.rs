@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::code::Code;
 use crate::finding::{Finding, Findings, cause_among};
+use crate::finding_code::Code;
 use crate::limits::DIRECTORY_FINDINGS;
 use crate::severity::{Severity, Verdict};
 

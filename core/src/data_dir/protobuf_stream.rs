@@ -124,7 +124,7 @@ pub(super) fn hash<S: Source + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Unwatched;
+    use crate::progress::Unwatched;
 
     fn read(bytes: &[u8]) -> Result<Vec<(u32, Value)>, Unreadable> {
         let mut window = Window::new(bytes, &Unwatched);

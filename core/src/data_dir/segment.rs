@@ -4,7 +4,6 @@
 //! ├ crc: the chain of the segment before ┼ metadata ┼ state … entries, states, snapshots … ┼ zeros, in the last segment ┤
 //! ```
 
-use crate::code::Code;
 use crate::data_dir::log::{Log, Torn};
 use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
 use crate::data_dir::wal_record::{
@@ -14,10 +13,11 @@ use crate::data_dir::wal_record::{
 use crate::data_dir::window::{WINDOW, Window};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::limits::{MAX_SEGMENT, MAX_SMALL_RECORD};
 use crate::offset::Offset;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Where a segment stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use crate::data_dir::protobuf_stream::{Span, Unreadable, Value, fields, hash};
 use crate::data_dir::window::Window;
 use crate::error::Error;
 use crate::limits::{CONF_STATE_MEMBERS, MAX_SNAP_FILE};
+use crate::progress::Watch;
 use crate::source::Source;
 use crate::varint::varint;
-use crate::watch::Watch;
 
 /// What a `.snap` file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn conf_state<S: Source + ?Sized>(
 mod tests {
     use super::*;
     use crate::crc::crc32c;
-    use crate::watch::Unwatched;
+    use crate::progress::Unwatched;
     use etcdsnap_proto::{raftpb, snappb};
     use prost::Message;
 

@@ -8,7 +8,7 @@
 use crate::data_dir::protobuf_stream::{HEAD, Span, Unreadable, Value, field, fields};
 use crate::data_dir::window::Window;
 use crate::error::Error;
-use crate::fields::u64_le;
+use crate::int_readers::u64_le;
 use crate::source::Source;
 
 /// Bytes of a frame's length.
@@ -224,7 +224,7 @@ pub(super) fn numbers<S: Source + ?Sized>(window: &mut Window<'_, S>, data: Span
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Unwatched;
+    use crate::progress::Unwatched;
 
     fn frame(field: u64) -> Frame {
         let bytes = field.to_le_bytes().to_vec();

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::offset::Offset;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Bytes that are read at once.
 pub(super) const WINDOW: usize = 256 << 10;
@@ -68,7 +68,7 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Unwatched;
+    use crate::progress::Unwatched;
 
     #[test]
     fn pieces_are_those_of_the_source() {

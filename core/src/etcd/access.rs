@@ -10,11 +10,11 @@ use etcdsnap_proto::authpb::permission::Type;
 use etcdsnap_proto::authpb::{Role, User};
 use prost::Message;
 
-use crate::code::Code;
-use crate::etcd::record::KeyHash;
+use crate::etcd::revision_record::KeyHash;
 use crate::etcd::small_value::small;
-use crate::fields::u64_be;
 use crate::finding::excerpt;
+use crate::finding_code::Code;
+use crate::int_readers::u64_be;
 
 /// The user, and the role, that may do everything.
 const ROOT: &str = "root";

@@ -2,10 +2,10 @@
 //!
 //! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
 
-use crate::code::Code;
-use crate::etcd::schema::Facts;
+use crate::etcd::bucket_rules::Facts;
 use crate::etcd::version;
 use crate::finding::Finding;
+use crate::finding_code::Code;
 
 /// The first value that is taken for impossible where etcd or bolt counts up from 1: half of the 64 bits.
 pub const IMPOSSIBLE: u64 = 1 << 63;

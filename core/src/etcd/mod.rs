@@ -1,13 +1,13 @@
 //! What etcd keeps in bolt: revisions, keys and their history, and the small buckets around them.
 
 pub mod access;
+pub mod bucket_rules;
 pub mod completeness;
 pub mod gap;
-pub mod history;
+pub mod history_check;
 pub mod json_value;
 pub mod keyvalue;
-pub mod record;
 pub mod revision;
-pub mod schema;
+pub mod revision_record;
 pub(crate) mod small_value;
 pub mod version;

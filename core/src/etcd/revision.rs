@@ -6,7 +6,7 @@
 //! ```
 //! Source: etcd's `server/storage/mvcc/revision.go` (`RevToBytes`, `isTombstone`).
 
-use crate::fields::i64_be;
+use crate::int_readers::i64_be;
 
 /// Bytes of a revision as a key.
 pub const REVISION_LEN: usize = 17;

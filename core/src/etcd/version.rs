@@ -2,7 +2,7 @@
 //!
 //! While members are upgraded the cluster version is above the storage version, and while they are downgraded below it, each for seconds.
 
-use crate::code::Code;
+use crate::finding_code::Code;
 
 /// Storage versions that this program knows: etcd 3.6 wrote the first; 3.5 and older wrote none.
 const KNOWN: &[(u64, u64)] = &[(3, 5), (3, 6), (3, 7)];

@@ -1,7 +1,7 @@
 //! Ages as kubectl prints them, counted to the time of the snapshot.
 
-use super::special::parse_rfc3339;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 
 /// How long ago, as kubectl's tables have it: two units at most, fewer the longer it is. Source: `HumanDuration` of `k8s.io/apimachinery/pkg/util/duration`.
 #[must_use]

@@ -3,8 +3,8 @@
 use super::age;
 use super::autoscaler_text::metrics;
 use super::label_text::selector;
+use super::object_tree::Node;
 use super::table_row::{AGE, Column, NAME, Row, column, int, scalar, text, wide};
-use super::tree::Node;
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

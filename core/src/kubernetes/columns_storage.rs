@@ -1,7 +1,7 @@
 //! Columns of volumes, and of what provides them.
 
+use super::object_tree::Node;
 use super::table_row::{AGE, Column, NAME, Row, column, scalar, text, wide};
-use super::tree::Node;
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

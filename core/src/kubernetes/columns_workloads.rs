@@ -2,10 +2,10 @@
 
 use super::age;
 use super::label_text::{labels, selector, selector_or_none};
+use super::object_tree::Node;
 use super::pod_state::PodState;
-use super::special::parse_rfc3339;
+use super::special_types::parse_rfc3339;
 use super::table_row::{AGE, Column, NAME, Row, column, int, text, wide};
-use super::tree::Node;
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

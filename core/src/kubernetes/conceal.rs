@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "(hidden: --show-secrets)";
 
-/// Puts [`HIDDEN`] in place of all that an object under a key of [`is_secret`](crate::words::is_secret) could tell: the values of a Secret's `data` and `stringData`, which are a Helm release, too;
+/// Puts [`HIDDEN`] in place of all that an object under a key of [`is_secret`](crate::key_syntax::is_secret) could tell: the values of a Secret's `data` and `stringData`, which are a Helm release, too;
 /// annotations, which hold a copy of them; of other kinds all but their metadata.
 pub fn conceal(object: &mut Node<'_>) {
     let is_secret = is_of_kind(object, "Secret");
@@ -118,7 +118,7 @@ fn hidden<'a>() -> Node<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{json::JsonText, raw_json, tree::Builder};
+    use super::super::{json::JsonText, object_tree::Builder, raw_json};
     use super::*;
 
     fn concealed(json: &str) -> String {

@@ -1,4 +1,4 @@
-//! One decoder for every kind of object: a protobuf message, walked with the table of [`schema`](super::schema), becomes JSON values in the order of the API.
+//! One decoder for every kind of object: a protobuf message, walked with the table of [`schema`](super::type_table), becomes JSON values in the order of the API.
 //!
 //! What makes them those of the server that wrote the object: a field that is absent on the wire and no pointer, list, map or bytes is not printed, because the writers put every
 //! such field there, even zero, and its absence means that the writer's version had no such field. An absent one that may be null is left out if `omitempty` says so, else `null`.
@@ -8,11 +8,11 @@
 
 use std::borrow::Cow;
 
-use super::schema::{Base, Field, Message, Schema, Shape};
-use super::sink::{MAX_VALUES, Sink};
-use super::special::{self, IntOrString};
-use super::{raw_json, unknown};
-use crate::message::{Value, next};
+use super::object_visitor::{MAX_VALUES, Sink};
+use super::special_types::{self, IntOrString};
+use super::type_table::{Base, Field, Message, Schema, Shape};
+use super::{raw_json, unknown_fields};
+use crate::protobuf_raw::{Value, next};
 use crate::varint::varint;
 
 /// Messages in messages are read to this depth; those of the table are not half as deep.
@@ -229,7 +229,7 @@ impl<'a> Decoder<'_, 'a> {
     fn is_zero(&self, field: &Field, value: Value<'a>) -> bool {
         match (field.base, value) {
             (Base::Time | Base::MicroTime, Value::Delimited(bytes)) => {
-                special::timestamp(bytes).is_none()
+                special_types::timestamp(bytes).is_none()
                     && !(self.options.null_creation_timestamp && field.name == "creationTimestamp")
             }
             (_, Value::Delimited(bytes) | Value::Fixed64(bytes) | Value::Fixed32(bytes)) => {
@@ -328,27 +328,27 @@ impl<'a> Decoder<'_, 'a> {
                 sink.end_object();
             }
             Base::Wrapped => self.wrapped(field, bytes, sink),
-            Base::Time => match special::timestamp(bytes) {
-                Some((seconds, _)) => sink.string(special::rfc3339(seconds, None).into()),
+            Base::Time => match special_types::timestamp(bytes) {
+                Some((seconds, _)) => sink.string(special_types::rfc3339(seconds, None).into()),
                 None => sink.null(),
             },
-            Base::MicroTime => match special::timestamp(bytes) {
+            Base::MicroTime => match special_types::timestamp(bytes) {
                 Some((seconds, nanos)) => {
                     let micros = nanos.clamp(0, 999_999_999).div_euclid(1000);
-                    sink.string(special::rfc3339(seconds, Some(micros)).into());
+                    sink.string(special_types::rfc3339(seconds, Some(micros)).into());
                 }
                 None => sink.null(),
             },
-            Base::Duration => sink.string(special::go_duration(special::duration(bytes)).into()),
-            Base::Quantity => match special::inner(bytes) {
+            Base::Duration => sink.string(special_types::go_duration(special_types::duration(bytes)).into()),
+            Base::Quantity => match special_types::inner(bytes) {
                 [] => sink.string(Cow::Borrowed("0")),
                 text => sink.string(String::from_utf8_lossy(text)),
             },
-            Base::IntOrString => match special::int_or_string(bytes) {
+            Base::IntOrString => match special_types::int_or_string(bytes) {
                 IntOrString::Int(number) => sink.int(number),
                 IntOrString::Text(text) => sink.string(String::from_utf8_lossy(text)),
             },
-            Base::RawJson => match special::inner(bytes) {
+            Base::RawJson => match special_types::inner(bytes) {
                 [] => sink.null(),
                 json if raw_json::is_json(json) => sink.raw(json),
                 other => {
@@ -395,7 +395,7 @@ impl<'a> Decoder<'_, 'a> {
         self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(found.len() as u64);
         if self.room() {
             let mut left = MAX_VALUES.saturating_sub(self.values);
-            unknown::fields(&mut found, 0, &mut left, sink);
+            unknown_fields::fields(&mut found, 0, &mut left, sink);
             self.values = MAX_VALUES.saturating_sub(left);
         }
     }

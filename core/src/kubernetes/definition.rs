@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// The group version of definitions as they are stored.
 pub const STORED: &str = "apiextensions.k8s.io/v1beta1";

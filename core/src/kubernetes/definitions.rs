@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::columns::Columns;
 use super::field_query::selectable;
+use super::object_tree::Node;
 use super::printer_columns::{self, PrinterColumn};
 use super::resources::Resource;
-use super::tree::Node;
 
 /// By plural name and group.
 type ByType<T> = HashMap<(String, String), T>;

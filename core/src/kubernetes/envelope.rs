@@ -12,7 +12,7 @@
 //!
 //! Source: `k8s.io/apimachinery/pkg/runtime/serializer/protobuf` and `k8s.io/apiserver/pkg/storage/value`.
 
-use crate::message::{Value, next};
+use crate::protobuf_raw::{Value, next};
 use crate::varint::varint;
 
 const PROTOBUF: &[u8] = b"k8s\0";

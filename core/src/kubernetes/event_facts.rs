@@ -1,8 +1,8 @@
 //! What an Event says, of the core group or of events.k8s.io, and how `kubectl events` prints when it was seen.
 
 use super::age::human;
-use super::special::parse_rfc3339;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 
 /// An Event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

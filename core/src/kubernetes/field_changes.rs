@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::conceal::HIDDEN;
 use super::json::{JsonText, quote};
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Bytes of the changes of one object; more changes are only counted. A path of a megabyte could otherwise stand before each of a million fields.
 const MAX_BYTES: usize = 8 << 20;

@@ -1,8 +1,8 @@
 //! Who wrote an object last, by its `managedFields`.
 
 use super::field_changes::FieldChange;
-use super::special::parse_rfc3339;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 
 /// An entry of `managedFields`, as far as it says who wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

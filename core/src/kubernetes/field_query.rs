@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::object_tree::Node;
 use super::resources::Resource;
-use super::tree::Node;
 
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,9 +148,9 @@ fn number(node: Option<&Node<'_>>) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
     use super::super::resources::Resources;
-    use super::super::tree::Builder;
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Whether something of a kind may be filled in.
 pub(super) fn is_concerned(kind: &str) -> bool {

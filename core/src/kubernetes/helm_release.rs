@@ -17,10 +17,10 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use super::conceal::HIDDEN;
-use super::names::Object;
+use super::object_tree::{Builder, Node};
+use super::object_visitor::Sink;
 use super::raw_json;
-use super::sink::Sink;
-use super::tree::{Builder, Node};
+use super::registry_keys::Object;
 
 /// Bytes of JSON that a release is unpacked to. It is packed to less than 1.5 MiB; the largest charts in use have some 10 MiB.
 const MAX_JSON: u64 = 32 << 20;

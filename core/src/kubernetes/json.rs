@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::go_numbers;
+use super::object_visitor::Sink;
 use super::raw_json;
-use super::sink::Sink;
 
 /// Takes in values and writes them as JSON.
 #[derive(Debug, Default)]

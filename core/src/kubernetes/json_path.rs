@@ -6,7 +6,7 @@ use super::go_numbers;
 use super::json::JsonText;
 use super::json_path_reader::Reader;
 use super::json_path_steps::{Compare, Condition, Step};
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Values that a column or a path of `--sort-by` passes through at most: a definition in a snapshot may name any path, and an object have any shape.
 const MAX_VISITED: u64 = 1_000_000;
@@ -277,8 +277,8 @@ pub(super) fn json_text(node: &Node<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
-    use super::super::tree::Builder;
     use super::*;
 
     const OBJECT: &[u8] = br#"{"a":{"b.c/d":1,"list":[{"type":"x","n":1},{"type":"Ready","status":"True","n":2.5}]},"t":"text","ok":true}"#;

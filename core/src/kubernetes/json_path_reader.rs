@@ -1,7 +1,7 @@
 //! Reads a JSONPath as kubectl writes it. Source of the language: `k8s.io/client-go/util/jsonpath`.
 
 use super::json_path_steps::{Compare, Condition, Step};
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Steps of a path at most; each walks over what the one before found.
 const MAX_STEPS: usize = 64;

@@ -1,6 +1,6 @@
 //! The steps of a JSONPath, and the parts of a template with such paths, as they were read.
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// A step from the values that were found so far to the next ones.
 #[derive(Debug, Clone, PartialEq)]

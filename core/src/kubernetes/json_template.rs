@@ -9,8 +9,8 @@
 use super::json_path::{Walk, go_text, json_text};
 use super::json_path_reader::Reader;
 use super::json_path_steps::Part;
+use super::object_tree::Node;
 use super::pretty;
-use super::tree::Node;
 
 /// Ranges within ranges at most.
 const MAX_NESTED: u8 = 16;
@@ -134,8 +134,8 @@ fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
-    use super::super::tree::Builder;
     use super::*;
 
     const LIST: &[u8] = br#"{"kind":"List","items":[{"n":"a","l":{"x":1,"y":null},"c":[{"i":"p"},{"i":"q"}]},{"n":"b","c":[],"f":1.5}]}"#;

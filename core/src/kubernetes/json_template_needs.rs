@@ -2,7 +2,7 @@
 
 use super::json_path_steps::{Part, Step};
 use super::json_template::JsonTemplate;
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Where a path has led so far.
 #[derive(Clone)]

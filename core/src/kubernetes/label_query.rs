@@ -1,6 +1,6 @@
 //! Selectors of labels as `kubectl get -l` takes them: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,8 +96,8 @@ fn requirement(part: &str) -> Option<Requirement> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
-    use super::super::tree::Builder;
     use super::*;
 
     #[test]

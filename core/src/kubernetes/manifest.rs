@@ -5,7 +5,7 @@
 
 use super::manifest_fields::{Keep, METADATA, take_empty};
 use super::manifest_kinds;
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Takes out of an object what keeps it from being applied again.
 pub fn clean(object: &mut Node<'_>, keep: &Keep) {
@@ -33,7 +33,7 @@ pub fn clean(object: &mut Node<'_>, keep: &Keep) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::manifest_fields::fields;
-    use super::super::{json::JsonText, raw_json, tree::Builder};
+    use super::super::{json::JsonText, object_tree::Builder, raw_json};
     use super::*;
 
     pub fn parsed(json: &str) -> Node<'_> {

@@ -1,6 +1,6 @@
 //! The fields that a manifest does without, and which of them are to be kept.
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Fields of an object's metadata that are taken out unless they are to be kept.
 pub(super) const METADATA: [&str; 8] = [

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use super::manifest_fields::{Keep, at_mut, take_empty};
+use super::object_tree::{Builder, Node};
 use super::raw_json;
-use super::tree::{Builder, Node};
 
 /// What kubectl keeps of the manifest that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

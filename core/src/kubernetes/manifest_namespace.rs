@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// What every namespace is labelled with.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -90,8 +90,8 @@ fn names_service(text: &str, namespace: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::json::JsonText;
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
-    use super::super::tree::Builder;
     use super::*;
 
     fn moved(json: &str) -> (String, bool) {

@@ -3,10 +3,10 @@
 use super::apply_order::rank;
 use super::manifest_report::MISPLACED;
 use super::manifest_selection::{LeftOut, contradicts_key, is_deleting, is_finished, is_token, left_out};
-use super::names::Object;
+use super::object_tree::Node;
+use super::registry_keys::Object;
 use super::resources::Resource;
-use super::tree::Node;
-use crate::words::printable;
+use crate::key_syntax::printable;
 
 /// An object that is to be written.
 #[derive(Debug, Clone, Copy)]

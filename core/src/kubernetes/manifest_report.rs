@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::manifest_selection::LeftOut;
-use super::names::Object;
+use super::registry_keys::Object;
 use super::resources::Resource;
+use crate::key_syntax::printable;
 use crate::number_words::{counted, grouped};
-use crate::words::printable;
 
 /// Why secrets are left out.
 pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";

@@ -1,6 +1,6 @@
 //! Which objects are no manifests, because servers and controllers make them themselves.
 
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Why an object is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,6 @@
 //! Kubernetes' objects: what the values under `/registry` say.
 //!
-//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](sink::Sink), and
+//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](object_visitor::Sink), and
 //! the sinks are JSON as the API prints it ([`json`]) and a [`tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
 
 pub mod age;
@@ -41,11 +41,12 @@ pub mod manifest_namespace;
 pub mod manifest_plan;
 pub mod manifest_report;
 pub mod manifest_selection;
-pub mod names;
 pub mod natural_order;
 pub mod object;
 pub mod object_groups;
+pub mod object_tree;
 pub mod object_trouble;
+pub mod object_visitor;
 pub mod pod_state;
 pub mod pretty;
 pub mod printer_columns;
@@ -55,19 +56,18 @@ pub mod redact_message;
 pub mod redact_object;
 pub mod redact_rules;
 pub mod redact_words;
+pub mod registry_keys;
 pub mod resources;
-pub mod schema;
-pub mod sink;
-pub mod special;
-pub mod stored;
+pub mod special_types;
+pub mod stored_form;
 mod struct_order;
 pub mod table_objects;
 pub mod table_row;
 pub mod time_line;
 pub mod time_marks;
 pub mod time_text;
-pub mod tree;
-pub mod unknown;
+pub mod type_table;
+pub mod unknown_fields;
 pub mod usage_below;
 pub mod value_changes;
 pub mod yaml;

@@ -3,10 +3,10 @@
 use super::decode::{self, Options, Problem};
 use super::envelope::{Envelope, envelope, provider};
 use super::json::JsonText;
-use super::schema::Schema;
-use super::sink::Sink;
-use super::tree::{Builder, Node};
-use super::{definition, filled_in, raw_json, struct_order, unknown};
+use super::object_tree::{Builder, Node};
+use super::object_visitor::Sink;
+use super::type_table::Schema;
+use super::{definition, filled_in, raw_json, struct_order, unknown_fields};
 
 /// Bytes of a value that are decoded. etcd takes requests of 1.5 MiB unless it is told otherwise, and nobody has reported one of more than 16 MiB; a tree takes some forty times its bytes at worst.
 pub const MAX_VALUE: usize = 32 << 20;
@@ -187,7 +187,7 @@ fn protobuf<'a>(found: Envelope<'a>, options: Options<'a>, sink: &mut impl Sink<
             Remarks { unknown_kind: None, unknown_fields: decoded.unknown_fields, problem: decoded.problem }
         }
         None => {
-            unknown::object(types, message.raw, sink);
+            unknown_fields::object(types, message.raw, sink);
             let unknown_kind = (!message.kind.is_empty()).then(|| type_name(message.api_version, message.kind));
             Remarks { unknown_kind, problem: kindless(!message.kind.is_empty()), ..Remarks::default() }
         }

@@ -1,6 +1,6 @@
 //! The objects of a store by type and namespace, out of its keys in their order.
 
-use super::names::{Object, object_below};
+use super::registry_keys::{Object, object_below};
 use crate::store::{Index, Order};
 
 /// Keys that follow each other and are objects of one type in one namespace.

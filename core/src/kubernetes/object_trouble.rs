@@ -1,7 +1,7 @@
 //! What can be wrong with the objects of a cluster, as far as a snapshot tells.
 
-use super::special::parse_rfc3339;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 
 /// Owners of one object that are looked at; Kubernetes' own objects have one.
 const MAX_OWNERS: usize = 32;

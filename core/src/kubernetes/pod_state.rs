@@ -1,8 +1,8 @@
 //! What a Pod's statuses come to in one word, as `kubectl get pods` has it. Source: `printPod` of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
-use super::special::parse_rfc3339;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 use super::table_row::{at, int, text};
-use super::tree::Node;
 
 /// A Pod's state.
 #[derive(Debug, Clone, PartialEq, Eq)]

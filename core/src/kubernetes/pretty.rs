@@ -1,7 +1,7 @@
 //! JSON as `kubectl get -o json` prints it: members sorted, four blanks for each level.
 
 use super::json::{JsonText, quote};
-use super::tree::Node;
+use super::object_tree::Node;
 
 /// Writes a sorted tree ([`Node::sort`]), with a line break at its end.
 #[must_use]

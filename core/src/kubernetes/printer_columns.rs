@@ -2,9 +2,9 @@
 
 use super::age;
 use super::json_path::{JsonPath, go_float, json_text, number};
-use super::special::parse_rfc3339;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 use super::table_row::{int, text};
-use super::tree::Node;
 
 /// A column of a definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,8 +82,8 @@ impl PrinterColumn {
 
 #[cfg(test)]
 mod tests {
+    use super::super::object_tree::Builder;
     use super::super::raw_json;
-    use super::super::tree::Builder;
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::sink::Sink;
+use super::object_visitor::Sink;
 
 /// Whether bytes are one JSON value.
 #[must_use]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::raw_json::is_json;
 use super::redact_rules::RedactState;
 use super::redact_words::{Class, class, class_of_definition, class_of_int_or_string, is_quantity};
-use super::schema::{Base, Field, Schema, Shape};
-use super::special::parse_rfc3339;
+use super::special_types::parse_rfc3339;
+use super::type_table::{Base, Field, Schema, Shape};
 
 /// What a value in JSON is.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use super::decode::{MAX_DEPTH, fits};
 use super::redact_json::{self, JsonPlace};
 use super::redact_rules::RedactState;
 use super::redact_words::{Class, class, class_of_int_or_string, is_quantity};
-use super::schema::{Base, Field, Schema, Shape};
-use crate::message::{Value, next};
+use super::type_table::{Base, Field, Schema, Shape};
+use crate::protobuf_raw::{Value, next};
 
 /// Appends a message of the table with its texts replaced; none when the bytes are no message, and `out` is then of no use.
 pub fn redact(raw: &[u8], message: u16, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {

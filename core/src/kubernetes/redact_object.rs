@@ -2,15 +2,15 @@
 
 use super::envelope::{Envelope, Protobuf, envelope};
 use super::object::MAX_VALUE;
+use super::object_tree::{Builder, Node};
 use super::raw_json;
 use super::redact_json::{self, JsonPlace};
 use super::redact_message;
 use super::redact_rules::{REDACTED, RedactRules, RedactState, RedactedKey};
 use super::redact_words::{Class, is_wordlike};
-use super::schema::Schema;
-use super::tree::{Builder, Node};
-use crate::message::{Value, next};
+use super::type_table::Schema;
 use crate::needed_key::{Encrypted, PREFIX, Provider};
+use crate::protobuf_raw::{Value, next};
 
 /// What an object in protobuf begins with.
 const PROTOBUF: &[u8] = b"k8s\0";

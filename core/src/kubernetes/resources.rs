@@ -1,13 +1,13 @@
 //! The types of objects by all the names that kubectl takes for them, and where their objects are stored.
 //!
 //! `pods`, `pod`, `po`, `Pod`, `deployments.apps`, `deploy.v1.apps`: plural, singular, short name or kind in any case, with a group or a version and a group behind a point. The types of
-//! Kubernetes and OpenShift are those of the table ([`schema`](super::schema)); others come from the snapshot's own CustomResourceDefinitions.
+//! Kubernetes and OpenShift are those of the table ([`schema`](super::type_table)); others come from the snapshot's own CustomResourceDefinitions.
 
 use std::collections::{HashMap, HashSet};
 
-use super::names::Object;
-use super::schema::Schema;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::registry_keys::Object;
+use super::type_table::Schema;
 
 /// A type of objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,8 +277,8 @@ fn plural(singular: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names::object;
-    use super::super::{raw_json, tree};
+    use super::super::registry_keys::object;
+    use super::super::{object_tree, raw_json};
     use super::*;
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn definitions_add_types() {
         let json = br#"{"spec":{"group":"example.com","scope":"Cluster","names":{"plural":"widgets","kind":"Widget","shortNames":["wd"],"categories":["all"]}}}"#;
-        let mut builder = tree::Builder::default();
+        let mut builder = object_tree::Builder::default();
         raw_json::read(json, &mut builder).unwrap();
         let mut resources = Resources::builtin();
         resources.define(&builder.finish());

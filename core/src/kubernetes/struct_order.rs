@@ -2,8 +2,8 @@
 //! API server prints them from its types, as it does all others.
 
 use super::decode::MAX_DEPTH;
-use super::schema::{Base, Field, Schema, Shape};
-use super::tree::Node;
+use super::object_tree::Node;
+use super::type_table::{Base, Field, Schema, Shape};
 
 /// Puts the members of an object of a kind in order; those that the type does not have come last.
 pub(super) fn arrange(object: &mut Node<'_>, schema: &Schema, message: u16) {

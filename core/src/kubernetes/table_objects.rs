@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::age;
-use super::names::Object;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::registry_keys::Object;
 
 /// Gives an object that cannot be read as far as its name the one that its key has.
 pub fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {

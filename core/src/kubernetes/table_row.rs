@@ -1,8 +1,8 @@
 //! What the columns of tables are made of: an object, and ways to say something of it.
 
 use super::age;
-use super::special::parse_rfc3339;
-use super::tree::Node;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 
 /// What a cell is made of.
 #[derive(Debug, Clone, Copy)]

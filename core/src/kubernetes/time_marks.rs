@@ -3,9 +3,9 @@
 use super::decode::Options;
 use super::envelope::{Envelope, envelope};
 use super::object;
-use super::special::parse_rfc3339;
+use super::object_tree::Node;
+use super::special_types::parse_rfc3339;
 use super::time_line::{Clock, TimeLine, TimeMark};
-use super::tree::Node;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::source::Source;

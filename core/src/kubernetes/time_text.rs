@@ -1,6 +1,6 @@
 //! Times as people type them, and as they are printed with what is unsure of them.
 
-use super::special::{parse_rfc3339, rfc3339};
+use super::special_types::{parse_rfc3339, rfc3339};
 use super::time_line::Moment;
 
 /// Seconds since 1970 of `2026-03-09T10:04:00Z`, `2026-03-09T12:04:00+02:00`, `2026-03-09 10:04:05`, `2026-03-09 10:04` or `2026-03-09`; UTC where no zone is given. None for anything else.

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::kubernetes::names::object_below;
+use crate::kubernetes::registry_keys::object_below;
 use crate::store::index::Index;
-use crate::store::key::Key;
-use crate::store::order::Order;
+use crate::store::key_state::Key;
+use crate::store::sorted_keys::Order;
 use crate::store::usage::{Usage, group};
 
 /// Keys that have the same part behind the prefix.

@@ -5,9 +5,9 @@ use super::decode::Options;
 use super::envelope::{Envelope, envelope};
 use super::field_changes::{FieldChanges, State, changes};
 use super::object::{self, Unreadable};
+use super::object_tree::Node;
 use super::table_objects::take_managed_fields;
-use super::tree::Node;
-use crate::words::is_secret;
+use crate::key_syntax::is_secret;
 
 /// What is shown of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::go_numbers;
 use super::natural_order;
-use super::tree::Node;
+use super::object_tree::Node;
 use super::yaml_plain::{Style, is_escaped, style};
 
 /// Lines are folded at the first blank behind this column.

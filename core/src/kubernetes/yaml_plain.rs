@@ -3,7 +3,7 @@
 //! Readers of YAML 1.1 take `y`, `off`, `1:30`, `0o7`, `1e3` or `~` for something other than text, and kubectl quotes them. Source of the rules: `resolve` and `yaml_emitter_analyze_scalar` of
 //! `sigs.k8s.io/yaml/goyaml.v2`.
 
-use crate::words::is_unprintable;
+use crate::key_syntax::is_unprintable;
 
 /// How a text may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

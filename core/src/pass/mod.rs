@@ -15,7 +15,7 @@ pub mod reading;
 pub mod verdict;
 
 use crate::error::Error;
-use crate::watch::Watch;
+use crate::progress::Watch;
 
 /// Work over a file whose pieces any thread may take, in any order, each once.
 pub trait Pass: Sized {

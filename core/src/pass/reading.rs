@@ -1,11 +1,11 @@
 //! The leaves of bucket `key`, read for a question in the order of the file.
 
 use crate::error::Error;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::Pass;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::open::{Store, Work};
-use crate::watch::Watch;
+use crate::store::opened_store::{Store, Work};
 
 /// An answer in the making: takes in leaves that come in any order.
 pub trait Accumulator: Send {

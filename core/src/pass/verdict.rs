@@ -1,14 +1,14 @@
 //! The passes of a verdict: strips of the file, subtrees of bucket `key`, the history of its keys.
 
 use crate::error::Error;
-use crate::etcd::history::Outcome;
+use crate::etcd::history_check::Outcome;
 use crate::pass::{Pass, in_order};
-use crate::scan::ahead::{Ahead, Leaves};
+use crate::progress::Watch;
+use crate::scan::conclude::{Conclusion, SHARES};
 use crate::scan::digest_strip::Strip;
-use crate::scan::finish::{Conclusion, SHARES};
-use crate::scan::open::{Part, Scan};
+use crate::scan::leaf_prefetch::{Ahead, Leaves};
+use crate::scan::scanner::{Part, Scan};
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Reads leaves that lie in no order ahead, in strips of the file: there are none when they lie in order.
 pub struct ReadingAhead<'s, S: Source + ?Sized> {

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use crate::error::Error;
 use crate::etcd::revision::RevisionKey;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::open::Work;
+use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
-use crate::watch::Watch;
 
 /// Looks for the newest entries of some keys. Leaves may come in any order, and parts be merged in any order.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use crate::fields::u64_be;
+use crate::int_readers::u64_be;
 use crate::restore::membership_error::MembershipError;
 use crate::restore::peer_url;
 

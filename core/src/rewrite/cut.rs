@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::RevisionKey;
-use crate::fields::i64_be;
+use crate::int_readers::i64_be;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::key_choice::KeyChoice;
 use crate::store::Entry;
-use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::hash::{Short, short};
-use crate::store::key::entry_bytes;
+use crate::store::key_hash::{Short, short};
+use crate::store::key_state::entry_bytes;
+use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::query::malformed;
 
 /// What becomes of the keys that are chosen.

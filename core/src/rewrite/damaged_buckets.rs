@@ -9,7 +9,7 @@ use crate::bolt::meta::Meta;
 use crate::bolt::reader::Geometry;
 use crate::bolt::write::file_builder::MAX_KEY;
 use crate::error::Error;
-use crate::etcd::schema::REQUIRED;
+use crate::etcd::bucket_rules::REQUIRED;
 use crate::finding::Finding;
 use crate::limits::MAX_BUCKETS;
 use crate::rewrite::intact_tree::{IntactTrees, Met};

@@ -5,11 +5,11 @@
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, Fault, Kind};
 use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::bolt::set::PageSet;
-use crate::code::Code;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::limits::MAX_DEPTH;
 use crate::source::Source;
 

@@ -1,6 +1,6 @@
 //! Which keys are meant by words about them.
 
-use crate::kubernetes::names::{Object, object_below};
+use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::Resource;
 
 /// Keys of one sort.
@@ -33,7 +33,7 @@ impl KeyChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::names::PREFIXES;
+    use crate::kubernetes::registry_keys::PREFIXES;
     use crate::kubernetes::resources::Resources;
 
     #[test]

@@ -4,18 +4,18 @@ use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
-use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::completeness;
-use crate::etcd::record::Record;
 use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_record::Record;
 use crate::finding::Finding;
+use crate::finding_code::Code;
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{Interval, Met};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::inspect;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Takes an entry of bucket `key`: its key, value and record, and whether it comes from the older tree; says whether to go on.
 pub(super) type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<Record>, bool) -> bool + 't;

@@ -11,7 +11,7 @@ use prost::Message;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::source::Source;
-use crate::store::hash::{ByHash, Short, short};
+use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::{Entry, Place, Store};
 
 /// Keys that are named at most.

@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::error::Error;
 use crate::etcd::gap::{Gap, complete_from};
-use crate::etcd::history::contradiction;
+use crate::etcd::history_check::contradiction;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::record::{KeyHash, Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_record::{KeyHash, Marks, Record};
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// What is to be left out of the entries.
 #[derive(Debug)]

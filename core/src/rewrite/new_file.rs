@@ -9,16 +9,16 @@ use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, Pag
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
-use crate::fields::u64_le;
 use crate::finding::{Finding, excerpt};
-use crate::lost::Lost;
+use crate::int_readers::u64_le;
+use crate::missing_parts::Lost;
+use crate::progress::Watch;
 use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
-use crate::scan::small::Listed;
+use crate::scan::schema_buckets::Listed;
 use crate::source::Source;
 use crate::store::{Entry, Store, Survivors};
-use crate::watch::Watch;
 
 /// What the new file is to hold.
 pub enum Plan<'p> {
@@ -298,6 +298,6 @@ fn damaged<E>(error: DatabaseError) -> RewriteError<E> {
     match error {
         DatabaseError::Read(error) => RewriteError::Read(error),
         // A store was opened, so there is a meta page.
-        error => RewriteError::Damaged(Finding::new(crate::code::Code::NoValidMeta, error.to_string())),
+        error => RewriteError::Damaged(Finding::new(crate::finding_code::Code::NoValidMeta, error.to_string())),
     }
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::credentials::without_credentials;
 use crate::etcd::keyvalue::KeyValue;
-use crate::kubernetes::names::{Object, object_below};
 use crate::kubernetes::redact_message::{put, varint};
 use crate::kubernetes::redact_object::{self, Redacted, ValueKind};
 use crate::kubernetes::redact_rules::{RedactRules, RedactedKey};
 use crate::kubernetes::redact_words::is_wordlike;
+use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::secret_keys::is_secret;
 use crate::store::Entry;

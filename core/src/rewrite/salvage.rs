@@ -12,19 +12,19 @@
 use crate::bolt::meta::{MetaChoice, Metas};
 use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
+use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
 use crate::etcd::revision::{Revision, RevisionKey};
-use crate::etcd::schema::Facts;
-use crate::fields::u64_le;
+use crate::int_readers::u64_le;
+use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::left_out::LeftOut;
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::rewrite::small_buckets::SmallBuckets;
-use crate::scan::trailer::head;
+use crate::scan::trailer_hash::head;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// From where entries are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

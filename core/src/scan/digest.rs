@@ -5,12 +5,12 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
-use crate::code::Code;
 use crate::crc::Run;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::record::Record;
 use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_record::Record;
+use crate::finding_code::Code;
 use crate::key_tally::KeyTally;
 use crate::needed_key::{Encrypted, NeededKey};
 

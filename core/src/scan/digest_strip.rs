@@ -2,8 +2,8 @@
 
 use crate::crc::Run;
 use crate::error::Error;
-use crate::etcd::record::Record;
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_record::Record;
 use crate::key_tally::KeyTally;
 use crate::scan::digest::LeafDigest;
 

@@ -1,11 +1,11 @@
 //! Which revisions are missing, and between which pages: a part of the second walk, which is taken only when the first one counted a gap.
 
 use crate::bolt::page_id::PageId;
-use crate::code::Code;
 use crate::etcd::gap::Gap;
-use crate::etcd::record::{Marks, Record};
 use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_record::{Marks, Record};
 use crate::finding::{Finding, Findings};
+use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::unreachable::Unreachable;

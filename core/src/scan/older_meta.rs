@@ -4,14 +4,14 @@
 //! database whose last transaction went wrong may hold the whole store as it was one transaction earlier.
 
 use crate::bolt::meta::MetaChoice;
-use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
-use crate::scan::memory::Memory;
-use crate::scan::open::{Opened, Scan};
+use crate::finding_code::Code;
+use crate::progress::Watch;
+use crate::scan::scanner::{Opened, Scan};
+use crate::scan::sweep_cache::Memory;
 use crate::severity::Severity;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Says so of a scan by the newest meta page, whose last entry is of main revision `last`; none when the older tree is not there, or damaged, too.
 pub(crate) fn finding<S: Source + ?Sized>(

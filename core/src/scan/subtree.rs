@@ -5,9 +5,9 @@ use crate::offset::Offset;
 use std::sync::Arc;
 
 use crate::bolt::page::Branch;
-use crate::code::Code;
 use crate::finding::{Finding, Findings, excerpt};
-use crate::scan::fold::LeafPage;
+use crate::finding_code::Code;
+use crate::scan::leaf_visitor::LeafPage;
 
 /// A page to visit, and what its place in the tree promises.
 #[derive(Debug, Clone)]

@@ -13,20 +13,20 @@ use crate::bolt::leaf::Leaf;
 use crate::bolt::meta::{Meta, MetaChoice, NO_FREELIST};
 use crate::bolt::page::{Branch, Header, Kind};
 use crate::bolt::page_id::PageId;
-use crate::bolt::set::PageSet;
+use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, SWEEP_PASSES, SWEEP_UNIT, SWEEP_WORK};
 use crate::offset::Offset;
+use crate::progress::Watch;
 use crate::report::Report;
 use crate::scan::digest::LeafDigest;
-use crate::scan::extent::Extent;
-use crate::scan::memory::{Memory, SweepRoom};
-use crate::scan::open::{Opened, Scan};
-use crate::scan::survey::{Survey, survey};
-use crate::scan::trailer::Hashing;
+use crate::scan::known_pages::{Survey, survey};
+use crate::scan::longest_length::Extent;
+use crate::scan::scanner::{Opened, Scan};
+use crate::scan::sweep_cache::{Memory, SweepRoom};
+use crate::scan::trailer_hash::Hashing;
 use crate::source::{ReadError, Source};
 use crate::trailer::Trailer;
-use crate::watch::Watch;
 
 /// Takes the bytes of a file in order.
 #[derive(Debug, Default)]

@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::Kind;
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Reader;
-use crate::bolt::set::PageSet;
-use crate::code::Code;
 use crate::error::Error;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::limits::MAX_UNREACHABLE_REVISIONS;
-use crate::scan::open::Scan;
+use crate::progress::Watch;
+use crate::scan::scanner::Scan;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Ranges of revisions that a message lists.
 const RANGES: usize = 4;

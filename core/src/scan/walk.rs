@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, Reader};
-use crate::bolt::set::PageSet;
-use crate::code::Code;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
+use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
-use crate::scan::ahead::{Ahead, WARMED};
+use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
-use crate::scan::fold::{Fold, Ignore, LeafPage};
-use crate::scan::memory::Memory;
+use crate::scan::leaf_prefetch::{Ahead, WARMED};
+use crate::scan::leaf_visitor::{Fold, Ignore, LeafPage};
 use crate::scan::subtree::{Subtree, runs};
+use crate::scan::sweep_cache::Memory;
 use crate::source::Source;
-use crate::watch::Watch;
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;

@@ -2,8 +2,8 @@
 
 use crate::store::difference::{Change, compare};
 use crate::store::index::Index;
-use crate::store::key::{Key, KeyAt};
-use crate::store::order::Direction;
+use crate::store::key_state::{Key, KeyAt};
+use crate::store::sorted_keys::Direction;
 
 /// What became of a key from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,11 @@
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
-use crate::etcd::schema::REQUIRED;
+use crate::etcd::bucket_rules::REQUIRED;
 use crate::source::Source;
-use crate::store::open::Store;
+use crate::store::opened_store::Store;
 use crate::store::page_share::share;
-use crate::store::tally::Sums;
+use crate::store::usage_by_group::Sums;
 
 /// Pages of an empty file: metas, freelist, root.
 const EMPTY_FILE: u64 = 4;

@@ -1,7 +1,7 @@
 //! What two snapshots, or two revisions of one, do not have alike.
 
 use crate::store::index::Index;
-use crate::store::key::Key;
+use crate::store::key_state::Key;
 
 /// A key that is not alike on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::fmt;
 
 use memchr::memmem::Finder;
 
-use crate::store::key::Key;
-use crate::store::small::lease_id;
-use crate::words::{key_bytes, printable};
+use crate::key_syntax::{key_bytes, printable};
+use crate::store::cluster_buckets::lease_id;
+use crate::store::key_state::Key;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::store::hash::{ByHash, Short, short};
+use crate::store::key_hash::{ByHash, Short, short};
 
 /// Groups that a thread finds again without a hash: keys that follow each other are of a few.
 const RECENT: usize = 64;

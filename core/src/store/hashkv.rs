@@ -6,20 +6,20 @@
 //! compaction in the background, and says one hash before that and another behind it. Ours is of what the file holds: the one before.
 //! Source: etcd's `server/storage/mvcc/hash.go` and `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use crate::code::Code;
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Finding;
-use crate::lost::Lost;
+use crate::finding_code::Code;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::hash::{Short, short};
-use crate::store::open::{Page, Store, Work};
+use crate::store::key_hash::{Short, short};
+use crate::store::opened_store::{Page, Store, Work};
+use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::query::malformed;
-use crate::watch::Watch;
 
 /// The hash of a store at a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::fingerprint::fingerprint;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::chunks::{Chunks, Names};
 use crate::store::entry::{Entry, Place};
-use crate::store::hash::{ByHash, Short, short};
-use crate::store::key::{Key, KeyAt, KeyState, entry_bytes};
-use crate::store::open::{Page, Store, Work};
+use crate::store::key_hash::{ByHash, Short, short};
+use crate::store::key_state::{Key, KeyAt, KeyState, entry_bytes};
+use crate::store::opened_store::{Page, Store, Work};
 use crate::store::query::Query;
-use crate::watch::Watch;
 
 /// Into how many shards an index is cut, by the hash of the key: threads can merge one each.
 pub(crate) const SHARDS: usize = 64;

@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::history::Event;
-use crate::store::open::{Store, Work};
+use crate::store::key_history::Event;
+use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
-use crate::watch::Watch;
 
 /// The last puts of some keys. Entries may come in any order, and parts be merged in any order.
 #[derive(Debug)]

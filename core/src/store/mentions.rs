@@ -6,13 +6,13 @@ use memchr::memmem::Finder;
 
 use crate::error::Error;
 use crate::etcd::revision::Revision;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::entry::Place;
-use crate::store::open::{Store, Work};
+use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
-use crate::watch::Watch;
 
 /// Keys that are kept. An object owns some dozens of others, and has as many Events.
 const MAX_KEYS: usize = 10_000;

@@ -1,66 +1,66 @@
 //! The store inside a snapshot: its keys and their history, and what the small buckets say.
 //!
 //! A [`Scan`](crate::Scan) judges a file; this looks into it. The leaves of bucket `key` are read in the order of the file, by any number of threads, and each answer is
-//! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](history::History) (one key), [`HashKv`](hashkv::HashKv).
+//! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv).
 //! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
 
 pub mod changes;
 mod chunks;
-pub mod contents;
+pub mod cluster_buckets;
 mod defragmented;
+pub mod diff_prefilter;
 pub mod difference;
 pub mod entry;
 pub mod filter;
-pub(crate) mod fold;
 mod group_names;
-pub(crate) mod hash;
 pub mod hashkv;
-pub mod history;
+pub mod incremental_open;
 pub mod index;
-pub mod key;
+pub(crate) mod key_hash;
+pub mod key_history;
+pub mod key_state;
+pub mod key_tree;
 pub mod last_puts;
-pub mod mask;
+pub mod masked_bytes;
 pub mod mentions;
-pub mod open;
-pub mod opening;
-pub mod order;
-pub mod page;
+pub mod opened_store;
+pub mod page_dissect;
 mod page_share;
+pub(crate) mod partitioned_fold;
 pub mod query;
 pub mod range;
 mod sample;
 pub mod seek;
 pub mod shared_index;
 mod short_entry;
-pub mod small;
+pub mod sorted_keys;
 pub mod survivors;
-pub mod tally;
-pub mod tree;
 pub mod unread_revisions;
 pub mod usage;
+pub mod usage_by_group;
 
-pub use crate::lost::Lost;
-pub use contents::{Contents, Unlike};
+pub use crate::missing_parts::Lost;
+pub use cluster_buckets::{Alarm, Auth, Lease, Listing, Mark, Member};
+pub use diff_prefilter::{Contents, Unlike};
 pub use difference::{Change, compare};
 pub use entry::{Entry, Place};
 pub use hashkv::{HashKv, Hashing, Unavailable};
-pub use history::{Event, History};
+pub use incremental_open::{Begun, OpenedStore, Opening};
 pub use index::Index;
-pub use key::{Key, KeyAt, KeyState};
+pub use key_history::{Event, History};
+pub use key_state::{Key, KeyAt, KeyState};
+pub use key_tree::{Line, Tree};
 pub use last_puts::LastPuts;
-pub use mask::Hidden;
+pub use masked_bytes::Hidden;
 pub use mentions::{Mention, Mentions};
-pub use open::{Store, Work};
-pub use opening::{Begun, OpenedStore, Opening};
-pub use order::{Direction, Order, Rank};
-pub use page::{PageField, PageView};
+pub use opened_store::{Store, Work};
+pub use page_dissect::{PageField, PageView};
 pub use query::Query;
 pub use range::KeyRange;
 pub use seek::Seek;
 pub use shared_index::SharedIndex;
-pub use small::{Alarm, Auth, Lease, Listing, Mark, Member};
+pub use sorted_keys::{Direction, Order, Rank};
 pub use survivors::{SurvivorSearch, Survivors};
-pub use tally::{Heavy, Sums, Tallies, Tally};
-pub use tree::{Line, Tree};
 pub use unread_revisions::UnreadRevisions;
 pub use usage::Usage;
+pub use usage_by_group::{Heavy, Sums, Tallies, Tally};

@@ -1,9 +1,9 @@
 //! What is asked of a store, and which entries answer it.
 
-use crate::code::Code;
 use crate::etcd::keyvalue::KeyValue;
 use crate::finding::Finding;
-use crate::lost::Lost;
+use crate::finding_code::Code;
+use crate::missing_parts::Lost;
 use crate::store::entry::Entry;
 use crate::store::range::KeyRange;
 

@@ -3,11 +3,11 @@
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
+use crate::progress::Unwatched;
 use crate::source::Source;
 use crate::store::entry::Entry;
-use crate::store::open::{Page, Store};
-use crate::watch::Unwatched;
+use crate::store::opened_store::{Page, Store};
 
 /// Leaves that are read of the revisions below the last compaction, and of those from there on.
 const LEAVES: usize = 160;

@@ -3,11 +3,11 @@
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
+use crate::progress::Unwatched;
 use crate::source::Source;
 use crate::store::entry::Entry;
-use crate::store::open::{Store, Work};
-use crate::watch::Unwatched;
+use crate::store::opened_store::{Store, Work};
 
 /// The leaves of bucket `key` in the order of revisions. Memory: 16 bytes a leaf.
 pub struct Seek<'o, 's, S: Source + ?Sized> {

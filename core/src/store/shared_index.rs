@@ -7,13 +7,13 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::index::{Index, SHARDS, Shard};
-use crate::store::open::{Store, Work};
+use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
-use crate::watch::Watch;
 
 /// The keys of all entries, as one thread adds to them.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! Where an entry is and when it was written, in four bytes less each: millions of rows hold them.
 
 use crate::bolt::page_id::PageId;
-use crate::code::Code;
 use crate::etcd::revision::{Revision, RevisionKey};
 use crate::finding::Finding;
-use crate::lost::Lost;
+use crate::finding_code::Code;
+use crate::missing_parts::Lost;
 use crate::store::entry::{Entry, Place};
 
 /// Bits of an element's number on its page, of which bolt counts no more.

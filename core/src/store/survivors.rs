@@ -7,14 +7,14 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::RevisionKey;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::fold::{PARTITIONS, Row, Rows, folded};
-use crate::store::hash::{Short, short};
-use crate::store::open::{Store, Work};
+use crate::store::key_hash::{Short, short};
+use crate::store::opened_store::{Store, Work};
+use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
 use crate::store::query::malformed;
-use crate::watch::Watch;
 
 /// The newest entry of a key.
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,13 @@
 
 use crate::error::Error;
 use crate::limits::FINDINGS_PER_CODE;
-use crate::lost::Lost;
 use crate::lost_history::{LostHistory, RevisionRange};
+use crate::missing_parts::Lost;
+use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::open::{Page, Store};
+use crate::store::opened_store::{Page, Store};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
-use crate::watch::Watch;
 
 /// Ranges of main revisions of which entries may be lost: rising, and apart from each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Who takes how much room.
 
-use crate::store::key::KeyState;
+use crate::store::key_state::KeyState;
 
 /// Keys of one kind, summed up. Bytes are those of entries in the database: key, value and bolt's element, without the free room of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,8 +1,8 @@
 //! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
 
 use etcdsnap_core::Finding;
+use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
-use etcdsnap_core::words::{is_secret, key_text};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]

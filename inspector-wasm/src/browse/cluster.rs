@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{key_text, printable};
 use etcdsnap_core::proto::authpb::{Role, User};
 use etcdsnap_core::store::{Lease, Listing, Mark, Member};
-use etcdsnap_core::words::{key_text, printable};
 
 use super::answers::{
     Cluster, ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterPermission, ClusterRole, ClusterUser,

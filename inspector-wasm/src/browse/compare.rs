@@ -1,9 +1,9 @@
 //! What another file, or another revision of this one, does not have alike.
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::store::changes::{ChangeKind, Changes};
 use etcdsnap_core::store::{Index, Store};
-use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 
 use super::answers::{ChangeRow, Differences, Side, narrow};
 use super::comparison::{Comparison, Differing, word};

@@ -1,8 +1,8 @@
 //! Which keys a list shows.
 
+use etcdsnap_core::key_syntax::key_bytes;
 use etcdsnap_core::store::filter::{self, Field, Operator, Part};
 use etcdsnap_core::store::{Direction, Rank};
-use etcdsnap_core::words::key_bytes;
 use serde::Deserialize;
 
 /// What the page asks for; as `Filter` in `calls.ts`.

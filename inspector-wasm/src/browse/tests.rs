@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap_core::message::MessageField;
+use etcdsnap_core::protobuf_raw::MessageField;
 use etcdsnap_core::store::{Hidden, PageField, PageView};
 use etcdsnap_core::{Code, Finding, Offset, PageId};
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! Who takes the room below a prefix.
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{key_bytes, key_text};
 use etcdsnap_core::kubernetes::usage_below::{Most, UsageBelow};
 use etcdsnap_core::store::Key;
-use etcdsnap_core::words::{key_bytes, key_text};
 
 use super::answers::{KeyRow, NamespaceUse, UsageAnswer, UsageGroup, UsageSum, narrow};
 use super::view::{Refusal, View};

@@ -1,12 +1,12 @@
 //! An open store and what the page looks at in it.
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::kubernetes::names::prefixes;
-use etcdsnap_core::message::{self, MessageField};
+use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
+use etcdsnap_core::kubernetes::registry_keys::prefixes;
+use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
     Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
-use etcdsnap_core::words::{is_secret, key_bytes, key_text};
 use etcdsnap_core::{Error, PageId, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
@@ -247,5 +247,5 @@ pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: Place) -
 }
 
 pub(crate) fn message_of(bytes: &[u8]) -> Option<Vec<MessageField>> {
-    message::read(bytes)
+    protobuf_raw::read(bytes)
 }

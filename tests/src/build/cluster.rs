@@ -3,10 +3,10 @@
 use prost::Message;
 use serde_json::json;
 
+use super::database_contents::Bucket;
 use super::history::{History, revision_key};
 use super::message::{Lease, Permission, Role, User, UserOptions};
-use super::tree::Bucket;
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Which etcd wrote the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

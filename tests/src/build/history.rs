@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
+use super::database_contents::Bucket;
 use super::message::KeyValue;
-use super::tree::Bucket;
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// A revision: main and sub.
 pub type Revision = (i64, i64);

@@ -1,6 +1,6 @@
 //! How a database is to lie in its file.
 
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// bbolt refuses a file of less than two pages of its machine.
 const LEAST_BYTES: usize = 16 * 1024;

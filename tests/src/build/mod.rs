@@ -11,19 +11,19 @@
 //! ```
 
 pub mod cluster;
+pub mod database_contents;
 pub mod history;
 pub mod kubernetes;
 pub mod layout;
 pub mod message;
 mod pack;
-mod place;
+mod page_placement;
 pub mod puts;
 pub mod random;
-pub mod tree;
 
+pub use database_contents::{Bucket, Node};
 pub use layout::{Freelist, Layout};
-pub use place::{Built, fnv1a, write};
-pub use tree::{Bucket, Node};
+pub use page_placement::{Built, fnv1a, write};
 
 use sha2::{Digest, Sha256};
 

@@ -1,8 +1,8 @@
 //! Cuts a tree into pages that have no number yet.
 
+use super::database_contents::{Bucket, Node};
 use super::layout::Layout;
-use super::tree::{Bucket, Node};
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Page header, and also the size of a leaf and of a branch element.
 pub const HEADER: usize = 16;

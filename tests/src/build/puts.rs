@@ -6,7 +6,7 @@ use super::cluster::{self, Version};
 use super::history::{Entry, History};
 use super::message::KeyValue;
 use super::{Layout, with_trailer, write};
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Key, value and lease; no value stands for a deletion.
 pub type Put = (&'static [u8], Option<&'static [u8]>, i64);

@@ -1,11 +1,11 @@
 //! Random databases, each made wholly from its numbers, so that a property test can shrink it and run it again.
 
 use super::cluster::{self, Version};
+use super::database_contents::{Bucket, Node};
 use super::history::{History, Life, Truth};
 use super::layout::Layout;
-use super::place::{Built, write};
-use super::tree::{Bucket, Node};
-use crate::dice::Dice;
+use super::page_placement::{Built, write};
+use crate::seeded_random::Dice;
 
 /// A random bolt database that has nothing to do with etcd: buckets in buckets, keys and values of any size.
 #[must_use]

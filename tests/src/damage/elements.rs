@@ -2,7 +2,7 @@
 
 use super::Damage;
 use super::Place::{self, Pages};
-use super::tree::{inner, some_leaf};
+use super::page_tree::{inner, some_leaf};
 use crate::read::{BRANCH, File, LEAF};
 
 const LAYOUT: &[&str] = &["page-layout", "element-range"];

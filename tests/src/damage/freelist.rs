@@ -2,7 +2,7 @@
 
 use super::Damage;
 use super::Place::{self, Nowhere, Pages};
-use super::tree::some_leaf;
+use super::page_tree::some_leaf;
 use crate::read::{File, LEAF};
 
 const INVALID: &[&str] = &["freelist-invalid"];

@@ -1,7 +1,7 @@
 //! Files that are no snapshot, as people hand them over.
 
 use super::Damage;
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 const NO_SNAPSHOT: &[&str] = &["not-a-snapshot"];
 

@@ -23,19 +23,19 @@ mod freelist;
 mod kinds;
 mod lost;
 mod metas;
+mod page_tree;
 mod revisions;
 mod schema;
 mod stored;
 mod trailer;
-mod tree;
 
 use sha2::{Digest, Sha256};
 
 pub use base::{Base, bases};
 
 use crate::build::{Bucket, Freelist, Layout, Node, with_trailer, write};
-use crate::dice::Dice;
 use crate::read::{File, database_of};
+use crate::seeded_random::Dice;
 
 /// A way to damage a file.
 #[derive(Clone, Copy)]
@@ -233,7 +233,7 @@ pub fn all() -> Vec<Damage> {
         trailer::ALL,
         kinds::ALL,
         metas::ALL,
-        tree::ALL,
+        page_tree::ALL,
         elements::ALL,
         freelist::ALL,
         buckets::ALL,

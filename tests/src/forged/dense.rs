@@ -1,8 +1,8 @@
 //! As many entries, findings or free pages as a file has room for.
 
 use super::Make;
-use super::paper::{FREELIST, HEAD, Pair, Paper, revision};
-use crate::dice::Dice;
+use super::raw_pages::{FREELIST, HEAD, Pair, Paper, revision};
+use crate::seeded_random::Dice;
 
 pub const ALL: &[(&str, Make)] = &[
     ("many_keys", many_keys),
@@ -73,13 +73,13 @@ fn fill(paper: &mut Paper, mut entries: impl FnMut(u64) -> Entry) -> u64 {
 fn message(dice: &mut Dice, right: bool, key: &[u8], main: u64, lease: u64) -> Vec<u8> {
     let value = if dice.chance(5) { vec![b'v'; dice.below(30)] } else { Vec::new() };
     if right {
-        return super::paper::key_value(key, main, &value, lease);
+        return super::raw_pages::key_value(key, main, &value, lease);
     }
     let mut bytes = Vec::new();
-    super::paper::field(&mut bytes, 1, key);
+    super::raw_pages::field(&mut bytes, 1, key);
     if lease != 0 {
         bytes.push(6 << 3);
-        super::paper::varint(&mut bytes, lease);
+        super::raw_pages::varint(&mut bytes, lease);
     }
     bytes
 }
@@ -127,18 +127,18 @@ fn many_small_entries(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
         "members_removed" => (0, format!("{number:x}").into_bytes(), Vec::new()),
         "lease" => {
             let mut value = vec![8];
-            super::paper::varint(&mut value, number);
+            super::raw_pages::varint(&mut value, number);
             (0, number.to_be_bytes().to_vec(), value)
         }
         "alarm" => {
             let mut key = vec![8];
-            super::paper::varint(&mut key, number);
+            super::raw_pages::varint(&mut key, number);
             key.extend_from_slice(&[16, 2]);
             (0, key, Vec::new())
         }
         "authUsers" | "authRoles" => {
             let mut value = Vec::new();
-            super::paper::field(&mut value, 1, &short(number));
+            super::raw_pages::field(&mut value, 1, &short(number));
             (0, short(number), value)
         }
         _ => (0, short(number), Vec::new()),
@@ -159,7 +159,7 @@ fn many_inline(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
     inner.packed(0, entries.iter().map(|(flags, key, value)| (*flags, key.as_slice(), value.as_slice())));
     // An inline page has no overflow.
     inner.put(12, &0_u32.to_le_bytes());
-    let value = [super::paper::bucket(0), inner.bytes].concat();
+    let value = [super::raw_pages::bucket(0), inner.bytes].concat();
     paper.packed(2, [(1, b"key".as_slice(), value.as_slice())]);
     paper
 }

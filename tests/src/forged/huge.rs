@@ -1,9 +1,9 @@
 //! Single keys, names and values of megabytes.
 
 use super::Make;
-use super::paper::{Paper, bucket, key_value, revision};
+use super::raw_pages::{Paper, bucket, key_value, revision};
 use super::shared::{SMALL, small_value};
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 pub const ALL: &[(&str, Make)] = &[
     ("a_huge_value_of_a_small_bucket", huge_small_value),

@@ -10,13 +10,13 @@
 
 mod dense;
 mod huge;
-mod paper;
+mod raw_pages;
 mod shared;
 mod trees;
 
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 pub use huge::a_key_of_control_characters;
-pub use paper::Paper;
+pub use raw_pages::Paper;
 pub use shared::{nested_tables, one_value_for_32768_buckets};
 
 /// Makes a file of about so many bytes, with pages of a size.
@@ -66,7 +66,7 @@ mod tests {
             for page_size in [512, 4096, 65536] {
                 let paper = make(&mut Dice::new(1), page_size, 1 << 20);
                 assert!(paper.bytes.len() <= (1 << 20).max(24 * page_size), "{name} of {page_size}");
-                let report = crate::judge::walk(&paper.bytes);
+                let report = crate::core_verdict::walk(&paper.bytes);
                 assert!(!report.findings.has(etcdsnap_core::Code::NoValidMeta), "{name} of {page_size}");
             }
         }

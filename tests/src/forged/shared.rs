@@ -1,8 +1,8 @@
 //! Elements that share bytes.
 
 use super::Make;
-use super::paper::{HEAD, LEAF, Pair, Paper, bucket, field, key_value, revision};
-use crate::dice::Dice;
+use super::raw_pages::{HEAD, LEAF, Pair, Paper, bucket, field, key_value, revision};
+use crate::seeded_random::Dice;
 
 pub const ALL: &[(&str, Make)] = &[
     ("buckets_share_a_value", buckets_share_a_value),

@@ -1,8 +1,8 @@
 //! Pages that claim others, children that many places share, trees that hang in themselves.
 
 use super::Make;
-use super::paper::{HEAD, Pair, Paper, key_value, revision};
-use crate::dice::Dice;
+use super::raw_pages::{HEAD, Pair, Paper, key_value, revision};
+use crate::seeded_random::Dice;
 
 pub const ALL: &[(&str, Make)] = &[
     ("leaves_claim_all_behind_them", leaves_claim_all_behind_them),
@@ -184,7 +184,7 @@ fn buckets_share_a_root(dice: &mut Dice, page_size: usize, len: usize) -> Paper 
     let root = *dice.pick(&[2, 3, pages as u64 - 1]);
     for page in 3..3 + top {
         let names: Vec<String> = (0..each).map(|index| format!("{:04x}", (page * each + index) & 0xFFFF)).collect();
-        let value = super::paper::bucket(root);
+        let value = super::raw_pages::bucket(root);
         paper.packed(page, names.iter().map(|name| (1, name.as_bytes(), value.as_slice())));
     }
     leaves(&mut paper, &[pages - 1], |_| 0, true);

@@ -6,8 +6,8 @@ use super::{json, messages, numbers};
 use crate::build::history::revision_key;
 use crate::build::message::{AlarmMember, KeyValue};
 use crate::build::{Bucket, Freelist, Layout, Node, write};
-use crate::dice::Dice;
 use crate::read::File;
+use crate::seeded_random::Dice;
 
 /// Buckets by how much can be wrong in them: the more often it stands here, the more often it is chosen.
 const BUCKETS: [&str; 24] = [

@@ -72,7 +72,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dice::Dice;
+    use crate::seeded_random::Dice;
 
     #[test]
     fn seeds_and_mutants_of_them_are_taken() {

@@ -8,8 +8,8 @@ use crate::build::history::Life;
 use crate::build::random::member;
 use crate::build::{Freelist, Layout, with_trailer};
 use crate::damage;
-use crate::dice::Dice;
 use crate::read::database_of;
+use crate::seeded_random::Dice;
 
 /// Bytes of the longest input of a fuzzer.
 pub const LONGEST: usize = 32 << 10;
@@ -128,5 +128,5 @@ pub fn step(input: &mut Vec<u8>, longest: usize, seed: u64, plain: &mut dyn FnMu
     }
     database.truncate(room);
     let unsealed = dice.chance(10);
-    *input = if unsealed { None } else { crate::judge::sealed(&database) }.unwrap_or(database);
+    *input = if unsealed { None } else { crate::core_verdict::sealed(&database) }.unwrap_or(database);
 }

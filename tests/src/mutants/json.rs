@@ -1,7 +1,7 @@
 //! Changes to the JSON that etcd stores: other writings of the same, which Go's decoder takes, and things that it does not.
 
 use super::numbers;
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Another text, and in words what was done. Any bytes may stand for the text.
 pub fn mutate(text: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {

@@ -1,7 +1,7 @@
 //! Changes to protobuf messages that know how these are written. Some leave the meaning as it is, some change it, some make no message of it.
 
 use super::numbers::{long_varint, near, varint};
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// A field as it stands in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,8 +27,8 @@ pub mod served;
 pub mod trial;
 
 use crate::build::with_trailer;
-use crate::dice::Dice;
 use crate::read::{File, database_of};
+use crate::seeded_random::Dice;
 
 /// Where a mutation was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,6 @@ pub fn of(snapshot: &[u8], seed: u64) -> Mutant {
         database.extend_from_slice(trailer);
         return Mutant { seed, words: format!("{words}; not sealed"), level, sealed, file: database };
     }
-    let file = if level == Level::Pages { crate::judge::sealed(&database) } else { None };
+    let file = if level == Level::Pages { crate::core_verdict::sealed(&database) } else { None };
     Mutant { seed, words, level, sealed, file: file.unwrap_or_else(|| with_trailer(&database)) }
 }

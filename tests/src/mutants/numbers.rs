@@ -1,6 +1,6 @@
 //! Numbers that programs get wrong: those beside what stands there, and those at the ends of what fits.
 
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Another number in the place of `old`, which has `bits` bits; seldom the same.
 pub fn near(old: u64, bits: u32, dice: &mut Dice) -> u64 {

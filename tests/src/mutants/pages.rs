@@ -1,8 +1,8 @@
 //! Changes to the bytes of a database that know what lies where. They may be any bytes at all: a fuzzer's mutator works on what it has changed before.
 
 use super::{numbers, repack};
-use crate::dice::Dice;
 use crate::read::{BRANCH, FREELIST, LEAF, META, meta};
+use crate::seeded_random::Dice;
 
 /// Bytes of a page header and of an element.
 const HEADER: usize = 16;

@@ -1,7 +1,7 @@
 //! A leaf page taken apart, changed, and written anew into the same bytes.
 
 use super::{messages, numbers};
-use crate::dice::Dice;
+use crate::seeded_random::Dice;
 
 /// Bytes of a page header and of an element.
 const HEADER: usize = 16;

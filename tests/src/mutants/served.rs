@@ -173,7 +173,7 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>
     let seat = seats(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, file).expect("a file");
-    if let Err(said) = crate::starts::restore(version, &path, &seat, file.len().is_multiple_of(512))? {
+    if let Err(said) = crate::etcd_verdict::restore(version, &path, &seat, file.len().is_multiple_of(512))? {
         return Some(Served::NotRestored(said));
     }
     let servers = match Servers::attempt(version, &seat, folder.path())? {

@@ -9,9 +9,9 @@ use super::served::{Ours, Served, difference, ours, served};
 use super::{Level, Mutant};
 use crate::at_once::each;
 use crate::build::message::User;
-use crate::dice::Dice;
 use crate::read::{File, database_of};
-use crate::{case, damage, judge};
+use crate::seeded_random::Dice;
+use crate::{case, core_verdict, damage};
 
 /// Who may do everything in the recorded snapshots with users.
 pub const ROOT: &str = "root:root-secret";
@@ -195,7 +195,7 @@ pub fn compared(found: &Ours, answer: &Served) -> Option<String> {
 pub fn judged(bases: &[Base], seed: u64) -> Judged<'_> {
     let base = &bases[(seed % bases.len() as u64) as usize];
     let mutant = super::of(&base.file, seed);
-    let report = judge::agreed(&mutant.file, &mut Dice::new(seed)).unwrap_or_else(|difference| {
+    let report = core_verdict::agreed(&mutant.file, &mut Dice::new(seed)).unwrap_or_else(|difference| {
         panic!("seed {seed} of {}: {}: {difference}", base.name, mutant.words);
     });
     Judged { base, mutant, report }

@@ -1,7 +1,7 @@
 //! A plain reader of bolt files for the tests: it expects a good file, finds places in it by name, and lets them be changed.
 
 mod edit;
-mod tree;
+mod read_contents;
 mod walk;
 
 pub use walk::{Leaf, Visit};

@@ -20,7 +20,7 @@ export function nameIn(line: Line, name = "key"): string {
   return keyText(typeof base64 === "string" ? Buffer.from(base64, "base64") : Buffer.from(String(plain)));
 }
 
-/** A key as it is; in quotes with escapes when a person could take it for something else. As `key_text` in core/src/words.rs. */
+/** A key as it is; in quotes with escapes when a person could take it for something else. As `key_text` in core/src/key_syntax.rs. */
 function keyText(key: Buffer): string {
   const text = key.toString("utf8");
   const odd = /[\s"'\\\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;

@@ -4,7 +4,7 @@
 //! may stand at the cursor; the keys and files that it cannot know are put to the arguments here, by the names that the help gives them.
 
 mod answer;
-mod keys;
+mod key_completion;
 mod line;
 mod script;
 
@@ -84,7 +84,7 @@ fn completed(argument: Arg, asked: &Arc<Asked>) -> Arg {
     match name.as_deref() {
         Some("KEY" | "PREFIX") => {
             let asked = asked.clone();
-            argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| keys::matching(&asked, typed)))
+            argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| key_completion::matching(&asked, typed)))
         }
         Some("FILE|DIR") => argument.add(files(PathCompleter::any())),
         Some("FILE" | "A" | "B" | "PATH") => argument.add(files(PathCompleter::file())),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::cli::output;
-use crate::cli::render::number::counted;
+use crate::cli::render::grouped_number::counted;
 
 /// What differs and is not shown.
 #[derive(Default)]

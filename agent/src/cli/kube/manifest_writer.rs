@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap::core::kubernetes::manifest_files::{DEFINITIONS, FileNames, OBJECTS, commands, readme};
 use etcdsnap::core::kubernetes::manifest_report::Report;
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
 

@@ -1,18 +1,18 @@
 //! Commands that speak of Kubernetes' objects.
 
 mod changed_fields;
-pub mod check;
-pub mod diff;
-pub mod encryption;
-pub mod events;
-pub mod find;
 mod folded;
-pub mod get;
-pub mod helm;
-pub mod history;
-pub mod kinds;
+pub mod kube_check;
+pub mod kube_diff;
+pub mod kube_encryption;
+pub mod kube_events;
+pub mod kube_find;
+pub mod kube_get;
+pub mod kube_helm;
+pub mod kube_history;
+pub mod kube_kinds;
+pub mod kube_manifests;
 mod manifest_writer;
-pub mod manifests;
 mod nearest;
 mod not_found;
 mod object_comparison;

@@ -1,8 +1,8 @@
 //! What to say when nothing is there: the words of kubectl, and what the snapshot knows besides.
 
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::Key;
-use etcdsnap::number::{counted, grouped_positive};
+use etcdsnap::grouped_number::{counted, grouped_positive};
 use etcdsnap::{Cluster, printable};
 
 use super::nearest::nearest;

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::FieldChange;
-use etcdsnap::core::kubernetes::names::Object;
 use etcdsnap::core::kubernetes::object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
 use etcdsnap::core::store::{Change, Index, Key, UnreadRevisions, compare};
@@ -16,11 +16,11 @@ use super::folded::Folded;
 use super::object_filter::ObjectFilter;
 use super::selection::{self, Wanted};
 use super::{changed_fields, uncertain_states};
+use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_diff::KubeDiffArgs;
-use crate::cli::args_look::LookForm;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::look::compared_side::ComparedSide;
-use crate::cli::look::{bytes, table};
+use crate::cli::inspect::compared_side::ComparedSide;
+use crate::cli::inspect::{key_text, text_table};
 use crate::cli::output::{self, Lines};
 
 /// The objects of two sides, one beside the other.
@@ -93,22 +93,22 @@ impl Comparison<'_> {
     /// When a file cannot be read, or stdout cannot be written.
     pub fn print(&self) -> Result<(), Failure> {
         match self.args.form.write_out {
-            LookForm::Simple => self.text(),
-            LookForm::Json => {
+            InspectForm::Simple => self.text(),
+            InspectForm::Json => {
                 let mut lines = Lines::new();
                 self.each(&mut |difference| {
-                    bytes::write_line(&mut lines, &self.json(difference))?;
+                    key_text::write_line(&mut lines, &self.json(difference))?;
                     Ok(lines.wanted())
                 })?;
                 // What is alike as far as it can be read says nothing by itself.
                 let mut whole = Map::new();
                 self.put_lost(&mut whole);
                 if !whole.is_empty() && lines.wanted() {
-                    bytes::write_line(&mut lines, &whole)?;
+                    key_text::write_line(&mut lines, &whole)?;
                 }
                 lines.finish()
             }
-            LookForm::Table => table::print(LookForm::Table, &COLUMNS, |take| {
+            InspectForm::Table => text_table::print(InspectForm::Table, &COLUMNS, |take| {
                 self.each(&mut |difference| {
                     let (kind, namespace) = difference.group(&self.resources);
                     let name = printable(&String::from_utf8_lossy(difference.object.name));
@@ -341,7 +341,7 @@ impl Comparison<'_> {
             ("namespace", difference.object.namespace),
             ("name", difference.object.name),
         ] {
-            bytes::put(&mut object, name, part);
+            key_text::put(&mut object, name, part);
         }
         for (name, key) in [("modRevisionA", difference.old), ("modRevisionB", difference.new)] {
             if let Some(key) = key {
@@ -363,5 +363,5 @@ impl Comparison<'_> {
     }
 }
 
-const COLUMNS: [table::Column; 5] =
+const COLUMNS: [text_table::Column; 5] =
     [("", false), ("type", false), ("namespace", false), ("name", false), ("changed", false)];

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use etcdsnap::core::kubernetes::field_query::FieldQuery;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_query::LabelQuery;
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{Cluster, printable};
 
 use super::selection::Wanted;

@@ -4,10 +4,10 @@ use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::table_objects::one_line;
 use etcdsnap::core::kubernetes::table_row::Row;
-use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::printable;
 
 use super::object_filter::path;

@@ -6,11 +6,11 @@ use std::io::{self, IsTerminal};
 use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_template::{JsonTemplate, TemplateForm};
 use etcdsnap::core::kubernetes::json_template_needs::{keep_fields, needs_of_items};
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{is_secret, printable};
 
 use crate::cli::exit::Failure;
-use crate::cli::look::bytes::Shown;
+use crate::cli::inspect::key_text::Shown;
 use crate::cli::output::{self, Lines};
 
 /// A template that was read, with the form that it prints.

@@ -2,11 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
+use etcdsnap::core::key_syntax::is_unprintable;
 use etcdsnap::core::kubernetes::json::JsonText;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::pretty;
-use etcdsnap::core::kubernetes::tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
-use etcdsnap::core::words::is_unprintable;
 
 use crate::cli::args_kube::KubeForm;
 use crate::cli::exit::Failure;

@@ -1,6 +1,6 @@
 //! Which objects the words of a command line mean.
 
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::{Resource, Resources};
 use etcdsnap::printable;
 

@@ -3,7 +3,7 @@
 use etcdsnap::{KubernetesPrefixes, NoProgress, is_kube_system, printable};
 
 use crate::cli::exit::Failure;
-use crate::cli::look::compared_side::ComparedSide;
+use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::output;
 
 /// Whether the files are of two clusters, which is said then.

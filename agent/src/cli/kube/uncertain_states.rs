@@ -2,9 +2,9 @@
 
 use etcdsnap::Cluster;
 use etcdsnap::core::RevisionRange;
-use etcdsnap::core::kubernetes::names::Object;
+use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
-use etcdsnap::number::{counted, grouped, grouped_positive};
+use etcdsnap::grouped_number::{counted, grouped, grouped_positive};
 use serde_json::{Map, Value};
 
 use crate::cli::output;

@@ -4,11 +4,11 @@ use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::json::JsonText;
 use etcdsnap::core::kubernetes::object::{self, Remarks, Unreadable};
-use etcdsnap::core::kubernetes::tree::Node;
+use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{Snapshot, is_secret};
 
 use crate::cli::exit::Exit;
-use crate::cli::look::{bytes, encrypted};
+use crate::cli::inspect::{encrypted, key_text};
 use crate::cli::output;
 
 /// Remarks that are printed; more are only counted.
@@ -141,7 +141,7 @@ impl ValueReader {
     fn say(&mut self, key: &[u8], what: &str) {
         self.remarks = self.remarks.saturating_add(1);
         if self.remarks <= MAX_REMARKS && !self.is_silent {
-            output::warn(&format!("{}: {what}", bytes::key(key)));
+            output::warn(&format!("{}: {what}", key_text::key(key)));
         }
     }
 

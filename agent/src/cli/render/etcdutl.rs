@@ -5,7 +5,7 @@
 use etcdsnap::Status;
 use etcdsnap::core::store::HashKv;
 
-use super::number::si_bytes;
+use super::grouped_number::si_bytes;
 use crate::cli::args::EtcdForm;
 
 /// What etcdutl prints.

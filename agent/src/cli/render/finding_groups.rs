@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use etcdsnap::{Code, DirectoryReport, Finding, Report, Severity, printable};
 
-use super::number::{counted, grouped};
+use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD, WARN};
 use super::{reason, wrap};
 

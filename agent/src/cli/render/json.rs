@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap::core::kubernetes::special::rfc3339;
+use etcdsnap::core::kubernetes::special_types::rfc3339;
 use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::{Code, DirectoryReport, Error, Report, Status, Trailer, Verdict, put_path};
 use serde::Serialize;

@@ -10,8 +10,8 @@ pub mod text_status;
 pub mod text_verify;
 
 use etcdsnap::Finding;
-pub use etcdsnap::number;
-use number::grouped;
+pub use etcdsnap::grouped_number;
+use grouped_number::grouped;
 
 /// Columns of running text.
 const WIDTH: usize = 100;

@@ -5,7 +5,7 @@ use std::path::Path;
 use etcdsnap::{DirectoryReport, Verdict, printable_path};
 
 use super::finding_groups::{FindingGroups, Shown};
-use super::number::{counted, grouped};
+use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 
 use super::text_verify::contents;

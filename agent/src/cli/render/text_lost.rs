@@ -4,7 +4,7 @@ use etcdsnap::core::{LostHistory, RevisionRange};
 use etcdsnap::printable;
 
 use super::finding_groups::Shown;
-use super::number::{counted, grouped};
+use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD};
 use super::wrap;
 

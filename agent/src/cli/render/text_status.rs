@@ -6,7 +6,7 @@ use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::core::kubernetes::time_text::about;
 use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
 
-use super::number::{counted, grouped, si_bytes};
+use super::grouped_number::{counted, grouped, si_bytes};
 use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_verify::encrypted;

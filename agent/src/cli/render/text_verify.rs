@@ -6,7 +6,7 @@ use etcdsnap::core::key_tally::KeyTally;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::finding_groups::{FindingGroups, Shown};
-use super::number::{counted, grouped, si_bytes};
+use super::grouped_number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 

@@ -13,7 +13,7 @@
 //! Source: `k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2`.
 
 use super::cipher::{self, Closed};
-use crate::message::{Value, next};
+use crate::protobuf_raw::{Value, next};
 
 /// Bytes of what is sent to a plugin. API servers take 1 kB of a source and of a name, and 32 kB of annotations.
 const MAX_SENT: usize = 128 << 10;

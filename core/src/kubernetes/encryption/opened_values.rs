@@ -7,12 +7,12 @@ use super::unopened::Unopened;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::key_tally::KeyTally;
-use crate::lost::Lost;
+use crate::missing_parts::Lost;
 use crate::needed_key::Encrypted;
 use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::{Store, Work};
-use crate::watch::Watch;
 
 /// All encrypted values that are kept, older ones too, counted by what opens them.
 #[derive(Debug)]

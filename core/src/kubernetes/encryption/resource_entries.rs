@@ -14,7 +14,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::kubernetes::names::Object;
+use crate::kubernetes::registry_keys::Object;
 use crate::kubernetes::resources::Resources;
 
 /// A resource with its group, as configurations name it.
@@ -119,7 +119,7 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::names::object;
+    use crate::kubernetes::registry_keys::object;
 
     fn entry(resources: &[&str], keys: Range<usize>, has_identity: bool) -> Entry {
         let resources = resources.iter().map(|text| GroupResource::parse(text)).collect();

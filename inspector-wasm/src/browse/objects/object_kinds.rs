@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::definitions::Definitions;
-use etcdsnap_core::kubernetes::names::Object;
 use etcdsnap_core::kubernetes::object_groups::{ObjectGroup, ObjectGroups};
+use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
-use etcdsnap_core::words::key_text;
 
 use super::Types;
 use super::object_answers::{ObjectKind, ObjectKinds, ObjectNamespace};

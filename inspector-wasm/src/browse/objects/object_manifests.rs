@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{is_secret, printable};
 use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::manifest;
 use etcdsnap_core::kubernetes::manifest_fields::Keep;
@@ -14,7 +15,6 @@ use etcdsnap_core::kubernetes::manifest_plan::{Choice, PlannedObject, definition
 use etcdsnap_core::kubernetes::manifest_report::{FORGOTTEN, Report, SECRET, UNREADABLE};
 use etcdsnap_core::kubernetes::manifest_selection::is_passing;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
-use etcdsnap_core::words::{is_secret, printable};
 use rawzip::ZipArchiveWriter;
 
 use super::object_answers::{ManifestAnswer, ManifestAsk};

@@ -1,13 +1,13 @@
 //! A row of a list of objects.
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{key_text, printable};
 use etcdsnap_core::kubernetes::age;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::resources::Resource;
 use etcdsnap_core::kubernetes::table_objects::{name_by_key, one_line};
 use etcdsnap_core::kubernetes::table_row::Row;
-use etcdsnap_core::words::{key_text, printable};
 
 use super::Types;
 use super::object_answers::{ObjectRow, ObjectScope};

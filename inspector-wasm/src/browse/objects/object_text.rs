@@ -1,18 +1,18 @@
 //! One object as text, and how two of its states differ.
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::{key_bytes, key_text};
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::encryption::keyring::NoPlugins;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
 use etcdsnap_core::kubernetes::helm_release::{ReleaseFacts, hide_values, read, stored_release, unpack};
 use etcdsnap_core::kubernetes::object;
+use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::object_trouble::{Owner, relations};
 use etcdsnap_core::kubernetes::table_objects::take_managed_fields;
-use etcdsnap_core::kubernetes::tree::Node;
 use etcdsnap_core::kubernetes::value_changes::{Showing, value_changes};
 use etcdsnap_core::kubernetes::yaml::to_yaml;
-use etcdsnap_core::words::{key_bytes, key_text};
 
 use super::object_answers::{HelmRelease, ObjectChanges, ObjectField, ObjectOwner, ObjectShowing, ObjectText};
 use super::object_values::{closed, sentence, without_secrets};

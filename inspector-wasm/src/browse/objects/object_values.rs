@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::key_bytes;
 use etcdsnap_core::kubernetes::decode::{Options, Skip};
 use etcdsnap_core::kubernetes::encryption::keyring::{NoPlugins, Undecrypted};
-use etcdsnap_core::kubernetes::names::{Object, object_below};
 use etcdsnap_core::kubernetes::object::{self, Remarks};
-use etcdsnap_core::kubernetes::tree::Node;
+use etcdsnap_core::kubernetes::object_tree::Node;
+use etcdsnap_core::kubernetes::registry_keys::{Object, object_below};
 use etcdsnap_core::kubernetes::value_changes::concealed;
 use etcdsnap_core::store::{Key, Place};
-use etcdsnap_core::words::key_bytes;
 
 use crate::browse::answers::narrow;
 use crate::browse::view::{Refusal, View, value_at};

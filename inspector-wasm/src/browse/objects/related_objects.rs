@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use etcdsnap_core::Source;
+use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::event_facts::EventFacts;
+use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::object_trouble::relations;
-use etcdsnap_core::kubernetes::tree::Node;
 use etcdsnap_core::store::{LastPuts, Mentions};
-use etcdsnap_core::words::key_text;
 
 use super::object_answers::{ObjectOwner, RelatedEvent, RelatedObjects};
 use crate::browse::answers::narrow;

@@ -3,8 +3,8 @@ import type { Session } from "../../session.svelte.ts";
 import type { Store } from "../../store.svelte.ts";
 import type { Filter, Order } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
-import { problemOf } from "./asking.svelte.ts";
-import { revisionOf, sizeOf } from "./bounds.ts";
+import { problemOf } from "./latest_request.svelte.ts";
+import { revisionOf, sizeOf } from "./parse_input.ts";
 
 /** Rows asked for with a new list, so that it is there at once: as many as a VirtualList asks for at a time. */
 const FIRST = 100;

@@ -1,0 +1,233 @@
+//! `etcdsnap compact FILE -o OUT`, `etcdsnap defrag FILE -o OUT`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use etcdsnap::{
+    Code, DefragmentedMember, NewFile, Report, Rewrite, RewriteError, Rewritten, Snapshot, Verdict, printable_path,
+    put_path,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::args::{CompactArgs, DefragArgs};
+use super::args_restore::RestoreForm;
+use super::args_rewrite::NewFileArgs;
+use super::exit::{Exit, Failure};
+use super::inspect::chosen_revision::chosen_by;
+use super::progress_bar::Bar;
+use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_positive};
+use super::render::json;
+use super::{judge_files, output, signals};
+
+/// Runs `compact`.
+///
+/// # Errors
+/// When the file cannot be read or is damaged, or the new one cannot be written.
+pub fn compact(args: &CompactArgs) -> Result<Exit, Failure> {
+    run(&args.new, |snapshot| {
+        let revision = match &args.at {
+            Some(time) => chosen_by(snapshot, &snapshot.store()?, args.rev, Some(time))?,
+            None => args.rev,
+        };
+        Ok(Rewrite::Compact { revision })
+    })
+}
+
+/// Runs `defrag`.
+///
+/// # Errors
+/// As [`compact`].
+pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
+    match (&args.data_dir, &args.file, &args.output) {
+        (Some(data_dir), ..) => member(data_dir, args),
+        (None, Some(file), Some(output)) => {
+            let (file, output) = (file.clone(), output.clone());
+            let new = NewFileArgs { file, output, write_out: args.write_out, work: args.work, meta: args.meta };
+            run(&new, |_| Ok(Rewrite::Defragment))
+        }
+        // The command line is not taken then.
+        _ => Err(Failure::new("FILE and --output are wanted, or --data-dir", "")),
+    }
+}
+
+/// The database of a stopped member, in its place.
+fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
+    let bar = signals::Cancellable::new(Bar::new(data_dir));
+    let done = etcdsnap::defragment_member(data_dir, args.work.threads, &bar);
+    drop(bar);
+    let DefragmentedMember { database: path, done, leftovers } = done?;
+    leftovers.iter().for_each(|warning| output::warn(warning));
+    let said = match args.write_out {
+        RestoreForm::Text => format!(
+            "defragmented {}: {}, all kept; {} instead of {}; read back and {}\n",
+            printable_path(&path),
+            counted(done.entries, "entry", "entries"),
+            exact_bytes(bytes(&done.report)),
+            exact_bytes(done.bytes_before),
+            // That there is no SHA-256 is as it must be.
+            if done.report.findings.counts().keys().all(|code| *code == Code::TrailerMissing) {
+                "sound".to_owned()
+            } else {
+                format!("as it was: {}", warned_codes(&done.report))
+            }
+        ),
+        RestoreForm::Json => format!("{}\n", json::line(&NewFileObject::of(&path, &done))),
+    };
+    output::print_of(&format!("{} is complete and in place", printable_path(&path)), &said)?;
+    Ok(Exit::Done)
+}
+
+/// The codes of what is no damage, but for the SHA-256 that a member's own database never has.
+fn warned_codes(report: &Report) -> String {
+    let codes = report.findings.counts().keys().filter(|code| **code != Code::TrailerMissing);
+    codes.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failure>) -> Result<Exit, Failure> {
+    let Opened { target, bar, snapshot } = open(args)?;
+    let what = what(&snapshot)?;
+    let done = etcdsnap::rewrite(&snapshot, what, target, &bar);
+    drop(bar);
+    let done = done?;
+    let said = match args.write_out {
+        RestoreForm::Text => text(&args.file, &args.output, &done),
+        RestoreForm::Json => format!("{}\n", json::line(&NewFileObject::of(&args.output, &done))),
+    };
+    print(args, &said)?;
+    Ok(Exit::Done)
+}
+
+/// An old file that is open, and the place of a new one.
+pub struct Opened {
+    pub target: NewFile,
+    pub bar: signals::Cancellable<Bar>,
+    pub snapshot: Snapshot,
+}
+
+/// Opens the old file, and makes the place of the new one before that.
+///
+/// # Errors
+/// When one of them cannot be, or a running server has the old one.
+pub fn open(args: &NewFileArgs) -> Result<Opened, Failure> {
+    judge_files::check_not_written(&[&args.file])?;
+    judge_files::refuse_when_in_use(&args.file)?;
+    let target = NewFile::open(&args.output, &args.file)?;
+    if let Some(warning) = target.warning() {
+        output::warn(&warning);
+    }
+    // A signal ends it in good order: what is half written is removed.
+    let bar = signals::Cancellable::new(Bar::new(&args.file));
+    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
+    Ok(Opened { target, bar, snapshot })
+}
+
+/// Prints what was done; when that fails, says that the new file is there all the same.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(args: &NewFileArgs, said: &str) -> Result<(), Failure> {
+    output::print_of(&format!("{} is complete and in place", printable_path(&args.output)), said)
+}
+
+fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
+    let gone = done.entries_before.saturating_sub(done.entries);
+    let first = match done.compacted {
+        Some(revision) => format!(
+            "compacted at revision {}: {} kept, {} gone",
+            grouped_positive(revision),
+            counted(done.entries, "entry", "entries"),
+            grouped(gone)
+        ),
+        None => format!("defragmented: {}, all kept", counted(done.entries, "entry", "entries")),
+    };
+    format!("{first}\n{}", in_place(old, path, done))
+}
+
+/// The line about the new file, and what is known of the old one.
+pub fn in_place(old: &Path, path: &Path, done: &Rewritten) -> String {
+    format!(
+        "{} is complete, verified and in place: {} instead of {}; SHA-256 {}{}\n",
+        printable_path(path),
+        exact_bytes(bytes(&done.report)),
+        exact_bytes(done.bytes_before),
+        sha256(&done.report).unwrap_or_default(),
+        warnings(old, done)
+    )
+}
+
+/// What is known of the old file and holds for the new one, too, although that may not show it: a SHA-256 that was never there is made now.
+fn warnings(old: &Path, done: &Rewritten) -> String {
+    let codes: Vec<String> = done.old.findings.counts().keys().map(ToString::to_string).collect();
+    if codes.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\nwarnings about {}: {}", printable_path(old), codes.join(", "));
+    if done.old.findings.has(Code::TrailerMissing) {
+        text.push_str(". It had no SHA-256, so nothing proves that its bytes are those that etcd wrote; that of the new file proves only that it holds what was read");
+    }
+    text
+}
+
+fn bytes(report: &Report) -> u64 {
+    report.status.as_ref().map_or(0, |status| status.total_size)
+}
+
+fn sha256(report: &Report) -> Option<&str> {
+    report.trailer.actual.as_ref().map(|hex| hex.0.as_str())
+}
+
+/// What `-w json` says of a new file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewFileObject<'r> {
+    #[serde(flatten)]
+    file: Map<String, Value>,
+    /// Only of a compaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compact_revision: Option<i64>,
+    revision: i64,
+    entries_before: u64,
+    entries: u64,
+    bytes_before: u64,
+    bytes: u64,
+    sha256: Option<&'r str>,
+    verdict: Verdict,
+    /// What was found in the old file, which holds for the new one, too.
+    input_verdict: Verdict,
+    input_finding_counts: &'r BTreeMap<Code, u64>,
+}
+
+impl<'r> NewFileObject<'r> {
+    /// What there is to be said of the new file at `path`.
+    pub fn of(path: &Path, done: &'r Rewritten) -> Self {
+        let mut file = Map::new();
+        put_path(&mut file, "file", path);
+        Self {
+            file,
+            compact_revision: done.compacted,
+            revision: done.report.status.as_ref().map_or(0, |status| status.revision),
+            entries_before: done.entries_before,
+            entries: done.entries,
+            bytes_before: done.bytes_before,
+            bytes: bytes(&done.report),
+            sha256: sha256(&done.report),
+            verdict: done.report.verdict,
+            input_verdict: done.old.verdict,
+            input_finding_counts: done.old.findings.counts(),
+        }
+    }
+}
+
+impl From<RewriteError> for Failure {
+    fn from(error: RewriteError) -> Self {
+        match error {
+            RewriteError::Read(error) => error.into(),
+            RewriteError::Target(error) => error.into(),
+            error @ RewriteError::Damaged { .. } => {
+                Self { what: error.to_string(), advice: error.advice(), exit: Exit::Damage }
+            }
+            error => Self::new(error.to_string(), error.advice()),
+        }
+    }
+}

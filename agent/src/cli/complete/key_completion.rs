@@ -1,0 +1,274 @@
+//! The keys of the snapshot that a command line names, folder by folder.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use clap::{ArgMatches, CommandFactory};
+use clap_complete::engine::CompletionCandidate;
+use etcdsnap::core::key_syntax::{key_bytes, key_text, printable};
+use etcdsnap::core::store::{Index, Key, KeyRange};
+use etcdsnap::core::{FileKind, sniff};
+use etcdsnap::{NoProgress, Snapshot};
+
+use super::{Asked, KEYS};
+use crate::cli::args::Args;
+use crate::cli::global_flags;
+
+/// How long a shell is kept waiting. A file that takes longer is likely to be in the page cache when TAB is pressed again.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Compressed files larger than this are not unpacked for every press of TAB.
+const UNPACKED_UP_TO: u64 = 16 << 20;
+
+/// Bytes at the beginning of a file that tell what it is.
+const SNIFFED: usize = 128 << 10;
+
+/// Candidates that are told: more than a person reads, and bash takes its time over each.
+const MOST: usize = 1000;
+
+/// Which keys a command asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Live,
+    Deleted,
+    /// Those that have a history.
+    All,
+}
+
+/// A snapshot that the command line names, and which of its keys are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    file: PathBuf,
+    revision: i64,
+    which: Which,
+}
+
+/// The keys that begin with what is typed, up to the next slash behind it. None when there is no such file, it takes too long, or anything else is wrong.
+pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str().and_then(Typed::new) else { return Vec::new() };
+    let named = named(asked);
+    let (tell, told) = mpsc::channel();
+    // Whatever it is that hangs (a disk, a network, a compressed file without end), the process ends without it.
+    let begun = thread::Builder::new().spawn(move || {
+        let mut parts = Parts::default();
+        for named in &named {
+            parts.read(named, &typed);
+        }
+        // Nobody listens any more when it took too long.
+        let _ = tell.send(parts.texts(&typed));
+    });
+    if begun.is_err() {
+        return Vec::new();
+    }
+    let found = told.recv_timeout(PATIENCE).unwrap_or_default().into_iter();
+    found.map(|text| CompletionCandidate::new(text).tag(Some(KEYS.into()))).collect()
+}
+
+/// The beginning of a key, as it is or in quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Typed {
+    bytes: Vec<u8>,
+    quoted: bool,
+}
+
+impl Typed {
+    fn new(text: &str) -> Option<Self> {
+        let Some(rest) = text.strip_prefix('"') else {
+            return Some(Self { bytes: text.as_bytes().to_vec(), quoted: false });
+        };
+        // An escape that is not typed to its end says nothing yet.
+        let whole = (0..=rest.len().min(3)).filter_map(|cut| rest.get(..rest.len() - cut));
+        let bytes = whole.into_iter().find_map(|text| key_bytes(&format!("\"{text}\"")))?;
+        Some(Self { bytes, quoted: true })
+    }
+
+    /// A key, or a folder that ends with a slash, as it continues what is typed. A shell puts spaces and the like in its own quotes.
+    fn text(&self, part: &[u8], folder: bool) -> String {
+        let plain = |text: &&str| !text.is_empty() && !text.starts_with('"') && printable(text) == *text;
+        if let (false, Some(text)) = (self.quoted, std::str::from_utf8(part).ok().filter(plain)) {
+            return text.to_owned();
+        }
+        let mut text = format!("\"{}\"", part.escape_ascii());
+        if let (false, true) = (self.quoted, key_text(part) != text) {
+            text = key_text(part);
+        }
+        if folder && text.ends_with('"') {
+            text.pop();
+        }
+        text
+    }
+}
+
+/// The parts that keys go on with: the first ones in order, and the last, so that a shell sees how far all are alike.
+#[derive(Debug, Default)]
+struct Parts {
+    first: BTreeSet<(Vec<u8>, bool)>,
+    last: Option<(Vec<u8>, bool)>,
+}
+
+impl Parts {
+    fn read(&mut self, named: &Named, typed: &Typed) -> Option<()> {
+        if !is_quick(&named.file) {
+            return None;
+        }
+        let snapshot = Snapshot::open(&named.file, None, &NoProgress).ok()?;
+        let store = snapshot.store().ok()?;
+        let revision = store.at(named.revision).ok()?;
+        let query = store.query(KeyRange::prefix(&typed.bytes), revision);
+        let (index, _) = snapshot.keys(&store, &query, &NoProgress).ok()?;
+        self.take(&index, typed.bytes.len(), named.which);
+        Some(())
+    }
+
+    fn take(&mut self, index: &Index, from: usize, which: Which) {
+        let wanted = |state: &Key<'_>| match which {
+            Which::All => true,
+            Which::Live => !state.deleted,
+            Which::Deleted => state.deleted,
+        };
+        for state in index.iter().filter(wanted) {
+            // A slash that keys begin with is no folder of its own.
+            let from = from.max(1);
+            let rest = state.key.get(from..).unwrap_or_default();
+            match rest.iter().position(|byte| *byte == b'/') {
+                Some(slash) => self.add(state.key.get(..=from + slash).unwrap_or(state.key), true),
+                None => self.add(state.key, false),
+            }
+        }
+    }
+
+    fn add(&mut self, part: &[u8], folder: bool) {
+        let is = |other: &(Vec<u8>, bool)| (other.0.as_slice(), other.1).cmp(&(part, folder));
+        if self.last.as_ref().is_none_or(|last| is(last).is_lt()) {
+            self.last = Some((part.to_vec(), folder));
+        }
+        if self.first.len() == MOST && self.first.last().is_some_and(|last| is(last).is_le()) {
+            return;
+        }
+        self.first.insert((part.to_vec(), folder));
+        if self.first.len() > MOST {
+            self.first.pop_last();
+        }
+    }
+
+    fn texts(mut self, typed: &Typed) -> Vec<String> {
+        self.first.extend(self.last);
+        self.first.iter().map(|(part, folder)| typed.text(part, *folder)).collect()
+    }
+}
+
+/// Whether a file may be read for completion at all: no pipe, which would be emptied, and no large compressed file.
+fn is_quick(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else { return false };
+    if !about.is_file() {
+        return false;
+    }
+    let mut head = Vec::new();
+    let Ok(file) = File::open(path) else { return false };
+    match file.take(SNIFFED as u64).read_to_end(&mut head).map(|_| sniff(&head)) {
+        Ok(FileKind::Bolt) => true,
+        Ok(FileKind::Gzip | FileKind::Zip | FileKind::Zstd) => about.len() <= UNPACKED_UP_TO,
+        _ => false,
+    }
+}
+
+/// The snapshots that the command line names. It need not be complete.
+fn named(asked: &Asked) -> Vec<Named> {
+    let command = Args::command().ignore_errors(true);
+    let words = global_flags::moved_behind(asked.words.clone(), &command);
+    let matches = command.try_get_matches_from(words).ok();
+    let Some((name, below)) = matches.as_ref().and_then(ArgMatches::subcommand) else { return Vec::new() };
+    let deleted = below.try_get_one("deleted").ok().flatten().copied().unwrap_or(false);
+    let which = match (name, deleted) {
+        ("history", _) => Which::All,
+        (_, true) => Which::Deleted,
+        (_, false) => Which::Live,
+    };
+    // `diff` has two files, or two revisions of one.
+    let revision = |id: &str| below.try_get_one(id).ok().flatten().copied();
+    let file = |id: &str| below.try_get_one::<PathBuf>(id).ok().flatten();
+    let (a, b) = (file("a"), file("b").or_else(|| file("a")));
+    [(file("file"), "rev"), (a, "rev_a"), (b, "rev_b")]
+        .into_iter()
+        .filter_map(|(file, id)| Some(Named { file: at_home(file?), revision: revision(id).unwrap_or(0), which }))
+        .collect()
+}
+
+/// A path as the shell will give it to the program: it has not replaced the tilde yet.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), env::home_dir()) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    fn named_by(line: &str, at: usize) -> Vec<(String, i64, Which)> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let named = named(&Asked { words, at });
+        named.into_iter().map(|named| (named.file.to_str().unwrap().to_owned(), named.revision, named.which)).collect()
+    }
+
+    #[test]
+    fn the_file_is_found_wherever_it_stands() {
+        let plain = [("f.db".to_owned(), 0, Which::Live)];
+        for line in [
+            "etcdsnap keys f.db ",
+            "etcdsnap keys -w json f.db /reg",
+            "etcdsnap -w json keys f.db /reg",
+            "etcdsnap get f.db /reg",
+            "etcdsnap usage --depth 3 f.db /",
+            "etcdsnap export f.db --prefix /reg",
+            "etcdsnap export --prefix=/reg f.db",
+            "etcdsnap export f.db --prefix",
+            "etcdsnap keys f.db --filter nonsense --limit many --from /r",
+        ] {
+            assert_eq!(named_by(line, 3), plain, "{line}");
+        }
+        assert_eq!(named_by("etcdsnap get f.db --rev 7 /r", 5), [("f.db".to_owned(), 7, Which::Live)]);
+        assert_eq!(named_by("etcdsnap keys f.db --deleted /r", 4), [("f.db".to_owned(), 0, Which::Deleted)]);
+        assert_eq!(named_by("etcdsnap history f.db ", 3), [("f.db".to_owned(), 0, Which::All)]);
+        let two = [("a.db".to_owned(), 0, Which::Live), ("b.db".to_owned(), 0, Which::Live)];
+        assert_eq!(named_by("etcdsnap diff a.db b.db --prefix ", 5), two);
+        let revisions = [("a.db".to_owned(), 5, Which::Live), ("a.db".to_owned(), 0, Which::Live)];
+        assert_eq!(named_by("etcdsnap diff a.db --rev-a 5 --prefix /", 6), revisions);
+        assert_eq!(named_by("etcdsnap keys", 1), []);
+        assert_eq!(named_by("etcdsnap ke", 1), []);
+    }
+
+    #[test]
+    fn odd_bytes_stand_in_quotes_and_only_they() {
+        let typed = |text: &str| Typed::new(text).unwrap();
+        assert_eq!(typed("/a").text(b"/a b", false), "/a b");
+        assert_eq!(typed("").text(b"\xff\x00raw", false), "\"\\xff\\x00raw\"");
+        assert_eq!(typed("").text(b"\xff/", true), "\"\\xff/");
+        assert_eq!(typed("\"\\xff").text(b"\xff/web", false), "\"\\xff/web\"");
+        assert_eq!(typed("\"a").text(b"a b", false), "\"a b\"");
+        assert_eq!(typed("\"\\xff\\x0").bytes, b"\xff");
+        assert_eq!(typed("\"\\xff\\").bytes, b"\xff");
+        assert_eq!(typed("\"").bytes, b"");
+        assert_eq!(Typed::new("\"\\q and more"), None);
+    }
+
+    #[test]
+    fn of_very_many_the_last_is_kept() {
+        let mut parts = Parts::default();
+        for number in (0..MOST * 3).rev() {
+            parts.add(format!("/a/{number:06}").as_bytes(), false);
+        }
+        let texts = parts.texts(&Typed::new("/a/").unwrap());
+        assert_eq!(texts.len(), MOST + 1);
+        assert_eq!((texts[0].as_str(), texts[MOST].as_str()), ("/a/000000", "/a/002999"));
+    }
+}

@@ -1,0 +1,91 @@
+//! `etcdsnap snapshot …`: etcdutl's words and output.
+
+use etcdsnap::{Code, Report, Severity, Sha256};
+
+use super::args::{Compat, EtcdForm, MetaArgs, SnapshotStatusArgs, WorkArgs};
+use super::exit::{Exit, Failure};
+use super::render::etcdutl::{self, Numbers};
+use super::render::place;
+use super::{judge_files, output};
+
+/// Findings printed before the rest is only counted.
+const FINDINGS_PRINTED: usize = 50;
+
+/// Runs `snapshot status`.
+///
+/// # Errors
+/// When the file cannot be read or stdout cannot be written.
+pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
+    judge_files::check_not_written(&[&args.file])?;
+    let report = judge_files::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
+    let structure = worst_concern(&report);
+    if let (Some(status), Concern::None | Concern::Beyond) =
+        (report.status.as_ref().filter(|status| status.complete), structure)
+    {
+        let numbers = match args.compat {
+            Compat::V3_5 => Numbers::of_3_5(status),
+            Compat::V3_6 => Numbers::of_3_6(status),
+            Compat::V3_7 => Numbers::of_3_7(status),
+        };
+        let form = match args.write_out {
+            EtcdForm::Simple => etcdutl::simple,
+            EtcdForm::Json => etcdutl::json,
+            EtcdForm::Table => etcdutl::table,
+            EtcdForm::Fields => etcdutl::fields,
+        };
+        output::print(&form(&numbers))?;
+        if structure == Concern::None {
+            return Ok(Exit::Done);
+        }
+    }
+    output::tell(&findings(&report));
+    Ok(Exit::Damage)
+}
+
+/// How a finding bears on `snapshot status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Concern {
+    /// Not at all: etcdutl does not look at the trailer here, and neither do warnings count.
+    None,
+    /// Damage that etcdutl does not look for: it prints its numbers, and we say what it misses.
+    Beyond,
+    /// Damage that makes the numbers worthless; etcdutl refuses the file or crashes.
+    Structure,
+}
+
+fn concern(code: Code) -> Concern {
+    match code {
+        _ if code.severity() != Severity::Damage => Concern::None,
+        Code::Sha256Mismatch | Code::FileLengthened => Concern::None,
+        Code::FileTruncated => Concern::Beyond,
+        code if code.is_about_contents() => Concern::Beyond,
+        _ => Concern::Structure,
+    }
+}
+
+fn worst_concern(report: &Report) -> Concern {
+    report.findings.counts().keys().map(|code| concern(*code)).max().unwrap_or(Concern::None)
+}
+
+/// The findings that count, under the line that etcdutl prints.
+fn findings(report: &Report) -> String {
+    let counted: Vec<_> =
+        report.findings.list().iter().filter(|finding| concern(finding.code) != Concern::None).collect();
+    let total: u64 = report
+        .findings
+        .counts()
+        .iter()
+        .filter(|(code, _)| concern(**code) != Concern::None)
+        .map(|(_, count)| count)
+        .sum();
+    let mut text = format!("Error: snapshot file integrity check failed. {total} errors found.\n");
+    for finding in counted.iter().take(FINDINGS_PRINTED) {
+        let place = place(finding).map(|place| format!("{place}: ")).unwrap_or_default();
+        text.push_str(&format!("{place}{} [{}]\n", etcdsnap::printable(&finding.message), finding.code));
+    }
+    let unprinted = total.saturating_sub(counted.len().min(FINDINGS_PRINTED) as u64);
+    if unprinted > 0 {
+        text.push_str(&format!("… and {unprinted} more (etcdsnap verify --all lists them)\n"));
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! Values that an API server encrypted: what opens them, and what stays closed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use etcdsnap::core::kubernetes::encryption::keyring::Why;
+use etcdsnap::{Decryption, DecryptionError, Snapshot, Unopened, printable};
+
+use crate::cli::args_common::{DecryptArgs, MetaArgs, WorkArgs};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::counted;
+use crate::cli::{judge_files, output, signals};
+
+/// What opens the values of some files, by the command line.
+///
+/// # Errors
+/// When the configuration cannot be read, what is printed would go into it, or it is to come from where one of the files comes from.
+pub fn decryption(args: &DecryptArgs, files: &[&Path]) -> Result<Arc<Decryption>, Failure> {
+    let stdin = Path::new("-");
+    if args.encryption_config.as_deref() == Some(stdin) && files.contains(&stdin) {
+        return Err(judge_files::stdin_twice());
+    }
+    let named: Vec<&Path> = args.encryption_config.iter().map(AsRef::as_ref).filter(|path| *path != stdin).collect();
+    judge_files::check_not_written(&named)?;
+    let configuration = args.encryption_config.as_deref();
+    Ok(Arc::new(Decryption::new(configuration, &args.kms_socket, signals::is_stopping)?))
+}
+
+/// The same as [`open`](super::open), with what opens values.
+///
+/// # Errors
+/// As [`open`](super::open) and [`decryption`].
+pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
+    let decryption = decryption(args, &[path])?;
+    let (snapshot, bar) = super::open(path, work, meta)?;
+    Ok((snapshot.decrypted_by(decryption), bar))
+}
+
+/// Says which values could not be opened; the exit code, which is that of damage where there was to be anything to open them.
+pub fn told(snapshot: &Snapshot) -> Exit {
+    tell(&snapshot.unopened());
+    if snapshot.decryption().is_given() && !snapshot.unopened().is_empty() { Exit::Damage } else { Exit::Done }
+}
+
+/// Says which values could not be opened.
+pub fn tell(unopened: &Unopened) {
+    for (needs, why, count) in unopened.reasons() {
+        let one = if count == 1 { "stays" } else { "stay" };
+        let what = printable(&format!("{} {one} encrypted ({needs}): {why}", counted(count, "value", "values")));
+        output::warn(&format!("{what}.{}", advice(why)));
+    }
+    if unopened.others() > 0 {
+        output::warn(&format!("And {} more that stay encrypted.", counted(unopened.others(), "value", "values")));
+    }
+}
+
+fn advice(why: &Why) -> &'static str {
+    match why {
+        Why::NothingGiven => {
+            " The cluster's EncryptionConfiguration opens it (--encryption-config FILE), and a KMS plugin's socket (--kms-socket NAME=PATH)."
+        }
+        Why::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
+        Why::PluginUnreachable(_) => " See that the plugin runs, and that this user may reach its socket.",
+        Why::NoKey(_) | Why::WrongKey | Why::NoObject => {
+            " Look for the configuration as it was when the value was written."
+        }
+        _ => "",
+    }
+}
+
+impl From<DecryptionError> for Failure {
+    fn from(error: DecryptionError) -> Self {
+        Self::new(error.to_string(), error.advice())
+    }
+}

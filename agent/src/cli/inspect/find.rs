@@ -1,0 +1,192 @@
+//! `etcdsnap find KEY PATH…`
+
+use std::path::{Path, PathBuf};
+
+use etcdsnap::core::store::{Key, KeyRange};
+use etcdsnap::{Found, printable_path, put_path};
+use serde_json::Map;
+
+use super::{key_text, keys, text_table, told};
+use crate::cli::args::FindArgs;
+use crate::cli::args_inspect::InspectForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::judge_files;
+use crate::cli::output::{self, Lines};
+use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::counted;
+
+/// Runs the command.
+///
+/// # Errors
+/// When no snapshot holds the key, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
+pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
+    let key = key_text::typed(&args.key)?;
+    let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
+    if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(judge_files::stdin_twice());
+    }
+    judge_files::check_not_written(&paths)?;
+    let range = if args.prefix { KeyRange::prefix(&key) } else { KeyRange::one(&key) };
+    let all = etcdsnap::find(&args.paths, &range, args.work.threads, &Bar::new(Path::new("snapshots")))?;
+    let mut tally = Tally::default();
+    let mut held = Vec::new();
+    for one in &all {
+        if let Some(states) = tally.take(one)? {
+            held.push((one, states));
+        }
+    }
+    match args.write_out {
+        InspectForm::Json => json(&all, &held)?,
+        form if held.iter().any(|(_, states)| !states.is_empty()) => {
+            let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
+            text_table::print(form, columns, |take| {
+                for (one, states) in &held {
+                    for state in states {
+                        let row = row(one, state);
+                        if !take(row.get(..columns.len()).unwrap_or(&row))? {
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        _ => {}
+    }
+    let name = key_text::key(&key);
+    let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+    tally.finish(
+        &what,
+        "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it.",
+    )
+}
+
+/// An object for each key of each file, and for each file that cannot be read.
+fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    let named = |one: &Found| {
+        let mut object = Map::new();
+        put_path(&mut object, "file", &one.path);
+        object
+    };
+    for (one, states) in held {
+        for state in states {
+            let mut object = named(one);
+            object.insert("snapshotRevision".into(), revision(one).into());
+            object.extend(keys::object(state));
+            key_text::write_line(&mut lines, &object)?;
+            if !lines.wanted() {
+                return lines.finish();
+            }
+        }
+    }
+    for one in all.iter().filter(|one| !one.is_other_file()) {
+        if let Err(error) = &one.answer {
+            let mut object = named(one);
+            object.insert("error".into(), error.to_string().into());
+            key_text::write_line(&mut lines, &object)?;
+        }
+    }
+    lines.finish()
+}
+
+const COLUMNS: [text_table::Column; 5] =
+    [("file", false), ("revision", true), ("mod", true), ("bytes", true), ("key", false)];
+
+fn revision(found: &Found) -> i64 {
+    found.answer.as_ref().map_or(0, |answer| answer.revision)
+}
+
+fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
+    vec![
+        printable_path(&found.path),
+        revision(found).to_string(),
+        state.revision.main.to_string(),
+        if state.deleted { "deleted".into() } else { state.value_len.to_string() },
+        key_text::key(state.key),
+    ]
+}
+
+/// How many files there are of each kind.
+#[derive(Default)]
+pub struct Tally {
+    snapshots: u64,
+    holding: u64,
+    unread: u64,
+    others: u64,
+    worst: Option<Exit>,
+}
+
+impl Tally {
+    /// Counts what an exit code would say.
+    pub fn met(&mut self, exit: Exit) {
+        self.worst = self.worst.max(Some(exit));
+    }
+
+    /// What one file says; what there is to say of a file that says nothing is said.
+    pub fn answer<'f, T>(&mut self, one: &'f Found<T>) -> Option<&'f T> {
+        if one.is_other_file() {
+            self.others = self.others.saturating_add(1);
+            return None;
+        }
+        match &one.answer {
+            Ok(answer) => {
+                self.snapshots = self.snapshots.saturating_add(1);
+                Some(answer)
+            }
+            Err(error) => {
+                self.unread = self.unread.saturating_add(1);
+                self.met(Exit::of_error(error));
+                output::complain(&error.to_string(), &error.advice());
+                None
+            }
+        }
+    }
+
+    /// Counts a snapshot that holds what is looked for.
+    pub fn holds(&mut self) {
+        self.holding = self.holding.saturating_add(1);
+    }
+
+    /// The keys of one file, and what there is to say of it.
+    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+        let Some(answer) = self.answer(one) else { return Ok(None) };
+        self.met(told(&one.path, &answer.lost));
+        let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
+        if states.iter().any(|state| !state.deleted) {
+            self.holds();
+        }
+        Ok(Some(states))
+    }
+
+    /// Ends a command that printed what the newest readable snapshot holds: says so when a file that could not be read, or not whole, may hold something newer. The exit
+    /// code is the worst of `printed` and those of all files.
+    pub fn warn_of_doubt(self, printed: Exit) -> Exit {
+        let worst = printed.max(self.worst.unwrap_or(Exit::Done));
+        if self.unread > 0 || self.worst.is_some_and(|worst| worst > Exit::Done) {
+            output::warn("Files that could not be read, or not whole, may hold a newer state of it.");
+        }
+        worst
+    }
+
+    /// Says how many snapshots hold `what`; the exit code. `advice` is for when none does.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn finish(self, what: &str, advice: &str) -> Result<Exit, Failure> {
+        let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
+        if self.unread > 0 {
+            text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
+        }
+        if self.others > 0 {
+            text.push_str(&format!("; {} no snapshot", counted(self.others, "file is", "files are")));
+        }
+        let worst = self.worst.unwrap_or(Exit::Done);
+        if self.holding == 0 {
+            let advice = if self.unread > 0 { "What could not be read may hold it." } else { advice };
+            return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
+        }
+        output::warn(&format!("{text}."));
+        Ok(worst)
+    }
+}

@@ -1,0 +1,164 @@
+//! `etcdsnap get FILE KEY`
+
+use std::io::{self, IsTerminal};
+
+use crate::cli::render::grouped_number::counted;
+use etcdsnap::core::kubernetes::conceal::conceal_by_kind;
+use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::object;
+use etcdsnap::core::kubernetes::object_tree::Node;
+use etcdsnap::core::kubernetes::yaml::to_yaml;
+use etcdsnap::core::store::{Key, KeyRange, Lost};
+use etcdsnap::typed_path;
+
+use super::chosen_revision::chosen;
+use super::key_text::{Hex, Shown};
+use super::{encrypted, key_text, keys, text_table, told};
+use crate::cli::args::GetArgs;
+use crate::cli::args_inspect::InspectForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, Lines};
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no such key, the file cannot be read, or stdout cannot be written.
+pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
+    check_form(args)?;
+    let key = key_text::typed(&args.key)?;
+    let (snapshot, bar) = encrypted::open(&args.inspect.file, &args.decrypt, args.inspect.work, args.inspect.meta)?;
+    let store = snapshot.store()?;
+    let at = chosen(&snapshot, &store, &args.revision)?;
+    let query = store.query(KeyRange::one(&key), at);
+    let (index, lost) = snapshot.keys(&store, &query, &bar)?;
+    drop(bar);
+    let state = index.get(&key);
+    let exit = told(&args.inspect.file, &lost);
+    let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
+        return Err(absent(args, &key, at, state.as_ref(), &lost));
+    };
+    let hidden = key_text::is_secret(&key) && !args.show_secrets;
+    if hidden && args.inspect.write_out == InspectForm::Simple {
+        let what = format!(
+            "the value of {} is a secret of {}",
+            key_text::key(&key),
+            counted(state.value_len.into(), "byte", "bytes")
+        );
+        return Err(Failure::new(what, "--show-secrets prints it."));
+    }
+    let value = if hidden { Vec::new() } else { snapshot.value(&store, state.place)? };
+    let exit = exit.max(encrypted::told(&snapshot));
+    if args.inspect.write_out == InspectForm::Json {
+        let mut object = keys::object(state);
+        if hidden {
+            object.insert("hidden".into(), true.into());
+        } else {
+            key_text::put(&mut object, "value", &value);
+        }
+        let mut lines = Lines::new();
+        key_text::write_line(&mut lines, &object)?;
+        lines.finish()?;
+        return Ok(exit);
+    }
+    let shown = |raw, plain: fn(&[u8]) -> String| if args.hex { Hex(raw).to_string() } else { plain(raw) };
+    if args.inspect.write_out == InspectForm::Table {
+        let [_, modified, create, version, size, lease] = keys::long(state);
+        let value = if hidden { "(hidden: --show-secrets)".into() } else { shown(&value, key_text::value) };
+        let row = [shown(&key, key_text::key), modified, create, version, size, lease, value];
+        let columns = [&keys::LONG[..], &[("value", false)]].concat();
+        text_table::print(InspectForm::Table, &columns, |take| take(&row).map(drop))?;
+        return Ok(exit);
+    }
+    if args.raw && io::stdout().is_terminal() && !key_text::is_for_a_terminal(&value) {
+        return Err(Failure::new(
+            "the value has bytes that would do something to the terminal",
+            "Send it to a file or another program (--raw > FILE), or leave --raw out.",
+        ));
+    }
+    let as_stored = args.raw || args.hex || args.print_value_only;
+    if !as_stored && print_object(args, &key, state.revision.main, &value)? {
+        return Ok(exit);
+    }
+    let mut lines = Lines::new();
+    if args.raw {
+        lines.write(&value)?;
+    } else {
+        if !args.print_value_only {
+            lines.write(format!("{}\n", shown(&key, key_text::key)).as_bytes())?;
+        }
+        lines.write_with(|out| {
+            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", Shown(&value)) }
+        })?;
+    }
+    lines.finish()?;
+    Ok(exit)
+}
+
+/// Prints an object of Kubernetes as YAML, its key as a comment; false for a value that is none, or cannot be read as one, which is printed as it is.
+fn print_object(args: &GetArgs, key: &[u8], revision: i64, value: &[u8]) -> Result<bool, Failure> {
+    let version = revision.to_string();
+    let options = Options { resource_version: Some(&version), ..Options::default() };
+    let Ok((mut node, remarks)) = object::tree(value, options) else { return Ok(false) };
+    if !args.show_secrets {
+        conceal_by_kind(&mut node);
+    }
+    let names_itself = |name| node.get(name).and_then(Node::text).is_some_and(|text| !text.is_empty());
+    if !names_itself("kind") || !names_itself("apiVersion") {
+        return Ok(false);
+    }
+    for sentence in remarks.sentences() {
+        output::warn(&format!("{}: {sentence}", key_text::key(key)));
+    }
+    let mut lines = Lines::new();
+    lines.write(format!("# {}\n", key_text::key(key)).as_bytes())?;
+    lines.write(to_yaml(&node).as_bytes())?;
+    lines.finish()?;
+    Ok(true)
+}
+
+/// Flags that say what of the plain form is printed have no meaning in another.
+fn check_form(args: &GetArgs) -> Result<(), Failure> {
+    let form = match args.inspect.write_out {
+        InspectForm::Simple => return Ok(()),
+        InspectForm::Json => "json",
+        InspectForm::Table => "table",
+    };
+    let unfit = [
+        (args.raw, "--raw"),
+        (args.print_value_only, "--print-value-only"),
+        (args.hex && args.inspect.write_out == InspectForm::Json, "--hex"),
+    ];
+    match unfit.iter().find(|(given, _)| *given) {
+        Some((_, flag)) => Err(Failure::new(
+            format!("{flag} is nothing for -w {form}"),
+            "Leave one of the two out. JSON has bytes that are no text in base64, under keyBase64 and valueBase64.",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Why there is nothing to print; the exit code is 1, as for a difference.
+fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
+    let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));
+    let (what, advice) = match state {
+        Some(state) => (
+            format!("{name} was deleted at revision {}", state.revision.main),
+            format!("See what was there before: etcdsnap history {file} {name}, then etcdsnap get --rev N."),
+        ),
+        None if lost.places > 0 => (
+            format!("no key {name} can be found at revision {at}; it may be among what is lost"),
+            "Look into another copy, or into another snapshot.".into(),
+        ),
+        None if key.ends_with(b"/") => (
+            format!("there is no key {name} at revision {at}"),
+            format!("List the keys that begin so: etcdsnap keys {file} {name}"),
+        ),
+        None => (
+            format!("there is no key {name} at revision {at}"),
+            format!(
+                "See what there is: etcdsnap keys {file}; and whether it came later or was compacted away: etcdsnap history {file} {name}"
+            ),
+        ),
+    };
+    Failure { what, advice, exit: Exit::Damage }
+}

@@ -1,0 +1,163 @@
+//! `etcdsnap keys FILE [PREFIX]`
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
+
+use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::kubernetes::value_changes::is_concealed;
+use etcdsnap::core::store::filter::Filter;
+use etcdsnap::core::store::{Key, Lost, Place, Store};
+use etcdsnap::{FileSource, Snapshot};
+use serde_json::{Map, Value};
+
+use super::chosen_revision::chosen;
+use super::filter;
+use super::{encrypted, key_text, range, text_table, told};
+use crate::cli::args::KeysArgs;
+use crate::cli::args_inspect::InspectForm;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, Lines};
+use crate::cli::render::grouped_number::counted;
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
+    let filters = args.filter.iter().map(|text| filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let range = range(&args.prefix, &args.interval)?;
+    let by_value = filters.iter().any(Filter::is_about_the_value);
+    if by_value && args.deleted {
+        let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
+        return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
+    }
+    let (snapshot, bar) = encrypted::open(&args.inspect.file, &args.decrypt, args.inspect.work, args.inspect.meta)?;
+    let store = snapshot.store()?;
+    let query = store.query(range, chosen(&snapshot, &store, &args.revision)?);
+    let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
+    let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
+    let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
+    if by_value {
+        let (holding, lost_values) =
+            holding(&snapshot, &store, &keys, &filters, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
+        snapshot.assert_unchanged()?;
+        lost.append(lost_values);
+        keys.retain(|state| holding.contains(&state.place));
+    }
+    drop(bar);
+    keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
+    match args.inspect.write_out {
+        InspectForm::Table => {
+            let columns = if args.long { &LONG[..] } else { &LONG[..1] };
+            text_table::print(InspectForm::Table, columns, |take| {
+                for state in &keys {
+                    let wanted = if args.long { take(&long(state)) } else { take(&[key_text::key(state.key)]) };
+                    if !wanted? {
+                        break;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        form => {
+            let mut lines = Lines::new();
+            if form != InspectForm::Json && args.long && io::stdout().is_terminal() {
+                // Programs get lines alone.
+                let titles = LONG.map(|(title, _)| title.to_owned());
+                lines.write_with(|out| write_line(&titles, out))?;
+            }
+            for state in &keys {
+                match form {
+                    InspectForm::Json => key_text::write_line(&mut lines, &object(state))?,
+                    _ if args.long => lines.write_with(|out| write_line(&long(state), out))?,
+                    _ => lines.write_with(|out| writeln!(out, "{}", key_text::key(state.key)))?,
+                }
+                if !lines.wanted() {
+                    break;
+                }
+            }
+            lines.finish()?;
+        }
+    }
+    Ok(told(&args.inspect.file, &lost).max(encrypted::told(&snapshot)))
+}
+
+/// The places of those keys whose values meet all conditions; each page is read once.
+fn holding(
+    snapshot: &Snapshot,
+    store: &Store<'_, FileSource>,
+    keys: &[Key<'_>],
+    filters: &[Filter],
+    show_secrets: bool,
+) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
+    let mut holding = HashSet::new();
+    let mut hidden = 0_u64;
+    let places = keys.iter().map(|state| state.place).collect();
+    let lost = store.entries_at(places, &mut |entry| {
+        let pair = KeyValue::parse(entry.value).unwrap_or_default();
+        // Whether a text is in a secret is a question that guesses it letter by letter.
+        if !show_secrets && key_text::is_secret(pair.key) {
+            hidden = hidden.saturating_add(1);
+            return;
+        }
+        let value = snapshot.opened(entry.place, &pair);
+        if !show_secrets && is_concealed(&value) {
+            hidden = hidden.saturating_add(1);
+            return;
+        }
+        if filters.iter().all(|filter| filter.holds_of_value(&value)) {
+            holding.insert(entry.place);
+        }
+    })?;
+    if hidden > 0 {
+        let keys = counted(hidden, "key is a secret and was", "keys are secrets and were");
+        output::warn(&format!("{keys} not searched: --show-secrets searches their values, too."));
+    }
+    Ok((holding, lost))
+}
+
+/// Titles of [`long`].
+pub const LONG: [text_table::Column; 6] =
+    [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
+
+/// A key's state in columns. A deletion has no more than its revision.
+pub fn long(state: &Key<'_>) -> [String; 6] {
+    let number = |number: i64| if state.deleted { "-".to_owned() } else { number.to_string() };
+    [
+        key_text::key(state.key),
+        state.revision.main.to_string(),
+        number(state.create_revision),
+        number(state.version),
+        number(i64::from(state.value_len)),
+        lease(state.lease),
+    ]
+}
+
+/// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
+fn write_line([key, modified, create, version, size, lease]: &[String; 6], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}")
+}
+
+/// A lease's id in hexadecimal; a dash for none.
+pub fn lease(id: i64) -> String {
+    if id == 0 { "-".into() } else { format!("{id:x}") }
+}
+
+/// A key's state as JSON.
+pub fn object(state: &Key<'_>) -> Map<String, Value> {
+    let mut object = Map::new();
+    key_text::put(&mut object, "key", state.key);
+    object.insert("modRevision".into(), state.revision.main.into());
+    if state.deleted {
+        object.insert("deleted".into(), true.into());
+        return object;
+    }
+    object.insert("createRevision".into(), state.create_revision.into());
+    object.insert("version".into(), state.version.into());
+    object.insert("valueBytes".into(), state.value_len.into());
+    if state.lease != 0 {
+        object.insert("lease".into(), format!("{:x}", state.lease).into());
+    }
+    object
+}

@@ -1,0 +1,71 @@
+//! A snapshot of a running server, to be compared with a file. It is proven as every save is, and lies in a file that has no name any more when it is read.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcdsnap::core::Watch;
+use etcdsnap::save::{Keep, SaveConfig, SaveError, Saved, save_any};
+use etcdsnap::{Snapshot, WorkDirectory, printable};
+
+use crate::cli::args::{ClientArgs, WorkArgs};
+use crate::cli::exit::Failure;
+use crate::cli::progress_bar::Bar;
+use crate::cli::{connection_flags, log, output, save_run, signals};
+
+/// Takes a snapshot and opens it. Whatever stops this, the temporary directory is gone afterwards; what a killed run left goes with the next run.
+///
+/// # Errors
+/// When none can be had, it is damaged, or a signal stops it.
+pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> {
+    let config = SaveConfig {
+        client: connection_flags::config(args)?,
+        inputs: args.password_file.iter().cloned().collect(),
+        timeout: args.command_timeout.filter(|limit| !limit.is_zero()),
+        ..SaveConfig::default()
+    };
+    log::bare(true);
+    let runtime = save_run::runtime()?;
+    // A signal stops the work from here on, so that the directory is removed.
+    let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new("the running cluster"))));
+    let token = signals::token();
+    let folder = WorkDirectory::temporary().map_err(|cause| {
+        let what = format!("cannot make a temporary directory for a snapshot of the running cluster: {cause}");
+        Failure::new(what, "Set TMPDIR to a directory with enough room.")
+    })?;
+    let path = folder.path().join("live.db");
+    let saving = save_any(&config, &path, Keep::default(), None, bar.clone(), &token);
+    let saved = runtime.block_on(signals::relayed(&token, saving));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    let opened = saved.map_err(failure).and_then(|saved| {
+        let snapshot = Snapshot::open(&path, work.threads, &*bar)?;
+        Ok((saved, snapshot))
+    });
+    // It is open, and needs no name.
+    if let Err(cause) = folder.close() {
+        output::warn(&format!("the temporary directory of a snapshot cannot be removed: {cause}"));
+    }
+    let stopped = bar.cancelled();
+    drop(bar);
+    let (saved, snapshot) = opened?;
+    if stopped {
+        return Err(etcdsnap::Error::Cancelled.into());
+    }
+    output::warn(&told(&saved));
+    Ok(snapshot)
+}
+
+fn failure(error: SaveError) -> Failure {
+    let room = matches!(&error, SaveError::Space { .. });
+    let failure = Failure::from(error);
+    match room {
+        true => Failure { advice: "Set TMPDIR to a directory with enough room.".into(), ..failure },
+        false => failure,
+    }
+}
+
+fn told(saved: &Saved) -> String {
+    let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
+    let revision = saved.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
+    format!("Compared with {revision}member {member} at {}.", printable(&saved.endpoint))
+}

@@ -1,0 +1,66 @@
+//! What of Kubernetes' objects says who set which field, for `usage --by kind`.
+
+use std::collections::HashMap;
+
+use etcdsnap::core::kubernetes::registry_keys::Objects;
+use etcdsnap::{KindUsage, ObjectKind, printable};
+use serde_json::{Map, Value};
+
+/// The kinds of the objects of each resource, and their managedFields.
+#[derive(Default)]
+pub struct Kinds(HashMap<(Vec<u8>, Vec<u8>), Kind>);
+
+/// What is under one resource.
+#[derive(Default)]
+struct Kind {
+    /// Such as `Deployment.apps`; several where a version moved between groups.
+    names: Vec<String>,
+    bytes: u64,
+    managed_bytes: u64,
+}
+
+impl Kinds {
+    /// Sums them up by resource.
+    pub fn of(kinds: Vec<(ObjectKind, KindUsage)>) -> Self {
+        let mut all = Self::default();
+        for (kind, usage) in kinds {
+            let dot = if kind.group.is_empty() { "" } else { "." };
+            let name = format!("{}{dot}{}", kind.kind, kind.group);
+            let sums = all.0.entry(kind.stored_under).or_default();
+            sums.bytes = sums.bytes.saturating_add(usage.bytes);
+            sums.managed_bytes = sums.managed_bytes.saturating_add(usage.managed_bytes);
+            if !sums.names.contains(&name) {
+                sums.names.push(name);
+            }
+        }
+        all
+    }
+
+    fn at(&self, name: &[u8]) -> Option<&Kind> {
+        let Objects { group, resource, .. } = Objects::of_name(name)?;
+        self.0.get(&(group.to_vec(), resource.to_vec()))
+    }
+
+    /// The kind of a group of keys; none where all its objects are deleted, or it has none.
+    pub fn name(&self, group: &[u8]) -> Option<String> {
+        self.at(group).map(|kind| printable(&kind.names.join(", ")))
+    }
+
+    /// The share of managedFields in percent, to the nearest whole one.
+    pub fn share(&self, group: &[u8]) -> String {
+        let share = |kind: &Kind| {
+            let half = kind.bytes.div_euclid(2);
+            kind.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(kind.bytes)
+        };
+        self.at(group).and_then(share).map_or_else(|| "-".into(), |percent| format!("{percent} %"))
+    }
+
+    /// Puts them into an object of JSON.
+    pub fn put(&self, group: &[u8], object: &mut Map<String, Value>) {
+        if let Some(kind) = self.at(group) {
+            object.insert("kinds".into(), kind.names.clone().into());
+            object.insert("valueBytes".into(), kind.bytes.into());
+            object.insert("managedFieldsBytes".into(), kind.managed_bytes.into());
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! `etcdsnap kube get FILE TYPE [NAME…]`
+
+use etcdsnap::core::kubernetes::age;
+use etcdsnap::core::kubernetes::decode::{Options, Skip};
+use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
+use etcdsnap::core::kubernetes::object_tree::Node;
+use etcdsnap::core::kubernetes::registry_keys::Object;
+use etcdsnap::core::kubernetes::table_objects::{default_class, name_by_key, take_managed_fields};
+use etcdsnap::core::store::{Key, Place, Store};
+use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, printable};
+
+use super::not_found::Looked;
+use super::object_filter::{self, ObjectFilter, SortValue};
+use super::object_states::ObjectStates;
+use super::object_tables::{CustomColumns, ObjectTable};
+use super::object_template::ObjectTemplate;
+use super::object_writer::ObjectWriter;
+use super::selection::{self, Wanted};
+use super::uncertain_states;
+use super::value_reader::ValueReader;
+use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::inspect;
+use crate::cli::output::{self, Lines};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a type is unknown, an object that was named is not there, the file cannot be read, or stdout cannot be written.
+pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
+    let (snapshot, bar) =
+        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let store = snapshot.store()?;
+    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
+    let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
+    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let lost = std::mem::take(&mut cluster.lost);
+    let filter = ObjectFilter::parse(args.selector.as_deref(), args.field_selector.as_deref())?;
+    let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
+    let custom = match &args.output {
+        KubeOutput::CustomColumns(text) => Some(CustomColumns::parse(text)?),
+        KubeOutput::Form(_) | KubeOutput::Template(..) => None,
+    };
+    let template = match &args.output {
+        KubeOutput::Template(form, text) => Some(ObjectTemplate::parse(*form, text)?),
+        KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
+    };
+    let wanted = selection::parse(&args.objects, &cluster.resources)?;
+    refuse_contradictions(args, &wanted, &filter)?;
+    filter.check(&wanted, &cluster)?;
+    let namespace = args.namespace.chosen();
+    let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
+    let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
+    drop(bar);
+    let exit = inspect::told(&args.file.file, &lost);
+    if args.deleted {
+        let states = found.iter().filter_map(|(_, key, _)| Some((*key, states.of(key)?.1)));
+        uncertain_states::tell_deleted(&cluster.unread, states);
+    } else {
+        uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+    }
+    let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
+    let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
+    let mut values = ValueReader::new(args.show_secrets);
+    let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
+    let is_list = !(is_one(&wanted) && found.len() == 1);
+    // Of objects that were named and are not there, there is no list.
+    let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
+    match &args.output {
+        KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
+        KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
+        KubeOutput::Form(form) => {
+            if has_list {
+                reading.objects(*form, &found, is_list, &mut values)?;
+            }
+        }
+        KubeOutput::Template(..) => {
+            if let Some(template) = template.filter(|_| has_list) {
+                let skip = template.skipped(is_list);
+                template.print(is_list, args.show_secrets, |take| {
+                    reading.each(&found, &mut values, skip, |(_, key, _), node| take(key.key, node))
+                })?;
+            }
+        }
+        KubeOutput::CustomColumns(_) => {
+            if let Some(table) = custom {
+                reading.custom_columns(table, &found, &mut values)?;
+            }
+        }
+    }
+    let missing = looked.missing(&wanted, |wanted, name| {
+        found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
+    });
+    if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
+        if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
+            looked.nothing(&wanted);
+        }
+        if filter.is_empty() {
+            looked.tell_where_else(&wanted);
+        }
+    }
+    Ok(exit.max(values.finish(&snapshot)).max(missing))
+}
+
+/// Whether one object is asked for by its name, which is printed as it is, and not in a list.
+fn is_one(wanted: &[Wanted]) -> bool {
+    matches!(wanted, [one] if one.names.len() == 1)
+}
+
+/// What kubectl refuses, too.
+fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectFilter) -> Result<(), Failure> {
+    let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
+    if args.show_labels && !is_table {
+        return Err(Failure::new(
+            "--show-labels adds a column to tables, and -o asks for no table",
+            "Leave one of the two out.",
+        ));
+    }
+    let is_named = wanted.iter().any(|wanted| !wanted.names.is_empty());
+    if is_named && !filter.is_empty() {
+        let advice = "Leave out the names, or -l and --field-selector.";
+        return Err(Failure::new("objects are chosen by their names or by selectors, and not by both", advice));
+    }
+    Ok(())
+}
+
+/// An object with the number of its type among those that are wanted.
+type Found<'c> = (usize, Key<'c>, Object<'c>);
+
+/// The objects that are wanted, type by type.
+fn find<'c>(
+    cluster: &'c Cluster,
+    wanted: &[Wanted],
+    namespace: Option<&str>,
+    deleted: bool,
+) -> Result<Vec<Found<'c>>, etcdsnap::core::Error> {
+    let number = |object: &Object<'_>| wanted.iter().position(|wanted| wanted.has(object, namespace));
+    let objects = cluster.objects(|key, object| key.deleted == deleted && number(object).is_some())?;
+    let mut found: Vec<Found<'_>> =
+        objects.into_iter().filter_map(|(key, object)| Some((number(&object)?, key, object))).collect();
+    // As API servers list them, by their keys; those that are named in the order of their names.
+    let place = |one: &Found<'_>| {
+        let names = wanted.get(one.0).map(|wanted| wanted.names.as_slice()).unwrap_or_default();
+        names.iter().position(|name| name.as_bytes() == one.2.name)
+    };
+    found.sort_by(|a, b| (a.0, place(a), a.1.key).cmp(&(b.0, place(b), b.1.key)));
+    Ok(found)
+}
+
+/// What objects are read with.
+struct Reading<'r, 's> {
+    args: &'r KubeGetArgs,
+    snapshot: &'r Snapshot,
+    store: &'r Store<'s, FileSource>,
+    cluster: &'r Cluster,
+    states: ObjectStates,
+}
+
+impl Reading<'_, '_> {
+    /// Hands over objects one after the other, until there is no reason to go on. What cannot be read is left out, and said.
+    fn each<'c>(
+        &self,
+        found: &[Found<'c>],
+        values: &mut ValueReader,
+        skip: Skip,
+        mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        for one in found {
+            let (_, key, _) = one;
+            let Some((place, revision)) = self.states.of(key) else { continue };
+            let value = self.snapshot.value(self.store, place)?;
+            let version = revision.to_string();
+            let options = Options { resource_version: Some(&version), skip, ..Options::default() };
+            if let Some(node) = values.tree(key.key, &value, options)
+                && !take(one, node)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects that meet the selectors, in the order that is asked for.
+    fn chosen<'c>(
+        &self,
+        found: Vec<Found<'c>>,
+        filter: &ObjectFilter,
+        sort_by: Option<&JsonPath>,
+        values: &mut ValueReader,
+    ) -> Result<Vec<Found<'c>>, Failure> {
+        if filter.is_empty() && sort_by.is_none() {
+            return Ok(found);
+        }
+        // What cannot be read is said here; remarks on the others come when they are printed.
+        let mut silent = ValueReader::silent();
+        let mut chosen = Vec::new();
+        for one in &found {
+            let mut is_read = false;
+            let skip = if sort_by.is_some() { Skip::Nothing } else { Skip::ManagedFields };
+            self.each(std::slice::from_ref(one), &mut silent, skip, |one, node| {
+                is_read = true;
+                if filter.has(&node) {
+                    let value = sort_by.map_or(SortValue::Nothing, |path| SortValue::of(&node, path));
+                    chosen.push((value, *one));
+                }
+                Ok(true)
+            })?;
+            if !is_read {
+                self.each(std::slice::from_ref(one), values, Skip::Nothing, |_, _| Ok(true))?;
+            }
+        }
+        if sort_by.is_some() {
+            let path = self.args.sort_by.as_deref().unwrap_or_default();
+            object_filter::check_order(chosen.iter().map(|(value, _)| value), path)?;
+        }
+        chosen.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.order(&b.0)));
+        Ok(chosen.into_iter().map(|(_, one)| one).collect())
+    }
+
+    fn objects(
+        &self,
+        form: KubeForm,
+        found: &[Found<'_>],
+        is_list: bool,
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
+        let mut writer = ObjectWriter::begin(form, is_list)?;
+        if form == KubeForm::Raw {
+            for (_, key, _) in found {
+                let Some((place, revision)) = self.states.of(key) else { continue };
+                let value = self.snapshot.value(self.store, place)?;
+                let version = revision.to_string();
+                let options = Options { resource_version: Some(&version), ..Options::default() };
+                if let Some(json) = values.api_json(key.key, &value, options) {
+                    writer.line(json)?;
+                }
+                if !writer.wanted() {
+                    break;
+                }
+            }
+            return writer.finish();
+        }
+        let skip = if self.args.show_managed_fields { Skip::Nothing } else { Skip::ManagedFields };
+        self.each(found, values, skip, |_, mut node| {
+            if !self.args.show_managed_fields {
+                take_managed_fields(&mut node);
+            }
+            writer.object(node)?;
+            Ok(writer.wanted())
+        })?;
+        writer.finish()
+    }
+
+    fn names(&self, wanted: &[Wanted], found: &[Found<'_>]) -> Result<(), Failure> {
+        let mut lines = Lines::new();
+        for (number, _, object) in found {
+            if let Some(wanted) = wanted.get(*number) {
+                let name = wanted.resource.full_name(&String::from_utf8_lossy(object.name));
+                lines.write_with(|out| writeln!(out, "{}", printable(&name)))?;
+            }
+        }
+        lines.finish()
+    }
+
+    fn custom_columns(
+        &self,
+        mut table: CustomColumns,
+        found: &[Found<'_>],
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
+        self.each(found, values, Skip::Nothing, |_, node| {
+            table.add(&node);
+            Ok(true)
+        })?;
+        output::print(&table.text(!self.args.no_headers))
+    }
+
+    /// A table for each type.
+    fn tables(&self, wanted: &[Wanted], found: &[Found<'_>], values: &mut ValueReader) -> Result<(), Failure> {
+        let mut text = String::new();
+        let mut is_guessed = false;
+        for (number, wanted) in wanted.iter().enumerate() {
+            let mut of_type: Vec<Found<'_>> = found.iter().filter(|(of, ..)| *of == number).copied().collect();
+            if of_type.is_empty() {
+                continue;
+            }
+            let mut newest = None;
+            let mut classes = Vec::new();
+            let mut orders = Vec::new();
+            let is_class = wanted.resource.plural == "storageclasses" && wanted.names.is_empty();
+            let is_flow = wanted.resource.plural == "flowschemas";
+            if self.now().is_none() || is_class || is_flow {
+                let mut silent = ValueReader::silent();
+                self.each(&of_type, &mut silent, Skip::ManagedFields, |(_, key, object), node| {
+                    newest = newest.max(age::created(&node));
+                    classes.extend(is_class.then(|| default_class(&node)).flatten());
+                    let order = node.at(&["spec", "matchingPrecedence"]).and_then(json_path::number);
+                    orders.push((order.unwrap_or_default(), object.name.to_vec(), key.key.to_vec()));
+                    Ok(true)
+                })?;
+            }
+            if is_flow && self.args.sort_by.is_none() {
+                orders.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+                of_type.sort_by_key(|(_, key, _)| orders.iter().position(|(.., other)| other == key.key));
+            }
+            let mut table = ObjectTable::new(&wanted.resource, self.cluster.columns(&wanted.resource));
+            table.all = self.args.output == KubeOutput::Form(KubeForm::Wide);
+            table.with_namespace = self.args.namespace.all_namespaces && wanted.resource.namespaced;
+            table.with_type = found.iter().any(|(of, ..)| *of != number);
+            (table.label_columns, table.show_labels) = (&self.args.label_columns, self.args.show_labels);
+            // Without Leases the newest object is as near as one gets.
+            table.now = self.now().or(newest);
+            is_guessed |= self.now().is_none() && newest.is_some();
+            table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
+            self.rows(&of_type, &mut table, values)?;
+            if !text.is_empty() && !self.args.no_headers {
+                text.push('\n');
+            }
+            text.push_str(&table.text(!self.args.no_headers));
+        }
+        output::print(&text)?;
+        if is_guessed {
+            output::warn("Ages count to the newest of these objects: nothing tells when the snapshot was taken.");
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of objects, which all threads make.
+    fn rows(&self, found: &[Found<'_>], table: &mut ObjectTable<'_>, values: &mut ValueReader) -> Result<(), Failure> {
+        let known: Vec<(usize, Place, String)> = (0..)
+            .zip(found)
+            .filter_map(|(at, (_, key, _))| {
+                self.states.of(key).map(|(place, version)| (at, place, version.to_string()))
+            })
+            .collect();
+        let places: Vec<Place> = known.iter().map(|(_, place, _)| *place).collect();
+        let (skip, reader, columns) = (table.skipped(), &*values, &*table);
+        let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
+            let (at, version) = known.get(number).map_or((0, ""), |(at, _, version)| (*at, version.as_str()));
+            let one = found.get(at);
+            let key = one.map_or(&[][..], |(_, key, _)| key.key);
+            let options = Options { resource_version: Some(version), skip, ..Options::default() };
+            reader.shown(key, value, options).map(|(mut node, remarks)| {
+                if let Some((.., object)) = one {
+                    name_by_key(&mut node, object);
+                }
+                (columns.row(&node), remarks)
+            })
+        })?;
+        let mut made = known.iter().map(|(at, ..)| *at).zip(made).peekable();
+        for (at, (_, key, object)) in found.iter().enumerate() {
+            let outcome = made.next_if(|(of, _)| *of == at).map(|(_, outcome)| outcome);
+            if let Some(outcome) = &outcome {
+                values.note(key.key, outcome.as_ref().map(|(_, remarks)| remarks));
+            }
+            match outcome {
+                Some(Ok((row, _))) => table.add(row),
+                _ => {
+                    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    table.add_unreadable(&name(object.namespace), &name(object.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The time to which ages count, if the snapshot tells one.
+    fn now(&self) -> Option<i64> {
+        self.args.now.or(self.cluster.taken)
+    }
+}

@@ -1,0 +1,97 @@
+//! `etcdsnap kube kinds FILE`
+
+use etcdsnap::grouped_number::grouped;
+use etcdsnap::{KindUsage, ObjectKind, printable};
+use serde_json::Map;
+
+use super::not_found::Looked;
+use super::selection;
+use super::uncertain_states;
+use crate::cli::args_inspect::InspectForm;
+use crate::cli::args_kinds::KindsArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::inspect::{self, key_text, text_table};
+use crate::cli::output::{self, Lines};
+
+const COLUMNS: [text_table::Column; 8] = [
+    ("group", false),
+    ("version", false),
+    ("kind", false),
+    ("stored as", false),
+    ("count", true),
+    ("bytes", true),
+    ("managed", true),
+    ("unreadable", true),
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be read, or stdout cannot be written.
+pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
+    let (snapshot, bar) =
+        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let store = snapshot.store()?;
+    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
+    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
+    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let lost = std::mem::take(&mut cluster.lost);
+    let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
+    let namespace = args.choice.namespace();
+    let kinds = snapshot.kinds(&store, &cluster, |object| selection::has(&wanted, object, namespace), &bar)?;
+    drop(bar);
+    let exit = inspect::told(&args.file.file, &lost).max(inspect::encrypted::told(&snapshot));
+    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, namespace));
+    match args.form.write_out {
+        InspectForm::Json => json(&kinds)?,
+        _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {
+            let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged: lost.places > 0 };
+            looked.nothing(&wanted);
+            looked.tell_where_else(&wanted);
+        }
+        _ if kinds.is_empty() => {
+            output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n")
+        }
+        form => output::print(&text_table::rows(form, &COLUMNS, &kinds.iter().map(row).collect::<Vec<_>>()))?,
+    }
+    let undecodable = kinds.iter().any(|(_, usage)| usage.undecodable > 0);
+    Ok(exit.max(if undecodable { Exit::Damage } else { Exit::Done }))
+}
+
+fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
+    let text = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
+    vec![
+        text(&kind.group),
+        text(&kind.version),
+        text(&kind.kind),
+        printable(&kind.form.to_string()),
+        grouped(usage.count),
+        grouped(usage.bytes),
+        share(usage),
+        grouped(usage.undecodable),
+    ]
+}
+
+/// The share of managedFields in percent, to the nearest whole one.
+fn share(usage: &KindUsage) -> String {
+    let half = usage.bytes.div_euclid(2);
+    let percent = usage.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(usage.bytes).unwrap_or(0);
+    format!("{percent} %")
+}
+
+fn json(kinds: &[(ObjectKind, KindUsage)]) -> Result<(), Failure> {
+    let mut lines = Lines::new();
+    for (kind, usage) in kinds {
+        let mut object = Map::new();
+        object.insert("group".into(), kind.group.clone().into());
+        object.insert("version".into(), kind.version.clone().into());
+        object.insert("kind".into(), kind.kind.clone().into());
+        object.insert("storedAs".into(), kind.form.to_string().into());
+        object.insert("count".into(), usage.count.into());
+        object.insert("bytes".into(), usage.bytes.into());
+        object.insert("managedFieldsBytes".into(), usage.managed_bytes.into());
+        object.insert("notDecodable".into(), usage.undecodable.into());
+        key_text::write_line(&mut lines, &object)?;
+    }
+    lines.finish()
+}

@@ -1,0 +1,101 @@
+//! The progress bar: on stderr, only on a terminal, and only for work that takes a while.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::render::grouped_number::si_bytes;
+use etcdsnap::core::Watch;
+use etcdsnap::{Progress, Stage, printable_path};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Work that is done sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often a line says how far a snapshot has come, where there is no terminal for a bar.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The name gives way on a narrow terminal, so that the bar keeps to one line.
+const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
+const UNKNOWN: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
+
+/// Whether a bar stands on the terminal now.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// The bar for one file.
+pub struct Bar {
+    bar: ProgressBar,
+    begun: Instant,
+    name: String,
+    /// When the last line was written; none while there are to be no lines.
+    last_line: Mutex<Option<Instant>>,
+}
+
+impl Bar {
+    /// A bar that is not shown yet.
+    pub fn new(path: &Path) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar, begun: Instant::now(), name: printable_path(path), last_line: Mutex::new(None) }
+    }
+
+    fn show_when_it_takes_long(&self) {
+        if self.begun.elapsed() > PATIENCE && !SHOWN.swap(true, Ordering::Relaxed) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    fn line_now_and_then(&self) {
+        let Ok(mut last) = self.last_line.try_lock() else { return };
+        if last.is_some_and(|last| last.elapsed() >= LINE_EVERY) {
+            *last = Some(Instant::now());
+            let (done, rate) = (si_bytes(self.bar.position()), si_bytes(self.bar.per_sec().round() as u64));
+            let total = self.bar.length().map(|total| format!(" of {}", si_bytes(total))).unwrap_or_default();
+            tracing::info!("{} {done}{total}, {rate}/s", self.bar.message());
+        }
+    }
+}
+
+impl Watch for Bar {
+    fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        self.show_when_it_takes_long();
+        self.line_now_and_then();
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, stage: Stage, total: Option<u64>) {
+        let doing = match stage {
+            Stage::Unpack => "unpacking",
+            Stage::Copy => "copying",
+            Stage::Receive => "receiving",
+            _ => "reading",
+        };
+        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_message(format!("{doing} {}", self.name));
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
+        self.bar.reset();
+        let lines = stage == Stage::Receive && !io::stderr().is_terminal();
+        *self.last_line.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = lines.then(Instant::now);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        SHOWN.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Leaves the bar where it stands, as the last word on how far the work came, and begins a new line for the shell.
+pub fn leave() {
+    if SHOWN.load(Ordering::Relaxed) {
+        let _ = io::stderr().write_all(b"\n");
+    }
+}

@@ -1,0 +1,312 @@
+//! A scan over random access on all processors.
+//!
+//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the walk. The calling thread is one of them, and does all of it
+//! where the system gives no other. SHA-256 is a single stream and the longest job, so a thread of its own does nothing else; with two processors the scan runs beside it.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::{iter, thread};
+
+use etcdsnap_core::pass::Pass;
+use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
+
+use crate::error::Fault;
+use crate::progress::{Progress, Stage};
+use crate::threads;
+use crate::verify_options::{Sha256, VerifyOptions};
+
+/// Scans `source` whole.
+///
+/// # Errors
+/// The first fault of any worker; the others stop as soon as they ask.
+pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, Fault> {
+    judge(source, options, |trailer| trailer)
+}
+
+/// The same of a file whose trailer is to be written yet, over 32 bytes that hold its place: the SHA-256 is in the report, as the one that was expected.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_unsealed<S: Source + Sync + ?Sized>(
+    source: &S,
+    options: &VerifyOptions<'_>,
+) -> Result<Report, Fault> {
+    judge(source, options, |trailer| Trailer { expected: trailer.actual.clone(), ..trailer })
+}
+
+fn judge<S: Source + Sync + ?Sized>(
+    source: &S,
+    options: &VerifyOptions<'_>,
+    trailer_of: impl Fn(Trailer) -> Trailer,
+) -> Result<Report, Fault> {
+    let passes = match options.sha256 {
+        Sha256::Check => 2,
+        Sha256::Skip => 1,
+    };
+    options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
+    let scan = match Scan::open_by(source, options.meta).map_err(Fault::Scan)? {
+        Opened::Scan(scan) => scan,
+        Opened::Refused(report) if report.wants_trailer() => {
+            let trailer = match options.sha256 {
+                Sha256::Check => check_trailer(source, options.progress),
+                Sha256::Skip => peek_trailer(source),
+            };
+            return Ok(report.with_trailer(trailer.map_err(Fault::Scan)?));
+        }
+        Opened::Refused(report) => return Ok(*report),
+    };
+    let team = Team::new(options.progress);
+    let done = match options.sha256 {
+        Sha256::Skip => {
+            let conclusion = conclude(*scan, options.workers(), &team);
+            conclusion.zip(team.note(peek_trailer(source)))
+        }
+        // One thread is what the caller asked for: one after the other.
+        Sha256::Check if options.workers() == 1 => {
+            let trailer = team.share(1, 1, |_| check_trailer(source, &team)).and_then(|mut done| done.pop());
+            trailer.and_then(|trailer| conclude(*scan, 1, &team).map(|conclusion| (conclusion, trailer)))
+        }
+        Sha256::Check => {
+            let (hashed, conclusion) = threads::both(
+                || team.share(1, 1, |_| check_trailer(source, &team)),
+                || conclude(*scan, options.workers().saturating_sub(1), &team),
+            );
+            let trailer: Option<Trailer> = hashed.ok().flatten().and_then(|mut done| done.pop());
+            conclusion.zip(trailer)
+        }
+    };
+    match (team.into_fault(), done) {
+        (Some(fault), _) => Err(fault),
+        (None, Some((conclusion, trailer))) => Ok(conclusion.report(trailer_of(trailer))),
+        (None, None) => Err(Fault::Panic("a worker ended without its result".into())),
+    }
+}
+
+/// Everything but the SHA-256, on so many threads; none when the team stopped before. A panic stops the team.
+fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+    let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, team)));
+    concluded.unwrap_or_else(|payload| {
+        team.fail(Fault::panic(payload.as_ref()));
+        None
+    })
+}
+
+fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
+    let reading_ahead = team.note(scan.read_ahead())?;
+    let walking = team.run(threads, reading_ahead)?;
+    let resolving = team.run(threads, walking)?;
+    team.run(threads, resolving)
+}
+
+/// What the workers of one scan share.
+pub(crate) struct Team<'p> {
+    progress: &'p dyn Progress,
+    stop: AtomicBool,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl<'p> Team<'p> {
+    pub(crate) fn new(progress: &'p dyn Progress) -> Self {
+        Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
+    }
+
+    /// Has so many threads take the pieces of a pass, the calling one counted; none when the team stopped before its end.
+    pub(crate) fn run<P: Pass + Sync>(&self, threads: usize, pass: P) -> Option<P::Outcome> {
+        let (next, pieces) = (AtomicUsize::new(0), pass.pieces());
+        let threads = threads.min(pieces).max(1);
+        let gathered = self.share(threads, threads, |_| {
+            let mut gathered = pass.begin();
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= pieces {
+                    return Ok(gathered);
+                }
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                pass.take(piece, &mut gathered, self)?;
+            }
+        })?;
+        self.note(pass.finish(gathered, self))
+    }
+
+    /// Has jobs done by so many threads, the calling one counted; their results in the order of the jobs, or none when the team stopped.
+    pub(crate) fn share<T: Send>(
+        &self,
+        threads: usize,
+        jobs: usize,
+        work: impl Fn(usize) -> Result<T, Error> + Sync,
+    ) -> Option<Vec<T>> {
+        let next = AtomicUsize::new(0);
+        let (send, receive) = mpsc::channel();
+        let mut done = thread::scope(|scope| {
+            let worker = || {
+                let _alarm = Alarm(self);
+                while !self.stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= jobs {
+                        break;
+                    }
+                    let Some(result) = self.note(work(number)) else { break };
+                    // The receiver outlives the threads.
+                    let _ = send.send((number, result));
+                }
+            };
+            let others: Vec<_> = (1..threads.min(jobs)).map_while(|_| threads::start(scope, worker)).collect();
+            let own = panic::catch_unwind(AssertUnwindSafe(worker));
+            for outcome in iter::once(own).chain(others.into_iter().map(|other| other.join())) {
+                if let Err(payload) = outcome {
+                    self.fail(Fault::panic(payload.as_ref()));
+                }
+            }
+            receive.try_iter().collect::<Vec<_>>()
+        });
+        done.sort_by_key(|(number, _)| *number);
+        (done.len() == jobs).then(|| done.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// The value, or none after having stopped the team because of the error.
+    fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.fail(Fault::Scan(error))).ok()
+    }
+
+    /// Stops the team. The first fault is kept; a mere cancellation gives way to what caused it.
+    fn fail(&self, fault: Fault) {
+        let mut kept = self.fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(*kept, None | Some(Fault::Scan(Error::Cancelled))) {
+            *kept = Some(fault);
+        }
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn into_fault(self) -> Option<Fault> {
+        self.fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Watch for Team<'_> {
+    fn advance(&self, bytes: u64) {
+        self.progress.advance(bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.progress.cancelled()
+    }
+}
+
+/// Stops the team when its worker unwinds: the others would otherwise finish a scan that nobody can use.
+struct Alarm<'t, 'p>(&'t Team<'p>);
+
+impl Drop for Alarm<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::AtomicU64;
+
+    use etcdsnap_core::{ReadError, Verdict};
+
+    use super::*;
+    use crate::progress::NoProgress;
+
+    const SNAPSHOT: &[u8] = include_bytes!("../../tests/cases/3.7-history/snapshot.db");
+
+    /// A snapshot that cannot be read any more once it is open.
+    struct Faulty {
+        fault: fn() -> ReadError,
+        good_reads: AtomicUsize,
+    }
+
+    impl Faulty {
+        fn once_open(fault: fn() -> ReadError) -> Self {
+            let source = Self { fault, good_reads: AtomicUsize::new(usize::MAX) };
+            assert!(matches!(Scan::open(&source), Ok(Opened::Scan(_))));
+            let reads = usize::MAX - source.good_reads.into_inner();
+            Self { fault, good_reads: AtomicUsize::new(reads) }
+        }
+    }
+
+    impl Source for Faulty {
+        fn len(&self) -> u64 {
+            SNAPSHOT.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+            let counted = |left: usize| left.checked_sub(1);
+            match self.good_reads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted) {
+                Ok(_) => SNAPSHOT.read_at(offset, out),
+                Err(_) => Err((self.fault)()),
+            }
+        }
+    }
+
+    fn options(threads: usize) -> VerifyOptions<'static> {
+        VerifyOptions { threads: NonZeroUsize::new(threads), ..VerifyOptions::default() }
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_report() {
+        let one = run(SNAPSHOT, &options(1)).unwrap();
+        assert_eq!(one.verdict, Verdict::Sound);
+        for threads in [2, 3, 16] {
+            assert_eq!(run(SNAPSHOT, &options(threads)).unwrap(), one);
+        }
+        assert_eq!(etcdsnap_core::verify(SNAPSHOT, &NoProgress).unwrap(), one);
+    }
+
+    #[test]
+    fn without_the_sha256_everything_else_is_the_same() {
+        let whole = run(SNAPSHOT, &options(2)).unwrap();
+        let without = run(SNAPSHOT, &VerifyOptions { sha256: Sha256::Skip, ..options(2) }).unwrap();
+        assert_eq!((without.trailer.actual, without.status), (None, whole.status));
+    }
+
+    #[test]
+    fn a_failed_read_comes_out_with_its_offset() {
+        for threads in [1, 2, 3] {
+            let source = Faulty::once_open(|| ReadError::Medium("broken disk".into()));
+            match run(&source, &options(threads)) {
+                Err(Fault::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => assert_eq!(text, "broken disk"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_becomes_an_error() {
+        for threads in [1, 2, 3] {
+            let source = Faulty::once_open(|| panic!("a defect"));
+            match run(&source, &options(threads)) {
+                Err(Fault::Panic(message)) => assert_eq!(message, "a defect"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_caller_can_stop_it() {
+        struct StopAfter(AtomicU64);
+        impl Watch for StopAfter {
+            fn advance(&self, bytes: u64) {
+                self.0.fetch_add(bytes, Ordering::Relaxed);
+            }
+            fn cancelled(&self) -> bool {
+                self.0.load(Ordering::Relaxed) > 0
+            }
+        }
+        impl Progress for StopAfter {
+            fn begin(&self, _stage: Stage, _total: Option<u64>) {}
+        }
+        let progress = StopAfter(AtomicU64::new(1));
+        let outcome = run(SNAPSHOT, &VerifyOptions { progress: &progress, ..options(2) });
+        assert!(matches!(outcome, Err(Fault::Scan(Error::Cancelled))));
+    }
+}

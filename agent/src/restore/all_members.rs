@@ -1,0 +1,116 @@
+//! Every member of the new cluster at once, from one pass over the snapshot.
+//!
+//! ```text
+//! DIR/<name>/member/…      the data directory of a member
+//! DIR/<name>.env           how to start it: etcd's settings as environment variables
+//! ```
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::wal;
+
+use super::made_directories::failed;
+use super::new_database::Database;
+use super::new_member_files::Place;
+use super::restore_job::Job;
+use super::restore_space::Room;
+use super::stage_directory::CONTENT;
+use super::staged_result::{Need, Wanted};
+use super::start_settings::start_file;
+use super::{RestoreConfig, RestoreError, Restored, Run, owner};
+use crate::free_space::{self, Location};
+use crate::input::Input;
+use crate::progress::Progress;
+
+/// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
+///
+/// `directory` appears whole or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
+///
+/// # Errors
+/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
+pub fn restore_all_members(
+    config: &RestoreConfig,
+    directory: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<Restored>, RestoreError> {
+    let mut restored = write(config, directory, progress).map_err(|error| match error {
+        RestoreError::DataDir { path, reason } => RestoreError::AllMembers { path, reason },
+        other => other,
+    })?;
+    restored.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(restored)
+}
+
+fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> Result<Vec<Restored>, RestoreError> {
+    let cluster = config.cluster()?;
+    let bump = config.bump()?;
+    config.check_lease_seconds()?;
+    let owner = config.owner.as_deref().map(owner::parse).transpose()?;
+    let directory: PathBuf = directory.components().collect();
+    check_names(&cluster)?;
+    let input = Input::open(&config.snapshot_path, progress)?;
+    input.expect_snapshot()?;
+    let snapshot = (config.snapshot_path.as_path(), input.identity());
+    let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
+    let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    job.check_bump()?;
+    let described = |database: &Database| {
+        let member = |member: &Member| {
+            let data_dir = directory.join(&member.name);
+            let start_file = Some(directory.join(format!("{}.env", member.name)));
+            let wal_dir = data_dir.join("member/wal");
+            Restored { start_file, ..Restored::new(config, &cluster, member, &data_dir, &wal_dir, database) }
+        };
+        cluster.members.iter().map(member).collect::<Vec<_>>()
+    };
+    if config.run == Run::Dry {
+        wanted.check()?;
+        let database = job.rehearse()?;
+        let each = database.size.saturating_add(wal::SEGMENT);
+        free_space::check([(Location::Path(&directory), each.saturating_mul(cluster.commit()))])?;
+        return Ok(described(&database));
+    }
+    let each = job.size_ahead().saturating_add(wal::SEGMENT);
+    let room = Room::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
+    let write = || {
+        let stage = wanted.begin()?;
+        let root = Path::new(CONTENT);
+        let mut members = Vec::new();
+        for member in &cluster.members {
+            members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
+        }
+        let database = job.write(&members)?;
+        let restored = described(&database);
+        for member in &restored {
+            let path = root.join(format!("{}.env", member.name));
+            let written = stage.data().create(&path).and_then(|mut file| {
+                file.write_all(&start_file(member))?;
+                file.sync_all()
+            });
+            written.map_err(|cause| failed(&stage.data().path_of(&path), cause))?;
+        }
+        if progress.cancelled() {
+            return Err(crate::Error::Cancelled.into());
+        }
+        drop(members);
+        stage.publish()?;
+        Ok(restored)
+    };
+    write().map_err(|error| room.explain(error))
+}
+
+/// Each member's name becomes a file's.
+fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
+    let mut taken = BTreeSet::new();
+    for member in &cluster.members {
+        let name = &member.name;
+        let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+        if !plain || !taken.insert(name.clone()) || !taken.insert(format!("{name}.env")) {
+            return Err(RestoreError::AllMembersName(name.clone()));
+        }
+    }
+    Ok(())
+}

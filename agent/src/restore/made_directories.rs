@@ -1,0 +1,103 @@
+//! Directories that a restore makes around its targets, and the error about what could not be made.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::Dir;
+
+use super::owner::Owner;
+use super::restore_error::RestoreError;
+use crate::fsx::directory::Directory;
+use crate::fsx::directory_sync::DirectorySync;
+use crate::fsx::file_identity::FileIdentity;
+
+/// Directories that were made because they were missing. Dropped before they are kept, those that are still empty are removed.
+#[derive(Default)]
+pub(super) struct MadeDirectories(Vec<Made>);
+
+struct Made {
+    parent: Directory,
+    name: OsString,
+    directory: Option<(Directory, FileIdentity)>,
+}
+
+impl MadeDirectories {
+    /// Opens the directory that `names` lead to from `base`, outermost first; those that are missing are made, with mode 0700.
+    pub fn make(&mut self, base: Directory, names: &[OsString]) -> Result<Directory, RestoreError> {
+        let mut inner = base;
+        for name in names {
+            let path = Path::new(name);
+            let shown = inner.path_of(name);
+            let failed = |cause| failed(&shown, cause);
+            match inner.make(path) {
+                // Another run, or this one for the other of its targets.
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    inner = inner.open_below(path).map_err(failed)?;
+                    continue;
+                }
+                made => made.map_err(failed)?,
+            }
+            self.0.push(Made {
+                parent: inner.again().map_err(|cause| {
+                    let _ = inner.remove(path, true);
+                    failed(cause)
+                })?,
+                name: name.clone(),
+                directory: None,
+            });
+            let made = inner.open_below(path).map_err(failed)?;
+            check_empty(&made).map_err(failed)?;
+            if let Some(last) = self.0.last_mut() {
+                last.directory = Some((made.again().map_err(failed)?, made.identity().map_err(failed)?));
+            }
+            inner = made;
+        }
+        Ok(inner)
+    }
+
+    /// Gives them to `owner`, who must be able to come to what is in them, and brings them to the disk.
+    pub fn settle(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
+        for Made { parent, name, directory } in self.0.iter().rev() {
+            let settle = || {
+                if let (Some(owner), Some((directory, _))) = (owner, directory) {
+                    owner.give(directory)?;
+                }
+                DirectorySync::prepare(parent)?.run()
+            };
+            settle().map_err(|cause| failed(&parent.path_of(name), cause))?;
+        }
+        Ok(())
+    }
+
+    /// They stay.
+    pub fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeDirectories {
+    fn drop(&mut self) {
+        for Made { parent, name, directory } in self.0.iter().rev() {
+            let path = Path::new(name);
+            if directory.as_ref().is_none_or(|(_, made)| parent.has(path, *made).is_ok_and(|ours| ours)) {
+                let _ = parent.remove(path, true);
+            }
+        }
+    }
+}
+
+/// A directory that was just made is empty: another one, put in its place by whoever may write to the directory around it, must not be given away.
+fn check_empty(made: &Directory) -> io::Result<()> {
+    for entry in Dir::read_from(made.readable()?)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Err(io::Error::other("somebody else put a directory in the place of the one that was made"));
+        }
+    }
+    Ok(())
+}
+
+/// What could not be made or written.
+pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
+    RestoreError::Write { path: path.to_owned(), cause }
+}

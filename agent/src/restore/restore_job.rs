@@ -1,0 +1,88 @@
+//! One restore: what was validated of it, and how its snapshot is judged.
+
+use etcdsnap_core::restore::membership::Cluster;
+use etcdsnap_core::restore::plan::{KeyChanges, PlanError, plan};
+use etcdsnap_core::{Report, Severity, Verdict};
+
+use super::{RestoreConfig, RestoreError, RestoreVerify};
+use crate::input::{Body, Input};
+use crate::progress::Progress;
+use crate::sha256_stream::Copied;
+
+/// One restore, with all that was validated.
+pub(super) struct Job<'j> {
+    pub config: &'j RestoreConfig,
+    pub cluster: &'j Cluster,
+    pub bump: Option<u64>,
+    pub input: &'j Input,
+    pub progress: &'j dyn Progress,
+}
+
+impl Job<'_> {
+    /// Whether the revision can be raised so far, before anything is written. What is packed tells that only later.
+    pub fn check_bump(&self) -> Result<(), RestoreError> {
+        let (Body::Plain(source), Some(_)) = (&self.input.body, self.bump) else { return Ok(()) };
+        match plan(source, self.cluster, self.keys()) {
+            Err(error @ (PlanError::Bump { .. } | PlanError::Exhausted)) => Err(error.into()),
+            // What is wrong with the database itself is told better when all of it has been read.
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes that the database of one member is going to have, as far as that can be told before it is read.
+    pub fn size_ahead(&self) -> u64 {
+        match &self.input.body {
+            Body::Plain(source) => {
+                let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
+                plan(source, self.cluster, self.keys()).map_or(database, |plan| database.max(plan.edited.size))
+            }
+            Body::Packed(packed) => packed.extent().database().unwrap_or_default(),
+        }
+    }
+
+    /// What becomes of keys and revisions where the database is copied.
+    pub fn keys(&self) -> KeyChanges<'_> {
+        KeyChanges { as_of: None, deleted: &self.config.delete, bump: self.bump }
+    }
+
+    /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
+    pub fn unless_changed<T>(&self, outcome: Result<T, RestoreError>) -> Result<T, RestoreError> {
+        let source = match &self.input.body {
+            Body::Plain(file) => file,
+            Body::Packed(packed) => packed.source(),
+        };
+        match outcome {
+            Err(RestoreError::Input(crate::Error::Cancelled)) => outcome,
+            outcome => source.assert_unchanged().map_err(RestoreError::from).and(outcome),
+        }
+    }
+
+    /// Whether the structure of the database is judged.
+    pub fn judge(&self) -> bool {
+        self.config.verify != RestoreVerify::None
+    }
+
+    /// Compares the SHA-256; false when nobody wants that.
+    pub fn compare(&self, copied: &Copied) -> Result<bool, RestoreError> {
+        let path = || self.input.path.clone();
+        match copied.trailer {
+            _ if self.config.skip_hash_check => Ok(false),
+            None => Err(RestoreError::NoTrailer { path: path(), len: copied.len }),
+            Some(expected) if expected == copied.sha256 => Ok(true),
+            Some(_) => Err(RestoreError::Sha256 { path: path() }),
+        }
+    }
+
+    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart. How many keys there are, if all of it could be read.
+    pub fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
+        let counts = |code: etcdsnap_core::Code| {
+            let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
+            code.severity() == Severity::Damage && structure && code != etcdsnap_core::Code::Sha256Mismatch
+        };
+        let damaged = report.verdict == Verdict::Damaged && report.findings.counts().keys().any(|code| counts(*code));
+        if damaged && !self.config.force {
+            return Err(RestoreError::Damaged { path: self.input.path.clone(), report: Box::new(report) });
+        }
+        Ok(report.status.filter(|status| status.complete).map(|status| status.total_key))
+    }
+}

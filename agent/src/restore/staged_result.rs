@@ -1,0 +1,359 @@
+//! The stages of a restore, and the renames that make the result appear.
+//!
+//! ```text
+//! target absent or empty:            <data-dir>.etcdsnap-<n>/new          renamed to <data-dir>
+//! a mount point, lost+found, cwd:    <data-dir>/member.etcdsnap-<n>/new   renamed to <data-dir>/member
+//! log elsewhere:                     <wal-dir>.etcdsnap-<n>/new           renamed to <wal-dir> just before
+//! log within the data directory:                                          comes with it
+//! ```
+//! What a killed run left is removed by the next ([`stale_stages`](super::stale_stages)), and with it the log that it had put in place already.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::destination::Destination;
+use super::log_notes::{StageNote, leave_log_note};
+use super::made_directories::{MadeDirectories, failed};
+use super::owner::{self, Owner};
+use super::restore_error::RestoreError;
+use super::stage_directory::{CONTENT, Replace, StageDirectory};
+use super::stale_stages::{Asked, remove_stale};
+use super::targets::{Layout, LogPlace, MEMBER, Targets};
+use crate::fsx::directory::Directory;
+use crate::fsx::directory_sync::DirectorySync;
+use crate::fsx::file_identity::FileIdentity;
+use crate::fsx::other_users::is_ours;
+use crate::fsx::parent_directories::who_else_could_place;
+
+/// A data directory in the making. What is not published is removed with it.
+pub(super) struct Stage {
+    /// A log that does not come with the data directory. Its stage goes first: it is found by the note in the other.
+    log: Option<Part>,
+    data: Part,
+    /// Where the log goes, relative to the stage that it is made in.
+    log_path: PathBuf,
+    layout: Layout,
+    /// Mode of the data directory that was there and gives way.
+    mode: Option<u32>,
+    owner: Option<Owner>,
+    made: MadeDirectories,
+}
+
+/// One of the two, and where it is to appear.
+struct Part {
+    stage: StageDirectory,
+    parent: Directory,
+    name: OsString,
+    /// Syncs `parent`.
+    sync: DirectorySync,
+}
+
+/// What may become of an existing data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It may be filled or replaced.
+    Either,
+    /// It must be replaced as a whole.
+    Whole,
+}
+
+/// What has the name of the data directory before.
+enum Before {
+    Nothing,
+    /// A directory that was put there for this.
+    Prepared(Metadata),
+    /// One that another user may have put there, for reasons of their own.
+    Planted {
+        owner: u32,
+        /// The directory around it in which that was possible.
+        around: PathBuf,
+    },
+}
+
+impl Before {
+    fn prepared(&self) -> Option<&Metadata> {
+        if let Self::Prepared(facts) = self { Some(facts) } else { None }
+    }
+}
+
+/// What is asked of a stage.
+pub(super) struct Wanted<'w> {
+    pub data_dir: &'w Path,
+    pub wal_dir: Option<&'w Path>,
+    pub need: Need,
+    /// Who is to own the files, if anybody was named.
+    pub owner: Option<Owner>,
+    /// The snapshot as the caller named it, and its file.
+    pub snapshot: (&'w Path, Option<FileIdentity>),
+}
+
+impl Wanted<'_> {
+    /// Whether all of it could be made, without making anything.
+    pub fn check(&self) -> Result<(), RestoreError> {
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        let before = self.before(&targets)?;
+        let layouts = self.layouts(&targets, &before)?;
+        targets.check_writable(&layouts, self.owner)
+    }
+
+    /// What is there before. As root, a directory that somebody else may have planted gives neither its owner nor its mode: the database would be theirs.
+    ///
+    /// # Errors
+    /// [`RestoreError::Planted`] when it may be planted and nobody said whose the files are to be.
+    fn before(&self, targets: &Targets) -> Result<Before, RestoreError> {
+        let failed = |cause| failed(self.data_dir, cause);
+        if !targets.data.missing.is_empty() {
+            return Ok(Before::Nothing);
+        }
+        let facts = targets.data.base.facts().map_err(failed)?;
+        let named = self.owner.and_then(|owner| owner.user);
+        // Without root nothing is given away.
+        if !rustix::process::geteuid().is_root() || is_ours(facts.uid()) || named == Some(facts.uid()) {
+            return Ok(Before::Prepared(facts));
+        }
+        match who_else_could_place(&targets.data.base, self.data_dir).map_err(failed)? {
+            None => Ok(Before::Prepared(facts)),
+            Some(around) if named.is_some() => Ok(Before::Planted { owner: facts.uid(), around }),
+            Some(around) => Err(self.planted(facts.uid(), around)),
+        }
+    }
+
+    fn planted(&self, owner: u32, around: PathBuf) -> RestoreError {
+        RestoreError::Planted { path: self.data_dir.to_owned(), owner, around }
+    }
+
+    fn layouts(&self, targets: &Targets, before: &Before) -> Result<Vec<Layout>, RestoreError> {
+        let stays = targets.check_free()?;
+        let mut layouts = targets.layouts(stays);
+        if let Before::Planted { owner, around } = before {
+            // Whose directory it stays could put another member into it.
+            layouts.retain(|layout| *layout != Layout::Filled);
+            if layouts.is_empty() {
+                return Err(self.planted(*owner, around.clone()));
+            }
+        }
+        if self.need == Need::Whole {
+            layouts.retain(|layout| *layout != Layout::Filled);
+        }
+        if layouts.is_empty() {
+            let reason = "cannot be replaced as a whole (a mount point, the working directory, another user's, or not empty): name a directory below it";
+            return Err(RestoreError::DataDir { path: self.data_dir.to_owned(), reason: reason.into() });
+        }
+        Ok(layouts)
+    }
+
+    /// Removes what killed runs left, looks whether the targets are free, and makes the stages.
+    pub fn begin(&self) -> Result<Stage, RestoreError> {
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        self.before(&targets)?;
+        self.sweep(&targets)?;
+        // A log that was left in place may have been where this one goes.
+        let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
+        let before = self.before(&targets)?;
+        let mut refused = None;
+        for layout in self.layouts(&targets, &before)? {
+            match self.make(&targets, &layout, &before) {
+                // The directory may be this user's to write to where the one around it is not, or the other way round.
+                Err(RestoreError::Write { path, cause }) if cause.kind() == io::ErrorKind::PermissionDenied => {
+                    refused.get_or_insert(RestoreError::Write { path, cause });
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(refused.unwrap_or_else(|| failed(self.data_dir, io::ErrorKind::PermissionDenied.into())))
+    }
+
+    fn sweep(&self, targets: &Targets) -> Result<(), RestoreError> {
+        let asked = Asked { snapshot: self.snapshot, log: targets.beside_log() };
+        if let Some((parent, name)) = targets.beside_data() {
+            remove_stale(&parent, &name, &asked)?;
+        }
+        if targets.data.missing.is_empty() {
+            remove_stale(&targets.data.base, OsStr::new(MEMBER), &asked)?;
+        }
+        match targets.beside_log() {
+            Some((parent, name)) => remove_stale(parent, name, &asked),
+            None => Ok(()),
+        }
+    }
+
+    fn make(&self, targets: &Targets, layout: &Layout, before: &Before) -> Result<Stage, RestoreError> {
+        let mut made = MadeDirectories::default();
+        let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
+        let (parent, name) = match layout {
+            Layout::Filled => (again(&targets.data.base)?, OsString::from(MEMBER)),
+            Layout::Whole { replaces: true } => {
+                targets.beside_data().ok_or_else(|| failed(self.data_dir, io::Error::other("it was moved away")))?
+            }
+            Layout::Whole { replaces: false } => place(&targets.data, &mut made)?,
+        };
+        let data = Part::make(parent, name, None)?;
+        let (log, log_path) = match (&targets.log, layout) {
+            (LogPlace::Usual, _) => (None, member(layout).join("wal")),
+            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
+            (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
+                Ok(below) => (None, Path::new(CONTENT).join(below)),
+                Err(_) => {
+                    // All of it beside `member`, so that nothing is in the data directory before it is complete.
+                    let mut names = below.iter();
+                    let first = names.next().unwrap_or_default().to_owned();
+                    let part = Part::make(again(&targets.data.base)?, first, Some(&data))?;
+                    (Some(part), Path::new(CONTENT).join(names.as_path()))
+                }
+            },
+            (LogPlace::Elsewhere(wal), _) => {
+                let (parent, name) = place(wal, &mut made)?;
+                (Some(Part::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+            }
+        };
+        let before = before.prepared();
+        let owner = self.owner_of_files(&data.stage, before.map(Owner::of))?;
+        for part in [Some(&data), log.as_ref()].into_iter().flatten() {
+            if let Some(owner) = owner {
+                part.stage.give_files_to(owner);
+            }
+        }
+        let replaced = before.filter(|_| *layout != Layout::Filled);
+        let mode = replaced.map(|facts| facts.mode() & 0o7777);
+        Ok(Stage { log, data, log_path, layout: layout.clone(), mode, owner, made })
+    }
+
+    /// Who is to own the files: who was named, or else the owner of the directory that was there, as far as this user may give files away.
+    fn owner_of_files(&self, stage: &StageDirectory, before: Option<Owner>) -> Result<Option<Owner>, RestoreError> {
+        let Some(owner) = self.owner.or(before) else { return Ok(None) };
+        match stage.try_owner(owner) {
+            Ok(()) => Ok(Some(owner)),
+            Err(cause) if self.owner.is_some() => Err(RestoreError::NotOurs(crate::error::plain(&cause))),
+            // Nobody asked for it.
+            Err(cause) if owner::is_refusal(&cause) => Ok(None),
+            Err(cause) => Err(failed(stage.shown(), cause)),
+        }
+    }
+}
+
+/// What becomes `<data-dir>/member`, relative to the stage.
+fn member(layout: &Layout) -> PathBuf {
+    match layout {
+        Layout::Filled => CONTENT.into(),
+        Layout::Whole { .. } => Path::new(CONTENT).join(MEMBER),
+    }
+}
+
+/// The directory around a destination, made if need be, and the name in it.
+fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
+    let shown = destination.shown();
+    let failed = |cause| failed(&shown, cause);
+    let Some((name, around)) = destination.missing.split_last() else {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    };
+    let base = destination.base.again().map_err(failed)?;
+    Ok((made.make(base, around)?, name.clone()))
+}
+
+impl Part {
+    /// Makes the stage for `name` in `parent`. That of a log is told to the stage of its data directory first.
+    fn make(parent: Directory, name: OsString, data: Option<&Part>) -> Result<Self, RestoreError> {
+        let shown = parent.path_of(&name);
+        let failed = |cause| failed(&shown, cause);
+        let sync = DirectorySync::prepare(&parent).map_err(failed)?;
+        if let Some(data) = data {
+            let note = StageNote::of(&parent, &name).and_then(|note| note.leave_in(&data.stage));
+            note.map_err(|cause| super::made_directories::failed(data.stage.shown(), cause))?;
+        }
+        let stage = StageDirectory::make(parent.again().map_err(failed)?, &name)?;
+        Ok(Self { stage, parent, name, sync })
+    }
+
+    fn shown(&self) -> PathBuf {
+        self.parent.path_of(&self.name)
+    }
+}
+
+impl Stage {
+    /// The stage of the data directory, and what becomes `<data-dir>/member` in it.
+    pub fn member(&self) -> (&StageDirectory, PathBuf) {
+        (&self.data.stage, member(&self.layout))
+    }
+
+    /// The stage of the data directory.
+    pub fn data(&self) -> &StageDirectory {
+        &self.data.stage
+    }
+
+    /// The stage that the log is made in, and where it goes there.
+    pub fn log(&self) -> (&StageDirectory, PathBuf) {
+        (self.log.as_ref().map_or(&self.data.stage, |log| &log.stage), self.log_path.clone())
+    }
+
+    /// Makes it appear: the log first, where it lies elsewhere, then the data directory.
+    ///
+    /// # Errors
+    /// [`RestoreError::InPlace`] when the result is in place, and something after that went wrong. Otherwise nothing is.
+    pub fn publish(mut self) -> Result<(), RestoreError> {
+        self.made.settle(self.owner)?;
+        self.data.stage.settle(self.mode)?;
+        if let Some(log) = &self.log {
+            log.stage.settle(None)?;
+            leave_log_note(&self.data.stage, &log.stage, &self.log_path)
+                .map_err(|cause| failed(self.data.stage.shown(), cause))?;
+            log.stage.move_content(&log.parent, &log.name, Replace::Nothing).map_err(|cause| match cause {
+                Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::WalDir {
+                    path: log.shown(),
+                    reason: "appeared while the snapshot was restored".into(),
+                },
+                cause => failed(&log.shown(), cause.into()),
+            })?;
+        }
+        if let Err(error) = self.publish_data() {
+            if let Some(log) = &self.log {
+                log.stage.take_back(&log.parent, &log.name);
+            }
+            return Err(error);
+        }
+        self.made.keep();
+        self.after()
+    }
+
+    fn publish_data(&self) -> Result<(), RestoreError> {
+        if let Some(log) = &self.log {
+            log.sync.run().map_err(|cause| failed(&log.shown(), cause))?;
+        }
+        let Part { stage, parent, name, .. } = &self.data;
+        let replace = match self.layout {
+            Layout::Whole { replaces: true } => Replace::EmptyDirectory,
+            _ => Replace::Nothing,
+        };
+        stage.move_content(parent, name, replace).map_err(|cause| match cause {
+            Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::DataDir {
+                path: self.data.shown(),
+                reason: "appeared while the snapshot was restored".into(),
+            },
+            cause => failed(&self.data.shown(), cause.into()),
+        })
+    }
+
+    /// What is left to do once the data directory is in place: all of it is tried, and the first failure told.
+    fn after(self) -> Result<(), RestoreError> {
+        let path = self.data.shown();
+        let in_place = |what: &str| {
+            let (path, what) = (path.clone(), what.to_owned());
+            move |cause| RestoreError::InPlace { path, what, cause }
+        };
+        let mode = self.mode.map_or(Ok(()), |mode| self.data.stage.set_mode(mode));
+        let synced = self.data.sync.run();
+        // The stage of the log first: it is found by the note in the other.
+        let log = self.log.map(|log| (log.stage.shown().to_owned(), log.stage.finish()));
+        let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
+        synced.map_err(in_place("the directory around it could not be synced"))?;
+        mode.map_err(in_place("the mode of the directory that was there before could not be set"))?;
+        for (stage, finished) in [log, Some(data)].into_iter().flatten() {
+            finished.map_err(in_place(&format!("{} could not be removed", crate::printable_path(&stage))))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Hashes and writes, perhaps compresses, what comes over the network: a thread of its own, with one beside it that looks at the pages.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::thread;
+
+use flate2::write::GzEncoder;
+
+use super::page_check::PageCheck;
+use super::piece_queue::PieceReceiver;
+use super::save_config::Compression;
+use crate::fsx::early_flush;
+use crate::sha256_stream::{Copied, Hasher};
+
+/// Writes all pieces until the other side is done, and says what went through. `check` sees them, too.
+///
+/// # Errors
+/// What the system says; the pieces that still come are then refused.
+pub(super) fn write(
+    file: &File,
+    compression: Option<Compression>,
+    mut pieces: PieceReceiver,
+    mut check: Option<&mut PageCheck>,
+) -> io::Result<Copied> {
+    let mut sink = Sink::new(file, compression)?;
+    let mut hasher = Hasher::default();
+    early_flush::beside(
+        || file.sync_data(),
+        |mut unflushed| {
+            while let Some(piece) = pieces.blocking_recv() {
+                if let Some(check) = &mut check {
+                    check.push(&piece);
+                }
+                hasher.push(&piece);
+                sink.write_all(&piece)?;
+                if !unflushed.add(piece.len() as u64) {
+                    break;
+                }
+            }
+            sink.finish()
+        },
+    )?;
+    Ok(hasher.finish())
+}
+
+/// Compresses on several threads, or on this one where the system gives none.
+pub(super) struct Zstd<'f, F>
+where
+    &'f F: Write,
+{
+    file: &'f F,
+    level: i32,
+    encoder: zstd::Encoder<'static, &'f F>,
+    /// Whether bytes were taken: until then the library has started no thread.
+    begun: bool,
+}
+
+impl<'f, F> Zstd<'f, F>
+where
+    &'f F: Write,
+{
+    fn new(file: &'f F, level: i32, workers: usize) -> io::Result<Self> {
+        let mut encoder = zstd::Encoder::new(file, level)?;
+        encoder.include_checksum(true)?;
+        encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+        Ok(Self { file, level, encoder, begun: false })
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let outcome = self.encoder.write_all(bytes);
+        let is_of_system = outcome.as_ref().is_err_and(|cause| cause.raw_os_error().is_some());
+        if outcome.is_ok() || self.begun || is_of_system {
+            self.begun |= !bytes.is_empty();
+            return outcome;
+        }
+        // The library could not begin, and nothing was written yet. If that was not for want of threads, it fails again.
+        *self = Self::new(self.file, self.level, 0)?;
+        self.begun = true;
+        self.encoder.write_all(bytes)
+    }
+}
+
+/// Compresses what is written to a file or the like, or not.
+pub(super) enum Sink<'f, F>
+where
+    &'f F: Write,
+{
+    Plain(&'f F),
+    Gzip(GzEncoder<&'f F>),
+    Zstd(Zstd<'f, F>),
+}
+
+impl<'f, F> Sink<'f, F>
+where
+    &'f F: Write,
+{
+    /// Writes nothing yet.
+    pub fn new(file: &'f F, compression: Option<Compression>) -> io::Result<Self> {
+        Ok(match compression {
+            None => Self::Plain(file),
+            Some(Compression::Gzip(level)) => Self::Gzip(GzEncoder::new(file, flate2::Compression::new(level))),
+            Some(Compression::Zstd(level)) => {
+                let workers = thread::available_parallelism().map_or(1, |count| count.get());
+                Self::Zstd(Zstd::new(file, level, workers)?)
+            }
+        })
+    }
+
+    /// Takes the next bytes.
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.write_all(bytes),
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Zstd(zstd) => zstd.write_all(bytes),
+        }
+    }
+
+    /// Leaves what was written as it is, without the end that a decompressor waits for.
+    pub fn abandon(self) {
+        // Dropped, the encoder would write that end.
+        if let Self::Gzip(encoder) = self {
+            std::mem::forget(encoder);
+        }
+    }
+
+    /// Writes what is left, and the end.
+    pub fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Gzip(encoder) => encoder.finish().map(drop),
+            Self::Zstd(zstd) => zstd.encoder.finish().map(drop),
+        }
+    }
+}

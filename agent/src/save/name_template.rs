@@ -1,0 +1,423 @@
+//! Names of snapshots, with places for what they are of.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use etcdsnap_core::key_syntax::is_unprintable;
+use regex_lite::Regex;
+
+use super::save_error::SaveError;
+use crate::printable::printable_path;
+
+/// The name of a snapshot when only a directory is given.
+const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
+
+/// What a place in a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The cluster's id, hexadecimal.
+    Cluster,
+    /// The member's name, or its id.
+    Member,
+    /// The latest revision in the snapshot.
+    Revision,
+    /// When it was taken: `20261123T084500Z`.
+    Time,
+}
+
+/// The places, as they are written in a name.
+const PLACES: [(&[u8], Place); 4] = [
+    (b"{cluster}", Place::Cluster),
+    (b"{member}", Place::Member),
+    (b"{revision}", Place::Revision),
+    (b"{time}", Place::Time),
+];
+
+/// What names of compressed snapshots end with. Snapshots of one template count together in all these forms, so that `--compress` can be turned on and off.
+const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
+
+/// Characters of a time in a name.
+const TIME: usize = 16;
+
+/// The last second of the year 9999, since 1970: later times have no name of that length.
+const LAST: u64 = 253_402_300_799;
+
+/// Bytes that a file's name has at most, on every usual file system.
+const LONGEST: usize = 255;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// Bytes as they are; names need not be UTF-8.
+    Text(Vec<u8>),
+    Place(Place),
+}
+
+/// The name of a file to be, in a directory that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template {
+    directory: PathBuf,
+    pieces: Vec<Piece>,
+}
+
+/// Whether some text has a place in it.
+pub(super) fn has_places(text: &[u8]) -> bool {
+    PLACES.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
+}
+
+/// What goes into the places.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub cluster: u64,
+    pub member: String,
+    pub revision: i64,
+    pub time: SystemTime,
+}
+
+impl Template {
+    /// Reads a path whose last part may have places; a directory stands for the usual name in it, with `extension` at its end. Whether it is a directory is looked up
+    /// unless the caller knows.
+    ///
+    /// # Errors
+    /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
+    pub fn parse(path: &Path, is_directory: Option<bool>, extension: Option<&str>) -> Result<Self, SaveError> {
+        let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
+        let is_directory = is_directory.unwrap_or_else(|| names_directory(path));
+        let (directory, name) = if is_directory {
+            let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
+            (path, format!("{DEFAULT}{extension}").into())
+        } else {
+            let name = path.file_name().ok_or_else(|| wrong("it names no file"))?;
+            (path.parent().unwrap_or(Path::new("")), name.to_owned())
+        };
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let mut pieces = Vec::new();
+        let mut text = Vec::new();
+        let mut rest = name.as_bytes();
+        while let Some((first, others)) = rest.split_first() {
+            if let Some((word, place)) = PLACES.iter().find(|(word, _)| rest.starts_with(word)) {
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text)));
+                }
+                pieces.push(Piece::Place(*place));
+                rest = rest.strip_prefix(*word).unwrap_or_default();
+                continue;
+            }
+            if *first == b'{' {
+                return Err(wrong("places in a name are {cluster}, {member}, {revision} and {time}"));
+            }
+            text.push(*first);
+            rest = others;
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text));
+        }
+        Ok(Self { directory: directory.to_owned(), pieces })
+    }
+
+    /// What no file will be made for: `-`, or the name of a FIFO.
+    pub fn without_places(path: &Path) -> Self {
+        Self { directory: PathBuf::from("."), pieces: vec![Piece::Text(path.as_os_str().as_bytes().to_vec())] }
+    }
+
+    /// Where the file will be.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether the name has such a place.
+    pub fn has(&self, place: Place) -> bool {
+        self.pieces.contains(&Piece::Place(place))
+    }
+
+    /// The name in the directory, its places filled.
+    pub fn fill(&self, facts: &Facts) -> OsString {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
+            Piece::Place(Place::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Place(Place::Revision) => facts.revision.to_string().into_bytes(),
+            Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
+        });
+        OsString::from_vec(pieces.flatten().collect())
+    }
+
+    /// The name in the directory, if there are no places in it.
+    pub fn fixed(&self) -> Option<OsString> {
+        let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
+        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
+    }
+
+    /// The path of something in the directory.
+    pub fn path_of(&self, name: &OsStr) -> PathBuf {
+        // Alone, `-` would be the standard output.
+        let is_plain = self.directory == Path::new(".") && name != "-";
+        if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
+    }
+
+    /// What the name is too long for: a file's name.
+    ///
+    /// # Errors
+    /// [`SaveError::Name`], with a name that is shorter where the member's is what makes it long.
+    pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
+        let length = name.len();
+        if length <= LONGEST {
+            return Ok(());
+        }
+        let advice = if self.has(Place::Member) {
+            let without = self.pieces.iter().filter(|piece| **piece != Piece::Place(Place::Member));
+            let without = Self { directory: self.directory.clone(), pieces: without.cloned().collect() };
+            format!("; leave {{member}} out of it: {}", printable_path(&without.as_written()))
+        } else {
+            String::new()
+        };
+        let reason =
+            format!("the name is too long: it would have {length} bytes, and a file's has {LONGEST} at most{advice}");
+        Err(SaveError::Name { path: self.path_of(name), reason })
+    }
+
+    /// The name with its places as they are written.
+    fn as_written(&self) -> PathBuf {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Place(place) => {
+                PLACES.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
+            }
+        });
+        self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
+    }
+
+    /// What the name ends with although the file will not be what that says, or what it lacks although the file will be compressed; `extension` is that of the file.
+    pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
+        let end = match self.pieces.last() {
+            Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
+            _ => None,
+        };
+        let told = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
+        match (told, extension) {
+            (told, extension) if told == extension => None,
+            (_, Some(extension)) => Some(format!(
+                "The file is compressed, and its name does not say so: let it end with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
+            )),
+            (_, None) => Some(format!(
+                "The name ends with {}, and the file is not compressed: give --compress, or let the name end otherwise.",
+                end.unwrap_or_default()
+            )),
+        }
+    }
+
+    /// What recognises the names of this template; of `cluster` alone where they have the cluster's id. `None` for a template without a time.
+    pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
+        let mut pieces = self.pieces.clone();
+        if let Some(Piece::Text(text)) = pieces.last_mut()
+            && let Some(form) = FORMS.iter().find(|form| text.ends_with(form.as_bytes()))
+        {
+            text.truncate(text.len().saturating_sub(form.len()));
+        }
+        let mut pattern = String::from("^");
+        let (mut timed, mut revised) = (false, false);
+        for piece in &pieces {
+            match piece {
+                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
+                Piece::Place(Place::Cluster) => pattern.push_str(&format!("{cluster:x}")),
+                Piece::Place(Place::Member) => pattern.push_str("[^/]+?"),
+                Piece::Place(Place::Revision) if revised => pattern.push_str("[0-9]+"),
+                Piece::Place(Place::Revision) => {
+                    revised = true;
+                    pattern.push_str("(?<revision>[0-9]+)");
+                }
+                Piece::Place(Place::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
+                Piece::Place(Place::Time) => {
+                    timed = true;
+                    pattern.push_str("(?<time>[0-9]{8}T[0-9]{6}Z)");
+                }
+            }
+        }
+        let forms = FORMS.map(regex_lite::escape).join("|");
+        pattern.push_str(&format!("(?:{forms})?$"));
+        Regex::new(&pattern).ok().filter(|_| timed).map(Pattern)
+    }
+}
+
+/// What recognises the names of one template.
+pub(super) struct Pattern(Regex);
+
+impl Pattern {
+    /// The time in a name of this template, and the revision if the template has it.
+    pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<i64>)> {
+        let name = one_char_a_byte(name.as_bytes());
+        let found = self.0.captures(&name)?;
+        let revision = found.name("revision").and_then(|revision| revision.as_str().parse().ok());
+        Some((time(found.name("time")?.as_str())?, revision))
+    }
+}
+
+/// Bytes as the characters of the same numbers, so that patterns of text match names that are not UTF-8.
+fn one_char_a_byte(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// A character that any file name can have.
+fn tame(letter: char) -> char {
+    if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
+}
+
+/// Whether a path names a directory: one that is there, or with a slash at its end.
+#[must_use]
+pub fn names_directory(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/")
+}
+
+/// A time as names have it: UTC, to the second.
+fn stamp(time: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
+    let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
+    text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
+}
+
+/// The time that stands in a name.
+fn time(stamp: &str) -> Option<SystemTime> {
+    let part = |from: usize, to: usize| stamp.get(from..to);
+    if stamp.len() != TIME {
+        return None;
+    }
+    let text = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0, 4)?,
+        part(4, 6)?,
+        part(6, 8)?,
+        part(9, 11)?,
+        part(11, 13)?,
+        part(13, 15)?
+    );
+    humantime::parse_rfc3339(&text).ok()
+}
+
+/// Now, as far as names tell it.
+///
+/// # Errors
+/// [`SaveError::Clock`] when this machine's clock is beyond the year 9999, which no name can tell.
+pub(super) fn now() -> Result<SystemTime, SaveError> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);
+    time.ok_or(SaveError::Clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let time = humantime::parse_rfc3339("2026-11-23T08:45:00Z").unwrap();
+        Facts { cluster: 0xcafe, member: "m/1".into(), revision: 42, time }
+    }
+
+    #[test]
+    fn places_are_filled() {
+        let template =
+            Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
+        assert_eq!(template.path_of(&template.fill(&facts())), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
+        assert_eq!(Template::parse(Path::new("backup.db"), None, None).unwrap().fill(&facts()), Path::new("backup.db"));
+        let directory = tempfile::tempdir().unwrap();
+        let there = Template::parse(directory.path(), None, Some("zst")).unwrap().fill(&facts());
+        assert_eq!(there, "etcd-cafe-m_1-42-20261123T084500Z.db.zst");
+    }
+
+    #[test]
+    fn a_place_that_there_is_not_is_an_error() {
+        for name in ["{host}.db", "a{", "..", "/"] {
+            let parsed = Template::parse(Path::new(name), None, None);
+            assert!(name == ".." || name == "/" || parsed.is_err(), "{name}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_knows_its_own_names_only() {
+        let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
+        let pattern = template.pattern(0xcafe).unwrap();
+        let parse = |name: &str| pattern.parse(OsStr::new(name));
+        for form in ["", ".gz", ".zst", ".zstd", ".zip"] {
+            let name = format!("etcd-cafe-a-b-3-42-20261123T084500Z.db{form}");
+            assert_eq!(parse(&name), Some((facts().time, Some(42))), "{form}");
+        }
+        for other in [
+            "etcd-beef-a-42-20261123T084500Z.db",
+            "etcd-cafe-a-42-20261123T084500Z.db.xz",
+            "etcd-cafe-a-42-20261123T084500Z.db.gz.zst",
+            "etcd-cafe-a-x-20261123.db",
+            "etcd-cafe-a-42-20261399T084500Z.db",
+            "my-etcd-cafe-a-42-20261123T084500Z.db",
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+        assert!(Template::parse(Path::new("backup.db"), None, None).unwrap().pattern(1).is_none());
+        assert_eq!(time("20261399T084500Z"), None);
+    }
+
+    #[test]
+    fn all_forms_of_a_template_count_together() {
+        for template in ["{time}", "{time}.zst", "{time}.gz"] {
+            let pattern = Template::parse(Path::new(template), None, None).unwrap().pattern(1).unwrap();
+            for form in ["", ".gz", ".zst"] {
+                let name = format!("20261123T084500Z{form}");
+                assert_eq!(pattern.parse(OsStr::new(&name)), Some((facts().time, None)), "{template} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
+        let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
+        let file = template.fill(&Facts { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+        assert_eq!(file, Path::new("a_b_c___d.db"));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let template = Template::parse(directory.path(), None, None).unwrap();
+        let long = template.fill(&Facts { member: "m".repeat(230), ..facts() });
+        let error = template.check_length(&long).unwrap_err().to_string();
+        assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
+        template.check_length(&template.fill(&facts())).unwrap();
+        let template = Template::parse(Path::new(&"x".repeat(300)), None, None).unwrap();
+        assert!(!template.check_length(&template.fill(&facts())).unwrap_err().to_string().contains("{member}"));
+    }
+
+    #[test]
+    fn an_end_that_does_not_fit_what_is_in_the_file_is_said() {
+        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().mislabel(extension);
+        for (name, extension) in [
+            ("a.db", None),
+            ("a.zst", Some("zst")),
+            ("{time}.zstd", Some("zst")),
+            ("{time}.gz", Some("gz")),
+            ("{time}", None),
+        ] {
+            assert_eq!(of(name, extension), None, "{name}");
+        }
+        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q-{time}", Some("gz")).unwrap().contains("end with .gz"));
+        assert!(of("q.db.gz", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q.db.gz", None).unwrap().contains("ends with .gz"));
+    }
+
+    #[test]
+    fn times_beyond_the_year_9999_do_no_harm() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(stamp(at(LAST)), "99991231T235959Z");
+        assert_eq!(stamp(at(LAST + 1)), "99991231T235959Z");
+    }
+
+    #[test]
+    fn names_need_not_be_utf_8() {
+        let path = Path::new(OsStr::from_bytes(b"d\xff/b\xfe.(\xc3\x28)-{member}-{time}.db"));
+        let template = Template::parse(path, None, None).unwrap();
+        let file = template.fill(&facts());
+        assert_eq!(file.as_os_str().as_bytes(), b"b\xfe.(\xc3\x28)-m_1-20261123T084500Z.db");
+        let pattern = template.pattern(1).unwrap();
+        assert_eq!(pattern.parse(&file), Some((facts().time, None)));
+        assert_eq!(pattern.parse(OsStr::from_bytes(b"b\xfd.(\xc3\x28)-m_1-20261123T084500Z.db")), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! By which keys the Kubernetes objects of a snapshot are encrypted.
+
+use std::collections::BTreeMap;
+
+use etcdsnap_core::key_syntax::is_secret;
+use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
+use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey, Provider};
+use etcdsnap_core::kubernetes::registry_keys::Object;
+use etcdsnap_core::store::{Key, Store};
+
+use super::Snapshot;
+use super::kubernetes_objects::Cluster;
+use super::verify_values::not_whole;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// Objects of one resource that are stored alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EncryptionGroup {
+    /// The group; empty for what is built in, whose keys name none.
+    pub group: String,
+    /// The resource as kubectl calls it.
+    pub resource: String,
+    /// The key that they need; none for plain ones.
+    pub key: Option<NeededKey>,
+    /// The plugin's name of its own key; empty without a plugin.
+    pub key_id: String,
+    /// Whether they are secrets by their keys.
+    pub secret: bool,
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncryptionUsage {
+    /// Objects.
+    pub count: u64,
+    /// Bytes of their values as they are stored.
+    pub bytes: u64,
+    /// Those that open to something that is no whole object.
+    pub not_whole: u64,
+}
+
+impl Snapshot {
+    /// Sums up the living objects by resource and by the key that they need, in this order. Where something is given that opens values, all are opened; those that do not
+    /// open are among [`Snapshot::unopened`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn encryption(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(EncryptionGroup, EncryptionUsage)>, Error> {
+        let parts = self.by_pieces(&self.living(cluster)?, progress, |groups, _, objects| {
+            self.group(store, objects, progress, groups)
+        })?;
+        let mut groups: BTreeMap<EncryptionGroup, EncryptionUsage> = BTreeMap::new();
+        for (group, usage) in parts.into_iter().flatten() {
+            let sum = groups.entry(group).or_default();
+            sum.count = sum.count.saturating_add(usage.count);
+            sum.bytes = sum.bytes.saturating_add(usage.bytes);
+            sum.not_whole = sum.not_whole.saturating_add(usage.not_whole);
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    fn group(
+        &self,
+        store: &Store<'_, FileSource>,
+        objects: &[(Key<'_>, Object<'_>)],
+        progress: &dyn Progress,
+        groups: &mut BTreeMap<EncryptionGroup, EncryptionUsage>,
+    ) -> Result<(), Error> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        for (key, object) in objects {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let message = self.message(store, key.place)?;
+            let pair = self.pair(&message)?;
+            let value = pair.value;
+            let encrypted = Encrypted::of(value);
+            let needs = encrypted.map(|encrypted| self.decryption().needed_key(&encrypted));
+            let sealed = encrypted.zip(needs.as_ref()).and_then(|(encrypted, needs)| {
+                let is_kms = needs.provider == Provider::KmsV2;
+                Sealed::parse(encrypted.behind(&needs.name).filter(|_| is_kms)?).ok()
+            });
+            let group = EncryptionGroup {
+                group: text(object.group),
+                resource: text(object.resource),
+                key_id: sealed.map(|sealed| sealed.key_id.to_owned()).unwrap_or_default(),
+                key: needs,
+                secret: is_secret(key.key),
+            };
+            let usage = groups.entry(group).or_default();
+            usage.count = usage.count.saturating_add(1);
+            usage.bytes = usage.bytes.saturating_add(value.len() as u64);
+            if encrypted.is_some() && self.decryption().is_given() {
+                let opened = self.opened(key.place, &pair);
+                let is_open = Encrypted::of(&opened).is_none();
+                usage.not_whole = usage.not_whole.saturating_add(u64::from(is_open && not_whole(&opened).is_some()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! What kinds of Kubernetes objects a snapshot has, and how they are stored.
+
+use std::collections::BTreeMap;
+
+use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
+use etcdsnap_core::kubernetes::registry_keys::Object;
+use etcdsnap_core::kubernetes::stored_form::{Form, Stored, form, stored};
+use etcdsnap_core::store::{Key, Store};
+
+use super::Snapshot;
+use super::kubernetes_objects::Cluster;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// Objects of one kind that are stored in one form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKind {
+    /// The group; empty for the core group.
+    pub group: String,
+    /// The version in which they are stored; empty when it cannot be read, as of encrypted objects.
+    pub version: String,
+    /// The kind; the resource in the key where the value does not say it.
+    pub kind: String,
+    /// The form.
+    pub form: Form,
+    /// The group and the resource in their keys.
+    pub stored_under: (Vec<u8>, Vec<u8>),
+}
+
+/// What they take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KindUsage {
+    /// How many there are.
+    pub count: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Bytes of those that are `managedFields`.
+    pub managed_bytes: u64,
+    /// How many cannot be decoded, or not to their end; those that stay encrypted are not counted.
+    pub undecodable: u64,
+}
+
+impl Snapshot {
+    /// Sums up the living objects that are wanted by kind and form, those that take most first.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn kinds(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        wanted: impl Fn(&Object<'_>) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(ObjectKind, KindUsage)>, Error> {
+        let mut objects = self.living(cluster)?;
+        objects.retain(|(_, object)| wanted(object));
+        let parts = self
+            .by_pieces(&objects, progress, |kinds, _, objects| self.count(store, cluster, objects, progress, kinds))?;
+        let mut kinds: BTreeMap<ObjectKind, KindUsage> = BTreeMap::new();
+        for (kind, usage) in parts.into_iter().flatten() {
+            kinds.entry(kind).or_default().add(usage);
+        }
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        kinds.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+        Ok(kinds)
+    }
+
+    fn count(
+        &self,
+        store: &Store<'_, FileSource>,
+        cluster: &Cluster,
+        objects: &[(Key<'_>, Object<'_>)],
+        progress: &dyn Progress,
+        kinds: &mut BTreeMap<ObjectKind, KindUsage>,
+    ) -> Result<(), Error> {
+        let mut buffer = Vec::new();
+        for (key, object) in objects {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let message = self.message(store, key.place)?;
+            let pair = self.pair(&message)?;
+            let mut found = stored(&self.opened(key.place, &pair), &mut buffer);
+            let usage = KindUsage {
+                count: 1,
+                bytes: pair.value.len() as u64,
+                managed_bytes: found.managed_bytes,
+                undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
+            };
+            // What it is once it is opened, and how it is stored.
+            if Encrypted::of(pair.value).is_some() {
+                found.form = form(pair.value);
+            }
+            kinds.entry(kind(found, object, cluster)).or_default().add(usage);
+        }
+        Ok(())
+    }
+}
+
+/// What an object is: as its value says, or as its key does.
+fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> ObjectKind {
+    let stored_under = (object.group.to_vec(), object.resource.to_vec());
+    if !found.kind.is_empty() {
+        let (group, version) = found.api_version.split_once('/').unwrap_or(("", &found.api_version));
+        return ObjectKind {
+            group: group.into(),
+            version: version.into(),
+            kind: found.kind,
+            form: found.form,
+            stored_under,
+        };
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (group, kind) = match cluster.resources.of(object) {
+        Some(resource) if !resource.kind.is_empty() => (resource.group.clone(), resource.kind.clone()),
+        _ => (text(object.group), text(object.resource)),
+    };
+    ObjectKind { group, version: String::new(), kind, form: found.form, stored_under }
+}
+
+impl KindUsage {
+    fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.managed_bytes = self.managed_bytes.saturating_add(other.managed_bytes);
+        self.undecodable = self.undecodable.saturating_add(other.undecodable);
+    }
+}

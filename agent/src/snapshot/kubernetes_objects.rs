@@ -1,0 +1,154 @@
+//! The Kubernetes objects of a snapshot.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use etcdsnap_core::kubernetes::columns::Columns;
+use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::definitions::Definitions;
+use etcdsnap_core::kubernetes::object as objects;
+use etcdsnap_core::kubernetes::registry_keys::Object;
+use etcdsnap_core::kubernetes::resources::{Resource, Resources};
+use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
+
+use super::prefixes::KubernetesPrefixes;
+use super::{Snapshot, merged};
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// All that is under the prefixes of API servers at a revision.
+#[derive(Debug)]
+pub struct Cluster {
+    index: Index,
+    prefixes: KubernetesPrefixes,
+    /// The types of its objects.
+    pub resources: Resources,
+    definitions: Definitions,
+    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
+    pub taken: Option<i64>,
+    /// What could not be read.
+    pub lost: Lost,
+    /// Revisions up to the one asked for of which entries may be lost.
+    pub unread: UnreadRevisions,
+}
+
+impl Cluster {
+    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    #[must_use]
+    pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
+        let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
+        let living = self.index.iter().filter(|key| !key.deleted && is_wanted(key));
+        living.fold((0, 0), |(all, uncertain), key| {
+            let is_uncertain = self.unread.may_follow(key.revision.main);
+            (all + 1, uncertain + u64::from(is_uncertain))
+        })
+    }
+
+    /// The columns of a type.
+    #[must_use]
+    pub fn columns(&self, resource: &Resource) -> Columns {
+        self.definitions.columns(resource)
+    }
+
+    /// The fields by which objects of a type can be selected.
+    #[must_use]
+    pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
+        self.definitions.selectable_fields(resource)
+    }
+
+    /// Hands out every object in no order, deleted ones too.
+    ///
+    /// # Errors
+    /// As [`objects`](Self::objects).
+    pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
+        let take = RefCell::new(take);
+        // Nothing is kept, so nothing is sorted.
+        self.objects(|key, object| {
+            take.borrow_mut()(key, object);
+            false
+        })?;
+        Ok(())
+    }
+
+    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    ///
+    /// # Errors
+    /// When there are too many to be held.
+    pub fn objects(
+        &self,
+        wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
+    ) -> Result<Vec<(Key<'_>, Object<'_>)>, etcdsnap_core::Error> {
+        let keys = self.index.try_sorted(|key| self.object(key.key).is_some_and(|object| wanted(key, &object)))?;
+        Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
+    }
+
+    fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
+        self.prefixes.object(key)
+    }
+}
+
+impl Snapshot {
+    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn cluster(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        prefix: Option<&[u8]>,
+        progress: &dyn Progress,
+    ) -> Result<Cluster, Error> {
+        let prefixes = KubernetesPrefixes::of(prefix);
+        let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
+        let unread = self.unread_revisions(store, &lost, revision, progress)?;
+        let mut cluster = Cluster {
+            index,
+            prefixes,
+            resources: Resources::builtin(),
+            definitions: Definitions::default(),
+            taken: None,
+            lost,
+            unread,
+        };
+        let mut resources = Resources::builtin();
+        let mut definitions = Definitions::default();
+        let stored = cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
+        for (key, _) in stored.map_err(|cause| self.failed(cause))? {
+            if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
+                resources.define(&definition);
+                definitions.add(&definition);
+            }
+        }
+        let others = cluster.objects(|_, object| resources.of(object).is_none());
+        for (_, object) in others.map_err(|cause| self.failed(cause))? {
+            resources.see(&object);
+        }
+        // Where nothing bounds it, nobody knows.
+        let written = self.time_line(store)?.map(|line| line.at(revision));
+        cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
+        cluster.resources = resources;
+        cluster.definitions = definitions;
+        Ok(cluster)
+    }
+
+    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn last_puts(
+        &self,
+        store: &Store<'_, FileSource>,
+        keys: HashSet<Cow<'_, [u8]>>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
+        let query = store.query(KeyRange::all(), revision);
+        let keys = Arc::new(keys);
+        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys.clone()))?;
+        Ok((merged(parts, LastPuts::merge).map(LastPuts::into_puts).unwrap_or_default(), lost))
+    }
+}

@@ -1,0 +1,373 @@
+//! What is in a snapshot, read on all processors.
+
+mod difference;
+mod encryption_use;
+mod find_key;
+mod find_object;
+mod identity;
+mod kind_counts;
+mod kubernetes_objects;
+mod object_findings;
+mod object_pieces;
+mod prefixes;
+mod revision_times;
+mod unread_revisions;
+mod usage_rows;
+mod verify_values;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::pass::Pass;
+use etcdsnap_core::pass::reading::{Accumulator, Reading};
+use etcdsnap_core::restore::key_search::KeySearch;
+use etcdsnap_core::store::{
+    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
+    Survivors,
+};
+use etcdsnap_core::{MetaChoice, Report};
+
+use crate::decryption::{Decryption, Unopened};
+use crate::error::{Error, Fault};
+use crate::input::{Body, FileSource, Input, Spool};
+use crate::parallel_verify::{self, Team};
+use crate::progress::{Progress, Stage};
+use crate::verify_options::{Sha256, VerifyOptions};
+
+pub use difference::{Side, compare};
+pub use encryption_use::{EncryptionGroup, EncryptionUsage};
+pub use find_key::{Answer, Found, find};
+pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
+pub use identity::{ClusterIdentity, is_kube_system, uid};
+pub use kind_counts::{KindUsage, ObjectKind};
+pub use kubernetes_objects::Cluster;
+pub use object_findings::{ClusterCheck, ObjectFinding};
+pub use prefixes::KubernetesPrefixes;
+pub use revision_times::state_as_of;
+pub use usage_rows::{HeavyKey, UsageReport};
+pub use verify_values::verify_values;
+
+/// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
+#[derive(Debug)]
+pub struct Snapshot {
+    path: PathBuf,
+    source: FileSource,
+    threads: Option<NonZeroUsize>,
+    meta: MetaChoice,
+    decryption: Arc<Decryption>,
+    unopened: Mutex<Unopened>,
+}
+
+impl Snapshot {
+    /// Opens `path`; `-` is the standard input. `threads` is one for each processor unless it is given.
+    ///
+    /// # Errors
+    /// As [`verify`](crate::verify).
+    pub fn open(path: impl AsRef<Path>, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
+        Self::of_input(Input::open(path.as_ref(), progress)?, threads, progress)
+    }
+
+    /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_file(file: File, path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        Self::of_input(Input::of_file(file, path)?, None, progress)
+    }
+
+    /// The same of a file that somebody reads already, by a handle of its own.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_source(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        let file = source.file().try_clone().map_err(|cause| Error::Open { path: path.to_owned(), cause })?;
+        Self::of_file(file, path, progress)
+    }
+
+    /// The same of an input that is open.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn of_input(
+        input: Input,
+        threads: Option<NonZeroUsize>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        input.expect_database()?;
+        let source = match input.body {
+            Body::Plain(file) => file,
+            Body::Packed(packed) => {
+                progress.begin(Stage::Unpack, Some(packed.packed_len()));
+                let mut spool = Spool::new(packed.extent().snapshot())?;
+                let unpacked = packed.unpack(progress, &mut |block| spool.write(block));
+                packed.source().unless_changed(unpacked)?;
+                spool.finish(&input.path)?
+            }
+        };
+        let (decryption, unopened) = (Arc::default(), Mutex::default());
+        Ok(Self { path: input.path, source, threads, meta: MetaChoice::Newest, decryption, unopened })
+    }
+
+    /// The same, read by the meta page that is chosen.
+    #[must_use]
+    pub fn by(self, meta: MetaChoice) -> Self {
+        Self { meta, ..self }
+    }
+
+    /// The same, read by so many threads, or one for each processor.
+    pub(crate) fn on_threads(self, threads: Option<NonZeroUsize>) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The same, with what opens its encrypted values. Without it they stay as they are.
+    #[must_use]
+    pub fn decrypted_by(self, decryption: Arc<Decryption>) -> Self {
+        Self { decryption, ..self }
+    }
+
+    /// Fails when the file was written to since it was opened: what was read of it may then be of no single moment. Ask after reading with a [`Store`] directly;
+    /// the functions here ask themselves. A compressed file was read whole when it was opened.
+    ///
+    /// A file that is rewritten in place, keeps its length, and has its modification time put back, looks unchanged.
+    ///
+    /// # Errors
+    /// [`Error::Changed`].
+    pub fn assert_unchanged(&self) -> Result<(), Error> {
+        self.source.assert_unchanged()
+    }
+
+    /// Reads all but the keys.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] when it is no snapshot; [`Error::Scan`] when it cannot be read.
+    pub fn store(&self) -> Result<Store<'_, FileSource>, Error> {
+        self.source.unless_changed(
+            match Store::open_by(&self.source, self.meta).map_err(|cause| self.failed(cause))? {
+                OpenedStore::Store(store) => Ok(*store),
+                OpenedStore::Refused(report) => Err(Error::NoStore { path: self.path.clone(), report }),
+            },
+        )
+    }
+
+    /// The keys that `query` asks for, deleted ones among them; and what could not be read.
+    ///
+    /// # Errors
+    /// When it cannot be read, was written to meanwhile, or `progress` asks to stop.
+    pub fn keys(
+        &self,
+        store: &Store<'_, FileSource>,
+        query: &Query,
+        progress: &dyn Progress,
+    ) -> Result<(Index, Lost), Error> {
+        let whole = SharedIndex::new(query.clone());
+        let (_, lost) = self.read(store, progress, || whole.beside())?;
+        Ok((whole.finish().map_err(|cause| self.failed(cause))?, lost))
+    }
+
+    /// Every event of one key that is retained, in order.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn history(
+        &self,
+        store: &Store<'_, FileSource>,
+        key: &[u8],
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Event>, Lost), Error> {
+        let (parts, lost) = self.read(store, progress, || History::of(key))?;
+        let history = merged(parts, History::merge).unwrap_or_else(|| History::of(key));
+        Ok((history.into_events(), lost))
+    }
+
+    /// What a server's `HashKV` says at a revision, one of [`Store::at`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn hashkv(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(HashKv, Lost), Error> {
+        let whole = Hashing::new(store, revision);
+        let (parts, lost) = self.read(store, progress, || whole.beside())?;
+        let hashing = merged(parts, Hashing::merge).unwrap_or(whole);
+        Ok((hashing.finish(), lost))
+    }
+
+    /// The numbers of all buckets and pages, as [`status`](crate::status) has them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn status(&self, progress: &dyn Progress) -> Result<Report, Error> {
+        self.scan(Sha256::Skip, progress)
+    }
+
+    /// The judgement of the whole file, its SHA-256 included, as [`verify`](crate::verify) has it of the file itself.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn judge(&self, progress: &dyn Progress) -> Result<Report, Error> {
+        self.scan(Sha256::Check, progress)
+    }
+
+    fn scan(&self, sha256: Sha256, progress: &dyn Progress) -> Result<Report, Error> {
+        let options = VerifyOptions { sha256, meta: self.meta, threads: self.threads, progress };
+        self.source.unless_changed(parallel_verify::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+    }
+
+    /// As the caller named it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes.
+    pub(crate) fn source(&self) -> &FileSource {
+        &self.source
+    }
+
+    /// How many threads work, when the caller said so.
+    pub(crate) fn chosen_threads(&self) -> Option<NonZeroUsize> {
+        self.threads
+    }
+
+    /// Which entries a compaction at a revision leaves; and what could not be read.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub(crate) fn survivors(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(Survivors, Lost), Error> {
+        let whole = SurvivorSearch::new(revision);
+        let (parts, lost) = self.read(store, progress, || whole.beside())?;
+        let search = merged(parts, SurvivorSearch::merge).unwrap_or(whole);
+        Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
+    }
+
+    /// Which of some keys do not live at a revision; and what could not be read.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub(crate) fn absent(
+        &self,
+        store: &Store<'_, FileSource>,
+        keys: &[Vec<u8>],
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
+        let (parts, lost) = self.read(store, progress, || KeySearch::new(keys, revision))?;
+        let search = merged(parts, KeySearch::merge).unwrap_or_else(|| KeySearch::new(keys, revision));
+        Ok((search.absent(), lost))
+    }
+
+    /// The value of an entry; an encrypted one is opened. What cannot be opened is given as it is stored, and is among [`Snapshot::unopened`].
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+        Ok(self.opened(place, &self.pair(&self.message(store, place)?)?).into_owned())
+    }
+
+    /// The same of an entry that was read already.
+    pub fn opened<'m>(&self, place: Place, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
+        self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
+            self.lock_unopened().add(place, undecrypted);
+            Cow::Borrowed(pair.value)
+        })
+    }
+
+    /// What opens its encrypted values.
+    #[must_use]
+    pub fn decryption(&self) -> &Decryption {
+        &self.decryption
+    }
+
+    /// The values that were asked for so far and could not be opened.
+    #[must_use]
+    pub fn unopened(&self) -> Unopened {
+        self.lock_unopened().clone()
+    }
+
+    fn lock_unopened(&self) -> std::sync::MutexGuard<'_, Unopened> {
+        self.unopened.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The bytes of an entry, which was read before.
+    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+        let message = store.value(place).map_err(|cause| self.failed(cause))?;
+        self.assert_unchanged()?;
+        message.ok_or_else(|| Error::Changed { path: self.path.clone() })
+    }
+
+    /// What the bytes of an entry, which was read before, are.
+    pub(crate) fn pair<'m>(&self, message: &'m [u8]) -> Result<KeyValue<'m>, Error> {
+        KeyValue::parse(message).ok_or_else(|| Error::Changed { path: self.path.clone() })
+    }
+
+    /// An error of core about this file.
+    #[must_use]
+    pub fn failed(&self, cause: etcdsnap_core::Error) -> Error {
+        Fault::Scan(cause).at(&self.path)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
+
+    /// Has all leaves read into accumulators, one a thread; what they lack, too.
+    fn read<A: Accumulator>(
+        &self,
+        store: &Store<'_, FileSource>,
+        progress: &dyn Progress,
+        new: impl Fn() -> A + Sync,
+    ) -> Result<(Vec<A>, Lost), Error> {
+        progress.begin(Stage::Read, Some(store.bytes()));
+        let read = self.run(Reading::new(store, new), progress);
+        self.source.unless_changed(read)
+    }
+
+    /// Runs a pass on all threads.
+    fn run<P: Pass + Sync>(&self, pass: P, progress: &dyn Progress) -> Result<P::Outcome, Error> {
+        let team = Team::new(progress);
+        let done = team.run(self.threads(), pass);
+        match (team.into_fault(), done) {
+            (None, Some(done)) => Ok(done),
+            (Some(fault), _) => Err(fault.at(&self.path)),
+            (None, None) => Err(Error::Defect("a worker ended without its result".into())),
+        }
+    }
+
+    /// Has each of so many threads make something of its share of so many pieces of what was read.
+    fn pieces<T: Default + Send>(
+        &self,
+        count: usize,
+        threads: usize,
+        progress: &dyn Progress,
+        take: impl Fn(&mut T, usize) + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let team = Team::new(progress);
+        let done = team.share(threads, threads, |thread| {
+            let mut whole = T::default();
+            (thread..count).step_by(threads).for_each(|piece| take(&mut whole, piece));
+            Ok(whole)
+        });
+        team.into_fault().map_or_else(|| Ok(done.unwrap_or_default()), |fault| Err(fault.at(&self.path)))
+    }
+}
+
+/// What several threads gathered, together.
+fn merged<T>(parts: Vec<T>, merge: impl Fn(&mut T, T)) -> Option<T> {
+    parts.into_iter().reduce(|mut whole, part| {
+        merge(&mut whole, part);
+        whole
+    })
+}

@@ -1,0 +1,43 @@
+//! Which revisions a damaged snapshot has lost.
+
+use etcdsnap_core::store::{Lost, Store, UnreadRevisions};
+
+use super::Snapshot;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::{Progress, Stage};
+use crate::verify_options::Sha256;
+
+impl Snapshot {
+    /// The revisions that may be lost where an answer as of a revision lacks something; none where it lacks nothing. A damaged file is read again for it, once or twice.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn unread_revisions(
+        &self,
+        store: &Store<'_, FileSource>,
+        lost: &Lost,
+        revision: i64,
+        progress: &dyn Progress,
+    ) -> Result<UnreadRevisions, Error> {
+        if lost.places == 0 {
+            return Ok(UnreadRevisions::default());
+        }
+        progress.begin(Stage::Read, Some(store.bytes()));
+        let mut unread = store.unread_revisions(progress).map_err(|cause| self.failed(cause))?;
+        self.assert_unchanged()?;
+        // Damage above the leaves: only the separators around it tell what was below.
+        if store.lost().places > 0 {
+            match self.scan(Sha256::Skip, progress)?.lost {
+                Some(history) if !history.unreadable.is_empty() => unread.add_history(&history),
+                _ => unread = UnreadRevisions::any(),
+            }
+        }
+        // Whatever was lost, it was at some revision.
+        if unread.is_empty() {
+            unread = UnreadRevisions::any();
+        }
+        // The latest revision that can be read may not be the latest that there was.
+        Ok(if revision < store.current() { unread.up_to(revision) } else { unread })
+    }
+}

@@ -1,0 +1,83 @@
+//! Who takes how much room in a snapshot.
+
+use etcdsnap_core::store::usage_by_group::Grouping;
+use etcdsnap_core::store::{Heavy, Lost, Query, Store, Sums, Tallies, Tally, Usage};
+
+use super::Snapshot;
+use crate::error::Error;
+use crate::input::FileSource;
+use crate::progress::Progress;
+
+/// What keys take. Bytes are those of entries in the database.
+#[derive(Debug, Clone, Default)]
+pub struct UsageReport {
+    /// All keys that were asked for.
+    pub total: Usage,
+    /// Each group with what it takes, those that take most first.
+    pub groups: Vec<(Box<[u8]>, Usage)>,
+    /// The keys with the largest values.
+    pub largest: Vec<HeavyKey>,
+    /// The keys with the most revisions, of those that have more than one.
+    pub busiest: Vec<HeavyKey>,
+    /// Bytes of the database after a compaction at the revision asked for and a defragmentation, estimated; it means something only of all keys at the latest revision.
+    pub defragmented_bytes: u64,
+}
+
+/// A key in one of the lists; of equal ones those that were written first come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeavyKey {
+    /// Its name.
+    pub key: Vec<u8>,
+    /// By what it is in the list: bytes of its value, or revisions.
+    pub number: u32,
+    /// Bytes that a compaction would free.
+    pub history_bytes: u64,
+}
+
+impl Snapshot {
+    /// Sums up the keys that `query` asks for by their group; the lists have at most `top` keys.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn usage(
+        &self,
+        store: &Store<'_, FileSource>,
+        query: &Query,
+        grouping: Grouping<'_>,
+        top: usize,
+        progress: &dyn Progress,
+    ) -> Result<(UsageReport, Lost), Error> {
+        let tally = Tally::new(query.clone(), grouping);
+        let (tallies, lost) = self.read(store, progress, || tally.beside())?;
+        let tallies = Tallies::of(tallies);
+        let threads = self.threads().min(tallies.most_sums());
+        let sums = self.pieces(Tallies::pieces(), threads, progress, |sums, piece| tallies.sum(piece, top, sums))?;
+        let all = sums.into_iter().reduce(|mut all, sums| {
+            all.append(sums, top);
+            all
+        });
+        let all: Sums = all.unwrap_or_default();
+        let defragmented_bytes = store.defragmented_bytes(&all).map_err(|cause| self.failed(cause))?;
+        let mut groups: Vec<_> = tallies.into_names().into_iter().zip(all.groups).collect();
+        groups.sort_unstable_by(|(a, a_usage), (b, b_usage)| {
+            b_usage.bytes().cmp(&a_usage.bytes()).then_with(|| a.cmp(b))
+        });
+        let report = UsageReport {
+            defragmented_bytes,
+            total: all.total,
+            groups,
+            largest: self.named(store, &all.largest)?,
+            busiest: self.named(store, &all.busiest)?,
+        };
+        Ok((report, lost))
+    }
+
+    fn named(&self, store: &Store<'_, FileSource>, keys: &[Heavy]) -> Result<Vec<HeavyKey>, Error> {
+        let named = |key: &Heavy| {
+            let message = self.message(store, key.place)?;
+            let name = self.pair(&message)?.key.to_vec();
+            Ok(HeavyKey { key: name, number: key.number, history_bytes: key.history_bytes })
+        };
+        keys.iter().map(named).collect()
+    }
+}

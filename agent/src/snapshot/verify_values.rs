@@ -1,0 +1,178 @@
+//! A snapshot is a backup of encrypted values only together with what opens them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::kubernetes::decode::{Options, Problem};
+use etcdsnap_core::kubernetes::encryption::keyring::Undecrypted;
+use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey, Provider};
+use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
+use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
+use etcdsnap_core::kubernetes::object::{self, Remarks, Unreadable};
+use etcdsnap_core::kubernetes::resources::Resources;
+use etcdsnap_core::store::{KeyRange, Store};
+use etcdsnap_core::{Code, Decrypted, Finding, Report};
+
+use super::Snapshot;
+use super::prefixes::KubernetesPrefixes;
+use crate::decryption::Decryption;
+use crate::error::Error;
+use crate::input::{FileSource, Input};
+use crate::progress::{Progress, Stage};
+use crate::verify_options::VerifyOptions;
+
+/// Checks a snapshot file whole, as [`verify`](crate::verify) does, and opens every encrypted value in it as an API server would, by the providers of its resource: what does not open is a finding, and so is what is stored plain where it is not read so. A compressed file is unpacked into one without a name.
+///
+/// # Errors
+/// As [`verify`](crate::verify).
+pub fn verify_values(
+    path: impl AsRef<Path>,
+    options: VerifyOptions<'_>,
+    decryption: &Arc<Decryption>,
+) -> Result<Report, Error> {
+    let input = Input::open(path.as_ref(), options.progress)?;
+    if let Some(report) = input.foreign() {
+        return Ok(report);
+    }
+    let snapshot = match Snapshot::of_input(input, options.threads, options.progress) {
+        Ok(snapshot) => snapshot.by(options.meta).decrypted_by(Arc::clone(decryption)),
+        Err(Error::NoStore { report, .. }) => return Ok(*report),
+        Err(error) => return Err(error),
+    };
+    let mut report = snapshot.scan(options.sha256, options.progress)?;
+    match snapshot.store() {
+        Ok(store) => snapshot.check_values(&store, &mut report, options.progress)?,
+        // The report says why there is nothing to open.
+        Err(Error::NoStore { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(report)
+}
+
+/// What a value turned out to be.
+enum Judged {
+    /// Stored plain, and read so.
+    Plain,
+    /// Encrypted, and opened.
+    Opened(NeededKey),
+    /// Encrypted, and not opened.
+    Closed(Undecrypted),
+    /// Encrypted, and opened to something that is no whole object: why not.
+    Broken(NeededKey, String),
+    /// Stored plain where the configuration does not let it be read.
+    Refused(GroupResource),
+}
+
+/// Judges values as API servers would.
+struct Judging<'d> {
+    decryption: &'d Decryption,
+    prefixes: KubernetesPrefixes,
+    resources: Resources,
+}
+
+impl Judging<'_> {
+    fn judge(&self, pair: &KeyValue<'_>) -> Judged {
+        let resource = self.prefixes.object(pair.key).map(|object| GroupResource::of(&object, &self.resources));
+        let Some(encrypted) = Encrypted::of(pair.value) else {
+            let is_object =
+                matches!(envelope(pair.value), Envelope::Protobuf(_) | Envelope::Json(_) | Envelope::Cbor(_));
+            return match resource.filter(|resource| is_object && !self.decryption.reads_plain(resource)) {
+                Some(resource) => Judged::Refused(resource),
+                None => Judged::Plain,
+            };
+        };
+        let opened = match &resource {
+            Some(resource) => self.decryption.open_of(resource, pair.key, pair.value),
+            // Whose resource nobody knows, is opened by whatever opens it.
+            None => self.decryption.open(pair.key, pair.value),
+        };
+        let plain = match opened {
+            Ok(plain) => plain,
+            Err(undecrypted) => return Judged::Closed(undecrypted),
+        };
+        let needs = self.decryption.needed_key(&encrypted);
+        // Nothing but what comes out tells that a value of AES-CBC is as it was written.
+        match not_whole(&plain).filter(|_| encrypted.provider == Provider::AesCbc) {
+            Some(why) => Judged::Broken(needs, why),
+            None => Judged::Opened(needs),
+        }
+    }
+}
+
+/// Why a decrypted value is no object that can be read to its end; none for one that is, and for one in a form that this program does not read.
+pub(super) fn not_whole(plain: &[u8]) -> Option<String> {
+    match object::tree(plain, Options::default()) {
+        Ok((_, Remarks { problem: Some(Problem { path, what }), .. })) => {
+            let place = if path.is_empty() { "the object".to_owned() } else { path };
+            Some(format!("{place} {what}"))
+        }
+        Ok(_) | Err(Unreadable::Cbor | Unreadable::TooLong(_)) => None,
+        Err(cause) => Some(cause.to_string()),
+    }
+}
+
+impl Snapshot {
+    /// Opens every value that the snapshot keeps, and adds to a report which do not open, and which are stored as an API server with the configuration does not read them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    fn check_values(
+        &self,
+        store: &Store<'_, FileSource>,
+        report: &mut Report,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        let query = store.query(KeyRange::all(), store.current());
+        let (index, _) = self.keys(store, &query, progress)?;
+        progress.begin(Stage::Read, Some(store.bytes()));
+        let judging = Judging {
+            decryption: self.decryption(),
+            prefixes: KubernetesPrefixes::of(None),
+            resources: Resources::builtin(),
+        };
+        let mut decrypted = Decrypted::default();
+        // What cannot be read is in the report already.
+        store
+            .entries_in_order(progress, &mut |entry, _| {
+                let Some(pair) = KeyValue::parse(entry.value).filter(|_| !entry.key.tombstone) else { return true };
+                let is_latest = || index.get(pair.key).is_some_and(|key| key.place == entry.place);
+                let undecryptable =
+                    || if is_latest() { Code::ValueUndecryptable } else { Code::EarlierValueUndecryptable };
+                let value = format!("the value of revision {}", entry.key.revision.main);
+                let (code, text) = match judging.judge(&pair) {
+                    Judged::Plain => return true,
+                    Judged::Opened(needs) => {
+                        decrypted.opened.add(&needs, 1);
+                        return true;
+                    }
+                    Judged::Closed(Undecrypted { needs, why }) => {
+                        decrypted.unopened.add(&needs, 1);
+                        let code = if why.is_untried() { Code::ValueUnchecked } else { undecryptable() };
+                        (code, format!("{value} needs {needs}: {why}"))
+                    }
+                    Judged::Broken(needs, why) => {
+                        decrypted.unopened.add(&needs, 1);
+                        let text = format!(
+                            "{value} ({needs}) decrypts to something that is no whole object, so it was changed, or another key had the name: {why}"
+                        );
+                        (undecryptable(), text)
+                    }
+                    Judged::Refused(_) if !is_latest() => return true,
+                    Judged::Refused(resource) => {
+                        let text = format!(
+                            "{value} is stored plain, and `identity` is not among the providers of {resource} in the configuration"
+                        );
+                        (Code::ValuePlainRefused, text)
+                    }
+                };
+                report.findings.push(Finding::new(code, text).key(pair.key));
+                true
+            })
+            .map_err(|cause| self.failed(cause))?;
+        self.assert_unchanged()?;
+        report.verdict = report.findings.verdict();
+        report.decrypted = Some(decrypted);
+        Ok(())
+    }
+}

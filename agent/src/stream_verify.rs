@@ -1,0 +1,127 @@
+//! Judging a compressed file: unpacked on one thread and swept on another, without a copy on disk where that suffices.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+
+use etcdsnap_core::{Consumed, Error as ScanError, MetaChoice, ReadError, Report, Sweep, SweepRoom, Swept, Watch};
+
+use crate::error::{Error, Fault};
+use crate::input::{Packed, Spool};
+use crate::progress::{Progress, Stage};
+use crate::verify_options::VerifyOptions;
+use crate::{parallel_verify, threads};
+
+/// Blocks between the two threads: enough that neither waits for the other's hiccups, 4 MiB in all.
+const BLOCKS_IN_FLIGHT: usize = 4;
+
+/// Memory for pages that the tree may no longer have, whatever the file.
+const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+
+/// Judges what a compressed file holds.
+///
+/// # Errors
+/// As [`verify`](crate::verify) for a compressed file.
+pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report, Error> {
+    let failed = |error| Fault::Scan(error).at(packed.path());
+    // What goes by is remembered for the newest tree.
+    if options.meta == MetaChoice::Older {
+        return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
+    }
+    let mut sweep = Sweep::within(LEAST_ROOM);
+    let swept = loop {
+        let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;
+        match swept.second_pass() {
+            Ok(again) => sweep = again,
+            Err(swept) => break swept,
+        }
+    };
+    let len = swept.len();
+    match judged(*swept, options) {
+        Err(ScanError::Read { cause: ReadError::Consumed, .. }) => run_on_copy(packed, len, options),
+        outcome => outcome.map_err(failed),
+    }
+}
+
+fn judged(swept: Swept, options: &VerifyOptions<'_>) -> Result<Report, ScanError> {
+    let source = Consumed(swept.len());
+    swept.verify(&source, options.progress)
+}
+
+/// Memory for pages that the tree may no longer have, when so many bytes of the packed file were read. Real pages are hard to compress, and
+/// what is remembered of them is far smaller; a small file that unpacks to endless pages gets little more than any other.
+fn room(packed: u64) -> SweepRoom {
+    let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
+    let most = SweepRoom::default();
+    SweepRoom {
+        raw: LEAST_ROOM.raw.saturating_add(part(16)).min(most.raw),
+        digests: LEAST_ROOM.digests.saturating_add(part(2)).min(most.digests),
+    }
+}
+
+/// Has all bytes go by once.
+fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Result<Sweep, Error> {
+    options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
+    let taken = Taken { progress: options.progress, bytes: AtomicU64::new(0) };
+    thread::scope(|scope| {
+        let (full, blocks) = mpsc::sync_channel(BLOCKS_IN_FLIGHT);
+        let (used, spare) = mpsc::channel();
+        let watch = &taken;
+        let unpacking = threads::start(scope, move || unpack_into(packed, watch, full, &spare));
+        let Some(unpacking) = unpacking else {
+            packed.unpack_to_judge(&taken, &mut |block| {
+                sweep.set_room(room(taken.bytes.load(Ordering::Relaxed)));
+                sweep.push(block);
+                Ok(())
+            })?;
+            return Ok(sweep);
+        };
+        for block in blocks {
+            sweep.set_room(room(taken.bytes.load(Ordering::Relaxed)));
+            sweep.push(&block);
+            // The other side may be done already and not want it back.
+            let _ = used.send(block);
+        }
+        unpacking.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(packed.path())))?;
+        Ok(sweep)
+    })
+}
+
+/// Counts the packed bytes that were read.
+struct Taken<'p> {
+    progress: &'p dyn Progress,
+    bytes: AtomicU64,
+}
+
+impl Watch for Taken<'_> {
+    fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.advance(bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
+    }
+}
+
+fn unpack_into(
+    packed: &Packed,
+    watch: &dyn Watch,
+    full: SyncSender<Vec<u8>>,
+    spare: &Receiver<Vec<u8>>,
+) -> Result<(), Error> {
+    packed.unpack_to_judge(watch, &mut |block| {
+        let next = spare.try_recv().unwrap_or_default();
+        full.send(mem::replace(block, next)).map_err(|_| Error::Cancelled)
+    })
+}
+
+/// The slow way for what a sweep cannot remember: unpacks a second time, into a file without a name, and scans that.
+fn run_on_copy(packed: &Packed, len: u64, options: &VerifyOptions<'_>) -> Result<Report, Error> {
+    let mut spool = Spool::new(Some(len))?;
+    options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
+    packed.unpack_to_judge(options.progress, &mut |block| spool.write(block))?;
+    let copy = spool.finish(packed.path())?;
+    parallel_verify::run(&copy, options).map_err(|fault| fault.at(packed.path()))
+}

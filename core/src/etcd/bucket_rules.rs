@@ -1,0 +1,273 @@
+//! The small buckets: what each holds, and whether an entry is what etcd writes there.
+//!
+//! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
+
+use crate::bolt::page_id::PageId;
+use crate::offset::Offset;
+use std::collections::{BTreeMap, HashSet};
+
+use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
+use etcdsnap_proto::leasepb::Lease;
+use prost::Message;
+use serde_json::Value;
+
+use crate::etcd::access::Access;
+use crate::etcd::json_value::{check_conf_state, downgrade_target, object};
+use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_record::Marks;
+use crate::etcd::small_value::small;
+use crate::etcd::version;
+use crate::finding_code::Code;
+use crate::int_readers::{i64_be, u64_be};
+
+/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in its `lease/lessor.go`.
+pub const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
+
+/// Buckets that etcd 3.3 to 3.7 make when they start.
+pub const REQUIRED: &[&str] =
+    &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
+
+/// Whether a bucket is one of them.
+#[must_use]
+pub fn is_required(bucket: &[u8]) -> bool {
+    REQUIRED.iter().any(|name| name.as_bytes() == bucket)
+}
+
+/// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
+pub const JUDGED_LAST: &[(&str, &str)] = &[
+    ("meta", "consistent_index"),
+    ("meta", "term"),
+    ("meta", "scheduledCompactRev"),
+    ("meta", "finishedCompactRev"),
+    ("meta", "storageVersion"),
+    ("cluster", "clusterVersion"),
+    ("cluster", "downgrade"),
+    ("auth", "authEnabled"),
+    ("auth", "authRevision"),
+    ("authUsers", "root"),
+];
+
+/// What the small buckets say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// `meta/consistent_index`.
+    pub consistent_index: Option<u64>,
+    /// `meta/term`.
+    pub term: Option<u64>,
+    /// `meta/storageVersion`.
+    pub storage_version: Option<String>,
+    /// `meta/finishedCompactRev`.
+    pub finished_compact: Option<i64>,
+    /// `meta/scheduledCompactRev`.
+    pub scheduled_compact: Option<i64>,
+    /// `cluster/clusterVersion`.
+    pub cluster_version: Option<String>,
+    /// `cluster/downgrade`: the version that an enabled downgrade leads to.
+    pub downgrade: Option<String>,
+    /// Entries of bucket `members`.
+    pub members: u64,
+    /// Their ids.
+    member_ids: HashSet<u64>,
+    /// Leases.
+    pub leases: HashSet<i64>,
+    /// Users, roles, and whether they count.
+    pub access: Access,
+    /// Page and file offset of the entries of [`JUDGED_LAST`] that are there.
+    pub places: BTreeMap<&'static str, (PageId, Offset)>,
+}
+
+impl Facts {
+    /// The marks of compaction.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        Marks { finished: self.finished_compact.unwrap_or(-1), scheduled: self.scheduled_compact.unwrap_or(-1) }
+    }
+
+    /// Remembers where an entry stands, if it is one of [`JUDGED_LAST`].
+    pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (PageId, Offset)) {
+        let known = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
+        if let Some((_, name)) = known {
+            self.places.insert(name, at);
+        }
+    }
+
+    /// Takes in an entry of a top-level bucket other than `key`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a code and a sentence.
+    pub fn take(&mut self, bucket: &[u8], key: &[u8], value: &[u8]) -> Result<(), (Code, String)> {
+        let (code, taken) = match bucket {
+            b"meta" => (Code::MetaMalformed, self.meta(key, value)),
+            b"lease" => (Code::LeaseMalformed, self.lease(key, value)),
+            b"members" => (Code::MemberMalformed, self.member(key, value)),
+            b"members_removed" => return self.removed(key),
+            b"cluster" => (Code::ClusterMalformed, self.cluster(key, value)),
+            b"alarm" => return alarm(key),
+            b"auth" => return self.access.state(key, value),
+            b"authUsers" => return self.access.user(key, value),
+            b"authRoles" => return self.access.role(key, value),
+            _ => return Ok(()),
+        };
+        match taken {
+            Ok(Known::Yes) => Ok(()),
+            Ok(Known::No) => Err((Code::NameUnknown, "no etcd writes an entry of this name".into())),
+            Err(message) => Err((code, message)),
+        }
+    }
+
+    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+        match key {
+            b"consistent_index" => self.consistent_index = Some(eight(value)?),
+            b"term" => self.term = Some(eight(value)?),
+            b"finishedCompactRev" => self.finished_compact = Some(mark(value)?),
+            b"scheduledCompactRev" => self.scheduled_compact = Some(mark(value)?),
+            b"confState" => check_conf_state(value)?,
+            b"storageVersion" => self.storage_version = Some(version_text(value)?),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    }
+
+    fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+        let id = i64_be(key, 0).filter(|_| key.len() == 8);
+        let id = id.ok_or_else(|| format!("a lease under a key of {} bytes, not 8", key.len()))?;
+        let lease = message::<Lease>(value)?;
+        if lease.id != id {
+            return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
+        }
+        self.leases.insert(id);
+        // Servers count in nanoseconds: a longer time overflows, and the lease ends at once with all of its keys.
+        let Lease { ttl, remaining_ttl, .. } = lease;
+        let lasts = (1..=MAX_LEASE_SECONDS).contains(&ttl) && (0..=ttl).contains(&remaining_ttl);
+        if id == 0 || !lasts {
+            return Err(format!(
+                "lease {id:x} is granted for {ttl} seconds, of which {remaining_ttl} are left; etcd grants 1 to {MAX_LEASE_SECONDS}, and no id of 0"
+            ));
+        }
+        Ok(Known::Yes)
+    }
+
+    fn member(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+        self.members = self.members.saturating_add(1);
+        let id = member_id(key)?;
+        self.member_ids.insert(id);
+        let member = object(value)?;
+        let named = member.get("id").and_then(Value::as_u64);
+        if named != Some(id) {
+            return Err(format!("the member under the key {id:x} names the id {named:x?}"));
+        }
+        let urls = member.get("peerURLs").and_then(Value::as_array);
+        if !urls.is_some_and(|urls| urls.iter().all(Value::is_string)) {
+            return Err("a member without a list of peer URLs".into());
+        }
+        Ok(Known::Yes)
+    }
+
+    /// Bucket `members` is read first.
+    fn removed(&self, key: &[u8]) -> Result<(), (Code, String)> {
+        let id = member_id(key).map_err(|message| (Code::MemberMalformed, message))?;
+        if self.member_ids.contains(&id) {
+            return Err((
+                Code::MemberRemoved,
+                format!("member {id:x} is removed, and listed as a member all the same"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+        match key {
+            b"clusterVersion" => self.cluster_version = Some(version_text(value)?),
+            b"downgrade" => self.downgrade = downgrade_target(value)?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    }
+}
+
+/// Whether an entry stands under a name that etcd knows.
+enum Known {
+    Yes,
+    No,
+}
+
+fn eight(value: &[u8]) -> Result<u64, String> {
+    u64_be(value, 0).filter(|_| value.len() == 8).ok_or_else(|| format!("a value of {} bytes, not 8", value.len()))
+}
+
+fn mark(value: &[u8]) -> Result<i64, String> {
+    match RevisionKey::parse(value) {
+        Some(key) if !key.tombstone && key.revision.sub == 0 => Ok(key.revision.main),
+        Some(key) if !key.tombstone => Err(format!("revision {} lies within a transaction", key.revision)),
+        _ => Err(format!("a value of {} bytes that is no revision", value.len())),
+    }
+}
+
+fn version_text(value: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(value).ok().filter(|text| version::parse(text).is_some());
+    text.map(str::to_owned).ok_or_else(|| {
+        format!("\"{}\" is no version", value.get(..value.len().min(64)).unwrap_or_default().escape_ascii())
+    })
+}
+
+fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
+    M::decode(small(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
+}
+
+fn member_id(key: &[u8]) -> Result<u64, String> {
+    let text = std::str::from_utf8(key).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    text.and_then(|text| u64::from_str_radix(text, 16).ok())
+        .ok_or_else(|| "the key is no member id in hexadecimal".to_owned())
+}
+
+fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
+    let key = small(key).map_err(|text| (Code::AlarmMalformed, text))?;
+    let alarm = AlarmMember::decode(key)
+        .map_err(|error| (Code::AlarmMalformed, format!("the key cannot be decoded: {error}")))?;
+    match AlarmType::try_from(alarm.alarm) {
+        Ok(AlarmType::Corrupt) => {
+            Err((Code::AlarmCorrupt, format!("member {:x} had raised the alarm CORRUPT", alarm.member_id)))
+        }
+        Ok(AlarmType::Nospace) => {
+            Err((Code::AlarmNospace, format!("member {:x} had raised the alarm NOSPACE", alarm.member_id)))
+        }
+        Ok(AlarmType::None) => {
+            let text = "an alarm of type NONE, which no server raises: etcd says that it is not healthy";
+            Err((Code::AlarmMalformed, text.into()))
+        }
+        Err(_) => Err((Code::AlarmMalformed, format!("an alarm of unknown type {}", alarm.alarm))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn member_keys_may_be_short() {
+        // etcd prints ids without leading zeros.
+        assert_eq!(member_id(b"8e9e05c52164694d"), Ok(0x8e9e_05c5_2164_694d));
+        assert_eq!(member_id(b"bf9071f4639c75c"), Ok(0xbf9_071f_4639_c75c));
+        assert!(member_id(b"").is_err());
+        assert!(member_id(b"+8e9e05c5216469").is_err());
+        assert!(member_id(b"18e9e05c52164694d").is_err());
+    }
+
+    #[test]
+    fn wrong_sizes_are_named() {
+        let mut facts = Facts::default();
+        assert_eq!(facts.take(b"meta", b"term", &[0; 7]).map_err(|(code, _)| code), Err(Code::MetaMalformed));
+        assert_eq!(facts.take(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
+        assert_eq!(facts.term, Some(3));
+        let mut lease = |ttl, remaining_ttl| {
+            let message = Lease { id: 7, ttl, remaining_ttl }.encode_to_vec();
+            facts.take(b"lease", &7_i64.to_be_bytes(), &message).map_err(|(code, _)| code)
+        };
+        assert_eq!([lease(1, 0), lease(MAX_LEASE_SECONDS, 600)], [Ok(()); 2]);
+        assert_eq!(lease(60, 61), Err(Code::LeaseMalformed));
+        for (ttl, remaining) in [(0, 0), (-5, 0), (MAX_LEASE_SECONDS + 1, 0), (60, i64::MAX), (60, -1)] {
+            assert_eq!(lease(ttl, remaining), Err(Code::LeaseMalformed), "{ttl} {remaining}");
+        }
+        assert_eq!(facts.take(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
+    }
+}

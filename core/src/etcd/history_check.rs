@@ -1,0 +1,200 @@
+//! The history of every key, from the records of all revisions: which keys live, and whose history contradicts itself.
+//!
+//! What compaction at revision C leaves (etcd's `kvstore_compaction.go`, checked against 3.3 to 3.7): of each key the newest
+//! revision ≤ C, unless that is a tombstone; of a compaction that was ordered but not finished, all but a prefix of what it will remove. So
+//! above the marks a key begins with its creation, everywhere a put continues the put before it, and after a tombstone comes a creation.
+
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
+use crate::etcd::revision_record::{Era, KeyHash, Record, Records};
+use crate::finding_code::Code;
+use crate::limits::FINDINGS_PER_CODE;
+
+/// What is wrong between a revision of a key and the one before it in the file.
+#[must_use]
+pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'static str)> {
+    let Some(before) = before else {
+        if here.era() == Era::Kept && !here.is_creation() {
+            let text = if here.is_tombstone() {
+                "deletes a key of which there is no earlier revision"
+            } else {
+                "is not the first version of the key, but an earlier one is missing"
+            };
+            return Some((Code::KeyvalueHistory, text));
+        }
+        return None;
+    };
+    if before.era() == Era::Compacted && here.era() == Era::Compacted {
+        return Some((
+            Code::CompactionMarks,
+            "follows an older revision of the key which the compaction should have removed",
+        ));
+    }
+    let text = match (before.is_tombstone(), here.is_tombstone(), here.is_creation()) {
+        (true, true, _) if here.era() == Era::Kept => "deletes a key that was deleted already",
+        (true, false, false) => "follows a deletion, but does not create the key anew",
+        (false, false, true) => "creates a key that exists",
+        (false, false, false) if !here.continues(before) => "does not continue the version before it",
+        _ => return None,
+    };
+    Some((Code::KeyvalueHistory, text))
+}
+
+/// What came of going through the history of keys.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Keys whose last revision is a put.
+    pub live: u64,
+    /// Keys with something wrong, by kind: those that were created first, so many of each.
+    pub suspects: HashMap<Code, BinaryHeap<Suspect>>,
+    /// How many keys have a contradiction, and how many live ones lack their lease, those not kept included.
+    pub counts: HashMap<Code, u64>,
+}
+
+impl Outcome {
+    fn suspect(&mut self, code: Code, record: &Record) {
+        let count = self.counts.entry(code).or_default();
+        *count = count.saturating_add(1);
+        let suspect = Suspect { create: record.create(), key: record.key() };
+        keep(self.suspects.entry(code).or_default(), suspect);
+    }
+
+    /// Adds what came of other keys.
+    pub fn add(&mut self, other: Self) {
+        self.live = self.live.saturating_add(other.live);
+        for (code, number) in other.counts {
+            let count = self.counts.entry(code).or_default();
+            *count = count.saturating_add(number);
+        }
+        for (code, keys) in other.suspects {
+            let kept = self.suspects.entry(code).or_default();
+            keys.into_iter().for_each(|suspect| keep(kept, suspect));
+        }
+    }
+}
+
+/// A key with something wrong. Hashes of keys differ from process to process, so the order is that of creation: two runs report the same keys, but for tombstones that nothing precedes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suspect {
+    create: i64,
+    /// The key.
+    pub key: KeyHash,
+}
+
+/// Adds a suspect to those that were created first.
+fn keep(kept: &mut BinaryHeap<Suspect>, suspect: Suspect) {
+    kept.push(suspect);
+    if kept.len() as u64 > FINDINGS_PER_CODE {
+        kept.pop();
+    }
+}
+
+/// Goes through the history of the keys of some partitions. `parts` are the records of all revisions, in revision order; `compacting` is the era that
+/// counts for [`Era::Compacting`].
+#[must_use]
+pub fn resolve<'r>(
+    parts: impl Iterator<Item = &'r Records> + Clone,
+    partitions: Range<usize>,
+    compacting: Era,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
+    for partition in partitions {
+        for record in parts.clone().flat_map(|records| records.partition(partition)) {
+            let mut record = *record;
+            if record.era() == Era::Compacting {
+                record.set_era(compacting);
+            }
+            let state = last.entry(record.key()).or_default();
+            if let Some((code, _)) = contradiction(state.last.as_ref(), &record)
+                && !state.suspect
+            {
+                state.suspect = true;
+                outcome.suspect(code, &record);
+            }
+            state.last = Some(record);
+        }
+        for (_, state) in last.drain() {
+            let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
+            outcome.live = outcome.live.saturating_add(1);
+            if record.lacks_lease() {
+                outcome.suspect(Code::LeaseMissing, &record);
+            }
+        }
+    }
+    outcome
+}
+
+#[derive(Default)]
+struct State {
+    last: Option<Record>,
+    suspect: bool,
+}
+
+/// Hashes a [`KeyHash`] by passing on its low bits: they are random already, and the high ones chose the partition.
+#[derive(Default)]
+struct Passed(u64);
+
+impl Hasher for Passed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 ^= value.rotate_left(20);
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.0 ^= u64::from(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::keyvalue::KeyValue;
+    use crate::etcd::revision_record::PARTITIONS;
+
+    fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
+        let kv = KeyValue { key: b"k", create_revision: create, mod_revision: modified, version, ..Default::default() };
+        let mut record = Record::new(&kv, false);
+        record.set_era(era);
+        record
+    }
+
+    fn tombstone(era: Era) -> Record {
+        let mut record = Record::new(&KeyValue { key: b"k", ..Default::default() }, true);
+        record.set_era(era);
+        record
+    }
+
+    fn codes(records: &[Record]) -> Vec<Code> {
+        let mut all = Records::default();
+        all.extend(records);
+        all.deal().unwrap();
+        resolve([&all].into_iter(), 0..PARTITIONS, Era::Compacting).counts.into_keys().collect()
+    }
+
+    #[test]
+    fn a_history_that_etcd_writes_is_in_order() {
+        use Era::{Compacted, Kept};
+        assert_eq!(codes(&[put(2, 9, 4, Compacted), put(2, 11, 5, Kept), tombstone(Kept), put(13, 13, 1, Kept)]), []);
+        assert_eq!(codes(&[tombstone(Compacted), put(13, 13, 1, Kept)]), []);
+    }
+
+    #[test]
+    fn contradictions_are_seen() {
+        use Era::{Compacted, Kept};
+        assert_eq!(codes(&[put(2, 3, 2, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[tombstone(Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), put(2, 4, 3, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), put(4, 4, 1, Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Kept), tombstone(Kept), tombstone(Kept)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, Compacted), put(2, 3, 2, Compacted)]), [Code::CompactionMarks]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Protobuf messages without their schema: numbers, texts and messages in messages, as far as the bytes tell them apart.
+//!
+//! The encoding does not say whether delimited bytes are text, a message or neither, so this guesses: what reads as text is text, unless it begins as
+//! messages mostly do and is one to its last byte. Source of the encoding: the Protocol Buffers documentation, "Encoding".
+
+use serde::Serialize;
+
+use crate::key_syntax::printable;
+use crate::varint::varint;
+
+/// Messages in messages are read to this depth.
+const MAX_DEPTH: u32 = 24;
+/// Fields of one message that are told; a message of more is cut here.
+pub const MAX_FIELDS: usize = 20_000;
+/// Bytes of a text that are told.
+const MAX_TEXT: usize = 16 << 10;
+/// Bytes of anything else that are told, in hexadecimal.
+const MAX_BYTES: usize = 256;
+
+/// A field of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageField {
+    /// Its number in the schema.
+    pub number: u32,
+    /// Messages around it.
+    pub depth: u32,
+    /// `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`.
+    pub wire: &'static str,
+    /// Its value; empty for a message, whose fields follow.
+    pub value: String,
+}
+
+/// All fields of a message in the order of the bytes; none when the bytes are no message, or there are no bytes.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
+    let mut fields = Vec::new();
+    (!bytes.is_empty() && is_message(bytes, MAX_DEPTH)).then(|| put(bytes, 0, &mut fields))?;
+    Some(fields)
+}
+
+/// A field's value as its wire type has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Varint(u64),
+    Fixed64(&'a [u8]),
+    Fixed32(&'a [u8]),
+    Delimited(&'a [u8]),
+}
+
+/// The next field; none at the end, and where the bytes are no message.
+#[inline]
+pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
+    let tag = varint(rest)?;
+    let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
+    let value = match tag & 7 {
+        0 => Value::Varint(varint(rest)?),
+        1 => Value::Fixed64(take(rest, 8)?),
+        2 => {
+            let len = usize::try_from(varint(rest)?).ok()?;
+            Value::Delimited(take(rest, len)?)
+        }
+        5 => Value::Fixed32(take(rest, 4)?),
+        _ => return None,
+    };
+    Some((number, value))
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (taken, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(taken)
+}
+
+pub(crate) fn is_message(bytes: &[u8], depth: u32) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        if next(&mut rest).is_none() {
+            return false;
+        }
+    }
+    depth > 0
+}
+
+fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
+    let mut rest = bytes;
+    while let Some((number, value)) = next(&mut rest) {
+        if fields.len() >= MAX_FIELDS {
+            return;
+        }
+        let (wire, value, inner) = match value {
+            Value::Varint(number) => ("varint", number.to_string(), None),
+            Value::Fixed64(bytes) => ("fixed64", hex(bytes), None),
+            Value::Fixed32(bytes) => ("fixed32", hex(bytes), None),
+            Value::Delimited(bytes) => match text(bytes) {
+                Some(text) if !looks_like_message(bytes, depth) => ("text", text, None),
+                _ if !bytes.is_empty() && is_message(bytes, MAX_DEPTH.saturating_sub(depth)) => {
+                    ("message", String::new(), Some(bytes))
+                }
+                Some(text) => ("text", text, None),
+                None => ("bytes", hex(bytes), None),
+            },
+        };
+        fields.push(MessageField { number, depth, wire, value });
+        if let Some(inner) = inner {
+            put(inner, depth.saturating_add(1), fields);
+        }
+    }
+}
+
+/// The bytes as text; none when they are none, or hold controls that a text does not.
+fn text(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let odd = |sign: char| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t');
+    if text.contains(odd) {
+        return None;
+    }
+    let cut = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let (told, left) = text.split_at(cut);
+    let told: String = told.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    Some(if left.is_empty() { told } else { format!("{told}… and {} bytes more", left.len()) })
+}
+
+/// Field 1 as text, what most messages begin with, is a line feed and a length: a text seldom begins with one.
+fn looks_like_message(bytes: &[u8], depth: u32) -> bool {
+    bytes.first() == Some(&0x0a) && bytes.len() > 1 && is_message(bytes, MAX_DEPTH.saturating_sub(depth))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let told = bytes.get(..MAX_BYTES).unwrap_or(bytes);
+    let mut hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
+    if told.len() < bytes.len() {
+        hex.push_str(&format!("… and {} bytes more", bytes.len().saturating_sub(told.len())));
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(bytes: &[u8]) -> Vec<(u32, u32, &'static str, String)> {
+        read(bytes)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|field| (field.depth, field.number, field.wire, field.value))
+            .collect()
+    }
+
+    #[test]
+    fn fields_are_told_in_order() {
+        let bytes =
+            [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1a, 4, 0x0a, 2, b'o', b'k', 0x25, 1, 2, 3, 4, 0x2a, 1, 0xff];
+        assert_eq!(
+            told(&bytes),
+            [
+                (0, 1, "varint", "150".into()),
+                (0, 2, "text", "hi".into()),
+                (0, 3, "message", String::new()),
+                (1, 1, "text", "ok".into()),
+                (0, 4, "fixed32", "01020304".into()),
+                (0, 5, "bytes", "ff".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_none() {
+        for bytes in [&b""[..], b"hello", &[0x08], &[0x00, 1], &[0x12, 9, 1], &[0x0b, 1], &[0xff; 20]] {
+            assert_eq!(read(bytes), None, "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn no_depth_overflows_the_stack() {
+        let mut bytes = vec![0x08, 1];
+        for _ in 0..2000 {
+            let mut outer = vec![0x0a];
+            let mut len = bytes.len();
+            while len >= 0x80 {
+                outer.push(len as u8 | 0x80);
+                len >>= 7;
+            }
+            outer.push(len as u8);
+            outer.extend(bytes);
+            bytes = outer;
+        }
+        assert!(told(&bytes).iter().all(|(depth, ..)| *depth <= MAX_DEPTH));
+    }
+}

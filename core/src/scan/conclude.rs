@@ -1,0 +1,347 @@
+//! From the parts of a scan to its report.
+
+use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
+use crate::error::Error;
+use crate::etcd::completeness;
+use crate::etcd::gap::complete_from;
+use crate::etcd::history_check::{self, Outcome};
+use crate::etcd::revision_record::{Era, Marks, PARTITIONS};
+use crate::etcd::version;
+use crate::finding::{Finding, Findings};
+use crate::finding_code::Code;
+use crate::limits::EXCERPT;
+use crate::lost_history::LostHistory;
+use crate::progress::Watch;
+use crate::report::Report;
+use crate::scan::key_bucket::Tally;
+use crate::scan::scanner::{Bucket, Opened, Part, Scan};
+use crate::scan::sweep_cache::Memory;
+use crate::scan::trailer_hash::{check_trailer, judge, peek_trailer};
+use crate::scan::{contradiction_locator, live_key_count, lost_ranges, older_meta};
+use crate::severity::Verdict;
+use crate::source::Source;
+use crate::status::{BucketStatus, Status};
+use crate::trailer::Trailer;
+
+/// Shares into which the history of the keys is cut: enough for the threads of a large machine to end together.
+pub(crate) const SHARES: usize = 16;
+
+/// All that a scan found out but for the SHA-256, which may still be running.
+#[derive(Debug)]
+pub struct Conclusion {
+    pub(crate) findings: Findings,
+    pub(crate) status: Status,
+    lost: LostHistory,
+    /// Bytes of the database by its newest meta page.
+    written: u64,
+}
+
+impl Conclusion {
+    /// The report, now that the trailer is known.
+    #[must_use]
+    pub fn report(self, trailer: Trailer) -> Report {
+        let Self { findings: found, status, lost, written } = self;
+        let mut findings = Findings::default();
+        for finding in judge(status.file_size, written, status.page_size, &trailer) {
+            findings.push(finding);
+        }
+        findings.append(found);
+        if findings.has(Code::FileTruncated) {
+            findings.explain(Code::FileTruncated, |finding| finding.code == Code::PageUnreachable);
+        }
+        // Damage that leaves not even a bucket leaves nothing to count.
+        let readable = status.complete || !status.buckets.is_empty();
+        let lost = (!lost.is_empty()).then_some(lost);
+        Report {
+            verdict: findings.verdict(),
+            findings,
+            trailer,
+            status: readable.then_some(status),
+            lost,
+            decrypted: None,
+        }
+    }
+}
+
+impl<S: Source + ?Sized> Scan<'_, S> {
+    /// Goes through the history of a share of the keys, from all parts in the order of their numbers. Any thread may take any share, in any order, each once.
+    pub(crate) fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
+        let size = PARTITIONS.div_ceil(SHARES);
+        let start = share.saturating_mul(size).min(PARTITIONS);
+        let end = start.saturating_add(size).min(PARTITIONS);
+        let records = std::iter::once(&self.inline_key.records).chain(parts.iter().map(|part| &part.tally.records));
+        let ran = last_compaction_ran(self.context.marks, &self.inline_key, parts);
+        let compacting = if ran { Era::Compacted } else { Era::Compacting };
+        history_check::resolve(records, start..end, compacting)
+    }
+
+    /// Concludes from all parts, which must be in the order of their numbers, and the histories of all shares in theirs.
+    ///
+    /// When parts met the same page, which only damage can bring about, they are run once more in order: which of the two places keeps the page must not depend on the
+    /// speed of threads.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub(crate) fn conclude(
+        &self,
+        parts: Vec<Part>,
+        histories: Vec<Outcome>,
+        watch: &dyn Watch,
+    ) -> Result<Conclusion, Error> {
+        if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
+            drop(parts);
+            let used = self.used_before.copy()?;
+            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
+            let parts = again.collect::<Result<Vec<_>, _>>()?;
+            let histories = self.all_histories(&parts);
+            return self.conclude_with(parts, histories, &used, watch);
+        }
+        self.conclude_with(parts, histories, &self.used, watch)
+    }
+
+    fn all_histories(&self, parts: &[Part]) -> Vec<Outcome> {
+        (0..SHARES).map(|share| self.histories(share, parts)).collect()
+    }
+
+    fn conclude_with(
+        &self,
+        parts: Vec<Part>,
+        histories: Vec<Outcome>,
+        used: &PageSet,
+        watch: &dyn Watch,
+    ) -> Result<Conclusion, Error> {
+        let mut findings = self.findings.clone();
+        let mut incomplete = self.incomplete;
+        let mut lost_keys = self.lost_keys.clone();
+        let mut sum = Tally::default();
+        let mut pages = 0u64;
+        let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
+        for part in std::iter::once(inline).chain(parts) {
+            findings.append(part.findings);
+            check_joint(&sum, &part.tally, &mut findings);
+            incomplete |= part.incomplete;
+            lost_keys.extend(part.lost);
+            pages = pages.saturating_add(part.pages);
+            sum = join(sum, part.tally, &self.context.combiner);
+        }
+        let mut outcome = Outcome::default();
+        for share in histories {
+            outcome.add(share);
+        }
+        if [Code::KeyOrder, Code::KeyBounds, Code::RevisionDuplicate].into_iter().any(|code| findings.has(code)) {
+            outcome.live = live_key_count::count(self, watch)?;
+        }
+        let mut history = LostHistory::default();
+        lost_ranges::note(&mut history, lost_keys.into_iter());
+        let lost_by = findings.list().iter().find(|finding| finding.code.loses_pages()).map(|finding| finding.code);
+        let lacks_revisions = sum.complete_from > self.context.marks.complete_above() || sum.migrated > 0;
+        if lacks_revisions || !outcome.counts.is_empty() {
+            findings.append(contradiction_locator::locate(self, &outcome, sum.last_main(), used, &mut history, watch)?);
+        }
+        if !incomplete {
+            self.judge_compacted(&sum, &mut findings);
+            if self.key_bucket.is_some() && outcome.live == 0 {
+                findings.push(Finding::new(Code::StoreEmpty, self.empty_text(&sum)).key(b"key"));
+            }
+        }
+        if let Some(last) = sum.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
+            let text = format!("The last revision is {last}; the largest there can be is {}.", i64::MAX);
+            findings.push(Finding::new(Code::RevisionsExhausted, text).key(b"key"));
+        }
+        let mut buckets = self.buckets.clone();
+        if let Some(bucket) = self.key_bucket.and_then(|index| buckets.get_mut(index)) {
+            bucket.run = sum.run;
+            bucket.entries = sum.entries;
+            bucket.pages = bucket.pages.saturating_add(pages);
+        }
+        let free_pages = self.judge_free_pages(used, &mut findings);
+        if let Some(code) = lost_by.filter(|_| incomplete) {
+            findings.explain(code, |finding| is_consequence_of_lost_pages(finding.code));
+        }
+        if incomplete || findings.verdict() == Verdict::Damaged {
+            older_meta::finding(self, sum.last_main(), watch)?.into_iter().for_each(|finding| findings.push(finding));
+        }
+        let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
+        Ok(Conclusion { findings, status, lost: history, written: self.written })
+    }
+
+    /// Looks for the entry of the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34 even a deletion.
+    ///
+    /// Older ones remove a deletion, and then all revisions up to it may be gone. But each of them was an entry of the raft log, and no server requests a
+    /// compaction above its last revision.
+    fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
+        let marks = self.context.marks;
+        let compacted = marks.last_compaction();
+        if compacted <= 1 || sum.has_compacted {
+            return;
+        }
+        let version = self.facts.storage_version.as_deref().and_then(version::parse);
+        let since_3_6 = version.is_some_and(|version| version >= (3, 6, 0));
+        let last = sum.last_main().unwrap_or(1);
+        let gone = u64::try_from(compacted.saturating_sub(last)).unwrap_or(0);
+        let code = if marks.scheduled > marks.finished && gone > 0 && since_3_6 {
+            Code::CompactionMarks
+        } else if since_3_6 || gone > self.facts.consistent_index.unwrap_or(0) {
+            Code::CompactedRevisionMissing
+        } else {
+            return;
+        };
+        let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
+        let text = format!(
+            "The last compaction was at revision {compacted}, of which there is no entry; the last entry is {last}."
+        );
+        findings.push(Finding::new(code, text).key(b"scheduledCompactRev"));
+    }
+
+    fn empty_text(&self, sum: &Tally) -> String {
+        match sum.last_main() {
+            None => "Bucket `key` has no entry.".into(),
+            Some(last) => format!("All keys are deleted; the last revision is {last}."),
+        }
+    }
+
+    /// Compares what is free with what is used, and counts the free pages.
+    fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
+        let own = self.geometry.high_water.pages_since(PageId::FIRST);
+        if !self.synced_freelist {
+            return own.saturating_sub(used.count());
+        }
+        for page in PageId::FIRST.up_to(self.geometry.present) {
+            let (used, free) = (used.contains(page), self.free.contains(page));
+            if used == free {
+                let (code, text) = if used {
+                    (Code::PageFreeInUse, format!("page {page} is in use and listed as free"))
+                } else {
+                    (Code::PageUnreachable, format!("page {page} is neither in use nor listed as free"))
+                };
+                findings.push(Finding::new(code, text).page(page).offset(self.geometry.offset(page)));
+            }
+        }
+        self.free.count()
+    }
+
+    fn status(&self, buckets: &[Bucket], key: &Tally, live: u64, free_pages: u64) -> Status {
+        let combiner = &self.context.combiner;
+        let hash = buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
+            run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
+        });
+        let listed = buckets.iter().map(|bucket| BucketStatus {
+            name: String::from_utf8_lossy(bucket.name.get(..EXCERPT).unwrap_or(&bucket.name)).into_owned(),
+            entries: bucket.entries,
+            bytes: bucket.run.len,
+            pages: bucket.pages,
+        });
+        Status {
+            hash: hash.crc,
+            revision: key.ends.map_or(0, |(_, last)| last.revision.main),
+            total_key: live,
+            total_size: self.logical,
+            version: self.facts.storage_version.clone().unwrap_or_default(),
+            total_entries: buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
+            revisions: key.entries,
+            tombstones: key.tombstones,
+            phantoms: key.phantoms,
+            compacted_revision: self.facts.finished_compact,
+            scheduled_compact_revision: self.facts.scheduled_compact,
+            consistent_index: self.facts.consistent_index,
+            term: self.facts.term,
+            cluster_version: self.facts.cluster_version.clone(),
+            members: self.facts.members,
+            leases: self.context.leases.len() as u64,
+            page_size: self.geometry.page_size,
+            pages: self.geometry.high_water.get(),
+            free_pages,
+            file_size: self.source.len(),
+            buckets: listed.collect(),
+            encrypted: key.encrypted.clone(),
+            complete: true,
+        }
+    }
+}
+
+/// Whether damage of this code is to be expected where pages cannot be read.
+fn is_consequence_of_lost_pages(code: Code) -> bool {
+    matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
+}
+
+fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+    let joint = after.ends.map_or(0, |(first, _)| {
+        let last = before.ends.map(|(_, last)| last.revision);
+        complete_from(last, first.revision)
+    });
+    before.encrypted.append(&after.encrypted);
+    Tally {
+        encrypted: before.encrypted,
+        complete_from: before.complete_from.max(after.complete_from).max(joint),
+        migrated: before.migrated.saturating_add(after.migrated),
+        has_compacted: before.has_compacted || after.has_compacted,
+        run: before.run.then(after.run, combiner),
+        entries: before.entries.saturating_add(after.entries),
+        tombstones: before.tombstones.saturating_add(after.tombstones),
+        phantoms: before.phantoms.saturating_add(after.phantoms),
+        ends: match (before.ends, after.ends) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (ends, None) | (None, ends) => ends,
+        },
+        first_at: before.first_at.or(after.first_at),
+        records: before.records,
+    }
+}
+
+/// Whether a compaction removed all that it was to remove, although it is not marked as finished.
+fn last_compaction_ran(marks: Marks, inline: &Tally, parts: &[Part]) -> bool {
+    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(Tally::last_main);
+    marks.with_last(last) != marks
+}
+
+/// A revision may stand as the last of one part and, as a tombstone, as the first of the next.
+fn check_joint(before: &Tally, after: &Tally, findings: &mut Findings) {
+    let (Some((_, last)), Some((first, _))) = (before.ends, after.ends) else { return };
+    if last.revision == first.revision {
+        let text = format!("revision {} stands there as a put and as a tombstone", first.revision);
+        let mut finding = Finding::new(Code::RevisionDuplicate, text);
+        (finding.page, finding.offset) = after.first_at.unzip();
+        findings.push(finding);
+    }
+}
+
+/// Everything about a file, in one thread: structure, contents and SHA-256.
+///
+/// # Errors
+/// When bytes cannot be read, or the watch asks to stop. What is wrong with the file is in the report.
+pub fn verify<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
+    let trailer = check_trailer(source, watch)?;
+    run(source, trailer, watch)
+}
+
+/// The same without computing the SHA-256.
+///
+/// # Errors
+/// As [`verify`].
+pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
+    let trailer = peek_trailer(source)?;
+    run(source, trailer, watch)
+}
+
+fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+    match Scan::open(source)? {
+        Opened::Refused(report) => Ok(report.with_trailer(trailer)),
+        Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
+    }
+}
+
+impl<S: Source + ?Sized> Scan<'_, S> {
+    /// Runs all parts in order and concludes.
+    pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        Ok(self.conclude_all(memory, watch)?.report(trailer))
+    }
+
+    /// The same without what the trailer says.
+    pub(crate) fn conclude_all(self, memory: &mut Memory, watch: &dyn Watch) -> Result<Conclusion, Error> {
+        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let histories = self.all_histories(&parts);
+        self.conclude_with(parts, histories, &self.used, watch)
+    }
+}

@@ -1,0 +1,191 @@
+//! What a file is, by its first bytes: people hand over all sorts of things.
+
+use serde::Serialize;
+
+use crate::bolt::meta::{Metas, has_magic};
+
+/// The kinds that are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FileKind {
+    /// Not a single byte.
+    Empty,
+    /// A bolt database with at least one valid meta.
+    Bolt,
+    /// Bolt's magic number is there, but no valid meta.
+    BrokenBolt,
+    /// gzip.
+    Gzip,
+    /// zip.
+    Zip,
+    /// Zstandard.
+    Zstd,
+    /// xz.
+    Xz,
+    /// bzip2.
+    Bzip2,
+    /// A tar archive.
+    Tar,
+    /// XML, such as the error of an object store.
+    Xml,
+    /// HTML, such as a login or error page.
+    Html,
+    /// JSON, such as an error of an API.
+    Json,
+    /// Other text.
+    Text,
+    /// A write-ahead log of etcd.
+    Wal,
+    /// A `.snap` file of etcd's `member/snap`.
+    SnapFile,
+    /// Nothing but zeros.
+    Zeros,
+    /// Nothing that is known.
+    Unknown,
+}
+
+impl FileKind {
+    /// What it is and what to do, in a sentence.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Empty => "the file is empty: the save or copy never wrote a byte",
+            Self::Bolt => "this is a bolt database",
+            Self::BrokenBolt => "this is a bolt database whose metas are both broken",
+            Self::Gzip => "this is a gzip file: decompress it, the snapshot may be inside",
+            Self::Zip => "this is a zip file: extract it, the snapshot may be inside",
+            Self::Zstd => "this is a Zstandard file: decompress it, the snapshot may be inside",
+            Self::Xz => "this is an xz file: decompress it (xz -d), the snapshot may be inside",
+            Self::Bzip2 => "this is a bzip2 file: decompress it (bzip2 -d), the snapshot may be inside",
+            Self::Tar => "this is a tar archive: extract it (tar -xf), the snapshot may be inside",
+            Self::Xml => {
+                "this is an XML document, perhaps the error that an object store gave instead of the file: read it, and download again"
+            }
+            Self::Html => {
+                "this is an HTML page, perhaps a login or error page that was saved instead of the file: read it, and download again"
+            }
+            Self::Json => "this is a JSON document, perhaps an error of an API: read it, and download again",
+            Self::Text => "this is text, not a database",
+            Self::Wal => {
+                "this is a write-ahead log of etcd (member/wal): the snapshot is made by `snapshot save`, the database is member/snap/db"
+            }
+            Self::SnapFile => {
+                "this is a .snap file of etcd, which holds the membership only: the database is the file `db` beside it"
+            }
+            Self::Zeros => "this is nothing but zeros: the file was preallocated or its disk lost it",
+            Self::Unknown => "this is no file that this program knows: neither a snapshot nor anything compressed",
+        }
+    }
+}
+
+/// What the first bytes of a file say that it is.
+///
+/// `head` should be [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file.
+#[must_use]
+pub fn sniff(head: &[u8]) -> FileKind {
+    const SIGNATURES: &[(&[u8], FileKind)] = &[
+        (&[0x1f, 0x8b], FileKind::Gzip),
+        (b"PK\x03\x04", FileKind::Zip),
+        (b"PK\x05\x06", FileKind::Zip),
+        (&[0x28, 0xb5, 0x2f, 0xfd], FileKind::Zstd),
+        (&[0xfd, b'7', b'z', b'X', b'Z', 0], FileKind::Xz),
+        (b"BZh", FileKind::Bzip2),
+    ];
+    if head.is_empty() {
+        return FileKind::Empty;
+    }
+    if Metas::find(head).is_some() {
+        return FileKind::Bolt;
+    }
+    if let Some((_, kind)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
+        return *kind;
+    }
+    if is_skippable(head) {
+        return FileKind::Zstd;
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return FileKind::Tar;
+    }
+    if has_magic(head) {
+        return FileKind::BrokenBolt;
+    }
+    if is_wal(head) {
+        return FileKind::Wal;
+    }
+    if head.iter().all(|byte| *byte == 0) {
+        return FileKind::Zeros;
+    }
+    if let Some(kind) = text(head) {
+        return kind;
+    }
+    if is_snap(head) { FileKind::SnapFile } else { FileKind::Unknown }
+}
+
+/// Whether a skippable frame of Zstandard begins here, which may stand before, between and behind the others: pzstd begins with one.
+/// The last four bits of its magic number are free; source: RFC 8878, section 3.1.2.
+fn is_skippable(head: &[u8]) -> bool {
+    matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// A WAL begins with a frame of 8 bytes' length which holds a `walpb.Record` of type 4 (crc); source: etcd's `server/storage/wal`.
+fn is_wal(head: &[u8]) -> bool {
+    let Some(frame) = crate::int_readers::u64_le(head, 0) else { return false };
+    let len = frame & 0x00ff_ffff_ffff_ffff;
+    (2..=64).contains(&len) && head.get(8..10) == Some(&[0x08, 0x04])
+}
+
+/// A `.snap` file is a `snappb.snapshot`: field 1 a CRC, field 2 bytes to the end.
+fn is_snap(head: &[u8]) -> bool {
+    let Some(rest) = head.strip_prefix(&[0x08]) else { return false };
+    let crc = rest.iter().take_while(|byte| **byte >= 0x80).count().saturating_add(1);
+    crc <= 5 && rest.get(crc) == Some(&0x12)
+}
+
+fn text(head: &[u8]) -> Option<FileKind> {
+    let start = head.get(..head.len().min(1024)).unwrap_or_default();
+    let start = start.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(start);
+    let readable = start.iter().all(|byte| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c));
+    if !readable {
+        return None;
+    }
+    let text = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
+    let kind = if text.starts_with("<!doctype html") || text.starts_with("<html") || text.contains("<html") {
+        FileKind::Html
+    } else if text.starts_with("<?xml") || text.starts_with('<') {
+        FileKind::Xml
+    } else if text.starts_with('{') || text.starts_with('[') {
+        FileKind::Json
+    } else {
+        FileKind::Text
+    };
+    Some(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_mistakes_are_told_apart() {
+        let cases: &[(&[u8], FileKind)] = &[
+            (b"", FileKind::Empty),
+            (b"\x1f\x8b\x08\x00", FileKind::Gzip),
+            (b"\x28\xb5\x2f\xfd\x04", FileKind::Zstd),
+            (b"\x50\x2a\x4d\x18\x04\x00\x00\x00", FileKind::Zstd),
+            (b"\x5f\x2a\x4d\x18", FileKind::Zstd),
+            (b"\x60\x2a\x4d\x18", FileKind::Unknown),
+            (b"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", FileKind::Xml),
+            (b"<?xml version=\"1.0\"?><!DOCTYPE html><html>", FileKind::Html),
+            (b"\n<!DOCTYPE HTML><html>", FileKind::Html),
+            (b"{\"error\":\"forbidden\"}", FileKind::Json),
+            (b"hello", FileKind::Text),
+            (&[0; 4096], FileKind::Zeros),
+            (&[4, 0, 0, 0, 0, 0, 0, 0x84, 8, 4, 16, 0, 0, 0, 0, 0], FileKind::Wal),
+            (&[0x9c, 3, 7, 1, 0xff], FileKind::Unknown),
+        ];
+        for (head, kind) in cases {
+            assert_eq!(sniff(head), *kind, "{:?}", head.escape_ascii().to_string());
+        }
+    }
+}

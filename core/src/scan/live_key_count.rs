@@ -1,0 +1,71 @@
+//! How many keys live in a file whose entries do not stand in the order of their revisions.
+//!
+//! The history of a key follows the order of the entries, which is that of revisions in every file that etcd wrote. Where damage has broken it, the newest revision of a
+//! key says whether it lives, as it does in every answer about keys.
+
+use crate::bolt::page_id::PageId;
+use std::collections::HashMap;
+
+use crate::bolt::leaf::BUCKET;
+use crate::bolt::page::Fault;
+use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_record::KeyHash;
+use crate::finding::Findings;
+use crate::progress::Watch;
+use crate::scan::leaf_prefetch::Ahead;
+use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::scanner::Scan;
+use crate::source::Source;
+
+/// Counts the keys whose newest revision is a put, by a walk of its own.
+pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
+    let mut fold = LiveFold::default();
+    scan.walk_keys_again(&mut fold, &Ahead::default(), watch)?;
+    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, Newest)>() as u64);
+    if fold.exhausted {
+        return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });
+    }
+    Ok(fold.newest.values().filter(|newest| !newest.tombstone).count() as u64)
+}
+
+/// The newest entry of a key.
+struct Newest {
+    /// Its revision; of two with the same one, which only damage leaves, the one further behind in the file counts.
+    at: (Revision, PageId, usize),
+    tombstone: bool,
+}
+
+#[derive(Default)]
+struct LiveFold {
+    newest: HashMap<KeyHash, Newest>,
+    /// There was no memory for some keys.
+    exhausted: bool,
+}
+
+impl Fold for LiveFold {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+        for (index, element) in leaf.leaf().elements().enumerate() {
+            let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
+            let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };
+            // What a revision bump wrote is of no key.
+            let Some(message) = KeyValue::parse(element.value).filter(|message| !message.key.is_empty()) else {
+                continue;
+            };
+            if self.newest.try_reserve(1).is_err() {
+                self.exhausted = true;
+                return;
+            }
+            let at = (revision, leaf.page, index);
+            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(Newest { at, tombstone });
+            if newest.at < at {
+                *newest = Newest { at, tombstone };
+            }
+        }
+    }
+
+    fn descends(&self) -> bool {
+        false
+    }
+}

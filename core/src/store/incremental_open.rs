@@ -1,0 +1,150 @@
+//! Opening a store: at once, or in steps, for whoever has to fetch the bytes of a file before they can be read.
+
+use crate::bolt::meta::MetaChoice;
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::finding_code::Code;
+use crate::offset::Offset;
+use crate::report::Report;
+use crate::scan::branch_descent::Descent;
+use crate::scan::scanner::{Opened, Scan};
+use crate::source::Source;
+use crate::store::opened_store::Store;
+
+/// What became of opening a file.
+pub enum OpenedStore<'s, S: Source + ?Sized> {
+    /// A store.
+    Store(Box<Store<'s, S>>),
+    /// No database, or one whose metas are gone; the report says so.
+    Refused(Box<Report>),
+}
+
+/// What became of beginning to open a file.
+pub enum Begun<'s, S: Source + ?Sized> {
+    /// A store: its leaves are yet to be found.
+    Opening(Box<Opening<'s, S>>),
+    /// No database, or one whose metas are gone; the report says so.
+    Refused(Box<Report>),
+}
+
+impl<'s, S: Source + ?Sized> Store<'s, S> {
+    /// Reads everything but the leaves of bucket `key`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for a few words a page.
+    pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
+        Self::open_by(source, MetaChoice::Newest)
+    }
+
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; and [`Error::NoOlderMeta`].
+    pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<OpenedStore<'s, S>, Error> {
+        match Opening::begin_by(source, meta)? {
+            Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
+            Begun::Refused(report) => Ok(OpenedStore::Refused(report)),
+        }
+    }
+}
+
+/// A store of which the branch pages of bucket `key` are yet to be read.
+pub struct Opening<'s, S: Source + ?Sized> {
+    scan: Scan<'s, S>,
+    descent: Descent<'s, S>,
+}
+
+impl<'s, S: Source + ?Sized> Opening<'s, S> {
+    /// Reads everything but the tree of bucket `key`.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or there is no memory for a few words a page.
+    pub fn begin(source: &'s S) -> Result<Begun<'s, S>, Error> {
+        Self::begin_by(source, MetaChoice::Newest)
+    }
+
+    /// The same by the meta page that is chosen.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`]; and [`Error::NoOlderMeta`].
+    pub fn begin_by(source: &'s S, meta: MetaChoice) -> Result<Begun<'s, S>, Error> {
+        let scan = match Scan::open_by(source, meta)? {
+            Opened::Scan(scan) => *scan,
+            Opened::Refused(report) => return Ok(Begun::Refused(report)),
+        };
+        let roots = scan.groups.iter().flatten().map(|subtree| subtree.page);
+        let descent = Descent::new(source, scan.geometry, roots)?;
+        Ok(Begun::Opening(Box::new(Self { scan, descent })))
+    }
+
+    /// Bytes in a page.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.scan.geometry.page_size
+    }
+
+    /// Offsets of the pages that are read next, in that order, as far as they are in the file; none when all are read. A page may have overflow pages behind it.
+    pub fn ahead(&self) -> impl Iterator<Item = Offset> {
+        let geometry = self.scan.geometry;
+        self.descent
+            .ahead()
+            .iter()
+            .filter(move |page| **page < geometry.present)
+            .map(move |page| geometry.offset(*page))
+    }
+
+    /// Reads pages until so many are read, or none is left.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn step(&mut self, pages: usize) -> Result<(), Error> {
+        (0..pages).try_for_each(|_| self.descent.step())
+    }
+
+    /// Whether all are read.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.descent.ahead().is_empty()
+    }
+
+    /// Reads what is left, and is a store then.
+    ///
+    /// # Errors
+    /// As [`Opening::begin`].
+    pub fn finish(self) -> Result<Store<'s, S>, Error> {
+        let (leaves, broken) = self.descent.finish()?;
+        let mut scan = self.scan;
+        if broken && scan.losses.of(&["key"]).places == 0 {
+            scan.losses.add_to("key", Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
+        }
+        Store::new(scan, &leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_any_length_lead_to_the_store_that_opens_at_once() {
+        let bytes: &[u8] = include_bytes!("../../../samples/sample.db");
+        let begin = || match Opening::begin(bytes).unwrap() {
+            Begun::Opening(opening) => *opening,
+            Begun::Refused(report) => panic!("{report:?}"),
+        };
+        let at_once = begin().finish().unwrap();
+        let spans = |store: &Store<'_, _>| store.work().map(|work| store.span(work)).collect::<Vec<_>>();
+        for pages in [1, 2, 7, 1000] {
+            let mut opening = begin();
+            let mut steps = 0;
+            while !opening.is_done() {
+                assert!(opening.ahead().all(|offset| offset.get() % 4096 == 0 && offset.get() < bytes.len() as u64));
+                opening.step(pages).unwrap();
+                steps += 1;
+            }
+            assert!(steps > 0);
+            let stepped = opening.finish().unwrap();
+            assert_eq!((spans(&stepped), stepped.current()), (spans(&at_once), at_once.current()));
+        }
+    }
+}

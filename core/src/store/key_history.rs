@@ -1,0 +1,87 @@
+//! What became of one key.
+
+use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
+use crate::missing_parts::Lost;
+use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
+use crate::source::Source;
+use crate::store::entry::{Entry, Place};
+use crate::store::opened_store::{Store, Work};
+use crate::store::query::Query;
+use crate::store::range::KeyRange;
+
+/// One event of a key's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub revision: Revision,
+    /// Whether it deleted the key.
+    pub deletion: bool,
+    /// Main revision of the put that created the key; 0 for a deletion.
+    pub create_revision: i64,
+    /// Puts since the creation, this one counted; 0 for a deletion.
+    pub version: i64,
+    /// Its lease, or 0.
+    pub lease: i64,
+    /// Bytes of the value.
+    pub value_len: u64,
+    /// Where it is.
+    pub place: Place,
+}
+
+impl Event {
+    /// That of an entry.
+    pub(crate) fn of(entry: &Entry<'_>, message: &KeyValue<'_>) -> Self {
+        Self {
+            revision: entry.key.revision,
+            deletion: entry.key.tombstone,
+            create_revision: message.create_revision,
+            version: message.version,
+            lease: message.lease,
+            value_len: message.value.len() as u64,
+            place: entry.place,
+        }
+    }
+}
+
+/// All events of one key that are retained. Entries may come in any order.
+#[derive(Debug, Clone)]
+pub struct History {
+    query: Query,
+    events: Vec<Event>,
+}
+
+impl History {
+    /// No events yet.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let query = Query { range: KeyRange::one(key), revision: i64::MAX, hash_values: false };
+        Self { query, events: Vec::new() }
+    }
+
+    /// Takes in an entry, if it is of this key; one that does not parse may be, and goes into `lost`.
+    pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
+        let Some(message) = self.query.message(entry, lost) else { return };
+        self.events.push(Event::of(entry, &message));
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        self.events.extend(other.events);
+    }
+
+    /// The events in order.
+    #[must_use]
+    pub fn into_events(mut self) -> Vec<Event> {
+        self.events.sort_unstable_by_key(|event| event.revision);
+        self.events
+    }
+}
+
+impl Accumulator for History {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| self.take(entry, lost))
+    }
+}

@@ -1,0 +1,475 @@
+//! The leaves of bucket `key`, and who reads which.
+
+use crate::bolt::bucket::{self, BUCKET_HEADER};
+use crate::bolt::leaf::{BUCKET, Element, Flaw, Leaf};
+use crate::bolt::page::{Header, Kind, range, table_end};
+use crate::bolt::page_id::PageId;
+use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::sizes::{ELEMENT, HEADER};
+use crate::error::Error;
+use crate::etcd::bucket_rules::Facts;
+use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_record::Marks;
+use crate::finding::Finding;
+use crate::finding_code::Code;
+use crate::int_readers::u32_le;
+use crate::limits::{MAX_PARTS, READ_AHEAD};
+use crate::missing_parts::Lost;
+use crate::offset::Offset;
+use crate::progress::{Unwatched, Watch};
+use crate::scan::affected_answers::Losses;
+use crate::scan::leaf_prefetch::reach;
+use crate::scan::scanner::Scan;
+use crate::scan::schema_buckets::Listed;
+use crate::source::Source;
+use crate::store::entry::{Entry, Place};
+use crate::store::query::Query;
+use crate::store::range::KeyRange;
+
+/// Leaves that a piece of work has at least.
+const LEAST_WORK: usize = 64;
+
+/// The bucket of the keys.
+const KEY: &str = "key";
+
+/// Bytes between two calls of the watch.
+const STRIDE: u64 = 512 << 10;
+
+/// A leaf, as it is handed out.
+pub(crate) struct Page<'a> {
+    /// Its number in the order of keys.
+    pub rank: usize,
+    pub page: PageId,
+    pub offset: Offset,
+    pub leaf: Leaf<'a>,
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Page<'a> {
+    /// Its entries in order; what is none goes into `lost`.
+    #[inline]
+    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
+        (0u32..).zip(self.leaf.elements()).filter_map(move |(index, element)| {
+            let place = Place { page: self.page, index };
+            match element.map(|element| (element, RevisionKey::parse(element.key))) {
+                Ok((element, Some(key))) if element.flags & BUCKET == 0 => {
+                    Some(Entry { key, value: element.value, place })
+                }
+                odd => {
+                    self.lose(odd.map(|(element, _)| element), lost);
+                    None
+                }
+            }
+        })
+    }
+
+    /// Counts an element that is no entry.
+    #[cold]
+    fn lose(&self, element: Result<Element<'a>, Flaw>, lost: &mut Lost) {
+        lost.add_with(|| {
+            let (code, at, text) = match element {
+                Ok(element) => (Code::RevisionMalformed, element.at, "a key that is no revision".into()),
+                Err(flaw) => {
+                    let fault = self.leaf.fault(flaw);
+                    (fault.code, fault.at, fault.message)
+                }
+            };
+            Finding::new(code, text).page(self.page).offset(self.offset.plus(at as u64))
+        });
+    }
+}
+
+/// One piece of work: any thread may take any, in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work(usize);
+
+/// A bucket that lies in the root page, found to be whole: its one leaf.
+pub(super) struct Inline {
+    header: Header,
+    entry: Listed,
+}
+
+impl Inline {
+    fn new(entry: Listed) -> Option<Self> {
+        match bucket::parse(&entry.value) {
+            Ok(bucket::Place::Inline(header, _)) => Some(Self { header, entry }),
+            _ => None,
+        }
+    }
+
+    fn page(&self) -> Page<'_> {
+        let bytes = self.entry.value.get(BUCKET_HEADER..).unwrap_or_default();
+        let offset = self.entry.at.1.plus(BUCKET_HEADER as u64);
+        Page { rank: 0, page: PageId::ZERO, offset, leaf: Leaf::new(self.header, bytes), bytes }
+    }
+}
+
+/// What a snapshot holds.
+pub struct Store<'s, S: Source + ?Sized> {
+    pub(crate) source: &'s S,
+    pub(crate) geometry: Geometry,
+    pub(crate) listed: Vec<Listed>,
+    facts: Facts,
+    marks: Marks,
+    /// Page and rank of each leaf of bucket `key`, in the order of the file.
+    pub(super) leaves: Vec<(PageId, usize)>,
+    /// The pages alone.
+    pages: Vec<PageId>,
+    /// Bucket `key` when it lies in the root page.
+    pub(super) inline: Option<Inline>,
+    current: i64,
+    database_bytes: u64,
+    losses: Losses,
+}
+
+impl<'s, S: Source + ?Sized> Store<'s, S> {
+    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[PageId]) -> Result<Self, Error> {
+        let mut leaves: Vec<(PageId, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
+        leaves.sort_unstable();
+        leaves.dedup_by_key(|(page, _)| *page);
+        if leaves.len() < ordered.len() {
+            let text = "two places of bucket `key` point to the same leaf, so one of the two has lost its own";
+            scan.losses.add_to(KEY, Finding::new(Code::PageShared, text));
+        }
+        leaves.shrink_to_fit();
+        let inline = scan.key_place.and_then(Inline::new);
+        let mut store = Self {
+            source: scan.source,
+            geometry: scan.geometry,
+            listed: scan.listed,
+            marks: scan.facts.marks(),
+            facts: scan.facts,
+            pages: leaves.iter().map(|(page, _)| *page).collect(),
+            leaves,
+            inline,
+            current: 0,
+            database_bytes: scan.logical,
+            losses: scan.losses,
+        };
+        store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(1);
+        Ok(store)
+    }
+
+    /// The current revision: the main revision of the latest entry, or of a compaction that was ordered above it.
+    #[must_use]
+    pub fn current(&self) -> i64 {
+        self.current
+    }
+
+    /// What is asked of some keys at a revision. At the current one every entry counts: in a damaged file the newest may not be the last.
+    #[must_use]
+    pub fn query(&self, range: KeyRange, revision: i64) -> Query {
+        Query { range, revision: if revision == self.current { i64::MAX } else { revision }, hash_values: false }
+    }
+
+    /// The revision of the last compaction that was ordered, or -1: older revisions cannot be asked for.
+    #[must_use]
+    pub fn compacted(&self) -> i64 {
+        self.marks.finished.max(self.marks.scheduled)
+    }
+
+    /// What the small buckets say in short.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What an answer about keys lacks before a leaf is read.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        self.lost_of(&[KEY])
+    }
+
+    /// What an answer from these buckets lacks.
+    #[must_use]
+    pub fn lost_of(&self, buckets: &[&str]) -> Lost {
+        self.losses.of(buckets)
+    }
+
+    /// Whether nothing that was read so far is damaged, needed for an answer or not.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.losses.is_empty()
+    }
+
+    /// Bytes of a page.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.geometry.page_size
+    }
+
+    /// Bytes of the database, free pages included, without what stands behind it.
+    #[must_use]
+    pub fn database_bytes(&self) -> u64 {
+        self.database_bytes
+    }
+
+    /// How many bytes all work reads.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        (self.pages.len() as u64).saturating_mul(u64::from(self.geometry.page_size))
+    }
+
+    /// All pieces of work.
+    pub fn work(&self) -> impl Iterator<Item = Work> + use<S> {
+        let count = self.pages.len().div_ceil(self.leaves_each()).max(1);
+        (0..count).map(Work)
+    }
+
+    /// Where the bytes of one piece of work lie in the file, from and to, for who wants to have them ready; far apart where few of the pages between are leaves. What is
+    /// read ahead lies in it, an overflow behind the last leaf does not.
+    #[must_use]
+    pub fn span(&self, work: Work) -> (u64, u64) {
+        let pages = self.pages.chunks(self.leaves_each()).nth(work.0).unwrap_or_default();
+        let (Some(first), Some(last)) = (pages.first(), pages.last()) else { return (0, 0) };
+        let end = self.geometry.offset(last.next()).get().saturating_add(READ_AHEAD as u64);
+        (self.geometry.offset(*first).get(), end.min(self.source.len()))
+    }
+
+    fn leaves_each(&self) -> usize {
+        self.pages.len().div_ceil(MAX_PARTS).max(LEAST_WORK)
+    }
+
+    /// Hands out the entries of one piece of work.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop. What is damaged is lost, and counted.
+    pub fn entries(
+        &self,
+        work: Work,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &mut Lost),
+    ) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        let mut odd = Lost::default();
+        let unread = self.leaves(work, watch, &mut |page| {
+            for entry in page.entries(&mut lost) {
+                take(&entry, &mut odd);
+            }
+        })?;
+        lost.append(odd);
+        lost.append(unread);
+        Ok(lost)
+    }
+
+    /// Hands out the leaves of one piece of work, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub(crate) fn leaves(&self, work: Work, watch: &dyn Watch, take: &mut dyn FnMut(&Page<'_>)) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        if let (Some(inline), 0) = (&self.inline, work.0) {
+            take(&inline.page());
+            return Ok(lost);
+        }
+        let each = self.leaves_each();
+        let leaves = self.leaves.chunks(each).nth(work.0).unwrap_or_default();
+        let pages = self.pages.chunks(each).nth(work.0).unwrap_or_default();
+        let mut reader = Reader::new(self.source, self.geometry);
+        let (mut unreported, mut expected) = (0u64, PageId::ZERO);
+        for (index, (page, rank)) in leaves.iter().enumerate() {
+            if *page >= expected {
+                let reach = reach(pages.get(index..).unwrap_or_default(), self.geometry);
+                reader.expect(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
+                expected = reach;
+            }
+            if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost)? {
+                take(&page);
+            }
+            unreported = unreported.saturating_add(u64::from(self.geometry.page_size));
+            if unreported >= STRIDE {
+                watch.advance(std::mem::take(&mut unreported));
+                if watch.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+            }
+        }
+        watch.advance(unreported);
+        Ok(lost)
+    }
+
+    /// A leaf; none when it is damaged, which is counted. A failed read is no damage, but an error.
+    pub(super) fn page<'r>(
+        &self,
+        reader: &'r mut Reader<'_, S>,
+        page: PageId,
+        rank: usize,
+        lost: &mut Lost,
+    ) -> Result<Option<Page<'r>>, Error> {
+        let offset = self.geometry.offset(page);
+        let odd = |code, text: String| Finding::new(code, text).page(page).offset(offset);
+        let (header, overflow) = match reader.extent(page)? {
+            Ok(extent) => extent,
+            Err(fault) => {
+                lost.add(odd(fault.code, fault.message));
+                return Ok(None);
+            }
+        };
+        if header.kind() != Some(Kind::Leaf) {
+            let text = format!("the tree points here, but this is {}", header.describe());
+            lost.add(odd(Code::PageType, text));
+            return Ok(None);
+        }
+        if header.id != page {
+            // What it holds is handed out, but another page may have been here before.
+            lost.add(odd(Code::PageIdMismatch, format!("the page at number {page} carries the number {}", header.id)));
+        }
+        let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
+        let bytes = reader.pages(page, overflow)?;
+        Ok(Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes }))
+    }
+
+    /// As many overflow pages as lie before the next leaf: leaves that reach into each other would otherwise hand out the same bytes again and again. What begins there counts for
+    /// a leaf only if it says so itself, because it takes no more than one wrong number in a branch page for a leaf to be looked for within another one.
+    fn before_next(&self, reader: &mut Reader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
+        let last = page.plus(u64::from(overflow));
+        let behind = self.pages.partition_point(|next| *next <= page);
+        for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
+            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(Kind::Leaf) && header.id == *next) {
+                let own = next.pages_since(page).saturating_sub(1);
+                return Ok(u32::try_from(own).unwrap_or(overflow));
+            }
+        }
+        Ok(overflow)
+    }
+
+    /// Hands out every entry in the order of revisions, from one thread; `take` says whether to go on.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn entries_in_order(
+        &self,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &mut Lost) -> bool,
+    ) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        let mut odd = Lost::default();
+        let unread = self.leaves_in_order(watch, &mut |page, of_page| {
+            lost.append(of_page);
+            page.is_none_or(|page| page.entries(&mut lost).all(|entry| take(&entry, &mut odd)))
+        })?;
+        lost.append(odd);
+        lost.append(unread);
+        Ok(lost)
+    }
+
+    /// Hands out every leaf in the order of revisions, from one thread, none for one that cannot be read, and what is odd of it as a page; `take` says whether to go on. The answer is what is
+    /// odd of the whole bucket.
+    pub(crate) fn leaves_in_order(
+        &self,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(Option<&Page<'_>>, Lost) -> bool,
+    ) -> Result<Lost, Error> {
+        if self.inline.is_some() {
+            return self.leaves(Work(0), watch, &mut |page| {
+                let _ = take(Some(page), Lost::default());
+            });
+        }
+        let mut ranked = self.leaves.clone();
+        ranked.sort_unstable_by_key(|(_, rank)| *rank);
+        let mut reader = Reader::new(self.source, self.geometry);
+        for (page, rank) in ranked {
+            watch.advance(u64::from(self.geometry.page_size));
+            if watch.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let mut lost = Lost::default();
+            let page = self.page(&mut reader, page, rank, &mut lost)?;
+            if !take(page.as_ref(), lost) {
+                break;
+            }
+        }
+        Ok(Lost::default())
+    }
+
+    /// Hands out the entries at some places, each page read once, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Store::entries`].
+    pub fn entries_at(&self, mut places: Vec<Place>, take: &mut dyn FnMut(&Entry<'_>)) -> Result<Lost, Error> {
+        places.sort_unstable_by_key(|place| (place.page, place.index));
+        let mut lost = Lost::default();
+        let mut some = |page: &Page<'_>, wanted: &[Place], lost: &mut Lost| {
+            let mut wanted = wanted.iter().peekable();
+            for entry in page.entries(lost) {
+                if wanted.next_if(|place| place.index == entry.place.index).is_some() {
+                    take(&entry);
+                }
+            }
+        };
+        if self.inline.is_some() {
+            let unread = self.leaves(Work(0), &Unwatched, &mut |page| some(page, &places, &mut lost))?;
+            lost.append(unread);
+            return Ok(lost);
+        }
+        let mut reader = Reader::new(self.source, self.geometry);
+        for wanted in places.chunk_by(|a, b| a.page == b.page) {
+            let Some(first) = wanted.first() else { continue };
+            if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost)? {
+                some(&page, wanted, &mut lost);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The bytes under an entry, a `mvccpb.KeyValue`; none when they cannot be read any more. Only they are read, not the page around them.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the source fails.
+    pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
+        let index = usize::try_from(place.index).unwrap_or(usize::MAX);
+        if let (Some(inline), PageId::ZERO) = (&self.inline, place.page) {
+            return Ok(inline.page().leaf.element(index).ok().map(|element| element.value.to_vec()));
+        }
+        if self.geometry.check(place.page, 0).is_err() {
+            return Ok(None);
+        }
+        let start = self.geometry.offset(place.page);
+        let read = |at: usize, len: usize| {
+            let offset = start.plus(at as u64);
+            let mut bytes = vec![0; len];
+            let failed = |cause| Error::Read { offset, len: len as u64, cause };
+            self.source.read_at(offset.get(), &mut bytes).map_err(failed).map(|()| bytes)
+        };
+        let head = read(0, HEADER)?;
+        let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
+        let header = Header::parse(&head).filter(leaf);
+        let at = table_end(index);
+        let Some(header) = header.filter(|_| table_end(index.saturating_add(1)) <= self.geometry.page_size as usize)
+        else {
+            return Ok(None);
+        };
+        let element = read(at, ELEMENT)?;
+        let [pos, key, value] = [4, 8, 12].map(|field| u32_le(&element, field).unwrap_or(u32::MAX));
+        // Whatever it claims, a page ends with the file.
+        let there = self.geometry.present.pages_since(place.page);
+        let pages = u64::from(header.overflow).saturating_add(1).min(there);
+        let len = pages.saturating_mul(u64::from(self.geometry.page_size));
+        let value =
+            range(at, pos, key).and_then(|key| Some(key.end..key.end.checked_add(usize::try_from(value).ok()?)?));
+        match value.filter(|value| value.end as u64 <= len) {
+            Some(value) => read(value.start, value.len()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The main revision of the last entry that can be read, of leaves in the order of keys; 0 when there is none.
+    fn last(&self, ordered: &[PageId]) -> Result<i64, Error> {
+        let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
+        if let Some(inline) = &self.inline {
+            return Ok(last(&inline.page()).unwrap_or_default());
+        }
+        let mut reader = Reader::new(self.source, self.geometry);
+        for (rank, page) in ordered.iter().enumerate().rev() {
+            // A leaf that hangs in several places is read once.
+            if self.leaves.binary_search(&(*page, rank)).is_err() {
+                continue;
+            }
+            let page = self.page(&mut reader, *page, rank, &mut Lost::default())?;
+            if let Some(main) = page.as_ref().and_then(last) {
+                return Ok(main);
+            }
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,269 @@
+//! Rows of entries in any order, folded to one a key while they come.
+//!
+//! A table of millions of keys misses the processor's caches at every look. Rows are therefore dealt to partitions by the hash of their key, and a partition is
+//! folded by itself, in a table that fits a cache, whenever it has grown to twice its keys. Threads fill the same partitions: each keeps rows back until some of one partition can be
+//! handed over at once. Memory: at most two rows a key, however many threads there are.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::store::key_hash::Short;
+
+/// Into how many partitions rows are dealt: of a million keys, each fits a processor's own cache.
+pub(crate) const PARTITIONS: usize = 256;
+
+/// Rows that a partition may have before it is folded for the first time.
+const FIRST_FOLD: usize = 512;
+
+/// Rows of one partition that a thread keeps back.
+const KEPT_BACK: usize = 32;
+
+/// No row.
+const EMPTY: u32 = u32::MAX;
+
+/// What is kept of an entry, and of all entries of a key.
+pub(crate) trait Row: Copy {
+    /// The key's hash.
+    fn hash(&self) -> Short;
+    /// The row of what both stand for, which are of one key.
+    fn merge(&mut self, other: Self);
+}
+
+/// Rows of many keys, as one thread hands them over.
+#[derive(Debug)]
+pub(crate) struct Rows<R> {
+    partitions: Arc<Vec<Mutex<Partition<R>>>>,
+    /// Those of each partition that are not handed over yet.
+    kept_back: Vec<Vec<R>>,
+    table: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Partition<R> {
+    rows: Vec<R>,
+    /// With so many it is folded.
+    full: usize,
+    /// There was no memory for some of them.
+    exhausted: bool,
+}
+
+impl<R: Row> Rows<R> {
+    pub(crate) fn new() -> Self {
+        let empty = || Mutex::new(Partition { rows: Vec::new(), full: FIRST_FOLD, exhausted: false });
+        Self::over(Arc::new((0..PARTITIONS).map(|_| empty()).collect()))
+    }
+
+    /// The same rows for another thread.
+    pub(crate) fn beside(&self) -> Self {
+        Self::over(Arc::clone(&self.partitions))
+    }
+
+    fn over(partitions: Arc<Vec<Mutex<Partition<R>>>>) -> Self {
+        Self { partitions, kept_back: (0..PARTITIONS).map(|_| Vec::new()).collect(), table: Vec::new() }
+    }
+
+    /// Whether both hand over to the same partitions.
+    pub(crate) fn are_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.partitions, &other.partitions)
+    }
+
+    /// Takes a row, which [`Rows::hand_over`] has all threads see.
+    #[inline]
+    pub(crate) fn push(&mut self, row: R) {
+        // The tables within go by other bits.
+        let number = row.hash().0 as usize % PARTITIONS;
+        let Some(kept_back) = self.kept_back.get_mut(number) else { return };
+        kept_back.push(row);
+        if kept_back.len() >= KEPT_BACK {
+            self.hand_over_one(number);
+        }
+    }
+
+    #[inline(never)]
+    fn hand_over_one(&mut self, number: usize) {
+        let Self { partitions, kept_back, table } = self;
+        let (Some(partition), Some(kept_back)) = (partitions.get(number), kept_back.get_mut(number)) else { return };
+        if !kept_back.is_empty() {
+            locked(partition).take(kept_back, table);
+            kept_back.clear();
+        }
+    }
+
+    /// Hands over what was kept back.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there was none for some rows.
+    pub(crate) fn hand_over(&mut self) -> Result<(), Error> {
+        (0..PARTITIONS).for_each(|number| self.hand_over_one(number));
+        let counted = self.partitions.iter().map(|partition| {
+            let partition = locked(partition);
+            (partition.rows.len(), partition.exhausted)
+        });
+        let (rows, exhausted) = counted
+            .fold((0usize, false), |(rows, exhausted), (some, lacks)| (rows.saturating_add(some), exhausted || lacks));
+        let bytes = (rows as u64).saturating_mul(size_of::<R>() as u64);
+        if exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
+    }
+
+    /// Leaves one row a key and gives back the memory of all others: nothing more comes.
+    pub(crate) fn close(&mut self) {
+        for partition in self.partitions.iter() {
+            let mut partition = locked(partition);
+            let Partition { rows, exhausted, .. } = &mut *partition;
+            *exhausted |= !fold(rows, &mut self.table);
+            rows.shrink_to_fit();
+        }
+        self.table = Vec::new();
+    }
+
+    /// Appends the rows of a partition that were handed over: at least one for each of its keys.
+    pub(crate) fn append_partition(&self, number: usize, to: &mut Vec<R>) {
+        if let Some(partition) = self.partitions.get(number) {
+            to.extend_from_slice(&locked(partition).rows);
+        }
+    }
+}
+
+impl<R: Row> Partition<R> {
+    fn take(&mut self, rows: &[R], table: &mut Vec<u32>) {
+        if self.rows.len().saturating_add(rows.len()) > self.full {
+            self.exhausted |= !fold(&mut self.rows, table);
+            self.full = self.rows.len().saturating_mul(2).max(FIRST_FOLD);
+        }
+        // Not by doubling, which would have room for twice as many again.
+        let more = self.full.saturating_sub(self.rows.len()).max(rows.len());
+        let is_there = self.rows.capacity().saturating_sub(self.rows.len()) >= rows.len();
+        if !is_there && self.rows.try_reserve_exact(more).is_err() {
+            self.exhausted = true;
+            return;
+        }
+        self.rows.extend_from_slice(rows);
+    }
+}
+
+/// A panic elsewhere leaves rows that nobody asks for any more.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One row for each key of a partition, of rows that were handed over side by side or each to partitions of its own.
+pub(crate) fn folded<'r, R: Row + 'r>(all: impl Iterator<Item = &'r Rows<R>>, number: usize) -> Vec<R> {
+    let mut rows = Vec::new();
+    let mut seen: Vec<&Rows<R>> = Vec::new();
+    for some in all {
+        if !seen.iter().any(|seen| seen.are_beside(some)) {
+            some.append_partition(number, &mut rows);
+            seen.push(some);
+        }
+    }
+    one_a_key(rows)
+}
+
+/// One row for each key of a partition.
+pub(crate) fn one_a_key<R: Row>(mut rows: Vec<R>) -> Vec<R> {
+    fold(&mut rows, &mut Vec::new());
+    rows
+}
+
+/// Leaves one row of each key; false, with all rows as they were, when there is no memory for a table.
+fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
+    let Some(size) = rows.len().checked_mul(2).and_then(usize::checked_next_power_of_two) else { return false };
+    table.clear();
+    if table.try_reserve(size).is_err() || u32::try_from(rows.len()).is_err() {
+        return false;
+    }
+    table.resize(size, EMPTY);
+    let mut kept = 0usize;
+    for at in 0..rows.len() {
+        let Some(row) = rows.get(at).copied() else { break };
+        match place(table, rows, row.hash()) {
+            Place::Of(number) => {
+                if let Some(first) = rows.get_mut(number as usize) {
+                    first.merge(row);
+                }
+            }
+            Place::Free(slot) => {
+                if let (Some(slot), Some(first)) = (table.get_mut(slot), rows.get_mut(kept)) {
+                    *slot = u32::try_from(kept).unwrap_or(EMPTY);
+                    *first = row;
+                    kept = kept.saturating_add(1);
+                }
+            }
+        }
+    }
+    rows.truncate(kept);
+    true
+}
+
+/// Where a key is in a table.
+enum Place {
+    /// The number of its row.
+    Of(u32),
+    /// It has none; this slot is free.
+    Free(usize),
+}
+
+/// Looks for a key in a table half of whose slots are free, by words of its hash that do not choose the partition.
+#[inline]
+fn place<R: Row>(table: &[u32], rows: &[R], hash: Short) -> Place {
+    let mask = table.len().wrapping_sub(1);
+    let mut slot = hash.1 as usize & mask;
+    loop {
+        match table.get(slot).copied().unwrap_or(EMPTY) {
+            EMPTY => return Place::Free(slot),
+            number if rows.get(number as usize).is_some_and(|row| row.hash() == hash) => return Place::Of(number),
+            _ => slot = slot.wrapping_add(1) & mask,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::key_hash::short;
+
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Count(Short, u32);
+
+    impl Row for Count {
+        fn hash(&self) -> Short {
+            self.0
+        }
+        fn merge(&mut self, other: Self) {
+            self.1 += other.1;
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_and_memory_is_bounded_by_the_keys() {
+        const KEYS: u32 = 5_000;
+        const TIMES: u32 = 100;
+        let mut rows = [Rows::new(), Rows::new()];
+        rows[1] = rows[0].beside();
+        for number in 0..KEYS * TIMES {
+            rows[number as usize / 7 % 2].push(Count(short(&(number % KEYS).to_be_bytes()), 1));
+        }
+        rows.iter_mut().for_each(|rows| rows.hand_over().unwrap());
+        let held = |rows: &Rows<Count>| {
+            let held = (0..PARTITIONS).map(|number| locked(&rows.partitions[number]).rows.capacity());
+            held.sum::<usize>()
+        };
+        assert!(held(&rows[0]) <= PARTITIONS * (FIRST_FOLD + KEPT_BACK), "{}", held(&rows[0]));
+        rows[0].close();
+        assert_eq!(held(&rows[0]), KEYS as usize);
+        let all: Vec<Count> = (0..PARTITIONS).flat_map(|number| folded(rows.iter(), number)).collect();
+        assert_eq!(all.len(), KEYS as usize);
+        assert!(all.iter().all(|row| row.1 == TIMES));
+    }
+
+    #[test]
+    fn rows_of_their_own_add_up() {
+        let mut rows = [Rows::new(), Rows::new()];
+        for rows in &mut rows {
+            rows.push(Count(short(b"key"), 3));
+            rows.hand_over().unwrap();
+        }
+        let all: Vec<Count> = (0..PARTITIONS).flat_map(|number| folded(rows.iter(), number)).collect();
+        assert_eq!(all, [Count(short(b"key"), 6)]);
+    }
+}

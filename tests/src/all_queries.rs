@@ -1,0 +1,86 @@
+//! Asks a store everything that there is to ask.
+
+use etcdsnap_core::pass::reading::Accumulator;
+use etcdsnap_core::restore::membership::Cluster;
+use etcdsnap_core::restore::plan::{KeyChanges, plan};
+use etcdsnap_core::store::usage::group;
+use etcdsnap_core::store::{
+    Contents, Hashing, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tally, Tree, Unlike,
+    Usage, compare,
+};
+use etcdsnap_core::{PageId, Unwatched};
+
+/// Pages of a file that are taken apart, and keys whose history is asked for.
+const SOME: usize = 64;
+
+/// For a fuzzer: any bytes at all are looked into without a panic, and answers that must agree do.
+///
+/// # Panics
+/// When they do not.
+pub fn ask_any(bytes: &[u8]) {
+    let bytes = bytes.to_vec();
+    let cluster = Cluster::new("m=http://127.0.0.1:1", "etcd-cluster").expect("a cluster");
+    let _ = plan(&bytes, &cluster, KeyChanges::default());
+    let OpenedStore::Store(store) = Store::open(&bytes).expect("bytes can always be read") else { return };
+    keys(&store);
+    let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
+    let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
+    for page in 0..store.pages().min(SOME as u64) + 2 {
+        let view = store.page_view(PageId::new(page)).expect("bytes can always be read");
+        let shown = store.page_bytes(PageId::new(page)).expect("bytes can always be read");
+        assert!(view.fields.iter().all(|field| field.at as usize + field.len as usize <= shown.len()), "page {page}");
+    }
+}
+
+/// For a fuzzer: the same for what [`sealed`](crate::core_verdict::sealed) makes of bytes.
+///
+/// # Panics
+/// When answers that must agree do not.
+pub fn ask_sealed(bytes: &[u8]) {
+    if let Some(file) = crate::core_verdict::sealed(bytes) {
+        ask_any(&file);
+    }
+}
+
+fn keys(store: &Store<'_, Vec<u8>>) {
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: true };
+    let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, 2));
+    let (mut index, mut tally) = (Index::new(query.clone()), Tally::new(query.clone(), by));
+    let (mut contents, mut hashing) = (Contents::new(query.clone()), Hashing::new(store, store.current()));
+    for work in store.work() {
+        index.read(store, work, &Unwatched).expect("readable bytes");
+        tally.read(store, work, &Unwatched).expect("readable bytes");
+        contents.read(store, work, &Unwatched).expect("readable bytes");
+        hashing.read(store, work, &Unwatched).expect("readable bytes");
+    }
+    let _ = hashing.finish();
+    let mut total = Usage::default();
+    index.iter().for_each(|key| total.add(&key));
+    let tallies = Tallies::of(vec![tally]);
+    let mut sums = Sums::default();
+    (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 3, &mut sums));
+    assert_eq!(sums.total, total);
+    let contents = [contents];
+    for piece in 0..Unlike::pieces() {
+        let unlike = Unlike::of(&contents, &contents, piece);
+        assert!(unlike.a.is_empty() && unlike.b.is_empty(), "a store is like itself");
+    }
+    assert!(compare(&index, &index).is_empty());
+    let order = Order::of(&index, |_| true);
+    let mut tree = Tree::new(&index, &order);
+    let mut at = 0;
+    while at < tree.lines().len().min(SOME) {
+        tree.toggle(&index, &order, at);
+        at += 1;
+    }
+    for key in index.iter().take(SOME) {
+        assert!(store.value(key.place).expect("bytes can always be read").is_some(), "a key has its entry");
+        let mut history = History::of(key.key);
+        for work in store.work() {
+            store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes");
+        }
+        // Damage can make a revision later than the last.
+        let known = history.into_events().iter().filter(|event| event.revision.main <= index.revision()).count();
+        assert_eq!(known, key.revisions as usize, "each entry of a key is in its history");
+    }
+}
