@@ -5,6 +5,7 @@ import { defineConfig } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
 import { contentSecurityPolicy } from "./vite/csp.ts";
 import { packed } from "./vite/packed.ts";
+import { packedScript } from "./vite/script.ts";
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const sample = packed("sample", path("../samples/sample.db"));
@@ -17,7 +18,7 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.
 export default defineConfig(({ mode }) => ({
   base: "./",
   define: { __HASH_ONLY__: JSON.stringify(mode === "bench"), __VERSION__: JSON.stringify(version) },
-  plugins: [svelte(), sample, wasm, viteSingleFile({ removeViteModuleLoader: true }), contentSecurityPolicy()],
+  plugins: [svelte(), sample, wasm, viteSingleFile({ removeViteModuleLoader: true }), packedScript(), contentSecurityPolicy()],
   worker: { format: "iife" as const },
   build: {
     outDir: mode === "bench" ? "dist/bench" : "dist",

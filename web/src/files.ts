@@ -9,6 +9,11 @@ export async function openSample(): Promise<File> {
   return new File([await unpacked(packedSample)], "sample.db");
 }
 
+/** Whether a file that was dropped may be an EncryptionConfiguration. */
+export function isConfiguration({ name, size }: File): boolean {
+  return /\.(?:ya?ml|json|conf)$/i.test(name) && size < 1024 * 1024;
+}
+
 /** Where etcd keeps its database in a data directory. */
 const IN_A_DATA_DIRECTORY = ["member/snap/db", "snap/db", "db"];
 
@@ -54,6 +59,11 @@ export function save(name: string, text: string): void {
 /** Lets the reader keep bytes as a file. */
 export function saveBytes(name: string, bytes: Uint8Array): void {
   keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
+}
+
+/** Lets the reader keep what a worker made as a file. */
+export function saveBlob(name: string, blob: Blob): void {
+  keep(name, blob);
 }
 
 function keep(name: string, blob: Blob): void {
