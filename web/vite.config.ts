@@ -9,8 +9,8 @@ import { packedScript } from "./vite/script.ts";
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const sample = packed("sample", path("../samples/sample.db"));
-/** Gzipped, the wasm takes less than half the room; it is unpacked in some milliseconds. */
-const wasm = packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm"));
+/** Packed with LZMA, the wasm takes less than a third of the room; `src/lzma.ts` unpacks it. */
+const wasm = packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm.lzma"));
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 

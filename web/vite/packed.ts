@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
-/** Gives `virtual:NAME`: a file, gzipped and in base64, or null where it is absent. */
+/** Gives `virtual:NAME`: a file in base64, gzipped unless it is packed already, or null where it is absent. */
 export function packed(name: string, path: string): Plugin {
   const id = `virtual:${name}`;
   return {
@@ -12,7 +12,8 @@ export function packed(name: string, path: string): Plugin {
       if (asked !== `\0${id}`) return undefined;
       if (!existsSync(path)) return "export default null;";
       this.addWatchFile(path);
-      return `export default ${JSON.stringify(gzipSync(readFileSync(path), { level: 9 }).toString("base64"))};`;
+      const bytes = readFileSync(path);
+      return `export default ${JSON.stringify((path.endsWith(".lzma") ? bytes : gzipSync(bytes, { level: 9 })).toString("base64"))};`;
     },
   };
 }

@@ -1,16 +1,25 @@
 //! Builds the page: core to wasm, its bindings, and all of it into one HTML file.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::repo;
 
 /// What the inspector is compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The inspector, as wasm-bindgen calls it, and packed.
+const WASM: &str = "etcdsnap_inspector_bg.wasm";
+const PACKED: &str = "etcdsnap_inspector_bg.wasm.lzma";
+
+/// How far back matches reach: over the whole wasm.
+const DICTIONARY: u32 = 4 << 20;
 
 /// The page must stay below this, so that it opens at once and can be sent by mail.
 const MAX_PAGE: u64 = 1_200_000;
@@ -54,6 +63,7 @@ pub fn build(bench: bool) -> Result<PathBuf> {
     let generated = web.join("src/generated");
     bindings(&compile()?, &generated)?;
     optimise(&web, &generated)?;
+    pack(&generated)?;
     repo::run(npm().args(["run", "--silent", "build"]))?;
     if bench {
         repo::run(npm().args(["run", "--silent", "build", "--", "--mode", "bench"]))?;
@@ -61,8 +71,8 @@ pub fn build(bench: bool) -> Result<PathBuf> {
     let page = web.join("dist/index.html");
     let size = fs::metadata(&page).with_context(|| format!("no page at {}", page.display()))?.len();
     ensure!(size < MAX_PAGE, "the page has {size} bytes, more than {MAX_PAGE}");
-    let wasm = fs::metadata(generated.join("etcdsnap_inspector_bg.wasm"))?.len();
-    eprintln!("page: {size} bytes, of which wasm before base64: {wasm}");
+    let [wasm, packed] = [WASM, PACKED].map(|name| fs::metadata(generated.join(name)).map_or(0, |facts| facts.len()));
+    eprintln!("page: {size} bytes, of which packed wasm before base64: {packed} ({wasm} unpacked)");
     Ok(page)
 }
 
@@ -129,7 +139,7 @@ fn bindings(wasm: &Path, generated: &Path) -> Result<()> {
 
 /// Makes the wasm smaller and faster, in place.
 fn optimise(web: &Path, generated: &Path) -> Result<()> {
-    let wasm = generated.join("etcdsnap_inspector_bg.wasm");
+    let wasm = generated.join(WASM);
     let mut optimise = Command::new("node");
     optimise
         .arg(web.join("node_modules/binaryen/bin/wasm-opt"))
@@ -139,6 +149,16 @@ fn optimise(web: &Path, generated: &Path) -> Result<()> {
         .arg("-o")
         .arg(&wasm);
     repo::run(&mut optimise)
+}
+
+/// Packs the wasm with LZMA, which `web/src/lzma.ts` unpacks.
+fn pack(generated: &Path) -> Result<()> {
+    let wasm = fs::read(generated.join(WASM))?;
+    let options =
+        LzmaOptions { dict_size: DICTIONARY, nice_len: LzmaOptions::NICE_LEN_MAX, ..LzmaOptions::with_preset(9) };
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(wasm.len() as u64)).context("lzma")?;
+    writer.write_all(&wasm)?;
+    fs::write(generated.join(PACKED), writer.finish().context("lzma")?).context("the packed wasm cannot be written")
 }
 
 fn npm() -> Command {
