@@ -199,13 +199,13 @@ test("times stand beside revisions, and fields tell what a write changed", async
   await inspector.judge(today);
   await page.keyboard.press("2");
   await openKey(inspector, "/registry/statefulsets/shop/db");
-  await expect(page.getByTestId("written-at").first()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  await expect(page.getByTestId("written-at").first()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(± .+\)$/);
   await page.keyboard.press("h");
   const fields = page.getByTestId("key-fields");
   await expect(fields).toBeVisible();
   const lines = output("kube", "history", today, "statefulset/db", "-n", "shop", "-w", "json").trim().split("\n");
-  const last = JSON.parse(lines.at(-1) ?? "{}") as { changes: { path: string }[] };
-  expect(await fields.locator("[data-path]").evaluateAll((all) => all.map((one) => one.getAttribute("data-path")))).toEqual(last.changes.map(({ path }) => path));
+  const last = JSON.parse(lines.at(-1) ?? "{}") as { fields: { path: string }[] };
+  expect(await fields.locator("[data-path]").evaluateAll((all) => all.map((one) => one.getAttribute("data-path")))).toEqual(last.fields.map(({ path }) => path));
   await page.getByRole("button", { name: "Lines" }).click();
   await expect(page.getByTestId("key-diff")).toBeVisible();
 });

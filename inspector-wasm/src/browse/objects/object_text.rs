@@ -56,9 +56,11 @@ impl<S: Source + ?Sized> View<'_, S> {
                 return Some(ObjectText { problem, opened, ..ObjectText::default() });
             }
         };
-        // JSON that is no object, such as what other programs keep below the same prefix.
-        node.get("kind").and_then(Node::text).filter(|kind| !kind.is_empty() || is_named)?;
         let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
+        // JSON that is no object, such as what other programs keep below the same prefix.
+        if matches!(envelope(&value), Envelope::Json(_)) && (text("kind").is_empty() || text("apiVersion").is_empty()) {
+            return None;
+        }
         let relations = relations(&node);
         let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or_default().to_owned();
         let owners = relations.owners.iter().map(|owner| self.owner(owner, namespace.as_bytes())).collect();
