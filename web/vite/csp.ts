@@ -40,7 +40,7 @@ function policy(html: string): string {
 }
 
 function hashes(html: string, tag: "script" | "style"): string {
-  const elements = html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, "g"));
+  const elements = html.matchAll(new RegExp(`<${tag}\\b(?![^>]*type="text/plain")[^>]*>([\\s\\S]*?)</${tag}>`, "g"));
   const found = Array.from(elements, ([, text]) => `'sha256-${createHash("sha256").update(text ?? "").digest("base64")}'`);
   // What a script unpacks and runs: see script.ts.
   if (tag === "script") found.push(...Array.from(html.matchAll(/<script\b[^>]* data-runs="([^"]+)"/g), ([, digest]) => `'sha256-${digest}'`));

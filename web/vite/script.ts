@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { gzipSync } from "node:zlib";
+import { readFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
 import type { Plugin } from "vite";
 
 /**
- * Packs the page's script: gzipped and in base64 it takes half the room. A few lines unpack it and run it as a script of the page; the policy names its digest
+ * Packs the page's script: deflated and in base64 it takes half the room. A few lines unpack it and run it as a script of the page; the policy names its digest
  * (`data-runs`), so that nothing else runs that way.
  */
 export function packedScript(): Plugin {
@@ -26,15 +27,23 @@ export function packedScript(): Plugin {
   };
 }
 
+/** Without its comments and indentation. */
+const inflate = readFileSync(new URL("inflate.js", import.meta.url), "utf8")
+  .replaceAll(/\/\*[\s\S]*?\*\//g, "")
+  .replaceAll(/\n\s*/g, "\n")
+  .trim();
+
 function unpacking(code: string): string {
   const digest = createHash("sha256").update(code).digest("base64");
-  const packed = gzipSync(code, { level: 9 }).toString("base64");
+  const bytes = Buffer.from(code);
+  const packed = deflateRawSync(bytes, { level: 9 }).toString("base64");
   const lines = [
+    inflate,
     `const packed=Uint8Array.from(atob("${packed}"),(letter)=>letter.charCodeAt(0));`,
     `const script=document.createElement("script");`,
     `script.type="module";`,
-    `script.textContent=await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();`,
+    `script.textContent=new TextDecoder().decode(inflate(packed,${bytes.length}));`,
     `document.head.append(script);`,
   ];
-  return `<script type="module" data-runs="${digest}">${lines.join("")}</script>`;
+  return `<script type="module" data-runs="${digest}">${lines.join("\n")}</script>`;
 }
