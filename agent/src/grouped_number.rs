@@ -1,5 +1,6 @@
 //! Numbers for people.
 
+use etcdsnap_core::Revision;
 pub use etcdsnap_core::number_words::{counted, grouped};
 
 /// Units of [`si_bytes`].
@@ -23,10 +24,16 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// A number with its thousands set apart that no file has below zero, such as a revision: if one does, it shows as 0.
+/// A number with its thousands set apart that no file has below zero: if one does, it shows as 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
     grouped(u64::try_from(number).unwrap_or(0))
+}
+
+/// The same of a revision.
+#[must_use]
+pub fn grouped_revision(revision: Revision) -> String {
+    grouped_positive(revision.get())
 }
 
 /// A size that is to be compared with another: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.

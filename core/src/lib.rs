@@ -70,6 +70,7 @@ pub use aligned_buf::Block;
 pub use bolt::meta::MetaChoice;
 pub use bolt::page_id::PageId;
 pub use error::Error;
+pub use etcd::revision::Revision;
 pub use etcdsnap_proto as proto;
 pub use finding::{Finding, Findings, excerpt};
 pub use finding_code::Code;

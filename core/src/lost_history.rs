@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::etcd::revision::Revision;
 use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
 
 /// Prefixes that are listed.
@@ -14,9 +15,9 @@ const DEPTH: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RevisionRange {
     /// The first one.
-    pub from: i64,
+    pub from: Revision,
     /// The last one; none when nothing in the file says where the range ends.
-    pub to: Option<i64>,
+    pub to: Option<Revision>,
 }
 
 /// Keys that are affected, by what their names begin with.
@@ -57,7 +58,7 @@ impl LostHistory {
     pub(crate) fn add_unreadable(&mut self, range: RevisionRange) {
         let has_room = (self.unreadable.len() as u64) < FINDINGS_PER_CODE;
         match self.unreadable.last_mut() {
-            Some(last) if last.to.is_none_or(|to| to.saturating_add(1) >= range.from) => {
+            Some(last) if last.to.is_none_or(|to| to.next() >= range.from) => {
                 last.to = last.to.zip(range.to).map(|(last, to)| last.max(to));
             }
             _ if has_room => self.unreadable.push(range),
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     fn range(from: i64, to: Option<i64>) -> RevisionRange {
-        RevisionRange { from, to }
+        RevisionRange { from: Revision::new(from), to: to.map(Revision::new) }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::etcd::revision::Revision;
 use crate::key_tally::KeyTally;
 
 /// What a snapshot holds, in numbers.
@@ -13,7 +14,7 @@ pub struct Status {
     /// CRC-32C over every top-level bucket's name, keys and values in order.
     pub hash: u32,
     /// Main revision of the last entry of bucket `key`; 0 when there is none.
-    pub revision: i64,
+    pub revision: Revision,
     /// Keys that are alive at the latest revision, as etcd 3.6 and later count them.
     pub total_key: u64,
     /// Logical size of the database in bytes: high-water page × page size, without the trailer.
@@ -29,9 +30,9 @@ pub struct Status {
     /// Puts with an empty value, which a restore with `--bump-revision` writes: they are no keys. (etcdutl 3.6 and later count one key more when there are any.)
     pub phantoms: u64,
     /// Revision up to which history was compacted away; none before the first compaction.
-    pub compacted_revision: Option<i64>,
+    pub compacted_revision: Option<Revision>,
     /// Revision of a compaction that was ordered, and perhaps not finished.
-    pub scheduled_compact_revision: Option<i64>,
+    pub scheduled_compact_revision: Option<Revision>,
     /// Raft index up to which the database is applied (`meta/consistent_index`).
     pub consistent_index: Option<u64>,
     /// Raft term (`meta/term`, etcd 3.5 and later).

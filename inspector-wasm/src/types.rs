@@ -48,8 +48,8 @@ pub(crate) mod tests {
     use etcdsnap_core::key_tally::KeyTally;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
-        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, RevisionRange,
-        Sha256Hex, Status, Trailer, Verdict,
+        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, Revision,
+        RevisionRange, Sha256Hex, Status, Trailer, Verdict,
     };
     use serde_json::Value;
 
@@ -127,7 +127,7 @@ pub(crate) mod tests {
         let wide = WIDE as u64;
         Status {
             hash: NARROW as u32,
-            revision: WIDE,
+            revision: Revision::new(WIDE),
             total_key: wide,
             total_size: wide,
             version: String::new(),
@@ -135,8 +135,8 @@ pub(crate) mod tests {
             revisions: wide,
             tombstones: wide,
             phantoms: wide,
-            compacted_revision: optional.then_some(WIDE),
-            scheduled_compact_revision: optional.then_some(WIDE),
+            compacted_revision: optional.then_some(Revision::new(WIDE)),
+            scheduled_compact_revision: optional.then_some(Revision::new(WIDE)),
             consistent_index: optional.then_some(wide),
             term: optional.then_some(wide),
             cluster_version: optional.then(String::new),
@@ -182,7 +182,8 @@ pub(crate) mod tests {
     }
 
     fn lost_history() -> LostHistory {
-        let range = RevisionRange { from: WIDE, to: Some(WIDE) };
+        let wide = Revision::new(WIDE);
+        let range = RevisionRange { from: wide, to: Some(wide) };
         LostHistory {
             missing: vec![range],
             missing_count: WIDE as u64,

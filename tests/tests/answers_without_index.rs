@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use etcdsnap_core::Unwatched;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
     Contents, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Unlike, Usage, Work, compare,
 };
+use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::seeded_random::Dice;
@@ -63,14 +63,14 @@ fn index(store: &Store<'_, Bytes>, query: &Query) -> (Index, u64) {
 }
 
 fn query(store: &Store<'_, Bytes>, dice: &mut Dice) -> Query {
-    let span = usize::try_from(store.current()).unwrap_or(0).min(1 << 20) + 1;
-    let revision = if dice.chance(50) { store.current() } else { dice.below(span) as i64 };
+    let span = usize::try_from(store.current().get()).unwrap_or(0).min(1 << 20) + 1;
+    let revision = if dice.chance(50) { store.current() } else { Revision::new(dice.below(span) as i64) };
     let range = if dice.chance(70) { KeyRange::all() } else { KeyRange::prefix(&[b"/ak"[dice.below(3)]]) };
     Query { range, revision, hash_values: true }
 }
 
 /// Numbers of a list from an index: the largest, of equal ones those that were written first.
-fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<(u32, i64, Bytes)> {
+fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<(u32, Revision, Bytes)> {
     let mut list: Vec<Key<'_>> = index.iter().filter(|key| number(key) > 0).collect();
     list.sort_by(|a, b| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision)));
     list.iter().take(count).map(|key| (number(key), key.revision.main, key.key.to_vec())).collect()
@@ -107,7 +107,7 @@ proptest! {
         prop_assert_eq!(sums.total, total);
         let found: BTreeMap<Bytes, Usage> = tallies.names().iter().map(|name| name.to_vec()).zip(sums.groups).collect();
         prop_assert_eq!(found, groups);
-        let told = |list: &[etcdsnap_core::store::Heavy]| -> Vec<(u32, i64, Bytes)> {
+        let told = |list: &[etcdsnap_core::store::Heavy]| -> Vec<(u32, Revision, Bytes)> {
             list.iter().map(|heavy| {
                 let bytes = store.value(heavy.place).expect("readable bytes").expect("an entry");
                 let key = etcdsnap_core::etcd::keyvalue::KeyValue::parse(&bytes).expect("a message").key.to_vec();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
-use etcdsnap_core::{Code, Unwatched};
+use etcdsnap_core::{Code, Revision, Unwatched};
 use etcdsnap_tests::build::kubernetes::cluster;
 use etcdsnap_tests::read::database_of;
 use etcdsnap_tests::seeded_random::Dice;
@@ -299,7 +299,7 @@ fn what_shares_no_bytes_is_still_read() {
     let revisions = |file: &[u8]| {
         let bytes = database_of(file).to_vec();
         let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
-        let mut index = Index::new(Query { range: KeyRange::all(), revision: i64::MAX, hash_values: false });
+        let mut index = Index::new(Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false });
         let mut lost = 0;
         for work in store.work() {
             lost += index.read(&store, work, &Unwatched).expect("readable bytes").places;

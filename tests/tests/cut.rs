@@ -185,7 +185,7 @@ fn events_go_by_their_type_and_all_other_keys_stay() {
         assert_eq!(object["kept"]["keys"], expected.len());
         assert_eq!(object["verdict"], "sound", "{object}");
         let status = etcdsnap::status(&old).unwrap().status.unwrap();
-        assert_eq!(object["revision"], status.revision);
+        assert_eq!(object["revision"], status.revision.get());
     }
     let output = cli::run(&[
         "cut",

@@ -34,10 +34,10 @@ fn living(path: &Path) -> Vec<Entry> {
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
     let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
     let entry = |key: etcdsnap::core::store::Key<'_>| Entry {
-        main: key.revision.main,
+        main: key.revision.main.get(),
         sub: key.revision.sub,
         key: key.key.to_vec(),
-        create: key.create_revision,
+        create: key.create_revision.get(),
         version: key.version,
         lease: key.lease,
         deleted: false,
@@ -56,10 +56,10 @@ fn everything(path: &Path) -> Vec<Entry> {
     for key in index.iter() {
         for event in snapshot.history(&store, key.key, &NoProgress).unwrap().0 {
             entries.push(Entry {
-                main: event.revision.main,
+                main: event.revision.main.get(),
                 sub: event.revision.sub,
                 key: key.key.to_vec(),
-                create: event.create_revision,
+                create: event.create_revision.get(),
                 version: event.version,
                 lease: event.lease,
                 deleted: event.deletion,

@@ -324,7 +324,7 @@ fn usage_of_buckets_and_of_an_older_revision() {
 
     let latest = lines(&said(&["-w", "json"]))[0].clone();
     assert!(latest["revisions"].as_u64().unwrap() > 10 && !said(&[]).contains("BUCKET"));
-    let rev = (status.revision - 5).to_string();
+    let rev = (status.revision.get() - 5).to_string();
     let older = lines(&said(&["-w", "json", "--rev", &rev]))[0].clone();
     let keys = lines(&String::from_utf8(cli::run(&["keys", file, "-w", "json", "--rev", &rev]).stdout).unwrap());
     assert_eq!(older["keys"].as_u64().unwrap(), keys.len() as u64);

@@ -102,8 +102,8 @@ fn the_library_tells_what_a_watch_replays() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         let replay = Replay::of(&case);
-        assert_eq!(store.compacted().max(0), replay.compacted, "{}", case.name);
-        assert_eq!(Some(store.current()), case.answer("watch")["revision"].as_i64(), "{}", case.name);
+        assert_eq!(store.compacted().get().max(0), replay.compacted, "{}", case.name);
+        assert_eq!(Some(store.current().get()), case.answer("watch")["revision"].as_i64(), "{}", case.name);
         let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
         let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
         let mut keys = replay.keys();
@@ -112,9 +112,9 @@ fn the_library_tells_what_a_watch_replays() {
             let (events, lost) = snapshot.history(&store, key, &NoProgress).unwrap();
             assert_eq!(lost.places, 0);
             let told = events.iter().map(|event| Told {
-                revision: event.revision.main,
+                revision: event.revision.main.get(),
                 deletion: event.deletion,
-                create: event.create_revision,
+                create: event.create_revision.get(),
                 version: event.version,
                 lease: event.lease.cast_unsigned(),
                 value: if event.deletion { Vec::new() } else { snapshot.value(&store, event.place).unwrap() },

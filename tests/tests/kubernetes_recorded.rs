@@ -1,5 +1,6 @@
 //! Every object of the recorded clusters comes out as their own API server answered.
 
+use etcdsnap_core::Revision;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ fn ours(recorded: &Recorded, revision: i64, decryption: Decryption) -> (BTreeMap
     let snapshot = Snapshot::open(recorded.snapshot(), None, &NoProgress).expect("a snapshot");
     let snapshot = snapshot.decrypted_by(Arc::new(decryption));
     let store = snapshot.store().expect("a store");
-    let cluster = snapshot.cluster(&store, revision, None, &NoProgress).expect("a cluster");
+    let cluster = snapshot.cluster(&store, Revision::new(revision), None, &NoProgress).expect("a cluster");
     let (mut objects, mut encrypted) = (BTreeMap::new(), 0);
     for (key, _) in cluster.objects(|key, _| !key.deleted).expect("objects") {
         let value = snapshot.value(&store, key.place).expect("a value");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use etcdsnap_core::store::{OpenedStore, Store};
-use etcdsnap_core::{Code, LostHistory, Unwatched};
+use etcdsnap_core::{Code, LostHistory, Revision, Unwatched};
 use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::damage::{self, Base, Damage, Trailer};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -46,6 +46,7 @@ fn is_said(damage: &Damage, base: &Base) -> Result<(), Failed> {
 }
 
 fn covers(lost: &LostHistory, main: i64) -> bool {
+    let main = Revision::new(main);
     lost.missing.iter().chain(&lost.unreadable).any(|range| range.from <= main && range.to.is_none_or(|to| main <= to))
 }
 
@@ -56,7 +57,7 @@ fn revisions(file: &Vec<u8>) -> Option<BTreeMap<(i64, i64), Vec<u8>>> {
     for work in store.work() {
         let mut take = |entry: &etcdsnap_core::store::Entry<'_>, _: &mut etcdsnap_core::store::Lost| {
             let revision = entry.key.revision;
-            found.insert((revision.main, revision.sub), entry.value.to_vec());
+            found.insert((revision.main.get(), revision.sub), entry.value.to_vec());
         };
         store.entries(work, &Unwatched, &mut take).expect("bytes can always be read");
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
-use etcdsnap_core::{Code, Report, Verdict};
+use etcdsnap_core::{Code, Report, Revision, Verdict};
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::Life;
 use etcdsnap_tests::build::message::KeyValue;
@@ -253,7 +253,6 @@ fn is_sound_under_load(version: &str, path: &Path) {
         panic!("etcd {version}, kept as {}: {:?}", kept.display(), report.findings);
     }
     let status = report.status.expect("a status");
-    assert!(
-        status.revision > 1 && Oracle::of(&bytes).mark <= status.revision.max(status.compacted_revision.unwrap_or(1))
-    );
+    let latest = status.revision.max(status.compacted_revision.unwrap_or(Revision::FIRST));
+    assert!(status.revision > Revision::FIRST && Oracle::of(&bytes).mark <= latest.get());
 }

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use etcdsnap_core::{Code, Verdict};
+use etcdsnap_core::{Code, Revision, Verdict};
 use etcdsnap_tests::build::random::{any_member, bolt};
 use etcdsnap_tests::build::{Freelist, Layout, with_trailer, write};
 use etcdsnap_tests::core_verdict;
@@ -59,9 +59,9 @@ proptest! {
         prop_assert_eq!(status.total_key, member.truth.live_keys);
         prop_assert_eq!(status.revisions, member.truth.revisions);
         prop_assert_eq!(status.tombstones, member.truth.tombstones);
-        prop_assert_eq!(status.revision, member.truth.revision);
-        prop_assert_eq!(status.compacted_revision, member.history.finished);
-        prop_assert_eq!(status.scheduled_compact_revision, member.history.scheduled);
+        prop_assert_eq!(status.revision.get(), member.truth.revision);
+        prop_assert_eq!(status.compacted_revision.map(Revision::get), member.history.finished);
+        prop_assert_eq!(status.scheduled_compact_revision.map(Revision::get), member.history.scheduled);
         prop_assert_eq!(status.leases, member.history.leases.len() as u64);
         prop_assert_eq!(status.version.as_str(), member.version.storage());
         prop_assert_eq!(status.free_pages, member.built.free.len() as u64);

@@ -1,5 +1,6 @@
 //! What is in a snapshot: keys, history, hashes and small buckets equal what the real servers answered when the cases were recorded.
 
+use etcdsnap::core::Revision;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -9,7 +10,7 @@ use etcdsnap_tests::case::{self, bytes, id};
 use etcdsnap_tests::cli;
 use serde_json::Value;
 
-fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: i64) -> Index {
+fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: Revision) -> Index {
     let query = Query { range: KeyRange::all(), revision: store.at(revision).unwrap(), hash_values: false };
     let (index, lost) = snapshot.keys(store, &query, &NoProgress).unwrap();
     assert_eq!(lost.places, 0, "{lost:?}");
@@ -24,7 +25,7 @@ fn keys_and_values_at_every_revision_that_was_asked_for() {
         let states = case.answer("keys");
         let states = states["states"].as_array().unwrap();
         for (number, state) in states.iter().enumerate() {
-            let revision = state["revision"].as_i64().unwrap();
+            let revision = Revision::new(state["revision"].as_i64().unwrap());
             let name = format!("{} at {revision}", case.name);
             if number == 0 {
                 assert_eq!(store.current(), revision, "{name}");
@@ -37,8 +38,8 @@ fn keys_and_values_at_every_revision_that_was_asked_for() {
                 assert_eq!(ours.key, bytes(&theirs["key"]), "{name}");
                 let number = |field: &str| theirs[field].as_i64().unwrap_or_default();
                 let key = format!("{name}: {}", ours.key.escape_ascii());
-                assert_eq!(ours.create_revision, number("create"), "{key}");
-                assert_eq!(ours.revision.main, number("mod"), "{key}");
+                assert_eq!(ours.create_revision.get(), number("create"), "{key}");
+                assert_eq!(ours.revision.main.get(), number("mod"), "{key}");
                 assert_eq!(ours.version, number("version"), "{key}");
                 assert_eq!(ours.lease.cast_unsigned(), id(&theirs["lease"]), "{key}");
                 assert_eq!(i64::from(ours.value_len), number("size"), "{key}");
@@ -56,11 +57,11 @@ fn hashes_of_the_store_are_those_of_the_servers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         for theirs in case.answer("hashkv").as_array().unwrap() {
-            let revision = theirs["revision"].as_i64().unwrap();
+            let revision = Revision::new(theirs["revision"].as_i64().unwrap());
             let (ours, lost) = snapshot.hashkv(&store, revision, &NoProgress).unwrap();
             assert_eq!(lost.places, 0);
             assert_eq!(u64::from(ours.hash), theirs["hash"].as_u64().unwrap(), "{} at {revision}", case.name);
-            assert_eq!(ours.compact_revision, theirs["compact_revision"].as_i64().unwrap(), "{}", case.name);
+            assert_eq!(ours.compact_revision.get(), theirs["compact_revision"].as_i64().unwrap(), "{}", case.name);
             compared += 1;
         }
     }
@@ -128,7 +129,7 @@ fn members_leases_and_alarms() {
         }
 
         let mut held: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
-        let index = keys(&snapshot, &store, 0);
+        let index = keys(&snapshot, &store, Revision::ZERO);
         for state in index.sorted(|state| state.lease != 0 && !state.deleted) {
             held.entry(state.lease).or_default().push(state.key.to_vec());
         }

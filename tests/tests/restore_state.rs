@@ -12,7 +12,7 @@ use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
 use etcdsnap_core::bolt::edit::Change;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch};
-use etcdsnap_core::{Unwatched, Verdict, Watch, pass::reading::Accumulator};
+use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
 use etcdsnap_proto::leasepb::Lease;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
@@ -281,13 +281,13 @@ fn the_state_of_any_file_at_any_revision_is_what_the_rule_says() {
         let file = with_trailer(&member.built.database);
         let store = store(&file);
         let mut dice = Dice::new(seed);
-        let (oldest, latest) = (store.compacted().max(1), store.current());
-        for revision in [oldest, oldest + dice.below((latest - oldest + 1) as usize) as i64, latest] {
+        let (oldest, latest) = (store.compacted().max(Revision::FIRST), store.current());
+        for revision in [oldest, oldest.plus(dice.below(oldest.count_to(latest) as usize) as u64), latest] {
             let alterations = Alterations { changes: &[], new_lease_seconds: Some(77) };
             let plan = Plan::AsOf { revision, survivors: None };
             let written = write_altered(&store, plan, alterations, Vec::new(), &Unwatched).unwrap();
             let new = [written.built.metas, written.sink].concat();
-            let expected = model(&member.root, revision, 77);
+            let expected = model(&member.root, revision.get(), 77);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
             let judged = etcdsnap_core::verify(&with_trailer(&new), &Unwatched).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
@@ -363,8 +363,8 @@ fn what_cannot_be_restored_so_is_refused_and_leaves_nothing() {
         |file: &Vec<u8>| etcdsnap_core::verify(file, &Unwatched).unwrap().findings.has(etcdsnap_core::Code::PageType);
     fs::write(at("damaged.db"), damaged.into_iter().find(is_damaged).unwrap()).unwrap();
     let status = etcdsnap::status(&old).unwrap().status.unwrap();
-    let below = format!("--rev={}", status.compacted_revision.unwrap() - 1);
-    let above = format!("--rev={}", status.revision + 1);
+    let below = format!("--rev={}", status.compacted_revision.unwrap().previous());
+    let above = format!("--rev={}", status.revision.next());
     let data = format!("--data-dir={}", at("data").display());
     let (old, damaged) = (text(&old).to_owned(), text(&at("damaged.db")).to_owned());
     for (file, flags, code, words) in [
@@ -412,7 +412,7 @@ fn packed_piped_dry_and_for_all_members_it_is_the_same_database() {
     std::io::Write::write_all(&mut encoder, &old.bytes()).unwrap();
     fs::write(at("old.db.gz"), encoder.finish().unwrap()).unwrap();
     let status = etcdsnap::status(old.path()).unwrap().status.unwrap();
-    let rev = format!("--rev={}", status.revision - 9);
+    let rev = format!("--rev={}", status.revision.get() - 9);
     for flags in [&[rev.as_str(), "--compact", "--delete=leased/freed"][..], &["--delete=leased/freed"]] {
         let run = |name: &str, file: &str, more: &[&str]| {
             let data = format!("--data-dir={}", at(name).display());
@@ -474,7 +474,7 @@ fn a_restore_that_is_stopped_leaves_nothing() {
     let config = |name: &str| RestoreConfig {
         snapshot_path: file.clone(),
         output_data_dir: Some(folder.path().join(name)),
-        as_of: Some(0),
+        as_of: Some(Revision::ZERO),
         compact: true,
         ..RestoreConfig::default()
     };

@@ -7,7 +7,7 @@ use std::process::Command;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
 use etcdsnap_core::store::{Hashing, OpenedStore, Store, SurvivorSearch, Unavailable};
-use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
@@ -30,7 +30,7 @@ fn store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
 }
 
 /// The database that is left, read by any number of hands in any order.
-fn rewritten(file: &Vec<u8>, compacted: Option<i64>, dice: &mut Dice) -> Vec<u8> {
+fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, dice: &mut Dice) -> Vec<u8> {
     let store = store(file);
     let survivors = compacted.map(|revision| {
         let mut hands: Vec<_> = (0..dice.between(1, 3)).map(|_| SurvivorSearch::new(revision)).collect();
@@ -108,10 +108,10 @@ fn a_compaction_of_any_file_leaves_what_the_rule_says() {
         let mut dice = Dice::new(seed);
         let (oldest, latest) = {
             let store = store(&file);
-            (store.compacted().max(1), store.current())
+            (store.compacted().max(Revision::FIRST), store.current())
         };
-        for revision in [oldest, oldest + dice.below((latest - oldest + 1) as usize) as i64, latest] {
-            let expected = model(&member.root, revision);
+        for revision in [oldest, oldest.plus(dice.below(oldest.count_to(latest) as usize) as u64), latest] {
+            let expected = model(&member.root, revision.get());
             let new = rewritten(&file, Some(revision), &mut dice);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
             assert_eq!(new, rewritten(&file, Some(revision), &mut dice), "seed {seed}: other bytes");
@@ -161,9 +161,9 @@ fn what_is_damaged_is_not_written_anew() {
 fn revisions_that_were_compacted_or_are_none_yet_are_refused() {
     let file = case::named("3.7-history").bytes();
     let store = store(&file);
-    assert!(store.compacted() > 1);
-    assert!(matches!(store.at(store.compacted() - 1), Err(Unavailable::Compacted { .. })));
-    assert!(matches!(store.at(store.current() + 1), Err(Unavailable::Future { .. })));
+    assert!(store.compacted() > Revision::FIRST);
+    assert!(matches!(store.at(store.compacted().previous()), Err(Unavailable::Compacted { .. })));
+    assert!(matches!(store.at(store.current().next()), Err(Unavailable::Future { .. })));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_commands_write_sound_files_and_say_so() {
         };
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         let object = cli::json(&output);
-        assert_eq!(object["compactRevision"], status.revision);
+        assert_eq!(object["compactRevision"], status.revision.get());
         assert_eq!(object["bytes"], status.total_size);
         assert_eq!(object["verdict"], "sound");
         assert_eq!(object["entries"], status.revisions);
@@ -226,8 +226,8 @@ fn the_commands_refuse_and_leave_nothing() {
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let flipped = text(&at("flipped.db")).to_owned();
     let status = etcdsnap::status(&old).unwrap().status.unwrap();
-    let below = (status.compacted_revision.unwrap() - 1).to_string();
-    let above = (status.revision + 1).to_string();
+    let below = status.compacted_revision.unwrap().previous().to_string();
+    let above = status.revision.next().to_string();
     for (args, code, words) in [
         (&["compact", &flipped, "-o", &out][..], 1, "is damaged, and nothing was written"),
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies, Tally};
-use etcdsnap_core::{Code, Status, Unwatched, status};
+use etcdsnap_core::{Code, Revision, Status, Unwatched, status};
 use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Base, Damage};
 use etcdsnap_tests::seeded_random::Dice;
@@ -52,7 +52,7 @@ fn flipped_bytes(base: &Base) -> Result<(), Failed> {
 struct Counted {
     keys: u64,
     tombstones: u64,
-    current: i64,
+    current: Revision,
 }
 
 fn agree(file: &Vec<u8>) -> Result<(), String> {
@@ -84,12 +84,16 @@ fn agree(file: &Vec<u8>) -> Result<(), String> {
 }
 
 fn of_status(status: &Status) -> Counted {
-    let marks = status.compacted_revision.max(status.scheduled_compact_revision).unwrap_or(1);
-    Counted { keys: status.total_key, tombstones: status.tombstones, current: status.revision.max(marks).max(1) }
+    let marks = status.compacted_revision.max(status.scheduled_compact_revision).unwrap_or(Revision::FIRST);
+    Counted {
+        keys: status.total_key,
+        tombstones: status.tombstones,
+        current: status.revision.max(marks).max(Revision::FIRST),
+    }
 }
 
 fn query() -> Query {
-    Query { range: KeyRange::all(), revision: i64::MAX, hash_values: false }
+    Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false }
 }
 
 fn of_index(store: &Store<'_, Vec<u8>>) -> Counted {

@@ -33,7 +33,7 @@ fn of_version(version: &str) {
     let status = report.status.unwrap();
     assert_eq!(status.compacted_revision, Some(status.revision), "{version}");
     assert_eq!(status.total_key, 6, "{version}");
-    assert_eq!(object["compaction"]["revision"], status.revision, "{version}: {object}");
+    assert_eq!(object["compaction"]["revision"], status.revision.get(), "{version}: {object}");
     assert_eq!((&object["hash"], &object["bytes"]), (&status.hash.into(), &(status.total_size + 32).into()));
     assert_eq!(object["fileBytes"], fs::metadata(&file).unwrap().len());
     assert_eq!((&object["sha256Matches"], &object["verified"]), (&true.into(), &true.into()));
@@ -59,7 +59,7 @@ fn of_version(version: &str) {
 
     // A server that compacts there has the same hash. It has kept none from before, because nobody asked it for one.
     ctl(&["compact", "--physical", &status.revision.to_string()]);
-    assert_eq!(servers.agreed_hash(None), (status.revision as u64, hash(&file).as_u64().unwrap()), "{version}");
+    assert_eq!(servers.agreed_hash(None), (status.revision.get() as u64, hash(&file).as_u64().unwrap()), "{version}");
 
     // The rotation knows them as one history.
     for _ in 0..3 {
@@ -73,7 +73,7 @@ fn of_version(version: &str) {
     let Some(Outcome::Answers(service)) = etcd_verdict::observe(version, &fs::read(&file).unwrap()) else {
         panic!("{version}: the server does not start");
     };
-    assert_eq!(service.keys, Some((6, status.revision as u64)), "{version}");
+    assert_eq!(service.keys, Some((6, status.revision.get() as u64)), "{version}");
     assert!(service.writes && service.healthy, "{version}: {service:?}");
 }
 

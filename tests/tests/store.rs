@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use etcdsnap_core::Unwatched;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
     Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
 };
+use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::all_queries;
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::{self, Entry, Life, revision_key};
@@ -58,14 +58,14 @@ fn fold<T>(
 }
 
 fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, dice: &mut Dice) -> (Index, Lost) {
-    let query = Query { range, revision, hash_values: true };
+    let query = Query { range, revision: Revision::new(revision), hash_values: true };
     let take = |index: &mut Index, work| index.read(store, work, &Unwatched).expect("readable bytes");
     fold(store, dice, || Index::new(query.clone()), take, Index::merge)
 }
 
 fn hash(store: &Store<'_, Bytes>, revision: i64, dice: &mut Dice) -> (u32, Lost) {
     let take = |hashing: &mut Hashing, work| hashing.read(store, work, &Unwatched).expect("readable bytes");
-    let (hashing, lost) = fold(store, dice, || Hashing::new(store, revision), take, Hashing::merge);
+    let (hashing, lost) = fold(store, dice, || Hashing::new(store, Revision::new(revision)), take, Hashing::merge);
     (hashing.finish().hash, lost)
 }
 
@@ -105,18 +105,18 @@ proptest! {
         let member = any_member(seed, transactions);
         let file = with_trailer(&member.built.database);
         let store = open(&file).expect("a store");
-        prop_assert_eq!(store.current(), member.history.current.max(member.history.scheduled.unwrap_or(1)));
-        let span = usize::try_from(store.current()).unwrap_or(0) + 1;
-        for revision in [store.current(), dice.below(span) as i64] {
+        prop_assert_eq!(store.current().get(), member.history.current.max(member.history.scheduled.unwrap_or(1)));
+        let span = usize::try_from(store.current().get()).unwrap_or(0) + 1;
+        for revision in [store.current().get(), dice.below(span) as i64] {
             let (index, lost) = keys(&store, KeyRange::all(), revision, &mut dice);
             let found = index.sorted(|_| true);
             prop_assert_eq!(lost.places, 0, "{:?}", lost);
-            let rows: Vec<Row> = found.iter().map(|state| (state.key.to_vec(), state.revision.main, state.deleted, u64::from(state.revisions))).collect();
+            let rows: Vec<Row> = found.iter().map(|state| (state.key.to_vec(), state.revision.main.get(), state.deleted, u64::from(state.revisions))).collect();
             prop_assert_eq!(rows, model(&member.history, revision));
             for state in found.iter().filter(|state| !state.deleted) {
-                let entry = &member.history.revisions[&(state.revision.main, state.revision.sub)];
+                let entry = &member.history.revisions[&(state.revision.main.get(), state.revision.sub)];
                 prop_assert_eq!(store.value(state.place).unwrap().unwrap(), prost::Message::encode_to_vec(&entry.value));
-                prop_assert_eq!((state.create_revision, state.version, state.lease), (entry.value.create_revision, entry.value.version, entry.value.lease));
+                prop_assert_eq!((state.create_revision.get(), state.version, state.lease), (entry.value.create_revision, entry.value.version, entry.value.lease));
             }
         }
     }
@@ -128,14 +128,14 @@ proptest! {
         let member = any_member(seed, transactions);
         let file = with_trailer(&member.built.database);
         let store = open(&file).expect("a store");
-        let (index, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
+        let (index, _) = keys(&store, KeyRange::all(), store.current().get(), &mut dice);
         let all = index.sorted(|_| true);
         if all.is_empty() {
             return Ok(());
         }
         let key = all[dice.below(all.len())].key;
         let prefix = &key[..dice.below(key.len() + 1)];
-        let (some, _) = keys(&store, KeyRange::prefix(prefix), store.current(), &mut dice);
+        let (some, _) = keys(&store, KeyRange::prefix(prefix), store.current().get(), &mut dice);
         let rows = |keys: &[Key<'_>]| keys.iter().map(|key| (key.key.to_vec(), key.revision, key.bytes)).collect::<Vec<_>>();
         let expected: Vec<_> = all.iter().filter(|state| state.key.starts_with(prefix)).copied().collect();
         prop_assert_eq!(rows(&some.sorted(|_| true)), rows(&expected));
@@ -143,7 +143,7 @@ proptest! {
             store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes")
         };
         let (history, _) = fold(&store, &mut dice, || History::of(key), take, History::merge);
-        let found: Vec<_> = history.into_events().iter().map(|event| ((event.revision.main, event.revision.sub), event.deletion)).collect();
+        let found: Vec<_> = history.into_events().iter().map(|event| ((event.revision.main.get(), event.revision.sub), event.deletion)).collect();
         let expected: Vec<_> = member.history.revisions.iter().filter(|(_, entry)| entry.value.key == key).map(|(at, entry)| (*at, entry.tombstone)).collect();
         prop_assert_eq!(found, expected);
     }
@@ -163,7 +163,7 @@ proptest! {
         let files = [&one, &other].map(|member| with_trailer(&member.built.database));
         let [a, b] = files.each_ref().map(|file| open(file).expect("a store"));
         let [from_revision, to_revision] = [&a, &b].map(|store| {
-            let latest = store.current();
+            let latest = store.current().get();
             if dice.chance(30) { latest } else { dice.below(usize::try_from(latest).unwrap_or(0) + 1) as i64 }
         });
         let (from, _) = keys(&a, KeyRange::all(), from_revision, &mut dice);
@@ -207,11 +207,11 @@ proptest! {
         all_queries::ask_any(&file);
         all_queries::ask_sealed(&file);
         let Some(store) = open(&file) else { return Ok(()) };
-        let (found, _) = keys(&store, KeyRange::all(), store.current(), &mut dice);
+        let (found, _) = keys(&store, KeyRange::all(), store.current().get(), &mut dice);
         for state in found.iter() {
             let _ = store.value(state.place).expect("bytes can always be read");
         }
-        let _ = hash(&store, store.current(), &mut dice);
+        let _ = hash(&store, store.current().get(), &mut dice);
         let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
         let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
     }
@@ -229,12 +229,12 @@ fn etcdutl_computes_the_same_hash_of_random_members() {
         let settled =
             with_store(&member, &history::History { finished: member.history.scheduled, ..member.history.clone() });
         let store = open(&settled).expect("a store");
-        let oldest = store.compacted().max(1);
+        let oldest = store.compacted().get().max(1);
         compacted += u32::from(oldest > 1);
-        let span = usize::try_from(store.current() - oldest + 1).expect("a span");
+        let span = usize::try_from(store.current().get() - oldest + 1).expect("a span");
         let nothing_lives = |revision: &i64| model(&member.history, *revision).iter().all(|(.., deleted, _)| *deleted);
-        let empty = (oldest..=store.current()).rev().find(nothing_lives);
-        for revision in [store.current(), oldest + dice.below(span) as i64].into_iter().chain(empty) {
+        let empty = (oldest..=store.current().get()).rev().find(nothing_lives);
+        for revision in [store.current().get(), oldest + dice.below(span) as i64].into_iter().chain(empty) {
             let at = format!("seed {seed}, revision {revision}");
             let (before, _) = theirs(&etcdutl, &settled, revision);
             assert_eq!(before, ours(&settled, revision, &mut dice), "{at}");

@@ -1,7 +1,7 @@
 //! What `kube encryption` takes.
 
-use super::args_kube::KubeFileArgs;
 use super::args_kube_common::FormArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::exit;
 
 /// Arguments of `kube encryption`.

@@ -1,12 +1,13 @@
 //! What the commands take that look into a snapshot.
 
+use etcdsnap::core::Revision;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use super::args_common::{DecryptArgs, EtcdForm, MetaArgs, MetaPage, WorkArgs, one_or_more};
-use super::args_revision::{AskedTime, RevisionArgs};
+use super::args_revision::{AskedTime, RevisionArgs, revision};
 use super::args_save::LiveArgs;
 use super::exit;
 
@@ -149,13 +150,13 @@ pub struct DiffArgs {
     pub b: Option<PathBuf>,
     /// A as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev_a: i64,
+    pub rev_a: Revision,
     /// A as it was at about this time, as --at of the other commands takes it
     #[arg(long, value_name = "TIME", conflicts_with = "rev_a", value_parser = AskedTime::parse)]
     pub at_a: Option<AskedTime>,
     /// B as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev_b: i64,
+    pub rev_b: Revision,
     /// B as it was at about this time, as --at of the other commands takes it
     #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
     pub at_b: Option<AskedTime>,
@@ -326,9 +327,4 @@ pub enum InspectForm {
     Json,
     /// A table with lines around it
     Table,
-}
-
-/// A revision; 0 stands for the latest, as for etcdctl.
-pub fn revision(text: &str) -> Result<i64, &'static str> {
-    text.parse().ok().filter(|revision| *revision >= 0).ok_or("a whole number is wanted; revisions begin at 1")
 }

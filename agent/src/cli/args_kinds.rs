@@ -1,6 +1,6 @@
 //! What `kube kinds` takes.
 
-use super::args_kube::KubeFileArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{ChoiceArgs, FormArgs};
 use super::exit;
 

@@ -1,24 +1,21 @@
 //! What `kube` and the commands below it take.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 use etcdsnap::core::kubernetes::json_template::TemplateForm;
 
-use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_encryption::EncryptionArgs;
 use super::args_kinds::KindsArgs;
 use super::args_kube_check::KubeCheckArgs;
-use super::args_kube_common::NamespaceArgs;
+use super::args_kube_common::{KubeFileArgs, NamespaceArgs};
 use super::args_kube_diff::KubeDiffArgs;
 use super::args_kube_events::KubeEventsArgs;
 use super::args_kube_find::KubeFindArgs;
 use super::args_kube_helm::KubeHelmArgs;
 use super::args_kube_history::KubeHistoryArgs;
 use super::args_manifests::ManifestsArgs;
-use super::args_revision::RevisionArgs;
 use super::exit;
 
 /// Arguments of `kube`.
@@ -91,25 +88,6 @@ pub enum KubeCommand {
     /// For each resource: how many objects are stored plain, and how many need which key of the cluster's EncryptionConfiguration, or which KMS plugin. Nothing is opened, so no key is
     /// needed; where a name ends in a value is told for certain only with --encryption-config. `etcdsnap verify --encryption-config` tells whether all of it opens.
     Encryption(EncryptionArgs),
-}
-
-/// Which objects, of which file.
-#[derive(Debug, clap::Args)]
-pub struct KubeFileArgs {
-    /// A snapshot; `-` is the standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    #[command(flatten)]
-    pub revision: RevisionArgs,
-    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
-    #[arg(long, value_name = "PREFIX")]
-    pub etcd_prefix: Option<String>,
-    #[command(flatten)]
-    pub decrypt: DecryptArgs,
-    #[command(flatten)]
-    pub work: WorkArgs,
-    #[command(flatten)]
-    pub meta: MetaArgs,
 }
 
 /// Arguments of `kube get`.

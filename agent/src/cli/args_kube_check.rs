@@ -1,7 +1,7 @@
 //! What `kube check` takes.
 
-use super::args_kube::KubeFileArgs;
 use super::args_kube_common::ChoiceArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::args_restore::RestoreForm;
 use super::exit;
 

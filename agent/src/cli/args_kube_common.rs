@@ -1,6 +1,10 @@
 //! Arguments that the commands below `kube` have alike.
 
+use std::path::PathBuf;
+
+use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_inspect::InspectForm;
+use super::args_revision::RevisionArgs;
 
 /// In which form to print.
 #[derive(Debug, Clone, clap::Args)]
@@ -15,6 +19,25 @@ pub struct FormArgs {
         default_value = "simple"
     )]
     pub write_out: InspectForm,
+}
+
+/// Which objects, of which file.
+#[derive(Debug, clap::Args)]
+pub struct KubeFileArgs {
+    /// A snapshot; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub revision: RevisionArgs,
+    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    #[arg(long, value_name = "PREFIX")]
+    pub etcd_prefix: Option<String>,
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// In which namespaces to look.

@@ -1,11 +1,12 @@
 //! What `kube diff` takes.
 
+use etcdsnap::core::Revision;
 use std::path::PathBuf;
 
 use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
-use super::args_inspect::revision;
 use super::args_kube_common::FormArgs;
 use super::args_revision::AskedTime;
+use super::args_revision::revision;
 use super::exit;
 
 /// Arguments of `kube diff`.
@@ -23,13 +24,13 @@ pub struct KubeDiffArgs {
     pub objects: Vec<String>,
     /// A as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev_a: i64,
+    pub rev_a: Revision,
     /// A as it was at about this time, as --at of the other commands takes it
     #[arg(long, value_name = "TIME", conflicts_with = "rev_a", value_parser = AskedTime::parse)]
     pub at_a: Option<AskedTime>,
     /// B as it was at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev_b: i64,
+    pub rev_b: Revision,
     /// B as it was at about this time
     #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
     pub at_b: Option<AskedTime>,

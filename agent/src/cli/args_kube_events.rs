@@ -1,6 +1,6 @@
 //! What `kube events` takes.
 
-use super::args_kube::KubeFileArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{FormArgs, NamespaceArgs};
 use super::exit;
 

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::args_inspect::InspectForm;
-use super::args_kube::KubeFileArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::NamespaceArgs;
 use super::exit;
 

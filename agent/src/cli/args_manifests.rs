@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use etcdsnap::core::kubernetes::manifest_fields::fields;
 
-use super::args_kube::KubeFileArgs;
+use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::NamespaceArgs;
 use super::exit;
 

@@ -1,5 +1,6 @@
 //! What `restore` takes: etcdutl's flags, and ours.
 
+use etcdsnap::core::Revision;
 use std::path::PathBuf;
 
 use clap::{ArgAction, ValueEnum};
@@ -53,7 +54,7 @@ pub struct RestoreArgs {
     ///
     /// Users, roles, alarms and leases have no history: they stay as they are at the latest revision. A lease that is gone since, and on which keys of that state hang, is granted anew.
     #[arg(long, value_name = "N", allow_negative_numbers = true, group = "past", value_parser = revision)]
-    pub rev: Option<i64>,
+    pub rev: Option<Revision>,
     /// The same by time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
     ///
     /// etcd keeps no times: this one is told by those that stand in objects of Kubernetes. Which revision was chosen is said on stderr.
@@ -111,13 +112,13 @@ fn bump(text: &str) -> Result<Bump, &'static str> {
 }
 
 /// A revision, or `latest`, which is 0.
-pub fn revision(text: &str) -> Result<i64, &'static str> {
+pub fn revision(text: &str) -> Result<Revision, &'static str> {
     if text == "latest" {
-        return Ok(0);
+        return Ok(Revision::ZERO);
     }
     text.parse()
         .ok()
-        .filter(|revision| *revision >= 1)
+        .filter(|revision| *revision >= Revision::FIRST)
         .ok_or("a whole number or `latest` is wanted; revisions begin at 1")
 }
 

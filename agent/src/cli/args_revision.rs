@@ -1,15 +1,14 @@
 //! Which revision a command looks at.
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text;
-
-use super::args_inspect::revision;
 
 /// A revision, by its number or by its time.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RevisionArgs {
     /// As it was at this revision [default: 0, which is the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    pub rev: Revision,
     /// As it was at about this time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
     ///
     /// etcd keeps no times: this one is told by those that stand in objects of Kubernetes. Which revision was chosen is said on stderr.
@@ -48,6 +47,14 @@ impl AskedTime {
         )?;
         Ok(Self { text: text.to_owned(), when })
     }
+}
+
+/// A revision; 0 stands for the latest, as for etcdctl.
+pub fn revision(text: &str) -> Result<Revision, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|revision| *revision >= Revision::ZERO)
+        .ok_or("a whole number is wanted; revisions begin at 1")
 }
 
 #[cfg(test)]

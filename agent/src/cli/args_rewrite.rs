@@ -1,5 +1,6 @@
 //! What the commands take that make a new snapshot out of an old one.
 
+use etcdsnap::core::Revision;
 use std::path::PathBuf;
 
 use super::args_common::{MetaArgs, WorkArgs};
@@ -16,7 +17,7 @@ pub struct CompactArgs {
     pub new: NewFileArgs,
     /// The revision up to which history goes, or `latest`
     #[arg(long, value_name = "N", default_value = "latest", allow_negative_numbers = true, value_parser = revision)]
-    pub rev: i64,
+    pub rev: Revision,
     /// The time up to which history goes, as --at of the other commands takes it
     #[arg(long, value_name = "TIME", conflicts_with = "rev", value_parser = AskedTime::parse)]
     pub at: Option<AskedTime>,

@@ -4,7 +4,8 @@ use etcdsnap::{Code, Severity};
 use serde_json::{Value, json};
 
 use super::args::{CodesArgs, VerifyForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::output;
 use super::render::style::{BAD, BOLD, WARN};
 use super::render::wrap;

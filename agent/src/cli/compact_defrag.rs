@@ -1,5 +1,6 @@
 //! `etcdsnap compact FILE -o OUT`, `etcdsnap defrag FILE -o OUT`
 
+use etcdsnap::core::Revision;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,10 +14,11 @@ use serde_json::{Map, Value};
 use super::args::{CompactArgs, DefragArgs};
 use super::args_restore::RestoreForm;
 use super::args_rewrite::NewFileArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::inspect::chosen_revision::chosen_by;
 use super::progress_bar::Bar;
-use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_positive};
+use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_revision};
 use super::render::json;
 use super::{judge_files, output, signals};
 
@@ -135,7 +137,7 @@ fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
     let first = match done.compacted {
         Some(revision) => format!(
             "compacted at revision {}: {} kept, {} gone",
-            grouped_positive(revision),
+            grouped_revision(revision),
             counted(done.entries, "entry", "entries"),
             grouped(gone)
         ),
@@ -185,8 +187,8 @@ pub struct NewFileObject<'r> {
     file: Map<String, Value>,
     /// Only of a compaction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    compact_revision: Option<i64>,
-    revision: i64,
+    compact_revision: Option<Revision>,
+    revision: Revision,
     entries_before: u64,
     entries: u64,
     bytes_before: u64,
@@ -206,7 +208,7 @@ impl<'r> NewFileObject<'r> {
         Self {
             file,
             compact_revision: done.compacted,
-            revision: done.report.status.as_ref().map_or(0, |status| status.revision),
+            revision: done.report.status.as_ref().map_or(Revision::ZERO, |status| status.revision),
             entries_before: done.entries_before,
             entries: done.entries,
             bytes_before: done.bytes_before,

@@ -2,7 +2,8 @@
 
 use super::args::CompletionsArgs;
 use super::complete;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::output;
 
 /// Runs the command.

@@ -10,7 +10,7 @@ use etcdsnap::printable_path;
 use etcdsnap::small_file::{MAX_PASSWORD_FILE, read_small_file};
 
 use super::args::ClientArgs;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::{output, signals};
 
 /// The configuration; asks for a password where that is needed.

@@ -1,5 +1,6 @@
 //! `etcdsnap cut FILE -o OUT --keep PREFIX… | --drop PREFIX…`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::rewrite::{CutReport, CutSide, KeyChoice, Share};
 use etcdsnap::{CutDone, KubernetesPrefixes, Progress, Snapshot, printable};
 use serde::Serialize;
@@ -7,11 +8,12 @@ use serde::Serialize;
 use super::args::CutArgs;
 use super::args_restore::RestoreForm;
 use super::compact_defrag::{self, NewFileObject, Opened, in_place};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::inspect::key_text;
 use super::kube::selection;
 use super::output;
-use super::render::grouped_number::{counted, exact_bytes, grouped_positive};
+use super::render::grouped_number::{counted, exact_bytes, grouped_revision};
 use super::render::json;
 
 /// Runs the command.
@@ -117,14 +119,14 @@ fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
 
 /// What becomes of the revisions.
 fn revisions(cut: &CutReport, done: &CutDone) -> String {
-    let latest = done.rewritten.report.status.as_ref().map_or(0, |status| status.revision);
+    let latest = done.rewritten.report.status.as_ref().map_or(Revision::ZERO, |status| status.revision);
     match cut.raised_to {
         Some(oldest) => format!(
             "revision {} stays; the oldest that can be asked for is {}: etcd removes older versions of the keys when it starts\n",
-            grouped_positive(latest),
-            grouped_positive(oldest)
+            grouped_revision(latest),
+            grouped_revision(oldest)
         ),
-        None => format!("revision {} stays\n", grouped_positive(latest)),
+        None => format!("revision {} stays\n", grouped_revision(latest)),
     }
 }
 
@@ -139,7 +141,7 @@ struct Object<'r> {
     choices: Vec<ChoiceObject<'r>>,
     leases_dropped: u64,
     /// The oldest revision that can be asked for; null when that is as it was.
-    raised_to: Option<i64>,
+    raised_to: Option<Revision>,
     /// An empty entry stands in the place of the newest revision.
     placeholder: bool,
 }

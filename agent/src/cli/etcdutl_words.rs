@@ -3,7 +3,8 @@
 use etcdsnap::{Code, Report, Severity, Sha256};
 
 use super::args::{Compat, EtcdForm, MetaArgs, SnapshotStatusArgs, WorkArgs};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::render::etcdutl::{self, Numbers};
 use super::render::place;
 use super::{judge_files, output};

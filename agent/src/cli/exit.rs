@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use etcdsnap::{Error, Report, Verdict};
+use etcdsnap::{Report, Verdict};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,44 +106,11 @@ impl Exit {
             Verdict::Damaged => Self::Damage,
         }
     }
-
-    /// What an error means for the exit code.
-    pub fn of_error(error: &Error) -> Self {
-        match error {
-            Error::Cancelled => super::signals::stopped(),
-            error if error.is_damage() => Self::Damage,
-            _ => Self::Failed,
-        }
-    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
-    }
-}
-
-/// A command that could not be carried through.
-#[derive(Debug)]
-pub struct Failure {
-    /// What is wrong, in a sentence.
-    pub what: String,
-    /// What to do; may be empty.
-    pub advice: String,
-    /// The exit code.
-    pub exit: Exit,
-}
-
-impl Failure {
-    /// A failure of exit code 2.
-    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: advice.into(), exit: Exit::Failed }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { what: error.to_string(), advice: error.advice(), exit: Exit::of_error(&error) }
     }
 }
 

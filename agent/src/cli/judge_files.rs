@@ -7,7 +7,8 @@ use etcdsnap::core::Code;
 use etcdsnap::{Decryption, Error, OutputError, Report, Sha256, VerifyOptions, printable_path};
 
 use super::args::{MetaArgs, WorkArgs};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
 use super::output;
 use super::progress_bar::Bar;
 use super::render::json;
@@ -69,7 +70,7 @@ pub fn judge_all(
                 }
             }
             Err(error) => {
-                worst = worst.max(Exit::of_error(&error));
+                worst = worst.max(exit_of(&error));
                 objects.push(json::error(path, &error));
                 let failure = Failure::from(error);
                 output::complain(&failure.what, &failure.advice);

@@ -3,7 +3,8 @@
 use clap::CommandFactory;
 
 use super::args::{Args, ManArgs};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::output;
 
 /// Runs the command.

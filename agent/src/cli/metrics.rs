@@ -20,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::http_server::{Answer, Server, Site, text};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -81,7 +81,7 @@ impl Metrics {
         self.last_success.set(since.as_secs_f64());
         self.last_duration.set(saved.seconds);
         self.last_size.set(saved.file_bytes as f64);
-        self.last_revision.set(saved.revision.unwrap_or_default());
+        self.last_revision.set(saved.revision.unwrap_or_default().get());
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let compared = saved.comparison.as_ref();
         self.last_compared

@@ -26,6 +26,7 @@ mod connection_flags;
 mod cut;
 mod etcdutl_words;
 pub mod exit;
+mod failure;
 mod global_flags;
 mod http_server;
 mod inspect;

@@ -13,7 +13,8 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
 use super::args::OpenArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::http_server::{Answer, Server, Site, text};
 use super::{judge_files, log, output, signals};
 

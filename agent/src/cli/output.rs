@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcdsnap::printable;
 
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::render::style::{BAD, BOLD, WARN};
 use super::render::wrap;
 

@@ -1,5 +1,6 @@
 //! `etcdsnap restore FILE` and `etcdsnap snapshot restore FILE`.
 
+use etcdsnap::core::Revision;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,7 +14,8 @@ use etcdsnap::{
 
 use super::args::{Bump, RestoreArgs, RestoreForm};
 use super::args_revision::AskedTime;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
 use super::inspect::chosen_revision::chosen_of_the_past;
 use super::inspect::key_text;
 use super::progress_bar::Bar;
@@ -179,7 +181,7 @@ fn text(restored: &Restored) -> String {
 }
 
 /// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
-fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
+fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     if file.as_os_str() == "-" || file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir()) {
         return Err(Failure::new(
             "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
@@ -194,11 +196,7 @@ fn revision_at(file: &Path, time: &AskedTime) -> Result<i64, Failure> {
 
 fn raised_by(restored: &Restored) -> &'static str {
     let deleted = restored.changes.deleted_keys.len();
-    if deleted > 0 && restored.revision_after == restored.revision_before.saturating_add(1) {
-        "the deletion"
-    } else {
-        "the bump"
-    }
+    if deleted > 0 && restored.revision_after == restored.revision_before.next() { "the deletion" } else { "the bump" }
 }
 
 /// The flags with which etcd starts from it, as a shell reads them.
@@ -211,7 +209,7 @@ fn shell(restored: &Restored) -> String {
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match &error {
-            RestoreError::Input(error) => Exit::of_error(error),
+            RestoreError::Input(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

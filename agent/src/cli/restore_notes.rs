@@ -2,7 +2,7 @@
 
 use etcdsnap::Restored;
 use etcdsnap::core::key_syntax::key_text;
-use etcdsnap::grouped_number::{counted, grouped, grouped_positive};
+use etcdsnap::grouped_number::{counted, grouped, grouped_positive, grouped_revision};
 
 use super::render::wrap;
 
@@ -45,12 +45,12 @@ fn state_notes(restored: &Restored) -> Vec<String> {
     if let Some(revision) = changes.as_of_revision {
         notes.push(format!(
             "The keys are as they were at revision {}: {entries}. Users, roles, alarms and leases have no history and are as they were at the latest revision.",
-            grouped_positive(revision)
+            grouped_revision(revision)
         ));
         if revision < restored.revision_before && restored.revision_after <= restored.revision_before {
             notes.push(format!(
                 "The revision was not raised (--no-bump). Clients may know revisions up to {} and later of what was there before, and take old data for new: start all of them anew, API servers and controllers included.",
-                grouped_positive(restored.revision_before)
+                grouped_revision(restored.revision_before)
             ));
         }
     }
@@ -58,7 +58,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
         let entries = if changes.as_of_revision.is_none() { format!(": {entries}") } else { String::new() };
         notes.push(format!(
             "What a compaction at revision {} removes was left out{entries}.",
-            grouped_positive(revision)
+            grouped_revision(revision)
         ));
     }
     if !changes.deleted_keys.is_empty() {
@@ -93,6 +93,7 @@ fn named(keys: &[Vec<u8>], count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use etcdsnap::core::Revision;
     use etcdsnap::{NewLease, StateChanges};
 
     use super::*;
@@ -111,8 +112,8 @@ mod tests {
             listen_peer_urls: Vec::new(),
             advertise_client_urls: Vec::new(),
             listen_client_urls: Vec::new(),
-            revision_before: 7,
-            revision_after: 7,
+            revision_before: Revision::new(7),
+            revision_after: Revision::new(7),
             database_size: 0,
             quota_backend_bytes: None,
             pages_changed: 0,
@@ -130,8 +131,8 @@ mod tests {
     fn another_state_is_told_with_what_follows_from_it() {
         let lease = |id: &str, keys| NewLease { id: id.into(), ttl: 3600, keys };
         let changes = StateChanges {
-            as_of_revision: Some(5),
-            compacted_revision: Some(5),
+            as_of_revision: Some(Revision::new(5)),
+            compacted_revision: Some(Revision::new(5)),
             entries_before: Some(9),
             entries: Some(1),
             deleted_keys: vec![b"/webhook".to_vec()],
@@ -139,7 +140,7 @@ mod tests {
             new_lease_keys: (0..12).map(|number| format!("k{number}").into_bytes()).collect(),
         };
         let said = |restored: &Restored| notes(restored).split_whitespace().collect::<Vec<_>>().join(" ");
-        let all = said(&Restored { revision_after: 5, changes: changes.clone(), ..restored() });
+        let all = said(&Restored { revision_after: Revision::new(5), changes: changes.clone(), ..restored() });
         for part in [
             "The keys are as they were at revision 5: 1 of 9 entries of the history are restored.",
             "The revision was not raised (--no-bump). Clients may know revisions up to 7",
@@ -149,7 +150,7 @@ mod tests {
         ] {
             assert!(all.contains(part), "{part}: {all}");
         }
-        let raised = said(&Restored { revision_after: 1007, changes, ..restored() });
+        let raised = said(&Restored { revision_after: Revision::new(1007), changes, ..restored() });
         assert!(!raised.contains("not raised"), "{raised}");
     }
 

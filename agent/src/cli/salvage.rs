@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::args::SalvageArgs;
 use super::args_restore::RestoreForm;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::progress_bar::Bar;
-use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_positive};
+use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_revision};
 use super::render::json;
 use super::{judge_files, output, signals};
 
@@ -54,7 +55,7 @@ fn text(output: Option<&Path>, done: &Salvaged) -> String {
         "{} of the history {} read, up to revision {}; {} of keys in their place{}{}",
         counted(found.entries, "entry", "entries"),
         if found.entries == 1 { "was" } else { "were" },
-        grouped_positive(found.revision),
+        grouped_revision(found.revision),
         counted(found.leaves, "page", "pages"),
         more(found.displaced_leaves, "in a wrong place"),
         more(found.older_leaves, "from an older state of the database"),

@@ -11,7 +11,8 @@ use etcdsnap::{printable, printable_path};
 
 use super::args::SaveArgs;
 use super::args_save::{SaveForm, SaveLevel};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
 use super::progress_bar::Bar;
 use super::render::grouped_number::{counted, si_bytes};
 use super::render::text_verify;
@@ -180,7 +181,7 @@ impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
         let exit = match &error {
             error if error.is_cancelled() => signals::stopped(),
-            SaveError::Judge(error) => Exit::of_error(error),
+            SaveError::Judge(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

@@ -7,7 +7,7 @@ use etcdsnap::save::{Keep, Saved};
 use tokio::runtime::Runtime;
 
 use super::args::SaveArgs;
-use super::exit::Failure;
+use super::failure::Failure;
 
 /// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
 /// one everything is done, if later than on several.

@@ -1,5 +1,6 @@
 //! `etcdsnap save --every …`: one snapshot after another, until a signal comes. That is its proper end, so it ends with 0.
 
+use etcdsnap::core::Revision;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::SaveArgs;
 use super::args_save::{Listen, SaveForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::metrics::Metrics;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, log, output, signals};
@@ -130,7 +132,7 @@ fn tell(saved: &Saved) {
         file_base64 = base64_of(&saved.file),
         endpoint = %saved.endpoint,
         member = saved.member.as_deref().unwrap_or(&saved.member_id),
-        revision = saved.revision,
+        revision = saved.revision.map(Revision::get),
         bytes = saved.bytes,
         file_bytes = saved.file_bytes,
         sha256 = %saved.sha256,

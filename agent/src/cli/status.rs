@@ -6,7 +6,8 @@ use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::{Report, Sha256, printable_path, typed_path};
 
 use super::args::{StatusArgs, StatusForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::judge_files::{self, Form};
 use super::output;
 use super::progress_bar::Bar;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use etcdsnap::{Decryption, DirectoryReport, Error, Sha256, Verdict, VerifyOptions};
 
 use super::args::{VerifyArgs, VerifyForm};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::{self, Failure};
 use super::inspect;
 use super::judge_files::{self, Form};
 use super::output;
@@ -123,7 +124,7 @@ fn exit_of(judged: &Judged, warnings: Exit) -> Exit {
         Judged::File(report) => Exit::of_report(report, warnings),
         Judged::Directory(report) if !report.database_judged => Exit::Failed,
         Judged::Directory(report) => Exit::of_verdict(report.verdict, warnings),
-        Judged::Failed(error) => Exit::of_error(error),
+        Judged::Failed(error) => failure::exit_of(error),
     }
 }
 

@@ -4,7 +4,8 @@ use etcdsnap::core::bolt::meta;
 use serde::Serialize;
 
 use super::args::{RestoreForm, VersionArgs};
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::output;
 
 /// Versions of etcd whose snapshots are read.

@@ -9,6 +9,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::client_config::ClientConfig;
 use super::client_error::ClientError;
+use super::percent_escapes::decoded;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,19 +114,6 @@ fn socket(rest: &str) -> PathBuf {
     }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     decoded(path).map_or_else(|| PathBuf::from(path), |bytes| std::ffi::OsString::from_vec(bytes).into())
-}
-
-/// A text without its percent escapes; none when one is broken.
-pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut pieces = text.split('%');
-    bytes.extend_from_slice(pieces.next()?.as_bytes());
-    for piece in pieces {
-        let (digits, rest) = piece.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|digit| digit != b'+'))?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    Some(bytes)
 }
 
 /// Host and port of `host:port` or `[address]:port`.

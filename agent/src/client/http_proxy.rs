@@ -200,7 +200,7 @@ fn refusal(answer: &[u8]) -> String {
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
-    super::endpoint::decoded(text).and_then(|bytes| String::from_utf8(bytes).ok())
+    super::percent_escapes::decoded(text).and_then(|bytes| String::from_utf8(bytes).ok())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a server says of itself, and which of several to take a snapshot from.
 
+use etcdsnap_core::Revision;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Member {
     /// The version of its program.
     pub version: String,
     /// The latest revision.
-    pub revision: i64,
+    pub revision: Revision,
     /// Bytes of its database, free pages included.
     pub database_size: u64,
     /// Bytes of its database that are in use.
@@ -67,8 +68,8 @@ pub struct StoreHash {
     pub member_id: u64,
     /// CRC-32C.
     pub hash: u32,
-    /// The last compaction, or -1: only hashes of the same one can be compared.
-    pub compact_revision: i64,
+    /// The last compaction, or [`Revision::NONE`]: only hashes of the same one can be compared.
+    pub compact_revision: Revision,
 }
 
 impl Member {
@@ -115,7 +116,7 @@ impl Client {
             member_id: header.member_id,
             name: None,
             version: answer.version,
-            revision: header.revision,
+            revision: Revision::new(header.revision),
             database_size: u64::try_from(answer.db_size).unwrap_or_default(),
             database_in_use: u64::try_from(answer.db_size_in_use).unwrap_or_default(),
             applied_index: Some(answer.raft_applied_index).filter(|index| *index != 0),
@@ -131,7 +132,7 @@ impl Client {
     ///
     /// # Errors
     /// When it does not answer within `limit`, does not have that revision (any more), or refuses.
-    pub async fn store_hash(&mut self, revision: i64, limit: Duration) -> Result<StoreHash, ClientError> {
+    pub async fn store_hash(&mut self, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
         match self.ask_hash(revision, limit).await {
             Err(error) if self.may_renew(&error) => {
                 self.authenticate().await?;
@@ -141,14 +142,14 @@ impl Client {
         }
     }
 
-    async fn ask_hash(&self, revision: i64, limit: Duration) -> Result<StoreHash, ClientError> {
+    async fn ask_hash(&self, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
         let mut server = MaintenanceClient::new(self.channel.clone());
-        let answer = timeout(limit, server.hash_kv(self.request(HashKvRequest { revision }))).await;
+        let answer = timeout(limit, server.hash_kv(self.request(HashKvRequest { revision: revision.get() }))).await;
         let question = "the question for its hash";
         let late = |_| ClientError::Unanswered { endpoint: self.endpoint().to_owned(), question, limit };
         let answer = answer.map_err(late)?.map_err(|status| self.failed(&status))?.into_inner();
         let member_id = answer.header.unwrap_or_default().member_id;
-        Ok(StoreHash { member_id, hash: answer.hash, compact_revision: answer.compact_revision })
+        Ok(StoreHash { member_id, hash: answer.hash, compact_revision: Revision::new(answer.compact_revision) })
     }
 
     /// The members of the cluster, as the server knows them; `None` when it does not tell.
@@ -193,7 +194,7 @@ mod tests {
             member_id: 2,
             name: None,
             version: "3.7.3".into(),
-            revision: 1,
+            revision: Revision::FIRST,
             database_size: 1,
             database_in_use: 1,
             applied,

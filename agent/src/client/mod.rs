@@ -14,6 +14,7 @@ mod http_proxy;
 mod member;
 mod own_certificate;
 mod pem_files;
+mod percent_escapes;
 mod server_verifier;
 mod small_rsa;
 mod tls;

@@ -1,7 +1,7 @@
 //! The outcome of judging a data directory.
 
 use etcdsnap_core::data_dir::{Judgement, Log, PlacedFindings};
-use etcdsnap_core::{Offset, Status, Verdict};
+use etcdsnap_core::{Offset, Revision, Status, Verdict};
 use serde::Serialize;
 
 /// All that was found out about a data directory.
@@ -94,7 +94,7 @@ pub struct Standing {
     /// The entry up to which the database is applied.
     pub consistent_index: u64,
     /// The revision of the database.
-    pub revision: i64,
+    pub revision: Revision,
 }
 
 /// How the directory was found while it was read.
@@ -120,7 +120,7 @@ impl DirectoryReport {
             term: log.last_term.max(judgement.start.map_or(0, |start| start.term)),
             commit: log.commit.unwrap_or_default(),
             consistent_index: database.as_ref().and_then(|status| status.consistent_index).unwrap_or_default(),
-            revision: database.as_ref().map_or(0, |status| status.revision),
+            revision: database.as_ref().map_or(Revision::ZERO, |status| status.revision),
         };
         let torn = log.torn.map(|torn| TornFacts { file: torn.file, offset: torn.offset, bytes: torn.bytes });
         Self {

@@ -9,6 +9,7 @@ use etcdsnap_core::data_dir::{FileName, Mark};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
+use crate::input::database_path::{database_of, member_folder};
 use crate::printable::printable_path;
 
 /// Names of a folder that are read; etcd keeps a handful of files, and whoever keeps all segments has one for each 64 MB.
@@ -42,23 +43,6 @@ pub(super) struct Listing {
     pub snaps: Vec<(PathBuf, Mark)>,
     /// The indexes of the `.snap.db` files.
     pub snap_databases: Vec<u64>,
-}
-
-/// Whether a path is a member's data directory, or its `member` folder.
-#[must_use]
-pub fn is_data_dir(path: &Path) -> bool {
-    member_folder(path).is_some()
-}
-
-fn member_folder(path: &Path) -> Option<PathBuf> {
-    let has_parts = |folder: &PathBuf| folder.join("snap").is_dir() || folder.join("wal").is_dir();
-    [path.join("member"), path.to_owned()].into_iter().find(has_parts)
-}
-
-/// Where a directory has its database.
-pub(crate) fn database_of(directory: &Path) -> Option<PathBuf> {
-    let paths = ["member/snap/db", "snap/db", "db"].map(|below| directory.join(below));
-    paths.into_iter().find(|path| path.is_file())
 }
 
 impl MemberFiles {

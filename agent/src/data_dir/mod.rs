@@ -23,10 +23,10 @@ use crate::parallel_verify;
 use crate::progress::Stage;
 use crate::verify_options::{Sha256, VerifyOptions};
 
+pub use crate::input::database_path::is_data_dir;
 use directory_report::Reading;
 pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts};
 pub use in_use::is_locked;
-pub use member_files::is_data_dir;
 use member_files::{Listing, MemberFiles};
 
 /// How often a directory is read again that is written to meanwhile and does not look sound.

@@ -7,7 +7,9 @@ mod parquet;
 
 use std::io::{self, Write};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
+use etcdsnap_core::etcd::revision_key::FullRevision;
 use etcdsnap_core::key_syntax::is_secret;
 use etcdsnap_core::store::{KeyRange, Lost, Order, Store};
 
@@ -43,7 +45,7 @@ pub struct Export {
     /// Which keys.
     pub range: KeyRange,
     /// Keys that live at this main revision, in order; with `history` every retained entry up to it, in the order of revisions.
-    pub revision: i64,
+    pub revision: Revision,
     /// Whether older entries and tombstones are exported, too.
     pub history: bool,
     /// Whether values of Kubernetes secrets ([`is_secret`]) are exported.
@@ -88,9 +90,9 @@ pub enum ExportError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'r> {
     pub key: &'r [u8],
-    pub main: i64,
+    pub main: Revision,
     pub sub: i64,
-    pub create: i64,
+    pub create: Revision,
     pub version: i64,
     pub lease: i64,
     pub deleted: bool,
@@ -138,11 +140,11 @@ fn is_hidden(export: &Export, deleted: bool, key: &[u8]) -> bool {
     deleted || (is_secret(key) && !export.show_secrets)
 }
 
-fn row<'r>((main, sub): (i64, i64), deleted: bool, message: &KeyValue<'r>, value: Option<&'r [u8]>) -> Row<'r> {
+fn row<'r>(at: FullRevision, deleted: bool, message: &KeyValue<'r>, value: Option<&'r [u8]>) -> Row<'r> {
     Row {
         key: message.key,
-        main,
-        sub,
+        main: at.main,
+        sub: at.sub,
         create: message.create_revision,
         version: message.version,
         lease: message.lease,
@@ -171,7 +173,7 @@ fn living(
         let message = snapshot.message(store, key.place)?;
         let parsed = snapshot.pair(&message)?;
         let value = (!is_hidden(export, false, parsed.key)).then(|| snapshot.opened(key.place, &parsed));
-        sink.row(&row((key.revision.main, key.revision.sub), false, &parsed, value.as_deref()))?;
+        sink.row(&row(key.revision, false, &parsed, value.as_deref()))?;
         progress.advance(u64::from(key.value_len));
     }
     Ok((order.len() as u64, lost))
@@ -199,7 +201,7 @@ fn history(
                 let deleted = entry.key.tombstone;
                 let is_hidden = is_hidden(export, deleted, message.key);
                 let value = (!is_hidden).then(|| snapshot.opened(entry.place, &message));
-                outcome = sink.row(&row((at.main, at.sub), deleted, &message, value.as_deref()));
+                outcome = sink.row(&row(at, deleted, &message, value.as_deref()));
             }
             outcome.is_ok()
         })

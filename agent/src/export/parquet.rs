@@ -109,10 +109,10 @@ impl Sink for Groups<'_> {
         let key = copy(row.key)?;
         columns.key_text.push(std::str::from_utf8(row.key).ok().map(|_| key.clone()));
         columns.key.push(key);
-        columns.main.push(row.main);
+        columns.main.push(row.main.get());
         columns.sub.push(row.sub);
         let alive = |number: i64| (!row.deleted).then_some(number);
-        columns.create.push(alive(row.create));
+        columns.create.push(alive(row.create.get()));
         columns.version.push(alive(row.version));
         columns.lease.push(Some(row.lease).filter(|lease| *lease != 0));
         columns.deleted.push(row.deleted);

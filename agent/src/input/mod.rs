@@ -1,5 +1,6 @@
 //! Where a snapshot comes from: a file, a compressed file, or a stream.
 
+pub(crate) mod database_path;
 mod file;
 mod packed;
 mod piped_input;
@@ -14,10 +15,10 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::HEAD_LEN;
 use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
-use crate::data_dir::member_files::{database_of, is_data_dir};
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
 use crate::progress::Progress;
+use database_path::{database_of, is_data_dir};
 
 pub use etcdsnap_unpack::Format;
 pub use file::FileSource;

@@ -1,5 +1,6 @@
 //! Keys that are deleted on the way must be there: one that is not was mistyped, or is in another snapshot.
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;
 
 use super::RestoreError;
@@ -15,7 +16,7 @@ pub(super) fn check(
     job: &Job<'_>,
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    revision: i64,
+    revision: Revision,
 ) -> Result<(), RestoreError> {
     if job.config.delete.is_empty() {
         return Ok(());

@@ -30,9 +30,9 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::Source;
 use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::{quota, start_urls, wal};
+use etcdsnap_core::{Revision, Source};
 use serde::{Serialize, Serializer};
 use serde_json::Map;
 
@@ -86,9 +86,9 @@ pub struct Restored {
     /// Where etcd is to listen for clients: the same with addresses in place of names.
     pub listen_client_urls: Vec<String>,
     /// The latest revision in the snapshot.
-    pub revision_before: i64,
+    pub revision_before: Revision,
     /// The latest revision of the restored store.
-    pub revision_after: i64,
+    pub revision_after: Revision,
     /// Bytes of the restored database.
     pub database_size: u64,
     /// The `--quota-backend-bytes` that etcd needs to take writes; none while its default leaves room.
@@ -185,7 +185,7 @@ impl Restored {
             sha256_checked: database.sha256_checked,
             oldest_etcd: database.carried.oldest_etcd.clone(),
             alarms: database.carried.alarms.iter().map(ToString::to_string).collect(),
-            empty: database.keys == Some(0) || database.revision_before == 0,
+            empty: database.keys == Some(0) || database.revision_before == Revision::ZERO,
             has_leases: database.carried.has_leases,
             changes: StateChanges::new(config, database),
             written: config.run == Run::Write,

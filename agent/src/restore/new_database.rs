@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::thread;
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::bolt::edit::Edited;
 use etcdsnap_core::restore::carried::Carried;
 use etcdsnap_core::restore::membership_error::MembershipError;
@@ -22,9 +23,9 @@ use crate::threads;
 /// The database of the new cluster: that of every member is the same, byte for byte.
 pub(super) struct Database {
     /// The latest revision of the snapshot; 0 when it has none.
-    pub revision_before: i64,
+    pub revision_before: Revision,
     /// The latest revision of the restored store.
-    pub revision_after: i64,
+    pub revision_after: Revision,
     /// What the new cluster takes over from the old one.
     pub carried: Carried,
     /// Its bytes.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
 use etcdsnap_core::restore::membership::{Cluster, Member};
 use etcdsnap_core::restore::membership_error::MembershipError;
@@ -34,7 +35,7 @@ pub struct RestoreConfig {
     /// Whether everything up to the raised revision is marked as compacted; goes together with the bump.
     pub mark_compacted: bool,
     /// The revision whose state is restored, 0 for the latest; none for a copy of the whole history.
-    pub as_of: Option<i64>,
+    pub as_of: Option<Revision>,
     /// For how many seconds leases are granted anew that the state at `as_of` needs and that are gone since.
     pub new_lease_seconds: i64,
     /// Keys to delete before etcd starts. Each must live in the state that is restored.

@@ -3,19 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
-use etcdsnap_core::Report;
 use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
 use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 use etcdsnap_core::store::Unavailable;
+use etcdsnap_core::{Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::free_space::Lack;
 use crate::fsx::output_error::write_advice;
-use crate::grouped_number::{exact_bytes, grouped_positive};
+use crate::grouped_number::{exact_bytes, grouped_positive, grouped_revision};
 use crate::printable::{printable_path, typed_path};
 
 /// Nothing was restored, and the target is as it was. Its text says what is wrong; [`RestoreError::advice`] says what to do.
@@ -59,14 +59,14 @@ pub enum RestoreError {
     #[error("--rev: {0}")]
     Revision(#[from] Unavailable),
     /// Keys that are to be deleted are not there.
-    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_positive(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
+    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
     NoSuchKeys {
         /// The snapshot.
         path: PathBuf,
         /// The keys.
         keys: Vec<Vec<u8>>,
         /// The revision that is restored.
-        revision: i64,
+        revision: Revision,
         /// Places that could not be read.
         unread: u64,
     },

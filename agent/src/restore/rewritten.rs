@@ -6,7 +6,7 @@ use etcdsnap_core::bolt::database::Database as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, Built, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
-use etcdsnap_core::{Block, Report};
+use etcdsnap_core::{Block, Report, Revision};
 
 use super::copy::{self, Writers};
 use super::direct_writer::Target;
@@ -27,9 +27,9 @@ const BLOCK: usize = 1 << 20;
 /// What was left out, and what had to be put in.
 pub(super) struct RewriteFacts {
     /// The revision whose state it is, when one was asked for.
-    pub as_of: Option<i64>,
+    pub as_of: Option<Revision>,
     /// The revision of the compaction, when one was asked for.
-    pub compacted: Option<i64>,
+    pub compacted: Option<Revision>,
     /// Entries of the snapshot, and those that were kept.
     pub counts: Counts,
     /// Leases that were granted anew.
@@ -139,7 +139,7 @@ fn pages<K: PageSink<Error = RestoreError>>(
     };
     let mut database = Bolt::open(snapshot.source()).map_err(PlanError::from)?;
     let changes = changes(&mut database, job.cluster, KeyChanges { as_of, ..job.keys() })?;
-    let plan = Plan::AsOf { revision: as_of.unwrap_or(i64::MAX), survivors: survivors.as_ref() };
+    let plan = Plan::AsOf { revision: as_of.unwrap_or(Revision::MAX), survivors: survivors.as_ref() };
     let new_lease_seconds = as_of.map(|_| job.config.new_lease_seconds);
     let alterations = Alterations { changes: &changes.changes, new_lease_seconds };
     progress.begin(Stage::Copy, Some(store.bytes()));

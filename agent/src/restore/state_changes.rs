@@ -1,5 +1,6 @@
 //! What differs from the latest state of the snapshot, in a restore that was asked for that.
 
+use etcdsnap_core::Revision;
 use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
@@ -15,10 +16,10 @@ use crate::byte_text::put_bytes;
 pub struct StateChanges {
     /// The revision whose state was restored, where one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of_revision: Option<i64>,
+    pub as_of_revision: Option<Revision>,
     /// The revision up to which history was left out, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub compacted_revision: Option<i64>,
+    pub compacted_revision: Option<Revision>,
     /// Entries of bucket `key` in the snapshot, where the database was written entry by entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries_before: Option<u64>,

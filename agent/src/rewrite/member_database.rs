@@ -14,10 +14,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 
 use super::new_file::Ending;
 use super::{NewFile, Rewrite, RewriteError, Rewritten, rewrite_sealed};
-use crate::data_dir::member_files::database_of;
 use crate::error::Error;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
+use crate::input::database_path::database_of;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
 use etcdsnap_core::store::{Lost, Store};
-use etcdsnap_core::{Finding, Report, Severity, Verdict};
+use etcdsnap_core::{Finding, Report, Revision, Severity, Verdict};
 
 use crate::error::{Error, Fault};
 use crate::input::FileSource;
@@ -40,13 +40,13 @@ pub enum Rewrite {
     /// Those are kept that a compaction at this revision leaves; 0 is the latest.
     Compact {
         /// The main revision.
-        revision: i64,
+        revision: Revision,
     },
 }
 
 impl Rewrite {
     /// The revision of the compaction; none where everything is kept.
-    fn revision(self, store: &Store<'_, FileSource>) -> Result<Option<i64>, RewriteError> {
+    fn revision(self, store: &Store<'_, FileSource>) -> Result<Option<Revision>, RewriteError> {
         match self {
             Self::Defragment => Ok(None),
             Self::Compact { revision } => Ok(Some(store.at(revision)?)),
@@ -58,7 +58,7 @@ impl Rewrite {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rewritten {
     /// The revision of the compaction.
-    pub compacted: Option<i64>,
+    pub compacted: Option<Revision>,
     /// Entries of bucket `key` in the old file.
     pub entries_before: u64,
     /// Entries of bucket `key` in the new file.
@@ -182,7 +182,7 @@ fn sealed(
 fn kept(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    compacted: Option<i64>,
+    compacted: Option<Revision>,
     target: &NewFile,
     progress: &dyn Progress,
 ) -> Result<(Built, Counts), RewriteError> {

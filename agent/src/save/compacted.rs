@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use etcdsnap_core::{Report, Sha256Hex, Verdict};
+use etcdsnap_core::{Report, Revision, Sha256Hex, Verdict};
 
 use super::hash_and_write::Sink;
 use super::save_config::Compression;
@@ -60,7 +60,7 @@ impl Job<'_> {
             };
             let status = report.status.as_ref();
             let compaction = Compaction {
-                revision: status.map_or(0, |status| status.revision),
+                revision: status.map_or(Revision::ZERO, |status| status.revision),
                 server_sha256: server.0,
                 server_bytes: server.1,
             };
@@ -79,7 +79,7 @@ fn written(
     let path = received.shown();
     let snapshot = Snapshot::of_file(received.handle()?, &path, progress)?;
     let target = NewFile::within(directory, path.file_name().unwrap_or_default().to_owned(), path, Ending::Sha256)?;
-    let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: 0 }, target, progress)?;
+    let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: Revision::ZERO }, target, progress)?;
     let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes).unwrap_or_default();
     let part = target.into_part();
     let copied = Copied { len: part.len()?, trailer: Some(sha256), sha256 };

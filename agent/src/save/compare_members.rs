@@ -3,6 +3,7 @@
 //! Each is asked for its `HashKV`, a hash over all keys and their history, at the snapshot's revision. Two hashes can be compared when the last compaction was the same.
 //! Members are asked one after the other, because a server lets no write through while it computes that hash.
 
+use etcdsnap_core::Revision;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub(super) struct Compared<'s> {
     /// The endpoints that the caller named.
     pub endpoints: &'s [String],
     /// A revision that the snapshot holds.
-    pub revision: i64,
+    pub revision: Revision,
     /// When all must be over.
     pub deadline: Option<Instant>,
 }
@@ -166,7 +167,7 @@ impl Job<'_> {
 
     /// The hash of the file. Of one that is compressed it would take unpacking it, and what was streamed is gone: what its member says stands for it, as the SHA-256
     /// proves that it is that member's.
-    async fn hash_of_file(&self, asked: &Compared<'_>, revision: i64) -> Option<StoreHash> {
+    async fn hash_of_file(&self, asked: &Compared<'_>, revision: Revision) -> Option<StoreHash> {
         if self.config.compression.is_some() || asked.saved.total_key == Some(0) {
             return None;
         }
@@ -176,7 +177,7 @@ impl Job<'_> {
     }
 }
 
-fn hash_of(file: File, path: &Path, revision: i64, progress: &dyn Progress) -> Option<StoreHash> {
+fn hash_of(file: File, path: &Path, revision: Revision, progress: &dyn Progress) -> Option<StoreHash> {
     let snapshot = Snapshot::of_file(file, path, progress).ok()?;
     let store = snapshot.store().ok()?;
     let (found, lost) = snapshot.hashkv(&store, store.at(revision).ok()?, progress).ok()?;
@@ -191,7 +192,7 @@ struct Reference<'c> {
     file: Option<StoreHash>,
     /// What that member said last.
     said: Option<StoreHash>,
-    revision: i64,
+    revision: Revision,
     /// For one answer.
     limit: Duration,
 }
@@ -255,7 +256,7 @@ impl Reference<'_> {
 
     /// The revision of a member that lacks the snapshot's and will never have it: it has applied every entry of the log that the snapshot's member has applied. That one
     /// has had the snapshot's revision for as long as a member may lag, so it counts the entry that made it.
-    async fn revision_that_stays(&mut self, other: &mut Client) -> Option<i64> {
+    async fn revision_that_stays(&mut self, other: &mut Client) -> Option<Revision> {
         let applied = self.client.status().await.ok()?.applied_index?;
         let since = Instant::now();
         while other.status().await.ok()?.applied_index? < applied {
@@ -280,7 +281,7 @@ fn is_asked_for(compare: Compare, size: u64) -> bool {
 }
 
 /// The hash of a member that may be a little behind.
-async fn hash_when_level(client: &mut Client, revision: i64, limit: Duration) -> Result<StoreHash, ClientError> {
+async fn hash_when_level(client: &mut Client, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
     let since = Instant::now();
     loop {
         match client.store_hash(revision, limit).await {

@@ -1,5 +1,6 @@
 //! How a snapshot compares with the members of its cluster: a member that has diverged is found at the backup, not at the restore.
 
+use etcdsnap_core::Revision;
 use serde::Serialize;
 
 use crate::client::{ListedMember, StoreHash};
@@ -9,7 +10,7 @@ use crate::client::{ListedMember, StoreHash};
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// The revision at which they were compared.
-    pub revision: i64,
+    pub revision: Revision,
     /// `HashKV` of the file. Of one that is compressed or streamed it is what the snapshot's own member said; `None` when neither is known.
     pub hash: Option<u32>,
     /// All members of the cluster but learners, which tell no hash.
@@ -168,7 +169,11 @@ mod tests {
             hash: *hash,
             reason: None,
         };
-        Comparison { revision: 7, hash: hashes[0], members: hashes.iter().enumerate().map(member).collect() }
+        Comparison {
+            revision: Revision::new(7),
+            hash: hashes[0],
+            members: hashes.iter().enumerate().map(member).collect(),
+        }
     }
 
     fn words(hashes: &[Option<u32>]) -> String {

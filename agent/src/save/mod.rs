@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-use etcdsnap_core::{Report, Watch};
+use etcdsnap_core::{Report, Revision, Watch};
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
@@ -289,7 +289,7 @@ impl<'j> Job<'j> {
         }
         let file_bytes = part.len()?;
         let status = report.as_ref().and_then(|report| report.status.as_ref());
-        facts.revision = status.map_or(0, |status| status.revision);
+        facts.revision = status.map_or(Revision::ZERO, |status| status.revision);
         let part =
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
         let origin = (copied.trailer == Some(copied.sha256)).then(|| {
@@ -323,7 +323,7 @@ impl<'j> Job<'j> {
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
         let Published { mut saved, file, received, member, mut client, members, taken } = published;
         // An empty store has the revision 1, and a compaction may be ahead of the last entry.
-        let revision = saved.revision.unwrap_or_default().max(member.revision).max(1);
+        let revision = saved.revision.unwrap_or_default().max(member.revision).max(Revision::FIRST);
         let asked = Compared {
             saved: &saved,
             file: received.as_ref().or(file.as_ref().map(|file| &file.opened)),
@@ -350,7 +350,7 @@ impl<'j> Job<'j> {
         file: SavedFile,
         cluster: u64,
         members: Vec<u64>,
-        revision: i64,
+        revision: Revision,
         taken: SystemTime,
     ) -> Pruned {
         let none = |reason: &str| Pruned {

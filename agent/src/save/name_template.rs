@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::key_syntax::is_unprintable;
 use regex_lite::Regex;
 
@@ -71,7 +72,7 @@ pub(super) fn has_places(text: &[u8]) -> bool {
 pub(super) struct Facts {
     pub cluster: u64,
     pub member: String,
-    pub revision: i64,
+    pub revision: Revision,
     pub time: SystemTime,
 }
 
@@ -145,7 +146,7 @@ impl Template {
 
     /// The name in the directory, if there are no places in it.
     pub fn fixed(&self) -> Option<OsString> {
-        let facts = Facts { cluster: 0, member: String::new(), revision: 0, time: SystemTime::UNIX_EPOCH };
+        let facts = Facts { cluster: 0, member: String::new(), revision: Revision::ZERO, time: SystemTime::UNIX_EPOCH };
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
@@ -245,7 +246,7 @@ pub(super) struct Pattern(Regex);
 
 impl Pattern {
     /// The time in a name of this template, and the revision if the template has it.
-    pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<i64>)> {
+    pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<Revision>)> {
         let name = one_char_a_byte(name.as_bytes());
         let found = self.0.captures(&name)?;
         let revision = found.name("revision").and_then(|revision| revision.as_str().parse().ok());
@@ -310,7 +311,7 @@ mod tests {
 
     fn facts() -> Facts {
         let time = humantime::parse_rfc3339("2026-11-23T08:45:00Z").unwrap();
-        Facts { cluster: 0xcafe, member: "m/1".into(), revision: 42, time }
+        Facts { cluster: 0xcafe, member: "m/1".into(), revision: Revision::new(42), time }
     }
 
     #[test]
@@ -339,7 +340,7 @@ mod tests {
         let parse = |name: &str| pattern.parse(OsStr::new(name));
         for form in ["", ".gz", ".zst", ".zstd", ".zip"] {
             let name = format!("etcd-cafe-a-b-3-42-20261123T084500Z.db{form}");
-            assert_eq!(parse(&name), Some((facts().time, Some(42))), "{form}");
+            assert_eq!(parse(&name), Some((facts().time, Some(Revision::new(42)))), "{form}");
         }
         for other in [
             "etcd-beef-a-42-20261123T084500Z.db",

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::store::{OpenedStore, Store};
 use rustix::fs::{OFlags, XattrFlags};
 use sha2::{Digest, Sha256};
@@ -52,7 +53,7 @@ impl FileIn<'_> {
 pub(super) struct Origin {
     pub cluster: u64,
     /// The latest revision, where it was read.
-    pub revision: Option<i64>,
+    pub revision: Option<Revision>,
     /// What was written last, where it was read.
     pub last: Option<LastWrite>,
 }
@@ -150,8 +151,8 @@ mod tests {
         let path = directory.path().join("snapshot.db");
         fs::write(&path, "bytes").unwrap();
         let file = File::options().append(true).read(true).open(&path).unwrap();
-        let last = LastWrite { revision: 42, hash: 7 };
-        let origin = Origin { cluster: 0xcafe, revision: Some(42), last: Some(last) };
+        let last = LastWrite { revision: Revision::new(42), hash: 7 };
+        let origin = Origin { cluster: 0xcafe, revision: Some(Revision::new(42)), last: Some(last) };
         let name = path.file_name().unwrap();
         let attached = || Origin::attached(&file, name);
         origin.attach(&file, name);

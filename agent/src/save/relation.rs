@@ -6,6 +6,7 @@
 //! compared, because compactions have removed all that both had, the id counts, unless it is one of the defaults. A revision that is later than the new one's, or that cannot be
 //! read, lets a snapshot stay.
 
+use etcdsnap_core::Revision;
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -35,7 +36,7 @@ pub(super) struct Newest<'n> {
     /// Ids of the cluster's members, as the server lists them; empty when it did not.
     pub members: &'n [u64],
     /// The server's revision when it was taken, or a little before.
-    pub revision: i64,
+    pub revision: Revision,
     pub taken: SystemTime,
     /// Whether the file system has marks, so that a file without one is not ours.
     pub marked: bool,
@@ -78,7 +79,7 @@ pub(super) enum Stays {
 
 impl Stays {
     /// What is the matter with one snapshot, as the end of a sentence.
-    pub fn reason(self, revision: i64) -> String {
+    pub fn reason(self, revision: Revision) -> String {
         match self {
             Self::Unproven => "nothing proves of which cluster".into(),
             Self::Unmarked => "it lacks the mark of its own that etcdsnap leaves on a file: it is a copy, or was renamed or changed".into(),
@@ -91,7 +92,7 @@ impl Stays {
     }
 
     /// Why some snapshots stay, and what to do, in sentences.
-    pub fn describe(self, revision: i64, paths: &[PathBuf]) -> String {
+    pub fn describe(self, revision: Revision, paths: &[PathBuf]) -> String {
         let first = paths.first().map(|path| printable_path(path)).unwrap_or_default();
         let (snapshots, others, each) = match paths.len() {
             1 => ("1 old snapshot".to_owned(), String::new(), ""),
@@ -124,7 +125,7 @@ impl<'n> Newest<'n> {
         (file, name, path): (&'n File, &'n OsStr, &'n Path),
         cluster: u64,
         members: &'n [u64],
-        revision: i64,
+        revision: Revision,
         removed: &'n OnceCell<Vec<u64>>,
     ) -> Self {
         let taken = SystemTime::UNIX_EPOCH;
@@ -142,7 +143,7 @@ impl<'n> Newest<'n> {
     }
 
     /// What the snapshot `old` is. `revision` is the one in its name; `named` says that the name has this cluster's id.
-    pub fn relation(&self, old: FileIn<'_>, revision: Option<i64>, named: bool, depth: Depth) -> Relation {
+    pub fn relation(&self, old: FileIn<'_>, revision: Option<Revision>, named: bool, depth: Depth) -> Relation {
         let origin = Origin::of(old);
         let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
         let depth = if is_default { Depth::Full } else { depth };
@@ -157,7 +158,7 @@ impl<'n> Newest<'n> {
             None => return Relation::Stays(Stays::Unproven),
         }
         let revision = revision.or_else(|| origin.and_then(|origin| origin.revision));
-        let is_late = |revision: i64| revision > self.revision;
+        let is_late = |revision: Revision| revision > self.revision;
         if revision.is_some_and(is_late) {
             return Relation::Stays(Stays::LaterRevision);
         }

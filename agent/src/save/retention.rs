@@ -3,6 +3,7 @@
 //! Only a snapshot that is proven to be an older one of the same cluster ([`relation`](super::relation)). It says how many of those stay; what is not proven neither
 //! counts nor goes.
 
+use etcdsnap_core::Revision;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -137,7 +138,7 @@ struct Old {
     time: SystemTime,
     name: OsString,
     path: PathBuf,
-    revision: Option<i64>,
+    revision: Option<Revision>,
     identity: FileIdentity,
 }
 
@@ -219,7 +220,7 @@ mod tests {
         let removed = OnceCell::new();
         let directory = Directory::open(file.parent().unwrap()).unwrap();
         let opened = fs::File::open(file).unwrap();
-        let newest = Newest::new((&opened, file.file_name().unwrap(), file), cluster, &[], 20, &removed);
+        let newest = Newest::new((&opened, file.file_name().unwrap(), file), cluster, &[], Revision::new(20), &removed);
         keep.apply(&directory, template, &Newest { taken, ..newest })
     }
 
@@ -229,9 +230,10 @@ mod tests {
     }
 
     /// Leaves a mark; whether the file system has any.
-    fn attach(path: &Path, cluster: u64, revision: Option<i64>) -> bool {
+    fn attach(path: &Path, cluster: u64, revision: i64) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
-        Origin { cluster, revision, last: None }.attach(&file, path.file_name().unwrap());
+        Origin { cluster, revision: Some(Revision::new(revision)), last: None }
+            .attach(&file, path.file_name().unwrap());
         let directory = Directory::open(path.parent().unwrap()).unwrap();
         Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() }).is_some()
     }
@@ -288,14 +290,14 @@ mod tests {
         let done = apply(keep, &template, &file);
         assert_eq!((done.removed.len(), done.not_removed.len(), done.notes.len()), (0, 0, 1), "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("{cluster}"), "{done:?}");
-        attach(&at(1), 2, Some(10));
-        if !attach(&at(2), 1, Some(10)) {
+        attach(&at(1), 2, 10);
+        if !attach(&at(2), 1, 10) {
             return;
         }
         let done = apply(keep, &template, &file);
         assert_eq!((done.removed, done.notes.len()), (vec![at(2)], 0));
         assert!(at(1).exists(), "another cluster's");
-        attach(&at(1), 1, Some(21));
+        attach(&at(1), 1, 21);
         let done = apply(keep, &template, &file);
         assert!(done.removed.is_empty() && done.notes[0].contains("later than the new one's, 20"), "{done:?}");
     }
@@ -313,13 +315,13 @@ mod tests {
         let keep = Keep { count: Some(2), within: None };
         put_snapshot(&at(names[0]));
         // Only one file has a mark: enough to know that files can have some.
-        if !attach(&at(names[2]), 1, Some(8)) {
+        if !attach(&at(names[2]), 1, 8) {
             return;
         }
         let done = apply(keep, &template, &at(names[0]));
         assert!(done.removed.is_empty() && done.notes.len() == 1, "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("lacks the mark"), "{done:?}");
-        attach(&at(names[1]), 1, Some(9));
+        attach(&at(names[1]), 1, 9);
         // `cp -a` copies the mark, too, which then is of another name.
         let mark = "user.etcdsnap.origin";
         let mut value = [0; 512];
@@ -371,7 +373,7 @@ mod tests {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
         let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
         let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());
-        let newest = Newest::new((&file, &name, Path::new("/nowhere/x")), 1, &[], 20, &removed);
+        let newest = Newest::new((&file, &name, Path::new("/nowhere/x")), 1, &[], Revision::new(20), &removed);
         let done = Keep { count: Some(1), within: None }.apply(&none, &template, &newest);
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }

@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use etcdsnap_core::etcd::revision::RevisionKey;
+use etcdsnap_core::Revision;
+use etcdsnap_core::etcd::revision_key::RevisionKey;
 use etcdsnap_core::store::{Entry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 
@@ -24,7 +25,7 @@ const OLDEST: usize = 16;
 /// The last revision of a snapshot, and what was written then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastWrite {
-    pub revision: i64,
+    pub revision: Revision,
     /// Of all entries of that revision: the first bytes of their SHA-256.
     pub hash: u64,
 }
@@ -63,7 +64,7 @@ pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
 }
 
 /// A hash of all that was written at a revision; `None` when that is nothing.
-fn hash_at(store: &Seek<'_, '_, FileSource>, revision: i64) -> Option<u64> {
+fn hash_at(store: &Seek<'_, '_, FileSource>, revision: Revision) -> Option<u64> {
     let mut sha256 = Sha256::new();
     let mut count = 0_usize;
     let lost = store.entries_from(revision, &mut |entry| {
@@ -99,7 +100,7 @@ impl<'s> Past<'s> {
     pub fn of(store: &'s Store<'s, FileSource>) -> Option<Self> {
         let seek = Seek::new(store);
         let mut oldest = Vec::new();
-        let lost = seek.entries_from(0, &mut |entry| {
+        let lost = seek.entries_from(Revision::ZERO, &mut |entry| {
             if !entry.key.tombstone {
                 oldest.push((entry.key, digest(entry)));
             }

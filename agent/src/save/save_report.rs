@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::key_tally::KeyTally;
-use etcdsnap_core::{Report, Sha256Hex};
+use etcdsnap_core::{Report, Revision, Sha256Hex};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -34,7 +34,7 @@ pub struct Saved {
     /// The storage version, which servers tell from 3.6 on; empty before.
     pub storage_version: String,
     /// The latest revision in the snapshot; none when its structure was not read.
-    pub revision: Option<i64>,
+    pub revision: Option<Revision>,
     /// Keys that are alive; none when its structure was not read.
     pub total_key: Option<u64>,
     /// What `snapshot status` prints as the hash; none when its structure was not read.
@@ -73,7 +73,7 @@ pub struct Saved {
 #[serde(rename_all = "camelCase")]
 pub struct Compaction {
     /// The revision of the compaction.
-    pub revision: i64,
+    pub revision: Revision,
     /// The SHA-256 of the database that the server sent, hexadecimal.
     pub server_sha256: String,
     /// Bytes of the snapshot that the server sent, its SHA-256 counted.
@@ -157,7 +157,7 @@ mod tests {
             member: None,
             server_version: String::new(),
             storage_version: String::new(),
-            revision: Some(1),
+            revision: Some(Revision::FIRST),
             total_key: None,
             hash: None,
             encrypted: None,

@@ -1,5 +1,6 @@
 //! Where a snapshot goes: whether it can, before anything is fetched, and how it gets its name without taking one from another snapshot.
 
+use etcdsnap_core::Revision;
 use std::cell::OnceCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -84,7 +85,7 @@ impl Job<'_> {
         facts: Facts,
         origin: Option<Origin>,
         members: &[u64],
-        revision: i64,
+        revision: Revision,
     ) -> Result<(OsString, SystemTime), SaveError> {
         let attach = |part: &PartFile, name: &OsStr| -> Result<(), SaveError> {
             if let Some(origin) = origin {
@@ -126,10 +127,10 @@ impl Job<'_> {
         old: FileIn<'_>,
         facts: &Facts,
         members: &[u64],
-        revision: i64,
+        revision: Revision,
     ) -> Result<(), SaveError> {
         let (file, shown) = (part.handle()?, part.shown());
-        let revision = facts.revision.max(revision).max(1);
+        let revision = facts.revision.max(revision).max(Revision::FIRST);
         let removed = OnceCell::new();
         let newest = Newest::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
         let snapshot = newest.snapshot();

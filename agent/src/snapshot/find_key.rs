@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use etcdsnap_core::Code;
 use etcdsnap_core::store::{Index, KeyRange, Lost};
+use etcdsnap_core::{Code, Revision};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub struct Found<T = Answer> {
 #[derive(Debug)]
 pub struct Answer {
     /// The latest revision of the snapshot.
-    pub revision: i64,
+    pub revision: Revision,
     /// The keys that were asked for, deleted ones among them.
     pub keys: Index,
     /// What could not be read.
@@ -100,7 +100,7 @@ pub fn find(
 }
 
 /// The revision of a snapshot, by which they are put in order; what cannot be read comes last.
-fn newest(found: &Found) -> Option<i64> {
+fn newest(found: &Found) -> Option<Revision> {
     found.answer.as_ref().ok().map(|answer| answer.revision)
 }
 

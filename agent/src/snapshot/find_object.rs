@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::store::{Key, Lost, UnreadRevisions};
 use sha2::{Digest, Sha256};
@@ -49,7 +50,7 @@ impl ObjectName {
 #[derive(Debug)]
 pub struct ObjectAnswer {
     /// The latest revision of the snapshot.
-    pub revision: i64,
+    pub revision: Revision,
     /// About when it was taken, in seconds since 1970.
     pub taken: Option<i64>,
     /// Whether there is such a type in it.
@@ -72,9 +73,9 @@ pub struct ObjectAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
     /// The revision that wrote or deleted it last.
-    pub mod_revision: i64,
+    pub mod_revision: Revision,
     /// The revision that created it; 0 for one that is deleted.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Bytes of its value.
     pub value_len: u64,
     /// Whether its value stays encrypted: the SHA-256 is then that of what is stored, which differs whenever it was encrypted anew.
@@ -165,7 +166,7 @@ fn look(
         Some(key) => {
             let mut state = ObjectState {
                 mod_revision: key.revision.main,
-                create_revision: 0,
+                create_revision: Revision::ZERO,
                 value_len: 0,
                 is_encrypted: false,
                 uid: None,

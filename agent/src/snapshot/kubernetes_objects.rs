@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::definitions::Definitions;
@@ -98,7 +99,7 @@ impl Snapshot {
     pub fn cluster(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
@@ -143,7 +144,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: HashSet<Cow<'_, [u8]>>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);

@@ -30,7 +30,7 @@ use etcdsnap_core::store::{
     Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
     Survivors,
 };
-use etcdsnap_core::{MetaChoice, Report};
+use etcdsnap_core::{MetaChoice, Report, Revision};
 
 use crate::decryption::{Decryption, Unopened};
 use crate::error::{Error, Fault};
@@ -191,7 +191,7 @@ impl Snapshot {
     pub fn hashkv(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
         let whole = Hashing::new(store, revision);
@@ -244,7 +244,7 @@ impl Snapshot {
     pub(crate) fn survivors(
         &self,
         store: &Store<'_, FileSource>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(Survivors, Lost), Error> {
         let whole = SurvivorSearch::new(revision);
@@ -261,7 +261,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         keys: &[Vec<u8>],
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
         let (parts, lost) = self.read(store, progress, || KeySearch::new(keys, revision))?;

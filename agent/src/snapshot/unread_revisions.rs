@@ -1,5 +1,6 @@
 //! Which revisions a damaged snapshot has lost.
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::store::{Lost, Store, UnreadRevisions};
 
 use super::Snapshot;
@@ -17,7 +18,7 @@ impl Snapshot {
         &self,
         store: &Store<'_, FileSource>,
         lost: &Lost,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<UnreadRevisions, Error> {
         if lost.places == 0 {

@@ -3,6 +3,7 @@
 //! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::etcd::access::Access;
 use crate::etcd::json_value::{check_conf_state, downgrade_target, object};
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::revision_record::Marks;
 use crate::etcd::small_value::small;
 use crate::etcd::version;
@@ -57,9 +58,9 @@ pub struct Facts {
     /// `meta/storageVersion`.
     pub storage_version: Option<String>,
     /// `meta/finishedCompactRev`.
-    pub finished_compact: Option<i64>,
+    pub finished_compact: Option<Revision>,
     /// `meta/scheduledCompactRev`.
-    pub scheduled_compact: Option<i64>,
+    pub scheduled_compact: Option<Revision>,
     /// `cluster/clusterVersion`.
     pub cluster_version: Option<String>,
     /// `cluster/downgrade`: the version that an enabled downgrade leads to.
@@ -80,7 +81,10 @@ impl Facts {
     /// The marks of compaction.
     #[must_use]
     pub fn marks(&self) -> Marks {
-        Marks { finished: self.finished_compact.unwrap_or(-1), scheduled: self.scheduled_compact.unwrap_or(-1) }
+        Marks {
+            finished: self.finished_compact.unwrap_or(Revision::NONE),
+            scheduled: self.scheduled_compact.unwrap_or(Revision::NONE),
+        }
     }
 
     /// Remembers where an entry stands, if it is one of [`JUDGED_LAST`].
@@ -195,7 +199,7 @@ fn eight(value: &[u8]) -> Result<u64, String> {
     u64_be(value, 0).filter(|_| value.len() == 8).ok_or_else(|| format!("a value of {} bytes, not 8", value.len()))
 }
 
-fn mark(value: &[u8]) -> Result<i64, String> {
+fn mark(value: &[u8]) -> Result<Revision, String> {
     match RevisionKey::parse(value) {
         Some(key) if !key.tombstone && key.revision.sub == 0 => Ok(key.revision.main),
         Some(key) if !key.tombstone => Err(format!("revision {} lies within a transaction", key.revision)),

@@ -3,6 +3,7 @@
 //! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
 
 use crate::etcd::bucket_rules::Facts;
+use crate::etcd::revision::Revision;
 use crate::etcd::version;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -11,7 +12,7 @@ use crate::finding_code::Code;
 pub const IMPOSSIBLE: u64 = 1 << 63;
 
 /// Revisions that must be left for writes. At a million a second they last for more than an hour.
-const REVISIONS_LEFT: i64 = 1 << 32;
+const REVISIONS_LEFT: u64 = 1 << 32;
 
 /// Judges the small buckets as a whole. `has` says whether there is a bucket of a name; of what it lacks nothing is said here.
 #[must_use]
@@ -47,7 +48,11 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
         [("finishedCompactRev", facts.finished_compact), ("scheduledCompactRev", facts.scheduled_compact)]
     {
         if let Some(mark) = mark.filter(|mark| !leaves_revisions(*mark)) {
-            say(Code::RevisionsExhausted, name, format!("`{name}` is {mark}; the largest revision is {}.", i64::MAX));
+            say(
+                Code::RevisionsExhausted,
+                name,
+                format!("`{name}` is {mark}; the largest revision is {}.", Revision::MAX),
+            );
         }
     }
     if let Some((code, key, text)) = version::contradiction(versions[0], versions[1]) {
@@ -88,6 +93,6 @@ fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Opti
 
 /// Whether a store at this revision can still be written to.
 #[must_use]
-pub fn leaves_revisions(revision: i64) -> bool {
-    revision < i64::MAX.saturating_sub(REVISIONS_LEFT)
+pub fn leaves_revisions(revision: Revision) -> bool {
+    Revision::MAX.since(revision) > REVISIONS_LEFT
 }

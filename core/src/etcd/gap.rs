@@ -5,14 +5,15 @@
 //! requested no number is left out. The first revision that etcd writes is 2.
 
 use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 
 /// Revisions that are missing between two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// First and last main revision of which nothing is there.
-    pub mains: Option<(i64, i64)>,
+    pub mains: Option<(Revision, Revision)>,
     /// A main revision of which a part is there, with the first and the last sub revision that are not.
-    pub subs: Option<(i64, i64, i64)>,
+    pub subs: Option<(Revision, i64, i64)>,
 }
 
 impl Gap {
@@ -20,17 +21,17 @@ impl Gap {
     ///
     /// Revisions that do not rise are no gap; they are found to be wrong elsewhere.
     #[must_use]
-    pub fn between(before: Option<Revision>, here: Revision, complete_above: i64) -> Option<Self> {
+    pub fn between(before: Option<FullRevision>, here: FullRevision, complete_above: Revision) -> Option<Self> {
         if here.main <= complete_above {
             return None;
         }
         let (first_sub, last_main) = match before {
             Some(before) if before.main == here.main => (before.sub.saturating_add(1), here.main),
             Some(before) => (0, before.main),
-            None => (0, 0),
+            None => (0, Revision::ZERO),
         };
-        let from = last_main.max(complete_above).saturating_add(1);
-        let to = here.main.saturating_sub(1);
+        let from = last_main.max(complete_above).next();
+        let to = here.main.previous();
         let mains = (from <= to).then_some((from, to));
         let subs = (first_sub < here.sub && last_main <= here.main).then(|| {
             let last = here.sub.saturating_sub(1);
@@ -42,8 +43,7 @@ impl Gap {
     /// How many main revisions are missing whole.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let count = self.mains.map_or(0, |(from, to)| to.saturating_sub(from).saturating_add(1));
-        u64::try_from(count).unwrap_or(0)
+        self.mains.map_or(0, |(from, to)| from.count_to(to))
     }
 }
 
@@ -74,20 +74,20 @@ impl std::fmt::Display for Gap {
 /// The lowest value of `complete_above` with which nothing is missing between two neighbours; 0 when nothing is missing in any case.
 #[must_use]
 #[inline]
-pub fn complete_from(before: Option<Revision>, here: Revision) -> i64 {
+pub fn complete_from(before: Option<FullRevision>, here: FullRevision) -> Revision {
     let (next_main, next_sub) = match before {
         Some(before) if before.main == here.main => (here.main, before.sub.saturating_add(1)),
-        Some(before) => (before.main.saturating_add(1), 0),
-        None => (1, 0),
+        Some(before) => (before.main.next(), 0),
+        None => (Revision::FIRST, 0),
     };
     if before.is_some_and(|before| before >= here) {
-        0
+        Revision::ZERO
     } else if here.sub > next_sub {
         here.main
     } else if here.main > next_main {
-        here.main.saturating_sub(1)
+        here.main.previous()
     } else {
-        0
+        Revision::ZERO
     }
 }
 
@@ -95,23 +95,25 @@ pub fn complete_from(before: Option<Revision>, here: Revision) -> i64 {
 mod tests {
     use super::*;
 
-    fn rev(main: i64, sub: i64) -> Revision {
-        Revision { main, sub }
+    fn rev(main: i64, sub: i64) -> FullRevision {
+        FullRevision { main: Revision::new(main), sub }
     }
 
     #[test]
     fn neighbours_that_follow_each_other_have_no_gap() {
         for (before, here) in [(rev(4, 0), rev(5, 0)), (rev(4, 7), rev(5, 0)), (rev(4, 7), rev(4, 8))] {
-            assert_eq!(complete_from(Some(before), here), 0);
-            assert_eq!(Gap::between(Some(before), here, 1), None);
+            assert_eq!(complete_from(Some(before), here), Revision::ZERO);
+            assert_eq!(Gap::between(Some(before), here, Revision::FIRST), None);
         }
-        assert_eq!(Gap::between(None, rev(2, 0), 1), None);
-        assert_eq!(Gap::between(None, rev(41, 0), 40), None);
+        assert_eq!(Gap::between(None, rev(2, 0), Revision::FIRST), None);
+        assert_eq!(Gap::between(None, rev(41, 0), Revision::new(40)), None);
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        let said = |before, here, mark| Gap::between(before, here, mark).map(|gap| gap.to_string()).unwrap_or_default();
+        let said = |before, here, mark| {
+            Gap::between(before, here, Revision::new(mark)).map(|gap| gap.to_string()).unwrap_or_default()
+        };
         assert_eq!(said(Some(rev(4, 0)), rev(6, 0), 1), "Revision 5 is missing");
         assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 1), "Revisions 5 to 8 are missing");
         assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 6), "Revisions 7 to 8 are missing");
@@ -128,7 +130,7 @@ mod tests {
         let all: Vec<_> = (0..6).flat_map(|main| (0..4).map(move |sub| rev(main, sub))).collect();
         for here in &all {
             for before in std::iter::once(None).chain(all.iter().map(Some)) {
-                for mark in 1..8 {
+                for mark in (1..8).map(Revision::new) {
                     let wanted = complete_from(before.copied(), *here);
                     let gap = Gap::between(before.copied(), *here, mark);
                     assert_eq!(gap.is_some(), wanted > mark, "{before:?} {here:?} {mark}: {wanted} {gap:?}");

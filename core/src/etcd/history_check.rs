@@ -8,6 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
+use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::{Era, KeyHash, Record, Records};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
@@ -78,7 +79,7 @@ impl Outcome {
 /// A key with something wrong. Hashes of keys differ from process to process, so the order is that of creation: two runs report the same keys, but for tombstones that nothing precedes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Suspect {
-    create: i64,
+    create: Revision,
     /// The key.
     pub key: KeyHash,
 }
@@ -161,7 +162,8 @@ mod tests {
     use crate::etcd::revision_record::PARTITIONS;
 
     fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
-        let kv = KeyValue { key: b"k", create_revision: create, mod_revision: modified, version, ..Default::default() };
+        let [create_revision, mod_revision] = [create, modified].map(Revision::new);
+        let kv = KeyValue { key: b"k", create_revision, mod_revision, version, ..Default::default() };
         let mut record = Record::new(&kv, false);
         record.set_era(era);
         record

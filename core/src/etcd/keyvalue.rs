@@ -3,6 +3,7 @@
 //! A scan decodes millions of these and needs the key's bytes only to hash them, so this reads the message without copying;
 //! the rarer messages go through prost. Source of the fields: etcd's `api/mvccpb/kv.proto`.
 
+use crate::etcd::revision::Revision;
 use crate::varint::varint;
 
 /// A key at a revision.
@@ -11,9 +12,9 @@ pub struct KeyValue<'a> {
     /// Field 1.
     pub key: &'a [u8],
     /// Field 2: main revision of the put that created the key.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Field 3: main revision of this put.
-    pub mod_revision: i64,
+    pub mod_revision: Revision,
     /// Field 4: puts since the creation, this one counted.
     pub version: i64,
     /// Field 5.
@@ -33,8 +34,8 @@ impl<'a> KeyValue<'a> {
             let tag = varint(&mut rest)?;
             match tag {
                 0x0a => message.key = delimited(&mut rest)?,
-                0x10 => message.create_revision = varint(&mut rest)?.cast_signed(),
-                0x18 => message.mod_revision = varint(&mut rest)?.cast_signed(),
+                0x10 => message.create_revision = Revision::new(varint(&mut rest)?.cast_signed()),
+                0x18 => message.mod_revision = Revision::new(varint(&mut rest)?.cast_signed()),
                 0x20 => message.version = varint(&mut rest)?.cast_signed(),
                 0x2a => message.value = delimited(&mut rest)?,
                 0x30 => message.lease = varint(&mut rest)?.cast_signed(),
@@ -86,8 +87,14 @@ mod tests {
     #[test]
     fn a_message_is_read_in_place() {
         let bytes = [0x0a, 1, b'k', 0x10, 5, 0x18, 0xac, 0x02, 0x20, 3, 0x2a, 2, b'v', b'w', 0x30, 7];
-        let expected =
-            KeyValue { key: b"k", create_revision: 5, mod_revision: 300, version: 3, value: b"vw", lease: 7 };
+        let expected = KeyValue {
+            key: b"k",
+            create_revision: Revision::new(5),
+            mod_revision: Revision::new(300),
+            version: 3,
+            value: b"vw",
+            lease: 7,
+        };
         assert_eq!(KeyValue::parse(&bytes), Some(expected));
         assert_eq!(KeyValue::parse(&[]), Some(KeyValue::default()));
     }

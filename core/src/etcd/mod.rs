@@ -8,6 +8,7 @@ pub mod history_check;
 pub mod json_value;
 pub mod keyvalue;
 pub mod revision;
+pub mod revision_key;
 pub mod revision_record;
 pub(crate) mod small_value;
 pub mod version;

@@ -1,70 +1,100 @@
-//! Revisions, the keys of bucket `key`.
-//!
-//! ```text
-//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┤         17 bytes: a put
-//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┼ 't' ┤   18 bytes: a tombstone
-//! ```
-//! Source: etcd's `server/storage/mvcc/revision.go` (`RevToBytes`, `isTombstone`).
+//! Revisions: the numbers of transactions.
 
-use crate::int_readers::i64_be;
+use serde::{Deserialize, Serialize};
 
-/// Bytes of a revision as a key.
-pub const REVISION_LEN: usize = 17;
+/// The number of a transaction that changed the store, and of the state behind it: what etcd's clients call revision, and etcd itself main revision.
+///
+/// Files claim any number. Those of keys in bucket `key` are never negative ([`RevisionKey::parse`](crate::etcd::revision_key::RevisionKey::parse) sees to it), those in
+/// messages may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(i64);
 
-/// A point in the history of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Revision {
-    /// The transaction.
-    pub main: i64,
-    /// The operation within it.
-    pub sub: i64,
-}
+impl Revision {
+    /// What stands where there is none: below each that etcd gives. etcd itself says so of a compaction that never was.
+    pub const NONE: Self = Self(-1);
+    /// What stands where none is named: in a message, in a question about the latest, for a file without entries.
+    pub const ZERO: Self = Self(0);
+    /// The lowest: that of a store into which nothing was written. The first write makes the next one.
+    pub const FIRST: Self = Self(1);
+    /// The largest there can be.
+    pub const MAX: Self = Self(i64::MAX);
 
-/// A key of bucket `key`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RevisionKey {
-    /// When.
-    pub revision: Revision,
-    /// Whether it deletes.
-    pub tombstone: bool,
-}
-
-impl RevisionKey {
-    /// Decodes a key of bucket `key`; `None` when it is no revision.
+    /// The revision of this number.
     #[must_use]
-    #[inline]
-    pub fn parse(key: &[u8]) -> Option<Self> {
-        let tombstone = match (key.len(), key.get(REVISION_LEN)) {
-            (17, _) => false,
-            (18, Some(b't')) => true,
-            _ => return None,
-        };
-        let revision = Revision { main: i64_be(key, 0)?, sub: i64_be(key, 9)? };
-        (key.get(8) == Some(&b'_') && revision.main >= 0 && revision.sub >= 0).then_some(Self { revision, tombstone })
+    pub const fn new(number: i64) -> Self {
+        Self(number)
     }
 
-    /// The key's bytes, and how many of them count.
+    /// The number.
     #[must_use]
-    pub fn to_bytes(self) -> ([u8; 18], usize) {
-        let mut bytes = [b't'; 18];
-        let parts = self.revision.main.to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
-        for (slot, byte) in bytes.iter_mut().zip(parts) {
-            *slot = byte;
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The next one; the largest for the largest.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The one before.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
+    /// The one so many revisions further on, if there are so many.
+    #[must_use]
+    pub const fn checked_add(self, revisions: u64) -> Option<Self> {
+        match self.0.checked_add_unsigned(revisions) {
+            Some(number) => Some(Self(number)),
+            None => None,
         }
-        (bytes, if self.tombstone { 18 } else { 17 })
     }
 
-    /// The key's bytes, where an allocation is no matter.
+    /// The one so many revisions further on; the largest when there are not so many.
     #[must_use]
-    pub fn to_vec(self) -> Vec<u8> {
-        let (bytes, len) = self.to_bytes();
-        bytes.get(..len).unwrap_or_default().to_vec()
+    pub const fn plus(self, revisions: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(revisions))
+    }
+
+    /// How many revisions this one lies behind `other`; 0 when it lies before.
+    #[must_use]
+    pub const fn since(self, other: Self) -> u64 {
+        if self.0 < other.0 { 0 } else { self.0.abs_diff(other.0) }
+    }
+
+    /// How many revisions there are from this one to `last`, both counted; 0 when `last` lies before.
+    #[must_use]
+    pub const fn count_to(self, last: Self) -> u64 {
+        if last.0 < self.0 { 0 } else { last.since(self).saturating_add(1) }
+    }
+}
+
+impl From<Revision> for serde_json::Value {
+    fn from(revision: Revision) -> Self {
+        revision.0.into()
+    }
+}
+
+impl From<Revision> for i128 {
+    fn from(revision: Revision) -> Self {
+        revision.0.into()
+    }
+}
+
+impl std::str::FromStr for Revision {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 
 impl std::fmt::Display for Revision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}_{}", self.main, self.sub)
+        self.0.fmt(f)
     }
 }
 
@@ -73,26 +103,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_survive_the_round_trip() {
-        for tombstone in [false, true] {
-            let key = RevisionKey { revision: Revision { main: 258, sub: 3 }, tombstone };
-            let (bytes, len) = key.to_bytes();
-            assert_eq!(RevisionKey::parse(&bytes[..len]), Some(key));
-        }
+    fn revisions_end_at_the_largest_number() {
+        assert_eq!(Revision::NONE.next().next(), Revision::FIRST);
+        assert_eq!(Revision::MAX.next(), Revision::MAX);
+        assert_eq!(Revision::new(i64::MIN).previous(), Revision::new(i64::MIN));
+        assert_eq!(Revision::FIRST.checked_add(i64::MAX as u64 - 1), Some(Revision::MAX));
+        assert_eq!(Revision::FIRST.checked_add(i64::MAX as u64), None);
     }
 
     #[test]
-    fn what_is_no_revision_is_none() {
-        let (good, _) = RevisionKey { revision: Revision { main: 1, sub: 0 }, tombstone: true }.to_bytes();
-        assert!(RevisionKey::parse(&good[..16]).is_none());
-        let mut other = good;
-        other[17] = b'x';
-        assert!(RevisionKey::parse(&other).is_none());
-        other = good;
-        other[8] = b'-';
-        assert!(RevisionKey::parse(&other).is_none());
-        other = good;
-        other[0] = 0x80;
-        assert!(RevisionKey::parse(&other).is_none());
+    fn ranges_are_counted_with_both_ends() {
+        let count = |from, to| Revision::new(from).count_to(Revision::new(to));
+        assert_eq!([count(4, 8), count(4, 4), count(5, 4), count(5, -1)], [5, 1, 0, 0]);
+        assert_eq!([count(i64::MIN, i64::MAX), count(1, i64::MAX)], [u64::MAX, i64::MAX as u64]);
+    }
+
+    #[test]
+    fn it_is_written_as_its_number() {
+        assert_eq!(serde_json::to_string(&[Revision::new(7), Revision::NONE]).unwrap(), "[7,-1]");
+        assert_eq!(format!("{:>4}|{:<3}|", Revision::new(7), Revision::NONE), "   7|-1 |");
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
 use crate::fingerprint::fingerprint;
 
 const VERSION_MASK: u32 = (1 << 27) - 1;
@@ -30,22 +31,22 @@ pub enum Era {
 /// The two marks of compaction in bucket `meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
-    /// `finishedCompactRev`, or −1.
-    pub finished: i64,
-    /// `scheduledCompactRev`, or −1.
-    pub scheduled: i64,
+    /// `finishedCompactRev`, or [`Revision::NONE`].
+    pub finished: Revision,
+    /// `scheduledCompactRev`, or [`Revision::NONE`].
+    pub scheduled: Revision,
 }
 
 impl Marks {
     /// The revision above which no revision may be missing: a compaction removes only what is not newer than itself, and etcd's first write is revision 2.
     #[must_use]
-    pub fn complete_above(&self) -> i64 {
-        self.last_compaction().max(1)
+    pub fn complete_above(&self) -> Revision {
+        self.last_compaction().max(Revision::FIRST)
     }
 
-    /// The revision of the last compaction that was requested; -1 when there was none.
+    /// The revision of the last compaction that was requested; [`Revision::NONE`] when there was none.
     #[must_use]
-    pub fn last_compaction(&self) -> i64 {
+    pub fn last_compaction(&self) -> Revision {
         self.finished.max(self.scheduled)
     }
 
@@ -53,7 +54,7 @@ impl Marks {
     ///
     /// A compaction removes entries from the lowest up. So one whose revision lies above the last entry has removed all that it was to remove.
     #[must_use]
-    pub fn with_last(self, last: Option<i64>) -> Self {
+    pub fn with_last(self, last: Option<Revision>) -> Self {
         match last {
             Some(last) if self.scheduled > last => Self { finished: self.finished.max(self.scheduled), ..self },
             _ => self,
@@ -62,7 +63,7 @@ impl Marks {
 
     /// The era of a main revision.
     #[must_use]
-    pub fn era(&self, main: i64) -> Era {
+    pub fn era(&self, main: Revision) -> Era {
         if main <= self.finished {
             Era::Compacted
         } else if main <= self.scheduled {
@@ -96,7 +97,7 @@ impl KeyHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
     high: u64,
-    create: i64,
+    create: Revision,
     low: u32,
     bits: u32,
 }
@@ -107,7 +108,7 @@ impl Record {
     pub fn new(message: &KeyValue<'_>, tombstone: bool) -> Self {
         let KeyHash { high, low } = KeyHash::of(message.key);
         if tombstone {
-            return Self { high, low, create: 0, bits: TOMBSTONE };
+            return Self { high, low, create: Revision::ZERO, bits: TOMBSTONE };
         }
         let creation = if message.version == 1 { CREATION } else { 0 };
         // Truncation is meant: versions are compared modulo 2^27.
@@ -140,13 +141,13 @@ impl Record {
 
     /// Whether it is a first version at this main revision that names an earlier creation: `etcdctl migrate` writes a v2 key so that had been updated.
     #[must_use]
-    pub fn is_migrated(&self, main: i64) -> bool {
+    pub fn is_migrated(&self, main: Revision) -> bool {
         self.is_creation() && self.create != main
     }
 
     /// The main revision of the put that created the key; 0 of a tombstone.
     #[must_use]
-    pub fn create(&self) -> i64 {
+    pub fn create(&self) -> Revision {
         self.create
     }
 
@@ -226,7 +227,7 @@ impl Records {
         for slot in &mut ends {
             start = start.saturating_add(std::mem::replace(slot, start));
         }
-        dealt.resize(self.list.len(), Record { high: 0, create: 0, low: 0, bits: 0 });
+        dealt.resize(self.list.len(), Record { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
         for record in &self.list {
             let Some(next) = ends.get_mut(record.partition()) else { continue };
             if let Some(slot) = dealt.get_mut(*next) {
@@ -272,7 +273,10 @@ mod tests {
     fn each_record_is_in_one_partition_in_order() {
         let record = |index: u32| {
             let key = (index % 300).to_be_bytes();
-            Record::new(&KeyValue { key: &key, create_revision: i64::from(index), ..Default::default() }, false)
+            Record::new(
+                &KeyValue { key: &key, create_revision: Revision::new(index.into()), ..Default::default() },
+                false,
+            )
         };
         let all: Vec<_> = (0..1000).map(record).collect();
         let mut records = Records::default();
@@ -289,11 +293,11 @@ mod tests {
 
     #[test]
     fn versions_continue() {
-        let kv = |version, create_revision| KeyValue {
+        let kv = |version, create| KeyValue {
             key: b"a",
             version,
-            create_revision,
-            mod_revision: 9,
+            create_revision: Revision::new(create),
+            mod_revision: Revision::new(9),
             ..Default::default()
         };
         let first = Record::new(&kv(4, 2), false);
@@ -305,10 +309,10 @@ mod tests {
 
     #[test]
     fn eras_are_kept() {
-        let marks = Marks { finished: 5, scheduled: 8 };
+        let marks = Marks { finished: Revision::new(5), scheduled: Revision::new(8) };
         let mut record = Record::new(&KeyValue::default(), true);
         for (main, era) in [(5, Era::Compacted), (6, Era::Compacting), (8, Era::Compacting), (9, Era::Kept)] {
-            record.set_era(marks.era(main));
+            record.set_era(marks.era(Revision::new(main)));
             assert_eq!(record.era(), era);
             assert!(record.is_tombstone());
         }

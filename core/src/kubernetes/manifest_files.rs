@@ -8,6 +8,7 @@
 //! ```
 
 use super::manifest_report::Report;
+use crate::etcd::revision::Revision;
 
 /// The folder of CustomResourceDefinitions.
 pub const DEFINITIONS: &str = "crds";
@@ -63,7 +64,7 @@ pub fn commands(has_definitions: bool) -> Vec<String> {
 
 /// The README beside the files: of which snapshot, by its name as it is shown, they are, and what to type.
 #[must_use]
-pub fn readme(snapshot: &str, revision: i64, deleted: bool, commands: &[String], report: &Report) -> String {
+pub fn readme(snapshot: &str, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
     let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
     let mut text = format!(
         "# Kubernetes objects of {snapshot}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n"

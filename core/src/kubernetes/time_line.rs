@@ -7,6 +7,8 @@
 //!
 //! Between marks the line is straight. A restore that bumps the revision leaves a gap of a billion in which nothing was written; nothing here depends on how wide a gap is.
 
+use crate::etcd::revision::Revision;
+
 /// Whose clock a mark shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clock {
@@ -32,7 +34,7 @@ impl Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeMark {
     /// The main revision.
-    pub revision: i64,
+    pub revision: Revision,
     /// Seconds since 1970.
     pub seconds: i64,
     /// The clock.
@@ -51,8 +53,8 @@ pub struct Moment {
 /// Revisions whose marks have one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
-    first: i64,
-    last: i64,
+    first: Revision,
+    last: Revision,
     seconds: i64,
     /// The median distance of its marks from its time.
     spread: i64,
@@ -91,7 +93,7 @@ impl TimeLine {
 
     /// About when a revision was written.
     #[must_use]
-    pub fn at(&self, revision: i64) -> Moment {
+    pub fn at(&self, revision: Revision) -> Moment {
         let behind = self.steps.partition_point(|step| step.last < revision);
         let before = behind.checked_sub(1).and_then(|number| self.steps.get(number));
         match (before, self.steps.get(behind)) {
@@ -107,8 +109,8 @@ impl TimeLine {
 
     /// The last of the revisions from `first` to `last` that was written up to a time; none when all of them were written later.
     #[must_use]
-    pub fn revision_at(&self, seconds: i64, first: i64, last: i64) -> Option<i64> {
-        let is_up_to = |revision: i64| self.at(revision).seconds <= seconds;
+    pub fn revision_at(&self, seconds: i64, first: Revision, last: Revision) -> Option<Revision> {
+        let is_up_to = |revision: Revision| self.at(revision).seconds <= seconds;
         if first > last || !is_up_to(first) {
             return None;
         }
@@ -116,11 +118,11 @@ impl TimeLine {
         let (mut low, mut high) = (first, last);
         while low < high {
             // Rounded up.
-            let middle = high.saturating_sub(high.saturating_sub(low) >> 1);
+            let middle = low.plus(high.since(low).div_ceil(2));
             if is_up_to(middle) {
                 low = middle;
             } else {
-                high = middle.saturating_sub(1);
+                high = middle.previous();
             }
         }
         Some(low)
@@ -142,7 +144,7 @@ fn seconds(nanos: i128) -> i64 {
     i64::try_from(whole.clamp(-CENTURY, CENTURY)).unwrap_or_default()
 }
 
-fn between(before: &Step, after: &Step, revision: i64) -> Moment {
+fn between(before: &Step, after: &Step, revision: Revision) -> Moment {
     let [from, to, at] = [before.last, after.first, revision].map(i128::from);
     let whole = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
     let part = whole
@@ -176,8 +178,8 @@ fn pace(steps: &[Step]) -> Option<i128> {
 
 /// Marks that have one time on the line: their weighted median, the lower one of two.
 struct Pool {
-    first: i64,
-    last: i64,
+    first: Revision,
+    last: Revision,
     /// Seconds and weights, by seconds.
     marks: Vec<(i64, u64)>,
     median: i64,
@@ -186,7 +188,7 @@ struct Pool {
 impl Pool {
     /// That of marks of one revision, sorted.
     fn of(marks: &[TimeMark]) -> Self {
-        let revision = marks.first().map_or(0, |mark| mark.revision);
+        let revision = marks.first().map_or(Revision::ZERO, |mark| mark.revision);
         let marks: Vec<_> = marks.iter().map(|mark| (mark.seconds, mark.clock.weight())).collect();
         Self { first: revision, last: revision, median: median(&marks), marks }
     }
@@ -231,7 +233,7 @@ mod tests {
     const START: i64 = 1_767_323_045;
 
     fn mark(revision: i64, seconds: i64, clock: Clock) -> TimeMark {
-        TimeMark { revision, seconds: START + seconds, clock }
+        TimeMark { revision: Revision::new(revision), seconds: START + seconds, clock }
     }
 
     /// A cluster that writes a revision each second and creates an object every 20.
@@ -239,22 +241,30 @@ mod tests {
         (1..=last / 20).map(|number| mark(number * 20, number * 20, Clock::Creation)).collect()
     }
 
+    fn at(line: &TimeLine, revision: i64) -> Moment {
+        line.at(Revision::new(revision))
+    }
+
+    fn revision_at(line: &TimeLine, seconds: i64, first: i64, last: i64) -> Option<i64> {
+        line.revision_at(seconds, Revision::new(first), Revision::new(last)).map(Revision::get)
+    }
+
     fn off(line: &TimeLine, revision: i64) -> i64 {
-        (line.at(revision).seconds - START - revision).abs()
+        (at(line, revision).seconds - START - revision).abs()
     }
 
     #[test]
     fn a_revision_between_two_marks_is_between_their_times() {
         let line = TimeLine::of(steady(1000)).unwrap();
-        assert_eq!(line.at(100), Moment { seconds: START + 100, within: Some(1) });
-        assert_eq!(line.at(105), Moment { seconds: START + 105, within: Some(15) });
+        assert_eq!(at(&line, 100), Moment { seconds: START + 100, within: Some(1) });
+        assert_eq!(at(&line, 105), Moment { seconds: START + 105, within: Some(15) });
         // Beyond the marks by the usual pace, as uncertain as it is far.
-        assert_eq!(line.at(1010), Moment { seconds: START + 1010, within: Some(10) });
-        assert_eq!(line.at(15), Moment { seconds: START + 15, within: Some(5) });
+        assert_eq!(at(&line, 1010), Moment { seconds: START + 1010, within: Some(10) });
+        assert_eq!(at(&line, 15), Moment { seconds: START + 15, within: Some(5) });
         assert_eq!(TimeLine::of(Vec::new()), None);
         let single = TimeLine::of(vec![mark(5, 0, Clock::Node)]).unwrap();
-        assert_eq!(single.at(5), Moment { seconds: START, within: Some(1) });
-        assert_eq!(single.at(9), Moment { seconds: START, within: None });
+        assert_eq!(at(&single, 5), Moment { seconds: START, within: Some(1) });
+        assert_eq!(at(&single, 9), Moment { seconds: START, within: None });
     }
 
     #[test]
@@ -270,11 +280,11 @@ mod tests {
         marks.push(mark(777, 31_536_000, Clock::Creation));
         let line = TimeLine::of(marks).unwrap();
         for revision in 20..2000 {
-            assert!(off(&line, revision) <= 60, "{revision}: {:?}", line.at(revision));
+            assert!(off(&line, revision) <= 60, "{revision}: {:?}", at(&line, revision));
         }
         let mut before = i64::MIN;
         for revision in 0..2100 {
-            let now = line.at(revision).seconds;
+            let now = at(&line, revision).seconds;
             assert!(now >= before, "{revision}");
             before = now;
         }
@@ -286,7 +296,7 @@ mod tests {
         marks.extend([1001, 1003, 1004].map(|revision| mark(revision, revision, Clock::Node)));
         marks.push(mark(1002, 90_000, Clock::Node));
         let line = TimeLine::of(marks).unwrap();
-        assert!(off(&line, 1004) <= 2, "{:?}", line.at(1004));
+        assert!(off(&line, 1004) <= 2, "{:?}", at(&line, 1004));
     }
 
     #[test]
@@ -295,32 +305,32 @@ mod tests {
         let mut marks = steady(1000);
         marks.extend((1..=50).map(|number| mark(BUMP + 1000 + number * 20, 1060 + number * 20, Clock::Creation)));
         let line = TimeLine::of(marks).unwrap();
-        assert_eq!(line.at(990).seconds, START + 990);
-        assert_eq!(line.at(BUMP + 1030).seconds, START + 1090);
-        assert!((line.at(BUMP + 2003).seconds - START - 2063).abs() <= 3);
-        assert!((line.at(BUMP + 1005).seconds - START - 1080).abs() <= 1);
+        assert_eq!(at(&line, 990).seconds, START + 990);
+        assert_eq!(at(&line, BUMP + 1030).seconds, START + 1090);
+        assert!((at(&line, BUMP + 2003).seconds - START - 2063).abs() <= 3);
+        assert!((at(&line, BUMP + 1005).seconds - START - 1080).abs() <= 1);
     }
 
     #[test]
     fn times_find_their_revisions() {
         let line = TimeLine::of(steady(1000)).unwrap();
-        assert_eq!(line.revision_at(START + 105, 1, 1000), Some(105));
-        assert_eq!(line.revision_at(START + 1_000_000, 1, 1000), Some(1000));
-        assert_eq!(line.revision_at(START + 105, 500, 1000), None);
-        assert_eq!(line.revision_at(START + 105, 105, 105), Some(105));
-        assert_eq!(line.revision_at(START, 10, 9), None);
+        assert_eq!(revision_at(&line, START + 105, 1, 1000), Some(105));
+        assert_eq!(revision_at(&line, START + 1_000_000, 1, 1000), Some(1000));
+        assert_eq!(revision_at(&line, START + 105, 500, 1000), None);
+        assert_eq!(revision_at(&line, START + 105, 105, 105), Some(105));
+        assert_eq!(revision_at(&line, START, 10, 9), None);
     }
 
     #[test]
     fn hostile_numbers_are_bounded() {
         let extremes = [i64::MIN, -1, 0, 1, i64::MAX];
         let marks = extremes.iter().flat_map(|revision| {
-            extremes.map(|seconds| TimeMark { revision: *revision, seconds, clock: Clock::Creation })
+            extremes.map(|seconds| TimeMark { revision: Revision::new(*revision), seconds, clock: Clock::Creation })
         });
         let line = TimeLine::of(marks.collect()).unwrap();
         for revision in extremes {
-            assert!(line.at(revision).within.is_none_or(|within| within >= 1));
-            assert!(line.revision_at(i64::MAX, i64::MIN, revision).is_some_and(|found| found <= revision));
+            assert!(at(&line, revision).within.is_none_or(|within| within >= 1));
+            assert!(revision_at(&line, i64::MAX, i64::MIN, revision).is_some_and(|found| found <= revision));
         }
     }
 }

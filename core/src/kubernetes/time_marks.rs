@@ -8,6 +8,7 @@ use super::special_types::parse_rfc3339;
 use super::time_line::{Clock, TimeLine, TimeMark};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
 use crate::source::Source;
 use crate::store::Store;
 
@@ -36,7 +37,7 @@ pub fn time_line<S: Source + ?Sized>(store: &Store<'_, S>) -> Result<Option<Time
 }
 
 /// Appends the marks of an object that a put at `revision` left, whose key was created at `created`.
-pub fn read(value: &[u8], created: i64, revision: i64, marks: &mut Vec<TimeMark>) {
+pub fn read(value: &[u8], created: Revision, revision: Revision, marks: &mut Vec<TimeMark>) {
     let only_metadata = match envelope(value) {
         Envelope::Protobuf(message) => !matches!(message.kind, "Lease" | "Event"),
         Envelope::Json(_) => true,
@@ -47,7 +48,7 @@ pub fn read(value: &[u8], created: i64, revision: i64, marks: &mut Vec<TimeMark>
     let mut add = |revision, seconds, clock| marks.push(TimeMark { revision, seconds, clock });
     let creation = time(&["metadata", "creationTimestamp"]);
     // A key's create revision is that of its first put; a server that sets the time does so right before.
-    if let Some(creation) = creation.filter(|_| (1..=revision).contains(&created)) {
+    if let Some(creation) = creation.filter(|_| (Revision::FIRST..=revision).contains(&created)) {
         add(created, creation, Clock::Creation);
     }
     let clock = match object.get("kind").and_then(Node::text) {
@@ -77,8 +78,8 @@ mod tests {
 
     fn marks(json: &str, created: i64, revision: i64) -> Vec<(i64, i64, Clock)> {
         let mut marks = Vec::new();
-        read(json.as_bytes(), created, revision, &mut marks);
-        marks.iter().map(|mark| (mark.revision, mark.seconds, mark.clock)).collect()
+        read(json.as_bytes(), Revision::new(created), Revision::new(revision), &mut marks);
+        marks.iter().map(|mark| (mark.revision.get(), mark.seconds, mark.clock)).collect()
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -21,7 +22,7 @@ pub struct KeySearch {
 impl KeySearch {
     /// A search for these keys at a main revision.
     #[must_use]
-    pub fn new(keys: &[Vec<u8>], at: i64) -> Self {
+    pub fn new(keys: &[Vec<u8>], at: Revision) -> Self {
         let query = Query { range: KeyRange::all(), revision: at, hash_values: false };
         Self { query, newest: keys.iter().map(|key| (key.clone(), None)).collect() }
     }

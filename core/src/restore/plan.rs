@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::bolt::database::{Database, DatabaseError};
 use crate::bolt::edit::{Change, Edited, Kept, Missing};
 use crate::etcd::completeness::leaves_revisions;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::restore::TERM;
 use crate::restore::carried::{Carried, carried};
 use crate::restore::membership::Cluster;
@@ -19,7 +20,7 @@ use crate::source::Source;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyChanges<'k> {
     /// The main revision whose state is restored; none for the latest. Whoever writes the database leaves out what is later.
-    pub as_of: Option<i64>,
+    pub as_of: Option<Revision>,
     /// Keys that live in that state and are deleted at the revision behind it.
     pub deleted: &'k [Vec<u8>],
     /// By how much the latest revision of the snapshot is raised, and everything up to there marked as compacted.
@@ -30,9 +31,9 @@ pub struct KeyChanges<'k> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseChanges {
     /// The latest revision of the snapshot; 0 when it has none.
-    pub revision_before: i64,
+    pub revision_before: Revision,
     /// The latest revision of the restored store.
-    pub revision_after: i64,
+    pub revision_after: Revision,
     /// What the new cluster takes over from the old one.
     pub carried: Carried,
     /// A change for each bucket of which something changes.
@@ -43,9 +44,9 @@ pub struct DatabaseChanges {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The latest revision of the snapshot; 0 when it has none.
-    pub revision_before: i64,
+    pub revision_before: Revision,
     /// The latest revision of the restored store.
-    pub revision_after: i64,
+    pub revision_after: Revision,
     /// What the new cluster takes over from the old one.
     pub carried: Carried,
     /// What to write.
@@ -69,7 +70,7 @@ pub enum PlanError {
     #[error("--bump-revision: {by} more than revision {revision} leaves too few revisions below 2^63 for later writes")]
     Bump {
         /// The latest revision.
-        revision: i64,
+        revision: Revision,
         /// By how much it was to be raised.
         by: u64,
     },
@@ -96,7 +97,7 @@ pub fn changes<S: Source + ?Sized>(
 ) -> Result<DatabaseChanges, PlanError> {
     let revision_before = match database.last_key(b"key")? {
         Some(key) => RevisionKey::parse(&key).ok_or(PlanError::NoRevision)?.revision.main,
-        None => 0,
+        None => Revision::ZERO,
     };
     let carried = carried(database);
     let had_conf_state = database.get(b"meta", b"confState")?.is_some();
@@ -118,17 +119,16 @@ pub fn changes<S: Source + ?Sized>(
         let latest = match keys.as_of {
             Some(revision) => revision,
             // A compaction may have left nothing of the latest revisions.
-            None => revision_before.max(mark(database, b"scheduledCompactRev")?).max(1),
+            None => revision_before.max(mark(database, b"scheduledCompactRev")?).max(Revision::FIRST),
         };
         revision_after = latest.checked_add(1).filter(|next| leaves_revisions(*next)).ok_or(PlanError::Exhausted)?;
         entries.extend(tombstones(keys.deleted, revision_after));
     }
     if let Some(by) = keys.bump {
         let latest = revision_before.max(revision_after);
-        let raised =
-            i64::try_from(by).ok().and_then(|by| latest.checked_add(by)).filter(|raised| leaves_revisions(*raised));
+        let raised = latest.checked_add(by).filter(|raised| leaves_revisions(*raised));
         revision_after = raised.ok_or(PlanError::Bump { revision: latest, by })?;
-        let key = RevisionKey { revision: Revision { main: revision_after, sub: 0 }, tombstone: false }.to_vec();
+        let key = RevisionKey { revision: FullRevision { main: revision_after, sub: 0 }, tombstone: false }.to_vec();
         meta.insert(b"scheduledCompactRev".to_vec(), Some(key.clone()));
         entries.insert(key, Some(Vec::new()));
     }
@@ -142,19 +142,19 @@ pub fn changes<S: Source + ?Sized>(
 }
 
 /// The entries that delete keys in one transaction, as `etcdctl txn` writes it.
-fn tombstones(keys: &[Vec<u8>], main: i64) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
     let keys: BTreeSet<&Vec<u8>> = keys.iter().collect();
     let tombstone = |(sub, key): (i64, &Vec<u8>)| {
-        let at = RevisionKey { revision: Revision { main, sub }, tombstone: true };
+        let at = RevisionKey { revision: FullRevision { main, sub }, tombstone: true };
         (at.to_vec(), Some(KeyValue { key: key.clone(), ..KeyValue::default() }.encode_to_vec()))
     };
     (0..).zip(keys).map(tombstone).collect()
 }
 
-/// The main revision of a mark of compaction; -1 when there is none.
-fn mark<S: Source + ?Sized>(database: &mut Database<'_, S>, name: &[u8]) -> Result<i64, PlanError> {
+/// The main revision of a mark of compaction; [`Revision::NONE`] when there is none.
+fn mark<S: Source + ?Sized>(database: &mut Database<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
     let value = database.get(b"meta", name)?;
-    Ok(value.and_then(|value| RevisionKey::parse(&value)).map_or(-1, |key| key.revision.main))
+    Ok(value.and_then(|value| RevisionKey::parse(&value)).map_or(Revision::NONE, |key| key.revision.main))
 }
 
 fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Change {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::bolt::edit::{Change, Kept, Missing};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 
 /// The mark of the last compaction that was carried out, in bucket `meta`.
 const FINISHED: &[u8] = b"finishedCompactRev";
@@ -22,17 +23,17 @@ impl BucketChanges {
     }
 
     /// Raises both marks of compaction to a main revision, but for one that changes anyway.
-    pub fn mark_compacted(&mut self, main: i64) {
+    pub fn mark_compacted(&mut self, main: Revision) {
         [FINISHED, SCHEDULED].into_iter().for_each(|mark| self.mark(mark, main));
     }
 
     /// The same of the mark of the requested compaction alone: etcd carries it out when it starts.
-    pub fn mark_scheduled(&mut self, main: i64) {
+    pub fn mark_scheduled(&mut self, main: Revision) {
         self.mark(SCHEDULED, main);
     }
 
-    fn mark(&mut self, mark: &[u8], main: i64) {
-        let value = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec();
+    fn mark(&mut self, mark: &[u8], main: Revision) {
+        let value = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec();
         self.of(b"meta").entries.entry(mark.to_vec()).or_insert(Some(value));
     }
 

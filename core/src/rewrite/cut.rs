@@ -12,7 +12,8 @@ use std::collections::HashMap;
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::int_readers::i64_be;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::key_choice::KeyChoice;
@@ -61,7 +62,7 @@ pub struct CutReport {
     /// Leases that went with the last of their keys.
     pub leases: u64,
     /// The revision below which nobody can ask any more; none when that is as it was.
-    pub raised_to: Option<i64>,
+    pub raised_to: Option<Revision>,
     /// Whether an empty entry stands in the place of the newest revision.
     pub has_placeholder: bool,
 }
@@ -93,12 +94,12 @@ pub struct Cut<'c> {
     choices: &'c [KeyChoice],
     side: CutSide,
     /// The revision of the old file's last compaction.
-    compacted: i64,
+    compacted: Revision,
     newest: Rows<Newest>,
     /// The main revisions of the newest entry that goes, of the newest that stays, and of the first that stays behind all that goes.
-    last_dropped: Option<i64>,
-    last_kept: Option<i64>,
-    kept_behind: Option<i64>,
+    last_dropped: Option<Revision>,
+    last_kept: Option<Revision>,
+    kept_behind: Option<Revision>,
     /// Leases with keys that go, and whether others of their keys stay.
     leases: HashMap<i64, bool>,
     report: CutReport,
@@ -107,7 +108,7 @@ pub struct Cut<'c> {
 impl<'c> Cut<'c> {
     /// A cut of a file whose last compaction was at revision `compacted`, or −1.
     #[must_use]
-    pub fn new(choices: &'c [KeyChoice], side: CutSide, compacted: i64) -> Self {
+    pub fn new(choices: &'c [KeyChoice], side: CutSide, compacted: Revision) -> Self {
         let report = CutReport { chosen: vec![0; choices.len()], ..CutReport::default() };
         Self {
             choices,
@@ -189,7 +190,7 @@ impl EntryFilter for Cut<'_> {
         Ok(None)
     }
 
-    fn end_of_revisions(&mut self) -> Result<Option<i64>, FilterError> {
+    fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         self.count_keys()?;
         // What a compaction may have removed already is no hole.
         let Some(dropped) = self.last_dropped.filter(|dropped| *dropped >= self.compacted) else { return Ok(None) };
@@ -207,7 +208,7 @@ impl EntryFilter for Cut<'_> {
         Some(Cow::Borrowed(value))
     }
 
-    fn scheduled_mark(&self) -> Option<i64> {
+    fn scheduled_mark(&self) -> Option<Revision> {
         self.report.raised_to
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::Error;
+use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::store::Entry;
 
@@ -18,7 +19,7 @@ pub trait EntryFilter {
     ///
     /// # Errors
     /// When there is no memory.
-    fn end_of_revisions(&mut self) -> Result<Option<i64>, FilterError> {
+    fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         Ok(None)
     }
 
@@ -28,7 +29,7 @@ pub trait EntryFilter {
     }
 
     /// The revision to which the mark of the requested compaction is raised, asked after the end of bucket `key`.
-    fn scheduled_mark(&self) -> Option<i64> {
+    fn scheduled_mark(&self) -> Option<Revision> {
         None
     }
 }

@@ -6,7 +6,8 @@ use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::etcd::completeness;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::revision_record::Record;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -59,8 +60,8 @@ impl KeyLeaves {
     }
 
     /// The last main revision in them; 0 when there is none.
-    pub fn last_revision(&self) -> i64 {
-        self.runs.last().map_or(0, |run| run.last.revision.main)
+    pub fn last_revision(&self) -> Revision {
+        self.runs.last().map_or(Revision::ZERO, |run| run.last.revision.main)
     }
 
     /// Looks for them: in the live tree, elsewhere in it where they fit a gap, and in the older one.
@@ -138,7 +139,7 @@ impl KeyLeaves {
             .any(|interval| end.as_deref().is_none_or(|end| interval.high.as_deref().is_none_or(|high| high > end)));
         for interval in &missing {
             let main = |key: &[u8]| RevisionKey::parse(key).map(|key| key.revision.main);
-            report.add_unread(main(&interval.low).unwrap_or(0), interval.high.as_deref().and_then(main));
+            report.add_unread(main(&interval.low).unwrap_or_default(), interval.high.as_deref().and_then(main));
         }
         damage.into_iter().for_each(|finding| report.add_damage(finding));
         Ok(Self { runs })

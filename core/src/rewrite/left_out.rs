@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::etcd::gap::{Gap, complete_from};
 use crate::etcd::history_check::contradiction;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{KeyHash, Marks, Record};
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
@@ -18,11 +19,11 @@ use crate::source::Source;
 #[derive(Debug)]
 pub(super) struct LeftOut {
     /// Keys with a hole in their history: entries before this revision.
-    broken: HashMap<KeyHash, Revision>,
+    broken: HashMap<KeyHash, FullRevision>,
     /// Empty values of which the key is lost, and a tombstone under the revision of a put.
     unusable: BTreeSet<RevisionKey>,
     /// At or below this revision nothing is taken from the older tree.
-    unproven: i64,
+    unproven: Revision,
 }
 
 impl LeftOut {
@@ -38,7 +39,7 @@ impl LeftOut {
         report: &mut SalvageReport,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
-        let unproven = if proven_only { marks.last_compaction() } else { -1 };
+        let unproven = if proven_only { marks.last_compaction() } else { Revision::NONE };
         let left = Self { broken: HashMap::new(), unusable: BTreeSet::new(), unproven };
         let mut following = Following::new(marks, left, report);
         let malformed = leaves.entries(buckets, watch, &mut |key, value, record, older| {
@@ -83,21 +84,31 @@ struct Following<'r> {
     left: LeftOut,
     report: &'r mut SalvageReport,
     /// The last entry of each key, and its main revision.
-    chains: HashMap<KeyHash, (Record, i64)>,
+    chains: HashMap<KeyHash, (Record, Revision)>,
     /// History is complete above this revision.
-    raised: i64,
+    raised: Revision,
     /// The first revision behind the last gap.
-    gap_end: i64,
+    gap_end: Revision,
     may_be_migrated: bool,
-    last: Option<Revision>,
+    last: Option<FullRevision>,
     /// An empty value, and the revision before it.
-    emptied: Option<(Revision, Option<Revision>)>,
+    emptied: Option<(FullRevision, Option<FullRevision>)>,
 }
 
 impl<'r> Following<'r> {
     fn new(marks: Marks, left: LeftOut, report: &'r mut SalvageReport) -> Self {
         let chains = HashMap::new();
-        Self { marks, left, report, chains, raised: 0, gap_end: 0, may_be_migrated: true, last: None, emptied: None }
+        Self {
+            marks,
+            left,
+            report,
+            chains,
+            raised: Revision::ZERO,
+            gap_end: Revision::ZERO,
+            may_be_migrated: true,
+            last: None,
+            emptied: None,
+        }
     }
 
     /// Takes the next entry in.
@@ -145,7 +156,7 @@ impl<'r> Following<'r> {
     }
 
     /// Goes on to a revision, and sees whether some before it are missing.
-    fn follow(&mut self, here: Revision) {
+    fn follow(&mut self, here: FullRevision) {
         let last = self.last.replace(here);
         let complete_above = self.marks.complete_above();
         if complete_from(last, here) > complete_above {
@@ -162,8 +173,8 @@ impl<'r> Following<'r> {
     fn finish(self, malformed: u64) -> LeftOut {
         let Self { left, report, raised, .. } = self;
         report.malformed = malformed.saturating_add(left.unusable.len() as u64);
-        report.revision = self.last.map_or(0, |last| last.main);
-        let in_doubt = if report.end_is_lost { i64::MAX } else { self.gap_end };
+        report.revision = self.last.map_or(Revision::ZERO, |last| last.main);
+        let in_doubt = if report.end_is_lost { Revision::MAX } else { self.gap_end };
         let doubtful = self.chains.values().filter(|(record, main)| !record.is_tombstone() && *main < in_doubt);
         report.doubtful_keys = doubtful.count() as u64;
         report.raised_to = (raised > self.marks.last_compaction()).then_some(raised);

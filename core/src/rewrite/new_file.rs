@@ -8,7 +8,8 @@ use crate::bolt::edit::Change;
 use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::{Finding, excerpt};
 use crate::int_readers::u64_le;
 use crate::missing_parts::Lost;
@@ -29,7 +30,7 @@ pub enum Plan<'p> {
     /// What was there at a revision: later entries are gone, and so is what a compaction at that revision removes, where one is made on the way.
     AsOf {
         /// The main revision.
-        revision: i64,
+        revision: Revision,
         /// What the compaction leaves.
         survivors: Option<&'p Survivors>,
     },
@@ -52,7 +53,7 @@ impl Plan<'_> {
     }
 
     /// The main revision of an empty entry behind the last one.
-    fn end_of_revisions(&mut self) -> Result<Option<i64>, FilterError> {
+    fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         match self {
             Self::Filtered(filter) => filter.end_of_revisions(),
             _ => Ok(None),
@@ -68,7 +69,7 @@ impl Plan<'_> {
     }
 
     /// The revision of both marks of compaction; none when they stay as they are.
-    fn marks(&self) -> Option<i64> {
+    fn marks(&self) -> Option<Revision> {
         match self {
             Self::Everything | Self::Filtered(_) => None,
             Self::Compacted(survivors) => Some(survivors.revision()),
@@ -77,7 +78,7 @@ impl Plan<'_> {
     }
 
     /// The revision of the mark of the requested compaction alone, when bucket `key` is written.
-    fn scheduled_mark(&self) -> Option<i64> {
+    fn scheduled_mark(&self) -> Option<Revision> {
         match self {
             Self::Filtered(filter) => filter.scheduled_mark(),
             _ => None,
@@ -228,7 +229,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     whole(lost)?;
     if let Some(main) = plan.end_of_revisions()? {
         counts.kept = counts.kept.saturating_add(1);
-        let key = RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false };
+        let key = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false };
         builder.put(&key.to_vec(), &[])?;
     }
     Ok(counts)

@@ -205,8 +205,8 @@ impl EntryFilter for Redaction<'_> {
             }
         };
         put(1, &self.key(message.key, &rules), &mut new);
-        numbers(0x10, message.create_revision, &mut new);
-        numbers(0x18, message.mod_revision, &mut new);
+        numbers(0x10, message.create_revision.get(), &mut new);
+        numbers(0x18, message.mod_revision.get(), &mut new);
         numbers(0x20, message.version, &mut new);
         if !value.is_empty() {
             put(5, &value, &mut new);

@@ -14,7 +14,8 @@ use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::int_readers::u64_le;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
@@ -146,9 +147,10 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         facts: &mut Facts,
         builder: &mut FileBuilder<K>,
     ) -> Result<(), RewriteError<K::Error>> {
-        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(-1));
-        let mark = (name == b"meta" && scheduled >= 0).then_some(scheduled);
-        let mut mark = mark.map(|main| RevisionKey { revision: Revision { main, sub: 0 }, tombstone: false }.to_vec());
+        let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(Revision::NONE));
+        let mark = (name == b"meta" && scheduled >= Revision::ZERO).then_some(scheduled);
+        let mut mark =
+            mark.map(|main| RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec());
         let mut outcome = Ok(());
         if let Some((meta, value)) = self.buckets.element(name, self.small.origin(name)) {
             self.buckets.pairs(meta, value, &mut |flags, key, value| {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::etcd::gap::Gap;
+use crate::etcd::revision::Revision;
 use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::FINDINGS_PER_CODE;
 
@@ -52,19 +53,19 @@ pub struct SalvageReport {
     /// Entries from the older tree at or below the compaction: a key that was deleted since may be back.
     pub unproven: u64,
     /// Between which main revisions pages of bucket `key` could not be read, by the pages above them: the first thousand; none for the end of the history.
-    pub unread: Vec<(i64, Option<i64>)>,
+    pub unread: Vec<(Revision, Option<Revision>)>,
     /// Main revisions that are missing whole, above the last compaction.
     pub missing_revisions: u64,
     /// Which: the first thousand gaps, each its first and last.
-    pub missing: Vec<(i64, i64)>,
+    pub missing: Vec<(Revision, Revision)>,
     /// Main revisions of which some operations are missing: the first thousand.
-    pub incomplete: Vec<i64>,
+    pub incomplete: Vec<Revision>,
     /// Whether the end of the history is lost, so that nobody can tell what the latest revision was.
     pub end_is_lost: bool,
     /// The last main revision that is there; 0 when there is none.
-    pub revision: i64,
+    pub revision: Revision,
     /// To which revision the mark of compaction was raised, because history is complete only above it.
-    pub raised_to: Option<i64>,
+    pub raised_to: Option<Revision>,
     /// Keys that live by what is there, and may have been changed or deleted by what is missing.
     pub doubtful_keys: u64,
     /// Keys of which revisions are missing for certain: how many, and the first thousand.
@@ -100,7 +101,7 @@ impl SalvageReport {
         of_name.for_each(|of| of.malformed = of.malformed.saturating_add(1));
     }
 
-    pub(super) fn add_unread(&mut self, from: i64, to: Option<i64>) {
+    pub(super) fn add_unread(&mut self, from: Revision, to: Option<Revision>) {
         if (self.unread.len() as u64) < FINDINGS_PER_CODE {
             self.unread.push((from, to));
         }

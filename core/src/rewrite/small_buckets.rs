@@ -7,6 +7,7 @@ use crate::bolt::write::file_builder::MAX_KEY;
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness;
+use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::Marks;
 use crate::etcd::version;
 use crate::finding::{Finding, excerpt};
@@ -71,10 +72,10 @@ impl SmallBuckets {
 
     /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
     /// above the `last` revision.
-    pub fn mend_marks(&mut self, last: i64, report: &mut SalvageReport) {
+    pub fn mend_marks(&mut self, last: Revision, report: &mut SalvageReport) {
         for mark in [&mut self.marks.finished, &mut self.marks.scheduled] {
             if !completeness::leaves_revisions(*mark) {
-                *mark = -1;
+                *mark = Revision::NONE;
             }
         }
         let Marks { finished, scheduled } = self.marks;

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
 use crate::etcd::history_check::{self, Outcome};
+use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::{Era, Marks, PARTITIONS};
 use crate::etcd::version;
 use crate::finding::{Finding, Findings};
@@ -146,7 +147,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             }
         }
         if let Some(last) = sum.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
-            let text = format!("The last revision is {last}; the largest there can be is {}.", i64::MAX);
+            let text = format!("The last revision is {last}; the largest there can be is {}.", Revision::MAX);
             findings.push(Finding::new(Code::RevisionsExhausted, text).key(b"key"));
         }
         let mut buckets = self.buckets.clone();
@@ -173,13 +174,13 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
         let marks = self.context.marks;
         let compacted = marks.last_compaction();
-        if compacted <= 1 || sum.has_compacted {
+        if compacted <= Revision::FIRST || sum.has_compacted {
             return;
         }
         let version = self.facts.storage_version.as_deref().and_then(version::parse);
         let since_3_6 = version.is_some_and(|version| version >= (3, 6, 0));
-        let last = sum.last_main().unwrap_or(1);
-        let gone = u64::try_from(compacted.saturating_sub(last)).unwrap_or(0);
+        let last = sum.last_main().unwrap_or(Revision::FIRST);
+        let gone = compacted.since(last);
         let code = if marks.scheduled > marks.finished && gone > 0 && since_3_6 {
             Code::CompactionMarks
         } else if since_3_6 || gone > self.facts.consistent_index.unwrap_or(0) {
@@ -234,7 +235,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         });
         Status {
             hash: hash.crc,
-            revision: key.ends.map_or(0, |(_, last)| last.revision.main),
+            revision: key.ends.map_or(Revision::ZERO, |(_, last)| last.revision.main),
             total_key: live,
             total_size: self.logical,
             version: self.facts.storage_version.clone().unwrap_or_default(),
@@ -266,7 +267,7 @@ fn is_consequence_of_lost_pages(code: Code) -> bool {
 }
 
 fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
-    let joint = after.ends.map_or(0, |(first, _)| {
+    let joint = after.ends.map_or(Revision::ZERO, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });

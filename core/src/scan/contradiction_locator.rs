@@ -4,6 +4,7 @@
 //! more, and the same rules are applied with page, offset and key at hand.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::history_check::{Outcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{KeyHash, Marks, Record};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -34,7 +35,7 @@ use crate::source::Source;
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
     outcome: &Outcome,
-    last: Option<i64>,
+    last: Option<Revision>,
     used: &PageSet,
     history: &mut LostHistory,
     watch: &dyn Watch,
@@ -88,7 +89,7 @@ struct LocateFold<'a> {
 }
 
 impl LocateFold<'_> {
-    fn see(&mut self, revision: Revision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
+    fn see(&mut self, revision: FullRevision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
         let Some(suspect) = self.suspects.get_mut(&record.key()) else { return };
         record.set_era(self.marks.era(revision.main));
         if message.lease != 0 && !record.is_tombstone() && !self.context.leases.contains(&message.lease) {

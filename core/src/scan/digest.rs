@@ -8,7 +8,8 @@ use crate::bolt::page::{Header, overflow_fits, table_end};
 use crate::crc::Run;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::revision_record::Record;
 use crate::finding_code::Code;
 use crate::key_tally::KeyTally;
@@ -35,7 +36,7 @@ pub struct LeafDigest {
     /// Index of each record that has a lease, and the lease's id.
     pub leased: Vec<(u32, i64)>,
     /// No revision is missing within the page if history is complete only above this revision; 0 when none is missing at all.
-    pub complete_from: i64,
+    pub complete_from: Revision,
     /// Puts of version 1 that name an earlier creation, which only `etcdctl migrate` writes.
     pub migrated: u32,
     /// Puts whose values an API server encrypted, by the key that they need.
@@ -57,7 +58,7 @@ impl LeafDigest {
         let mut end = start;
         let mut entries = 0u32;
         let mut tombstones = 0u32;
-        let mut gap = 0i64;
+        let mut gap = Revision::ZERO;
         let mut migrated = 0u32;
         let mut ends: Option<(RevisionKey, RevisionKey)> = None;
         for element in leaf.packed_pairs() {
@@ -87,8 +88,8 @@ impl LeafDigest {
                     migrated = migrated.saturating_add(u32::from(record.is_migrated(key.revision.main)));
                     self.records.push(record);
                     if let Some(steps) = &mut self.steps {
-                        let before = main.or(ends.map(|(first, _)| first.revision.main)).unwrap_or(0);
-                        push_leb128(steps, key.revision.main.saturating_sub(before).cast_unsigned());
+                        let before = main.or(ends.map(|(first, _)| first.revision.main)).unwrap_or_default();
+                        push_leb128(steps, key.revision.main.since(before));
                     }
                     main = Some(key.revision.main);
                 }
@@ -112,11 +113,11 @@ impl LeafDigest {
     }
 
     /// The main revision of each record in order; none when the digest does not have them.
-    pub fn mains(&self) -> Option<impl Iterator<Item = i64>> {
+    pub fn mains(&self) -> Option<impl Iterator<Item = Revision>> {
         let mut steps = self.steps.as_deref()?;
         let mut main = self.ends?.0.revision.main;
         Some(std::iter::from_fn(move || {
-            main = main.saturating_add(take_leb128(&mut steps)?.cast_signed());
+            main = main.plus(take_leb128(&mut steps)?);
             Some(main)
         }))
     }
@@ -191,11 +192,11 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Cod
         return Err((Code::KeyvalueRevision, text));
     }
     let KeyValue { create_revision: create, mod_revision: modified, version, .. } = message;
-    let puts = modified.saturating_sub(create).saturating_add(1);
+    let has_room = u64::try_from(version).is_ok_and(|puts| puts <= create.count_to(modified));
     // `etcdctl migrate` gives a v2 key that had been updated its first creation and yet version 1, as operation 0 of its revision.
     let not_created_now = version == 1 && create < modified && key.revision.sub > 0;
     let not_updated = version > 1 && create == modified;
-    if create < 1 || version < 1 || create > modified || version > puts || not_created_now || not_updated {
+    if create < Revision::FIRST || version < 1 || create > modified || !has_room || not_created_now || not_updated {
         let text =
             format!("create revision {create}, mod revision {modified} and version {version} contradict each other");
         return Err((Code::KeyvalueHistory, text));

@@ -2,7 +2,8 @@
 
 use crate::crc::Run;
 use crate::error::Error;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::Record;
 use crate::key_tally::KeyTally;
 use crate::scan::digest::LeafDigest;
@@ -13,7 +14,7 @@ struct Brief {
     crc: u32,
     len: u32,
     /// Main revisions of the first and the last entry, then their sub-revisions.
-    mains: (i64, i64),
+    mains: (Revision, Revision),
     subs: (u32, u32),
     /// Where its records end in the strip; they begin where those of the leaf before end.
     records_end: u32,
@@ -33,7 +34,7 @@ struct Steps {
     /// Where those of each leaf end.
     ends: Vec<u32>,
     /// [`LeafDigest::complete_from`] and [`LeafDigest::migrated`] of each leaf.
-    histories: Vec<(i64, u32)>,
+    histories: Vec<(Revision, u32)>,
 }
 
 /// Digests of leaves that follow each other in the file.
@@ -72,7 +73,8 @@ impl Strip {
     /// Bytes that a digest takes in a strip.
     pub(crate) fn size_of(digest: &LeafDigest) -> usize {
         let lists = size_of_val(digest.records.as_slice()).saturating_add(size_of_val(digest.leased.as_slice()));
-        let steps = digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<(u32, i64, u32)>()));
+        let steps =
+            digest.steps.as_ref().map_or(0, |steps| steps.len().saturating_add(size_of::<(u32, Revision, u32)>()));
         let encrypted = if digest.encrypted.is_empty() {
             0
         } else {
@@ -125,7 +127,7 @@ impl Strip {
     fn keep_steps(&mut self, digest: Option<&LeafDigest>) {
         let Some(steps) = &mut self.steps else { return };
         steps.bytes.extend_from_slice(digest.and_then(|digest| digest.steps.as_deref()).unwrap_or_default());
-        steps.histories.push(digest.map_or((0, 0), |digest| (digest.complete_from, digest.migrated)));
+        steps.histories.push(digest.map_or((Revision::ZERO, 0), |digest| (digest.complete_from, digest.migrated)));
         steps.ends.push(u32::try_from(steps.bytes.len()).unwrap_or(u32::MAX));
     }
 
@@ -166,7 +168,8 @@ impl Strip {
     pub(crate) fn load(&self, at: usize, into: &mut LeafDigest) -> Option<()> {
         let brief = self.briefs.get(at).filter(|brief| brief.entries > 0)?;
         let (records, leased) = self.ends_before(at);
-        let key = |main, sub, tombstone| RevisionKey { revision: Revision { main, sub: i64::from(sub) }, tombstone };
+        let key =
+            |main, sub, tombstone| RevisionKey { revision: FullRevision { main, sub: i64::from(sub) }, tombstone };
         into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
         into.pages = u32::from(brief.pages);
         into.entries = u32::from(brief.entries);

@@ -1,6 +1,7 @@
 //! What is made of the leaves of bucket `key`.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use crate::bolt::page::Fault;
 use crate::crc::{Combiner, Run};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{Marks, Record, Records};
 use crate::finding::Findings;
 use crate::finding_code::Code;
@@ -47,7 +48,7 @@ pub struct Tally {
     /// A record a revision, in order.
     pub records: Records,
     /// No revision is missing between the first and the last if history is complete only above this revision.
-    pub complete_from: i64,
+    pub complete_from: Revision,
     /// Puts of version 1 that name an earlier creation.
     pub migrated: u64,
     /// Whether there is an entry of the revision of the last compaction.
@@ -58,7 +59,7 @@ pub struct Tally {
 
 impl Tally {
     /// Main revision of the last entry.
-    pub fn last_main(&self) -> Option<i64> {
+    pub fn last_main(&self) -> Option<Revision> {
         self.ends.map(|(_, last)| last.revision.main)
     }
 
@@ -76,7 +77,7 @@ pub struct KeyFold<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
     /// The last put with an empty value.
-    phantom: Option<Revision>,
+    phantom: Option<FullRevision>,
     /// The sum so far.
     pub tally: Tally,
 }
@@ -205,7 +206,7 @@ impl Fold for KeyFold<'_> {
 }
 
 /// Said of a put with an empty value that does not stand alone in its transaction. A bump writes one for the whole of a transaction, and nothing else does.
-fn emptied(revision: Revision) -> String {
+fn emptied(revision: FullRevision) -> String {
     format!("the value of revision {revision} is empty, although its transaction has other operations: the key is lost")
 }
 

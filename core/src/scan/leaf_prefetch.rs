@@ -5,6 +5,7 @@
 //! instead of the page. What a strip leaves out (anything odd, a read that failed, a bound reached) the walk reads itself: a strip can save work, not change an answer.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::bolt::page::Kind;
@@ -38,7 +39,7 @@ pub(crate) struct Leaves {
     pages: Vec<PageId>,
     ranks: Ranks,
     /// Above this revision none may be missing: a page in which one is goes to the walk.
-    complete_above: i64,
+    complete_above: Revision,
     /// Bytes of digests that all strips may keep together.
     left: AtomicUsize,
 }
@@ -52,7 +53,7 @@ impl Leaves {
         source: &S,
         geometry: Geometry,
         roots: impl Iterator<Item = PageId>,
-        complete_above: i64,
+        complete_above: Revision,
     ) -> Result<Self, Error> {
         let (mut pages, _) = Descent::new(source, geometry, roots)?.finish()?;
         if !scattered(&pages, geometry) {
@@ -250,7 +251,7 @@ impl Ahead {
 mod tests {
     use super::*;
     use crate::crc::Run;
-    use crate::etcd::revision::{Revision, RevisionKey};
+    use crate::etcd::revision_key::{FullRevision, RevisionKey};
     use crate::etcd::revision_record::Record;
     use crate::key_tally::KeyTally;
     use crate::needed_key::{NeededKey, Provider};
@@ -277,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_digest_comes_back_as_it_was_kept() {
-        let key = |main, tombstone| RevisionKey { revision: Revision { main, sub: 3 }, tombstone };
+        let key =
+            |main, tombstone| RevisionKey { revision: FullRevision { main: Revision::new(main), sub: 3 }, tombstone };
         let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
         let needs = |main| {
             let mut needs = KeyTally::default();
@@ -295,7 +297,7 @@ mod tests {
             records: vec![record],
             steps: None,
             leased: vec![(0, main)],
-            complete_from: 0,
+            complete_from: Revision::ZERO,
             migrated: 0,
             encrypted: needs(main),
         };

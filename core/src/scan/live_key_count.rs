@@ -10,7 +10,7 @@ use crate::bolt::leaf::BUCKET;
 use crate::bolt::page::Fault;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::KeyHash;
 use crate::finding::Findings;
 use crate::progress::Watch;
@@ -33,7 +33,7 @@ pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -
 /// The newest entry of a key.
 struct Newest {
     /// Its revision; of two with the same one, which only damage leaves, the one further behind in the file counts.
-    at: (Revision, PageId, usize),
+    at: (FullRevision, PageId, usize),
     tombstone: bool,
 }
 

@@ -1,13 +1,14 @@
 //! Between which revisions bucket `key` cannot be read, by the keys that stand around what is lost.
 
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::walk::LostKeys;
 
 /// Notes in `history` what lies between the keys. A bound that is no revision, as only damage leaves it, counts for none.
 pub(crate) fn note(history: &mut LostHistory, lost: impl Iterator<Item = LostKeys>) {
     let mut ranges: Vec<RevisionRange> = lost.filter_map(|keys| range(&keys)).collect();
-    ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(i64::MAX)));
+    ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(Revision::MAX)));
     ranges.into_iter().for_each(|range| history.add_unreadable(range));
 }
 
@@ -21,18 +22,19 @@ fn range(keys: &LostKeys) -> Option<RevisionRange> {
         let key: &std::sync::Arc<[u8]> = key.as_ref()?;
         RevisionKey::parse(key).map(|key| key.revision)
     };
-    let from = revision(&keys.low).map_or(1, |low| low.main);
-    let to = revision(&keys.high).map(|high| if high.sub == 0 { high.main.saturating_sub(1) } else { high.main });
+    let from = revision(&keys.low).map_or(Revision::FIRST, |low| low.main);
+    let to = revision(&keys.high).map(|high| if high.sub == 0 { high.main.previous() } else { high.main });
     (to.is_none_or(|to| from <= to)).then_some(RevisionRange { from, to })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::etcd::revision::Revision;
+    use crate::etcd::revision_key::FullRevision;
 
     fn key(main: i64, sub: i64) -> Option<std::sync::Arc<[u8]>> {
-        let (bytes, len) = RevisionKey { revision: Revision { main, sub }, tombstone: false }.to_bytes();
+        let (bytes, len) =
+            RevisionKey { revision: FullRevision { main: Revision::new(main), sub }, tombstone: false }.to_bytes();
         bytes.get(..len).map(Into::into)
     }
 
@@ -45,7 +47,7 @@ mod tests {
             LostKeys { low: key(20, 3), high: key(31, 1) },
         ];
         note(&mut history, lost.into_iter());
-        let range = |from, to| RevisionRange { from, to };
+        let range = |from, to: Option<i64>| RevisionRange { from: Revision::new(from), to: to.map(Revision::new) };
         assert_eq!(history.unreadable, [range(1, Some(11)), range(20, Some(31)), range(90, None)]);
         let mut everything = LostHistory::default();
         note(&mut everything, [all()].into_iter());

@@ -2,7 +2,8 @@
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::gap::Gap;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{Marks, Record};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -14,7 +15,7 @@ use crate::scan::unreachable::Unreachable;
 #[derive(Debug)]
 pub(crate) struct LostRevisions {
     marks: Marks,
-    last: Option<(Revision, PageId)>,
+    last: Option<(FullRevision, PageId)>,
     /// Whether all entries so far may be what `etcdctl migrate` wrote.
     migrated: bool,
     lost: Gaps,
@@ -32,9 +33,9 @@ pub(crate) struct LostRevisions {
 struct Gaps {
     list: Vec<(Gap, Finding)>,
     /// The main revisions that are missing whole, as ranges that rise.
-    mains: Vec<(i64, i64)>,
+    mains: Vec<(Revision, Revision)>,
     /// Main revisions of which some operations are missing: which, and the first and last operation.
-    subs: Vec<(i64, i64, i64)>,
+    subs: Vec<(Revision, i64, i64)>,
     count: u64,
     /// How many main revisions are missing whole.
     revisions: u64,
@@ -51,15 +52,15 @@ impl Gaps {
         }
     }
 
-    fn contains(&self, revision: Revision) -> bool {
-        let Revision { main, sub } = revision;
+    fn contains(&self, revision: FullRevision) -> bool {
+        let FullRevision { main, sub } = revision;
         let first = self.subs.partition_point(|(of, ..)| *of < main);
         let of_main = self.subs.iter().skip(first).take_while(|(of, ..)| *of == main);
         self.covers(main) || of_main.into_iter().any(|(_, from, to)| (*from..=*to).contains(&sub))
     }
 
     /// Whether nothing of a main revision is there.
-    fn covers(&self, main: i64) -> bool {
+    fn covers(&self, main: Revision) -> bool {
         let after = self.mains.partition_point(|(from, _)| *from <= main);
         let range = after.checked_sub(1).and_then(|at| self.mains.get(at));
         range.is_some_and(|(_, to)| main <= *to)
@@ -85,8 +86,8 @@ impl LostRevisions {
         let revision = key.revision;
         let before = self.last.map(|(last, _)| last);
         // A store that etcd itself began has revision 2, unless a compaction removed it.
-        let compacted = self.marks.scheduled > 0 || self.marks.finished > 0;
-        let begins = before.is_none() && !compacted && revision.main <= 2;
+        let compacted = self.marks.last_compaction() > Revision::ZERO;
+        let begins = before.is_none() && !compacted && revision.main <= Revision::FIRST.next();
         let plain = record.is_some_and(|record| record.is_creation()) && revision.sub == 0 && !begins;
         self.migrated &= plain && before.is_none_or(|before| before.main < revision.main);
         if let Some(gap) = Gap::between(before, revision, self.marks.complete_above()) {
@@ -125,7 +126,7 @@ impl LostRevisions {
         true
     }
 
-    fn gap_text(&self, gap: &Gap, here: Revision, place: &Finding) -> String {
+    fn gap_text(&self, gap: &Gap, here: FullRevision, place: &Finding) -> String {
         let page = place.page.unwrap_or(PageId::ZERO);
         let number = match gap.count() {
             0 | 1 => String::new(),
@@ -150,7 +151,7 @@ impl LostRevisions {
     }
 
     /// Whether a revision is above all marks of compaction, and the tree lacks it.
-    pub(crate) fn lacks(&self, revision: Revision) -> bool {
+    pub(crate) fn lacks(&self, revision: FullRevision) -> bool {
         revision.main > self.marks.complete_above()
             && (self.last.is_none_or(|(last, _)| revision > last)
                 || self.lost.contains(revision)
@@ -197,15 +198,20 @@ mod tests {
     use super::*;
     use crate::etcd::keyvalue::KeyValue;
 
-    const NEW: Marks = Marks { finished: -1, scheduled: -1 };
+    const NEW: Marks = Marks { finished: Revision::NONE, scheduled: Revision::NONE };
+
+    fn compacted(main: i64) -> Marks {
+        Marks { finished: Revision::new(main), scheduled: Revision::new(main) }
+    }
 
     /// Entries as main, sub, creation, version; on page 7.
     fn codes(marks: Marks, entries: &[(i64, i64, i64, i64)]) -> Vec<(Code, String)> {
         let mut lost = LostRevisions::new(marks);
-        for (main, sub, create_revision, version) in entries {
-            let message =
-                KeyValue { key: b"k", create_revision: *create_revision, version: *version, ..KeyValue::default() };
-            let key = RevisionKey { revision: Revision { main: *main, sub: *sub }, tombstone: false };
+        for (main, sub, create, version) in entries {
+            let create_revision = Revision::new(*create);
+            let message = KeyValue { key: b"k", create_revision, version: *version, ..KeyValue::default() };
+            let key =
+                RevisionKey { revision: FullRevision { main: Revision::new(*main), sub: *sub }, tombstone: false };
             lost.see(
                 key,
                 Some(&Record::new(&message, false)),
@@ -225,7 +231,7 @@ mod tests {
         let found = codes(NEW, &[(2, 0, 2, 1), (3, 0, 3, 1), (9, 0, 9, 1)]);
         let text = "Revisions 4 to 8 are missing (5 revisions): on page 7 revision 9_0 follows 3_0.";
         assert_eq!(found, [(Code::RevisionsMissing, text.to_owned())]);
-        assert_eq!(names(Marks { finished: 8, scheduled: 8 }, &[(3, 0, 3, 1), (9, 0, 9, 1)]), []);
+        assert_eq!(names(compacted(8), &[(3, 0, 3, 1), (9, 0, 9, 1)]), []);
         assert_eq!(names(NEW, &[(2, 0, 2, 1), (3, 1, 3, 1)]), [Code::RevisionsMissing]);
     }
 
@@ -234,7 +240,7 @@ mod tests {
         assert_eq!(names(NEW, &[(5, 0, 5, 1), (9, 0, 9, 1), (10, 0, 9, 2)]), [Code::StoreMigrated]);
         assert_eq!(names(NEW, &[(5, 0, 4, 1), (6, 0, 6, 1)]), [Code::StoreMigrated]);
         // Compacted since.
-        assert_eq!(names(Marks { finished: 20, scheduled: 20 }, &[(5, 0, 4, 1), (21, 0, 4, 2)]), []);
+        assert_eq!(names(compacted(20), &[(5, 0, 4, 1), (21, 0, 4, 2)]), []);
     }
 
     #[test]
@@ -245,20 +251,22 @@ mod tests {
         let found = names(NEW, &[(5, 0, 5, 1), (6, 0, 5, 2), (8, 0, 8, 1)]);
         assert_eq!(found, [Code::RevisionsMissing, Code::StoreMigrated]);
         // A gap above a compaction.
-        assert_eq!(names(Marks { finished: 5, scheduled: 5 }, &[(5, 0, 5, 1), (8, 0, 8, 1)]), [Code::RevisionsMissing]);
+        assert_eq!(names(compacted(5), &[(5, 0, 5, 1), (8, 0, 8, 1)]), [Code::RevisionsMissing]);
     }
 
     #[test]
     fn a_gap_whose_revisions_lie_in_free_pages_is_no_migration() {
-        let mut lost = LostRevisions::new(NEW);
-        let record = Record::new(&KeyValue { key: b"k", create_revision: 9, version: 1, ..KeyValue::default() }, false);
-        let key = RevisionKey { revision: Revision { main: 9, sub: 0 }, tombstone: false };
+        let (mut lost, nine) = (LostRevisions::new(NEW), Revision::new(9));
+        let record =
+            Record::new(&KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() }, false);
+        let key = RevisionKey { revision: FullRevision { main: nine, sub: 0 }, tombstone: false };
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
-        let lacks = |main, sub| lost.lacks(Revision { main, sub });
+        let lacks = |main, sub| lost.lacks(FullRevision { main: Revision::new(main), sub });
         assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));
         let mut history = LostHistory::default();
-        let findings = lost.finish(&Unreachable::of([5]), &mut history);
-        assert_eq!((history.missing, history.missing_count), (vec![RevisionRange { from: 2, to: Some(8) }], 7));
+        let findings = lost.finish(&Unreachable::of([Revision::new(5)]), &mut history);
+        let missing = RevisionRange { from: Revision::new(2), to: Some(Revision::new(8)) };
+        assert_eq!((history.missing, history.missing_count), (vec![missing], 7));
         assert!(findings.has(Code::RevisionsMissing) && !findings.has(Code::StoreMigrated));
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::bolt::meta::MetaChoice;
 use crate::error::Error;
+use crate::etcd::revision::Revision;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::progress::Watch;
@@ -16,7 +17,7 @@ use crate::source::Source;
 /// Says so of a scan by the newest meta page, whose last entry is of main revision `last`; none when the older tree is not there, or damaged, too.
 pub(crate) fn finding<S: Source + ?Sized>(
     newest: &Scan<'_, S>,
-    last: Option<i64>,
+    last: Option<Revision>,
     watch: &dyn Watch,
 ) -> Result<Option<Finding>, Error> {
     if newest.meta != MetaChoice::Newest {

@@ -4,6 +4,7 @@
 //! only when the tree is known to lack something: then they show that a write was lost, and what could be read of it.
 
 use crate::bolt::page_id::PageId;
+use crate::etcd::revision::Revision;
 use crate::offset::Offset;
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::bolt::page::Kind;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_UNREACHABLE_REVISIONS;
@@ -29,7 +30,7 @@ const STRIDE: u64 = 128;
 /// The revisions that only unreachable pages hold.
 #[derive(Debug, Default)]
 pub(crate) struct Unreachable {
-    mains: BTreeSet<i64>,
+    mains: BTreeSet<Revision>,
     pages: u64,
     first: Option<(PageId, Offset)>,
 }
@@ -42,7 +43,7 @@ impl Unreachable {
     pub(crate) fn look<S: Source + ?Sized>(
         scan: &Scan<'_, S>,
         used: &PageSet,
-        lacking: impl Fn(Revision) -> bool,
+        lacking: impl Fn(FullRevision) -> bool,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
         let mut found = Self::default();
@@ -70,7 +71,7 @@ impl Unreachable {
     }
 
     /// The main revisions.
-    pub(crate) fn revisions(&self) -> impl Iterator<Item = i64> {
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = Revision> {
         self.mains.iter().copied()
     }
 
@@ -88,14 +89,14 @@ impl Unreachable {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(mains: impl IntoIterator<Item = i64>) -> Self {
+    pub(crate) fn of(mains: impl IntoIterator<Item = Revision>) -> Self {
         Self { mains: mains.into_iter().collect(), pages: 1, first: Some((PageId::FIRST, Offset::new(8192))) }
     }
 }
 
 /// "4 to 9, 12, 15 to 16 and 3 further ranges"
-fn ranges(mains: &BTreeSet<i64>) -> String {
-    let mut ranges: Vec<(i64, i64)> = Vec::new();
+fn ranges(mains: &BTreeSet<Revision>) -> String {
+    let mut ranges: Vec<(Revision, Revision)> = Vec::new();
     for main in mains {
         match ranges.last_mut() {
             Some((_, to)) if to.checked_add(1) == Some(*main) => *to = *main,
@@ -117,9 +118,13 @@ fn ranges(mains: &BTreeSet<i64>) -> String {
 mod tests {
     use super::*;
 
+    fn said<const N: usize>(mains: [i64; N]) -> String {
+        ranges(&mains.map(Revision::new).into())
+    }
+
     #[test]
     fn ranges_are_joined_and_bounded() {
-        assert_eq!(ranges(&BTreeSet::from([4, 5, 6, 9])), "4 to 6, 9");
-        assert_eq!(ranges(&BTreeSet::from([1, 3, 5, 7, 9, 11])), "1, 3, 5, 7 and 2 further ranges");
+        assert_eq!(said([4, 5, 6, 9]), "4 to 6, 9");
+        assert_eq!(said([1, 3, 5, 7, 9, 11]), "1, 3, 5, 7 and 2 further ranges");
     }
 }

@@ -205,11 +205,11 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
 
     /// Whether the page of a digest may stand where the tree has it.
     fn fits(&self, subtree: &Subtree, digest: &LeafDigest) -> bool {
-        let inside = |key: crate::etcd::revision::RevisionKey| {
+        let inside = |key: crate::etcd::revision_key::RevisionKey| {
             let (bytes, len) = key.to_bytes();
             subtree.contains(bytes.get(..len).unwrap_or_default())
         };
-        let begins = |key: crate::etcd::revision::RevisionKey| {
+        let begins = |key: crate::etcd::revision_key::RevisionKey| {
             let (bytes, len) = key.to_bytes();
             subtree.low.as_deref().is_none_or(|low| bytes.get(..len) == Some(low))
         };

@@ -108,7 +108,7 @@ impl Changes {
                     (_, false) => 1,
                     _ => 2,
                 },
-                ChangeRank::Revision => last.map_or(0, |key| key.revision.main),
+                ChangeRank::Revision => last.map_or(0, |key| key.revision.main.get()),
                 ChangeRank::ValueLen => bytes(last),
                 ChangeRank::Growth => bytes(after).saturating_sub(bytes(before)),
             }

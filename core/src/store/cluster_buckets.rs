@@ -12,7 +12,7 @@ use crate::bolt::page::Fault;
 use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::small_value::small;
 use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};

@@ -1,7 +1,7 @@
 //! An entry of bucket `key`, and where it is.
 
 use crate::bolt::page_id::PageId;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 
 /// Where an entry of bucket `key` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -9,7 +9,8 @@
 use crate::crc::{Combiner, Run};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
@@ -27,9 +28,9 @@ pub struct HashKv {
     /// CRC-32C.
     pub hash: u32,
     /// The main revision at which it was taken.
-    pub revision: i64,
+    pub revision: Revision,
     /// The main revision of the last compaction, or -1.
-    pub compact_revision: i64,
+    pub compact_revision: Revision,
 }
 
 /// Why there is no hash at a revision.
@@ -39,17 +40,17 @@ pub enum Unavailable {
     #[error("revision {asked} has been compacted: the oldest that can be asked for is {oldest}")]
     Compacted {
         /// The revision asked for.
-        asked: i64,
+        asked: Revision,
         /// The oldest there is.
-        oldest: i64,
+        oldest: Revision,
     },
     /// It is in the future.
     #[error("revision {asked} is none of this snapshot: its latest is {latest}")]
     Future {
         /// The revision asked for.
-        asked: i64,
+        asked: Revision,
         /// The latest there is.
-        latest: i64,
+        latest: Revision,
     },
 }
 
@@ -58,11 +59,13 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// When it was compacted, or is none of this snapshot.
-    pub fn at(&self, revision: i64) -> Result<i64, Unavailable> {
+    pub fn at(&self, revision: Revision) -> Result<Revision, Unavailable> {
         let (oldest, latest) = (self.compacted(), self.current());
         match revision {
-            0 => Ok(latest),
-            asked if asked < 0 || asked < oldest => Err(Unavailable::Compacted { asked, oldest: oldest.max(1) }),
+            Revision::ZERO => Ok(latest),
+            asked if asked < Revision::ZERO || asked < oldest => {
+                Err(Unavailable::Compacted { asked, oldest: oldest.max(Revision::FIRST) })
+            }
             asked if asked > latest => Err(Unavailable::Future { asked, latest }),
             asked => Ok(asked),
         }
@@ -94,7 +97,7 @@ struct Newest {
     hash: Short,
     index: u32,
     rank: usize,
-    revision: Revision,
+    revision: FullRevision,
     run: Run,
     deletes: bool,
 }
@@ -116,8 +119,8 @@ impl Row for Newest {
 /// What some leaves add to the hash. Leaves may come in any order, and parts be merged in any order.
 #[derive(Debug)]
 pub struct Hashing {
-    revision: i64,
-    compact: i64,
+    revision: Revision,
+    compact: Revision,
     pieces: Vec<Piece>,
     /// The newest entries of the keys up to the revision; none without a compaction, when nothing is in doubt.
     newest: Vec<Rows<Newest>>,
@@ -127,9 +130,9 @@ pub struct Hashing {
 impl Hashing {
     /// Nothing yet; `revision` must be one of [`Store::at`].
     #[must_use]
-    pub fn new<S: Source + ?Sized>(store: &Store<'_, S>, revision: i64) -> Self {
+    pub fn new<S: Source + ?Sized>(store: &Store<'_, S>, revision: Revision) -> Self {
         let compact = store.compacted();
-        let newest = (compact >= 0).then(Rows::new).into_iter().collect();
+        let newest = (compact >= Revision::ZERO).then(Rows::new).into_iter().collect();
         Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
     }
 

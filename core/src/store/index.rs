@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
 use crate::fingerprint::fingerprint;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
@@ -160,7 +161,7 @@ impl Index {
             name,
             revision: entry.key.revision,
             deleted: false,
-            create_revision: 0,
+            create_revision: Revision::ZERO,
             version: 0,
             lease: 0,
             value_len: 0,
@@ -183,7 +184,7 @@ impl Index {
 
     /// The main revision it is of.
     #[must_use]
-    pub fn revision(&self) -> i64 {
+    pub fn revision(&self) -> Revision {
         self.query.revision
     }
 

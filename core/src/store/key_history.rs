@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -16,11 +17,11 @@ use crate::store::range::KeyRange;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// When.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Whether it deleted the key.
     pub deletion: bool,
     /// Main revision of the put that created the key; 0 for a deletion.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Puts since the creation, this one counted; 0 for a deletion.
     pub version: i64,
     /// Its lease, or 0.
@@ -57,7 +58,7 @@ impl History {
     /// No events yet.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let query = Query { range: KeyRange::one(key), revision: i64::MAX, hash_values: false };
+        let query = Query { range: KeyRange::one(key), revision: Revision::MAX, hash_values: false };
         Self { query, events: Vec::new() }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::store::chunks::Name;
 use crate::store::entry::{Entry, Place};
 
@@ -25,11 +26,11 @@ pub struct KeyAt {
 pub struct KeyState {
     pub(crate) name: Name,
     /// Its newest revision up to the one asked for.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Whether it is deleted there.
     pub deleted: bool,
     /// Main revision of the put that created it; 0 when it is deleted.
-    pub create_revision: i64,
+    pub create_revision: Revision,
     /// Puts since its creation; 0 when it is deleted.
     pub version: i64,
     /// Its lease, or 0.
@@ -66,7 +67,7 @@ impl std::ops::Deref for Key<'_> {
 
 impl KeyState {
     /// Whether an entry comes after the newest. Only a damaged file has two of one revision; their places decide, so that no order of reading does.
-    pub(crate) fn is_before(&self, revision: Revision, place: Place) -> bool {
+    pub(crate) fn is_before(&self, revision: FullRevision, place: Place) -> bool {
         (self.revision, self.place) < (revision, place)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use memchr::memmem::Finder;
 
 use crate::error::Error;
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -21,7 +21,7 @@ const MAX_KEYS: usize = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mention {
     /// Its revision.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Where it is.
     pub place: Place,
 }

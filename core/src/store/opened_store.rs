@@ -8,7 +8,8 @@ use crate::bolt::reader::{Geometry, Reader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::revision_record::Marks;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -117,7 +118,7 @@ pub struct Store<'s, S: Source + ?Sized> {
     pages: Vec<PageId>,
     /// Bucket `key` when it lies in the root page.
     pub(super) inline: Option<Inline>,
-    current: i64,
+    current: Revision,
     database_bytes: u64,
     losses: Losses,
 }
@@ -142,29 +143,29 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             pages: leaves.iter().map(|(page, _)| *page).collect(),
             leaves,
             inline,
-            current: 0,
+            current: Revision::ZERO,
             database_bytes: scan.logical,
             losses: scan.losses,
         };
-        store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(1);
+        store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(Revision::FIRST);
         Ok(store)
     }
 
     /// The current revision: the main revision of the latest entry, or of a compaction that was ordered above it.
     #[must_use]
-    pub fn current(&self) -> i64 {
+    pub fn current(&self) -> Revision {
         self.current
     }
 
     /// What is asked of some keys at a revision. At the current one every entry counts: in a damaged file the newest may not be the last.
     #[must_use]
-    pub fn query(&self, range: KeyRange, revision: i64) -> Query {
-        Query { range, revision: if revision == self.current { i64::MAX } else { revision }, hash_values: false }
+    pub fn query(&self, range: KeyRange, revision: Revision) -> Query {
+        Query { range, revision: if revision == self.current { Revision::MAX } else { revision }, hash_values: false }
     }
 
     /// The revision of the last compaction that was ordered, or -1: older revisions cannot be asked for.
     #[must_use]
-    pub fn compacted(&self) -> i64 {
+    pub fn compacted(&self) -> Revision {
         self.marks.finished.max(self.marks.scheduled)
     }
 
@@ -454,7 +455,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     }
 
     /// The main revision of the last entry that can be read, of leaves in the order of keys; 0 when there is none.
-    fn last(&self, ordered: &[PageId]) -> Result<i64, Error> {
+    fn last(&self, ordered: &[PageId]) -> Result<Revision, Error> {
         let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
         if let Some(inline) = &self.inline {
             return Ok(last(&inline.page()).unwrap_or_default());
@@ -470,6 +471,6 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 return Ok(main);
             }
         }
-        Ok(0)
+        Ok(Revision::ZERO)
     }
 }

@@ -14,7 +14,7 @@ use crate::bolt::page_budget::{Admission, Room};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision_key::RevisionKey;
 use crate::int_readers::{u32_le, u64_le};
 use crate::key_syntax::{key_text, printable};
 use crate::limits::{PAGE_VIEW_BYTES, PAGE_VIEW_DEPTH, PAGE_VIEW_FIELDS, PAGE_VIEW_TEXT};

@@ -1,6 +1,7 @@
 //! What is asked of a store, and which entries answer it.
 
 use crate::etcd::keyvalue::KeyValue;
+use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
@@ -13,7 +14,7 @@ pub struct Query {
     /// Which keys.
     pub range: KeyRange,
     /// At which main revision.
-    pub revision: i64,
+    pub revision: Revision,
     /// Whether values are hashed, to be compared with others.
     pub hash_values: bool,
 }

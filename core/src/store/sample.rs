@@ -3,6 +3,7 @@
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
+use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
@@ -53,7 +54,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     fn first_leaf_from(
         &self,
         ranked: &[(PageId, usize)],
-        main: i64,
+        main: Revision,
         reader: &mut Reader<'_, S>,
     ) -> Result<usize, Error> {
         let (mut low, mut high) = (0_usize, ranked.len());

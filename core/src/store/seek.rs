@@ -3,6 +3,7 @@
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Reader;
 use crate::error::Error;
+use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
@@ -30,7 +31,7 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn entries_from(&self, main: i64, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
+    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let wanted = |entry: &Entry<'_>| entry.key.revision.main >= main;
         if self.store.inline.is_some() {
@@ -91,8 +92,8 @@ mod tests {
                 })
                 .unwrap();
             let seek = Seek::new(&store);
-            let last = all.last().map_or(1, |(key, _)| key.revision.main);
-            for main in [0, 1, 2, 3, last / 3, last / 2, last - 1, last, last + 1, i64::MAX] {
+            let last = all.last().map_or(1, |(key, _)| key.revision.main.get());
+            for main in [0, 1, 2, 3, last / 3, last / 2, last - 1, last, last + 1, i64::MAX].map(Revision::new) {
                 let mut found = Vec::new();
                 let lost = seek.entries_from(main, &mut |entry| {
                     found.push((entry.key, entry.value.to_vec()));

@@ -1,7 +1,8 @@
 //! Where an entry is and when it was written, in four bytes less each: millions of rows hold them.
 
 use crate::bolt::page_id::PageId;
-use crate::etcd::revision::{Revision, RevisionKey};
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
@@ -44,7 +45,7 @@ impl ShortEntry {
         let index = u64::from(u16::try_from(place.index).ok()?);
         let sub = u32::try_from(key.revision.sub).unwrap_or(MOST_SUB).min(MOST_SUB);
         Some(Self {
-            main: halves(key.revision.main.cast_unsigned()),
+            main: halves(key.revision.main.get().cast_unsigned()),
             sub: sub << 1 | u32::from(key.tombstone),
             place: halves(page | index),
         })
@@ -57,8 +58,8 @@ impl ShortEntry {
     }
 
     /// When it was written; of its number within the transaction 31 bits.
-    pub fn revision(self) -> Revision {
-        Revision { main: whole(self.main).cast_signed(), sub: i64::from(self.sub >> 1) }
+    pub fn revision(self) -> FullRevision {
+        FullRevision { main: Revision::new(whole(self.main).cast_signed()), sub: i64::from(self.sub >> 1) }
     }
 
     /// Where it is.
@@ -93,7 +94,7 @@ mod tests {
 
     fn entry(main: i64, sub: i64, tombstone: bool, page: u64, index: u32) -> Option<ShortEntry> {
         ShortEntry::new(
-            RevisionKey { revision: Revision { main, sub }, tombstone },
+            RevisionKey { revision: FullRevision { main: Revision::new(main), sub }, tombstone },
             Place { page: PageId::new(page), index },
         )
     }
@@ -106,7 +107,10 @@ mod tests {
             (1 << 33, i64::from(MOST_SUB), false, 1 << 33, 1),
         ] {
             let short = entry(main, sub, tombstone, page, index).unwrap();
-            assert_eq!((short.revision(), short.is_deletion()), (Revision { main, sub }, tombstone));
+            assert_eq!(
+                (short.revision(), short.is_deletion()),
+                (FullRevision { main: Revision::new(main), sub }, tombstone)
+            );
             assert_eq!(short.place(), Place { page: PageId::new(page), index });
         }
         assert!(entry(1, 0, false, 1 << 48, 0).is_none() && entry(1, 0, false, 1, 65536).is_none());

@@ -32,8 +32,8 @@ impl Rank {
         match self {
             Self::Key => 0,
             Self::ValueLen => i64::from(key.value_len),
-            Self::Revision => key.revision.main,
-            Self::CreateRevision => key.create_revision,
+            Self::Revision => key.revision.main.get(),
+            Self::CreateRevision => key.create_revision.get(),
             Self::Version => key.version,
             // The order of numbers without a sign, kept by those with one.
             Self::Lease => key.lease.wrapping_add(i64::MIN),

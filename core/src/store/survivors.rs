@@ -6,7 +6,8 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::etcd::revision::RevisionKey;
+use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::RevisionKey;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -38,7 +39,7 @@ impl Row for Newest {
 /// Looks for the entries that a compaction leaves. Leaves may come in any order, and parts be merged in any order. Memory: at most 80 bytes a key for each part that is not beside another.
 #[derive(Debug)]
 pub struct SurvivorSearch {
-    at: i64,
+    at: Revision,
     newest: Rows<Newest>,
     /// Those of the searches that were merged into this one.
     others: Vec<Rows<Newest>>,
@@ -47,7 +48,7 @@ pub struct SurvivorSearch {
 impl SurvivorSearch {
     /// A search for a compaction at this main revision.
     #[must_use]
-    pub fn new(at: i64) -> Self {
+    pub fn new(at: Revision) -> Self {
         Self { at, newest: Rows::new(), others: Vec::new() }
     }
 
@@ -101,7 +102,7 @@ impl Accumulator for SurvivorSearch {
 /// The entries that a compaction leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survivors {
-    at: i64,
+    at: Revision,
     /// Those at or below its revision, in order.
     kept: Vec<RevisionKey>,
 }
@@ -109,7 +110,7 @@ pub struct Survivors {
 impl Survivors {
     /// The main revision of the compaction.
     #[must_use]
-    pub fn revision(&self) -> i64 {
+    pub fn revision(&self) -> Revision {
         self.at
     }
 

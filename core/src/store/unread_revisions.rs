@@ -3,6 +3,7 @@
 //! Leaves are sorted by revision. What a damaged leaf held lies between the last revision before it and the first one behind it, whatever it was.
 
 use crate::error::Error;
+use crate::etcd::revision::Revision;
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::missing_parts::Lost;
@@ -22,7 +23,7 @@ impl UnreadRevisions {
     /// Any revision may be lost.
     #[must_use]
     pub fn any() -> Self {
-        Self { ranges: vec![RevisionRange { from: 1, to: None }] }
+        Self { ranges: vec![RevisionRange { from: Revision::FIRST, to: None }] }
     }
 
     /// The ranges; at most a thousand, of which the last then stands for all that follow.
@@ -39,19 +40,19 @@ impl UnreadRevisions {
 
     /// Whether a key whose newest known entry is of this revision may have a newer one that is lost.
     #[must_use]
-    pub fn may_follow(&self, revision: i64) -> bool {
+    pub fn may_follow(&self, revision: Revision) -> bool {
         self.ranges.last().is_some_and(|range| range.to.is_none_or(|to| to >= revision))
     }
 
     /// Whether something is lost between two revisions of a key, both counted.
     #[must_use]
-    pub fn may_lie_between(&self, first: i64, last: i64) -> bool {
+    pub fn may_lie_between(&self, first: Revision, last: Revision) -> bool {
         self.ranges.iter().any(|range| range.from <= last && range.to.is_none_or(|to| to >= first))
     }
 
     /// What of it concerns answers as of a revision.
     #[must_use]
-    pub fn up_to(self, revision: i64) -> Self {
+    pub fn up_to(self, revision: Revision) -> Self {
         let mut ranges = self.ranges;
         ranges.retain(|range| range.from <= revision);
         Self { ranges }
@@ -69,12 +70,12 @@ impl UnreadRevisions {
 
     fn add(&mut self, ranges: impl Iterator<Item = RevisionRange>) {
         self.ranges.extend(ranges);
-        self.ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(i64::MAX)));
+        self.ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(Revision::MAX)));
         let mut apart: Vec<RevisionRange> = Vec::new();
         for range in self.ranges.drain(..) {
             let is_full = apart.len() as u64 >= FINDINGS_PER_CODE;
             match apart.last_mut() {
-                Some(last) if is_full || last.to.is_none_or(|to| to.saturating_add(1) >= range.from) => {
+                Some(last) if is_full || last.to.is_none_or(|to| to.next() >= range.from) => {
                     last.to = last.to.zip(range.to).map(|(last, to)| last.max(to));
                 }
                 _ => apart.push(range),
@@ -89,9 +90,9 @@ impl UnreadRevisions {
 struct Following {
     found: Vec<RevisionRange>,
     /// The highest main revision so far.
-    last: i64,
+    last: Revision,
     /// Where something began to be lost that no entry has ended yet: the highest main revision before it.
-    lost_behind: Option<i64>,
+    lost_behind: Option<Revision>,
 }
 
 impl Following {
@@ -100,12 +101,12 @@ impl Following {
     }
 
     /// An entry behind which nothing of what was lost before can be; `sub` is its operation within its revision.
-    fn see(&mut self, main: i64, sub: i64) {
+    fn see(&mut self, main: Revision, sub: i64) {
         if let Some(before) = self.lost_behind.take() {
-            let to = if sub == 0 { main.saturating_sub(1) } else { main };
+            let to = if sub == 0 { main.previous() } else { main };
             // Out of order only where more is damaged: then nothing bounds what is lost.
             let to = (to >= before).then_some(to);
-            let from = before.saturating_add(1).min(to.unwrap_or(i64::MAX)).max(1);
+            let from = before.next().min(to.unwrap_or(Revision::MAX)).max(Revision::FIRST);
             self.push(RevisionRange { from, to });
         }
         self.last = self.last.max(main);
@@ -144,7 +145,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         })?;
         let mut unread = UnreadRevisions::default();
         if let Some(before) = following.lost_behind {
-            following.found.push(RevisionRange { from: before.saturating_add(1), to: None });
+            following.found.push(RevisionRange { from: before.next(), to: None });
         }
         unread.add(following.found.into_iter());
         Ok(unread)
@@ -181,38 +182,46 @@ mod tests {
     use super::*;
 
     fn range(from: i64, to: Option<i64>) -> RevisionRange {
-        RevisionRange { from, to }
+        RevisionRange { from: Revision::new(from), to: to.map(Revision::new) }
     }
 
     #[test]
     fn neighbours_bound_what_is_lost() {
         let mut following = Following::default();
-        following.see(2, 0);
+        following.see(Revision::new(2), 0);
         following.lose();
         following.lose();
-        following.see(7, 0);
+        following.see(Revision::new(7), 0);
         following.lose();
-        following.see(9, 3);
+        following.see(Revision::new(9), 3);
         // Out of order.
         following.lose();
-        following.see(4, 0);
+        following.see(Revision::new(4), 0);
         assert_eq!(following.found, [range(3, Some(6)), range(8, Some(9)), range(10, None)]);
     }
 
     #[test]
     fn a_key_is_certain_above_all_that_is_lost() {
         let mut unread = UnreadRevisions::default();
-        assert!(!unread.may_follow(1));
+        assert!(!unread.may_follow(Revision::new(1)));
         unread.add([range(20, Some(30)), range(5, Some(8)), range(9, Some(9))].into_iter());
         assert_eq!(unread.ranges(), [range(5, Some(9)), range(20, Some(30))]);
-        assert!(unread.may_follow(3) && unread.may_follow(12) && unread.may_follow(30) && !unread.may_follow(31));
-        assert!(unread.may_lie_between(9, 12) && !unread.may_lie_between(10, 19));
+        assert!(
+            unread.may_follow(Revision::new(3))
+                && unread.may_follow(Revision::new(12))
+                && unread.may_follow(Revision::new(30))
+                && !unread.may_follow(Revision::new(31))
+        );
+        assert!(
+            unread.may_lie_between(Revision::new(9), Revision::new(12))
+                && !unread.may_lie_between(Revision::new(10), Revision::new(19))
+        );
         // As of a revision before the second range.
-        let earlier = unread.clone().up_to(19);
-        assert!(earlier.may_follow(9) && !earlier.may_follow(12));
+        let earlier = unread.clone().up_to(Revision::new(19));
+        assert!(earlier.may_follow(Revision::new(9)) && !earlier.may_follow(Revision::new(12)));
         unread.add_history(&LostHistory { unreadable: vec![range(25, None)], ..LostHistory::default() });
         assert_eq!(unread.ranges(), [range(5, Some(9)), range(20, None)]);
-        assert!(unread.may_follow(i64::MAX) && UnreadRevisions::any().may_follow(1));
+        assert!(unread.may_follow(Revision::MAX) && UnreadRevisions::any().may_follow(Revision::new(1)));
     }
 
     #[test]
@@ -223,6 +232,6 @@ mod tests {
         }
         let mut unread = UnreadRevisions::default();
         unread.add(following.found.into_iter());
-        assert!(unread.ranges().len() as u64 <= FINDINGS_PER_CODE && unread.may_follow(1_000_000));
+        assert!(unread.ranges().len() as u64 <= FINDINGS_PER_CODE && unread.may_follow(Revision::new(1_000_000)));
     }
 }

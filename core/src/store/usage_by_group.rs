@@ -1,7 +1,7 @@
 //! Who takes how much room, summed up without an index: one row a key, which holds no name.
 
 use crate::error::Error;
-use crate::etcd::revision::Revision;
+use crate::etcd::revision_key::FullRevision;
 use crate::limits::SUMS_BYTES;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
@@ -120,7 +120,7 @@ pub struct Heavy {
     /// By what it is in the list.
     pub number: u32,
     /// Its newest revision.
-    pub revision: Revision,
+    pub revision: FullRevision,
     /// Where its newest entry is.
     pub place: Place,
     /// As [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).

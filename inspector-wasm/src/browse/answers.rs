@@ -1,16 +1,16 @@
 //! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
 
-use etcdsnap_core::Finding;
 use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
+use etcdsnap_core::{Finding, Revision};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoreFacts {
-    pub revision: i64,
-    pub latest: i64,
-    pub oldest: i64,
+    pub revision: Revision,
+    pub latest: Revision,
+    pub oldest: Revision,
     pub live: u32,
     pub deleted: u32,
     pub lost: u64,
@@ -24,9 +24,9 @@ pub(crate) struct StoreFacts {
 pub(crate) struct KeyRow {
     pub id: u32,
     pub key: String,
-    pub revision: i64,
+    pub revision: Revision,
     pub deleted: bool,
-    pub create_revision: i64,
+    pub create_revision: Revision,
     pub version: i64,
     pub lease: i64,
     pub value_bytes: u32,
@@ -76,10 +76,10 @@ pub(crate) struct Revealed {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyEvent {
-    pub revision: i64,
+    pub revision: Revision,
     pub sub: i64,
     pub deletion: bool,
-    pub create_revision: i64,
+    pub create_revision: Revision,
     pub version: i64,
     pub lease: i64,
     pub value_bytes: u64,
@@ -171,7 +171,7 @@ pub(crate) struct Differences {
     pub changed: u32,
     pub alike: u32,
     pub lost: u64,
-    pub revision: i64,
+    pub revision: Revision,
 }
 
 #[derive(Debug, Serialize)]
@@ -187,7 +187,7 @@ pub(crate) struct ChangeRow {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
-    pub revision: i64,
+    pub revision: Revision,
     pub lease: i64,
     pub value_bytes: u32,
 }
@@ -274,8 +274,8 @@ pub(crate) struct ClusterMark {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HashAnswer {
     pub hash: u32,
-    pub revision: i64,
-    pub compact_revision: i64,
+    pub revision: Revision,
+    pub compact_revision: Revision,
 }
 
 /// Counts and places of a page: more than 32 bits hold, no browser holds.

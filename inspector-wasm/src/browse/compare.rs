@@ -1,9 +1,9 @@
 //! What another file, or another revision of this one, does not have alike.
 
-use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::store::changes::{ChangeKind, Changes};
 use etcdsnap_core::store::{Index, Store};
+use etcdsnap_core::{Revision, Source};
 
 use super::answers::{ChangeRow, Differences, Side, narrow};
 use super::comparison::{Comparison, Differing, word};
@@ -12,7 +12,7 @@ use super::view::{Refusal, View, value_at};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Begins to compare with another store, or with another revision of this one; 0 is the latest.
-    pub(crate) fn begin_compare(&mut self, other: Option<Store<'s, S>>, revision: i64) -> Result<(), Refusal> {
+    pub(crate) fn begin_compare(&mut self, other: Option<Store<'s, S>>, revision: Revision) -> Result<(), Refusal> {
         let of = other.as_ref().unwrap_or(&self.store);
         let revision = of.at(revision).map_err(|cause| format!("{cause}."))?;
         let lost = of.lost();

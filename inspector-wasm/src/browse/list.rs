@@ -1,5 +1,6 @@
 //! Which keys a list shows.
 
+use etcdsnap_core::Revision;
 use etcdsnap_core::key_syntax::key_bytes;
 use etcdsnap_core::store::filter::{self, Field, Operator, Part};
 use etcdsnap_core::store::{Direction, Rank};
@@ -15,8 +16,8 @@ pub(crate) struct Filter {
     pub leased: bool,
     pub min_bytes: Option<f64>,
     pub max_bytes: Option<f64>,
-    pub min_revision: Option<i64>,
-    pub max_revision: Option<i64>,
+    pub min_revision: Option<Revision>,
+    pub max_revision: Option<Revision>,
 }
 
 /// In which order the page wants them; as `Order` in `calls.ts`.

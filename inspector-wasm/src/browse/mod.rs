@@ -16,6 +16,7 @@ mod tests;
 mod usage;
 mod view;
 
+use etcdsnap_core::Revision;
 use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -126,7 +127,7 @@ impl StoreView {
     /// When it was compacted, or is in the future.
     #[wasm_bindgen(js_name = beginKeys)]
     pub fn begin_keys(&mut self, revision: i64) -> Result<(), JsValue> {
-        self.view.begin_keys(revision).map_err(refused)
+        self.view.begin_keys(Revision::new(revision)).map_err(refused)
     }
 
     /// What is open, now that all steps are taken.
@@ -265,7 +266,7 @@ impl StoreView {
             }
             None => None,
         };
-        self.view.begin_compare(store, revision).map_err(refused)
+        self.view.begin_compare(store, Revision::new(revision)).map_err(refused)
     }
 
     /// How they differ.
@@ -335,7 +336,7 @@ impl StoreView {
     /// When it was compacted, or is in the future.
     #[wasm_bindgen(js_name = beginHash)]
     pub fn begin_hash(&mut self, revision: i64) -> Result<(), JsValue> {
-        self.view.begin_hash(revision).map_err(refused)
+        self.view.begin_hash(Revision::new(revision)).map_err(refused)
     }
 
     /// The hash.

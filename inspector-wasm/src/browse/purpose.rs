@@ -1,8 +1,8 @@
 //! What all leaves of a file are read for.
 
-use etcdsnap_core::Source;
 use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
 use etcdsnap_core::store::{Hashing, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
+use etcdsnap_core::{Revision, Source};
 
 use super::refusal::Refusal;
 use super::steps::Steps;
@@ -33,7 +33,7 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
 }
 
 /// All keys at a revision, their values hashed so that they can be compared.
-pub(super) fn query<S: Source + ?Sized>(store: &Store<'_, S>, revision: i64) -> Query {
+pub(super) fn query<S: Source + ?Sized>(store: &Store<'_, S>, revision: Revision) -> Query {
     Query { hash_values: true, ..store.query(KeyRange::all(), revision) }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap_core::protobuf_raw::MessageField;
 use etcdsnap_core::store::{Hidden, PageField, PageView};
-use etcdsnap_core::{Code, Finding, Offset, PageId};
+use etcdsnap_core::{Code, Finding, Offset, PageId, Revision};
 use serde::Serialize;
 
 use super::answers::*;
@@ -14,6 +14,7 @@ use crate::types::tests::{NARROW, WIDE, mismatch};
 
 const W: u64 = WIDE as u64;
 const N: u32 = NARROW as u32;
+const R: Revision = Revision::new(WIDE);
 
 fn text() -> String {
     String::from("text")
@@ -23,9 +24,9 @@ fn row() -> KeyRow {
     KeyRow {
         id: N,
         key: text(),
-        revision: WIDE,
+        revision: R,
         deleted: true,
-        create_revision: WIDE,
+        create_revision: R,
         version: WIDE,
         lease: WIDE,
         value_bytes: N,
@@ -41,7 +42,7 @@ fn sum() -> UsageSum {
 }
 
 fn side() -> Side {
-    Side { revision: WIDE, lease: WIDE, value_bytes: N }
+    Side { revision: R, lease: WIDE, value_bytes: N }
 }
 
 fn check(interface: &str, value: &impl Serialize) {
@@ -53,9 +54,9 @@ fn check(interface: &str, value: &impl Serialize) {
 fn keys_have_their_declared_shapes() {
     for first_lost in [None, Some(Finding::new(Code::PageType, "text").page(PageId::new(W)).offset(Offset::new(W)))] {
         let facts = StoreFacts {
-            revision: WIDE,
-            latest: WIDE,
-            oldest: WIDE,
+            revision: R,
+            latest: R,
+            oldest: R,
             live: N,
             deleted: N,
             lost: W,
@@ -68,10 +69,10 @@ fn keys_have_their_declared_shapes() {
     check("KeyRow", &row());
     check("TreeRow", &TreeRow { depth: N, name: text(), folder: true, open: true, keys: N, first: row() });
     let event = KeyEvent {
-        revision: WIDE,
+        revision: R,
         sub: WIDE,
         deletion: true,
-        create_revision: WIDE,
+        create_revision: R,
         version: WIDE,
         lease: WIDE,
         value_bytes: W,
@@ -94,7 +95,7 @@ fn keys_have_their_declared_shapes() {
         busiest: vec![row()],
     };
     check("UsageAnswer", &answer);
-    let differences = Differences { added: N, removed: N, changed: N, alike: N, lost: W, revision: WIDE };
+    let differences = Differences { added: N, removed: N, changed: N, alike: N, lost: W, revision: R };
     check("Differences", &differences);
     for (before, after) in [(Some(side()), None), (None, Some(side()))] {
         check("ChangeRow", &ChangeRow { kind: "added", key: text(), secret: true, before, after });
@@ -150,7 +151,7 @@ fn the_sample_is_looked_into() {
     let opening = view::begin(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
     let store = opening.finish().expect("a store");
     let mut view = View::new(store);
-    view.begin_keys(0).and_then(|()| view.read_all()).expect("keys");
+    view.begin_keys(Revision::ZERO).and_then(|()| view.read_all()).expect("keys");
     let facts = view.finish_keys().expect("keys");
     let everything = Filter { show: Show::All, ..Filter::default() };
     assert_eq!(view.list(&everything, Ordering::default()), facts.live + facts.deleted);
@@ -181,8 +182,8 @@ fn the_sample_is_looked_into() {
     type Number = fn(&KeyRow) -> i64;
     let columns: [(Column, Number); 5] = [
         (Column::Size, |row| i64::from(row.value_bytes)),
-        (Column::Revision, |row| row.revision),
-        (Column::Created, |row| row.create_revision),
+        (Column::Revision, |row| row.revision.get()),
+        (Column::Created, |row| row.create_revision.get()),
         (Column::Version, |row| row.version),
         (Column::Lease, |row| row.lease),
     ];

@@ -7,7 +7,7 @@ use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
     Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
 };
-use etcdsnap_core::{Error, PageId, Source};
+use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
@@ -20,7 +20,7 @@ pub(crate) use super::refusal::Refusal;
 pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
-    pub(super) revision: i64,
+    pub(super) revision: Revision,
     pub(super) lost: Lost,
     /// All keys in order: the place of a key here is its id.
     pub(super) all: Order,
@@ -56,7 +56,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     pub(crate) fn new(store: Store<'s, S>) -> Self {
         Self {
             revision: store.current(),
-            index: Index::new(query(&store, 0)),
+            index: Index::new(query(&store, Revision::ZERO)),
             store,
             lost: Lost::default(),
             all: Order::default(),
@@ -71,7 +71,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     /// Begins to read the keys at a revision; 0 is the latest.
-    pub(crate) fn begin_keys(&mut self, revision: i64) -> Result<(), Refusal> {
+    pub(crate) fn begin_keys(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         // The old keys go first: both may not fit.
         self.comparison = None;
@@ -101,7 +101,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         StoreFacts {
             revision: self.revision,
             latest: self.store.current(),
-            oldest: self.store.compacted().max(1),
+            oldest: self.store.compacted().max(Revision::FIRST),
             live: narrow(self.live.len()),
             deleted: narrow(self.all.len().saturating_sub(self.live.len())),
             lost: self.lost.places,
@@ -207,7 +207,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     /// Begins `HashKV` at a revision; 0 is the latest.
-    pub(crate) fn begin_hash(&mut self, revision: i64) -> Result<(), Refusal> {
+    pub(crate) fn begin_hash(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         let hashing = Hashing::new(&self.store, revision);
         self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));

@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use etcdsnap_core::Unwatched;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::store::{Hashing, Index, KeyRange, OpenedStore, Query, Store};
+use etcdsnap_core::{Revision, Unwatched};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -25,9 +25,9 @@ pub type Lines = BTreeSet<String>;
 /// What core finds.
 pub struct Ours {
     /// The last revision.
-    pub revision: i64,
+    pub revision: Revision,
     /// Another at which servers are asked, too.
-    pub older: Option<i64>,
+    pub older: Option<Revision>,
     /// Whether servers ask who asks.
     pub auth: bool,
     /// Seconds of the lease that expires first.
@@ -48,7 +48,7 @@ pub enum Served {
     /// It answers.
     Answers {
         /// Its revision.
-        revision: i64,
+        revision: Revision,
         /// Whether it says that it is healthy.
         healthy: bool,
         /// Whether it takes a write.
@@ -65,10 +65,10 @@ pub enum Served {
 #[must_use]
 pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else { return None };
-    let (oldest, revision) = (store.compacted().max(1), store.current());
-    let span = u64::try_from(revision.checked_sub(oldest)?.checked_sub(1)?).ok().filter(|span| *span > 0);
+    let (oldest, revision) = (store.compacted().max(Revision::FIRST), store.current());
+    let span = Some(revision.since(oldest).saturating_sub(1)).filter(|span| *span > 0);
     // Of the compacted revision itself a server may answer from memory.
-    let older = span.map(|span| oldest + 1 + (pick % span) as i64).filter(|older| *older < revision);
+    let older = span.map(|span| oldest.next().plus(pick % span)).filter(|older| *older < revision);
     let mut lines = Lines::new();
     for at in [Some(revision), older].into_iter().flatten() {
         keys(&store, at, &mut lines);
@@ -88,7 +88,7 @@ fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) 
     all.pop().expect("one accumulator on one thread")
 }
 
-fn keys(store: &Store<'_, Vec<u8>>, revision: i64, lines: &mut Lines) {
+fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     let index = read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false }));
     for key in index.sorted(|key| !key.deleted) {
         // Nobody can ask for the key "", which a bumped restore writes.
@@ -118,7 +118,7 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: i64, lines: &mut Lines) {
 }
 
 /// The same line whatever the order of the fields.
-fn key_line(revision: i64, key: &Value) -> String {
+fn key_line(revision: Revision, key: &Value) -> String {
     let fields = ["key", "create", "mod", "version", "lease", "size", "value", "sha256"];
     let fields: Vec<_> = fields.iter().map(|name| format!("{name} {}", key[name])).collect();
     format!("key at {revision}: {}", fields.join(", "))
@@ -168,7 +168,7 @@ fn small(store: &Store<'_, Vec<u8>>, lines: &mut Lines) {
 /// # Panics
 /// When the programs cannot be run.
 #[must_use]
-pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>) -> Option<Served> {
+pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revision>) -> Option<Served> {
     let folder = tempfile::tempdir().expect("a directory");
     let seat = seats(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
@@ -199,7 +199,7 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>
     let keys = read("keys.json");
     for state in list(&keys["states"]) {
         for key in list(&state["keys"]) {
-            lines.insert(key_line(state["revision"].as_i64().unwrap_or_default(), key));
+            lines.insert(key_line(Revision::new(state["revision"].as_i64().unwrap_or_default()), key));
         }
     }
     for hash in list(&read("hashkv.json")) {
@@ -223,7 +223,7 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<i64>
         let permissions: Vec<_> = list(permissions).iter().map(permission).collect();
         lines.insert(format!("role {name}: {permissions:?}"));
     }
-    let revision = keys["states"][0]["revision"].as_i64().expect("a revision");
+    let revision = Revision::new(keys["states"][0]["revision"].as_i64().expect("a revision"));
     let healthy = servers.healthy();
     let writes = servers.etcdctl(user, &["put", "zz/written", "after", "--command-timeout=5s"]).status.success();
     Some(Served::Answers { revision, healthy, writes, lines })

@@ -14,7 +14,7 @@ use clap::{ArgMatches, CommandFactory};
 use clap_complete::engine::CompletionCandidate;
 use etcdsnap::core::key_syntax::{key_bytes, key_text, printable};
 use etcdsnap::core::store::{Index, Key, KeyRange};
-use etcdsnap::core::{FileKind, sniff};
+use etcdsnap::core::{FileKind, Revision, sniff};
 use etcdsnap::{NoProgress, Snapshot};
 
 use super::{Asked, KEYS};
@@ -46,7 +46,7 @@ enum Which {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Named {
     file: PathBuf,
-    revision: i64,
+    revision: Revision,
     which: Which,
 }
 
@@ -197,7 +197,9 @@ fn named(asked: &Asked) -> Vec<Named> {
     let (a, b) = (file("a"), file("b").or_else(|| file("a")));
     [(file("file"), "rev"), (a, "rev_a"), (b, "rev_b")]
         .into_iter()
-        .filter_map(|(file, id)| Some(Named { file: at_home(file?), revision: revision(id).unwrap_or(0), which }))
+        .filter_map(|(file, id)| {
+            Some(Named { file: at_home(file?), revision: revision(id).unwrap_or_default(), which })
+        })
         .collect()
 }
 
@@ -217,7 +219,8 @@ mod tests {
     fn named_by(line: &str, at: usize) -> Vec<(String, i64, Which)> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let named = named(&Asked { words, at });
-        named.into_iter().map(|named| (named.file.to_str().unwrap().to_owned(), named.revision, named.which)).collect()
+        let plain = |named: Named| (named.file.to_str().unwrap().to_owned(), named.revision.get(), named.which);
+        named.into_iter().map(plain).collect()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use clap_complete::env::Shells;
 
 use super::ASKED_BY;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// The script for a shell, which calls the program as it was called now: by its name alone, or by its path.
 ///

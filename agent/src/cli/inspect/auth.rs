@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{key_text, open, text_table, told};
 use crate::cli::args::AuthArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 
 /// Runs the command. Users and roles are read while they are printed, one at a time.

@@ -1,12 +1,13 @@
 //! The revision that a command line asks for, by its number or by its time.
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text::about;
 use etcdsnap::core::store::{Store, Unavailable};
-use etcdsnap::grouped_number::grouped_positive;
+use etcdsnap::grouped_number::grouped_revision;
 use etcdsnap::{FileSource, Snapshot};
 
 use crate::cli::args_revision::{AskedTime, RevisionArgs, When};
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output;
 
 /// What to do when the file does not reach back so far.
@@ -16,7 +17,7 @@ const OLDER: &str = "What is older may be in an older snapshot.";
 ///
 /// # Errors
 /// When the snapshot does not have it, or its objects tell no times.
-pub fn chosen(snapshot: &Snapshot, store: &Store<'_, FileSource>, args: &RevisionArgs) -> Result<i64, Failure> {
+pub fn chosen(snapshot: &Snapshot, store: &Store<'_, FileSource>, args: &RevisionArgs) -> Result<Revision, Failure> {
     chosen_by(snapshot, store, args.rev, args.at.as_ref())
 }
 
@@ -27,9 +28,9 @@ pub fn chosen(snapshot: &Snapshot, store: &Store<'_, FileSource>, args: &Revisio
 pub fn chosen_by(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    revision: i64,
+    revision: Revision,
     time: Option<&AskedTime>,
-) -> Result<i64, Failure> {
+) -> Result<Revision, Failure> {
     match time {
         Some(time) => at_time(snapshot, store, time).map(|(revision, _)| revision),
         None => numbered(store, revision),
@@ -44,7 +45,7 @@ pub fn chosen_of_the_past(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     time: &AskedTime,
-) -> Result<i64, Failure> {
+) -> Result<Revision, Failure> {
     match at_time(snapshot, store, time)? {
         (revision, false) => Ok(revision),
         (revision, true) => Err(Failure::new(
@@ -56,21 +57,21 @@ pub fn chosen_of_the_past(
     }
 }
 
-fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
+fn numbered(store: &Store<'_, FileSource>, asked: Revision) -> Result<Revision, Failure> {
     store.at(asked).map_err(|cause| match cause {
         Unavailable::Compacted { asked, oldest } => Failure::new(
             format!(
                 "revision {} was compacted away: the oldest in this snapshot is {}",
-                grouped_positive(asked),
-                grouped_positive(oldest)
+                grouped_revision(asked),
+                grouped_revision(oldest)
             ),
             OLDER,
         ),
         Unavailable::Future { asked, latest } => Failure::new(
             format!(
                 "revision {} is above the newest in this snapshot, {}",
-                grouped_positive(asked),
-                grouped_positive(latest)
+                grouped_revision(asked),
+                grouped_revision(latest)
             ),
             "Leave the revision out for the newest one, or look into a newer snapshot.",
         ),
@@ -78,7 +79,7 @@ fn numbered(store: &Store<'_, FileSource>, asked: i64) -> Result<i64, Failure> {
 }
 
 /// The revision at a time, which is told; and whether the time lies behind the snapshot.
-fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime) -> Result<(i64, bool), Failure> {
+fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime) -> Result<(Revision, bool), Failure> {
     let Some(line) = snapshot.time_line(store)? else {
         let what = format!("nothing in this snapshot tells what time {} is in it", time.text);
         return Err(Failure::new(
@@ -92,17 +93,17 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
         When::At(seconds) => seconds,
         When::Before(span) => taken.seconds.saturating_sub(span),
     };
-    let first = store.compacted().max(1);
+    let first = store.compacted().max(Revision::FIRST);
     let Some(revision) = line.revision_at(seconds, first, latest) else {
         let what = format!(
             "{} is earlier than this snapshot reaches back: its oldest revision, {}, was written about {}",
             time.text,
-            grouped_positive(first),
+            grouped_revision(first),
             about(line.at(first))
         );
         return Err(Failure::new(what, OLDER));
     };
-    let number = grouped_positive(revision);
+    let number = grouped_revision(revision);
     let written = about(line.at(revision));
     let is_later = revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0));
     output::warn(&if is_later {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{key_text, left_out, open, text_table, told};
 use crate::cli::args::ListArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// An item as a line of JSON and as a row, of which one is made.

@@ -3,7 +3,7 @@
 use etcdsnap::core::store::{Index, Key, Store};
 use etcdsnap::{FileSource, Snapshot};
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// One side of a comparison: only what is not alike is in its index.
 pub struct ComparedSide<'s> {

@@ -7,7 +7,8 @@ use etcdsnap::core::kubernetes::encryption::keyring::Why;
 use etcdsnap::{Decryption, DecryptionError, Snapshot, Unopened, printable};
 
 use crate::cli::args_common::{DecryptArgs, MetaArgs, WorkArgs};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::progress_bar::Bar;
 use crate::cli::render::grouped_number::counted;
 use crate::cli::{judge_files, output, signals};

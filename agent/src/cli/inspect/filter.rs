@@ -3,7 +3,7 @@
 use etcdsnap::core::store::filter::{Filter, FilterError};
 
 use super::key_text;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// What every complaint ends with.
 const ADVICE: &str = "A condition is a name, a sign and a value. Sizes, revisions and leases: size>100kB, size<=1.5MiB, create>=1000, mod=1234, version!=1, lease=7f3a. Texts: key~nginx, key!~test, value~10.0.0.7.";

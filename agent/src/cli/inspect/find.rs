@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::{Key, KeyRange};
 use etcdsnap::{Found, printable_path, put_path};
 use serde_json::Map;
@@ -9,7 +10,8 @@ use serde_json::Map;
 use super::{key_text, keys, text_table, told};
 use crate::cli::args::FindArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, exit_of};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
@@ -93,8 +95,8 @@ fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
 const COLUMNS: [text_table::Column; 5] =
     [("file", false), ("revision", true), ("mod", true), ("bytes", true), ("key", false)];
 
-fn revision(found: &Found) -> i64 {
-    found.answer.as_ref().map_or(0, |answer| answer.revision)
+fn revision(found: &Found) -> Revision {
+    found.answer.as_ref().map_or(Revision::ZERO, |answer| answer.revision)
 }
 
 fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
@@ -136,7 +138,7 @@ impl Tally {
             }
             Err(error) => {
                 self.unread = self.unread.saturating_add(1);
-                self.met(Exit::of_error(error));
+                self.met(exit_of(error));
                 output::complain(&error.to_string(), &error.advice());
                 None
             }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::cli::render::grouped_number::counted;
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::conceal::conceal_by_kind;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object;
@@ -16,7 +17,8 @@ use super::key_text::{Hex, Shown};
 use super::{encrypted, key_text, keys, text_table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 
 /// Runs the command.
@@ -95,7 +97,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints an object of Kubernetes as YAML, its key as a comment; false for a value that is none, or cannot be read as one, which is printed as it is.
-fn print_object(args: &GetArgs, key: &[u8], revision: i64, value: &[u8]) -> Result<bool, Failure> {
+fn print_object(args: &GetArgs, key: &[u8], revision: Revision, value: &[u8]) -> Result<bool, Failure> {
     let version = revision.to_string();
     let options = Options { resource_version: Some(&version), ..Options::default() };
     let Ok((mut node, remarks)) = object::tree(value, options) else { return Ok(false) };
@@ -138,7 +140,7 @@ fn check_form(args: &GetArgs) -> Result<(), Failure> {
 }
 
 /// Why there is nothing to print; the exit code is 1, as for a difference.
-fn absent(args: &GetArgs, key: &[u8], at: i64, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
+fn absent(args: &GetArgs, key: &[u8], at: Revision, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
     let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));
     let (what, advice) = match state {
         Some(state) => (

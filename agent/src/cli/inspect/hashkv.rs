@@ -8,7 +8,8 @@ use etcdsnap::{printable_path, typed_path};
 use super::chosen_revision::chosen;
 use super::{open, places, told};
 use crate::cli::args::HashKvArgs;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::render::etcdutl;
 

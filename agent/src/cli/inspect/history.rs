@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::{encrypted, key_text, keys, text_table, told};
 use crate::cli::args::HistoryArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// Runs the command.

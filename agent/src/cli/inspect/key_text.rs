@@ -8,7 +8,7 @@ use etcdsnap::printable;
 pub use etcdsnap::put_bytes as put;
 use serde::Serialize;
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// A value as text where it is text, with its lines and tabs; what would do something else to a terminal is escaped as in a key. Other bytes are escaped whole.

@@ -16,7 +16,8 @@ use super::filter;
 use super::{encrypted, key_text, range, text_table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_inspect::InspectForm;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 use crate::cli::render::grouped_number::counted;
 
@@ -127,7 +128,7 @@ pub fn long(state: &Key<'_>) -> [String; 6] {
     [
         key_text::key(state.key),
         state.revision.main.to_string(),
-        number(state.create_revision),
+        number(state.create_revision.get()),
         number(state.version),
         number(i64::from(state.value_len)),
         lease(state.lease),

@@ -9,7 +9,7 @@ use etcdsnap::save::{Keep, SaveConfig, SaveError, Saved, save_any};
 use etcdsnap::{Snapshot, WorkDirectory, printable};
 
 use crate::cli::args::{ClientArgs, WorkArgs};
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::progress_bar::Bar;
 use crate::cli::{connection_flags, log, output, save_run, signals};
 

@@ -27,7 +27,8 @@ use etcdsnap::{Snapshot, printable, printable_path, typed_path};
 
 use super::args::{MetaArgs, WorkArgs};
 use super::args_inspect::IntervalArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Exit;
+use super::failure::Failure;
 use super::progress_bar::Bar;
 use super::{judge_files, output};
 

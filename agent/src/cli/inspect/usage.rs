@@ -1,5 +1,6 @@
 //! `etcdsnap usage FILE [PREFIX]`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::{KeyRange, Usage};
 use etcdsnap::{Status, UsageReport};
 use serde_json::{Map, Value, json};
@@ -10,7 +11,8 @@ use super::usage_kinds::Kinds;
 use super::{key_text, open, range, text_table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::{InspectForm, UsageBy};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 use crate::cli::render::grouped_number::{grouped, si_bytes};
 
@@ -71,7 +73,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
 struct Found {
     /// Bytes of the database.
     size: u64,
-    revision: i64,
+    revision: Revision,
     is_latest: bool,
     /// Where buckets and pages are asked for.
     status: Option<Status>,

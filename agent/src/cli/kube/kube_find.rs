@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::special_types::rfc3339;
 use etcdsnap::core::kubernetes::table_objects::take_managed_fields;
@@ -20,7 +21,8 @@ use super::value_reader::ValueReader;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::find::Tally;
 use crate::cli::inspect::{encrypted, key_text, text_table, told};
 use crate::cli::judge_files;
@@ -270,7 +272,7 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>]) -> Result<(), Failure> {
 }
 
 /// What a damaged file leaves open about the state that is printed from it.
-fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: i64) {
+fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
     } else if key.deleted && unread.may_lie_between(written, key.revision.main) {

@@ -19,7 +19,8 @@ use super::selection::{self, Wanted};
 use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect;
 use crate::cli::output::{self, Lines};
 

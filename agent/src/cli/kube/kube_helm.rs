@@ -17,7 +17,8 @@ use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_helm::{HelmAction, HelmPart, KubeHelmArgs};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::{self, key_text, text_table};
 use crate::cli::output::{self, Lines};
 

@@ -9,7 +9,8 @@ use super::selection;
 use super::uncertain_states;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kinds::KindsArgs;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::{self, key_text, text_table};
 use crate::cli::output::{self, Lines};
 

@@ -2,7 +2,7 @@
 
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::Key;
-use etcdsnap::grouped_number::{counted, grouped_positive};
+use etcdsnap::grouped_number::{counted, grouped_revision};
 use etcdsnap::{Cluster, printable};
 
 use super::nearest::nearest;
@@ -73,7 +73,7 @@ impl Looked<'_> {
             }
         });
         if let (Some(revision), false) = (deleted_at, self.deleted) {
-            let revision = grouped_positive(revision);
+            let revision = grouped_revision(revision);
             return format!("It was deleted at revision {revision}: --deleted shows its last state.");
         }
         if is_alive {
@@ -164,7 +164,7 @@ impl Looked<'_> {
         }
         let shown = printable(namespace);
         if let Some(revision) = deleted_at {
-            let revision = grouped_positive(revision);
+            let revision = grouped_revision(revision);
             return Some(format!(
                 "The namespace {shown} was deleted at revision {revision} (--rev with one before, or --deleted)."
             ));

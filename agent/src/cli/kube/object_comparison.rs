@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::object;
@@ -18,7 +19,8 @@ use super::selection::{self, Wanted};
 use super::{changed_fields, uncertain_states};
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_diff::KubeDiffArgs;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::inspect::{key_text, text_table};
 use crate::cli::output::{self, Lines};
@@ -36,7 +38,7 @@ pub struct Comparison<'c> {
     /// Revisions of each side of which entries may be lost.
     pub unread: [UnreadRevisions; 2],
     /// The revision of the second side.
-    pub revision_b: i64,
+    pub revision_b: Revision,
     pub filter: ObjectFilter,
     pub folded: Folded,
     /// Whether the value of an object cannot be read.

@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{Cluster, printable};
 
 use super::selection::Wanted;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// What an object must meet.
 #[derive(Default)]

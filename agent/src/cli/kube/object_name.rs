@@ -2,7 +2,7 @@
 
 use etcdsnap::{ObjectName, printable};
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// Reads it; `example` is for who writes something else.
 ///

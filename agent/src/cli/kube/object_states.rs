@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::{Event, Key, Place, Store};
 use etcdsnap::{Error, FileSource, Progress, Snapshot};
 
@@ -21,7 +22,7 @@ impl ObjectStates {
         snapshot: &Snapshot,
         store: &Store<'_, FileSource>,
         keys: impl Iterator<Item = &'k Key<'k>>,
-        revision: i64,
+        revision: Revision,
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
         let deleted: HashSet<Cow<'_, [u8]>> =
@@ -32,7 +33,7 @@ impl ObjectStates {
     }
 
     /// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
-    pub fn of(&self, key: &Key<'_>) -> Option<(Place, i64)> {
+    pub fn of(&self, key: &Key<'_>) -> Option<(Place, Revision)> {
         if key.deleted {
             return self.last.get(key.key).map(|event| (event.place, event.revision.main));
         }

@@ -12,7 +12,7 @@ use etcdsnap::printable;
 
 use super::object_filter::path;
 use super::table_text::lay_out;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// The table of one type, to which objects are added one by one.
 pub struct ObjectTable<'t> {

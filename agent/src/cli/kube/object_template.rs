@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::json_template_needs::{keep_fields, needs_of_item
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{is_secret, printable};
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::key_text::Shown;
 use crate::cli::output::{self, Lines};
 

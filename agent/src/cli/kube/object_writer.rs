@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::pretty;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 
 use crate::cli::args_kube::KubeForm;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
 /// Writes objects as they come; several in YAML or JSON are the items of a List.

@@ -5,7 +5,7 @@ use etcdsnap::core::kubernetes::resources::{Resource, Resources};
 use etcdsnap::printable;
 
 use super::nearest::nearest;
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 
 /// Objects of one type.
 #[derive(Debug)]

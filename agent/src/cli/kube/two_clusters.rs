@@ -1,8 +1,9 @@
 //! Whether two files that are compared are of one cluster.
 
+use etcdsnap::core::Revision;
 use etcdsnap::{KubernetesPrefixes, NoProgress, is_kube_system, printable};
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::output;
 
@@ -14,7 +15,7 @@ pub fn are_two_clusters(
     sides: &[ComparedSide<'_>; 2],
     prefixes: &KubernetesPrefixes,
     prefix: Option<&[u8]>,
-    revisions: [i64; 2],
+    revisions: [Revision; 2],
 ) -> Result<bool, Failure> {
     // What is in neither index is alike on both sides, or on none.
     let differs = |side: &ComparedSide<'_>| {

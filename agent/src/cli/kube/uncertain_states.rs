@@ -1,10 +1,10 @@
 //! What a damaged file leaves open about objects: they may be older than they were, or deleted.
 
 use etcdsnap::Cluster;
-use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::{Key, UnreadRevisions};
-use etcdsnap::grouped_number::{counted, grouped, grouped_positive};
+use etcdsnap::core::{Revision, RevisionRange};
+use etcdsnap::grouped_number::{counted, grouped, grouped_revision};
 use serde_json::{Map, Value};
 
 use crate::cli::output;
@@ -19,7 +19,7 @@ pub fn tell_living(cluster: &Cluster, is_wanted: impl Fn(&Object<'_>) -> bool) {
 }
 
 /// Says how many of some objects, by the revisions that wrote or deleted them last, may have been changed since.
-pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = i64>) {
+pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = Revision>) {
     let (mut all, mut uncertain) = (0_u64, 0_u64);
     for revision in revisions {
         all = all.saturating_add(1);
@@ -29,7 +29,7 @@ pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = i64>) {
 }
 
 /// Says how many of some objects that are deleted, each with the revision that wrote its last state, may have been changed before their deletion, or made anew since.
-pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, i64)>) {
+pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, Revision)>) {
     let uncertain = states.filter(|(key, written)| may_be_older(unread, key, *written)).count();
     if uncertain > 0 {
         let what = counted(uncertain as u64, "deleted object", "deleted objects");
@@ -55,7 +55,7 @@ fn tell(unread: &UnreadRevisions, all: u64, uncertain: u64) {
 }
 
 /// Whether a state of a key that was written at a revision may not be the last one that it had.
-pub fn may_be_older(unread: &UnreadRevisions, key: &Key<'_>, written: i64) -> bool {
+pub fn may_be_older(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) -> bool {
     unread.may_follow(key.revision.main) || (key.deleted && unread.may_lie_between(written, key.revision.main))
 }
 
@@ -68,8 +68,10 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
         names.push(format!("and {} more ranges", grouped(more as u64)));
     }
     match ranges {
-        [RevisionRange { from: ..=1, to: None }] => "nobody knows which revisions are lost".into(),
-        [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", grouped_positive(*from)),
+        [RevisionRange { from, to: None }] if *from <= Revision::FIRST => {
+            "nobody knows which revisions are lost".into()
+        }
+        [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", grouped_revision(*from)),
         _ => format!("revisions {} are lost", names.join(", ")),
     }
 }
@@ -77,9 +79,9 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
 /// A range as a person writes it.
 pub fn name(range: &RevisionRange) -> String {
     match range.to {
-        Some(to) if to == range.from => grouped_positive(to),
-        Some(to) => format!("{} to {}", grouped_positive(range.from), grouped_positive(to)),
-        None => format!("{} and later", grouped_positive(range.from)),
+        Some(to) if to == range.from => grouped_revision(to),
+        Some(to) => format!("{} to {}", grouped_revision(range.from), grouped_revision(to)),
+        None => format!("{} and later", grouped_revision(range.from)),
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn ranges_are_named() {
-        let range = |from, to| RevisionRange { from, to };
+        let range = |from, to: Option<i64>| RevisionRange { from: Revision::new(from), to: to.map(Revision::new) };
         assert_eq!(name(&range(1_234, Some(1_234))), "1,234");
         assert_eq!(name(&range(5, Some(8))), "5 to 8");
         assert_eq!(name(&range(90, None)), "90 and later");

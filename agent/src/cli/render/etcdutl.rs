@@ -3,6 +3,7 @@
 //! The box of 3.7 is that of Go's tablewriter 1.1, the one before that of tablewriter 0.0.5.
 
 use etcdsnap::Status;
+use etcdsnap::core::Revision;
 use etcdsnap::core::store::HashKv;
 
 use super::grouped_number::si_bytes;
@@ -12,7 +13,7 @@ use crate::cli::args::EtcdForm;
 #[derive(Debug, Clone)]
 pub struct Numbers {
     hash: u32,
-    revision: i64,
+    revision: Revision,
     total_key: u64,
     total_size: u64,
     /// None before 3.6, which knew no version.
@@ -172,7 +173,7 @@ mod tests {
     fn status() -> Status {
         Status {
             hash: 0x034b_0880,
-            revision: 1_234_567_890_123,
+            revision: Revision::new(1_234_567_890_123),
             total_key: 245,
             total_entries: 812,
             total_size: 577_536,

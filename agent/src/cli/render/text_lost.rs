@@ -1,6 +1,6 @@
 //! What of the history of keys is gone, for a person.
 
-use etcdsnap::core::{LostHistory, RevisionRange};
+use etcdsnap::core::{LostHistory, Revision, RevisionRange};
 use etcdsnap::printable;
 
 use super::finding_groups::Shown;
@@ -51,7 +51,7 @@ fn ranges(ranges: &[RevisionRange], most: usize) -> String {
     let one = |range: &RevisionRange| match range.to {
         Some(to) if to == range.from => to.to_string(),
         Some(to) => format!("{} to {to}", range.from),
-        None if range.from <= 1 => "up to the last".into(),
+        None if range.from <= Revision::FIRST => "up to the last".into(),
         None => format!("{} up to the last", range.from),
     };
     listed(ranges.iter().map(one).collect(), most)

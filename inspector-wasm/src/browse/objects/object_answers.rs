@@ -1,5 +1,6 @@
 //! What is told to the page about objects; the shapes stand in `objects.ts`.
 
+use etcdsnap_core::Revision;
 use serde::{Deserialize, Serialize};
 
 use crate::browse::list::Show;
@@ -52,7 +53,7 @@ pub(crate) struct ObjectRow {
     pub name: String,
     pub cells: Vec<String>,
     pub deleted: bool,
-    pub revision: i64,
+    pub revision: Revision,
     pub seconds: Option<i64>,
     pub problem: Option<String>,
 }

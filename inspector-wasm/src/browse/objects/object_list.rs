@@ -106,7 +106,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             .map(|id| {
                 if is_age {
                     // The younger ones were created later.
-                    let created = self.all.get(&self.index, *id as usize).map_or(0, |key| key.create_revision);
+                    let created = self.all.get(&self.index, *id as usize).map_or(0, |key| key.create_revision.get());
                     return (created.saturating_neg(), String::new(), *id);
                 }
                 let row = self.object_row(table, *id);

@@ -1,8 +1,8 @@
 //! About when revisions were written.
 
-use etcdsnap_core::Source;
 use etcdsnap_core::kubernetes::time_line::TimeLine;
 use etcdsnap_core::kubernetes::time_marks;
+use etcdsnap_core::{Revision, Source};
 
 use super::object_answers::RevisionTime;
 use crate::browse::view::View;
@@ -20,7 +20,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     pub(crate) fn times(&mut self, revisions: &[i64]) -> Vec<Option<RevisionTime>> {
         let line = self.time_line();
         let at = |revision: &i64| {
-            let moment = line?.at(*revision);
+            let moment = line?.at(Revision::new(*revision));
             Some(RevisionTime { seconds: moment.seconds, within: moment.within })
         };
         revisions.iter().map(at).collect()
@@ -34,7 +34,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 
     /// About when a revision was written, once it was looked for.
-    pub(super) fn seconds_at(&self, revision: i64) -> Option<i64> {
+    pub(super) fn seconds_at(&self, revision: Revision) -> Option<i64> {
         let moment = self.objects.times.as_ref()?.as_ref()?.at(revision);
         moment.within.map(|_| moment.seconds)
     }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::key_bytes;
 use etcdsnap_core::kubernetes::decode::{Options, Skip};
 use etcdsnap_core::kubernetes::encryption::keyring::{NoPlugins, Undecrypted};
@@ -11,6 +10,7 @@ use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::registry_keys::{Object, object_below};
 use etcdsnap_core::kubernetes::value_changes::concealed;
 use etcdsnap_core::store::{Key, Place};
+use etcdsnap_core::{Revision, Source};
 
 use crate::browse::answers::narrow;
 use crate::browse::view::{Refusal, View, value_at};
@@ -40,7 +40,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 
     /// Where the state of a key is that is shown, and the revision that wrote it: of a deleted one the last, as far as it was looked for and is kept.
-    pub(super) fn state_of(&self, id: u32, key: &Key<'_>) -> Option<(Place, i64)> {
+    pub(super) fn state_of(&self, id: u32, key: &Key<'_>) -> Option<(Place, Revision)> {
         if !key.deleted {
             return Some((key.place, key.revision.main));
         }
@@ -52,7 +52,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     pub(super) fn with_object<T>(
         &self,
         key: &[u8],
-        (place, revision): (Place, i64),
+        (place, revision): (Place, Revision),
         skip: Skip,
         make: impl FnOnce(Node<'_>, Remarks) -> T,
     ) -> Result<T, Refusal> {

@@ -1,0 +1,39 @@
+//! A command that could not be carried through, and its exit code.
+
+use etcdsnap::Error;
+
+use super::exit::Exit;
+use super::signals;
+
+/// A command that could not be carried through.
+#[derive(Debug)]
+pub struct Failure {
+    /// What is wrong, in a sentence.
+    pub what: String,
+    /// What to do; may be empty.
+    pub advice: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// A failure of exit code 2.
+    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: advice.into(), exit: Exit::Failed }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { what: error.to_string(), advice: error.advice(), exit: exit_of(&error) }
+    }
+}
+
+/// The exit code of a command that ended with this error.
+pub fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::Cancelled => signals::stopped(),
+        error if error.is_damage() => Exit::Damage,
+        _ => Exit::Failed,
+    }
+}

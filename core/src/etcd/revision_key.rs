@@ -1,0 +1,102 @@
+//! The keys of bucket `key`: revisions, with what tells the operations of a transaction apart.
+//!
+//! ```text
+//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┤         17 bytes: a put
+//! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┼ 't' ┤   18 bytes: a tombstone
+//! ```
+//! Source: etcd's `server/storage/mvcc/revision.go` (`RevToBytes`, `isTombstone`).
+
+use crate::etcd::revision::Revision;
+use crate::int_readers::i64_be;
+
+/// Bytes of a revision as a key.
+pub const REVISION_LEN: usize = 17;
+
+/// A revision in full: which operation of which transaction. etcd's own code calls the pair `Revision`, and the two numbers main and sub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FullRevision {
+    /// The transaction.
+    pub main: Revision,
+    /// The operation within it.
+    pub sub: i64,
+}
+
+/// A key of bucket `key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionKey {
+    /// When.
+    pub revision: FullRevision,
+    /// Whether it deletes.
+    pub tombstone: bool,
+}
+
+impl RevisionKey {
+    /// Decodes a key of bucket `key`; `None` when it is no revision.
+    #[must_use]
+    #[inline]
+    pub fn parse(key: &[u8]) -> Option<Self> {
+        let tombstone = match (key.len(), key.get(REVISION_LEN)) {
+            (17, _) => false,
+            (18, Some(b't')) => true,
+            _ => return None,
+        };
+        let revision = FullRevision { main: Revision::new(i64_be(key, 0)?), sub: i64_be(key, 9)? };
+        (key.get(8) == Some(&b'_') && revision.main >= Revision::ZERO && revision.sub >= 0)
+            .then_some(Self { revision, tombstone })
+    }
+
+    /// The key's bytes, and how many of them count.
+    #[must_use]
+    pub fn to_bytes(self) -> ([u8; 18], usize) {
+        let mut bytes = [b't'; 18];
+        let parts =
+            self.revision.main.get().to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
+        for (slot, byte) in bytes.iter_mut().zip(parts) {
+            *slot = byte;
+        }
+        (bytes, if self.tombstone { 18 } else { 17 })
+    }
+
+    /// The key's bytes, where an allocation is no matter.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        let (bytes, len) = self.to_bytes();
+        bytes.get(..len).unwrap_or_default().to_vec()
+    }
+}
+
+impl std::fmt::Display for FullRevision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}", self.main, self.sub)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_the_round_trip() {
+        for tombstone in [false, true] {
+            let key = RevisionKey { revision: FullRevision { main: Revision::new(258), sub: 3 }, tombstone };
+            let (bytes, len) = key.to_bytes();
+            assert_eq!(RevisionKey::parse(&bytes[..len]), Some(key));
+        }
+    }
+
+    #[test]
+    fn what_is_no_revision_is_none() {
+        let (good, _) =
+            RevisionKey { revision: FullRevision { main: Revision::new(1), sub: 0 }, tombstone: true }.to_bytes();
+        assert!(RevisionKey::parse(&good[..16]).is_none());
+        let mut other = good;
+        other[17] = b'x';
+        assert!(RevisionKey::parse(&other).is_none());
+        other = good;
+        other[8] = b'-';
+        assert!(RevisionKey::parse(&other).is_none());
+        other = good;
+        other[0] = 0x80;
+        assert!(RevisionKey::parse(&other).is_none());
+    }
+}
