@@ -23,17 +23,14 @@ impl ObjectGroups {
     #[must_use]
     pub fn of(index: &Index, order: &Order, prefixes: &[Vec<u8>]) -> Self {
         let mut groups: Vec<ObjectGroup> = Vec::new();
-        let mut last: Option<Object<'_>> = None;
+        let mut last: Option<&[u8]> = None;
         for number in 0..order.len() {
             let found = order.get(index, number);
             let (Some(key), Ok(at)) = (found, u32::try_from(number)) else { continue };
-            let object = object_below(key.key, prefixes);
-            let is_next = match (&last, &object) {
-                (Some(last), Some(object)) => key_place(last) == key_place(object),
-                _ => false,
-            };
-            last = object;
-            if object.is_none() {
+            let below = object_below(key.key, prefixes).and_then(|object| before_name(key.key, &object));
+            let is_next = below.is_some() && below == last;
+            last = below;
+            if below.is_none() {
                 continue;
             }
             let live = u32::from(!key.deleted);
@@ -55,7 +52,8 @@ impl ObjectGroups {
     }
 }
 
-/// Group, resource and namespace.
-fn key_place<'k>(object: &Object<'k>) -> (&'k [u8], &'k [u8], &'k [u8]) {
-    (object.group, object.resource, object.namespace)
+/// What the keys of all objects of the type and namespace begin with.
+#[must_use]
+pub fn before_name<'k>(key: &'k [u8], object: &Object<'_>) -> Option<&'k [u8]> {
+    key.get(..key.len().checked_sub(object.name.len())?)
 }

@@ -7,6 +7,8 @@ mod object_kinds;
 mod object_list;
 mod object_manifests;
 mod object_rows;
+#[cfg(test)]
+mod object_tests;
 mod object_text;
 mod object_times;
 mod object_values;

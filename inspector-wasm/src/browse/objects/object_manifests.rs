@@ -14,6 +14,7 @@ use etcdsnap_core::kubernetes::manifest_files::{FileNames, commands, readme};
 use etcdsnap_core::kubernetes::manifest_plan::{Choice, PlannedObject, definition_of, undefined, volume_of};
 use etcdsnap_core::kubernetes::manifest_report::{FORGOTTEN, Report, SECRET, UNREADABLE};
 use etcdsnap_core::kubernetes::manifest_selection::is_passing;
+use etcdsnap_core::kubernetes::object_groups::before_name;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use rawzip::ZipArchiveWriter;
 
@@ -113,12 +114,11 @@ impl<S: Source + ?Sized> View<'_, S> {
         for group in types.groups.list() {
             let first = self.all.name(&self.index, group.from as usize);
             let Some(object) = self.object(first) else { continue };
-            let (Some(resource), Some(len)) = (types.resources.of(&object), first.len().checked_sub(object.name.len()))
-            else {
+            let (Some(resource), Some(start)) = (types.resources.of(&object), before_name(first, &object)) else {
                 continue;
             };
             let place = (resource.kind.clone(), object.namespace.to_vec());
-            below.entry(place).or_default().push(first.get(..len).unwrap_or_default().to_vec());
+            below.entry(place).or_default().push(start.to_vec());
         }
         let volumes = items.iter().filter(|(item, _)| item.resource.plural == "persistentvolumes");
         let pieces = Pieces::default();

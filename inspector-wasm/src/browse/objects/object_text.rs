@@ -8,6 +8,7 @@ use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
 use etcdsnap_core::kubernetes::helm_release::{ReleaseFacts, hide_values, read, stored_release, unpack};
 use etcdsnap_core::kubernetes::object;
+use etcdsnap_core::kubernetes::object_groups::before_name;
 use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::object_trouble::{Owner, relations};
 use etcdsnap_core::kubernetes::table_objects::take_managed_fields;
@@ -103,7 +104,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             if !is_place || types.resources.of(&object)?.kind != kind {
                 return None;
             }
-            let below = first.get(..first.len().checked_sub(object.name.len())?)?;
+            let below = before_name(first, &object)?;
             let key = [below, name].concat();
             let number = self.all.find(&self.index, &key)?;
             let is_live = !self.all.get(&self.index, number)?.deleted;
