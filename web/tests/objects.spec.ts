@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Download } from "@playwright/test";
 import { expect, type Inspector, made, settled, test } from "./support/page.ts";
 import { output } from "./support/look.ts";
-import { artifacts, root } from "./support/repo.ts";
+import { artifacts, caseFile, root } from "./support/repo.ts";
 
 /** A real cluster, recorded: its Secrets are encrypted, and somebody deleted a Deployment. */
 const today = join(root, "samples/kubernetes/today.db.zst");
@@ -251,7 +251,13 @@ test("a comparison shows objects as YAML", async ({ inspector }) => {
   const list = page.getByTestId("compare-list");
   await list.locator("[data-key='/registry/endpointslices/shop/web-j8v85']").click();
   await expect(page.getByTestId("compare-pane")).toContainText("The value as YAML.");
-  await expect(page.getByTestId("compare-diff")).toContainText("addressType: IPv4");
+  const diff = page.getByTestId("compare-diff");
+  await expect(diff.locator("[data-line='removed']").first()).toBeVisible();
+  // What is alike is folded away until it is asked for.
+  const before = await diff.locator("[data-line='same']").count();
+  await diff.getByRole("button", { name: /lines alike/ }).first().click();
+  await expect.poll(() => diff.locator("[data-line='same']").count()).toBeGreaterThan(before);
+  await expect(diff).toContainText("addressType: IPv4");
 });
 
 test("the address leads back to a kind in a namespace", async ({ inspector }) => {
@@ -261,4 +267,50 @@ test("the address leads back to a kind in a namespace", async ({ inspector }) =>
   await chooseKind(inspector, "services");
   expect(page.url()).toContain("objects=services&namespace=shop");
   await page.screenshot({ path: join(artifacts, `objects-${test.info().project.name}.png`) });
+});
+
+test("when a snapshot was taken stands in Overview", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.judge(today);
+  const line = JSON.parse(output("kube", "history", today, "statefulset/db", "-n", "shop", "-w", "json").trim().split("\n").at(-1) ?? "{}") as { time: string };
+  const taken = page.getByTestId("taken-about");
+  await expect(taken).toHaveText(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  // The object was written by one of the last revisions.
+  const seconds = (Date.parse((await taken.textContent()) ?? "") - Date.parse(line.time)) / 1000;
+  expect(seconds).toBeGreaterThanOrEqual(0);
+  expect(seconds).toBeLessThan(60);
+});
+
+test("what no object dates is unknown", async ({ inspector }) => {
+  await inspector.judge(caseFile("3.4-history"));
+  await expect(inspector.page.getByTestId("taken-about")).toHaveText("unknown");
+  await inspector.page.keyboard.press("2");
+  await expect(inspector.page.getByTestId("keys-list")).toBeVisible();
+  await expect(inspector.page.getByTestId("show-objects")).toHaveCount(0);
+});
+
+test("a list of objects is filtered, sorted and gone through by the keyboard alone", async ({ inspector }) => {
+  const { page } = inspector;
+  await openObjects(inspector);
+  await page.getByTestId("object-kinds").locator('[data-kind=""]').focus();
+  await page.keyboard.press("ArrowDown");
+  await settled(page.getByTestId("objects-found"));
+  await expect(page.getByTestId("object-kinds").locator('[aria-pressed="true"]')).not.toHaveAttribute("data-kind", "");
+  await chooseKind(inspector, "clusterroles.rbac.authorization.k8s.io");
+  await page.keyboard.press("/");
+  await page.keyboard.type("NODE");
+  await page.keyboard.press("Enter");
+  const found = output("kube", "get", today, "clusterroles", "-o", "name").trim().split("\n").filter((name) => name.includes("node"));
+  await expect(page.getByTestId("objects-total")).toHaveAttribute("data-total", String(found.length));
+  await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", /clusterroles.*node/);
+  await page.keyboard.press("Escape");
+  await expect(page.getByTestId("key-pane")).toHaveCount(0);
+  const list = page.getByTestId("objects-list");
+  await list.getByRole("button", { name: "NAME" }).press("Enter");
+  await list.getByRole("button", { name: "NAME" }).press("Enter");
+  await settled(page.getByTestId("objects-found"));
+  await settled(list);
+  const names = await list.locator("[data-row] .name").allTextContents();
+  expect(names).toEqual(names.toSorted().toReversed());
+  expect(names.length).toBe(found.length);
 });
