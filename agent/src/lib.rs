@@ -59,8 +59,8 @@ pub use json_text::{to_json, write_json};
 pub use printable::{printable_path, shell_word, typed_path};
 pub use progress::{NoProgress, Progress, Stage};
 pub use restore::{
-    AutoBump, BumpBasis, NewLease, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, StateChanges, auto_bump,
-    restore, restore_all_members,
+    AutoBump, BumpBasis, LeasedKey, NewLease, RestoreConfig, RestoreError, RestoreVerify, Restored, Run, StateChanges,
+    auto_bump, restore, restore_all_members,
 };
 pub use rewrite::{
     CutDone, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
@@ -68,9 +68,9 @@ pub use rewrite::{
 };
 pub use save::save;
 pub use snapshot::{
-    Answer, Cluster, ClusterCheck, ClusterIdentity, EncryptionGroup, EncryptionUsage, Found, HeavyKey, KindUsage,
-    KubernetesPrefixes, ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot, UsageReport,
-    compare, find, find_object, is_kube_system, state_as_of, uid, verify_values,
+    Answer, Cluster, ClusterCheck, ClusterIdentity, EncryptionGroup, EncryptionUsage, Found, FoundObject, HeavyKey,
+    KindUsage, KubernetesPrefixes, ObjectAnswer, ObjectFinding, ObjectKind, ObjectName, ObjectState, Side, Snapshot,
+    StoredObject, UsageReport, compare, find, find_object, is_kube_system, state_as_of, uid, verify_values,
 };
 pub use terminal_writer::{Escapes, TerminalWriter};
 pub use verify_options::{Sha256, VerifyOptions};

@@ -42,6 +42,67 @@ export interface KeyRow {
   secret: boolean;
 }
 
+/** What a search found. */
+export interface Found {
+  /** Keys in the list. */
+  total: number;
+  /** Keys that live among all that it found. */
+  live: number;
+  deleted: number;
+  /** To mark them in the keys. */
+  words: FoundWord[];
+  /** What is wrong with the search; the list is as it was then. */
+  problem: SearchProblem | null;
+  /** Secrets whose values were not searched. */
+  unsearched: bigint;
+  /** Places that could not be read for it. */
+  lost: bigint;
+}
+
+/** A text that a key has in it. */
+export interface FoundWord {
+  text: string;
+  /** Whether capitals count. */
+  cased: boolean;
+  /** Whether the key begins with it. */
+  start: boolean;
+}
+
+/** A part of a search that is wrong, and why. */
+export interface SearchProblem {
+  text: string;
+  why: string;
+}
+
+/** What the store is. */
+export interface About {
+  /** About when the latest revision was written; null where no object tells it. */
+  taken: Taken | null;
+  /** Objects of Kubernetes that live; 0 in a store of something else. */
+  objects: bigint;
+  /** Kinds of objects, the largest first. */
+  kinds: KindUse[];
+  /** Bytes that etcd lets a database have unless it is told otherwise. */
+  quota: bigint;
+}
+
+/** About a time. */
+export interface Taken {
+  iso: string;
+  /** In words, with what is unsure of it. */
+  text: string;
+  /** Since 1970. */
+  seconds: bigint;
+}
+
+/** What the objects of a kind take. */
+export interface KindUse {
+  kind: string;
+  /** What their keys begin with. */
+  prefix: string;
+  sum: UsageSum;
+}
+
 /** A line of the tree of keys by `/`. */
 export interface TreeRow {
   depth: number;

@@ -11,6 +11,7 @@ mod browse;
 mod convert;
 mod headroom;
 mod random_key;
+mod rewrite_file;
 mod types;
 mod unpacker;
 
@@ -21,6 +22,7 @@ use web_sys::Blob;
 
 pub use blob::BlobSource;
 pub use browse::{StoreOpening, StoreView};
+pub use rewrite_file::rewrite_file;
 pub use unpacker::Unpacker;
 
 use convert::{Progress, into_error, to_js};
@@ -114,6 +116,15 @@ impl Inspector {
 pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
     let source: Box<dyn Source> = Box::new(BlobSource::new(blob).map_err(into_error)?);
     to_js(&etcdsnap_core::peek(&*source).map_err(into_error)?)
+}
+
+/// The keys of a `LostHistory` by kind and namespace.
+///
+/// # Errors
+/// None in practice.
+#[wasm_bindgen(js_name = lostKinds, unchecked_return_type = "LostKind[]")]
+pub fn lost_kinds(keys: Vec<String>) -> Result<JsValue, JsValue> {
+    to_js(&etcdsnap_core::kubernetes::lost_kinds::lost_kinds(keys.iter().map(String::as_str)))
 }
 
 /// Every finding code with its severity, what it means and what to do.

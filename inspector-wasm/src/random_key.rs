@@ -9,9 +9,14 @@ use web_sys::WorkerGlobalScope;
 #[wasm_bindgen(start)]
 pub fn choose_key() {
     let mut key = [0; 16];
-    let crypto = js_sys::global().dyn_into::<WorkerGlobalScope>().ok().and_then(|scope| scope.crypto().ok());
     // Every browser that runs the page has it; without it fingerprints are those of a key that can be guessed.
-    if crypto.is_some_and(|crypto| crypto.get_random_values_with_u8_array(&mut key).is_ok()) {
+    if random(&mut key) {
         fingerprint::set_key(&key);
     }
+}
+
+/// Fills `bytes` with random ones; whether the browser has any.
+pub(crate) fn random(bytes: &mut [u8]) -> bool {
+    let crypto = js_sys::global().dyn_into::<WorkerGlobalScope>().ok().and_then(|scope| scope.crypto().ok());
+    crypto.is_some_and(|crypto| crypto.get_random_values_with_u8_array(bytes).is_ok())
 }

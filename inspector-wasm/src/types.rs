@@ -35,6 +35,13 @@ const OBJECTS: &str = include_str!("objects.ts");
 #[wasm_bindgen(typescript_custom_section)]
 const SECTION: &'static str = TYPES;
 
+/// The same, of new files.
+#[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
+const REWRITING: &str = include_str!("rewriting.ts");
+
+#[wasm_bindgen(typescript_custom_section)]
+const REWRITING_SECTION: &'static str = REWRITING;
+
 #[wasm_bindgen(typescript_custom_section)]
 const BROWSE_SECTION: &'static str = BROWSE;
 
@@ -46,6 +53,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use etcdsnap_core::key_tally::KeyTally;
+    use etcdsnap_core::kubernetes::lost_kinds::LostKind;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
         BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, Revision,
@@ -54,11 +62,14 @@ pub(crate) mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::rewrite_file::{CopyMade, Redacted, RedactedKind, Salvaged};
 
     /// Members of each interface: name to type, a `?` kept at the name.
     fn interfaces() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
         let mut out = BTreeMap::new();
-        for block in [TYPES, BROWSE, OBJECTS].iter().flat_map(|types| types.split("export interface ").skip(1)) {
+        for block in
+            [TYPES, BROWSE, OBJECTS, REWRITING].iter().flat_map(|types| types.split("export interface ").skip(1))
+        {
             let (head, rest) = block.split_once('{').unwrap_or_default();
             let name = head.split_whitespace().next().unwrap_or_default();
             let body = rest.split_once('}').unwrap_or_default().0;
@@ -195,11 +206,47 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn new_files_have_their_declared_shapes() {
+        let wide = WIDE as u64;
+        for optional in [true, false] {
+            let kinds = vec![RedactedKind { kind: String::new(), values: wide, replaced: wide }];
+            let redacted = Redacted { kinds, others: wide, encrypted: wide, passwords: wide, users_left_out: wide };
+            let salvaged = Salvaged {
+                whole: true,
+                revision: Revision::new(WIDE),
+                missing_revisions: wide,
+                unread_places: wide,
+                end_is_lost: true,
+                left_out: wide,
+                broken_keys: wide,
+                doubtful_keys: wide,
+                unproven: wide,
+                raised_to: optional.then_some(Revision::new(WIDE)),
+                buckets: vec![String::new()],
+                auth_was_reset: true,
+            };
+            let made = CopyMade {
+                bytes: wide,
+                entries_before: wide,
+                entries: wide,
+                redacted: optional.then_some(redacted),
+                compacted: optional.then_some(Revision::new(WIDE)),
+                salvaged: optional.then_some(salvaged),
+            };
+            assert_eq!(mismatch(&serde_json::to_value(made).unwrap_or_default(), "CopyMade"), None);
+        }
+    }
+
+    #[test]
     fn the_types_are_what_serde_writes() {
         for optional in [true, false] {
             let checks = [
                 ("Report", serde_json::to_value(report(optional))),
                 ("LostHistory", serde_json::to_value(lost_history())),
+                (
+                    "LostKind",
+                    serde_json::to_value(LostKind { kind: String::new(), namespace: String::new(), keys: WIDE as u64 }),
+                ),
                 ("Status", serde_json::to_value(status(optional))),
                 ("Peek", serde_json::to_value(peek(optional))),
                 ("CodeInfo", serde_json::to_value(CodeInfo::from(Code::KeyOrder))),

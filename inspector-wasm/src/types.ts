@@ -51,6 +51,13 @@ export interface LostPrefix {
   keys: bigint;
 }
 
+/** Keys that are affected, of one kind in one namespace; both are empty for what is no object of Kubernetes. */
+export interface LostKind {
+  kind: string;
+  namespace: string;
+  keys: bigint;
+}
+
 /** One thing that is wrong, and where. */
 export interface Finding {
   severity: Severity;

@@ -1,4 +1,4 @@
-//! What a salvage gets out of every named damage: all entries of intact pages, nothing that the good file did not hold, and a sound store.
+//! `salvage` after every named damage: all entries of intact pages, no entry that the good file lacks, and a sound store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ const ALL: Limits = Limits { only_tree: false, proven_only: false };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The new database, and what was found; none when nothing can be had.
+/// Returns the new database and the report; `None` if nothing can be recovered.
 fn salvaged(file: &[u8], limits: Limits) -> Option<(Vec<u8>, SalvageReport)> {
     let salvage = Salvage::open(file, limits, &Unwatched).unwrap()?;
     if salvage.has_nothing() {
@@ -57,7 +57,7 @@ fn name(value: &[u8]) -> Vec<u8> {
     KeyValue::decode(value).unwrap().key
 }
 
-/// Keys of the entries of leaves that are as they were, like all pages above them.
+/// Returns the keys in unchanged leaves below unchanged pages.
 fn intact(good: &File, damaged: &[u8]) -> Vec<Vec<u8>> {
     let same = |page: u64| {
         let extent = good.extent(page);
@@ -84,10 +84,10 @@ fn intact(good: &File, damaged: &[u8]) -> Vec<Vec<u8>> {
     leaves.flat_map(|visit| good.leaves(visit.page)).map(|leaf| good.bytes[leaf.key].to_vec()).collect()
 }
 
-/// Damage of values that neither bolt nor etcd can tell: only the SHA-256 does.
-const UNTELLABLE: [&str; 1] = ["value_bit_flipped"];
+/// Damage to values that neither bolt nor etcd can detect: only the SHA-256 does.
+const UNDETECTABLE: [&str; 1] = ["value_bit_flipped"];
 
-/// Panics unless the new file is sound, holds nothing that `known` does not, and all entries of intact pages but those that a later revision of their key supersedes.
+/// Asserts that the new file is sound, holds only entries of `known`, and all entries of intact pages that no later revision supersedes.
 fn assert_salvaged(what: &str, good: &File, known: &[&Entries], damaged: &[u8], new: &[u8], report: &SalvageReport) {
     let judged = verify(&with_trailer(new), &Unwatched).unwrap();
     assert_ne!(judged.verdict, Verdict::Damaged, "{what}: {:?}", judged.findings);
@@ -109,7 +109,7 @@ fn assert_salvaged(what: &str, good: &File, known: &[&Entries], damaged: &[u8], 
 }
 
 #[test]
-fn every_named_damage_gives_what_is_intact_and_nothing_else() {
+fn every_named_damage_yields_exactly_the_intact_entries() {
     let (mut files, mut whole, mut raised) = (0, 0, 0);
     let (mut unreadable, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for base in bases() {
@@ -125,11 +125,11 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
                 files += 1;
                 whole += usize::from(report.is_whole());
                 raised += usize::from(report.raised_to.is_some());
-                // What a damage changes of the contents cannot be told from what was written.
-                let changes = damage.changes_contents() || UNTELLABLE.contains(&damage.name);
+                // Entries that a damage changes cannot be distinguished from original ones.
+                let changes = damage.changes_contents() || UNDETECTABLE.contains(&damage.name);
                 let changed = if changes { entries(database_of(&damaged.file)) } else { Entries::new() };
                 let rebuilt = if damage.changes_contents() { &[][..] } else { &damaged.file[..] };
-                // All that fail are told, not the first alone.
+                // Reports all failures, not only the first.
                 let outcome = panic::catch_unwind(|| {
                     assert_salvaged(&what, &good, &[&original, &changed], rebuilt, &new, &report);
                 });
@@ -149,9 +149,9 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
     assert!(files > 300 && whole > 50 && raised > 20, "{files} {whole} {raised}");
 }
 
-/// A sound file comes out with every entry, and is whole.
+/// A sound file keeps every entry, and the result is complete.
 #[test]
-fn a_sound_file_comes_out_as_it_is() {
+fn a_sound_file_keeps_every_entry() {
     for base in bases() {
         let (new, report) = salvaged(&base.snapshot, ALL).unwrap();
         assert!(report.is_whole(), "{}: {report:?}", base.name);
@@ -160,7 +160,7 @@ fn a_sound_file_comes_out_as_it_is() {
     }
 }
 
-/// Each page of the keys lost by itself, and each by a page above it.
+/// Each page of the keys is lost alone, and each through its parent.
 #[test]
 fn any_page_may_be_lost() {
     let mut lost = 0;
@@ -182,9 +182,9 @@ fn any_page_may_be_lost() {
     assert!(lost > 60, "{lost}");
 }
 
-/// Cut anywhere, as a copy that was interrupted.
+/// Cut anywhere, as by an interrupted copy.
 #[test]
-fn a_file_that_was_cut_gives_what_is_there() {
+fn a_cut_file_yields_the_remaining_entries() {
     let mut some = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
@@ -200,9 +200,9 @@ fn a_file_that_was_cut_gives_what_is_there() {
     assert!(some > 20, "{some}");
 }
 
-/// A page that somebody forged inside a value, with its right number and keys that would fit, is no page of the tree, also when a pointer comes to lead to it.
+/// A page forged inside a value, with the right number and fitting keys, is not part of the tree, even if a pointer leads to it.
 #[test]
-fn a_page_forged_inside_a_value_gives_nothing() {
+fn a_page_forged_inside_a_value_is_ignored() {
     let page_size = 4096;
     let mut history = etcdsnap_tests::build::history::History::default();
     for main in 2..200_i64 {
@@ -210,14 +210,14 @@ fn a_page_forged_inside_a_value_gives_nothing() {
         let value = vec![b'v'; len];
         let key = format!("/registry/pods/{main:05}").into_bytes();
         let message = KeyValue { key, create_revision: main, mod_revision: main, version: 1, value, lease: 0 };
-        let entry = etcdsnap_tests::build::history::Entry { tombstone: false, value: message };
+        let entry = etcdsnap_tests::build::history::RevisionEntry { tombstone: false, value: message };
         history.revisions.insert((main, 0), entry);
         history.current = main;
     }
     let root = etcdsnap_tests::build::cluster::database(
         &history,
         etcdsnap_tests::build::cluster::Version::V36,
-        &mut etcdsnap_tests::seeded_random::Dice::new(1),
+        &mut etcdsnap_tests::seeded_random::SeededRandom::new(1),
     );
     let layout = etcdsnap_tests::build::Layout::plain(page_size, 1);
     let good = File::new(etcdsnap_tests::build::write(&root, &layout).database);
@@ -228,7 +228,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
         for victim in good.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF && visit.page != owner.page)
         {
             let mut file = File { bytes: good.bytes.clone(), page_size };
-            // The value holds a copy of the victim's page with the number of the place where it lies, and a value of its own.
+            // The value holds a copy of the victim's page with the page number of its own position, and a different value.
             let inside = owner.page + 2;
             let (from, to) = (file.at(victim.page), file.at(inside));
             file.bytes.copy_within(from..from + page_size, to);
@@ -240,7 +240,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
             }
             file.bytes[end - 5..end].copy_from_slice(b"forge");
             let before = entries(&file.bytes);
-            // The victim is lost, and the page above points to the forged one.
+            // The victim is lost, and its parent points to the forged page.
             let parent = victim.parent.unwrap();
             let pointer = file.branches(parent)[victim.index].0 + 8;
             file.put_u64(pointer, inside);
@@ -255,7 +255,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
 }
 
 #[test]
-fn the_command_says_what_is_missing_and_servers_start() {
+fn the_command_reports_losses_and_servers_start() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -280,13 +280,13 @@ fn the_command_says_what_is_missing_and_servers_start() {
         );
         assert_eq!(object["findingCounts"].as_object().unwrap().len(), 1, "{object}");
         assert_ne!(object["verdict"], "damaged");
-        // It is refused where it would be taken for whole, and the new file is not.
+        // It is refused where a complete file is needed, and the new file is not.
         let compacted = cli::run(&["compact", text(&damaged), "-o", text(&at("compacted.db"))]);
         assert_eq!(compacted.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&compacted.stderr).contains("etcdsnap salvage"), "{compacted:?}");
         let again = cli::run(&["compact", text(&out), "-o", text(&at("compacted.db"))]);
         assert_eq!(again.status.code(), Some(0), "{again:?}");
-        match etcd_verdict::observe(version, &fs::read(&out).unwrap()) {
+        match etcd_verdict::restore_and_start(version, &fs::read(&out).unwrap()) {
             None => {}
             Some(Outcome::Answers(service)) => {
                 assert!(service.keys.is_some() && service.writes && service.healthy, "{version}: {service:?}");
@@ -296,9 +296,9 @@ fn the_command_says_what_is_missing_and_servers_start() {
     }
 }
 
-/// Users and roles that cannot be read are no reason to serve everybody.
+/// Unreadable users and roles must not open the store to everyone.
 #[test]
-fn damaged_users_are_refused_unless_they_are_to_go() {
+fn damaged_users_are_refused_unless_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let (on, _) = damage::with_authentication(&case::named("3.7-history").bytes());

@@ -3,12 +3,34 @@ class Announcer {
   text = $state("");
   /** What failed or needs an eye stays until it is dismissed. */
   notice = $state<string | null>(null);
+  /** What can be undone of what is told. */
+  action = $state.raw<{ label: string; run: () => void } | null>(null);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   say(text: string): void {
+    this.#show(text, null, 2500);
+  }
+
+  /** Says what was done, and how to undo it. */
+  offer(text: string, label: string, run: () => void): void {
+    this.#show(text, { label, run }, 12_000);
+  }
+
+  /** Undoes what was told. */
+  act(): void {
+    const action = this.action;
+    this.#show("", null, 0);
+    action?.run();
+  }
+
+  #show(text: string, action: Announcer["action"], milliseconds: number): void {
     this.text = text;
+    this.action = action;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => (this.text = ""), 2500);
+    this.#timer = setTimeout(() => {
+      this.text = "";
+      this.action = null;
+    }, milliseconds);
   }
 }
 

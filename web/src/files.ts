@@ -13,6 +13,8 @@ export async function openSample(): Promise<File> {
 export function isConfiguration({ name, size }: File): boolean {
   return /\.(?:ya?ml|json|conf)$/i.test(name) && size < 1024 * 1024;
 }
+/** Lets a person choose files; the page sets what it does. */
+export const picker = { open: (): void => {} };
 
 /** Where etcd keeps its database in a data directory. */
 const IN_A_DATA_DIRECTORY = ["member/snap/db", "snap/db", "db"];
@@ -61,7 +63,7 @@ export function saveBytes(name: string, bytes: Uint8Array): void {
   keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
 }
 
-/** Lets the reader keep what a worker made as a file. */
+/** Lets the reader keep a file that was made. */
 export function saveBlob(name: string, blob: Blob): void {
   keep(name, blob);
 }

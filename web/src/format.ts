@@ -51,3 +51,22 @@ export function speed(bytesPerSecond: number): string {
 export function hash(value: number): string {
   return value.toString(16);
 }
+
+const AGES: [number, string][] = [
+  [31_557_600, "year"],
+  [86_400, "day"],
+  [3600, "hour"],
+  [60, "minute"],
+];
+
+/** How long ago something was, in whole units: `3 days ago`. */
+export function age(seconds: bigint | number, now = Date.now() / 1000): string {
+  const gone = now - Number(seconds);
+  // Clocks differ by minutes.
+  if (gone < -300) return "later than the clock of this computer";
+  for (const [unit, name] of AGES) {
+    const whole = Math.floor(gone / unit);
+    if (whole >= (name === "year" ? 2 : 1)) return `${plural(whole, name)} ago`;
+  }
+  return "just now";
+}

@@ -5,6 +5,12 @@ export function reaches(event: KeyboardEvent): boolean {
   return !(event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) && document.querySelector("dialog[open]") === null;
 }
 
+/** Whether letters go into what has the focus. */
+export function takesText(target: EventTarget | null): boolean {
+  if (target instanceof HTMLInputElement) return !["range", "checkbox", "radio", "button", "file"].includes(target.type);
+  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement;
+}
+
 /** The key that is pressed; null when it is meant for a field, the browser or a dialog. */
 export function pressed(event: KeyboardEvent): string | null {
   if (!reaches(event)) return null;

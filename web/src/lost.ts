@@ -1,4 +1,4 @@
-import { plural } from "./format.ts";
+import { count, plural } from "./format.ts";
 import type { LostHistory, RevisionRange } from "./generated/etcdsnap_inspector.js";
 
 /** So many ranges or prefixes stand in a sentence. */
@@ -14,7 +14,7 @@ export function lostSentences(lost: LostHistory): string[] {
     out.push(`Pages that cannot be read held what was kept of revisions ${ranges(lost.unreadable)}.`);
   }
   if (lost.keyCount > 0n) {
-    const prefixes = lost.prefixes.map(({ prefix, keys }) => `${prefix || "other keys"} (${keys})`);
+    const prefixes = lost.prefixes.map(({ prefix, keys }) => `${prefix || "other keys"} (${count(keys)})`);
     out.push(`${plural(lost.keyCount, "key shows", "keys show")} that entries are gone: ${first(prefixes)}.`);
   }
   out.push("A key of which every entry is gone cannot be named.");
@@ -24,8 +24,8 @@ export function lostSentences(lost: LostHistory): string[] {
 function ranges(ranges: RevisionRange[]): string {
   return first(
     ranges.map(({ from, to }) => {
-      if (to === null) return from > 1n ? `${from} up to the last` : "up to the last";
-      return to === from ? `${to}` : `${from} to ${to}`;
+      if (to === null) return from > 1n ? `${count(from)} up to the last` : "up to the last";
+      return to === from ? count(to) : `${count(from)} to ${count(to)}`;
     }),
   );
 }

@@ -1,4 +1,5 @@
-import type { CodeInfo, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import { announcer } from "./announce.svelte.ts";
+import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { Pace } from "./update_rate.svelte.ts";
 import { printable } from "./printable.ts";
@@ -27,6 +28,8 @@ export class Session {
   peek = $state.raw<Peek | null>(null);
   packed = $state.raw<Packing | null>(null);
   report = $state.raw<Report | null>(null);
+  /** The keys that damage cost something, by kind and namespace. */
+  lostKinds = $state.raw<LostKind[]>([]);
   /** How long the verdict took, from the worker's start. */
   seconds = $state.raw(0);
   failure = $state.raw<Failure | null>(null);
@@ -51,6 +54,8 @@ export class Session {
   offset = $state<bigint | null>(null);
   /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
   against = $state<number | null>(null);
+  /** Which side of that comparison this file is, where a person chose it; null for the older one to be the earlier side. */
+  side = $state<"earlier" | "later" | null>(null);
   /** What can be asked about its keys. */
   readonly store: Store;
 
@@ -144,6 +149,7 @@ export class Session {
         break;
       case "report":
         this.report = message.report;
+        this.lostKinds = message.lost;
         this.seconds = message.seconds;
         this.#stop("done");
         break;
@@ -231,6 +237,7 @@ class Sessions {
   close(session: Session): void {
     const at = this.list.indexOf(session);
     session.close();
+    announcer.offer(`Closed ${session.name}.`, "Open it again", () => this.open([session.file]));
     this.list = this.list.filter((other) => other !== session);
     if (this.currentId === session.id) this.currentId = (this.list[at] ?? this.list[at - 1])?.id ?? null;
     this.#next();

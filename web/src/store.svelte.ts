@@ -10,7 +10,7 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
-const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "decrypt", "related", "manifests"]);
+const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
 /** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
 const UNASKED = 2;

@@ -46,6 +46,11 @@ export function follow(address: string): void {
 /** What the address said when the page was loaded, until its file is opened. */
 let waiting: string | null = null;
 
+/** The file that the address asks for and that is not open yet. */
+export function awaitedFile(): string | null {
+  return waiting === null || fileOf(waiting) === SAMPLE ? null : fileOf(waiting);
+}
+
 /** Takes up the address the page was loaded with. */
 export async function begin(): Promise<void> {
   if (viewOf(location.hash) === null) return;

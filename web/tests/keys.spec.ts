@@ -15,11 +15,11 @@ async function openKeys(inspector: Inspector, path: string): Promise<void> {
   await expect(inspector.page.getByTestId("keys-list")).toBeVisible();
 }
 
-/** All keys of the list, from end to end by the keyboard. */
+/** Returns all keys of the list, from end to end with the keyboard. */
 async function listed(inspector: Inspector): Promise<string[]> {
   const { page } = inspector;
   const list = page.getByTestId("keys-list");
-  // What is listed is what was asked last: two questions may have as many answers.
+  // The list shows the answer to the last query: two queries may have equally many answers.
   await settled(page.getByTestId("keys-found"));
   await settled(list);
   const total = Number(await list.getAttribute("data-total"));
@@ -34,7 +34,7 @@ async function listed(inspector: Inspector): Promise<string[]> {
   return [...found].sort(([a], [b]) => a - b).map(([, key]) => key);
 }
 
-/** The rows that are on the screen: their numbers and keys. */
+/** Returns the visible rows: their numbers and keys. */
 function rowsOf(list: HTMLElement | SVGElement): [number, string][] {
   return [...list.querySelectorAll<HTMLElement>("[data-row]")].flatMap((row): [number, string][] => {
     const key = row.querySelector<HTMLElement>("[data-key]")?.dataset["key"];
@@ -55,72 +55,117 @@ for (const name of ["3.7-cluster", "3.4-history", "3.6-bumped", "3.7-compacting"
   });
 }
 
-test("a search finds by any part and from the start; filters narrow it", async ({ inspector }) => {
+test("a search has words, kinds, namespaces and conditions, as the terminal's filter has, and finds deleted keys always", async ({ inspector }) => {
+  // Each line is listed from end to end.
+  test.slow();
   const { page } = inspector;
   await openKeys(inspector, sample);
-  const all = lines("keys", sample);
-  const total = page.getByTestId("keys-total");
-  const expected = async (found: Line[]) => {
-    await expect(total).toHaveAttribute("data-total", String(found.length));
-    expect(await listed(inspector)).toEqual(names(found));
-  };
-  await page.getByTestId("keys-search").fill("kube");
-  await expect(total).toHaveAttribute("data-kind", "list");
-  await page.getByTestId("keys-search").blur();
-  await expected(all.filter((line) => nameIn(line).includes("kube")));
-  await page.getByTestId("keys-search").fill("/registry/pods/");
-  await page.getByLabel("from the start").check();
-  await page.getByLabel("from the start").blur();
-  await expected(all.filter((line) => nameIn(line).startsWith("/registry/pods/")));
+  for (const line of ["web shop", "^/registry/pods/", "kind:deploy", "ns:shop kind:po", "!^/registry/events size>0", "lease:any", "size>=330 rev<=200"]) {
+    await page.getByTestId("search").fill(line);
+    await page.getByTestId("search").blur();
+    const filter = line.split(" ").flatMap((part) => ["--filter", part]);
+    const [live, deleted] = [names(lines("keys", sample, ...filter)), names(lines("keys", sample, "--deleted", ...filter))];
+    expect(live.length + deleted.length, line).toBeGreaterThan(0);
+    await expect(page.getByTestId("hit-live"), line).toHaveText(String(live.length));
+    await expect(page.getByTestId("hit-deleted"), line).toHaveText(String(deleted.length));
+    expect(await listed(inspector), line).toEqual([...live, ...deleted].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+  }
   await page.getByRole("button", { name: "Clear" }).click();
-  await page.getByLabel("with a lease").check();
-  await page.getByLabel("with a lease").blur();
-  const leased = lines("keys", sample, "--filter", "lease!=0");
-  expect(leased.length).toBeGreaterThan(0);
-  await expected(leased);
-  await page.getByRole("button", { name: "Clear" }).click();
-  await page.getByRole("button", { name: "More filters" }).click();
-  await page.getByLabel("Size from").fill("330");
-  await page.getByLabel("Revision to").fill("200");
-  await page.getByLabel("Revision to").blur();
-  const narrow = lines("keys", sample, "--filter", "size>=330", "--filter", "mod<=200");
-  expect(narrow.length).toBeGreaterThan(0);
-  await expected(narrow);
+  await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "tree");
+  await expect(page.getByTestId("search")).toHaveValue("");
 });
 
-test("deleted keys are found, with their last value", async ({ inspector }) => {
+test("values are searched, those of deleted keys as they were last", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
-  await page.getByLabel("Which keys").selectOption("deleted");
-  await expect(page.getByTestId("keys-total")).toContainText("deleted");
-  const list = page.getByTestId("keys-list");
-  const first = list.locator("[data-key]").first();
-  const key = (await first.getAttribute("data-key")) ?? "";
-  await first.click();
+  await page.getByTestId("search").fill("value~shop");
+  const live = lines("keys", sample, "--filter", "value~shop");
+  await expect(page.getByTestId("hit-live")).toHaveText(String(live.length));
+  await expect(page.getByTestId("hit-deleted")).toHaveText(/^[1-9]/);
+});
+
+test("a wrong search says what is wrong, and drops nothing in silence", async ({ inspector }) => {
+  const { page } = inspector;
+  await openKeys(inspector, sample);
+  const search = page.getByTestId("search");
+  await search.fill("web");
+  await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "list");
+  await settled(page.getByTestId("keys-found"));
+  const total = await page.getByTestId("keys-total").getAttribute("data-total");
+  for (const [line, part] of [["web size>abc", "size>abc"], ["rev>yesterday", "rev>yesterday"], ["colour=red", "colour=red"]] as const) {
+    await search.fill(line);
+    await expect(page.getByTestId("search-problem")).toContainText(part);
+    await expect(search).toHaveAttribute("aria-invalid", "true");
+    await expect(page.getByTestId("keys-total")).toHaveAttribute("data-total", total ?? "");
+  }
+  await search.fill("no such key anywhere");
+  await expect(page.getByTestId("search-problem")).toHaveCount(0);
+  await expect(page.getByTestId("hit-live")).toHaveText("0");
+  await expect(page.getByTestId("nothing-found")).toContainText("older snapshot");
+  // A revision that is not kept is said to be so, and not another one is shown.
+  await search.fill("");
+  const oldest = await page.getByTestId("keys-slider").getAttribute("min");
+  const revision = page.getByTestId("keys-revision");
+  const before = await revision.inputValue();
+  for (const wrong of ["1", "yesterday", "99999"]) {
+    await revision.fill(wrong);
+    await revision.press("Enter");
+    await expect(page.getByTestId("revision-problem")).toContainText(wrong === "yesterday" ? "yesterday" : wrong === "1" ? (oldest ?? "") : before);
+    await expect(revision).toHaveValue(wrong);
+  }
+  await page.getByTestId("revision-problem").getByRole("button").click();
+  await expect(revision).toHaveValue(before);
+});
+
+test("a search that is begun in Overview is gone on with in Keys; / leads there from every view", async ({ inspector }) => {
+  const { page } = inspector;
+  await inspector.judge(sample);
+  await page.getByTestId("search").fill("deployments web");
+  await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "list");
+  await expect(page.getByTestId("search")).toBeFocused();
+  await page.keyboard.type(" shop");
+  await expect(page.getByTestId("search")).toHaveValue("deployments web shop");
+  await page.keyboard.press("Escape");
+  await page.getByTestId("search").blur();
+  await page.keyboard.press("5");
+  await expect(page.getByTestId("cluster-members")).toBeVisible();
+  await page.keyboard.press("/");
+  await expect(page.getByTestId("search")).toBeFocused();
+});
+
+test("deleted keys are found, and Enter lands on their last value", async ({ inspector }) => {
+  const { page } = inspector;
+  await openKeys(inspector, sample);
+  const [gone] = lines("keys", sample, "--deleted");
+  const key = nameIn(gone ?? {});
+  await page.getByTestId("search").fill(key);
+  await expect(page.getByTestId("hit-deleted")).toHaveText("1");
+  await expect(page.getByTestId("keys-list").locator(`.deleted[data-key="${key}"]`)).toBeVisible();
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   const events = lines("history", sample, key);
   await expect(page.getByTestId("key-history").locator("tbody tr")).toHaveCount(events.length);
   await expect(page.getByTestId("key-history")).toContainText("deleted");
-  await page.getByTestId("last-value").click();
+  await expect(page.getByTestId("deleted-at")).toBeVisible();
   const last = events.findLast((event) => event["event"] !== "delete");
   const text = output("get", sample, key, "--print-value-only", "--rev", String(last?.["revision"]));
   await expect(page.getByTestId("key-value")).toHaveAttribute("data-mode", "object");
   await page.getByRole("button", { name: "JSON", exact: true }).click();
   expect(JSON.parse(await page.getByTestId("key-value").innerText())).toEqual(JSON.parse(text));
+  // What the deletion did is one step away, and back.
+  await page.getByTestId("key-history").getByRole("button").first().click();
+  await page.getByTestId("last-value").click();
+  await expect(page.getByTestId("deleted-at")).toBeVisible();
 });
 
-test("a search says of deleted keys that it would find, and shows them", async ({ inspector }) => {
+test("the counts of what was found choose among it", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
-  await page.getByLabel("Which keys").selectOption("deleted");
-  const gone = (await page.getByTestId("keys-list").locator("[data-key]").first().getAttribute("data-key")) ?? "";
-  await page.getByLabel("Which keys").selectOption("live");
-  await page.getByTestId("keys-search").fill(gone);
-  await expect(page.getByTestId("keys-total")).toContainText("0 keys");
-  const offer = page.getByText("1 deleted one of that name");
-  await expect(offer).toBeVisible();
-  await offer.getByRole("button", { name: "show" }).click();
-  await expect(page.getByTestId("keys-list").locator("[data-key]").first()).toHaveAttribute("data-key", gone);
+  const total = page.getByTestId("keys-total");
+  await page.getByRole("button", { name: /deleted/ }).click();
+  await expect(total).toHaveAttribute("data-total", String(lines("keys", sample, "--deleted").length));
+  await page.getByRole("button", { name: /deleted/ }).click();
+  await expect(total).toHaveAttribute("data-kind", "tree");
 });
 
 test("files of one name have tabs of their own, and Back leads to the right one", async ({ inspector }) => {
@@ -137,7 +182,7 @@ test("files of one name have tabs of their own, and Back leads to the right one"
 });
 
 test("the tree opens and closes by the keyboard, and has every key once", async ({ inspector }) => {
-  // A click for each folder.
+  // One click for each folder.
   test.slow();
   const { page } = inspector;
   await openKeys(inspector, sample);
@@ -156,7 +201,7 @@ test("the tree opens and closes by the keyboard, and has every key once", async 
   await expect(list.locator('[aria-selected="true"]')).toHaveAttribute("aria-level", "2");
   await page.keyboard.press("ArrowLeft");
   await expect.poll(rows).toBe(before);
-  // Open all of it: what is not a folder is a key.
+  // Opens everything: a row that is not a folder is a key.
   for (let line = 0; line < (await rows()); line += 1) {
     await list.evaluate((box, line) => (box.scrollTop = Math.max(0, (line - 3) * 26)), line);
     const row = list.locator(`[data-row="${line}"]`);
@@ -209,7 +254,7 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   await page.keyboard.press("2");
   await expect(page.getByTestId("keys-list")).toBeVisible();
   await page.keyboard.press("/");
-  await expect(page.getByTestId("keys-search")).toBeFocused();
+  await expect(page.getByTestId("search")).toBeFocused();
   await page.keyboard.type("leases/kube-node-lease/node-1");
   await page.keyboard.press("Enter");
   const key = "/registry/leases/kube-node-lease/node-1";
@@ -242,7 +287,7 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   await page.keyboard.press("Escape");
   await expect(page.getByTestId("key-pane")).toHaveCount(0);
   await page.keyboard.press("Escape");
-  await expect(page.getByTestId("keys-search")).toHaveValue("");
+  await expect(page.getByTestId("search")).toHaveValue("");
 });
 
 test("the history of a damaged file says that events may be missing", async ({ inspector }) => {
@@ -254,19 +299,19 @@ test("the history of a damaged file says that events may be missing", async ({ i
   expect(await inspector.judge(bad)).toBe("damaged");
   const [first] = lines("keys", bad);
   await page.keyboard.press("2");
-  await page.getByTestId("keys-search").fill(nameIn(first ?? {}));
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill(nameIn(first ?? {}));
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-value")).toBeVisible();
   await page.keyboard.press("h");
   await expect(page.getByTestId("key-history")).toBeVisible();
   await expect(page.getByText(/places? could not be read: events of this key may be missing/)).toBeVisible();
 });
 
-test("a value can be kept as a file", async ({ inspector }) => {
+test("a value can be downloaded", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
-  await page.getByTestId("keys-search").fill("deployments/shop/web");
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill("deployments/shop/web");
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-value")).toBeVisible();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).click()]);
   expect(download.suggestedFilename()).toBe("web");
@@ -274,14 +319,14 @@ test("a value can be kept as a file", async ({ inspector }) => {
   expect(kept).toBe(output("get", sample, "/registry/deployments/shop/web", "--print-value-only").replace(/\n$/, ""));
 });
 
-test("a secret stays hidden until it is asked for", async ({ inspector }) => {
+test("a secret stays hidden until revealed", async ({ inspector }) => {
   const { page } = inspector;
-  // A key of the same length in the place of another: only the SHA-256 tells.
+  // A key replaced by one of the same length: only the SHA-256 reveals it.
   const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", "/registry/secrets/aa/"), "latin1");
   await inspector.judge(made("secrets.db", bytes));
   await page.keyboard.press("2");
-  await page.getByTestId("keys-search").fill("/registry/secrets/");
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill("/registry/secrets/");
+  await page.getByTestId("search").press("Enter");
   const value = page.getByTestId("key-value");
   await expect(page.getByTestId("show-secret")).toBeVisible();
   // As an object it shows what is no secret; as bytes nothing.
@@ -306,19 +351,19 @@ test("a secret stays hidden until it is asked for", async ({ inspector }) => {
 });
 
 for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootstrap/aaaaaaaaa/"]) {
-  test(`what lies below ${prefix} is a secret, too`, async ({ inspector }) => {
+  test(`values below ${prefix} are secrets, too`, async ({ inspector }) => {
     const { page } = inspector;
     const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", prefix), "latin1");
     await inspector.judge(made("secrets.db", bytes));
     await page.keyboard.press("2");
-    await page.getByTestId("keys-search").fill(prefix);
-    await page.getByTestId("keys-search").press("Enter");
+    await page.getByTestId("search").fill(prefix);
+    await page.getByTestId("search").press("Enter");
     await expect(page.getByTestId("show-secret")).toBeVisible();
     await expect(page.getByTestId("key-value")).toHaveCount(0);
   });
 }
 
-test("a filter leaves the keyboard to the list, and the tree follows the key in hand", async ({ inspector }) => {
+test("a filter keeps the keyboard focus in the list, and the tree follows the selected key", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const list = page.getByTestId("keys-list");
@@ -341,8 +386,8 @@ test("the address leads back to a key, through Back, Forward and a reload", asyn
   await page.getByTestId("open-sample").click();
   await inspector.verdict();
   await page.keyboard.press("2");
-  await page.getByTestId("keys-search").fill("deployments/shop/web");
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill("deployments/shop/web");
+  await page.getByTestId("search").press("Enter");
   const key = "/registry/deployments/shop/web";
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   await page.keyboard.press("5");
@@ -356,6 +401,6 @@ test("the address leads back to a key, through Back, Forward and a reload", asyn
   await page.reload();
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   await expect(page.getByTestId("keys-list").locator(`[data-key="${key}"]`)).toBeVisible();
-  // The page itself is asked for again, and nothing else.
+  // Only the page itself is requested again.
   inspector.requests.splice(0, 1);
 });

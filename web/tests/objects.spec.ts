@@ -27,8 +27,8 @@ async function chooseKind(inspector: Inspector, kind: string): Promise<void> {
 
 async function openKey(inspector: Inspector, key: string): Promise<void> {
   const { page } = inspector;
-  await page.getByTestId("keys-search").fill(key);
-  await page.getByTestId("keys-search").press("Enter");
+  await page.getByTestId("search").fill(key);
+  await page.getByTestId("search").press("Enter");
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
 }
 

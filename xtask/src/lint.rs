@@ -1,4 +1,4 @@
-//! Formatting, clippy, the builds for wasm32, and generated files against their sources.
+//! Checks formatting, clippy, the wasm32 builds, file names, imports, and generated files against their sources.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{file_names, findings, imports, repo};
 
-/// The chore.
+/// Runs all checks.
 pub fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;

@@ -56,9 +56,10 @@ pub struct KeysArgs {
     pub limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// Only those for which all of this is true: size, create, mod, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
+    /// Only those for which all of this is true: words that the key has in it; kind:TYPE or ns:NAMESPACE; size, create, rev, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
     ///
-    /// Such as --filter 'size>1.5MiB', --filter 'mod>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. Values are
+    /// Such as --filter 'web kind:deploy', --filter 'size>1.5MiB', --filter 'rev>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. A word finds its text anywhere in the key,
+    /// whatever its capitals unless it has one itself; ^ before it stands for the beginning of the key, ! for not that. It is the language of the page's search. Values are
     /// read for the keys that meet all other conditions, which takes as long as reading them. Values of secrets are searched with --show-secrets alone.
     #[arg(long, value_name = "CONDITION")]
     pub filter: Vec<String>,

@@ -64,7 +64,7 @@ pub struct ChoiceArgs {
     /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all]
     #[arg(value_name = "TYPE [NAME]")]
     pub objects: Vec<String>,
-    /// Only in this namespace [default: all of them]
+    /// Only in this namespace, and it itself [default: all of them]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
     /// In all namespaces, as without -n

@@ -10,6 +10,9 @@ use super::exit;
 pub struct KubeEventsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
+    /// Only about these objects: types with commas between and names behind them, or TYPE/NAME for each object [default: all]
+    #[arg(value_name = "TYPE [NAME]", conflicts_with = "about")]
+    pub objects: Vec<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
     /// Only of these types, with commas between: Normal, Warning

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args_common::{DecryptArgs, WorkArgs};
 use super::args_inspect::InspectForm;
+use super::args_kube_common::NamespaceArgs;
 use super::exit;
 
 /// Arguments of `kube find`.
@@ -13,12 +14,11 @@ pub struct KubeFindArgs {
     /// Snapshots and directories with snapshots
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The object, as TYPE/NAME or TYPE NAME
+    /// The object, as TYPE/NAME or TYPE NAME; several as TYPE/NAME each
     #[arg(required = true, value_name = "TYPE/NAME")]
     pub object: String,
-    /// Its namespace
-    #[arg(short, long, value_name = "NS", default_value = "default")]
-    pub namespace: String,
+    #[command(flatten)]
+    pub namespace: NamespaceArgs,
     /// Print it as YAML, from the newest file that has it, instead of the list; where it is deleted and that file still knows its last state, as it was before
     #[arg(long)]
     pub last: bool,

@@ -11,7 +11,7 @@ use super::exit;
 
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_help = exit::HELP_RESTORE)]
 pub struct RestoreArgs {
     /// A snapshot; `-` is the standard input
     #[arg(value_name = "FILE")]
@@ -66,9 +66,14 @@ pub struct RestoreArgs {
     /// With --rev or --at: for how long leases that are gone since are granted anew, such as 3600 (seconds) or 1h
     #[arg(long, value_name = "TIME", default_value = "1h", requires = "past", allow_negative_numbers = true, value_parser = lease_seconds)]
     pub lease_ttl: i64,
-    /// Delete this key before etcd starts, such as that of a webhook that lets nothing through; may be given more than once
-    #[arg(long, value_name = "KEY")]
+    /// Delete this key before etcd starts, or this object of Kubernetes, such as a webhook that lets nothing through; may be given more than once
+    ///
+    /// TYPE/NAME is what kubectl takes: `--delete validatingwebhookconfiguration/policy`. A word that is a key of the snapshot is that key. Of the standard input only keys can be named, which `etcdsnap keys` lists.
+    #[arg(long, value_name = "KEY|TYPE/NAME")]
     pub delete: Vec<String>,
+    /// The namespace of the objects that --delete names
+    #[arg(short, long, value_name = "NS", default_value = "default", requires = "delete")]
+    pub namespace: String,
     /// Leave out what a compaction at the restored revision removes: etcd starts faster
     #[arg(long)]
     pub compact: bool,

@@ -68,6 +68,9 @@ pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot,
 /// Of `salvage`.
 pub const HELP_SALVAGE: &str =
     help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is no snapshot");
+/// Of `restore`.
+pub const HELP_RESTORE: &str =
+    help!("restored", "the file is damaged or no snapshot, or lacks what --delete names, and nothing was written");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(

@@ -17,7 +17,7 @@ use super::args_revision::AskedTime;
 use super::exit::Exit;
 use super::failure::{Failure, exit_of};
 use super::inspect::chosen_revision::chosen_of_the_past;
-use super::inspect::key_text;
+use super::kube::deleted_objects;
 use super::progress_bar::Bar;
 use super::render::text_verify;
 use super::restore_notes::notes;
@@ -74,7 +74,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         mark_compacted: is_marked || (as_of.is_some() && bump > 0),
         as_of,
         new_lease_seconds: args.lease_ttl,
-        delete: args.delete.iter().map(|key| key_text::typed(key)).collect::<Result<_, _>>()?,
+        delete: deleted_objects::keys(&args.file, &args.delete, &args.namespace, as_of, is_stream(&args.file))?,
         compact: args.compact,
         verify: args.verify.into(),
         force: args.force,
@@ -182,7 +182,7 @@ fn text(restored: &Restored) -> String {
 
 /// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
 fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
-    if file.as_os_str() == "-" || file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir()) {
+    if is_stream(file) {
         return Err(Failure::new(
             "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
             "Save it to a file first, or give the revision (--rev N): `etcdsnap history` and `etcdsnap get --at` tell it.",
@@ -192,6 +192,11 @@ fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     let snapshot = Snapshot::open(file, None, &bar)?;
     drop(bar);
     chosen_of_the_past(&snapshot, &snapshot.store()?, time)
+}
+
+/// Whether a file can be read only once.
+fn is_stream(file: &Path) -> bool {
+    file.as_os_str() == "-" || file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir())
 }
 
 fn raised_by(restored: &Restored) -> &'static str {
@@ -210,6 +215,8 @@ impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match &error {
             RestoreError::Input(error) => exit_of(error),
+            // As other commands say that there is no such key.
+            RestoreError::NoSuchKeys { .. } => Exit::Damage,
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

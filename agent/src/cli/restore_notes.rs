@@ -77,7 +77,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
             grouped_positive(first.ttl),
             counted(keys, "key hangs", "keys hang"),
             if changes.new_leases.len() == 1 { "it" } else { "them" },
-            named(&changes.new_lease_keys, keys)
+            named(&changes.new_lease_keys.iter().map(|leased| leased.key.clone()).collect::<Vec<_>>(), keys)
         ));
     }
     notes
@@ -94,7 +94,7 @@ fn named(keys: &[Vec<u8>], count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use etcdsnap::core::Revision;
-    use etcdsnap::{NewLease, StateChanges};
+    use etcdsnap::{LeasedKey, NewLease, StateChanges};
 
     use super::*;
 
@@ -137,7 +137,9 @@ mod tests {
             entries: Some(1),
             deleted_keys: vec![b"/webhook".to_vec()],
             new_leases: vec![lease("a", 1), lease("b", 11)],
-            new_lease_keys: (0..12).map(|number| format!("k{number}").into_bytes()).collect(),
+            new_lease_keys: (0..12)
+                .map(|number| LeasedKey { key: format!("k{number}").into_bytes(), lease: "a".into() })
+                .collect(),
         };
         let said = |restored: &Restored| notes(restored).split_whitespace().collect::<Vec<_>>().join(" ");
         let all = said(&Restored { revision_after: Revision::new(5), changes: changes.clone(), ..restored() });

@@ -40,7 +40,7 @@ pub use all_members::restore_all_members;
 pub use auto_bump::{AutoBump, BumpBasis, auto_bump};
 pub use restore_config::{RestoreConfig, RestoreVerify, Run};
 pub use restore_error::RestoreError;
-pub use state_changes::{NewLease, StateChanges};
+pub use state_changes::{LeasedKey, NewLease, StateChanges};
 
 use crate::byte_text::put_path;
 use crate::free_space::{self, Location};

@@ -33,8 +33,8 @@ pub struct StateChanges {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub new_leases: Vec<NewLease>,
     /// The keys that hang on these, in order: a thousand at most.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "keys")]
-    pub new_lease_keys: Vec<Vec<u8>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "leased_keys")]
+    pub new_lease_keys: Vec<LeasedKey>,
 }
 
 /// A lease that was granted anew.
@@ -48,11 +48,21 @@ pub struct NewLease {
     pub keys: u64,
 }
 
+/// A key that hangs on a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedKey {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The lease's id, hexadecimal.
+    pub lease: String,
+}
+
 impl StateChanges {
     pub(super) fn new(config: &RestoreConfig, database: &Database) -> Self {
         let deleted: BTreeSet<&Vec<u8>> = config.delete.iter().collect();
         let deleted_keys = deleted.into_iter().cloned().collect();
         let Some(rewrite) = &database.rewrite else { return Self { deleted_keys, ..Self::default() } };
+        let leased = |(key, lease): &(Vec<u8>, i64)| LeasedKey { key: key.clone(), lease: format!("{lease:x}") };
         let granted =
             |(id, keys): (&i64, &u64)| NewLease { id: format!("{id:x}"), ttl: config.new_lease_seconds, keys: *keys };
         Self {
@@ -62,16 +72,28 @@ impl StateChanges {
             entries: Some(rewrite.counts.kept),
             deleted_keys,
             new_leases: rewrite.lapsed.keys_of.iter().map(granted).collect(),
-            new_lease_keys: rewrite.lapsed.named.clone(),
+            new_lease_keys: rewrite.lapsed.named.iter().map(leased).collect(),
         }
     }
 }
 
-/// As objects: a key that is no text is in base64.
+/// As objects.
 fn keys<S: Serializer>(keys: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(keys.iter().map(|key| {
-        let mut object: Map<String, Value> = Map::new();
-        put_bytes(&mut object, "key", key);
+    serializer.collect_seq(keys.iter().map(|key| object(key)))
+}
+
+/// The same, each with its lease.
+fn leased_keys<S: Serializer>(keys: &[LeasedKey], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(|LeasedKey { key, lease }| {
+        let mut object = object(key);
+        object.insert("lease".into(), lease.clone().into());
         object
     }))
+}
+
+/// A key that is no text is in base64.
+fn object(key: &[u8]) -> Map<String, Value> {
+    let mut object = Map::new();
+    put_bytes(&mut object, "key", key);
+    object
 }

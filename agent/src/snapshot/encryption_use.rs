@@ -74,12 +74,8 @@ impl Snapshot {
         groups: &mut BTreeMap<EncryptionGroup, EncryptionUsage>,
     ) -> Result<(), Error> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        for (key, object) in objects {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let message = self.message(store, key.place)?;
-            let pair = self.pair(&message)?;
+        self.each_pair(store, objects.iter().map(|(key, _)| key.place), progress, &mut |number, place, pair| {
+            let Some((key, object)) = objects.get(number) else { return };
             let value = pair.value;
             let encrypted = Encrypted::of(value);
             let needs = encrypted.map(|encrypted| self.decryption().needed_key(&encrypted));
@@ -98,11 +94,10 @@ impl Snapshot {
             usage.count = usage.count.saturating_add(1);
             usage.bytes = usage.bytes.saturating_add(value.len() as u64);
             if encrypted.is_some() && self.decryption().is_given() {
-                let opened = self.opened(key.place, &pair);
+                let opened = self.opened(place, pair);
                 let is_open = Encrypted::of(&opened).is_none();
                 usage.not_whole = usage.not_whole.saturating_add(u64::from(is_open && not_whole(&opened).is_some()));
             }
-        }
-        Ok(())
+        })
     }
 }

@@ -1,13 +1,15 @@
 //! What many snapshots know of one Kubernetes object.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
-use etcdsnap_core::store::{Key, Lost, UnreadRevisions};
+use etcdsnap_core::kubernetes::registry_keys::Object;
+use etcdsnap_core::store::{Key, Lost, Store, UnreadRevisions};
 use sha2::{Digest, Sha256};
 
 use super::Snapshot;
@@ -16,6 +18,7 @@ use super::identity::{ClusterIdentity, uid};
 use super::kubernetes_objects::Cluster;
 use crate::decryption::{Decryption, Unopened};
 use crate::error::Error;
+use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
 
 /// An object, in the words of kubectl.
@@ -23,40 +26,54 @@ use crate::progress::{NoProgress, Progress};
 pub struct ObjectName {
     /// Its type: plural, singular, short name or kind, perhaps with a group behind a point.
     pub kind: String,
-    /// Its namespace, unless its type has none.
-    pub namespace: String,
+    /// Its namespace, unless its type has none; all of them where none is given.
+    pub namespace: Option<String>,
     /// Its name.
     pub name: String,
 }
 
 impl ObjectName {
-    /// Its key in a cluster, whose definitions may name its type; of a deleted object, too.
+    /// The keys in a cluster that it means, by namespace, which is empty for a type that has none; its definitions may name the type. Deleted objects are among them.
     ///
     /// # Errors
     /// When there are too many keys to be held.
-    pub fn key<'c>(&self, cluster: &'c Cluster) -> Result<Option<Key<'c>>, etcdsnap_core::Error> {
+    pub fn keys<'c>(&self, cluster: &'c Cluster) -> Result<BTreeMap<Vec<u8>, Key<'c>>, etcdsnap_core::Error> {
         let types = cluster.resources.called(&self.kind);
+        let is_here = |object: &Object<'_>| {
+            let namespace = self.namespace.as_ref().map(String::as_bytes);
+            object.namespace.is_empty() || namespace.is_none_or(|namespace| namespace == object.namespace)
+        };
         let found = cluster.objects(|_, object| {
             object.name == self.name.as_bytes()
-                && (object.namespace.is_empty() || object.namespace == self.namespace.as_bytes())
+                && is_here(object)
                 && types.iter().any(|resource| resource.stores(object))
         })?;
-        // Of several types that are called so, the one that lives.
-        Ok(found.into_iter().map(|(key, _)| key).min_by_key(|key| key.deleted))
+        let mut keys: BTreeMap<Vec<u8>, Key<'c>> = BTreeMap::new();
+        for (key, object) in found {
+            let known = keys.entry(object.namespace.to_vec()).or_insert(key);
+            // Of several types that are called so, the one that lives.
+            if known.deleted && !key.deleted {
+                *known = key;
+            }
+        }
+        Ok(keys)
     }
 }
 
-/// What a snapshot knows of it.
+/// One object that was found: the number of the name among those that were looked for, and its namespace, which is empty for a type that has none.
+pub type FoundObject = (usize, Vec<u8>);
+
+/// What a snapshot knows of the objects that were looked for.
 #[derive(Debug)]
 pub struct ObjectAnswer {
     /// The latest revision of the snapshot.
     pub revision: Revision,
     /// About when it was taken, in seconds since 1970.
     pub taken: Option<i64>,
-    /// Whether there is such a type in it.
-    pub has_type: bool,
-    /// The object; none when it is neither there nor known to be deleted.
-    pub state: Option<ObjectState>,
+    /// Of each name whether there is such a type in it.
+    pub has_types: Vec<bool>,
+    /// The objects that are there, or known to be deleted.
+    pub states: BTreeMap<FoundObject, ObjectState>,
     /// The cluster that the snapshot is of.
     pub identity: ClusterIdentity,
     /// The number of that cluster among those of all files, from 0 on.
@@ -103,14 +120,14 @@ impl ObjectState {
     }
 }
 
-/// Looks for an object in each of `paths` and in the files of those that are directories, as [`find`](super::find_key) does, one after the other: each has all keys of one
+/// Looks for objects in each of `paths` and in the files of those that are directories, as [`find`](super::find_key) does, one after the other: each has all keys of one
 /// in memory. Those of one cluster stand together, those of the cluster that was saved last before the others; of one cluster those of the newest revision come first.
 ///
 /// # Errors
 /// As [`find`](super::find_key).
 pub fn find_object(
     paths: &[PathBuf],
-    name: &ObjectName,
+    names: &[ObjectName],
     prefix: Option<&[u8]>,
     threads: Option<NonZeroUsize>,
     decryption: &Arc<Decryption>,
@@ -121,7 +138,7 @@ pub fn find_object(
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let answer = look(&path, name, prefix, threads, decryption);
+        let answer = look(&path, names, prefix, threads, decryption);
         found.push(Found { path, named, answer });
     }
     number_clusters(&mut found);
@@ -150,7 +167,7 @@ fn number_clusters(found: &mut [Found<ObjectAnswer>]) {
 
 fn look(
     path: &Path,
-    name: &ObjectName,
+    names: &[ObjectName],
     prefix: Option<&[u8]>,
     threads: Option<NonZeroUsize>,
     decryption: &Arc<Decryption>,
@@ -160,33 +177,36 @@ fn look(
     let revision = store.current();
     let mut cluster = snapshot.cluster(&store, revision, prefix, &NoProgress)?;
     let lost = std::mem::take(&mut cluster.lost);
-    let key = name.key(&cluster).map_err(|cause| snapshot.failed(cause))?;
-    let state = match key {
-        None => None,
-        Some(key) => {
-            let mut state = ObjectState {
-                mod_revision: key.revision.main,
-                create_revision: Revision::ZERO,
-                value_len: 0,
-                is_encrypted: false,
-                uid: None,
-                sha256: None,
-            };
-            if !key.deleted {
-                let value = snapshot.value(&store, key.place)?;
-                state.create_revision = key.create_revision;
-                state.value_len = key.value_len.into();
-                state.uid = uid(&value);
-                state.is_encrypted = Encrypted::of(&value).is_some();
-                state.sha256 = Some(Sha256::digest(&value).into());
-            }
-            Some(state)
+    let mut states = BTreeMap::new();
+    for (number, name) in names.iter().enumerate() {
+        for (namespace, key) in name.keys(&cluster).map_err(|cause| snapshot.failed(cause))? {
+            states.insert((number, namespace), state(&snapshot, &store, &key)?);
         }
-    };
-    let has_type = !cluster.resources.called(&name.kind).is_empty();
-    // Before namespace kube-system is read: that it cannot be opened says nothing of the object.
+    }
+    let has_types = names.iter().map(|name| !cluster.resources.called(&name.kind).is_empty()).collect();
+    // Before namespace kube-system is read: that it cannot be opened says nothing of the objects.
     let unopened = snapshot.unopened();
     let identity = snapshot.identity(&store, &cluster)?;
     let (taken, unread) = (cluster.taken, cluster.unread);
-    Ok(ObjectAnswer { revision, taken, has_type, state, identity, cluster: 0, lost, unread, unopened })
+    Ok(ObjectAnswer { revision, taken, has_types, states, identity, cluster: 0, lost, unread, unopened })
+}
+
+fn state(snapshot: &Snapshot, store: &Store<'_, FileSource>, key: &Key<'_>) -> Result<ObjectState, Error> {
+    let mut state = ObjectState {
+        mod_revision: key.revision.main,
+        create_revision: Revision::ZERO,
+        value_len: 0,
+        is_encrypted: false,
+        uid: None,
+        sha256: None,
+    };
+    if !key.deleted {
+        let value = snapshot.value(store, key.place)?;
+        state.create_revision = key.create_revision;
+        state.value_len = key.value_len.into();
+        state.uid = uid(&value);
+        state.is_encrypted = Encrypted::of(&value).is_some();
+        state.sha256 = Some(Sha256::digest(&value).into());
+    }
+    Ok(state)
 }

@@ -75,13 +75,9 @@ impl Snapshot {
         kinds: &mut BTreeMap<ObjectKind, KindUsage>,
     ) -> Result<(), Error> {
         let mut buffer = Vec::new();
-        for (key, object) in objects {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let message = self.message(store, key.place)?;
-            let pair = self.pair(&message)?;
-            let mut found = stored(&self.opened(key.place, &pair), &mut buffer);
+        self.each_pair(store, objects.iter().map(|(key, _)| key.place), progress, &mut |number, place, pair| {
+            let Some((_, object)) = objects.get(number) else { return };
+            let mut found = stored(&self.opened(place, pair), &mut buffer);
             let usage = KindUsage {
                 count: 1,
                 bytes: pair.value.len() as u64,
@@ -93,8 +89,7 @@ impl Snapshot {
                 found.form = form(pair.value);
             }
             kinds.entry(kind(found, object, cluster)).or_default().add(usage);
-        }
-        Ok(())
+        })
     }
 }
 

@@ -6,13 +6,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use etcdsnap_core::Revision;
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::definitions::Definitions;
+use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
 use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
-use etcdsnap_core::store::{Event, Index, Key, KeyRange, LastPuts, Lost, Store, UnreadRevisions};
+use etcdsnap_core::store::{
+    Entry, Event, Index, IndexWithValues, Key, KeyRange, LastPuts, Lost, Place, SharedIndex, Store, UnreadRevisions,
+};
 
 use super::prefixes::KubernetesPrefixes;
 use super::{Snapshot, merged};
@@ -34,6 +38,21 @@ pub struct Cluster {
     pub lost: Lost,
     /// Revisions up to the one asked for of which entries may be lost.
     pub unread: UnreadRevisions,
+}
+
+/// A state of an object, as it is met in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredObject<'v> {
+    /// What its key says.
+    pub object: Object<'v>,
+    /// Its key.
+    pub key: &'v [u8],
+    /// Its value.
+    pub value: &'v [u8],
+    /// The revision that wrote it.
+    pub revision: Revision,
+    /// As [`Cluster::taken`].
+    pub taken: Option<i64>,
 }
 
 impl Cluster {
@@ -86,6 +105,12 @@ impl Cluster {
         Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
     }
 
+    /// Whether a key lives among all that was read, object or not.
+    #[must_use]
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        self.index.get(key).is_some_and(|state| !state.deleted)
+    }
+
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
         self.prefixes.object(key)
     }
@@ -103,15 +128,43 @@ impl Snapshot {
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
+        let nothing = |_: StoredObject<'_>| None::<()>;
+        Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
+    }
+
+    /// The same, and what `make` makes of objects while the keys are read, by place: the one read of the file is then enough. It is asked by all threads, of every state of an object that is no newer than the revision and not
+    /// encrypted, so what it makes of older ones is made in vain; for few of millions of objects it may be missing.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn cluster_with<T: Send>(
+        &self,
+        store: &Store<'_, FileSource>,
+        revision: Revision,
+        prefix: Option<&[u8]>,
+        progress: &dyn Progress,
+        make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
+    ) -> Result<(Cluster, HashMap<Place, T>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
-        let (index, lost) = self.keys(store, &store.query(prefixes.range(), revision), progress)?;
+        // Where nothing bounds it, nobody knows.
+        let written = self.time_line(store)?.map(|line| line.at(revision));
+        let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
+        let of_entry = |entry: &Entry<'_>, pair: &KeyValue<'_>| {
+            let is_plain = !entry.key.tombstone && !matches!(envelope(pair.value), Envelope::Encrypted(_));
+            let object = prefixes.object(pair.key).filter(|_| is_plain)?;
+            make(StoredObject { object, key: pair.key, value: pair.value, revision: entry.key.revision.main, taken })
+        };
+        let all = SharedIndex::new(store.query(prefixes.range(), revision));
+        let (parts, lost) = self.read(store, progress, || IndexWithValues::new(all.beside(), &of_entry))?;
+        let made = parts.into_iter().flat_map(IndexWithValues::into_made).collect();
+        let index = all.finish().map_err(|cause| self.failed(cause))?;
         let unread = self.unread_revisions(store, &lost, revision, progress)?;
         let mut cluster = Cluster {
             index,
             prefixes,
             resources: Resources::builtin(),
             definitions: Definitions::default(),
-            taken: None,
+            taken,
             lost,
             unread,
         };
@@ -128,12 +181,9 @@ impl Snapshot {
         for (_, object) in others.map_err(|cause| self.failed(cause))? {
             resources.see(&object);
         }
-        // Where nothing bounds it, nobody knows.
-        let written = self.time_line(store)?.map(|line| line.at(revision));
-        cluster.taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         cluster.resources = resources;
         cluster.definitions = definitions;
-        Ok(cluster)
+        Ok((cluster, made))
     }
 
     /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.

@@ -16,6 +16,7 @@ mod usage_rows;
 mod verify_values;
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
-    Event, HashKv, Hashing, History, Index, Lost, OpenedStore, Place, Query, SharedIndex, Store, SurvivorSearch,
-    Survivors,
+    Event, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query, SharedIndex, Store,
+    SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
@@ -42,10 +43,10 @@ use crate::verify_options::{Sha256, VerifyOptions};
 pub use difference::{Side, compare};
 pub use encryption_use::{EncryptionGroup, EncryptionUsage};
 pub use find_key::{Answer, Found, find};
-pub use find_object::{ObjectAnswer, ObjectName, ObjectState, find_object};
+pub use find_object::{FoundObject, ObjectAnswer, ObjectName, ObjectState, find_object};
 pub use identity::{ClusterIdentity, is_kube_system, uid};
 pub use kind_counts::{KindUsage, ObjectKind};
-pub use kubernetes_objects::Cluster;
+pub use kubernetes_objects::{Cluster, StoredObject};
 pub use object_findings::{ClusterCheck, ObjectFinding};
 pub use prefixes::KubernetesPrefixes;
 pub use revision_times::state_as_of;
@@ -182,6 +183,22 @@ impl Snapshot {
         let (parts, lost) = self.read(store, progress, || History::of(key))?;
         let history = merged(parts, History::merge).unwrap_or_else(|| History::of(key));
         Ok((history.into_events(), lost))
+    }
+
+    /// Every event of several keys that is retained up to a revision, in order, from one read of the file; nothing of a key without one.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn histories(
+        &self,
+        store: &Store<'_, FileSource>,
+        keys: &HashSet<&[u8]>,
+        revision: Revision,
+        progress: &dyn Progress,
+    ) -> Result<(HashMap<Vec<u8>, Vec<Event>>, Lost), Error> {
+        let query = store.query(KeyRange::all(), revision);
+        let (parts, lost) = self.read(store, progress, || Histories::new(query.clone(), keys))?;
+        Ok((merged(parts, Histories::merge).map(Histories::into_events).unwrap_or_default(), lost))
     }
 
     /// What a server's `HashKV` says at a revision, one of [`Store::at`].

@@ -242,26 +242,22 @@ impl Checking<'_, '_, '_> {
         part: &mut Part,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
-        for (number, (key, object)) in (from..).zip(objects) {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let message = self.snapshot.message(self.store, key.place)?;
-            let pair = self.snapshot.pair(&message)?;
+        let places = objects.iter().map(|(key, _)| key.place);
+        self.snapshot.each_pair(self.store, places, progress, &mut |at, place, pair| {
+            let Some((_, object)) = objects.get(at) else { return };
             let is_encrypted = matches!(envelope(pair.value), Envelope::Encrypted(_));
             let (encrypted, plain) = part.forms.entry((object.group.to_vec(), object.resource.to_vec())).or_default();
             let count = if is_encrypted { encrypted } else { plain };
             *count = count.saturating_add(1);
-            let value = self.snapshot.opened(key.place, &pair);
+            let value = self.snapshot.opened(place, pair);
             let is_closed = is_encrypted && matches!(envelope(&value), Envelope::Encrypted(_));
-            if is_closed && let Some(why) = self.closed(&pair) {
+            if is_closed && let Some(why) = self.closed(pair) {
                 part.found.add(finding(Trouble::Undecodable, object, self.cluster, why));
                 part.unread.insert(identity(object.resource, object.namespace, object.name));
-                continue;
+                return;
             }
-            self.object(number, object, &value, part);
-        }
-        Ok(())
+            self.object(from.saturating_add(at), object, &value, part);
+        })
     }
 
     /// Why a value does not open although something was given that should; none where nothing was, or where its plugin cannot be asked.

@@ -1,5 +1,6 @@
 //! The values of many objects, read by all threads.
 
+use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::store::{Key, Place, Store};
 
@@ -41,20 +42,54 @@ impl Snapshot {
         progress: &dyn Progress,
         make: impl Fn(usize, &[u8]) -> T + Sync,
     ) -> Result<Vec<T>, Error> {
-        let parts = self.by_pieces(places, progress, |made: &mut Vec<(usize, T)>, from, piece| {
-            for (number, place) in (from..).zip(piece) {
-                if progress.cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                let message = self.message(store, *place)?;
-                let pair = self.pair(&message)?;
-                made.push((number, make(number, &self.opened(*place, &pair))));
-            }
-            Ok(())
+        // Neighbours in the file are read together.
+        let mut ordered: Vec<(Place, usize)> = places.iter().copied().zip(0..).collect();
+        ordered.sort_unstable();
+        let parts = self.by_pieces(&ordered, progress, |made: &mut Vec<(usize, T)>, _, piece| {
+            let places = piece.iter().map(|(place, _)| *place);
+            self.each_pair(store, places, progress, &mut |at, place, pair| {
+                let number = piece.get(at).map_or(0, |(_, number)| *number);
+                made.push((number, make(number, &self.opened(place, pair))));
+            })
         })?;
         let mut made: Vec<(usize, T)> = parts.into_iter().flatten().collect();
         made.sort_unstable_by_key(|(number, _)| *number);
         Ok(made.into_iter().map(|(_, made)| made).collect())
+    }
+
+    /// Hands out the entries at some places, which are in the order of the file, each with its number among them; pages are read once, and those that lie together at once.
+    ///
+    /// # Errors
+    /// When one cannot be read, though it was before, or work was cancelled.
+    pub(super) fn each_pair(
+        &self,
+        store: &Store<'_, FileSource>,
+        places: impl Iterator<Item = Place>,
+        progress: &dyn Progress,
+        take: &mut dyn FnMut(usize, Place, &KeyValue<'_>),
+    ) -> Result<(), Error> {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let places: Vec<Place> = places.collect();
+        let mut waiting = places.iter().enumerate().peekable();
+        let mut is_as_before = true;
+        let lost = store.entries_at(places.clone(), &mut |entry| {
+            let pair = KeyValue::parse(entry.value);
+            is_as_before &= pair.is_some();
+            while let Some((number, place)) = waiting.next_if(|(_, place)| **place == entry.place) {
+                if let Some(pair) = &pair {
+                    take(number, *place, pair);
+                }
+            }
+        });
+        lost.map_err(|cause| self.failed(cause))?;
+        self.assert_unchanged()?;
+        if is_as_before && waiting.peek().is_none() {
+            Ok(())
+        } else {
+            Err(Error::Changed { path: self.path().to_owned() })
+        }
     }
 
     /// Hands `objects` to all threads, piece by piece, each with the number of its first object; what each thread gathered.

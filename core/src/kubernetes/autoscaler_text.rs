@@ -1,7 +1,8 @@
 //! What a HorizontalPodAutoscaler aims at, in a cell. Source: `formatHPAMetrics` of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
+use super::node_path::{at, text};
 use super::object_tree::Node;
-use super::table_row::{at, scalar, text};
+use super::table_row::scalar;
 
 /// The first two metrics, each with its present value and its target.
 pub(super) fn metrics(object: &Node<'_>) -> String {

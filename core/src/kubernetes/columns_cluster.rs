@@ -1,8 +1,9 @@
 //! Columns of Nodes, namespaces, and what is left.
 
+use super::node_path::text;
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
-use super::table_row::{AGE, CREATED_AT, Column, NAME, Row, column, scalar, text, wide};
+use super::table_row::{AGE, CREATED_AT, Column, NAME, Row, column, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

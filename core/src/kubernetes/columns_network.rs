@@ -1,8 +1,9 @@
 //! Columns of Services, and of what leads to them.
 
 use super::label_text::{labels, selector_or_none};
+use super::node_path::{int, text};
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, few, int, scalar, text, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, few, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

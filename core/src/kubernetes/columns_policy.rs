@@ -3,8 +3,9 @@
 use super::age;
 use super::autoscaler_text::metrics;
 use super::label_text::selector;
+use super::node_path::{int, text};
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, int, scalar, text, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

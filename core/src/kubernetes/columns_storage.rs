@@ -1,7 +1,8 @@
 //! Columns of volumes, and of what provides them.
 
+use super::node_path::text;
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, scalar, text, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {

@@ -2,10 +2,11 @@
 
 use super::age;
 use super::label_text::{labels, selector, selector_or_none};
+use super::node_path::{int, text};
 use super::object_tree::Node;
 use super::pod_state::PodState;
 use super::special_types::parse_rfc3339;
-use super::table_row::{AGE, Column, NAME, Row, column, int, text, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -26,14 +27,14 @@ pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
 const PODS: &[Column] = &[
     NAME,
     column("READY", |row| {
-        let state = PodState::of(row.object);
+        let state = row.pod();
         format!("{}/{}", state.ready, state.containers)
     }),
-    column("STATUS", |row| PodState::of(row.object).reason),
+    column("STATUS", |row| row.pod().reason.clone()),
     column("RESTARTS", |row| {
-        let PodState { restarts, last_restart, .. } = PodState::of(row.object);
+        let PodState { restarts, last_restart, .. } = row.pod();
         match last_restart {
-            Some(last) if restarts != 0 => format!("{restarts} ({} ago)", row.since_time(&last)),
+            Some(last) if *restarts != 0 => format!("{restarts} ({} ago)", row.since_time(last)),
             _ => restarts.to_string(),
         }
     }),

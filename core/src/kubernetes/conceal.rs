@@ -34,7 +34,9 @@ pub fn conceal_by_kind(object: &mut Node<'_>) {
     if is_secret_kind(object) {
         return conceal(object);
     }
-    let is_list_of_secrets = SECRET_KINDS.iter().any(|(kind, _)| is_of_kind(object, &format!("{kind}List")));
+    let is_list_of_secrets = texts(object, "kind")
+        .filter_map(|kind| kind.strip_suffix("List"))
+        .any(|item| SECRET_KINDS.iter().any(|(kind, _)| *kind == item));
     let Node::Object(members) = object else { return };
     for (_, items) in members.iter_mut().filter(|(name, _)| name == "items") {
         let Node::Array(items) = items else { continue };

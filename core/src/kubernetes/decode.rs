@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use super::field_choice::{Chosen, FieldChoice};
 use super::object_visitor::{MAX_VALUES, Sink};
 use super::special_types::{self, IntOrString};
 use super::type_table::{Base, Field, Message, Schema, Shape};
@@ -32,15 +33,15 @@ pub struct Options<'o> {
 }
 
 /// Fields that are not wanted: they are most of an object, and take as much of the time. Objects that are stored as JSON have them all the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Skip {
     /// None.
     #[default]
     Nothing,
     /// Who set which field.
     ManagedFields,
-    /// That, and what is named so in whatever depth.
-    Also(&'static [&'static str]),
+    /// All but some.
+    AllBut(&'static FieldChoice),
 }
 
 /// What was not as it should be.
@@ -129,18 +130,23 @@ impl<'a> Decoder<'_, 'a> {
             return self.fail("is nested too deeply to be an object of Kubernetes");
         }
         let (slots, entries) = (self.slots.len(), self.entries.len());
-        self.scan(raw, message, slots);
-        for (place, field) in message.fields.iter().enumerate() {
-            let Some(slot) = self.slots.get(slots.saturating_add(place)).copied() else { break };
-            if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
-                continue;
+        let chosen = match self.options.skip {
+            Skip::AllBut(choice) => choice.of_message(number),
+            Skip::Nothing | Skip::ManagedFields => None,
+        };
+        self.scan(raw, message, chosen, slots);
+        match chosen {
+            Some(chosen) => {
+                for place in &chosen.places {
+                    let Some(field) = message.fields.get(*place) else { break };
+                    self.one_of(field, slots.saturating_add(*place), sink);
+                }
             }
-            if slot.first != NONE && self.is_skipped(field.name) {
-                continue;
+            None => {
+                for (place, field) in message.fields.iter().enumerate() {
+                    self.one_of(field, slots.saturating_add(place), sink);
+                }
             }
-            self.trail.push(field.name);
-            self.field(field, slot, sink);
-            self.trail.pop();
         }
         if let Some(slot) = self.slots.last().copied().filter(|slot| slot.first != NONE) {
             self.unknown(slot, sink);
@@ -149,18 +155,29 @@ impl<'a> Decoder<'_, 'a> {
         self.entries.truncate(entries);
     }
 
-    /// Whether a field of the present message is left out.
-    fn is_skipped(&self, name: &str) -> bool {
-        let is_managed = || name == "managedFields" && self.trail.as_slice() == ["metadata"];
-        match self.options.skip {
-            Skip::Nothing => false,
-            Skip::ManagedFields => is_managed(),
-            Skip::Also(names) => names.contains(&name) || is_managed(),
+    /// Hands over a field of the present message, unless it is left out.
+    fn one_of(&mut self, field: &Field, slot: usize, sink: &mut impl Sink<'a>) {
+        let Some(slot) = self.slots.get(slot).copied() else { return };
+        if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
+            return;
         }
+        if slot.first != NONE && self.is_skipped(field.name) {
+            return;
+        }
+        self.trail.push(field.name);
+        self.field(field, slot, sink);
+        self.trail.pop();
     }
 
-    /// Sorts the fields of a message by their places; what has no place goes to the one behind them all.
-    fn scan(&mut self, raw: &'a [u8], message: &Message, base: usize) {
+    /// Whether a field of the present message is left out although it is there.
+    fn is_skipped(&self, name: &str) -> bool {
+        matches!(self.options.skip, Skip::ManagedFields)
+            && name == "managedFields"
+            && self.trail.as_slice() == ["metadata"]
+    }
+
+    /// Sorts the fields of a message by their places; what has no place goes to the one behind them all. What is not chosen is passed over.
+    fn scan(&mut self, raw: &'a [u8], message: &Message, chosen: Option<&Chosen>, base: usize) {
         let unknown = message.fields.len();
         self.slots.resize(base.saturating_add(unknown).saturating_add(1), Slot { first: NONE, last: NONE });
         let mut rest = raw;
@@ -172,6 +189,9 @@ impl<'a> Decoder<'_, 'a> {
                 .place(number)
                 .filter(|place| message.fields.get(*place).is_some_and(|field| fits(field, value)))
                 .unwrap_or(unknown);
+            if place != unknown && chosen.is_some_and(|chosen| !chosen.has(place)) {
+                continue;
+            }
             let at = u32::try_from(self.entries.len()).unwrap_or(NONE);
             if at >= MAX_VALUES {
                 return self.fail("has more fields than any object of Kubernetes");

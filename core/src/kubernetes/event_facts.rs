@@ -13,6 +13,8 @@ pub struct EventFacts {
     pub reason: String,
     /// The object that it is about, as `Pod/web`.
     pub object: String,
+    /// The kind and the name of that object, and its group with its version, which old Events do not say.
+    pub about: [String; 3],
     /// What happened.
     pub message: String,
     /// When it was first seen, in seconds since 1970.
@@ -43,12 +45,14 @@ impl EventFacts {
         let first = seen.or(old_first).or(old_last).or(created);
         let kind = text([&["involvedObject", "kind"], &["regarding", "kind"]]);
         let name = text([&["involvedObject", "name"], &["regarding", "name"]]);
+        let version = text([&["involvedObject", "apiVersion"], &["regarding", "apiVersion"]]);
         let count =
             number(&["series", "count"]).or_else(|| number(&["count"])).or_else(|| number(&["deprecatedCount"]));
         Self {
             kind: text([&["type"], &["type"]]),
             reason: text([&["reason"], &["reason"]]),
             object: if kind.is_empty() && name.is_empty() { "<unknown>".into() } else { format!("{kind}/{name}") },
+            about: [kind, name, version],
             message: text([&["message"], &["note"]]).trim().to_owned(),
             first,
             last: time(&["series", "lastObservedTime"]).or(old_last).or(first),

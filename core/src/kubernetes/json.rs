@@ -115,6 +115,10 @@ impl<'a> Sink<'a> for JsonText {
 pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
+    if raw_json::is_each(bytes, is_plain) {
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
     let mut from = 0_usize;
     for (at, byte) in bytes.iter().enumerate() {
         if is_plain(*byte) {

@@ -1,7 +1,7 @@
 //! Labels and selectors as text.
 
+use super::node_path::text;
 use super::object_tree::Node;
-use super::table_row::text;
 
 /// `a=b,c=d`, by name; `<none>` without any. Source: `labels.FormatLabels`.
 #[must_use]

@@ -1,8 +1,8 @@
 //! What a Pod's statuses come to in one word, as `kubectl get pods` has it. Source: `printPod` of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
+use super::node_path::{at, int, text};
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
-use super::table_row::{at, int, text};
 
 /// A Pod's state.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::age;
 use super::json_path::{JsonPath, go_float, json_text, number};
+use super::node_path::{int, text};
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
-use super::table_row::{int, text};
 
 /// A column of a definition.
 #[derive(Debug, Clone, PartialEq)]

@@ -28,6 +28,10 @@ pub fn read<'a>(json: &'a [u8], sink: &mut impl Sink<'a>) -> Result<(), serde_js
 
 /// Copies JSON without the blanks between its values, with the characters escaped that the API server escapes.
 pub(super) fn compact(json: &[u8], out: &mut Vec<u8>) {
+    // Most JSON within objects is that of managedFields, and as compact as it can be.
+    if is_each(json, |byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'<' | b'>' | b'&' | 0xe2)) {
+        return out.extend_from_slice(json);
+    }
     let (mut in_text, mut escaped) = (false, false);
     let mut from = 0_usize;
     let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
@@ -63,6 +67,12 @@ pub(super) fn compact(json: &[u8], out: &mut Vec<u8>) {
         escaped = in_text && *byte == b'\\' && !escaped;
     }
     copy(from, json.len(), out);
+}
+
+/// Whether something is true of each byte; asked of many at once, which is several times as fast as one by one.
+#[inline]
+pub(super) fn is_each(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is(*byte)))
 }
 
 /// A value that goes into a sink as it is read.

@@ -1,11 +1,15 @@
 //! What the columns of tables are made of: an object, and ways to say something of it.
 
+use std::cell::OnceCell;
+
 use super::age;
+use super::node_path::{at, int, text};
 use super::object_tree::Node;
+use super::pod_state::PodState;
 use super::special_types::parse_rfc3339;
 
 /// What a cell is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Row<'r> {
     /// The object.
     pub object: &'r Node<'r>,
@@ -13,6 +17,8 @@ pub struct Row<'r> {
     pub now: Option<i64>,
     /// Whether it is the class that claims without one get.
     pub is_default: bool,
+    /// What the statuses of a Pod come to, once a column asked.
+    pod: OnceCell<PodState>,
 }
 
 /// A column of a built-in type.
@@ -41,6 +47,17 @@ pub(super) const AGE: Column = column("AGE", |row| row.since("metadata.creationT
 pub(super) const CREATED_AT: Column = column("CREATED AT", |row| row.text("metadata.creationTimestamp"));
 
 impl<'r> Row<'r> {
+    /// The row of an object.
+    #[must_use]
+    pub fn new(object: &'r Node<'r>, now: Option<i64>, is_default: bool) -> Self {
+        Self { object, now, is_default, pod: OnceCell::new() }
+    }
+
+    /// What the statuses of a Pod come to.
+    pub(super) fn pod(&self) -> &PodState {
+        self.pod.get_or_init(|| PodState::of(self.object))
+    }
+
     /// The value at a path of names with points between.
     pub(super) fn at(&self, path: &str) -> Option<&'r Node<'r>> {
         at(self.object, path)
@@ -112,24 +129,6 @@ impl<'r> Row<'r> {
     /// Whether it is about to be deleted.
     pub(super) fn is_deleting(&self) -> bool {
         !text(self.object, "metadata.deletionTimestamp").is_empty()
-    }
-}
-
-/// The value at a path of names with points between.
-pub(super) fn at<'n>(node: &'n Node<'n>, path: &str) -> Option<&'n Node<'n>> {
-    path.split('.').try_fold(node, |node, name| node.get(name))
-}
-
-/// The text there; empty when there is none.
-pub(super) fn text<'n>(node: &'n Node<'n>, path: &str) -> &'n str {
-    at(node, path).and_then(Node::text).unwrap_or_default()
-}
-
-/// The integer there; 0 when there is none.
-pub(super) fn int(node: &Node<'_>, path: &str) -> i64 {
-    match at(node, path) {
-        Some(Node::Int(value)) => *value,
-        _ => 0,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::varint::varint;
 
 const TABLE: &[u8] = include_bytes!("schema.bin");
-const MAGIC: &[u8] = b"k8sfacts\x01";
+const MAGIC: &[u8] = b"k8sfacts\x02";
 
 /// What a field holds, or each element of a list or map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +143,12 @@ impl Schema {
         self.kinds.iter().find(moved).filter(|_| group.is_empty())
     }
 
+    /// All messages, by their numbers.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
     /// A message by its number.
     #[must_use]
     #[inline]
@@ -152,22 +158,69 @@ impl Schema {
 
     fn parse(table: &'static [u8]) -> Option<Self> {
         let mut rest = table.strip_prefix(MAGIC)?;
-        let newest = text(&mut rest)?;
-        let names = (0..varint(&mut rest)?).map(|_| text(&mut rest)).collect::<Option<Vec<_>>>()?;
-        let name = |rest: &mut &'static [u8]| names.get(usize::try_from(varint(rest)?).ok()?).copied();
+        let newest = std::str::from_utf8(delimited(&mut rest)?).ok()?;
+        let names = std::str::from_utf8(delimited(&mut rest)?).ok()?;
+        let mut names = Met::new(names.split_terminator('\0').collect());
+        let mut column = || delimited(&mut rest);
+        let [mut groups, mut versions, mut kind_names, mut wide, mut of_kinds] =
+            [column()?, column()?, column()?, column()?, column()?];
+        let [counts, mut numbers, mut field_names, mut types, mut targets] =
+            [column()?, column()?, column()?, column()?, column()?];
+        let mut numbered = Met::new((0..=u16::MAX).collect());
+        let mut kinds = Vec::new();
+        while !wide.is_empty() {
+            let [group, version, kind] =
+                [names.next(&mut groups)?, names.next(&mut versions)?, names.next(&mut kind_names)?];
+            let cluster_wide = varint(&mut wide)? == 1;
+            kinds.push(Kind { group, version, kind, cluster_wide, message: numbered.next(&mut of_kinds)? });
+        }
         let mut messages = Vec::new();
-        for _ in 0..varint(&mut rest)? {
-            let count = varint(&mut rest)?;
-            let fields = (0..count).map(|_| field(&mut rest, name)).collect::<Option<Vec<_>>>()?;
+        let mut counts = counts;
+        while !counts.is_empty() {
+            let mut fields = Vec::new();
+            let mut number = 0_i64;
+            for _ in 0..varint(&mut counts)? {
+                let step = varint(&mut numbers)?;
+                // Zigzag: an odd number is a step back.
+                number = number.checked_add((step >> 1).cast_signed() ^ (step & 1).cast_signed().wrapping_neg())?;
+                let name = names.next(&mut field_names)?;
+                let (packed, behind) = types.split_first()?;
+                types = behind;
+                let mut field = field(u32::try_from(number).ok()?, name, *packed)?;
+                if matches!(field.base, Base::Message | Base::Wrapped) {
+                    field.message = numbered.next(&mut targets)?;
+                }
+                fields.push(field);
+            }
             messages.push(Message::new(fields));
         }
-        let mut kinds = Vec::new();
-        for _ in 0..varint(&mut rest)? {
-            let [group, version, kind] = [name(&mut rest)?, name(&mut rest)?, name(&mut rest)?];
-            let cluster_wide = varint(&mut rest)? == 1;
-            kinds.push(Kind { group, version, kind, cluster_wide, message: short(&mut rest)? });
-        }
-        rest.is_empty().then_some(Self { newest, messages, kinds })
+        let all = [groups, versions, kind_names, of_kinds, numbers, field_names, types, targets, rest];
+        let is_whole = all.iter().all(|column| column.is_empty()) && messages.len() == numbered.met;
+        is_whole.then_some(Self { newest, messages, kinds })
+    }
+}
+
+/// What is referred to by a number: 0 for the first one that was not met yet, or one more than the place of another.
+struct Met<T> {
+    all: Vec<T>,
+    met: usize,
+}
+
+impl<T: Copy> Met<T> {
+    fn new(all: Vec<T>) -> Self {
+        Self { all, met: 0 }
+    }
+
+    /// What the next reference of a column is to.
+    fn next(&mut self, column: &mut &[u8]) -> Option<T> {
+        let place = match usize::try_from(varint(column)?).ok()?.checked_sub(1) {
+            Some(place) => place,
+            None => {
+                self.met = self.met.checked_add(1)?;
+                self.met.checked_sub(1)?
+            }
+        };
+        self.all.get(place).copied().filter(|_| place < self.met)
     }
 }
 
@@ -199,18 +252,15 @@ impl Message {
     }
 }
 
-fn text(rest: &mut &'static [u8]) -> Option<&'static str> {
+fn delimited(rest: &mut &'static [u8]) -> Option<&'static [u8]> {
     let len = usize::try_from(varint(rest)?).ok()?;
-    let (text, tail) = rest.split_at_checked(len)?;
+    let (bytes, tail) = rest.split_at_checked(len)?;
     *rest = tail;
-    std::str::from_utf8(text).ok()
+    Some(bytes)
 }
 
-fn short(rest: &mut &'static [u8]) -> Option<u16> {
-    u16::try_from(varint(rest)?).ok()
-}
-
-fn field(rest: &mut &'static [u8], name: impl Fn(&mut &'static [u8]) -> Option<&'static str>) -> Option<Field> {
+/// A field without its message; `packed` says all but its number and name.
+fn field(number: u32, name: &'static str, packed: u8) -> Option<Field> {
     const BASES: [Base; 14] = [
         Base::String,
         Base::Bytes,
@@ -227,10 +277,6 @@ fn field(rest: &mut &'static [u8], name: impl Fn(&mut &'static [u8]) -> Option<&
         Base::RawJson,
         Base::Wrapped,
     ];
-    let number = u32::try_from(varint(rest)?).ok()?;
-    let name = name(rest)?;
-    let (packed, tail) = rest.split_first()?;
-    *rest = tail;
     let base = *BASES.get(usize::from(packed >> 4))?;
     let shape = match packed >> 2 & 3 {
         0 => Shape::One,
@@ -238,8 +284,7 @@ fn field(rest: &mut &'static [u8], name: impl Fn(&mut &'static [u8]) -> Option<&
         2 => Shape::List,
         _ => Shape::Map,
     };
-    let message = if matches!(base, Base::Message | Base::Wrapped) { short(rest)? } else { 0 };
-    Some(Field { number, name, base, shape, omitempty: packed & 2 != 0, inline: packed & 1 != 0, message })
+    Some(Field { number, name, base, shape, omitempty: packed & 2 != 0, inline: packed & 1 != 0, message: 0 })
 }
 
 #[cfg(test)]

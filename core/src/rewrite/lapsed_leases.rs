@@ -30,8 +30,8 @@ pub(super) struct LapsedLeaseSearch<'f> {
 pub struct LapsedLeases {
     /// Their ids, and how many keys hang on each.
     pub keys_of: BTreeMap<i64, u64>,
-    /// Names of the keys, in order: a thousand at most.
-    pub named: Vec<Vec<u8>>,
+    /// Names of the keys, in order, each with its lease: a thousand at most.
+    pub named: Vec<(Vec<u8>, i64)>,
 }
 
 impl<'f> LapsedLeaseSearch<'f> {
@@ -80,7 +80,7 @@ impl<'f> LapsedLeaseSearch<'f> {
         places.sort_unstable();
         places.truncate(NAMED);
         store.entries_at(places, &mut |entry| {
-            found.named.extend(KeyValue::parse(entry.value).map(|pair| pair.key.to_vec()));
+            found.named.extend(KeyValue::parse(entry.value).map(|pair| (pair.key.to_vec(), pair.lease)));
         })?;
         found.named.sort_unstable();
         Ok(found)

@@ -1,4 +1,4 @@
-//! Conditions on keys, such as `size>100kB`: those that the terminal reads, and those that the page's fields set.
+//! Conditions on keys, such as `size>100kB`.
 
 use std::fmt;
 
@@ -15,8 +15,6 @@ pub enum Filter {
     Number(Field, Operator, i128),
     /// The key has these bytes in it, or has them not.
     Key(Part, bool),
-    /// The key begins with these bytes.
-    KeyStart(Vec<u8>),
     /// The value has these bytes in it, or has them not.
     Value(Part, bool),
     /// The key is deleted, or lives.
@@ -123,7 +121,7 @@ impl Filter {
         let field = match name {
             "size" => Field::Size,
             "create" => Field::Create,
-            "mod" => Field::Mod,
+            "mod" | "rev" => Field::Mod,
             "version" => Field::Version,
             "lease" => Field::Lease,
             "key" | "value" => {
@@ -139,7 +137,7 @@ impl Filter {
                     Some(part) => Ok(of(Part::new(&part), wanted)),
                 };
             }
-            _ => return Err(wrong("it begins with none of size, create, mod, version, lease, key, value")),
+            _ => return Err(wrong("it begins with none of size, create, rev, version, lease, key, value")),
         };
         let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?.trim())));
         let (operator, value) =
@@ -175,7 +173,6 @@ impl Filter {
     pub fn holds(&self, state: &Key<'_>) -> bool {
         let (field, operator, wanted) = match self {
             Self::Key(part, wanted) => return part.is_in(state.key) == *wanted,
-            Self::KeyStart(start) => return state.key.starts_with(start),
             Self::Deleted(deleted) => return state.deleted == *deleted,
             Self::Value(..) => return true,
             Self::Number(field, operator, wanted) => (*field, *operator, *wanted),

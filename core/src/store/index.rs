@@ -104,8 +104,22 @@ impl Index {
         self.check().map(|()| lost)
     }
 
+    /// Takes in the leaves of one piece of work, and hands out the entries that the query asks for.
+    pub(crate) fn read_with<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &KeyValue<'_>),
+    ) -> Result<Lost, Error> {
+        let mut odd = Lost::default();
+        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd, take))?;
+        lost.append(odd);
+        self.check().map(|()| lost)
+    }
+
     /// Takes in a leaf in three rounds. Nearly every look at the tables misses the processor's caches; looks that do not wait for each other miss side by side.
-    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost) {
+    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&Entry<'_>, &KeyValue<'_>)) {
         let mut odd = Lost::default();
         let wanted: Vec<_> = page.entries(lost).filter_map(|entry| self.wanted(entry, &mut odd)).collect();
         lost.append(odd);
@@ -124,6 +138,7 @@ impl Index {
             .collect();
         for ((one, number), newer) in wanted.iter().zip(numbers).zip(newer) {
             self.take(one, number, newer);
+            take(&one.entry, &one.message);
         }
     }
 
@@ -332,9 +347,6 @@ impl Shard {
 
 impl Accumulator for Index {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        let mut odd = Lost::default();
-        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd))?;
-        lost.append(odd);
-        self.check().map(|()| lost)
+        self.read_with(store, work, watch, &mut |_, _| {})
     }
 }

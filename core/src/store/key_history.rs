@@ -1,4 +1,6 @@
-//! What became of one key.
+//! What became of one key, or of several.
+
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -84,5 +86,49 @@ impl History {
 impl Accumulator for History {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         store.entries(work, watch, &mut |entry, lost| self.take(entry, lost))
+    }
+}
+
+/// All events of several keys that are retained. Entries may come in any order. Memory: some 100 bytes an event.
+#[derive(Debug)]
+pub struct Histories<'k> {
+    query: Query,
+    keys: &'k HashSet<&'k [u8]>,
+    events: HashMap<Vec<u8>, Vec<Event>>,
+}
+
+impl<'k> Histories<'k> {
+    /// No events yet of these keys, as far as `query` reaches.
+    #[must_use]
+    pub fn new(query: Query, keys: &'k HashSet<&'k [u8]>) -> Self {
+        Self { query, keys, events: HashMap::new() }
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        for (key, events) in other.events {
+            self.events.entry(key).or_default().extend(events);
+        }
+    }
+
+    /// The events of each key in order. A key that nothing is retained of is not among them.
+    #[must_use]
+    pub fn into_events(mut self) -> HashMap<Vec<u8>, Vec<Event>> {
+        self.events.values_mut().for_each(|events| events.sort_unstable_by_key(|event| event.revision));
+        self.events
+    }
+}
+
+impl Accumulator for Histories<'_> {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| {
+            let message = self.query.message(entry, lost).filter(|message| self.keys.contains(message.key));
+            let Some(message) = message else { return };
+            let event = Event::of(entry, &message);
+            match self.events.get_mut(message.key) {
+                Some(events) => events.push(event),
+                None => drop(self.events.insert(message.key.to_vec(), vec![event])),
+            }
+        })
     }
 }

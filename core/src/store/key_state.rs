@@ -15,7 +15,7 @@ pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
 }
 
 /// Where a key is in its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyAt {
     pub(crate) shard: u32,
     pub(crate) number: u32,

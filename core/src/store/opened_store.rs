@@ -388,7 +388,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// # Errors
     /// As [`Store::entries`].
     pub fn entries_at(&self, mut places: Vec<Place>, take: &mut dyn FnMut(&Entry<'_>)) -> Result<Lost, Error> {
-        places.sort_unstable_by_key(|place| (place.page, place.index));
+        places.sort_unstable();
+        places.dedup();
         let mut lost = Lost::default();
         let mut some = |page: &Page<'_>, wanted: &[Place], lost: &mut Lost| {
             let mut wanted = wanted.iter().peekable();

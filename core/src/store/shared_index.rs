@@ -7,10 +7,12 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
+use crate::etcd::keyvalue::KeyValue;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
+use crate::store::entry::Entry;
 use crate::store::index::{Index, SHARDS, Shard};
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
@@ -46,13 +48,26 @@ impl SharedIndex {
     }
 }
 
-impl Accumulator for SharedIndex {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        let lost = self.own.read(store, work, watch)?;
+impl SharedIndex {
+    /// Takes in the leaves of one piece of work, and hands out the entries that the query asks for.
+    pub(crate) fn read_with<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(&Entry<'_>, &KeyValue<'_>),
+    ) -> Result<Lost, Error> {
+        let lost = self.own.read_with(store, work, watch, take)?;
         for (all, own) in self.all.iter().zip(self.own.shards_mut()) {
             locked(all).absorb(own);
         }
         Ok(lost)
+    }
+}
+
+impl Accumulator for SharedIndex {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        self.read_with(store, work, watch, &mut |_, _| {})
     }
 }
 

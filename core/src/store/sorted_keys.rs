@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::store::filter::Filter;
 use crate::store::index::Index;
 use crate::store::key_state::{Key, KeyAt};
 use crate::store::range::KeyRange;
@@ -101,11 +100,17 @@ impl Order {
         Self(self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect())
     }
 
-    /// The numbers of those of which all of `filters` hold, but for what they say of values.
+    /// The numbers of those of which `wanted` is true.
     #[must_use]
-    pub fn numbers(&self, index: &Index, filters: &[Filter]) -> Vec<u32> {
-        let holds = |at: KeyAt| index.at(at).is_some_and(|key| filters.iter().all(|filter| filter.holds(&key)));
+    pub fn numbers(&self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<u32> {
+        let holds = |at: KeyAt| index.at(at).is_some_and(|key| wanted(&key));
         (0u32..).zip(&self.0).filter(|(_, at)| holds(**at)).map(|(number, _)| number).collect()
+    }
+
+    /// Where a key is in its index, by its number.
+    #[must_use]
+    pub fn at(&self, number: usize) -> Option<KeyAt> {
+        self.0.get(number).copied()
     }
 
     /// How many there are.

@@ -57,6 +57,58 @@ impl KeyRow {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct Found {
+    pub total: u32,
+    pub live: u32,
+    pub deleted: u32,
+    pub words: Vec<FoundWord>,
+    pub problem: Option<SearchProblem>,
+    pub unsearched: u64,
+    pub lost: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundWord {
+    pub text: String,
+    pub cased: bool,
+    pub start: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SearchProblem {
+    pub text: String,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct About {
+    pub taken: Option<Taken>,
+    pub objects: u64,
+    pub kinds: Vec<KindUse>,
+    pub quota: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Taken {
+    pub iso: String,
+    pub text: String,
+    pub seconds: i64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KindUse {
+    pub kind: String,
+    pub prefix: String,
+    pub sum: UsageSum,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct TreeRow {
     pub depth: u32,
     pub name: String,

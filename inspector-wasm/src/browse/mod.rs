@@ -1,15 +1,17 @@
 //! The store inside a snapshot, for a page that looks into it: one file, kept open by a worker of its own.
 
+mod about;
 pub(crate) mod answers;
 mod cluster;
 mod compare;
 mod comparison;
-mod list;
 mod objects;
 mod opening;
 mod purpose;
 mod reading;
 mod refusal;
+mod search;
+mod sorting;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,7 @@ use web_sys::Blob;
 use etcdsnap_core::Source;
 
 use crate::blob::BlobSource;
-use crate::convert::{into_error, to_js};
+use crate::convert::{error_of_kind, into_error, to_js};
 use answers::narrow;
 pub use opening::StoreOpening;
 use view::{Refusal, View};
@@ -54,8 +56,9 @@ fn source(blob: Blob) -> Result<&'static BlobSource, JsValue> {
     Ok(Box::leak(Box::new(BlobSource::new(blob).map_err(into_error)?)))
 }
 
+/// A refusal as an `Error` of the kind `refused`: the file is the reason, and the worker is as it was.
 fn refused(refusal: Refusal) -> JsValue {
-    js_sys::Error::new(&refusal).into()
+    error_of_kind("refused", &refusal)
 }
 
 fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue> {
@@ -139,12 +142,22 @@ impl StoreView {
         answer(self.view.finish_keys())
     }
 
-    /// Chooses the keys of the list by a `Filter` and puts them in an `Order`; how many they are.
+    /// Begins a search for keys by a line as people type it; whether the file has to be read for it.
     ///
     /// # Errors
-    /// When it is no `Filter`, or no `Order`.
-    pub fn list(&mut self, filter: JsValue, order: JsValue) -> Result<u32, JsValue> {
-        Ok(self.view.list(&serde_wasm_bindgen::from_value(filter)?, serde_wasm_bindgen::from_value(order)?))
+    /// When there is no memory for it. What is wrong with the line is told at its end.
+    #[wasm_bindgen(js_name = beginSearch)]
+    pub fn begin_search(&mut self, line: &str) -> Result<bool, JsValue> {
+        self.view.begin_search(line).map_err(refused)
+    }
+
+    /// Ends a search: makes what it found the list, of `live`, `deleted` or `all` keys, in an `Order`.
+    ///
+    /// # Errors
+    /// When nothing was begun, or it is no `Order`.
+    #[wasm_bindgen(js_name = finishSearch, unchecked_return_type = "Found")]
+    pub fn finish_search(&mut self, show: JsValue, order: JsValue) -> Result<JsValue, JsValue> {
+        answer(self.view.finish_search(serde_wasm_bindgen::from_value(show)?, serde_wasm_bindgen::from_value(order)?))
     }
 
     /// Part of the list.
@@ -232,6 +245,15 @@ impl StoreView {
     #[wasm_bindgen(unchecked_return_type = "MessageField[] | null")]
     pub fn message(&self, bytes: &[u8]) -> Result<JsValue, JsValue> {
         to_js(&view::message_of(bytes))
+    }
+
+    /// What the store is: of when, of Kubernetes or not, what it holds most of.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    #[wasm_bindgen(unchecked_return_type = "About")]
+    pub fn about(&self) -> Result<JsValue, JsValue> {
+        answer(self.view.about())
     }
 
     /// Who takes the room below a prefix.

@@ -1,10 +1,12 @@
 //! What all leaves of a file are read for.
 
 use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
+use etcdsnap_core::kubernetes::value_search::ValueSearch;
 use etcdsnap_core::store::{Hashing, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
 use super::refusal::Refusal;
+use super::search::Search;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 
@@ -30,6 +32,8 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     LastStates(LastPuts<'static>),
     /// Which values name an object.
     Mentions(Mentions),
+    /// The values of some keys, and the search that they are read for.
+    Values(ValueSearch, Search),
 }
 
 /// All keys at a revision, their values hashed so that they can be compared.

@@ -63,6 +63,9 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
             Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
             Purpose::History(history) => piece(&self.store, number, |work| history.read(&self.store, work, &Unwatched)),
+            Purpose::Values(values, _) => {
+                piece(&self.store, number, |work| values.read(&self.store, work, &self.index, &Unwatched))
+            }
             Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
             Purpose::Decryption(values) => {
                 piece(&self.store, number, |work| values.read(&self.store, work, &Unwatched))

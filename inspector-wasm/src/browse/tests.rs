@@ -8,7 +8,8 @@ use etcdsnap_core::{Code, Finding, Offset, PageId, Revision};
 use serde::Serialize;
 
 use super::answers::*;
-use super::list::{Column, Filter, Ordering, Show};
+use super::search::Show;
+use super::sorting::{Column, Ordering};
 use super::view::{self, View};
 use crate::types::tests::{NARROW, WIDE, mismatch};
 
@@ -67,6 +68,14 @@ fn keys_have_their_declared_shapes() {
         check("StoreFacts", &facts);
     }
     check("KeyRow", &row());
+    for problem in [None, Some(SearchProblem { text: text(), why: text() })] {
+        let words = vec![FoundWord { text: text(), cased: true, start: true }];
+        check("Found", &Found { total: N, live: N, deleted: N, words, problem, unsearched: W, lost: W });
+    }
+    for taken in [None, Some(Taken { iso: text(), text: text(), seconds: WIDE })] {
+        let kinds = vec![KindUse { kind: text(), prefix: text(), sum: sum() }];
+        check("About", &About { taken, objects: W, kinds, quota: W });
+    }
     check("TreeRow", &TreeRow { depth: N, name: text(), folder: true, open: true, keys: N, first: row() });
     let event = KeyEvent {
         revision: R,
@@ -153,9 +162,14 @@ fn the_sample_is_looked_into() {
     let mut view = View::new(store);
     view.begin_keys(Revision::ZERO).and_then(|()| view.read_all()).expect("keys");
     let facts = view.finish_keys().expect("keys");
-    let everything = Filter { show: Show::All, ..Filter::default() };
-    assert_eq!(view.list(&everything, Ordering::default()), facts.live + facts.deleted);
-    assert_eq!(view.list(&Filter::default(), Ordering::default()), facts.live);
+    let find = |view: &mut View<'_, Vec<u8>>, line: &str, show: Show, order: Ordering| {
+        if view.begin_search(line).expect("a search") {
+            view.read_all().expect("values");
+        }
+        view.finish_search(show, order).expect("an answer")
+    };
+    assert_eq!(find(&mut view, "", Show::All, Ordering::default()).total, facts.live + facts.deleted);
+    assert_eq!(find(&mut view, "", Show::Live, Ordering::default()).total, facts.live);
     let rows = view.rows(0, facts.live);
     assert!(rows.is_sorted_by(|a, b| a.key < b.key) && !rows.is_empty());
     // The tree, all of it open, has every key once and in the same order.
@@ -176,8 +190,30 @@ fn the_sample_is_looked_into() {
     assert_eq!(leaves, names);
     // A search finds what has the text, and nothing else.
     let part = "kube";
-    let found = view.list(&Filter { text: part.into(), ..Filter::default() }, Ordering::default());
-    assert_eq!(found as usize, names.iter().filter(|name| name.contains(part)).count());
+    let found = find(&mut view, part, Show::Live, Ordering::default());
+    assert_eq!(found.total as usize, names.iter().filter(|name| name.contains(part)).count());
+    let wrong = find(&mut view, "size>abc", Show::All, Ordering::default());
+    assert!(
+        wrong.total == found.total
+            && wrong.live == 0
+            && wrong.problem.is_some_and(|problem| problem.text == "size>abc")
+    );
+    // Values are searched as they are at the revision, those of deleted keys as they were last.
+    let valued = find(&mut view, "value~shop", Show::All, Ordering::default());
+    let ids: Vec<u32> = view.rows(0, valued.total).iter().map(|row| row.id).collect();
+    let mut expected = Vec::new();
+    find(&mut view, "", Show::All, Ordering::default());
+    for row in view.rows(0, facts.live + facts.deleted) {
+        view.begin_history(row.id);
+        view.read_all().expect("a history");
+        let past = view.finish_history().expect("a history");
+        let Some(put) = past.events.iter().rfind(|event| !event.deletion) else { continue };
+        let value = view.value_at(put.page, put.index).expect("a value");
+        if !row.secret && String::from_utf8_lossy(&value).contains("shop") {
+            expected.push(row.id);
+        }
+    }
+    assert!(ids == expected && valued.live > 0 && valued.deleted > 0, "{valued:?}");
     // Each order has the same keys, ranked, and keys that are alike in it in their own order.
     type Number = fn(&KeyRow) -> i64;
     let columns: [(Column, Number); 5] = [
@@ -189,16 +225,19 @@ fn the_sample_is_looked_into() {
     ];
     for (by, number) in columns {
         for down in [false, true] {
-            let total = view.list(&everything, Ordering { by, down });
+            let total = find(&mut view, "", Show::All, Ordering { by, down }).total;
             let ranked: Vec<(i64, u32)> = view.rows(0, total).iter().map(|row| (number(row), row.id)).collect();
             let mut expected = ranked.clone();
             expected.sort_by_key(|(number, id)| (if down { -number } else { *number }, *id));
             assert_eq!((ranked.len(), &ranked), (facts.live as usize + facts.deleted as usize, &expected));
         }
     }
-    view.list(&Filter::default(), Ordering { by: Column::Key, down: true });
+    find(&mut view, "", Show::Live, Ordering { by: Column::Key, down: true });
     let turned: Vec<String> = view.rows(0, facts.live).into_iter().map(|row| row.key).collect();
     assert!(turned.iter().eq(names.iter().rev()));
+    let about = view.about().expect("facts");
+    assert!(about.objects > 0 && about.taken.is_some_and(|taken| taken.iso.starts_with("20")));
+    assert!(about.kinds.iter().any(|kind| kind.kind == "deployments"));
     // What the groups take is what the whole takes.
     let usage = view.usage("").expect("usage");
     let parts: u64 = usage.groups.iter().map(|group| group.sum.live_bytes + group.sum.history_bytes).sum();

@@ -11,10 +11,10 @@ use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
-use super::list::{Filter, Ordering};
 use super::objects::Objects;
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
+use super::search::Search;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
@@ -30,7 +30,8 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) prefixes: Vec<Vec<u8>>,
     tree: Tree,
     /// Ids of the keys in the list.
-    listed: Vec<u32>,
+    pub(super) listed: Vec<u32>,
+    pub(super) search: Option<Search>,
     pub(super) comparison: Option<Comparison<'s, S>>,
     pub(super) reading: Option<Reading<'s, S>>,
     pub(super) objects: Objects,
@@ -64,6 +65,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             prefixes: Vec::new(),
             tree: Tree::default(),
             listed: Vec::new(),
+            search: None,
             comparison: None,
             reading: None,
             objects: Objects::default(),
@@ -77,6 +79,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.comparison = None;
         self.listed = Vec::new();
         self.objects.forget_keys();
+        self.search = None;
         (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
         let query = query(&self.store, revision);
         self.index = Index::new(query.clone());
@@ -131,12 +134,6 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     /// The row of a key of this index.
     pub(super) fn row_of(&self, key: &Key<'_>) -> Option<KeyRow> {
         self.all.find(&self.index, key.key).map(|id| KeyRow::new(id, key))
-    }
-
-    pub(crate) fn list(&mut self, filter: &Filter, order: Ordering) -> u32 {
-        self.listed = self.all.numbers(&self.index, &filter.conditions());
-        self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
-        narrow(self.listed.len())
     }
 
     pub(crate) fn rows(&self, from: u32, count: u32) -> Vec<KeyRow> {

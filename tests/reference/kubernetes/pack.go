@@ -9,13 +9,19 @@ import (
 	"strings"
 )
 
-// The table as bytes; numbers are varints, names are numbers of strings:
+// The table as bytes; numbers are varints. What is alike stands together, in columns, which compress better than rows:
 //
-//	"k8sfacts" 1
-//	newest minor: length, bytes
-//	strings:  count, then each: length, bytes
-//	messages: count, then each: count of fields, then each: number, name, base<<4|shape<<2|omitempty<<1|inline, and a message where base is one
-//	kinds:    count, then each: group, version, kind, 1 if cluster-wide, message
+//	"k8sfacts" 2
+//	newest minor:    length, bytes
+//	columns, each:   length, bytes
+//	  names          each ended by a zero byte
+//	  of each kind   group, version, name: references to names; 1 if cluster-wide; a reference to a message
+//	  of messages    how many fields each has
+//	  of each field  its number, less the one before it in the message (zigzag); a reference to a name; base<<4|shape<<2|omitempty<<1|inline
+//	  of fields with a message  a reference to it
+//
+// A reference is 0 for the first one that was not referred to yet, and one more than the number of any other. So names and messages are numbered in the order in which they are met: kinds
+// first, then the fields of messages, message after message.
 func (t *types) table(newest string) ([]byte, error) {
 	t.replacements()
 	facts, order, err := t.reachable()
@@ -23,55 +29,71 @@ func (t *types) table(newest string) ([]byte, error) {
 		return nil, err
 	}
 	class := classes(facts, order)
-	numbers := map[int]int{}
-	messages := []string{}
+	// Of equal messages the first one stands for all.
+	byClass := map[int]string{}
 	for _, key := range order {
-		if _, ok := numbers[class[key]]; !ok {
-			numbers[class[key]] = len(messages)
-			messages = append(messages, key)
+		if _, ok := byClass[class[key]]; !ok {
+			byClass[class[key]] = key
 		}
 	}
+	const columns = 11
+	const names, group, version, name, wide, message, counts, numbers, fields, types, targets = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+	var out [columns][]byte
+	put := func(column int, number int) { out[column] = binary.AppendUvarint(out[column], uint64(number)) }
+	nameNumbers := map[string]int{}
+	putName := func(column int, text string) {
+		number, ok := nameNumbers[text]
+		if ok {
+			put(column, number+1)
+			return
+		}
+		nameNumbers[text] = len(nameNumbers)
+		put(column, 0)
+		out[names] = append(append(out[names], text...), 0)
+	}
+	messages, messageNumbers := []string{}, map[int]int{}
+	putMessage := func(column int, key string) {
+		number, ok := messageNumbers[class[key]]
+		if ok {
+			put(column, number+1)
+			return
+		}
+		messageNumbers[class[key]] = len(messages)
+		messages = append(messages, byClass[class[key]])
+		put(column, 0)
+	}
 	kinds := t.sortedKinds()
-	names := frequent(facts, messages, kinds)
-	index := map[string]int{}
-	for i, name := range names {
-		index[name] = i
+	for _, k := range kinds {
+		putName(group, k.group)
+		putName(version, k.version)
+		putName(name, k.name)
+		put(wide, bit(t.cluster[k]))
+		putMessage(message, t.kinds[k])
 	}
-	out := []byte("k8sfacts\x01")
-	put := func(number int) { out = binary.AppendUvarint(out, uint64(number)) }
-	text := func(text string) {
-		put(len(text))
-		out = append(out, text...)
-	}
-	text(newest)
-	put(len(names))
-	for _, name := range names {
-		text(name)
-	}
-	put(len(messages))
 	count := 0
-	for _, key := range messages {
-		put(len(facts[key]))
-		for _, f := range facts[key] {
+	// The list grows while it is gone through.
+	for at := 0; at < len(messages); at++ {
+		found := facts[messages[at]]
+		put(counts, len(found))
+		before := 0
+		for _, f := range found {
 			count++
-			put(f.number)
-			put(index[f.name])
-			out = append(out, byte(f.base<<4|f.shape<<2|bit(f.omitempty)<<1|bit(f.inline)))
+			out[numbers] = binary.AppendVarint(out[numbers], int64(f.number-before))
+			before = f.number
+			putName(fields, f.name)
+			out[types] = append(out[types], byte(f.base<<4|f.shape<<2|bit(f.omitempty)<<1|bit(f.inline)))
 			if f.target != "" {
-				put(numbers[class[f.target]])
+				putMessage(targets, f.target)
 			}
 		}
 	}
-	put(len(kinds))
-	for _, k := range kinds {
-		put(index[k.group])
-		put(index[k.version])
-		put(index[k.name])
-		put(bit(t.cluster[k]))
-		put(numbers[class[t.kinds[k]]])
+	table := append([]byte("k8sfacts\x02"), binary.AppendUvarint(nil, uint64(len(newest)))...)
+	table = append(table, newest...)
+	for _, column := range out {
+		table = append(binary.AppendUvarint(table, uint64(len(column))), column...)
 	}
-	fmt.Fprintf(os.Stderr, "%d kinds, %d messages, %d fields, %d names, %d bytes\n", len(kinds), len(messages), count, len(names), len(out))
-	return out, nil
+	fmt.Fprintf(os.Stderr, "%d kinds, %d messages, %d fields, %d names, %d bytes\n", len(kinds), len(messages), count, len(nameNumbers), len(table))
+	return table, nil
 }
 
 func (t *types) sortedKinds() []kind {
@@ -85,7 +107,7 @@ func (t *types) sortedKinds() []kind {
 	return kinds
 }
 
-// The types that objects are made of, in the order in which they are met.
+// Returns the types that objects consist of, in order of discovery.
 func (t *types) reachable() (map[string][]fact, []string, error) {
 	facts, order := map[string][]fact{}, []string{}
 	var visit func(key string) error
@@ -116,7 +138,7 @@ func (t *types) reachable() (map[string][]fact, []string, error) {
 	return facts, order, nil
 }
 
-// Types with equal fields get equal numbers: they are told apart by their own fields, then by those of their fields' types, until nothing more comes of it.
+// Gives types with equal fields equal numbers: it distinguishes them by their own fields, then by those of their fields' types, until nothing changes.
 func classes(facts map[string][]fact, order []string) map[string]int {
 	class := map[string]int{}
 	for known := 0; ; {
@@ -141,27 +163,6 @@ func classes(facts map[string][]fact, order []string) map[string]int {
 		}
 		known = len(seen)
 	}
-}
-
-// The names, those that are used most first: they have the shortest numbers.
-func frequent(facts map[string][]fact, messages []string, kinds []kind) []string {
-	uses := map[string]int{}
-	for _, key := range messages {
-		for _, f := range facts[key] {
-			uses[f.name]++
-		}
-	}
-	for _, k := range kinds {
-		uses[k.group]++
-		uses[k.version]++
-		uses[k.name]++
-	}
-	names := []string{}
-	for name := range uses {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(uses[b]-uses[a], strings.Compare(a, b)) })
-	return names
 }
 
 func bit(set bool) int {

@@ -115,7 +115,10 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       await read();
       return view.finishKeys();
     },
-    list: ({ filter, order }) => view.list(filter, order),
+    search: async ({ line, show, order }) => {
+      if (view.beginSearch(line)) await read();
+      return view.finishSearch(show, order);
+    },
     rows: ({ from, count }) => view.rows(from, count),
     tree: () => view.tree(),
     lines: ({ from, count }) => view.lines(from, count),
@@ -130,6 +133,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
     },
     valueAt: ({ page, index }) => own(view.valueAt(page, index)),
     message: ({ bytes }) => view.message(bytes),
+    about: () => view.about(),
     usage: ({ prefix }) => view.usage(prefix),
     compare: async ({ other, revision }) => {
       view.endComparison();

@@ -1,18 +1,7 @@
-import type { ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, KeyPast, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyPast, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
-/** Which keys a list shows. Empty text and nulls ask for nothing. */
-export interface Filter {
-  text: string;
-  /** `text` stands at the start of the key, not anywhere in it. */
-  prefix: boolean;
-  show: "live" | "deleted" | "all";
-  /** Only keys with a lease. */
-  leased: boolean;
-  minBytes: number | null;
-  maxBytes: number | null;
-  minRevision: bigint | null;
-  maxRevision: bigint | null;
-}
+/** Which of the keys that a search finds stand in the list. */
+export type Show = "all" | "live" | "deleted";
 
 /** In which order. Keys that are alike in it stand in the order of their bytes. */
 export interface Order {
@@ -76,8 +65,8 @@ export interface ManifestAsk {
 export interface Calls {
   /** Reads the keys anew at another revision. All ids change, and the list and the tree begin anew. */
   at: [{ revision: bigint }, StoreFacts];
-  /** Makes this the list; answers how many keys it has. */
-  list: [{ filter: Filter; order: Order }, number];
+  /** Makes what a line of words and conditions finds the list. One that is about values reads the whole file. */
+  search: [{ line: string; show: Show; order: Order }, Found];
   /** Part of the list. */
   rows: [{ from: number; count: number }, KeyRow[]];
   /** Begins the tree of the live keys anew, its root open; answers how many lines it has. */
@@ -98,6 +87,8 @@ export interface Calls {
   valueAt: [{ page: bigint; index: number }, Uint8Array<ArrayBuffer>];
   /** A protobuf message without its schema; null when the bytes are none. */
   message: [{ bytes: Uint8Array }, MessageField[] | null];
+  /** What the store is: of when, of Kubernetes or not, what it holds most of. */
+  about: [Record<never, never>, About];
   /** Who takes the room below a prefix, as the terminal types it; "" for all. */
   usage: [{ prefix: string }, UsageAnswer];
   /** Compares with another file (or, without one, with another revision of this): this is the earlier side. 0 is the latest. */

@@ -20,5 +20,5 @@ export async function hashOnly(file: File, post: (message: Message) => void): Pr
   const seconds = (performance.now() - started) / 1000;
   const sha256 = { present: false, expected: null, actual: digest };
   const report = { verdict: "sound" as const, findings: [], findingCounts: {}, sha256, status: null, lost: null };
-  post({ kind: "report", report, bytes: file.size, seconds });
+  post({ kind: "report", report, lost: [], bytes: file.size, seconds });
 }

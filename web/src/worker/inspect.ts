@@ -1,4 +1,4 @@
-import { Inspector, peek, type Report, type ScanError } from "../generated/etcdsnap_inspector.js";
+import { Inspector, lostKinds, peek, type Report, type ScanError } from "../generated/etcdsnap_inspector.js";
 import type { Feed } from "./feed.ts";
 import type { Message, Packing, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
@@ -19,7 +19,8 @@ export async function inspect(file: File, feed: Feed | null, post: Post): Promis
   post({ kind: "peek", peek: first, packed: packing });
   const tell = throttled(post);
   const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell);
-  post({ kind: "report", report, bytes: file.size, seconds: (performance.now() - started) / 1000 });
+  const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
+  post({ kind: "report", report, lost, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
 
 type Tell = (phase: Phase, done: number, total: number) => void;

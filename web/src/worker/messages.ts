@@ -1,4 +1,4 @@
-import type { CodeInfo, Peek, Report } from "../generated/etcdsnap_inspector.js";
+import type { CodeInfo, CopyOrder, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
 import type { Back, Block, BlocksEnd } from "./feed.ts";
 
 /** What the page asks of a worker: the one file it exists for. */
@@ -8,6 +8,8 @@ export interface Request {
   module: WebAssembly.Module;
   /** To open the store inside it for calls (see `calls.ts`), instead of judging it. */
   browse?: true;
+  /** To make a new file of it. */
+  rewrite?: CopyOrder;
   /** Of a worker that judges: to hand on what it reads. Of one that browses: that it is handed what another one reads (see `feed.ts`). */
   fed?: boolean;
 }
@@ -20,7 +22,7 @@ export type Message =
   | { kind: "codes"; codes: CodeInfo[] }
   | { kind: "peek"; peek: Peek; packed: Packing | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
-  | { kind: "report"; report: Report; bytes: number; seconds: number }
+  | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }
   | Block
   | BlocksEnd
@@ -41,4 +43,6 @@ export interface Failure {
   action: string;
   /** The worker itself broke, so a new one may fare better. */
   broken: boolean;
+  /** The file has no keys to look at: trying again would say the same. */
+  refused?: boolean;
 }

@@ -4,6 +4,7 @@ import { type Back, type Block, type BlocksEnd, Fed, Feed } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
 import { broken, type Failure, type Message, type Request } from "./messages.ts";
+import { rewrite } from "./rewrite.ts";
 import { Unreadable } from "./unpack.ts";
 
 const post = (message: Message, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
@@ -26,6 +27,10 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
       await browse(data.file, fed, (message, transfer = []) => self.postMessage(message, { transfer }));
       return;
     }
+    if (data.rewrite !== undefined) {
+      await rewrite(data.file, data.rewrite, (message) => self.postMessage(message));
+      return;
+    }
     post({ kind: "codes", codes: codes() });
     await inspect(data.file, feed, post);
   } catch (error) {
@@ -39,6 +44,7 @@ function failure(error: unknown): Failure {
   if (error instanceof Unreadable) return { message: error.message, action: error.action, broken: false };
   const kind = (error as { kind?: unknown }).kind;
   const message = error instanceof Error ? error.message : String(error);
+  if (kind === "refused") return { message, action: "Overview says what is wrong with this file.", broken: false, refused: true };
   if (kind === "memory") {
     return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", broken: false };
   }

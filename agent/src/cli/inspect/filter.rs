@@ -1,20 +1,27 @@
-//! `--filter`: conditions on keys, such as `size>100kB`.
+//! `--filter`: words and conditions on keys, such as `size>100kB`.
 
-use etcdsnap::core::store::filter::{Filter, FilterError};
+use etcdsnap::core::kubernetes::key_search::KeySearch;
 
-use super::key_text;
 use crate::cli::failure::Failure;
 
 /// What every complaint ends with.
-const ADVICE: &str = "A condition is a name, a sign and a value. Sizes, revisions and leases: size>100kB, size<=1.5MiB, create>=1000, mod=1234, version!=1, lease=7f3a. Texts: key~nginx, key!~test, value~10.0.0.7.";
+const ADVICE: &str = "A condition is a name, a sign and a value. Sizes, revisions and leases: size>100kB, size<=1.5MiB, create>=1000, rev=1234, version!=1, lease=7f3a. Kubernetes: kind:deploy, ns:shop. Texts: nginx, ^/registry/pods/, key~nginx, key!~test, value~10.0.0.7.";
 
-/// Reads a condition.
+/// Reads what every `--filter` asks for: all of it has to be true.
 ///
 /// # Errors
-/// When it is none: what is wrong with it, and what there is.
-pub fn parse(text: &str) -> Result<Filter, Failure> {
-    Filter::parse(text).map_err(|error| match error {
-        FilterError::Quotes(part) => key_text::not_in_quotes(&part),
-        why => Failure::new(format!("--filter {:?} is no condition: {why}", etcdsnap::printable(text)), ADVICE),
-    })
+/// When one is no condition: what is wrong with it, and what there is.
+pub fn parse(texts: &[String]) -> Result<KeySearch, Failure> {
+    let mut all = KeySearch::default();
+    for text in texts {
+        let search = KeySearch::parse_option(text).map_err(|error| {
+            Failure::new(format!("--filter {:?} is no condition: {}", etcdsnap::printable(text), error.why), ADVICE)
+        })?;
+        if search.is_empty() {
+            let why = format!("--filter {:?} asks for nothing", etcdsnap::printable(text));
+            return Err(Failure::new(why, ADVICE));
+        }
+        all = all.and(search);
+    }
+    Ok(all)
 }

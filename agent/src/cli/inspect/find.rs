@@ -171,6 +171,25 @@ impl Tally {
         worst
     }
 
+    /// Says of each of several things, which are given with how many snapshots hold them, that number; the exit code. `advice` is for what none holds.
+    ///
+    /// # Errors
+    /// When none holds the last one.
+    pub fn finish_all(mut self, held: &[(String, u64)], advice: &str) -> Result<Exit, Failure> {
+        let Some(((last, holding), others)) = held.split_last() else { return Ok(self.worst.unwrap_or(Exit::Done)) };
+        for (what, holding) in others {
+            let text = format!("{what} is in {holding} of {}", counted(self.snapshots, "snapshot", "snapshots"));
+            if *holding == 0 {
+                output::complain(&text, advice);
+                self.met(Exit::Damage);
+            } else {
+                output::warn(&format!("{text}."));
+            }
+        }
+        self.holding = *holding;
+        self.finish(last, advice)
+    }
+
     /// Says how many snapshots hold `what`; the exit code. `advice` is for when none does.
     ///
     /// # Errors

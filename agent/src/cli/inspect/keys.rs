@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 
 use etcdsnap::core::etcd::keyvalue::KeyValue;
+use etcdsnap::core::kubernetes::key_search::KeySearch;
+use etcdsnap::core::kubernetes::registry_keys::prefixes;
 use etcdsnap::core::kubernetes::value_changes::is_concealed;
-use etcdsnap::core::store::filter::Filter;
 use etcdsnap::core::store::{Key, Lost, Place, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
@@ -26,9 +27,9 @@ use crate::cli::render::grouped_number::counted;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
-    let filters = args.filter.iter().map(|text| filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let search = filter::parse(&args.filter)?;
     let range = range(&args.prefix, &args.interval)?;
-    let by_value = filters.iter().any(Filter::is_about_the_value);
+    let by_value = search.is_about_values();
     if by_value && args.deleted {
         let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
         return Err(Failure::new("deleted keys have no value, and --filter asks for one", advice));
@@ -37,11 +38,12 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let query = store.query(range, chosen(&snapshot, &store, &args.revision)?);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
-    let wanted = |state: &Key<'_>| state.deleted == args.deleted && filters.iter().all(|filter| filter.holds(state));
+    let prefixes = prefixes(index.iter().map(|state| state.key));
+    let wanted = |state: &Key<'_>| state.deleted == args.deleted && search.holds(state, &prefixes);
     let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
         let (holding, lost_values) =
-            holding(&snapshot, &store, &keys, &filters, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
+            holding(&snapshot, &store, &keys, &search, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
         snapshot.assert_unchanged()?;
         lost.append(lost_values);
         keys.retain(|state| holding.contains(&state.place));
@@ -89,7 +91,7 @@ fn holding(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     keys: &[Key<'_>],
-    filters: &[Filter],
+    search: &KeySearch,
     show_secrets: bool,
 ) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
@@ -107,7 +109,7 @@ fn holding(
             hidden = hidden.saturating_add(1);
             return;
         }
-        if filters.iter().all(|filter| filter.holds_of_value(&value)) {
+        if search.holds_of_value(&value) {
             holding.insert(entry.place);
         }
     })?;

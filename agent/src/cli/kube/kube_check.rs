@@ -63,17 +63,7 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
 fn keep(found: &mut ClusterCheck, wanted: &[Wanted], namespace: Option<&str>) -> u64 {
     let total: u64 = found.counts.values().sum();
     let cut = total.saturating_sub(found.findings.len() as u64);
-    found.findings.retain(|finding| {
-        let is_of_type = |wanted: &Wanted| {
-            wanted.resource.plural == finding.resource
-                && wanted.resource.group == finding.group
-                && (wanted.names.is_empty() || wanted.names.contains(&finding.name))
-        };
-        // A namespace is where it is itself.
-        let is_namespace = finding.group.is_empty() && finding.resource == "namespaces";
-        let within = if is_namespace { &finding.name } else { &finding.namespace };
-        (wanted.is_empty() || wanted.iter().any(is_of_type)) && namespace.is_none_or(|namespace| namespace == within)
-    });
+    found.findings.retain(|finding| selection::has_finding(wanted, finding, namespace));
     found.counts.clear();
     for finding in &found.findings {
         let count = found.counts.entry(finding.trouble).or_default();

@@ -30,7 +30,14 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
     let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
-    let about = args.about.as_deref().map(|about| self::about(about, &cluster)).transpose()?;
+    let about = match &args.about {
+        Some(about) => about_one(about, &cluster)?,
+        None => selection::parse(&args.objects, &cluster.resources)?,
+    };
+    if let Some(kindless) = about.iter().find(|wanted| wanted.resource.kind.is_empty()) {
+        let what = format!("which kind {} are is not said in this snapshot", printable(&kindless.resource.plural));
+        return Err(Failure::new(what, "Events name the kind of an object: print all of them, and look for its name."));
+    }
     let namespace = args.namespace.chosen();
     let keys = cluster.objects(|key, object| {
         !key.deleted
@@ -47,8 +54,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         let Some(node) = values.tree(key.key, &value, Options::default()) else { continue };
         let facts = EventFacts::of(&node);
         let is_wanted = args.types.is_empty() || args.types.iter().any(|of| of.eq_ignore_ascii_case(&facts.kind));
-        let is_about = about.as_ref().is_none_or(|about| about.eq_ignore_ascii_case(&facts.object));
-        if is_wanted && is_about {
+        if is_wanted && (about.is_empty() || about.iter().any(|about| is_about(about, &facts))) {
             found.push(Seen { last: facts.last, key, namespace: object.namespace });
         }
     }
@@ -61,7 +67,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
         output::tell(&format!("No events found{place}.\n"));
         let is_damaged = cluster.lost.places > 0;
-        if args.types.is_empty() && about.is_none() {
+        if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
             Looked { cluster: &cluster, namespace, deleted: false, is_damaged }.tell_where_else(&wanted);
         }
@@ -81,20 +87,25 @@ struct Seen<'c> {
     namespace: &'c [u8],
 }
 
-/// The object that Events are about, as they name it: `Pod/web`.
-fn about(word: &str, cluster: &Cluster) -> Result<String, Failure> {
-    let words = [word.to_owned()];
-    let wanted = selection::parse(&words, &cluster.resources)?;
+/// The object that `--for` names.
+fn about_one(word: &str, cluster: &Cluster) -> Result<Vec<Wanted>, Failure> {
+    let wanted = selection::parse(&[word.to_owned()], &cluster.resources)?;
     match wanted.as_slice() {
-        [Wanted { resource, names }] if !resource.kind.is_empty() => match names.as_slice() {
-            [name] => Ok(format!("{}/{name}", resource.kind)),
-            _ => Err(Failure::new(
-                format!("--for: {} names no object", printable(word)),
-                "Write --for TYPE/NAME, such as --for pod/web-1.",
-            )),
-        },
-        _ => Err(selection::unknown_type(word, &cluster.resources)),
+        [one] if one.names.len() == 1 => Ok(wanted),
+        _ => Err(Failure::new(
+            format!("--for: {} names no object", printable(word)),
+            "Write --for TYPE/NAME, such as --for pod/web-1.",
+        )),
     }
+}
+
+/// Whether an Event is about one of some objects of one type. Old Events do not say the group, or name the one in which all workloads once were.
+fn is_about(wanted: &Wanted, facts: &EventFacts) -> bool {
+    let [kind, name, version] = &facts.about;
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    wanted.resource.kind.eq_ignore_ascii_case(kind)
+        && (version.is_empty() || [wanted.resource.group.as_str(), "extensions"].contains(&group))
+        && (wanted.names.is_empty() || wanted.names.contains(name))
 }
 
 struct Reading<'r, 's> {

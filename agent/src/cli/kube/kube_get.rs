@@ -1,14 +1,17 @@
 //! `etcdsnap kube get FILE TYPE [NAME…]`
 
+use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::age;
+use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::registry_keys::Object;
-use etcdsnap::core::kubernetes::table_objects::{default_class, name_by_key, take_managed_fields};
+use etcdsnap::core::kubernetes::table_objects::{default_class, take_managed_fields};
 use etcdsnap::core::store::{Key, Place, Store};
-use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, printable};
+use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printable};
 
+use super::early_rows::{self, EarlyRows, RowOutcome};
 use super::not_found::Looked;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
@@ -34,7 +37,16 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
-    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let mut values = ValueReader::new(args.show_secrets);
+    let foreseen = early_rows::foreseen(args);
+    let table = foreseen.as_ref().map(|wanted| early_rows::table(args, wanted, Columns::of(&wanted.resource, None)));
+    let early = |stored: StoredObject<'_>| {
+        let is_wanted = |wanted: &&Wanted| wanted.has(&stored.object, args.namespace.chosen());
+        let table = table.as_ref().filter(|_| foreseen.as_ref().filter(is_wanted).is_some())?;
+        let now = args.now.or(stored.taken)?;
+        Some(early_rows::row(table, &values, &stored, Some(now)))
+    };
+    let (mut cluster, mut rows) = snapshot.cluster_with(&store, revision, prefix.as_deref(), &bar, early)?;
     let lost = std::mem::take(&mut cluster.lost);
     let filter = ObjectFilter::parse(args.selector.as_deref(), args.field_selector.as_deref())?;
     let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
@@ -47,6 +59,10 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
     };
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
+    // With its definitions a word may mean another type, or several.
+    if !matches!((wanted.as_slice(), &foreseen), ([one], Some(foreseen)) if one.resource == foreseen.resource) {
+        rows.clear();
+    }
     refuse_contradictions(args, &wanted, &filter)?;
     filter.check(&wanted, &cluster)?;
     let namespace = args.namespace.chosen();
@@ -54,21 +70,15 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = inspect::told(&args.file.file, &lost);
-    if args.deleted {
-        let states = found.iter().filter_map(|(_, key, _)| Some((*key, states.of(key)?.1)));
-        uncertain_states::tell_deleted(&cluster.unread, states);
-    } else {
-        uncertain_states::tell_of(&cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
-    }
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
-    let mut values = ValueReader::new(args.show_secrets);
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
+    reading.tell_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
     // Of objects that were named and are not there, there is no list.
     let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
     match &args.output {
-        KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, &mut values)?,
+        KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, rows, &mut values)?,
         KubeOutput::Form(KubeForm::Name) => reading.names(&wanted, &found)?,
         KubeOutput::Form(form) => {
             if has_list {
@@ -135,17 +145,13 @@ fn find<'c>(
     namespace: Option<&str>,
     deleted: bool,
 ) -> Result<Vec<Found<'c>>, etcdsnap::core::Error> {
-    let number = |object: &Object<'_>| wanted.iter().position(|wanted| wanted.has(object, namespace));
-    let objects = cluster.objects(|key, object| key.deleted == deleted && number(object).is_some())?;
-    let mut found: Vec<Found<'_>> =
-        objects.into_iter().filter_map(|(key, object)| Some((number(&object)?, key, object))).collect();
+    let place = |object: &Object<'_>| selection::place(wanted, object, namespace);
+    let objects = cluster.objects(|key, object| key.deleted == deleted && place(object).is_some())?;
     // As API servers list them, by their keys; those that are named in the order of their names.
-    let place = |one: &Found<'_>| {
-        let names = wanted.get(one.0).map(|wanted| wanted.names.as_slice()).unwrap_or_default();
-        names.iter().position(|name| name.as_bytes() == one.2.name)
-    };
-    found.sort_by(|a, b| (a.0, place(a), a.1.key).cmp(&(b.0, place(b), b.1.key)));
-    Ok(found)
+    let mut found: Vec<_> =
+        objects.into_iter().filter_map(|(key, object)| Some((place(&object)?, key, object))).collect();
+    found.sort_by(|a, b| (a.0, a.1.key).cmp(&(b.0, b.1.key)));
+    Ok(found.into_iter().map(|((number, _), key, object)| (number, key, object)).collect())
 }
 
 /// What objects are read with.
@@ -158,6 +164,16 @@ struct Reading<'r, 's> {
 }
 
 impl Reading<'_, '_> {
+    /// Says of how many objects a newer state, or the deletion, may be lost.
+    fn tell_uncertain(&self, found: &[Found<'_>]) {
+        if self.args.deleted {
+            let states = found.iter().filter_map(|(_, key, _)| Some((*key, self.states.of(key)?.1)));
+            uncertain_states::tell_deleted(&self.cluster.unread, states);
+        } else {
+            uncertain_states::tell_of(&self.cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+        }
+    }
+
     /// Hands over objects one after the other, until there is no reason to go on. What cannot be read is left out, and said.
     fn each<'c>(
         &self,
@@ -276,15 +292,22 @@ impl Reading<'_, '_> {
         output::print(&table.text(!self.args.no_headers))
     }
 
-    /// A table for each type.
-    fn tables(&self, wanted: &[Wanted], found: &[Found<'_>], values: &mut ValueReader) -> Result<(), Failure> {
+    /// A table for each type, as they follow each other.
+    fn tables(
+        &self,
+        wanted: &[Wanted],
+        found: &[Found<'_>],
+        mut early: EarlyRows,
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
         let mut text = String::new();
         let mut is_guessed = false;
-        for (number, wanted) in wanted.iter().enumerate() {
-            let mut of_type: Vec<Found<'_>> = found.iter().filter(|(of, ..)| *of == number).copied().collect();
-            if of_type.is_empty() {
-                continue;
-            }
+        let wanted_of = |one: &Found<'_>| wanted.get(one.0);
+        let type_of = |one: &Found<'_>| wanted_of(one).map(|wanted| &wanted.resource);
+        let with_type = found.iter().any(|one| type_of(one) != found.first().and_then(type_of));
+        for of_type in found.chunk_by(|a, b| type_of(a) == type_of(b)) {
+            let Some(wanted) = of_type.first().and_then(wanted_of) else { continue };
+            let mut of_type = of_type.to_vec();
             let mut newest = None;
             let mut classes = Vec::new();
             let mut orders = Vec::new();
@@ -304,16 +327,13 @@ impl Reading<'_, '_> {
                 orders.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
                 of_type.sort_by_key(|(_, key, _)| orders.iter().position(|(.., other)| other == key.key));
             }
-            let mut table = ObjectTable::new(&wanted.resource, self.cluster.columns(&wanted.resource));
-            table.all = self.args.output == KubeOutput::Form(KubeForm::Wide);
-            table.with_namespace = self.args.namespace.all_namespaces && wanted.resource.namespaced;
-            table.with_type = found.iter().any(|(of, ..)| *of != number);
-            (table.label_columns, table.show_labels) = (&self.args.label_columns, self.args.show_labels);
+            let mut table = early_rows::table(self.args, wanted, self.cluster.columns(&wanted.resource));
+            table.with_type = with_type;
             // Without Leases the newest object is as near as one gets.
-            table.now = self.now().or(newest);
+            let now = self.now().or(newest);
             is_guessed |= self.now().is_none() && newest.is_some();
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
-            self.rows(&of_type, &mut table, values)?;
+            self.rows(&of_type, &mut table, now, &mut early, values)?;
             if !text.is_empty() && !self.args.no_headers {
                 text.push('\n');
             }
@@ -326,31 +346,37 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds the rows of objects, which all threads make.
-    fn rows(&self, found: &[Found<'_>], table: &mut ObjectTable<'_>, values: &mut ValueReader) -> Result<(), Failure> {
-        let known: Vec<(usize, Place, String)> = (0..)
-            .zip(found)
-            .filter_map(|(at, (_, key, _))| {
-                self.states.of(key).map(|(place, version)| (at, place, version.to_string()))
-            })
-            .collect();
-        let places: Vec<Place> = known.iter().map(|(_, place, _)| *place).collect();
-        let (skip, reader, columns) = (table.skipped(), &*values, &*table);
+    /// Adds the rows of objects, which all threads make unless they were made early.
+    fn rows(
+        &self,
+        found: &[Found<'_>],
+        table: &mut ObjectTable<'_>,
+        now: Option<i64>,
+        early: &mut EarlyRows,
+        values: &mut ValueReader,
+    ) -> Result<(), Failure> {
+        let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
+        let mut left: Vec<(usize, Place, Revision)> = Vec::new();
+        for (at, (_, key, _)) in found.iter().enumerate() {
+            let state = self.states.of(key);
+            let made = state.and_then(|(place, _)| early.remove(&place));
+            left.extend(state.filter(|_| made.is_none()).map(|(place, revision)| (at, place, revision)));
+            outcomes.push(made);
+        }
+        let places: Vec<Place> = left.iter().map(|(_, place, _)| *place).collect();
+        let (reader, columns) = (&*values, &*table);
         let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
-            let (at, version) = known.get(number).map_or((0, ""), |(at, _, version)| (*at, version.as_str()));
-            let one = found.get(at);
-            let key = one.map_or(&[][..], |(_, key, _)| key.key);
-            let options = Options { resource_version: Some(version), skip, ..Options::default() };
-            reader.shown(key, value, options).map(|(mut node, remarks)| {
-                if let Some((.., object)) = one {
-                    name_by_key(&mut node, object);
-                }
-                (columns.row(&node), remarks)
-            })
+            let (at, _, revision) = left.get(number)?;
+            let (_, key, object) = found.get(*at)?;
+            let stored = StoredObject { object: *object, key: key.key, value, revision: *revision, taken: now };
+            Some(early_rows::row(columns, reader, &stored, now))
         })?;
-        let mut made = known.iter().map(|(at, ..)| *at).zip(made).peekable();
-        for (at, (_, key, object)) in found.iter().enumerate() {
-            let outcome = made.next_if(|(of, _)| *of == at).map(|(_, outcome)| outcome);
+        for ((at, ..), made) in left.iter().zip(made) {
+            if let Some(outcome) = outcomes.get_mut(*at) {
+                *outcome = made;
+            }
+        }
+        for ((_, key, object), outcome) in found.iter().zip(outcomes) {
             if let Some(outcome) = &outcome {
                 values.note(key.key, outcome.as_ref().map(|(_, remarks)| remarks));
             }

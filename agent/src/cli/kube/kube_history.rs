@@ -1,6 +1,7 @@
 //! `etcdsnap kube history FILE TYPE/NAME`
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use etcdsnap::core::RevisionRange;
 use etcdsnap::core::kubernetes::decode::Options;
@@ -12,7 +13,6 @@ use etcdsnap::core::kubernetes::time_line::TimeLine;
 use etcdsnap::core::kubernetes::time_text::stamp;
 use etcdsnap::core::kubernetes::value_changes::{Showing, value_changes};
 use etcdsnap::core::store::{Event, Key, Store, UnreadRevisions};
-use etcdsnap::grouped_number::grouped;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
@@ -40,18 +40,13 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
     let namespace = args.namespace.chosen();
     let found = cluster.objects(|_, object| selection::has(&wanted, object, namespace));
-    let found = found.map_err(|cause| snapshot.failed(cause))?;
-    if found.len() > MOST {
-        let what = format!("{} objects are too many for one list of revisions", grouped(found.len() as u64));
-        return Err(Failure::new(what, format!("The file is read once for each: name {MOST} or fewer.")));
-    }
+    let mut found = found.map_err(|cause| snapshot.failed(cause))?;
+    found.sort_by_cached_key(|(key, object)| (selection::place(&wanted, object, namespace), key.key));
     let objects: Vec<NamedObject> = found.iter().map(|(key, object)| NamedObject::of(key, object, &cluster)).collect();
-    let mut events = Vec::new();
-    for object in &objects {
-        let (mut of_one, _) = snapshot.history(&store, &object.key, &bar)?;
-        of_one.retain(|event| event.revision.main <= revision);
-        events.push(of_one);
-    }
+    let keys: HashSet<&[u8]> = found.iter().map(|(key, _)| key.key).collect();
+    let mut by_key =
+        if keys.is_empty() { HashMap::new() } else { snapshot.histories(&store, &keys, revision, &bar)?.0 };
+    let events: Vec<Vec<Event>> = objects.iter().map(|object| by_key.remove(&object.key).unwrap_or_default()).collect();
     let times = snapshot.time_line(&store)?;
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
@@ -79,9 +74,6 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     let exit = exit.max(missing).max(inspect::encrypted::told(&snapshot));
     Ok(exit.max(if reading.unread.get() { Exit::Damage } else { Exit::Done }))
 }
-
-/// Objects whose revisions are listed at once: the file is read for each of them.
-const MOST: usize = 100;
 
 /// An object whose revisions are listed.
 struct NamedObject {

@@ -1,6 +1,10 @@
 //! Commands that speak of Kubernetes' objects.
 
 mod changed_fields;
+pub mod deleted_objects;
+mod early_rows;
+mod find_last;
+mod find_target;
 mod folded;
 pub mod kube_check;
 pub mod kube_diff;

@@ -1,18 +1,25 @@
-//! One object, as `TYPE/NAME`.
+//! Objects as `TYPE/NAME`.
 
 use etcdsnap::{ObjectName, printable};
 
 use crate::cli::failure::Failure;
 
-/// Reads it; `example` is for who writes something else.
+/// Reads one; `example` is for who writes something else.
 ///
 /// # Errors
 /// When it is none.
-pub fn parse(object: &str, namespace: &str, example: &str) -> Result<ObjectName, Failure> {
-    match object.split_once('/') {
-        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !kind.eq_ignore_ascii_case("all") => {
-            Ok(ObjectName { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+pub fn parse(object: &str, namespace: Option<&str>, example: &str) -> Result<ObjectName, Failure> {
+    match split(object) {
+        Some((kind, name)) => {
+            Ok(ObjectName { kind: kind.into(), namespace: namespace.map(str::to_owned), name: name.into() })
         }
-        _ => Err(Failure::new(format!("{} is not TYPE/NAME", printable(object)), example)),
+        None => Err(Failure::new(format!("{} is not TYPE/NAME", printable(object)), example)),
     }
+}
+
+/// Its type and its name; none where it is something else.
+pub fn split(object: &str) -> Option<(&str, &str)> {
+    let (kind, name) = object.split_once('/')?;
+    let is_one = !kind.is_empty() && !name.is_empty() && !name.contains('/') && !kind.eq_ignore_ascii_case("all");
+    is_one.then_some((kind, name))
 }

@@ -24,8 +24,6 @@ pub struct ObjectTable<'t> {
     pub with_namespace: bool,
     /// Whether names have their type before them.
     pub with_type: bool,
-    /// The time to which ages count.
-    pub now: Option<i64>,
     /// The class that claims without one get.
     pub default_class: Option<String>,
     /// Labels that have a column each.
@@ -44,7 +42,6 @@ impl<'t> ObjectTable<'t> {
             all: false,
             with_namespace: false,
             with_type: false,
-            now: None,
             default_class: None,
             label_columns: &[],
             show_labels: false,
@@ -54,15 +51,16 @@ impl<'t> ObjectTable<'t> {
 
     /// What need not be read of its objects.
     pub fn skipped(&self) -> Skip {
-        Columns::skipped(self.resource)
+        let has_labels = self.show_labels || !self.label_columns.is_empty();
+        if has_labels { Skip::ManagedFields } else { Columns::skipped(self.resource) }
     }
 
-    /// The row of an object.
-    pub fn row(&self, object: &Node<'_>) -> Vec<String> {
+    /// The row of an object; `now` is the time to which ages count.
+    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> Vec<String> {
         let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
         let name = text(&["metadata", "name"]);
         let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
-        let mut cells = self.columns.cells(&Row { object, now: self.now, is_default }, self.all);
+        let mut cells = self.columns.cells(&Row::new(object, now, is_default), self.all);
         if self.with_type
             && let Some(first) = self.name_column().and_then(|at| cells.get_mut(at))
         {
@@ -75,7 +73,7 @@ impl<'t> ObjectTable<'t> {
         let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
         cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
         cells.extend(self.show_labels.then(|| label_text::labels(labels)));
-        cells.iter().map(|cell| printable(&one_line(cell))).collect()
+        cells.into_iter().map(shown).collect()
     }
 
     /// Adds a row.
@@ -116,6 +114,12 @@ impl<'t> ObjectTable<'t> {
         let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
         lay_out(&titles, &self.rows)
     }
+}
+
+/// A cell on one line, with nothing in it that does something to a terminal.
+fn shown(cell: String) -> String {
+    let is_plain = cell.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain { cell } else { printable(&one_line(&cell)) }
 }
 
 /// Columns that `-o custom-columns` names, as `TITLE:PATH,TITLE:PATH`.

@@ -2,7 +2,7 @@
 
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::{Resource, Resources};
-use etcdsnap::printable;
+use etcdsnap::{ObjectFinding, printable};
 
 use super::nearest::nearest;
 use crate::cli::failure::Failure;
@@ -19,10 +19,13 @@ pub struct Wanted {
 impl Wanted {
     /// Whether an object is one of them, in a namespace unless there is none here.
     pub fn has(&self, object: &Object<'_>, namespace: Option<&str>) -> bool {
-        self.resource.stores(object)
-            && (object.namespace.is_empty()
-                || namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace))
-            && (self.names.is_empty() || self.names.iter().any(|name| name.as_bytes() == object.name))
+        self.resource.stores(object) && self.has_name(object.namespace, object.name, namespace)
+    }
+
+    /// Whether an object of the type is one of them by where it is and what it is called.
+    fn has_name(&self, within: &[u8], name: &[u8], namespace: Option<&str>) -> bool {
+        (within.is_empty() || namespace.is_none_or(|namespace| namespace.as_bytes() == within))
+            && (self.names.is_empty() || self.names.iter().any(|known| known.as_bytes() == name))
     }
 }
 
@@ -77,12 +80,35 @@ pub fn types(words: &[String]) -> Vec<&str> {
     }
 }
 
-/// Whether an object is among those that are wanted, which are all where none are.
+/// Where an object stands among those that are wanted: the number of its type, and of its name where some are named. None for one that is not wanted.
+pub fn place(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> Option<(usize, Option<usize>)> {
+    let number = wanted.iter().position(|wanted| wanted.has(object, namespace))?;
+    let name = wanted.get(number)?.names.iter().position(|name| name.as_bytes() == object.name);
+    Some((number, name))
+}
+
+/// Whether an object is among those that are wanted. Where no type is, it is all of them, or all in a namespace, which is in itself.
 pub fn has(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> bool {
     if wanted.is_empty() {
-        return namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace);
+        let is_namespace = object.group.is_empty() && object.resource == b"namespaces";
+        return is_within(namespace, if is_namespace { object.name } else { object.namespace });
     }
     wanted.iter().any(|wanted| wanted.has(object, namespace))
+}
+
+/// The same of the object that a finding is about.
+pub fn has_finding(wanted: &[Wanted], finding: &ObjectFinding, namespace: Option<&str>) -> bool {
+    let ObjectFinding { group, resource, namespace: within, name, .. } = finding;
+    if wanted.is_empty() {
+        let is_namespace = group.is_empty() && resource == "namespaces";
+        return is_within(namespace, if is_namespace { name.as_bytes() } else { within.as_bytes() });
+    }
+    let is_of = |wanted: &Wanted| wanted.resource.plural == *resource && wanted.resource.group == *group;
+    wanted.iter().any(|wanted| is_of(wanted) && wanted.has_name(within.as_bytes(), name.as_bytes(), namespace))
+}
+
+fn is_within(namespace: Option<&str>, within: &[u8]) -> bool {
+    namespace.is_none_or(|namespace| namespace.as_bytes() == within)
 }
 
 fn one_by_one(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
@@ -98,8 +124,9 @@ fn one_by_one(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fa
             return Err(Failure::new(what, FORMS));
         }
         for resource in called(kind, resources)? {
-            match wanted.iter_mut().find(|known| known.resource == *resource) {
-                Some(known) => known.names.push(name.to_owned()),
+            // As kubectl prints them: in their order, with those of one type together that follow each other.
+            match wanted.last_mut().filter(|last| last.resource == *resource) {
+                Some(last) => last.names.push(name.to_owned()),
                 None => wanted.push(Wanted { resource: resource.clone(), names: vec![name.to_owned()] }),
             }
         }
@@ -155,7 +182,7 @@ mod tests {
             ("po,svc,pods", "pods ; services "),
             ("po a b", "pods a+b"),
             ("po,svc a", "pods a; services a"),
-            ("po/a svc/b po/c", "pods a+c; services b"),
+            ("po/a po/b svc/b po/c", "pods a+b; services b; pods c"),
             ("po po", "pods po"),
         ] {
             assert_eq!(parsed(words).as_deref(), Ok(want), "{words}");

@@ -17,7 +17,7 @@ pub fn lay_out(titles: &[String], rows: &[Vec<String>]) -> String {
     for line in lines() {
         widths.resize(widths.len().max(line.len()), 0);
         for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.width().min(WIDEST).saturating_add(GAP).max(NARROWEST).max(*width);
+            *width = width_of(cell).min(WIDEST).saturating_add(GAP).max(NARROWEST).max(*width);
         }
     }
     let mut text = String::new();
@@ -26,12 +26,17 @@ pub fn lay_out(titles: &[String], rows: &[Vec<String>]) -> String {
             text.push_str(cell);
             if number.saturating_add(1) < line.len() {
                 let width = widths.get(number).copied().unwrap_or_default();
-                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width())));
+                text.extend(std::iter::repeat_n(' ', width.saturating_sub(width_of(cell))));
             }
         }
         text.push('\n');
     }
     text
+}
+
+/// How many columns of a terminal a text takes. Most texts are ASCII without controls, where that is their length.
+fn width_of(text: &str) -> usize {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) { text.len() } else { text.width() }
 }
 
 #[cfg(test)]

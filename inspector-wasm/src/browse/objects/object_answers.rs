@@ -3,8 +3,6 @@
 use etcdsnap_core::Revision;
 use serde::{Deserialize, Serialize};
 
-use crate::browse::list::Show;
-
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectKind {
@@ -178,6 +176,16 @@ pub(crate) struct RelatedEvent {
     pub count: i64,
 }
 
+/// Which of the objects of a scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ShowObjects {
+    #[default]
+    Live,
+    Deleted,
+    All,
+}
+
 /// Which objects the page wants; as `ObjectScope` in `calls.ts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -188,7 +196,7 @@ pub(crate) struct ObjectScope {
     pub namespace: Option<String>,
     /// Part of the name or namespace, in any case.
     pub text: String,
-    pub show: Show,
+    pub show: ShowObjects,
 }
 
 /// How a list of objects is shown; as `ObjectOrder` in `calls.ts`.

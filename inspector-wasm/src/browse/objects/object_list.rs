@@ -8,11 +8,10 @@ use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::natural_order::is_before;
 use etcdsnap_core::kubernetes::table_objects::default_class;
 
-use super::object_answers::{ObjectList, ObjectOrder, ObjectScope};
+use super::object_answers::{ObjectList, ObjectOrder, ObjectScope, ShowObjects};
 use super::object_kinds::type_id;
 use super::object_rows::Table;
 use crate::browse::answers::narrow;
-use crate::browse::list::Show;
 use crate::browse::view::View;
 
 /// Lists that can be sorted by what is in their objects: all of them are read for it, in a second.
@@ -43,9 +42,9 @@ impl<S: Source + ?Sized> View<'_, S> {
             for id in group.from..group.to {
                 let Some(key) = self.all.get(&self.index, id as usize) else { continue };
                 let is_shown = match scope.show {
-                    Show::All => true,
-                    Show::Live => !key.deleted,
-                    Show::Deleted => key.deleted,
+                    ShowObjects::All => true,
+                    ShowObjects::Live => !key.deleted,
+                    ShowObjects::Deleted => key.deleted,
                 };
                 if is_shown && (text.is_empty() || self.is_called(key.key, &text)) {
                     ids.push(id);

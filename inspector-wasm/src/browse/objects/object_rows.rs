@@ -61,7 +61,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                 let mut node = without_secrets(key.key, node).0;
                 name_by_key(&mut node, &object);
                 let is_default = table.default_class.as_deref() == Some(&*name);
-                let row = Row { object: &node, now: table.now, is_default };
+                let row = Row::new(&node, table.now, is_default);
                 match &table.one {
                     Some((_, columns)) => columns.cells(&row, table.wide),
                     None => {

@@ -1,10 +1,9 @@
-import type { KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
+import type { Found, KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
 import type { Session } from "../../session.svelte.ts";
-import type { Store } from "../../store.svelte.ts";
-import type { Filter, Order } from "../../worker/calls.ts";
+import { Stopped, type Store } from "../../store.svelte.ts";
+import type { Order, Show } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
 import { problemOf } from "./latest_request.svelte.ts";
-import { revisionOf, sizeOf } from "./parse_input.ts";
 
 /** Rows asked for with a new list, so that it is there at once: as many as a VirtualList asks for at a time. */
 const FIRST = 100;
@@ -15,17 +14,10 @@ const MOST_ABOVE = 4000;
 /** The share that the list has until somebody moves the divider. */
 export const SHARE = 55;
 
-/** What is on the screen: the flat list of a filter, or the tree. */
-export interface Shown {
+/** What is on the screen: the flat list of a search, or the tree, whose total are its lines. What is wrong with a search is told beside what was found before. */
+export interface Shown extends Found {
   /** Nothing was asked yet, the tree, or the list. */
   kind: "nothing" | "tree" | "list";
-  /** Rows, or lines of the tree. */
-  total: number;
-  /** What it was found by, to mark it. */
-  text: string;
-  prefix: boolean;
-  /** Deleted keys that the filter would find, too; 0 when they are asked for, or nothing is looked for. */
-  deleted: number;
   /** Says for what it was asked, the revision included. */
   wish: string;
   /** Grows whenever rows change. */
@@ -47,21 +39,16 @@ export function browserOf(session: Session): Browser {
 /** What is looked for among the keys of a file, what was found, and the key in hand. */
 export class Browser {
   readonly session: Session;
+  /** What is looked for: words and conditions, as core reads them. */
   text = $state("");
-  prefix = $state(false);
-  show = $state<Filter["show"]>("live");
-  leased = $state(false);
-  /** Limits, as they are typed. */
-  minBytes = $state("");
-  maxBytes = $state("");
-  minRevision = $state("");
-  maxRevision = $state("");
-  /** Whether the fields of the limits are unfolded. */
-  more = $state(false);
+  /** Which of the keys that are found are listed; null for all of a search, and for those that live where nothing is looked for. */
+  only = $state<"live" | "deleted" | null>(null);
+  /** Whether the search takes the focus as soon as it is on the screen. */
+  enters = false;
   layout = $state<"tree" | "list">("tree");
   readonly sort = new Sort<Order["by"]>("key");
 
-  shown = $state.raw<Shown>({ kind: "nothing", total: 0, text: "", prefix: false, deleted: 0, wish: "", version: 0 });
+  shown = $state.raw<Shown>({ kind: "nothing", total: 0, live: 0, deleted: 0, words: [], problem: null, unsearched: 0n, lost: 0n, wish: "", version: 0 });
   /** The selected row of the list, and of the tree. */
   listCursor = $state(-1);
   treeCursor = $state(-1);
@@ -81,6 +68,8 @@ export class Browser {
 
   #again = false;
   #work: Promise<void> | null = null;
+  /** What is being asked for, and whether the whole file is read for it. */
+  #asked: { wish: string; reads: boolean } | null = null;
   /** The first rows, as long as they are those of `shown`. */
   #first: { rows: KeyRow[] | null; lines: TreeRow[] | null } = { rows: null, lines: null };
   /** The version of the store that the tree is of, and its lines. */
@@ -96,28 +85,19 @@ export class Browser {
     return this.session.store;
   }
 
-  get filter(): Filter {
-    return {
-      text: this.text,
-      prefix: this.prefix,
-      show: this.show,
-      leased: this.leased,
-      minBytes: sizeOf(this.minBytes) ?? null,
-      maxBytes: sizeOf(this.maxBytes) ?? null,
-      minRevision: revisionOf(this.minRevision) ?? null,
-      maxRevision: revisionOf(this.maxRevision) ?? null,
-    };
+  /** Which keys the list has. */
+  get show(): Show {
+    return this.only ?? (this.text.trim() === "" ? "live" : "all");
   }
 
-  /** Whether any limit is set. */
-  get limited(): boolean {
-    const { minBytes, maxBytes, minRevision, maxRevision } = this.filter;
-    return [minBytes, maxBytes, minRevision, maxRevision].some((limit) => limit !== null);
+  /** Whether the whole file is read to answer. */
+  get readsValues(): boolean {
+    return /\bvalue\s*!?[~:]/.test(this.text);
   }
 
   /** Whether nothing is asked of the keys but to live, in their own order. */
   get plain(): boolean {
-    return this.text === "" && this.show === "live" && !this.leased && !this.limited && this.sort.plain;
+    return this.text.trim() === "" && this.only === null && this.sort.plain;
   }
 
   get flat(): boolean {
@@ -127,22 +107,21 @@ export class Browser {
   /** What is to be shown, in a form that can be compared. */
   get wish(): string {
     if (!this.flat) return `${this.store.version} tree`;
-    const asked = { ...this.filter, by: this.sort.by, down: this.sort.down };
-    return `${this.store.version} ${JSON.stringify(asked, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))}`;
+    return `${this.store.version} ${JSON.stringify([this.text, this.show, this.sort.by, this.sort.down])}`;
   }
 
   /** Asks for no more than that keys live. */
   clear(): void {
     this.sort.reset();
     this.text = "";
-    this.show = "live";
-    this.leased = false;
-    this.minBytes = this.maxBytes = this.minRevision = this.maxRevision = "";
+    this.only = null;
   }
 
   /** Shows what is wished. While an answer is on its way only the last of further wishes is kept; resolves when none is left. */
   refresh(): Promise<void> {
     this.#again = true;
+    // Nobody waits any longer for what is read for another search.
+    if (this.#asked?.reads === true && this.#asked.wish !== this.wish) this.store.stop("search");
     this.#work ??= this.#loop();
     return this.#work;
   }
@@ -156,23 +135,26 @@ export class Browser {
         if (this.wish !== this.shown.wish) await this.#ask();
         this.problem = null;
       } catch (error) {
-        this.problem = problemOf(error);
+        this.problem = error instanceof Stopped && !this.#again ? "The search in the values was cancelled." : problemOf(error);
       }
     }
+    this.#asked = null;
     this.#work = null;
   }
 
   async #ask(): Promise<void> {
-    const { store, wish, filter } = this;
+    const { store, wish, text: line, show } = this;
+    this.#asked = { wish, reads: this.readsValues };
     if (this.flat) {
       const order = { by: this.sort.by, down: this.sort.down };
-      // Whoever lost a key types its name: that it was deleted is said unasked. The list asked for last stays.
-      const searched = filter.show === "live" && filter.text !== "";
-      const gone = searched ? store.call("list", { filter: { ...filter, show: "deleted" }, order }) : 0;
-      const [deleted, total, rows] = await Promise.all([gone, store.call("list", { filter, order }), store.call("rows", { from: 0, count: FIRST })]);
+      const [found, rows] = await Promise.all([store.call("search", { line, show, order }), store.call("rows", { from: 0, count: FIRST })]);
+      if (found.problem !== null) {
+        this.shown = { ...this.shown, total: this.shown.kind === "list" ? found.total : this.shown.total, wish, problem: found.problem };
+        return;
+      }
       this.#first = { rows, lines: null };
       this.listCursor = -1;
-      this.#show("list", total, wish, filter, deleted);
+      this.#show("list", wish, found);
       return;
     }
     if (this.#tree.version !== store.version) {
@@ -182,13 +164,14 @@ export class Browser {
       this.#first = { rows: null, lines };
       this.treeCursor = -1;
     }
-    this.#show("tree", this.#tree.total, wish, filter);
+    const { live, deleted } = store.facts ?? { live: 0, deleted: 0 };
+    this.#show("tree", wish, { total: this.#tree.total, live, deleted, words: [], problem: null, unsearched: 0n, lost: 0n });
     // What was found and opened is in sight in the tree, too.
     if (this.row !== null && this.#rowVersion === store.version) await this.#reveal(this.row);
   }
 
-  #show(kind: "tree" | "list", total: number, wish: string, { text, prefix }: Filter, deleted = 0): void {
-    this.shown = { kind, total, wish, text, prefix, deleted, version: this.shown.version + 1 };
+  #show(kind: "tree" | "list", wish: string, found: Found): void {
+    this.shown = { ...found, kind, wish, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<KeyRow[]> => {

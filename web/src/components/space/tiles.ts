@@ -57,6 +57,8 @@ export function lay(answer: UsageAnswer, insides: ReadonlyMap<string, UsageAnswe
     const inside = child.group !== null && open.has(child.group.prefix) ? insides.get(child.group.prefix) : undefined;
     // What is in a group is drawn in the part of the picture that the group has.
     if (inside !== undefined) child.children = gather(inside, measure, part(child.sum, answer.total, measure) * width * height);
+    // One box that stands for all that is in a group says no more than the group itself.
+    if (child.children.length === 1 && child.children[0]?.group === null) child.children = [];
   }
   const root = hierarchy<Node>({ group: null, groups: 0, sum: NOTHING, children })
     .sum((node) => (node.children.length > 0 ? 0 : Number(measured(node.sum, measure))))

@@ -1,0 +1,53 @@
+//! The rows of a table, made while the keys are read: a table of one type then takes one read of the file.
+
+use std::collections::HashMap;
+
+use etcdsnap::StoredObject;
+use etcdsnap::core::kubernetes::columns::Columns;
+use etcdsnap::core::kubernetes::decode::Options;
+use etcdsnap::core::kubernetes::object::{Remarks, Unreadable};
+use etcdsnap::core::kubernetes::resources::Resources;
+use etcdsnap::core::kubernetes::table_objects::name_by_key;
+use etcdsnap::core::store::Place;
+
+use super::object_tables::ObjectTable;
+use super::selection::{self, Wanted};
+use super::value_reader::ValueReader;
+use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
+
+/// The row of an object with what there is to say of it, or why there is none.
+pub type RowOutcome = Result<(Vec<String>, Remarks), Unreadable>;
+
+/// Rows that were made early, by the places of the values.
+pub type EarlyRows = HashMap<Place, RowOutcome>;
+
+/// The objects whose rows can be made before the types of the snapshot are known: all those of one type of Kubernetes in a table whose rows need nothing of each other.
+pub fn foreseen(args: &KubeGetArgs) -> Option<Wanted> {
+    let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
+    let is_chosen = args.selector.is_some() || args.field_selector.is_some() || args.sort_by.is_some();
+    if !is_table || is_chosen || args.deleted {
+        return None;
+    }
+    let mut wanted = selection::parse(&args.objects, &Resources::builtin()).ok()?;
+    let one = wanted.pop().filter(|one| wanted.is_empty() && one.names.is_empty())?;
+    let needs_all = ["storageclasses", "flowschemas"].contains(&one.resource.plural.as_str());
+    (!needs_all && !one.resource.custom).then_some(one)
+}
+
+/// What a table shows of each object, without its rows.
+pub fn table<'t>(args: &'t KubeGetArgs, wanted: &'t Wanted, columns: Columns) -> ObjectTable<'t> {
+    let mut table = ObjectTable::new(&wanted.resource, columns);
+    table.all = args.output == KubeOutput::Form(KubeForm::Wide);
+    table.with_namespace = args.namespace.all_namespaces && wanted.resource.namespaced;
+    (table.label_columns, table.show_labels) = (&args.label_columns, args.show_labels);
+    table
+}
+
+/// The row of an object; `now` is the time to which ages count.
+pub fn row(table: &ObjectTable<'_>, reader: &ValueReader, stored: &StoredObject<'_>, now: Option<i64>) -> RowOutcome {
+    let version = stored.revision.to_string();
+    let options = Options { resource_version: Some(&version), skip: table.skipped(), ..Options::default() };
+    let (mut node, remarks) = reader.shown(stored.key, stored.value, options)?;
+    name_by_key(&mut node, &stored.object);
+    Ok((table.row(&node, now), remarks))
+}

@@ -1,0 +1,417 @@
+//! What a person types to find keys: words and conditions, all of which have to be true.
+//!
+//! ```text
+//! web shop           words, in any order; capitals count only where a word has one
+//! ^/registry/pods/   the beginning of the key
+//! "two words"        a text with blanks, or one that would be a condition
+//! kind:deploy        a type of Kubernetes, by any name that kubectl takes
+//! ns:shop            a namespace
+//! is:deleted         or is:live
+//! lease:7f3a         or lease:any, lease:none
+//! size>1MiB  rev>=1000  create<50  version!=1  key~text  key!~text  value~text
+//! !events            a `!` before a word, `^`, or a condition of one word: not that
+//! ```
+
+use std::fmt;
+
+use crate::key_syntax::{key_bytes, printable};
+use crate::kubernetes::registry_keys::{Object, object_below};
+use crate::kubernetes::resources::{Resource, Resources};
+use crate::store::Key;
+use crate::store::filter::{Field, Filter, FilterError, Operator};
+use crate::store::key_word::KeyWord;
+
+/// What has to be true of a key.
+#[derive(Debug, Clone, Default)]
+pub struct KeySearch {
+    terms: Vec<Term>,
+}
+
+#[derive(Debug, Clone)]
+struct Term {
+    /// Whether it is to be true.
+    wanted: bool,
+    test: Test,
+}
+
+#[derive(Debug, Clone)]
+enum Test {
+    Word(KeyWord),
+    Start(KeyWord),
+    Kind(KindName),
+    Namespace(Vec<u8>),
+    Condition(Filter),
+}
+
+/// A type of Kubernetes as a person calls it.
+#[derive(Debug, Clone)]
+struct KindName {
+    /// Built-in types of that name.
+    builtin: Vec<Resource>,
+    /// What the resources of a definition may be called: a snapshot names them in keys alone.
+    plurals: Vec<Vec<u8>>,
+}
+
+/// Why a line is no search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchError {
+    /// The part of it that is wrong.
+    pub text: String,
+    /// What is wrong with that part, and what there is.
+    pub why: String,
+}
+
+impl fmt::Display for SearchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", printable(&self.text), self.why)
+    }
+}
+
+impl std::error::Error for SearchError {}
+
+/// Signs between a name and a value, the longer ones first.
+const SIGNS: [&str; 9] = ["!=", "<=", ">=", "!~", "=", "<", ">", "~", ":"];
+
+/// Names that may stand before a sign.
+const NAMES: [&str; 12] =
+    ["kind", "ns", "namespace", "is", "lease", "size", "rev", "mod", "create", "version", "key", "value"];
+
+/// Units that may stand apart from their number.
+const UNITS: [&str; 12] = ["b", "k", "kb", "ki", "kib", "m", "mb", "mi", "mib", "g", "gb", "gib"];
+
+impl KeySearch {
+    /// Reads a line of words and conditions.
+    ///
+    /// # Errors
+    /// When a part of it is neither: which one, and why.
+    pub fn parse(line: &str) -> Result<Self, SearchError> {
+        let mut terms = Vec::new();
+        let mut rest = line.trim_start();
+        while !rest.is_empty() {
+            let (term, behind) = term(rest)?;
+            terms.push(term);
+            rest = behind.trim_start();
+        }
+        Ok(Self { terms })
+    }
+
+    /// Reads the text of one option: a single condition, whose value may have blanks, or a line.
+    ///
+    /// # Errors
+    /// As [`KeySearch::parse`].
+    pub fn parse_option(text: &str) -> Result<Self, SearchError> {
+        match Filter::parse(text) {
+            Ok(condition) => Ok(Self { terms: vec![Term { wanted: true, test: Test::Condition(condition) }] }),
+            Err(_) => Self::parse(text),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.terms.extend(other.terms);
+        self
+    }
+
+    /// Whether every key is found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether values have to be read to tell.
+    #[must_use]
+    pub fn is_about_values(&self) -> bool {
+        self.conditions().any(|(_, condition)| condition.is_about_the_value())
+    }
+
+    /// The words that a key that is found has in it, with whether it begins with them: to mark them.
+    pub fn words(&self) -> impl Iterator<Item = (&KeyWord, bool)> {
+        self.terms.iter().filter(|term| term.wanted).filter_map(|term| match &term.test {
+            Test::Word(word) => Some((word, false)),
+            Test::Start(word) => Some((word, true)),
+            _ => None,
+        })
+    }
+
+    /// Whether it is true of a key, but for what it says of values. `prefixes` are those of API servers. Of a deleted key neither size, version, creation nor lease is known, so that no condition on
+    /// these is true of it.
+    #[must_use]
+    pub fn holds(&self, key: &Key<'_>, prefixes: &[Vec<u8>]) -> bool {
+        self.terms.iter().all(|term| term.test.holds(key, prefixes).is_none_or(|holds| holds == term.wanted))
+    }
+
+    /// Whether what it says of values is true of one.
+    #[must_use]
+    pub fn holds_of_value(&self, value: &[u8]) -> bool {
+        self.conditions()
+            .filter(|(_, condition)| condition.is_about_the_value())
+            .all(|(wanted, condition)| condition.holds_of_value(value) == wanted)
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = (bool, &Filter)> {
+        self.terms.iter().filter_map(|term| match &term.test {
+            Test::Condition(condition) => Some((term.wanted, condition)),
+            _ => None,
+        })
+    }
+}
+
+impl Test {
+    /// Whether it is true of a key; none where that cannot be told of it without its value.
+    fn holds(&self, key: &Key<'_>, prefixes: &[Vec<u8>]) -> Option<bool> {
+        Some(match self {
+            Self::Word(word) => word.is_in(key.key),
+            Self::Start(word) => word.begins(key.key),
+            Self::Kind(kind) => object_below(key.key, prefixes).is_some_and(|object| kind.is_of(&object)),
+            Self::Namespace(name) => {
+                object_below(key.key, prefixes).is_some_and(|object| object.namespace == name.as_slice())
+            }
+            Self::Condition(condition) if condition.is_about_the_value() => return None,
+            Self::Condition(Filter::Number(field, ..)) if key.deleted && *field != Field::Mod => false,
+            Self::Condition(condition) => condition.holds(key),
+        })
+    }
+}
+
+impl KindName {
+    fn new(name: &str) -> Self {
+        let lower = name.to_lowercase();
+        let builtin = Resources::builtin().called(name).into_iter().cloned().collect();
+        let mut plurals = vec![lower.clone(), format!("{lower}s"), format!("{lower}es")];
+        plurals.extend(lower.strip_suffix('y').map(|stem| format!("{stem}ies")));
+        Self { builtin, plurals: plurals.into_iter().map(String::into_bytes).collect() }
+    }
+
+    fn is_of(&self, object: &Object<'_>) -> bool {
+        if self.builtin.is_empty() || !object.group.is_empty() {
+            let full = [object.resource, b".", object.group].concat();
+            if self.plurals.iter().any(|plural| *plural == object.resource || *plural == full) {
+                return true;
+            }
+        }
+        self.builtin.iter().any(|resource| resource.stores(object))
+    }
+}
+
+/// The first term of a text that begins with one, and what is behind it.
+fn term(text: &str) -> Result<(Term, &str), SearchError> {
+    let (wanted, text) = match text.strip_prefix('!') {
+        Some(rest) if rest.starts_with(|sign: char| !sign.is_whitespace()) => (false, rest),
+        _ => (true, text),
+    };
+    if let Some((test, rest)) = condition(text)? {
+        return Ok((Term { wanted, test }, rest));
+    }
+    let (start, from) = text.strip_prefix('^').map_or((false, text), |from| (true, from));
+    let (word, rest) = value(from)?;
+    if word.is_empty() {
+        return Err(error(text, "there is no text behind the sign"));
+    }
+    let word = KeyWord::new(&word);
+    Ok((Term { wanted, test: if start { Test::Start(word) } else { Test::Word(word) } }, rest))
+}
+
+/// The condition that a text begins with, and what is behind it; none where it begins with a word.
+fn condition(text: &str) -> Result<Option<(Test, &str)>, SearchError> {
+    let (name, behind) = split_where(text, |sign| !sign.is_ascii_alphabetic());
+    let is_known = NAMES.contains(&name);
+    // Blanks may stand around the sign of a name that is known.
+    let signs = if is_known { behind.trim_start() } else { behind };
+    let Some(sign) = SIGNS.iter().find(|sign| signs.starts_with(**sign)).filter(|_| !name.is_empty()) else {
+        return Ok(None);
+    };
+    if !is_known {
+        // Names with a colon in them are many: `system:node`.
+        let (whole, _) = split_where(text, char::is_whitespace);
+        let why = "before the sign belongs one of kind, ns, is, lease, size, rev, create, version, key, value; a text with this sign stands in quotes";
+        return if *sign == ":" { Ok(None) } else { Err(error(whole, why)) };
+    }
+    let from = signs.get(sign.len()..).unwrap_or_default();
+    let blanks = if signs.len() == behind.len() { 0 } else { from.len().saturating_sub(from.trim_start().len()) };
+    let from = from.get(blanks..).unwrap_or_default();
+    let (mut typed, mut rest) = raw_value(from);
+    if name == "size" && typed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let (unit, behind) = split_where(rest.trim_start(), char::is_whitespace);
+        if UNITS.contains(&unit.to_ascii_lowercase().as_str()) {
+            typed = from.get(..from.len().saturating_sub(behind.len())).unwrap_or_default();
+            rest = behind;
+        }
+    }
+    let whole = text.get(..text.len().saturating_sub(rest.len())).unwrap_or_default();
+    test(name, sign, typed).map(|test| Some((test, rest))).map_err(|why| error(whole, &why))
+}
+
+/// What a name, a sign and a value ask for.
+fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
+    let text = || match key_bytes(typed) {
+        None => Err(FilterError::Quotes(typed.to_owned()).to_string()),
+        Some(bytes) if bytes.is_empty() => Err(format!("{name} has no value")),
+        Some(bytes) => Ok(bytes),
+    };
+    match (name, sign) {
+        ("kind", ":" | "=") => Ok(Test::Kind(KindName::new(&String::from_utf8_lossy(&text()?)))),
+        ("ns" | "namespace", ":" | "=") => Ok(Test::Namespace(text()?)),
+        ("kind" | "ns" | "namespace", _) => Err(format!("{name} takes a colon: {name}:NAME; not that is !{name}:NAME")),
+        ("is", ":" | "=") => match typed {
+            "deleted" => Ok(Test::Condition(Filter::Deleted(true))),
+            "live" => Ok(Test::Condition(Filter::Deleted(false))),
+            _ => Err("is takes deleted or live: is:deleted".into()),
+        },
+        ("is", _) => Err("is takes a colon: is:deleted, is:live".into()),
+        ("lease", ":" | "=") if matches!(typed, "any" | "none") => {
+            let operator = if typed == "any" { Operator::Unequal } else { Operator::Equal };
+            Ok(Test::Condition(Filter::Number(Field::Lease, operator, 0)))
+        }
+        _ => {
+            let sign = match (name, sign) {
+                ("key" | "value", ":") => "~",
+                (_, ":") => "=",
+                (_, sign) => sign,
+            };
+            Filter::parse(&format!("{name}{sign}{typed}")).map(Test::Condition).map_err(|why| why.to_string())
+        }
+    }
+}
+
+/// A value as it is meant, and what is behind it. Half of what will be in quotes is looked for as it stands.
+fn value(text: &str) -> Result<(Vec<u8>, &str), SearchError> {
+    let (typed, rest) = raw_value(text);
+    let half = typed.strip_prefix('"').filter(|inner| !inner.is_empty() && !inner.ends_with('"'));
+    let bytes = half.map_or_else(|| key_bytes(typed), |inner| Some(inner.as_bytes().to_vec()));
+    let why = "a text that begins with a quote ends with one, and its escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN";
+    Ok((bytes.ok_or_else(|| error(typed, why))?, rest))
+}
+
+/// A value as it was typed, up to the next blank outside of quotes, and what is behind it.
+fn raw_value(text: &str) -> (&str, &str) {
+    let Some(quoted) = text.strip_prefix('"') else { return split_where(text, char::is_whitespace) };
+    let mut is_escaped = false;
+    let end = quoted.char_indices().find_map(|(at, sign)| {
+        let ends = sign == '"' && !is_escaped;
+        is_escaped = sign == '\\' && !is_escaped;
+        ends.then_some(at)
+    });
+    end.and_then(|end| text.split_at_checked(end.saturating_add(2))).unwrap_or((text, ""))
+}
+
+/// What is before the first such character, and from it on.
+fn split_where(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(is_end).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+fn error(text: &str, why: &str) -> SearchError {
+    SearchError { text: text.trim_end().to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::kubernetes::registry_keys::prefixes;
+    use crate::pass::reading::Accumulator;
+    use crate::progress::Unwatched;
+    use crate::store::{Index, KeyRange, OpenedStore, Store};
+
+    fn sample() -> Result<Index, Error> {
+        let bytes = &include_bytes!("../../../samples/sample.db")[..];
+        let OpenedStore::Store(store) = Store::open(bytes)? else { panic!("a database") };
+        let mut index = Index::new(store.query(KeyRange::all(), store.current()));
+        for work in store.work() {
+            index.read(&store, work, &Unwatched)?;
+        }
+        Ok(index)
+    }
+
+    /// Each line finds the keys, deleted ones too, of which the test is true, and those are some and not all.
+    #[test]
+    fn lines_find_what_they_say() {
+        type Expected = fn(&str, &Key<'_>) -> bool;
+        let index = sample().unwrap();
+        let prefixes = prefixes(index.iter().map(|key| key.key));
+        let lines: [(&str, Expected); 22] = [
+            ("web", |name, _| name.contains("web")),
+            ("web shop", |name, _| name.contains("web") && name.contains("shop")),
+            ("  shop   web ", |name, _| name.contains("web") && name.contains("shop")),
+            ("WEB", |name, _| name.contains("WEB")),
+            ("^/registry/pods/", |name, _| name.starts_with("/registry/pods/")),
+            ("^\"/registry/pods/\" web", |name, _| name.starts_with("/registry/pods/") && name.contains("web")),
+            ("!web", |name, _| !name.contains("web")),
+            ("!^/registry/events", |name, _| !name.starts_with("/registry/events")),
+            ("kind:deploy", |name, _| name.starts_with("/registry/deployments/")),
+            ("kind:Deployment", |name, _| name.starts_with("/registry/deployments/")),
+            ("kind:no", |name, _| name.starts_with("/registry/minions/")),
+            ("kind:svc ns:shop", |name, _| name.starts_with("/registry/services/specs/shop/")),
+            ("ns:shop", |name, _| name.starts_with("/registry/") && name.contains("/shop/")),
+            ("!ns:shop", |name, _| !name.contains("/shop/")),
+            ("is:deleted", |_, key| key.deleted),
+            ("is:live web", |name, key| !key.deleted && name.contains("web")),
+            ("lease:any", |_, key| !key.deleted && key.lease != 0),
+            ("!lease:any", |_, key| key.deleted || key.lease == 0),
+            ("size>=330 rev<=200", |_, key| !key.deleted && key.value_len >= 330 && key.revision.main.get() <= 200),
+            ("size > 0.3 kB", |_, key| !key.deleted && key.value_len > 300),
+            ("key~web version>1", |name, key| name.contains("web") && !key.deleted && key.version > 1),
+            ("rev>300", |_, key| key.revision.main.get() > 300),
+        ];
+        for (line, expected) in lines {
+            let search = KeySearch::parse(line).unwrap();
+            let mut found = 0;
+            for key in index.iter() {
+                let name = String::from_utf8_lossy(key.key);
+                let holds = search.holds(&key, &prefixes);
+                assert_eq!(holds, expected(&name, &key), "{line}: {name}");
+                found += usize::from(holds);
+            }
+            assert!(line == "WEB" || (1..index.len()).contains(&found), "{line} finds {found}");
+        }
+        assert!(KeySearch::parse("  ").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_part_that_is() {
+        for (line, part, why) in [
+            ("web size>abc", "size>abc", "a whole number of bytes"),
+            ("size > ", "size >", "a whole number of bytes"),
+            ("rev>yesterday web", "rev>yesterday", "a whole number"),
+            ("lease:xyz", "lease:xyz", "hexadecimal"),
+            ("kind:", "kind:", "kind has no value"),
+            ("ns>a", "ns>a", "ns takes a colon"),
+            ("is:gone", "is:gone", "is takes deleted or live"),
+            ("web colour=red", "colour=red", "before the sign belongs one of kind"),
+            ("^", "^", "no text behind the sign"),
+            ("\"\\q\"", "\"\\q\"", "its escapes are"),
+            ("value~", "value~", "no text behind the sign"),
+        ] {
+            let error = KeySearch::parse(line).unwrap_err();
+            assert!(error.text == part && error.why.contains(why), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_condition_and_is_none_is_a_word() {
+        for (line, word) in [
+            ("system:node", "system:node"),
+            ("/a:b", "/a:b"),
+            ("size", "size"),
+            ("\"size>5\"", "size>5"),
+            ("\"two words\"", "two words"),
+            ("\"half a", "half a"),
+        ] {
+            let search = KeySearch::parse(line).unwrap();
+            let words: Vec<_> = search.words().map(|(word, _)| word.bytes().to_vec()).collect();
+            assert_eq!(words, [word.as_bytes()], "{line}");
+        }
+    }
+
+    #[test]
+    fn values_are_asked_for_apart() {
+        let search = KeySearch::parse("web value~\"a b\" !value~c").unwrap();
+        assert!(search.is_about_values() && !KeySearch::parse("web").unwrap().is_about_values());
+        assert!(search.holds_of_value(b"xa bx") && !search.holds_of_value(b"a bc") && !search.holds_of_value(b"ab"));
+        // An option of the terminal is one condition, with blanks.
+        let option = KeySearch::parse_option("value~a b").unwrap();
+        assert!(option.holds_of_value(b"a b") && !option.holds_of_value(b"a"));
+        assert_eq!(KeySearch::parse_option("web shop").unwrap().words().count(), 2);
+    }
+}

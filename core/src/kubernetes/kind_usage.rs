@@ -1,0 +1,65 @@
+//! What the kinds of Kubernetes' objects take, the largest first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::kubernetes::registry_keys::{Object, object_below};
+use crate::store::{Index, Usage};
+
+/// What the objects of a kind take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindUsage<'i> {
+    /// The group in their keys; empty for what is built in.
+    pub group: &'i [u8],
+    /// The resource as kubectl calls it.
+    pub resource: &'i [u8],
+    /// What the keys of one prefix of an API server begin with that have them, such as `/registry/pods/`.
+    pub prefix: &'i [u8],
+    /// What they take.
+    pub sum: Usage,
+}
+
+/// What each kind takes of the keys of `index`, the largest first; none in a store of something else than Kubernetes. `prefixes` are those of API servers.
+#[must_use]
+pub fn kind_usage<'i>(index: &'i Index, prefixes: &[Vec<u8>]) -> Vec<KindUsage<'i>> {
+    let mut kinds: BTreeMap<(&[u8], &[u8]), (&[u8], Usage)> = BTreeMap::new();
+    for key in index.iter() {
+        if let Some(object) = object_below(key.key, prefixes) {
+            let (prefix, sum) = kinds.entry((object.group, object.resource)).or_default();
+            *prefix = prefix_of(key.key, &object);
+            sum.add(&key);
+        }
+    }
+    let mut kinds: Vec<_> = kinds
+        .into_iter()
+        .map(|((group, resource), (prefix, sum))| KindUsage { group, resource, prefix, sum })
+        .collect();
+    kinds.sort_by_key(|kind| Reverse(kind.sum.bytes()));
+    kinds
+}
+
+/// What stands before the namespace and name of an object in its key.
+fn prefix_of<'i>(key: &'i [u8], object: &Object<'_>) -> &'i [u8] {
+    let slash = usize::from(!object.namespace.is_empty());
+    let behind = object.namespace.len().saturating_add(slash).saturating_add(object.name.len());
+    key.get(..key.len().saturating_sub(behind)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::registry_keys::PREFIXES;
+
+    #[test]
+    fn a_prefix_is_what_is_before_namespace_and_name() {
+        for (key, prefix) in [
+            ("/registry/pods/shop/web", "/registry/pods/"),
+            ("/registry/services/specs/shop/web", "/registry/services/specs/"),
+            ("/registry/minions/node-1", "/registry/minions/"),
+            ("/registry/cert-manager.io/certificates/shop/a", "/registry/cert-manager.io/certificates/"),
+        ] {
+            let object = object_below(key.as_bytes(), PREFIXES).unwrap();
+            assert_eq!(prefix_of(key.as_bytes(), &object), prefix.as_bytes(), "{key}");
+        }
+    }
+}

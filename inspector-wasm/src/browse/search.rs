@@ -1,0 +1,105 @@
+//! The list of keys: which ones a search finds, in which order.
+//!
+//! A search is begun; where it is about values, all leaves are read for it; then it is finished. Deleted keys are found always, and counted apart.
+
+use etcdsnap_core::Source;
+use etcdsnap_core::kubernetes::key_search::{KeySearch, SearchError};
+use etcdsnap_core::kubernetes::value_search::ValueSearch;
+use serde::Deserialize;
+
+use super::answers::{Found, FoundWord, SearchProblem, narrow};
+use super::purpose::{Purpose, Reading};
+use super::sorting::Ordering;
+use super::view::{Refusal, View, told};
+
+/// Which of the keys that a search finds stand in the list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Show {
+    #[default]
+    All,
+    Live,
+    Deleted,
+}
+
+/// The last search, as long as the keys are those it was made of.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    line: String,
+    /// Ids of the keys that it finds.
+    hits: Vec<u32>,
+    words: Vec<FoundWord>,
+    problem: Option<SearchProblem>,
+    /// Secrets whose values were not searched.
+    unsearched: u64,
+    /// Places that could not be read for it.
+    lost: u64,
+}
+
+impl<S: Source + ?Sized> View<'_, S> {
+    /// Begins a search; whether the file has to be read for it.
+    pub(crate) fn begin_search(&mut self, line: &str) -> Result<bool, Refusal> {
+        if self.search.as_ref().is_some_and(|search| search.line == line) {
+            return Ok(false);
+        }
+        let mut found = Search { line: line.to_owned(), ..Search::default() };
+        let asked = match KeySearch::parse(line) {
+            Ok(asked) => asked,
+            Err(SearchError { text, why }) => {
+                found.problem = Some(SearchProblem { text, why });
+                self.search = Some(found);
+                return Ok(false);
+            }
+        };
+        found.words = asked
+            .words()
+            .map(|(word, start)| FoundWord {
+                text: String::from_utf8_lossy(word.bytes()).into_owned(),
+                cased: word.is_cased(),
+                start,
+            })
+            .collect();
+        found.hits = self.all.numbers(&self.index, |key| asked.holds(key, &self.prefixes));
+        if !asked.is_about_values() {
+            self.search = Some(found);
+            return Ok(false);
+        }
+        // Until it is read to its end, there is none.
+        self.search = None;
+        let values = ValueSearch::new(asked, &self.index, &self.all, &found.hits).map_err(told)?;
+        self.begin(self.store.lost(), Purpose::Values(values, found));
+        Ok(true)
+    }
+
+    /// Ends a search, and makes what it found the list.
+    pub(crate) fn finish_search(&mut self, show: Show, order: Ordering) -> Result<Found, Refusal> {
+        if let Some(Reading { purpose: Purpose::Values(values, mut search), lost, .. }) =
+            self.reading.take_if(|reading| matches!(reading.purpose, Purpose::Values(..)))
+        {
+            (search.hits, search.unsearched) = values.finish(&self.all, search.hits);
+            search.lost = lost.places;
+            self.search = Some(search);
+        }
+        let Some(search) = &self.search else { return Err("Nothing was searched.".into()) };
+        let is_deleted = |id: &u32| self.all.get(&self.index, *id as usize).is_some_and(|key| key.deleted);
+        let deleted = search.hits.iter().filter(|id| is_deleted(id)).count();
+        // What was found before stays in the list until a search is right.
+        if search.problem.is_none() {
+            self.listed = match show {
+                Show::All => search.hits.clone(),
+                Show::Live => search.hits.iter().copied().filter(|id| !is_deleted(id)).collect(),
+                Show::Deleted => search.hits.iter().copied().filter(is_deleted).collect(),
+            };
+            self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
+        }
+        Ok(Found {
+            total: narrow(self.listed.len()),
+            live: narrow(search.hits.len().saturating_sub(deleted)),
+            deleted: narrow(deleted),
+            words: search.words.clone(),
+            problem: search.problem.clone(),
+            unsearched: search.unsearched,
+            lost: search.lost,
+        })
+    }
+}

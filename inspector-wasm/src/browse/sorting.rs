@@ -1,0 +1,41 @@
+//! In which order the list has its keys.
+
+use etcdsnap_core::store::{Direction, Rank};
+use serde::Deserialize;
+
+/// In which order the page wants them; as `Order` in `calls.ts`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Ordering {
+    pub by: Column,
+    pub down: bool,
+}
+
+/// A column that the list is sorted by.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Column {
+    #[default]
+    Key,
+    Size,
+    Revision,
+    Created,
+    Version,
+    Lease,
+}
+
+impl Ordering {
+    pub(crate) fn rank(self) -> Rank {
+        match self.by {
+            Column::Key => Rank::Key,
+            Column::Size => Rank::ValueLen,
+            Column::Revision => Rank::Revision,
+            Column::Created => Rank::CreateRevision,
+            Column::Version => Rank::Version,
+            Column::Lease => Rank::Lease,
+        }
+    }
+
+    pub(crate) fn way(self) -> Direction {
+        if self.down { Direction::Down } else { Direction::Up }
+    }
+}

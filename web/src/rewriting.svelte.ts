@@ -1,0 +1,116 @@
+import type { CopyMade, CopyOrder } from "./generated/etcdsnap_inspector.js";
+import { saveBlob } from "./files.ts";
+import { inspector } from "./inspector.ts";
+import type { Session } from "./session.svelte.ts";
+import { Pace } from "./update_rate.svelte.ts";
+import type { Failure, Message, Phase, Request } from "./worker/messages.ts";
+import type { RewriteMessage } from "./worker/rewrite.ts";
+import InspectWorker from "./worker/worker.ts?worker&inline";
+
+/** The browser keeps a new file until it is saved. Beyond this many bytes of the old one the terminal is the better place. */
+export const LIMIT = 4_000_000_000;
+
+/** A new file that is being made of an open one, or was. */
+export class Rewriting {
+  state = $state<"idle" | "working" | "done" | "failed">("idle");
+  kind = $state<CopyOrder["kind"]>("redact");
+  phase = $state<Phase>("read");
+  readonly pace = new Pace();
+  made = $state.raw<CopyMade | null>(null);
+  failure = $state.raw<Failure | null>(null);
+  /** Its name, and how long it is. */
+  name = $state("");
+  size = $state(0);
+  #file: Blob | null = null;
+  #worker: Worker | null = null;
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** Makes a new file, and saves it when it is proven. */
+  start(order: CopyOrder): void {
+    this.cancel();
+    const { file } = this.#session;
+    this.state = "working";
+    this.kind = order.kind;
+    this.phase = "read";
+    this.name = nameOf(file.name, order.kind);
+    this.pace.begin(file.size);
+    const worker = new InspectWorker({ name: "rewrite" });
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#hear(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", broken: true });
+    };
+    inspector().then(
+      (module) => worker.postMessage({ file, module, rewrite: order } satisfies Request),
+      (error: unknown) => this.#fail({ message: String(error), action: "Try once more.", broken: true }),
+    );
+  }
+
+  /** Stops at once; nothing is kept of what was made. */
+  cancel(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#file = null;
+    this.made = null;
+    this.failure = null;
+    this.state = "idle";
+  }
+
+  /** Lets a person keep the file. */
+  save(): void {
+    if (this.#file !== null) saveBlob(this.name, this.#file);
+  }
+
+  #fail(failure: Failure): void {
+    this.cancel();
+    this.failure = failure;
+    this.state = "failed";
+  }
+
+  #hear(message: Message | RewriteMessage): void {
+    switch (message.kind) {
+      case "progress":
+        if (message.phase !== this.phase) this.pace.begin(message.total);
+        this.phase = message.phase;
+        this.pace.tell(message.done, message.total);
+        break;
+      case "made":
+        this.#worker?.terminate();
+        this.#worker = null;
+        this.#file = message.file;
+        this.size = message.file.size;
+        this.made = message.made;
+        this.state = "done";
+        this.save();
+        break;
+      case "failed":
+        this.#fail(message.failure);
+        break;
+    }
+  }
+}
+
+const rewritings = new WeakMap<Session, Rewriting>();
+
+/** That of a file. It goes on whatever view is looked at. */
+export function rewritingOf(session: Session): Rewriting {
+  let rewriting = rewritings.get(session);
+  if (rewriting === undefined) {
+    rewriting = new Rewriting(session);
+    rewritings.set(session, rewriting);
+  }
+  return rewriting;
+}
+
+const WORDS = { redact: "redacted", compact: "compacted", salvage: "salvaged" };
+
+/** `backup-0412.db.gz` becomes `backup-0412.redacted.db`. */
+function nameOf(name: string, kind: CopyOrder["kind"]): string {
+  const stem = name.replace(/\.(?:gz|zst|zip)$/i, "").replace(/\.db$/i, "");
+  return `${stem}.${WORDS[kind]}.db`.replaceAll("/", "-");
+}
