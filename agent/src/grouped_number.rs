@@ -1,6 +1,7 @@
 //! Formats numbers for people.
 
 use etcdsnap_core::Revision;
+pub use etcdsnap_core::number_words::{counted, grouped};
 
 /// Units of [`si_bytes`].
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
@@ -23,20 +24,6 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// Formats a number with commas between thousands.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Like [`grouped`], for a number that is never negative in a valid file; negative ones become 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
@@ -47,12 +34,6 @@ pub fn grouped_positive(number: i64) -> String {
 #[must_use]
 pub fn grouped_revision(revision: Revision) -> String {
     grouped_positive(revision.get())
-}
-
-/// Formats a count with its noun: `1 key`, `2 keys`.
-#[must_use]
-pub fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// Formats a size for exact comparison: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.

@@ -15,7 +15,7 @@ mod rewrite_file;
 mod types;
 mod unpacker;
 
-use etcdsnap_core::{Code, Consumed, Sweep, SweepRoom, Swept};
+use etcdsnap_core::{Code, Consumed, Source, Sweep, SweepRoom, Swept};
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -81,14 +81,12 @@ impl Inspector {
             Err(swept) => swept,
         };
         let watch = Progress::new(progress);
-        let report = match blob {
-            Some(blob) => swept.verify(&BlobSource::new(blob).map_err(into_error)?, &watch),
-            None => {
-                let len = swept.len();
-                swept.verify(&Consumed(len), &watch)
-            }
+        // As any source: what reads it is then in the wasm once, not once for each kind of source.
+        let source: Box<dyn Source> = match blob {
+            Some(blob) => Box::new(BlobSource::new(blob).map_err(into_error)?),
+            None => Box::new(Consumed(swept.len())),
         };
-        to_js(&report.map_err(into_error)?)
+        to_js(&swept.verify(&*source, &watch).map_err(into_error)?)
     }
 }
 
@@ -98,8 +96,8 @@ impl Inspector {
 /// A `ScanError` when the file cannot be read.
 #[wasm_bindgen(unchecked_return_type = "Peek")]
 pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
-    let source = BlobSource::new(blob).map_err(into_error)?;
-    to_js(&etcdsnap_core::peek(&source).map_err(into_error)?)
+    let source: Box<dyn Source> = Box::new(BlobSource::new(blob).map_err(into_error)?);
+    to_js(&etcdsnap_core::peek(&*source).map_err(into_error)?)
 }
 
 /// The keys of a `LostHistory` by kind and namespace.

@@ -1,5 +1,5 @@
 import { announcer } from "./announce.svelte.ts";
-import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
+import type { EncryptionState, StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { Pace } from "./update_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
@@ -10,7 +10,7 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
-const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search"]);
+const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
 /** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
 const UNASKED = 2;
@@ -38,6 +38,13 @@ export class Store {
   failure = $state.raw<Failure | null>(null);
   /** Grows whenever the ids of keys change. */
   version = $state(0);
+
+  /** What a configuration opened; null while none was given. */
+  encryption = $state.raw<EncryptionState | null>(null);
+  decrypting = $state(false);
+  decryptProblem = $state.raw<string | null>(null);
+  /** Grows whenever other values can be opened than before. */
+  opened = $state(0);
 
   #worker: Worker | null = null;
   #next = 1;
@@ -121,6 +128,22 @@ export class Store {
     });
   }
 
+  /** Has the worker open encrypted values by a configuration; null takes it back. A file is read in the worker alone. */
+  async decrypt(configuration: File | string | null): Promise<void> {
+    this.decrypting = true;
+    this.decryptProblem = null;
+    try {
+      const state = await this.call("decrypt", { configuration });
+      this.encryption = configuration === null ? null : state;
+    } catch (error) {
+      if (error instanceof Closed) return;
+      this.decryptProblem = error instanceof Stopped ? null : error instanceof Error ? error.message : String(error);
+    } finally {
+      this.decrypting = false;
+      this.opened += 1;
+    }
+  }
+
   /** Reads the keys at another revision. */
   async at(revision: bigint): Promise<void> {
     this.facts = await this.call("at", { revision });
@@ -180,6 +203,9 @@ export class Store {
   #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
+    // The keys of a configuration were in the worker's memory alone.
+    this.encryption = null;
+    this.decryptProblem = null;
     // Who hands on what it reads is not to wait for what does not come back any more.
     this.#back?.(null);
     this.#back = null;

@@ -149,6 +149,8 @@ test("deleted keys are found, and Enter lands on their last value", async ({ ins
   await expect(page.getByTestId("deleted-at")).toBeVisible();
   const last = events.findLast((event) => event["event"] !== "delete");
   const text = output("get", sample, key, "--print-value-only", "--rev", String(last?.["revision"]));
+  await expect(page.getByTestId("key-value")).toHaveAttribute("data-mode", "object");
+  await page.getByRole("button", { name: "JSON", exact: true }).click();
   expect(JSON.parse(await page.getByTestId("key-value").innerText())).toEqual(JSON.parse(text));
   // What the deletion did is one step away, and back.
   await page.getByTestId("key-history").getByRole("button").first().click();
@@ -258,6 +260,10 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   const key = "/registry/leases/kube-node-lease/node-1";
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   const value = page.getByTestId("key-value");
+  // An object is YAML first; its bytes are a key away.
+  await expect(value).toHaveAttribute("data-mode", "object");
+  expect(await value.textContent()).toBe(output("kube", "get", sample, "lease", "node-1", "-n", "kube-node-lease", "-o", "yaml"));
+  await page.keyboard.press("v");
   await expect(value).toHaveAttribute("data-mode", "json");
   const text = output("get", sample, key, "--print-value-only");
   expect(JSON.parse(await value.innerText())).toEqual(JSON.parse(text));
@@ -270,6 +276,8 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   await expect(page.getByTestId("key-history").locator("tbody tr")).toHaveCount(events.length);
   const shown = await page.getByTestId("key-history").locator("tbody tr").evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset["revision"]));
   expect(shown).toEqual(events.map((event) => String(event["revision"])).toReversed());
+  await expect(page.getByTestId("key-fields").locator("[data-path]").first()).toBeVisible();
+  await page.getByRole("button", { name: "Lines" }).press("Enter");
   const diff = page.getByTestId("key-diff");
   await expect(diff).toHaveAttribute("data-added", /[1-9]/);
   await expect(diff).toHaveAttribute("data-removed", /[1-9]/);
@@ -319,19 +327,24 @@ test("a secret stays hidden until revealed", async ({ inspector }) => {
   await page.keyboard.press("2");
   await page.getByTestId("search").fill("/registry/secrets/");
   await page.getByTestId("search").press("Enter");
+  const value = page.getByTestId("key-value");
   await expect(page.getByTestId("show-secret")).toBeVisible();
-  await expect(page.getByTestId("key-value")).toHaveCount(0);
+  // As an object it shows what is no secret; as bytes nothing.
+  await expect(value).toContainText("hidden");
+  await page.getByRole("button", { name: "Text", exact: true }).click();
+  await expect(value).toHaveCount(0);
+  await expect(page.getByTestId("show-secret")).toBeVisible();
   await page.keyboard.press("h");
   await expect(page.getByTestId("show-secret")).toBeVisible();
   await expect(page.getByTestId("key-diff")).toHaveCount(0);
   await page.keyboard.press("h");
   await page.getByTestId("show-secret").click();
-  await expect(page.getByTestId("key-value")).toBeVisible();
-  // Once shown, it is shown in every revision of this key, and of no other.
+  await expect(value).toBeVisible();
+  await expect(value).not.toContainText("hidden");
+  // Asked for once, it is shown in every revision of this key, and of no other.
   await page.keyboard.press("h");
-  await expect(page.getByTestId("key-diff")).toBeVisible();
-  await page.getByTestId("key-history").getByRole("button").first().click();
-  await expect(page.getByTestId("key-diff")).toBeVisible();
+  await expect(page.getByTestId("key-diff").or(page.getByTestId("key-fields"))).toBeVisible();
+  await expect(page.getByTestId("show-secret")).toHaveCount(0);
   await page.getByTestId("keys-list").locator('[data-row="1"]').click();
   await expect(page.getByTestId("show-secret")).toBeVisible();
   await expect(page.getByTestId("key-diff")).toHaveCount(0);

@@ -3,7 +3,6 @@
 mod config_file;
 mod decryption_error;
 mod kms_sockets;
-mod unopened;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,8 +12,8 @@ use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
 pub use decryption_error::DecryptionError;
+pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
 use kms_sockets::KmsSockets;
-pub use unopened::Unopened;
 
 /// The means to decrypt values. The default has none: it decrypts nothing, and says which key each value needs.
 #[derive(Debug, Default)]

@@ -1,17 +1,17 @@
 //! The Kubernetes objects of a snapshot.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::definitions::Definitions;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
-use etcdsnap_core::kubernetes::field_query::selectable;
 use etcdsnap_core::kubernetes::object as objects;
-use etcdsnap_core::kubernetes::object_tree::Node;
-use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::store::{
@@ -31,10 +31,7 @@ pub struct Cluster {
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// Printer columns of custom resources, by plural name and group.
-    printed: HashMap<(String, String), Vec<PrinterColumn>>,
-    /// Selectable fields of custom resources, by plural name and group.
-    selectable: HashMap<(String, String), Vec<String>>,
+    definitions: Definitions,
     /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
     /// Parts that could not be read.
@@ -73,15 +70,13 @@ impl Cluster {
     /// Returns the columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
-        let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
-        Columns::of(resource, printed.map(Vec::as_slice))
+        self.definitions.columns(resource)
     }
 
     /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
-        let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
-        selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
+        self.definitions.selectable_fields(resource)
     }
 
     /// Passes every object to `take`, unordered, including deleted ones.
@@ -168,23 +163,18 @@ impl Snapshot {
             index,
             prefixes,
             resources: Resources::builtin(),
-            printed: HashMap::new(),
-            selectable: HashMap::new(),
+            definitions: Definitions::default(),
             taken,
             lost,
             unread,
         };
         let mut resources = Resources::builtin();
-        let (mut printed, mut selectable) = (HashMap::new(), HashMap::new());
-        let definitions =
-            cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
-        for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
+        let mut definitions = Definitions::default();
+        let stored = cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
+        for (key, _) in stored.map_err(|cause| self.failed(cause))? {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
-                let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
-                let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
-                selectable.insert(name.clone(), printer_columns::selectable_fields(&definition));
-                printed.insert(name, printer_columns::of_definition(&definition));
+                definitions.add(&definition);
             }
         }
         let others = cluster.objects(|_, object| resources.of(object).is_none());
@@ -192,7 +182,7 @@ impl Snapshot {
             resources.see(&object);
         }
         cluster.resources = resources;
-        (cluster.printed, cluster.selectable) = (printed, selectable);
+        cluster.definitions = definitions;
         Ok((cluster, made))
     }
 
@@ -203,12 +193,13 @@ impl Snapshot {
     pub fn last_puts(
         &self,
         store: &Store<'_, FileSource>,
-        keys: &HashSet<&[u8]>,
+        keys: HashSet<Cow<'_, [u8]>>,
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
-        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys))?;
+        let keys = Arc::new(keys);
+        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys.clone()))?;
         Ok((merged(parts, LastPuts::merge).map(LastPuts::into_puts).unwrap_or_default(), lost))
     }
 }

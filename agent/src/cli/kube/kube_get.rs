@@ -7,6 +7,7 @@ use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::registry_keys::Object;
+use etcdsnap::core::kubernetes::table_objects::{default_class, take_managed_fields};
 use etcdsnap::core::store::{Key, Place, Store};
 use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printable};
 
@@ -19,7 +20,7 @@ use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
-use super::value_reader::{ValueReader, take_managed_fields};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -394,14 +395,4 @@ impl Reading<'_, '_> {
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }
-}
-
-/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.
-fn default_class(class: &Node<'_>) -> Option<(i64, std::cmp::Reverse<String>)> {
-    let annotations = class.at(&["metadata", "annotations"])?;
-    let is_default = |name: &str| annotations.get(name).and_then(Node::text) == Some("true");
-    let name = class.at(&["metadata", "name"])?.text()?.to_owned();
-    (is_default("storageclass.kubernetes.io/is-default-class")
-        || is_default("storageclass.beta.kubernetes.io/is-default-class"))
-    .then(|| (age::created(class).unwrap_or_default(), std::cmp::Reverse(name)))
 }

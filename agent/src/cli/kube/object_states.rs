@@ -1,5 +1,6 @@
 //! The states of objects that are to be shown: as they are, or as they were before they were deleted.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap::core::Revision;
@@ -24,12 +25,10 @@ impl ObjectStates {
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
-        let deleted: HashSet<&[u8]> = keys.filter(|key| key.deleted).map(|key| key.key).collect();
-        let last = if deleted.is_empty() {
-            HashMap::new()
-        } else {
-            snapshot.last_puts(store, &deleted, revision, progress)?.0
-        };
+        let deleted: HashSet<Cow<'_, [u8]>> =
+            keys.filter(|key| key.deleted).map(|key| Cow::Borrowed(key.key)).collect();
+        let last =
+            if deleted.is_empty() { HashMap::new() } else { snapshot.last_puts(store, deleted, revision, progress)?.0 };
         Ok(Self { last })
     }
 

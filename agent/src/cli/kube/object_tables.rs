@@ -6,11 +6,12 @@ use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::core::kubernetes::table_objects::one_line;
 use etcdsnap::core::kubernetes::table_row::Row;
 use etcdsnap::printable;
 
 use super::object_filter::path;
-use super::table_text::{lay_out, one_line};
+use super::table_text::lay_out;
 use crate::cli::failure::Failure;
 
 /// The table of one type, to which objects are added one by one.

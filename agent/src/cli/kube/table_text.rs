@@ -49,14 +49,6 @@ fn width_of(text: &str) -> usize {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) { text.len() } else { text.width() }
 }
 
-/// A cell on one line, as kubectl cuts it: what follows a line break is left out.
-pub fn one_line(cell: &str) -> String {
-    match cell.split_once(['\n', '\r', '\u{c}']) {
-        Some((first, _)) => format!("{first}..."),
-        None => cell.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +59,5 @@ mod tests {
         let titles = ["N", "NAME", "AGE"].map(str::to_owned);
         let text = lay_out(&titles, rows.iter().map(|row| row.iter().copied()));
         assert_eq!(text, "N     NAME           AGE\na     a longer one   \né                    1s\n");
-        assert_eq!(one_line("a\nb"), "a...");
     }
 }

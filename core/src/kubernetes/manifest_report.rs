@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use etcdsnap::core::kubernetes::manifest_selection::LeftOut;
-use etcdsnap::core::kubernetes::registry_keys::Object;
-use etcdsnap::core::kubernetes::resources::Resource;
-use etcdsnap::grouped_number::{counted, grouped};
-use etcdsnap::printable;
-
-use crate::cli::output;
+use super::manifest_selection::LeftOut;
+use super::registry_keys::Object;
+use super::resources::Resource;
+use crate::key_syntax::printable;
+use crate::number_words::{counted, grouped};
 
 /// Why secrets are left out.
 pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
@@ -33,7 +31,7 @@ const MAX_UNCERTAIN: usize = 50;
 type Counts = BTreeMap<String, u64>;
 
 /// What was done with the objects.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Report {
     written: Counts,
     /// By reason.
@@ -115,10 +113,22 @@ impl Report {
         format!("{} ({})", counted(self.written(), "object", "objects"), text(&self.written))
     }
 
-    /// A line for each reason for which objects were left out.
+    /// A line for each reason for which objects were left out, with the flags of the command line that would change it.
+    #[must_use]
     pub fn left_out_lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> =
-            self.left_out.iter().map(|(reason, counts)| format!("Left out: {}: {reason}.", text(counts))).collect();
+        self.lines(|reason| reason)
+    }
+
+    /// The same without a word of the command line.
+    #[must_use]
+    pub fn left_out_lines_without_flags(&self) -> Vec<String> {
+        self.lines(without_flags)
+    }
+
+    fn lines(&self, words: impl Fn(&'static str) -> &'static str) -> Vec<String> {
+        let line =
+            |(reason, counts): (&&'static str, &Counts)| format!("Left out: {}: {}.", text(counts), words(reason));
+        let mut lines: Vec<String> = self.left_out.iter().map(line).collect();
         if self.is_damaged {
             lines.insert(
                 0,
@@ -161,13 +171,12 @@ impl Report {
         }
         lines
     }
+}
 
-    /// Says on stderr what was left out.
-    pub fn tell_left_out(&self) {
-        for line in self.left_out_lines() {
-            output::tell(&format!("{line}\n"));
-        }
-    }
+/// A reason without what it says of the command line at its end.
+fn without_flags(reason: &'static str) -> &'static str {
+    let hint = reason.rsplit_once(" (").filter(|(_, hint)| hint.contains("--") || hint.contains("etcdsnap "));
+    hint.map_or(reason, |(words, _)| words)
 }
 
 fn named(resource: &Resource, object: &Object<'_>) -> String {
@@ -184,4 +193,19 @@ fn count(counts: &mut Counts, resource: &Resource) {
 fn text(counts: &Counts) -> String {
     let words: Vec<String> = counts.iter().map(|(plural, count)| format!("{plural} {count}")).collect();
     printable(&words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_with_flags_or_without() {
+        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and makes them again");
+        assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
+        for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {
+            let words = without_flags(reason);
+            assert!(!words.contains("--") && !words.contains("etcdsnap"), "{words}");
+        }
+    }
 }

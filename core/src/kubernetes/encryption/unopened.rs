@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use etcdsnap_core::kubernetes::encryption::keyring::{Undecrypted, Why};
-use etcdsnap_core::kubernetes::encryption::needed_key::NeededKey;
-use etcdsnap_core::store::Place;
+use super::keyring::{Undecrypted, Why};
+use crate::needed_key::NeededKey;
+use crate::store::Place;
 
 /// Distinct reasons that are counted. A cluster has a few; a forged file could have one per value.
 const MAX_REASONS: usize = 64;
@@ -20,7 +20,7 @@ pub struct Unopened {
 
 impl Unopened {
     /// Counts the value at a place.
-    pub(crate) fn add(&mut self, place: Place, undecrypted: Undecrypted) {
+    pub fn add(&mut self, place: Place, undecrypted: Undecrypted) {
         if !self.seen.insert(place) {
             return;
         }
@@ -57,9 +57,8 @@ fn is_alike(a: &Why, b: &Why) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use etcdsnap_core::kubernetes::encryption::needed_key::Provider;
-
     use super::*;
+    use crate::needed_key::Provider;
 
     #[test]
     fn a_plugins_messages_count_as_one_reason() {
