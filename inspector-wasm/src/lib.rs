@@ -31,9 +31,6 @@ use headroom::Headroom;
 /// Memory for pages that the tree may no longer have. A tab has little to give, and what does not fit costs one more read of the file.
 const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
 
-/// Unpacked bytes that are judged at once.
-const BLOCK: usize = 1 << 20;
-
 /// One file, judged while it is read from front to back: `push` every piece in order until it is false or there are no more; the same once
 /// more as long as `again` is true; then `finish`.
 #[wasm_bindgen]
@@ -41,8 +38,6 @@ pub struct Inspector {
     /// What the bytes go into, or what became of them.
     state: Result<Sweep, Box<Swept>>,
     headroom: Headroom,
-    /// Unpacked bytes on their way.
-    block: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -52,7 +47,7 @@ impl Inspector {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default(), block: Vec::new() }
+        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default() }
     }
 
     /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best. False when no more are wanted.
@@ -61,19 +56,6 @@ impl Inspector {
         let more = sweep.push(bytes);
         self.headroom.keep();
         more
-    }
-
-    /// The next bytes of a packed file; false at the end, or when no more are wanted.
-    ///
-    /// # Errors
-    /// Those of [`Unpacker::read`].
-    pub fn take(&mut self, unpacker: &mut Unpacker) -> Result<bool, JsValue> {
-        let mut block = std::mem::take(&mut self.block);
-        block.resize(BLOCK, 0);
-        unpacker.fill(&mut block)?;
-        let more = !block.is_empty() && self.push(&block);
-        self.block = block;
-        Ok(more)
     }
 
     /// Ends a read of the file; whether it must be read once more, from the start.

@@ -54,6 +54,7 @@ pub mod programs;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
+pub mod salvaged;
 #[cfg(feature = "harness")]
 pub mod secret_texts;
 pub mod seeded_random;
@@ -61,6 +62,8 @@ pub mod seeded_random;
 pub mod server;
 #[cfg(feature = "harness")]
 pub mod shared_server;
+#[cfg(feature = "harness")]
+pub mod shell_blocks;
 #[cfg(feature = "harness")]
 pub mod small_snapshot;
 pub mod sparse_files;

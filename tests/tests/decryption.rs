@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Why};
+use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Unopened, Why};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
 use etcdsnap_tests::build::kubernetes::protobuf;
@@ -32,7 +32,7 @@ impl Plugins for ExclusiveOr {
         &self.0
     }
 
-    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
         assert_eq!(
             (sealed.key_id, &sealed.annotations[..]),
             ("kek-2026", &[("plugin.etcdsnap.example", &b"v1"[..])][..])
@@ -149,7 +149,7 @@ fn decrypt_with_any_plugin(vector: &TestVector, sealed: &[u8]) -> Option<Vec<u8>
         fn names(&self) -> &[String] {
             &self.0
         }
-        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
             Ok(sealed.source.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>().into())
         }
     }

@@ -82,6 +82,45 @@ fn a_shared_source_is_decrypted_once() {
     assert_eq!(plugin.finish(), 1);
 }
 
+/// A plugin that says something of one value says nothing of the others: each has a finding of its own, or none.
+#[test]
+fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let seed = vectors().into_iter().find(|vector| vector.provider == "kms-seed").expect("a vector");
+    let with_key_id = |id: &[u8; 8]| {
+        let mut vector = seed.clone();
+        let at = vector.sealed.windows(8).position(|part| part == b"kek-2026").expect("its key id");
+        vector.sealed[at..at + 8].copy_from_slice(id);
+        vector
+    };
+    let [denied, unknown] = [b"denied-1", b"unknown1"].map(with_key_id);
+    let writes = [denied, seed.clone(), unknown.clone(), seed.clone(), unknown];
+    fs::write(folder.path().join("a.db"), snapshot(&writes)).expect("a file");
+    let verify = |socket: &str| {
+        let socket = format!("vault={socket}");
+        let (code, out, said) = cli::run_in(folder.path(), &["verify", "a.db", "-wjson", "--kms-socket", &socket]);
+        (code, serde_json::from_str::<Value>(&out).unwrap_or_else(|_| panic!("{said}")))
+    };
+    let Some(plugin) = Plugin::start(&folder) else { return };
+    let (code, report) = verify(&plugin.socket);
+    let counts = json!({"value-unchecked": 1, "earlier-value-undecryptable": 1, "value-undecryptable": 1});
+    assert_eq!((code, &report["findingCounts"]), (1, &counts), "{report}");
+    let findings = report["findings"].as_array().expect("findings");
+    let with = |part: &str| findings.iter().filter(|one| one["message"].to_string().contains(part)).count();
+    assert_eq!((with("cannot be asked: it says"), with("PermissionDenied")), (1, 1), "{report}");
+    assert_eq!((with("does not open it: it says"), with("is not known")), (2, 2), "{report}");
+    assert_eq!(plugin.finish(), 1);
+    // Where it says so of one source after the other, it is not asked for more.
+    let ids: Vec<[u8; 8]> = (b'0'..b'8').map(|digit| [b'd', b'e', b'n', b'i', b'e', b'd', b'-', digit]).collect();
+    let many: Vec<TestVector> = ids.iter().map(with_key_id).collect();
+    fs::write(folder.path().join("a.db"), snapshot(&many)).expect("a file");
+    let Some(plugin) = Plugin::start(&folder) else { return };
+    let (code, report) = verify(&plugin.socket);
+    assert_eq!((code, &report["findingCounts"]), (2, &json!({"value-unchecked": 8})), "{report}");
+    assert!(report.to_string().contains("and is not asked again"), "{report}");
+    plugin.finish();
+}
+
 #[test]
 fn a_missing_plugin_is_reported() {
     let folder = folder_with_snapshot();

@@ -119,6 +119,13 @@ fn lists_count_objects_that_may_be_outdated_or_deleted() {
     // The last entry written is certain.
     let (_, said) = desk.says("get", &["deploy", "late", "-n", "shop"]);
     assert!(!said.contains("may be older"), "{said}");
+    // Only what a selector chooses is counted.
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "--field-selector", "metadata.name=late"]);
+    assert!(!said.contains("may be older"), "{said}");
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "--field-selector", "metadata.name!=late"]);
+    assert!(said.contains("All 2 objects of this answer may be older"), "{said}");
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "-l", "app=nothing"]);
+    assert!(!said.contains("may be older"), "{said}");
     for (command, words, than) in [
         ("kinds", &[][..], "they were"),
         ("check", &[], "they were"),

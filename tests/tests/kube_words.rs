@@ -278,3 +278,48 @@ fn labels_can_be_columns() {
     let bare = get(YESTERDAY, &["deploy,svc", "-n", "shop", "--no-headers"], 0, "");
     assert!(!bare.contains("NAME") && !bare.lines().any(str::is_empty), "{bare}");
 }
+
+/// As kubectl does: in their order, with those of one type together that follow each other.
+#[test]
+fn objects_of_several_types_come_in_the_order_in_which_they_are_named() {
+    let names = |words: &[&str]| get(YESTERDAY, &[words, &["-n", "shop", "-o", "name"]].concat(), 0, "");
+    let found = names(&["svc/web", "deploy/web", "cm/kube-root-ca.crt"]);
+    assert_eq!(found, "service/web\ndeployment.apps/web\nconfigmap/kube-root-ca.crt\n");
+    let found = names(&["cm/kube-root-ca.crt", "svc/web", "deploy/web"]);
+    assert_eq!(found, "configmap/kube-root-ca.crt\nservice/web\ndeployment.apps/web\n");
+    // A type that comes twice has two tables, as the other between them has one.
+    let table = get(YESTERDAY, &["deploy/web", "svc/web", "deploy/web", "-n", "shop"], 0, "");
+    assert_eq!(table.lines().filter(|line| line.starts_with("NAME")).count(), 2, "{table}");
+    let table = get(YESTERDAY, &["cm/settings", "svc/web", "cm/kube-root-ca.crt", "-n", "shop"], 0, "");
+    let first: Vec<&str> =
+        table.lines().filter_map(|line| line.split(' ').next()).filter(|first| !first.is_empty()).collect();
+    assert_eq!(first, ["NAME", "configmap/settings", "NAME", "service/web", "NAME", "configmap/kube-root-ca.crt"]);
+}
+
+/// An object of Kubernetes is deleted on the way in the words of kubectl.
+#[test]
+fn a_restore_deletes_objects_in_the_words_of_kubectl() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let restore = |words: &[&str]| {
+        let data = format!("--data-dir={}", data.display());
+        run(&[&["restore", YESTERDAY, &data, "--dry-run", "-wjson"], words].concat())
+    };
+    let (out, said, code) = restore(&["--delete", "deploy/web", "--delete=svc/web", "-n", "shop"]);
+    assert_eq!(code, 0, "{said}");
+    let told: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let keys: Vec<&str> =
+        told["deletedKeys"].as_array().expect("keys").iter().filter_map(|key| key["key"].as_str()).collect();
+    assert_eq!(keys, ["/registry/deployments/shop/web", "/registry/services/specs/shop/web"]);
+    let (out, _, code) = restore(&["--delete", "/registry/deployments/shop/web"]);
+    assert!(code == 0 && out.contains("/registry/deployments/shop/web"), "{out}");
+    // In another namespace, deleted already, and no type: nothing is written, and it says why.
+    let (_, said, code) = restore(&["--delete=deploy/web"]);
+    assert!(code == 1 && said.contains("There is one in namespace shop: -n shop."), "{said}");
+    let (_, said, code) = restore(&["--delete=deploy/webs", "-n", "shop"]);
+    assert!(code == 1 && said.contains("Did you mean web?"), "{said}");
+    let (_, said, code) = restore(&["--delete=nonsense/web", "-n", "shop"]);
+    assert!(code == 1 && said.contains("no key nonsense/web at revision"), "{said}");
+    let (_, said, code) = restore(&["-n", "shop"]);
+    assert!(code == 2 && said.contains("--delete"), "{said}");
+}

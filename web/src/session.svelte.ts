@@ -143,6 +143,7 @@ export class Session {
       case "progress":
         this.#progress(message);
         break;
+      case "unpacked":
       case "block":
       case "blocks-end":
         this.store.feed(message);

@@ -3,7 +3,7 @@ import type { EncryptionState, StoreFacts } from "./generated/etcdsnap_inspector
 import { inspector } from "./inspector.ts";
 import { Pace } from "./update_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
-import type { Block, BlocksEnd } from "./worker/feed.ts";
+import type { Block, BlocksEnd, Unpacked } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
@@ -76,7 +76,7 @@ export class Store {
   }
 
   /** Takes in what was read for the verdict. */
-  feed(message: Block | BlocksEnd): void {
+  feed(message: Block | BlocksEnd | Unpacked): void {
     if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
   }
 

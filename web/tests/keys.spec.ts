@@ -368,7 +368,7 @@ test("a filter keeps the keyboard focus in the list, and the tree follows the se
   await openKeys(inspector, sample);
   const list = page.getByTestId("keys-list");
   const key = "/registry/deployments/shop/web";
-  await page.getByLabel("with a lease").focus();
+  await page.getByRole("button", { name: /deleted/ }).focus();
   await page.keyboard.press("Space");
   await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "list");
   await page.keyboard.press("Escape");

@@ -1,10 +1,10 @@
-//! Checks formatting, clippy, the wasm32 builds, file names, imports, and generated files against their sources.
+//! Checks formatting, clippy, the wasm32 builds, file names, imports, links of documents, and generated files against their sources.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{file_names, findings, imports, repo};
+use crate::{file_names, findings, imports, links, repo};
 
 /// Runs all checks.
 pub fn run() -> Result<()> {
@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
     )?;
     file_names::check()?;
     imports::check()?;
+    links::check()?;
     findings::check()
 }
 

@@ -9,6 +9,7 @@ mod fuzz;
 mod imports;
 mod install;
 mod kubernetes;
+mod links;
 mod lint;
 mod mutants;
 mod page;
@@ -39,7 +40,7 @@ enum Task {
     Demo(demo::Arguments),
     /// Run all tests after installing everything that they need, as CI does (needs Go, Node.js and Chromium)
     Test(test::Arguments),
-    /// Check formatting, lints, wasm32 builds, file names, imports and generated files
+    /// Check formatting, lints, wasm32 builds, file names, imports, generated files and links of documents
     Lint,
     /// Generate the Rust types of proto/ from the .proto files
     Proto(proto::Arguments),

@@ -18,7 +18,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const WASM: &str = "etcdsnap_inspector_bg.wasm";
 const PACKED: &str = "etcdsnap_inspector_bg.wasm.lzma";
 
-/// How far back matches reach: over the whole wasm.
+/// The compressor's window in bytes: the whole wasm.
 const DICTIONARY: u32 = 4 << 20;
 
 /// Upper limit of the page's size, so that it opens at once and fits into an email.

@@ -26,6 +26,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for shell in ["zsh", "fish"] {
         ensure!(installed(&[shell], &[shell])?.is_some(), "The tests of completion need {shell}. Install it.");
     }
+    ensure!(installed(&["jq"], &["jq"])?.is_some(), "commands of the guide read JSON with jq: install it");
     if installed(&["strace"], &["strace"])?.is_none() {
         eprintln!("strace is not installed: failures of system calls are not tested");
     }

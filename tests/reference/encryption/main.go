@@ -15,8 +15,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"k8s.io/apiserver/pkg/storage/value"
 	aestransformer "k8s.io/apiserver/pkg/storage/value/encrypt/aes"
 	"k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2"
@@ -144,6 +147,9 @@ func (plugin) Encrypt(_ context.Context, _ string, data []byte) (*service.Encryp
 }
 
 func (plugin) Decrypt(_ context.Context, uid string, r *service.DecryptRequest) ([]byte, error) {
+	if strings.HasPrefix(r.KeyID, "denied-") {
+		return nil, status.Error(codes.PermissionDenied, "the token has no such right")
+	}
 	if uid == "" || r.KeyID != keyID || !bytes.Equal(r.Annotations[annotation], []byte("v1")) {
 		return nil, fmt.Errorf("the key %q is not known", r.KeyID)
 	}

@@ -12,6 +12,7 @@
 //! lost       lost revisions
 //! schema     unreadable values of etcd's other buckets
 //! access     users, roles, and whether authentication is on
+//! power_loss damages from public reports of power losses
 //! stored     entries that etcd needs to start: the raft index, versions, members, alarms
 //! ```
 
@@ -24,6 +25,7 @@ mod kinds;
 mod lost;
 mod metas;
 mod page_tree;
+mod power_loss;
 mod revisions;
 mod schema;
 mod stored;
@@ -239,6 +241,7 @@ pub fn all() -> Vec<Damage> {
         buckets::ALL,
         revisions::ALL,
         lost::ALL,
+        power_loss::ALL,
         schema::ALL,
         access::ALL,
         stored::ALL,

@@ -30,7 +30,8 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
     last = now;
     post({ kind: "progress", done, total });
   };
-  const own = await plain(file, post);
+  // A file as it is has blocks on their way, a packed one its copy.
+  const own = (await fed?.copy()) ?? (await plain(file, post));
   const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
   const told: Post = (message) => {
