@@ -63,8 +63,8 @@ pub use restore::{
     auto_bump, restore, restore_all_members,
 };
 pub use rewrite::{
-    CutDone, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten, SalvageOptions, Salvaged, cut,
-    defragment_member, redact, rewrite, salvage,
+    CutDone, DamagedSnapshot, DefragmentedMember, NewFile, RedactDone, Rewrite, RewriteError, Rewritten,
+    SalvageOptions, Salvaged, cut, defragment_member, redact, rewrite, salvage,
 };
 pub use save::save;
 pub use snapshot::{

@@ -15,11 +15,11 @@ async function openKeys(inspector: Inspector, path: string): Promise<void> {
   await expect(inspector.page.getByTestId("keys-list")).toBeVisible();
 }
 
-/** All keys of the list, from end to end by the keyboard. */
+/** Returns all keys of the list, from end to end with the keyboard. */
 async function listed(inspector: Inspector): Promise<string[]> {
   const { page } = inspector;
   const list = page.getByTestId("keys-list");
-  // What is listed is what was asked last: two questions may have as many answers.
+  // The list shows the answer to the last query: two queries may have equally many answers.
   await settled(page.getByTestId("keys-found"));
   await settled(list);
   const total = Number(await list.getAttribute("data-total"));
@@ -34,7 +34,7 @@ async function listed(inspector: Inspector): Promise<string[]> {
   return [...found].sort(([a], [b]) => a - b).map(([, key]) => key);
 }
 
-/** The rows that are on the screen: their numbers and keys. */
+/** Returns the visible rows: their numbers and keys. */
 function rowsOf(list: HTMLElement | SVGElement): [number, string][] {
   return [...list.querySelectorAll<HTMLElement>("[data-row]")].flatMap((row): [number, string][] => {
     const key = row.querySelector<HTMLElement>("[data-key]")?.dataset["key"];
@@ -180,7 +180,7 @@ test("files of one name have tabs of their own, and Back leads to the right one"
 });
 
 test("the tree opens and closes by the keyboard, and has every key once", async ({ inspector }) => {
-  // A click for each folder.
+  // One click for each folder.
   test.slow();
   const { page } = inspector;
   await openKeys(inspector, sample);
@@ -199,7 +199,7 @@ test("the tree opens and closes by the keyboard, and has every key once", async 
   await expect(list.locator('[aria-selected="true"]')).toHaveAttribute("aria-level", "2");
   await page.keyboard.press("ArrowLeft");
   await expect.poll(rows).toBe(before);
-  // Open all of it: what is not a folder is a key.
+  // Opens everything: a row that is not a folder is a key.
   for (let line = 0; line < (await rows()); line += 1) {
     await list.evaluate((box, line) => (box.scrollTop = Math.max(0, (line - 3) * 26)), line);
     const row = list.locator(`[data-row="${line}"]`);
@@ -299,7 +299,7 @@ test("the history of a damaged file says that events may be missing", async ({ i
   await expect(page.getByText(/places? could not be read: events of this key may be missing/)).toBeVisible();
 });
 
-test("a value can be kept as a file", async ({ inspector }) => {
+test("a value can be downloaded", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   await page.getByTestId("search").fill("deployments/shop/web");
@@ -311,9 +311,9 @@ test("a value can be kept as a file", async ({ inspector }) => {
   expect(kept).toBe(output("get", sample, "/registry/deployments/shop/web", "--print-value-only").replace(/\n$/, ""));
 });
 
-test("a secret stays hidden until it is asked for", async ({ inspector }) => {
+test("a secret stays hidden until revealed", async ({ inspector }) => {
   const { page } = inspector;
-  // A key of the same length in the place of another: only the SHA-256 tells.
+  // A key replaced by one of the same length: only the SHA-256 reveals it.
   const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", "/registry/secrets/aa/"), "latin1");
   await inspector.judge(made("secrets.db", bytes));
   await page.keyboard.press("2");
@@ -327,7 +327,7 @@ test("a secret stays hidden until it is asked for", async ({ inspector }) => {
   await page.keyboard.press("h");
   await page.getByTestId("show-secret").click();
   await expect(page.getByTestId("key-value")).toBeVisible();
-  // Asked for once, it is shown in every revision of this key, and of no other.
+  // Once shown, it is shown in every revision of this key, and of no other.
   await page.keyboard.press("h");
   await expect(page.getByTestId("key-diff")).toBeVisible();
   await page.getByTestId("key-history").getByRole("button").first().click();
@@ -338,7 +338,7 @@ test("a secret stays hidden until it is asked for", async ({ inspector }) => {
 });
 
 for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootstrap/aaaaaaaaa/"]) {
-  test(`what lies below ${prefix} is a secret, too`, async ({ inspector }) => {
+  test(`values below ${prefix} are secrets, too`, async ({ inspector }) => {
     const { page } = inspector;
     const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", prefix), "latin1");
     await inspector.judge(made("secrets.db", bytes));
@@ -350,7 +350,7 @@ for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootst
   });
 }
 
-test("a filter leaves the keyboard to the list, and the tree follows the key in hand", async ({ inspector }) => {
+test("a filter keeps the keyboard focus in the list, and the tree follows the selected key", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const list = page.getByTestId("keys-list");
@@ -388,6 +388,6 @@ test("the address leads back to a key, through Back, Forward and a reload", asyn
   await page.reload();
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   await expect(page.getByTestId("keys-list").locator(`[data-key="${key}"]`)).toBeVisible();
-  // The page itself is asked for again, and nothing else.
+  // Only the page itself is requested again.
   inspector.requests.splice(0, 1);
 });

@@ -134,10 +134,10 @@ pub struct SalvageArgs {
     /// Say what would be in it, and write nothing
     #[arg(long, conflicts_with = "output")]
     pub dry_run: bool,
-    /// Take pages in their place in the newest tree alone, and not what an older state of the database or a wrong place still holds
+    /// Take pages in their place in the newest tree alone, and not what an older state of the database, a wrong place or a page that hangs in no tree still holds
     #[arg(long)]
     pub only_tree: bool,
-    /// Leave out what an older state of the database holds at or below the last compaction: a key that was deleted since may be among it
+    /// Leave out what may have been deleted since: what an older state holds at or below the last compaction, and what a single page says that hangs in no tree
     #[arg(long)]
     pub proven_only: bool,
     /// Where users and roles cannot be read whole, write a file without any, open to everybody
@@ -148,6 +148,8 @@ pub struct SalvageArgs {
     pub write_out: RestoreForm,
     #[command(flatten)]
     pub work: WorkArgs,
+    #[command(flatten)]
+    pub meta: MetaArgs,
 }
 
 /// Names with dots between, without the places in lists.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use etcdsnap_core::kubernetes::encryption::keyring::Plugins;
+use etcdsnap_core::kubernetes::encryption::keyring::{Plugins, Unopened};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_proto::kms_v2::DecryptRequest;
 use etcdsnap_proto::kms_v2::key_management_service_client::KeyManagementServiceClient;
@@ -39,7 +39,7 @@ const LARGEST_ANSWER: usize = 64 << 10;
 /// Answers that are kept. A cluster has a few sources at a time; older API servers had one a value.
 const MAX_KEPT: usize = 10_000;
 
-type Answer = Result<Zeroizing<Vec<u8>>, String>;
+type Answer = Result<Zeroizing<Vec<u8>>, Unopened>;
 
 /// The plugins that can be asked. Each source is asked for once.
 pub(super) struct KmsSockets {
@@ -57,10 +57,14 @@ struct State {
     requests: u64,
 }
 
+/// Sources in a row about which a plugin says nothing, as for want of rights: it is then not asked for others. A damaged value may be the cause of one such answer.
+const MOST_SILENT: u32 = 3;
+
 /// A plugin. One that cannot be reached, or does not answer in time, is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
-    Open(Channel),
+    /// With how many sources in a row it said nothing about.
+    Open(Channel, u32),
     Lost(String),
 }
 
@@ -106,17 +110,12 @@ impl Plugins for KmsSockets {
         state.answers.insert(asked, answer.clone());
         answer
     }
-
-    fn is_reachable(&self, plugin: &str) -> bool {
-        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        !matches!(state.plugins.get(plugin), Some(Connection::Lost(_)))
-    }
 }
 
 impl State {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> Answer {
         let Self { runtime, plugins, requests, .. } = self;
-        let connection = plugins.get_mut(plugin).ok_or("there is no such plugin")?;
+        let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
         *requests = requests.saturating_add(1);
         let request = DecryptRequest {
             ciphertext: sealed.source.to_vec(),
@@ -142,12 +141,24 @@ impl State {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
+        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(Failure::Silent(_)))) {
+            *silent = 0;
+        }
         answer.map_err(|failure| match failure {
             Failure::Lost(Lost(why)) => {
                 *connection = Connection::Lost(why.clone());
-                why
+                Unopened::Unasked(why)
             }
-            Failure::Refused(why) => why,
+            Failure::Silent(why) => {
+                if let Connection::Open(_, silent) = connection {
+                    *silent = silent.saturating_add(1);
+                    if *silent >= MOST_SILENT {
+                        *connection = Connection::Lost(format!("{why}, and is not asked again"));
+                    }
+                }
+                Unopened::Unasked(why)
+            }
+            Failure::Refused(why) => Unopened::Refused(why),
         })
     }
 }
@@ -155,7 +166,11 @@ impl State {
 struct Lost(String);
 
 enum Failure {
+    /// The plugin cannot be asked.
     Lost(Lost),
+    /// It answers, and nothing about the source.
+    Silent(String),
+    /// It does not open the source.
     Refused(String),
 }
 
@@ -167,11 +182,11 @@ impl From<Lost> for Failure {
 
 async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let channel = match connection {
-        Connection::Lost(why) => return Err(Failure::Refused(why.clone())),
-        Connection::Open(channel) => channel.clone(),
+        Connection::Lost(why) => return Err(Lost(why.clone()).into()),
+        Connection::Open(channel, _) => channel.clone(),
         Connection::New(path) => {
             let channel = connect(path.clone()).await?;
-            *connection = Connection::Open(channel.clone());
+            *connection = Connection::Open(channel.clone(), 0);
             channel
         }
     };
@@ -199,7 +214,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated) => Lost(format!("it says: {text} ({code:?})")).into(),
+            | tonic::Code::Unauthenticated) => Failure::Silent(format!("it says: {text} ({code:?})")),
             code => Failure::Refused(format!("it says: {text} ({code:?})")),
         });
     }

@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::limits::HEAD_LEN;
+use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
 
 use crate::error::{Error, Fault};
@@ -52,19 +52,30 @@ impl Input {
     /// [`Error::Open`], [`Error::Directory`], [`Error::Terminal`], [`Error::Spool`], [`Error::Scan`] when the first bytes cannot be read,
     /// and those of a packed file that cannot be unpacked so far.
     pub fn open(path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        Self::of(Self::source(path, 0, progress)?, path, Packed::open)
+    }
+
+    /// The same of one that may have lost its first pages, or breaks off where it is unpacked.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn open_damaged(path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
+        Self::of(Self::source(path, MAX_WITHOUT_META, progress)?, path, Packed::open_damaged)
+    }
+
+    fn source(path: &Path, least: u64, progress: &dyn Progress) -> Result<FileSource, Error> {
         let file = if path.as_os_str() == "-" { standard_input()? } else { open_file(path)? };
         let kind = file.metadata().map_err(|cause| open_error(path, cause))?.file_type();
         if kind.is_dir() {
             return Err(directory_error(path));
         }
-        let source = if kind.is_file() {
-            FileSource::new(file, path).map_err(|cause| open_error(path, cause))?
+        if kind.is_file() {
+            FileSource::new(file, path).map_err(|cause| open_error(path, cause))
         } else if kind.is_block_device() {
-            return Err(open_error(path, io::Error::other("it is a block device")));
+            Err(open_error(path, io::Error::other("it is a block device")))
         } else {
-            piped_input::copy(file, path, progress)?
-        };
-        Self::of(source, path)
+            piped_input::copy(file, path, least, progress)
+        }
     }
 
     /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
@@ -72,15 +83,19 @@ impl Input {
     /// # Errors
     /// As [`Input::open`].
     pub fn of_file(file: File, path: &Path) -> Result<Self, Error> {
-        Self::of(FileSource::new(file, path).map_err(|cause| open_error(path, cause))?, path)
+        Self::of(FileSource::new(file, path).map_err(|cause| open_error(path, cause))?, path, Packed::open)
     }
 
-    fn of(source: FileSource, path: &Path) -> Result<Self, Error> {
+    fn of(
+        source: FileSource,
+        path: &Path,
+        open_packed: impl Fn(FileSource, Format) -> Result<Packed, Error>,
+    ) -> Result<Self, Error> {
         let head = read_head(&source, path)?;
         let extent = Extent::of(&head);
         let (body, head) = match packing(extent.kind()) {
             Some(format) => {
-                let packed = Packed::open(source, format)?;
+                let packed = open_packed(source, format)?;
                 let head = packed.head().to_vec();
                 (Body::Packed(packed), head)
             }
@@ -110,6 +125,17 @@ impl Input {
         }
         let report = Box::new(refuse(&self.head, self.head.len() as u64));
         Err(Error::NoStore { path: self.path.clone(), report })
+    }
+
+    /// Refuses what is something else by its first bytes. A database that has lost them is none of the things that are known.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`].
+    pub fn expect_damaged_database(&self) -> Result<(), Error> {
+        match self.extent.kind() {
+            FileKind::BrokenBolt | FileKind::Zeros | FileKind::Unknown => Ok(()),
+            _ => self.expect_database(),
+        }
     }
 
     /// Refuses what is no snapshot as far as its first bytes and its length tell. What is packed tells its length when it is unpacked.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use etcdsnap_core::limits::HEAD_LEN;
+use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{Extent, PageWatch, Source, Unwatched, Watch};
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 
@@ -32,18 +32,34 @@ impl Packed {
     /// # Errors
     /// As [`Packed::unpack`].
     pub fn open(source: FileSource, format: Format) -> Result<Self, Error> {
-        let mut packed = Self { source, format, head: Vec::new(), extent: Extent::of(&[]) };
-        packed.head = packed.read_head()?;
-        packed.extent = Extent::of(&packed.head);
-        Ok(packed)
+        let (packed, broke_off) = Self::begun(source, format)?;
+        broke_off.map_or(Ok(packed), Err)
     }
 
-    fn read_head(&self) -> Result<Vec<u8>, Error> {
+    /// The same of one whose contents may break off within those bytes.
+    ///
+    /// # Errors
+    /// As [`Packed::unpack`], but for [`Error::Unpack`] behind the first byte.
+    pub fn open_damaged(source: FileSource, format: Format) -> Result<Self, Error> {
+        let (packed, broke_off) = Self::begun(source, format)?;
+        match broke_off {
+            Some(error) if packed.head.is_empty() || !matches!(error, Error::Unpack { .. }) => Err(error),
+            _ => Ok(packed),
+        }
+    }
+
+    fn begun(source: FileSource, format: Format) -> Result<(Self, Option<Error>), Error> {
+        let mut packed = Self { source, format, head: Vec::new(), extent: Extent::of(&[]) };
         let mut head = vec![0; HEAD_LEN];
-        let mut unpacked = self.begin(&Unwatched)?;
-        let count = unpacked.fill(&mut head).map_err(|(at, error)| self.failed(at as u64, error))?;
+        let filled = packed.begin(&Unwatched)?.fill(&mut head);
+        let (count, broke_off) = match filled {
+            Ok(count) => (count, None),
+            Err((count, error)) => (count, Some(packed.failed(count as u64, error))),
+        };
         head.truncate(count);
-        Ok(head)
+        packed.extent = Extent::of(&head);
+        packed.head = head;
+        Ok((packed, broke_off))
     }
 
     /// The first bytes that are unpacked.
@@ -90,6 +106,17 @@ impl Packed {
         self.pump(self.extent.most().saturating_add(1), watch, sink).map(drop)
     }
 
+    /// Unpacks of a damaged file what comes before the damage; the error that it ends with.
+    ///
+    /// # Errors
+    /// As [`Packed::unpack`], but for [`Error::Unpack`] and [`Error::TooLong`].
+    pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<Option<Error>, Error> {
+        match self.pump(self.extent.most().max(MAX_WITHOUT_META), watch, sink) {
+            Err(error @ Error::Unpack { .. }) => Ok(Some(error)),
+            other => other.map(|_| None),
+        }
+    }
+
     fn begin<'w>(&'w self, watch: &'w dyn Watch) -> Result<Unpacked<'w>, Error> {
         let reader = Reader { source: &self.source, at: 0, watch };
         Unpacked::new(self.format, reader).map_err(|error| self.failed(0, error))
@@ -106,9 +133,10 @@ impl Packed {
                 return Err(Error::Cancelled);
             }
             block.resize(BLOCK, 0);
-            let filled = unpacked
-                .fill(&mut block)
-                .map_err(|(before, error)| self.failed(at.saturating_add(before as u64), error))?;
+            let (filled, broke_off) = match unpacked.fill(&mut block) {
+                Ok(filled) => (filled, None),
+                Err((filled, error)) => (filled, Some(self.failed(at.saturating_add(filled as u64), error))),
+            };
             let left = usize::try_from(most.saturating_sub(at)).unwrap_or(usize::MAX);
             let taken = filled.min(left);
             block.truncate(taken);
@@ -118,6 +146,9 @@ impl Packed {
                 }
                 at = at.saturating_add(taken as u64);
                 sink(&mut block)?;
+            }
+            if let Some(error) = broke_off {
+                return Err(error);
             }
             if filled < BLOCK || taken < filled {
                 return Ok(taken == filled);

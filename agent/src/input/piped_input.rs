@@ -22,14 +22,14 @@ const FIRST_LOOK: u64 = 1 << 20;
 /// How long a stream is waited for before somebody looks whether it is still wanted.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Copies a stream to its end, or until it has shown that it is no snapshot.
+/// Copies a stream to its end, or until it has shown that it is no snapshot: but `least` bytes in any case.
 ///
 /// # Errors
 /// [`Error::Open`] when it cannot be read, [`Error::Spool`], [`Error::Cancelled`].
-pub(super) fn copy(mut stream: File, path: &Path, progress: &dyn Progress) -> Result<FileSource, Error> {
+pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Progress) -> Result<FileSource, Error> {
     progress.begin(Stage::Copy, None);
     let mut spool = Spool::new(None)?;
-    let mut bound = Bound::default();
+    let mut bound = Bound { least, ..Bound::default() };
     let mut block = vec![0; COPIED_AT_ONCE];
     loop {
         until_readable(&stream, progress)?;
@@ -66,6 +66,8 @@ fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
 /// How much of a stream is wanted.
 #[derive(Default)]
 struct Bound {
+    /// Bytes that are wanted in any case.
+    least: u64,
     head: Vec<u8>,
     copied: u64,
     /// Known once the first bytes are there.
@@ -86,13 +88,13 @@ impl Bound {
             }
             let extent = Extent::of(&self.head);
             let packed = packing(extent.kind()).is_some();
-            self.most = Some(if packed { u64::MAX } else { extent.most() });
+            self.most = Some(if packed { u64::MAX } else { extent.most().max(self.least) });
             self.look_at = packed.then_some(FIRST_LOOK);
         }
         if self.look_at.is_some_and(|at| self.copied >= at) {
             match packed_bound(&self.head, spool, path) {
                 Some(most) => {
-                    self.most = Some(most);
+                    self.most = Some(most.max(self.least));
                     self.look_at = None;
                 }
                 None => self.look_at = Some(self.copied.saturating_mul(2)),

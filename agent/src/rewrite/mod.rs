@@ -30,7 +30,7 @@ pub(crate) use new_file::Ending;
 pub use new_file::NewFile;
 pub use redact_values::{RedactDone, redact};
 pub use rewrite_error::RewriteError;
-pub use salvage_file::{SalvageOptions, Salvaged, salvage};
+pub use salvage_file::{DamagedSnapshot, SalvageOptions, Salvaged, salvage};
 
 /// What becomes of the old file's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ mod usage_rows;
 mod verify_values;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
-    Event, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query, SharedIndex, Store,
-    SurvivorSearch, Survivors,
+    Event, EventsByKey, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query,
+    SharedIndex, Store, SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
@@ -110,8 +110,35 @@ impl Snapshot {
                 spool.finish(&input.path)?
             }
         };
-        let (decryption, unopened) = (Arc::default(), Mutex::default());
-        Ok(Self { path: input.path, source, threads, meta: MetaChoice::Newest, decryption, unopened })
+        Ok(Self::of_file_source(input.path, source, threads))
+    }
+
+    /// A damaged snapshot: one without a valid meta page, too. Of a compressed file that is damaged itself, what comes before the damage; and how that ends.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], but for [`Error::Unpack`].
+    pub(crate) fn open_damaged(
+        path: &Path,
+        threads: Option<NonZeroUsize>,
+        progress: &dyn Progress,
+    ) -> Result<(Self, Option<Error>), Error> {
+        let input = Input::open_damaged(path, progress)?;
+        input.expect_damaged_database()?;
+        let (source, broke_off) = match input.body {
+            Body::Plain(file) => (file, None),
+            Body::Packed(packed) => {
+                progress.begin(Stage::Unpack, Some(packed.packed_len()));
+                let mut spool = Spool::new(None)?;
+                let unpacked = packed.unpack_damaged(progress, &mut |block| spool.write(block));
+                let broke_off = packed.source().unless_changed(unpacked)?;
+                (spool.finish(&input.path)?, broke_off)
+            }
+        };
+        Ok((Self::of_file_source(input.path, source, threads), broke_off))
+    }
+
+    fn of_file_source(path: PathBuf, source: FileSource, threads: Option<NonZeroUsize>) -> Self {
+        Self { path, source, threads, meta: MetaChoice::Newest, decryption: Arc::default(), unopened: Mutex::default() }
     }
 
     /// The same, read by the meta page that is chosen.
@@ -195,7 +222,7 @@ impl Snapshot {
         keys: &HashSet<&[u8]>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(HashMap<Vec<u8>, Vec<Event>>, Lost), Error> {
+    ) -> Result<(EventsByKey, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
         let (parts, lost) = self.read(store, progress, || Histories::new(query.clone(), keys))?;
         Ok((merged(parts, Histories::merge).map(Histories::into_events).unwrap_or_default(), lost))

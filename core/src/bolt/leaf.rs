@@ -71,6 +71,18 @@ impl<'a> Leaf<'a> {
         self.count
     }
 
+    /// Bytes of the page with its overflow.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Whether there is not a single byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Element `index` by itself, whatever bytes it shares with others: to go through all of them, [`Leaf::elements`] is right.
     ///
     /// # Errors

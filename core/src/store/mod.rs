@@ -49,7 +49,7 @@ pub use hashkv::{HashKv, Hashing, Unavailable};
 pub use incremental_open::{Begun, OpenedStore, Opening};
 pub use index::Index;
 pub use index_with_values::IndexWithValues;
-pub use key_history::{Event, Histories, History};
+pub use key_history::{Event, EventsByKey, Histories, History};
 pub use key_state::{Key, KeyAt, KeyState};
 pub use key_tree::{Line, Tree};
 pub use last_puts::LastPuts;

@@ -11,13 +11,13 @@ use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::store::Place;
 
-use super::object_tables::ObjectTable;
+use super::object_tables::{JoinedRow, ObjectTable};
 use super::selection::{self, Wanted};
 use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 
 /// The row of an object with what there is to say of it, or why there is none.
-pub type RowOutcome = Result<(Vec<String>, Remarks), Unreadable>;
+pub type RowOutcome = Result<(JoinedRow, Remarks), Unreadable>;
 
 /// Rows that were made early, by the places of the values.
 pub type EarlyRows = HashMap<Place, RowOutcome>;

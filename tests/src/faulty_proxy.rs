@@ -1,4 +1,4 @@
-//! A proxy on the loopback address that does to a stream what networks do.
+//! A proxy on the loopback address that disturbs a stream as networks do.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,84 +9,84 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// What is done to the bytes that a server sends; each number counts them from the beginning of a connection.
+/// How the proxy disturbs the bytes that a server sends; each number counts bytes from the start of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mischief {
+pub enum NetworkFault {
     /// Nothing.
     None,
-    /// The connection ends after so many bytes.
+    /// Ends the connection after this many bytes.
     Cut(usize),
-    /// It is reset.
+    /// Resets the connection.
     Reset(usize),
-    /// Nothing comes any more, and it stays open.
+    /// Stops sending, but keeps the connection open.
     Stall(usize),
-    /// The byte there is another one.
+    /// Changes the byte there.
     Flip(usize),
-    /// Two DATA frames of HTTP/2 that follow each other there change places.
+    /// Swaps two consecutive HTTP/2 DATA frames there.
     Swap(usize),
-    /// So many bytes come each hundredth of a second.
+    /// Sends this many bytes each hundredth of a second.
     Drip(usize),
 }
 
-/// A proxy, which ends with the test's process.
-pub struct Proxy {
+/// A running proxy, which ends with the test's process.
+pub struct FaultyProxy {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
-impl Proxy {
-    /// Starts one before the server at `port`. `mischief` is asked for each connection, by its number.
+impl FaultyProxy {
+    /// Starts a proxy for the server at `port`. `fault` returns the disturbance of each connection, by its number.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     #[must_use]
-    pub fn start(port: u16, mischief: impl Fn(usize) -> Mischief + Send + 'static) -> Self {
+    pub fn start(port: u16, fault: impl Fn(usize) -> NetworkFault + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let mischief = mischief(count.fetch_add(1, Ordering::Relaxed));
+                let fault = fault(count.fetch_add(1, Ordering::Relaxed));
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                between(client, server, mischief);
+                between(client, server, fault);
             }
         });
         Self { address, connections }
     }
 
-    /// Where it listens.
+    /// Returns the proxy's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How many connections there were.
+    /// Returns how many connections there were.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 }
 
-fn between(client: TcpStream, server: TcpStream, mischief: Mischief) {
+fn between(client: TcpStream, server: TcpStream, fault: NetworkFault) {
     let (mut from, mut to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
     thread::spawn(move || {
         let _ = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Both);
     });
     thread::spawn(move || {
-        let _ = pass(&server, &client, mischief);
+        let _ = pass(&server, &client, fault);
         let _ = client.shutdown(Shutdown::Both);
         let _ = server.shutdown(Shutdown::Both);
     });
 }
 
-fn pass(mut server: &TcpStream, mut client: &TcpStream, mischief: Mischief) -> std::io::Result<()> {
-    if let Mischief::Swap(at) = mischief {
+fn pass(mut server: &TcpStream, mut client: &TcpStream, fault: NetworkFault) -> std::io::Result<()> {
+    if let NetworkFault::Swap(at) = fault {
         return swap(server, client, at);
     }
     let mut passed = 0;
-    let mut block = vec![0; if let Mischief::Drip(bytes) = mischief { bytes } else { 16 << 10 }];
+    let mut block = vec![0; if let NetworkFault::Drip(bytes) = fault { bytes } else { 16 << 10 }];
     loop {
         let count = server.read(&mut block)?;
         if count == 0 {
@@ -94,15 +94,15 @@ fn pass(mut server: &TcpStream, mut client: &TcpStream, mischief: Mischief) -> s
         }
         let bytes = &mut block[..count];
         let reached = |at: usize| (passed..passed + count).contains(&at);
-        match mischief {
-            Mischief::Flip(at) if reached(at) => bytes[at - passed] ^= 0x20,
-            Mischief::Cut(at) if reached(at) => return client.write_all(&bytes[..at - passed]),
-            Mischief::Reset(at) if reached(at) => {
+        match fault {
+            NetworkFault::Flip(at) if reached(at) => bytes[at - passed] ^= 0x20,
+            NetworkFault::Cut(at) if reached(at) => return client.write_all(&bytes[..at - passed]),
+            NetworkFault::Reset(at) if reached(at) => {
                 client.write_all(&bytes[..at - passed])?;
                 set_socket_linger(client, Some(Duration::ZERO))?;
                 return Ok(());
             }
-            Mischief::Stall(at) if reached(at) => {
+            NetworkFault::Stall(at) if reached(at) => {
                 client.write_all(&bytes[..at - passed])?;
                 // Until the other side gives up.
                 let mut rest = [0; 1];
@@ -111,7 +111,7 @@ fn pass(mut server: &TcpStream, mut client: &TcpStream, mischief: Mischief) -> s
                 }
                 return Ok(());
             }
-            Mischief::Drip(_) => thread::sleep(Duration::from_millis(10)),
+            NetworkFault::Drip(_) => thread::sleep(Duration::from_millis(10)),
             _ => {}
         }
         client.write_all(bytes)?;
@@ -119,7 +119,7 @@ fn pass(mut server: &TcpStream, mut client: &TcpStream, mischief: Mischief) -> s
     }
 }
 
-/// Passes frames on (RFC 9113, 4.1: length in 3 bytes, type, flags, stream in 4), two of them the wrong way round.
+/// Forwards frames (RFC 9113, 4.1: length in 3 bytes, type, flags, stream in 4), and swaps two of them.
 fn swap(mut server: &TcpStream, mut client: &TcpStream, at: usize) -> std::io::Result<()> {
     let mut passed = 0;
     let mut held: Option<Vec<u8>> = None;

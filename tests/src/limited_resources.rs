@@ -1,4 +1,4 @@
-//! The program where the system gives it little: no threads, or little memory.
+//! Runs the program with limited resources: no threads, or little memory.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,29 +8,29 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::build::cluster::{self, Version};
-use crate::build::history::{Entry, History};
+use crate::build::history::{History, RevisionEntry};
 use crate::build::message::KeyValue;
 use crate::build::{Layout, with_trailer, write};
 use crate::cli;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// A user that nobody is and that runs nothing else: another one for each call, because the limit is for all processes of a user.
-fn nobody() -> String {
+/// Returns a user who exists nowhere and runs nothing else: a different one for each call, because the limit counts all processes of a user.
+fn unused_user() -> String {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     (20_000 + std::process::id().wrapping_mul(131).wrapping_add(call) % 40_000).to_string()
 }
 
-/// A folder that any user may use, with the program in it: where it was built only its owner may be able to look.
-pub struct OpenFolder {
+/// A directory that any user may use, with the program in it: only its owner may be able to enter the build directory.
+pub struct PublicFolder {
     folder: tempfile::TempDir,
 }
 
-impl OpenFolder {
-    /// Makes it.
+impl PublicFolder {
+    /// Creates the directory.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be created.
     #[must_use]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -40,16 +40,16 @@ impl OpenFolder {
         Self { folder }
     }
 
-    /// A path in it.
+    /// Returns a path in it.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A file in it, readable for everybody.
+    /// Writes a file in it that everybody may read.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// Panics if it cannot be written.
     #[must_use]
     pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
@@ -58,7 +58,7 @@ impl OpenFolder {
         path
     }
 
-    /// The program in it, run below the programs of `wrapper`.
+    /// Returns the program in it, run through the programs of `wrapper`.
     #[must_use]
     pub fn command(&self, wrapper: &[String]) -> Command {
         let program = self.path("etcdsnap").into_os_string();
@@ -69,19 +69,19 @@ impl OpenFolder {
         command
     }
 
-    /// What the program says, run below `wrapper`.
+    /// Runs the program through `wrapper`.
     ///
     /// # Panics
-    /// When it does not start.
+    /// Panics if it does not start.
     #[must_use]
     pub fn run<A: AsRef<OsStr>>(&self, wrapper: &[String], arguments: &[A]) -> Output {
         self.command(wrapper).args(arguments).output().expect("it starts")
     }
 
-    /// The names of what is in it.
+    /// Lists the names in it.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).expect("a folder");
@@ -92,45 +92,46 @@ impl OpenFolder {
     }
 }
 
-impl Default for OpenFolder {
+impl Default for PublicFolder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Programs below which a process may have so many threads in all, its first one counted. The limit does not hold for root, so root becomes another user; for
-/// another user all its processes count, so that there is no thread at all.
+/// Returns a wrapper that limits a process to this many threads, including its first. The limit does not apply to root, so root becomes another user; for
+/// any other user all processes count, so that no further thread can start.
 #[must_use]
 pub fn threads(count: usize) -> Vec<String> {
     let mut words = Vec::new();
     if is_root() {
-        let nobody = nobody();
-        words.extend(["setpriv", "--reuid", &nobody, "--regid", &nobody, "--clear-groups"].map(str::to_owned));
+        let unused_user = unused_user();
+        words
+            .extend(["setpriv", "--reuid", &unused_user, "--regid", &unused_user, "--clear-groups"].map(str::to_owned));
     }
     words.extend(["prlimit".to_owned(), format!("--nproc={count}:{count}"), "--".to_owned()]);
     words
 }
 
-/// Whether [`threads`] can leave a process some threads, but not all.
+/// Returns whether [`threads`] can grant a process some threads, but not all.
 #[must_use]
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Programs below which no thread gets its stack, for whichever user.
+/// Returns a wrapper under which no thread gets its stack, for any user.
 #[must_use]
 pub fn no_stacks() -> Vec<String> {
-    // 64 TiB for each; the variable is that of Rust's own library.
+    // 64 TiB each; Rust's standard library reads this variable.
     ["env", "RUST_MIN_STACK=70368744177664"].map(str::to_owned).to_vec()
 }
 
-/// Programs below which a process has so much address space.
+/// Returns a wrapper that limits the address space.
 #[must_use]
 pub fn memory(mebibytes: usize) -> Vec<String> {
     vec!["prlimit".into(), format!("--as={}", mebibytes << 20), "--".into()]
 }
 
-/// A sound snapshot of many small keys in three versions, and a few large values.
+/// Builds a sound snapshot with many small keys in three versions, and a few large values.
 #[must_use]
 pub fn large_snapshot(keys: i64, large_values: i64) -> Vec<u8> {
     let mut history = History::default();
@@ -139,7 +140,7 @@ pub fn large_snapshot(keys: i64, large_values: i64) -> Vec<u8> {
         revision += 1;
         let create_revision = create_revision.unwrap_or(revision);
         let message = KeyValue { key, create_revision, mod_revision: revision, version, value, lease: 0 };
-        history.revisions.insert((revision, 0), Entry { tombstone: false, value: message });
+        history.revisions.insert((revision, 0), RevisionEntry { tombstone: false, value: message });
         history.current = revision;
         create_revision
     };
@@ -153,11 +154,11 @@ pub fn large_snapshot(keys: i64, large_values: i64) -> Vec<u8> {
     for key in 0..large_values {
         let _ = put(format!("/large/{key}").into_bytes(), None, 1, vec![key as u8; 1 << 20]);
     }
-    let root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let root = cluster::database(&history, Version::V36, &mut SeededRandom::new(1));
     with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
 }
 
-/// The commands that work on one file, each with its arguments: all of them but those that serve or reach servers.
+/// Returns the commands that work on one file, with arguments: all except those that serve or contact servers.
 #[must_use]
 pub fn commands(file: &Path, folder: &Path) -> Vec<Vec<String>> {
     let file = file.to_str().expect("a path of text");

@@ -1,19 +1,19 @@
-//! Work on several threads at once.
+//! Runs a function over a list on several threads.
 
 use std::sync::Mutex;
 
-/// Servers that run at the same time: they wait more than they work.
-const AT_ONCE: usize = 4;
+/// How many threads run: servers wait more than they compute.
+const THREADS: usize = 4;
 
-/// Does work on several threads; the results in the order of the work.
+/// Runs `run` over each item on several threads, and returns the results in the order of the items.
 ///
 /// # Panics
-/// When one of them does.
-pub fn each<T: Send, R: Send>(work: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
+/// Panics if `run` panics for one of them.
+pub fn parallel_map<T: Send, R: Send>(work: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
     let queue = Mutex::new(work.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
                     let Some((index, item)) = queue.lock().expect("a queue").next() else { return };

@@ -1,4 +1,4 @@
-//! Certificates made for a test: authorities, servers' and clients', with keys of every form.
+//! Creates certificates for a test: of authorities, servers and clients, with keys of every type and encoding.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding, ObjectIdentifier, PrivateKeyInfoR
 use rsa::signature::{SignatureEncoding, Signer};
 use sec1::der::{Decode, Encode, pem};
 
-/// Keys and how they stand in a file.
+/// The type of a key, and its encoding in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// ECDSA on P-256 in PKCS#8.
@@ -38,33 +38,33 @@ pub enum Key {
     SmallRsaPkcs1,
 }
 
-/// Whose certificate.
+/// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose<'n> {
-    /// A server's, for these names and addresses.
+pub enum CertificateUse<'n> {
+    /// A server with these names and addresses.
     Server(&'n [&'n str]),
-    /// A server's that has expired.
+    /// A server, expired.
     Expired(&'n [&'n str]),
-    /// A server's that is an authority's as well (`CA:TRUE`).
+    /// A server, but also marked as an authority (`CA:TRUE`).
     ServerAndAuthority(&'n [&'n str]),
-    /// One for these names that is for clients only, as its extended key usage says.
+    /// A client with these names, by its extended key usage.
     NotForServers(&'n [&'n str]),
-    /// An authority's that may sign others, with this common name.
+    /// An authority that may sign others, with this common name.
     Authority(&'n str),
-    /// A client's, with this common name.
+    /// A client with this common name.
     Client(&'n str),
-    /// A client's of X.509 version 1, with this common name.
+    /// A client with this common name, in X.509 version 1.
     ClientV1(&'n str),
 }
 
-/// A certificate and its key.
+/// The files of a certificate and its key.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct CertificateFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
 }
 
-/// An authority that signs certificates, in a folder.
+/// An authority that signs certificates in a folder.
 pub struct Authority {
     folder: PathBuf,
     issuer: CertifiedIssuer<'static, TestKey>,
@@ -73,35 +73,35 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new one, with a key on P-256.
+    /// Creates an authority with a P-256 key.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be created.
     #[must_use]
     pub fn new(folder: &Path, name: &str) -> Self {
         Self::with_key(folder, name, Key::EcPkcs8)
     }
 
-    /// The same with a key of another kind.
+    /// Creates an authority with another type of key.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
     pub fn with_key(folder: &Path, name: &str, kind: Key) -> Self {
-        let (params, (key, _)) = (params(Whose::Authority(name)), made(kind));
+        let (params, (key, _)) = (params(CertificateUse::Authority(name)), generate_key(kind));
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let cert = folder.join(format!("{name}.pem"));
         fs::write(&cert, issuer.pem()).expect("a file");
         Self { folder: folder.to_owned(), issuer, cert }
     }
 
-    /// An authority below this one.
+    /// Creates an intermediate authority signed by this one.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
     pub fn below(&self, name: &str) -> Self {
-        let (params, (key, _)) = (params(Whose::Authority(name)), made(Key::EcPkcs8));
+        let (params, (key, _)) = (params(CertificateUse::Authority(name)), generate_key(Key::EcPkcs8));
         let issuer = CertifiedIssuer::signed_by(params, key, &self.issuer).expect("a certificate");
         let cert = self.folder.join(format!("{name}.pem"));
         fs::write(&cert, issuer.pem()).expect("a file");
@@ -111,72 +111,74 @@ impl Authority {
     /// Signs a certificate.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be made.
     #[must_use]
-    pub fn sign(&self, file: &str, whose: Whose<'_>, kind: Key) -> Pair {
-        let (key, written) = made(kind);
+    pub fn sign(&self, file: &str, whose: CertificateUse<'_>, kind: Key) -> CertificateFiles {
+        let (key, written) = generate_key(kind);
         let signed = params(whose).signed_by(&key, &self.issuer).expect("a certificate");
         let cert = match whose {
-            Whose::ClientV1(_) => in_pem("CERTIFICATE", &as_version_1(signed.der(), self.issuer.key())),
+            CertificateUse::ClientV1(_) => in_pem("CERTIFICATE", &as_version_1(signed.der(), self.issuer.key())),
             _ => signed.pem(),
         };
         write_pair(&self.folder, file, &cert, &written)
     }
 }
 
-/// A certificate that has signed itself.
+/// Creates a self-signed certificate.
 ///
 /// # Panics
-/// When it cannot be made.
+/// Panics if it cannot be made.
 #[must_use]
-pub fn self_signed(folder: &Path, file: &str, whose: Whose<'_>, kind: Key) -> Pair {
-    let (key, written) = made(kind);
+pub fn self_signed(folder: &Path, file: &str, whose: CertificateUse<'_>, kind: Key) -> CertificateFiles {
+    let (key, written) = generate_key(kind);
     let signed = params(whose).self_signed(&key).expect("a certificate");
     write_pair(folder, file, &signed.pem(), &written)
 }
 
-fn write_pair(folder: &Path, file: &str, cert: &str, key: &str) -> Pair {
-    let pair = Pair { cert: folder.join(format!("{file}.crt")), key: folder.join(format!("{file}.key")) };
+fn write_pair(folder: &Path, file: &str, cert: &str, key: &str) -> CertificateFiles {
+    let pair = CertificateFiles { cert: folder.join(format!("{file}.crt")), key: folder.join(format!("{file}.key")) };
     fs::write(&pair.cert, cert).expect("a file");
     fs::write(&pair.key, key).expect("a file");
     pair
 }
 
-fn params(whose: Whose<'_>) -> CertificateParams {
+fn params(whose: CertificateUse<'_>) -> CertificateParams {
     let (names, name) = match whose {
-        Whose::Server(names)
-        | Whose::Expired(names)
-        | Whose::ServerAndAuthority(names)
-        | Whose::NotForServers(names) => (names, "server"),
-        Whose::Authority(name) | Whose::Client(name) | Whose::ClientV1(name) => (&[][..], name),
+        CertificateUse::Server(names)
+        | CertificateUse::Expired(names)
+        | CertificateUse::ServerAndAuthority(names)
+        | CertificateUse::NotForServers(names) => (names, "server"),
+        CertificateUse::Authority(name) | CertificateUse::Client(name) | CertificateUse::ClientV1(name) => {
+            (&[][..], name)
+        }
     };
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = date_time_ymd(if matches!(whose, Whose::Expired(_)) { 2021 } else { 2120 }, 1, 1);
+    params.not_after = date_time_ymd(if matches!(whose, CertificateUse::Expired(_)) { 2021 } else { 2120 }, 1, 1);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-    // etcd's gateway makes a client of the server's certificate.
+    // etcd's gateway uses the server's certificate as a client.
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     match whose {
-        Whose::Authority(_) => {
+        CertificateUse::Authority(_) => {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
             params.extended_key_usages.clear();
         }
-        Whose::ServerAndAuthority(_) => {
+        CertificateUse::ServerAndAuthority(_) => {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages.push(KeyUsagePurpose::KeyCertSign);
         }
-        Whose::NotForServers(_) => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+        CertificateUse::NotForServers(_) => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
         _ => {}
     }
     params
 }
 
-/// A key, and as it is to be written.
-fn made(kind: Key) -> (TestKey, String) {
+/// Generates a key, and its text in PEM.
+fn generate_key(kind: Key) -> (TestKey, String) {
     let algorithm = match kind {
         Key::EcPkcs8 | Key::EcSec1 => &PKCS_ECDSA_P256_SHA256,
         Key::P384 => &PKCS_ECDSA_P384_SHA384,
@@ -210,7 +212,7 @@ fn made(kind: Key) -> (TestKey, String) {
     (TestKey::Usual(key), written)
 }
 
-/// A key in SEC1 with the curve's name, as OpenSSL writes it and Go wants it.
+/// Encodes a key in SEC1 with the curve's name, as OpenSSL writes it and Go expects it.
 fn sec1(key: &KeyPair, curve: &str) -> String {
     let pkcs8 = key.serialize_der();
     let inner = PrivateKeyInfoRef::from_der(&pkcs8).expect("PKCS#8").private_key.as_bytes();
@@ -223,7 +225,7 @@ fn in_pem(label: &str, der: &[u8]) -> String {
     pem::encode_string(label, LineEnding::LF, der).expect("PEM")
 }
 
-/// A key that rcgen makes, or one that is too small for it.
+/// A key that rcgen generates, or one that is too small for rcgen.
 enum TestKey {
     Usual(KeyPair),
     SmallRsa { key: Box<rsa::pkcs1v15::SigningKey<rsa::sha2::Sha256>>, public: Vec<u8> },
@@ -254,7 +256,7 @@ impl SigningKey for TestKey {
     }
 }
 
-/// A certificate without the version and the extensions that version 1 does not have, signed anew (RFC 5280, 4.1).
+/// Removes the version and the extensions from a certificate, which version 1 does not have, and signs it again (RFC 5280, 4.1).
 fn as_version_1(der: &[u8], issuer: &impl SigningKey) -> Vec<u8> {
     let (whole, _) = element(der);
     let (signed, rest) = element(whole.1);
@@ -274,7 +276,7 @@ fn as_version_1(der: &[u8], issuer: &impl SigningKey) -> Vec<u8> {
     encoded(0x30, &[signed, encoded(algorithm.0, algorithm.1), encoded(0x03, &signature)].concat())
 }
 
-/// The first element of some DER as tag and contents, and what is behind it.
+/// Splits DER into the tag and contents of its first element, and the rest.
 fn element(der: &[u8]) -> ((u8, &[u8]), &[u8]) {
     let (length, header) = match der[1] {
         short @ 0..=0x7f => (usize::from(short), 2),

@@ -1,4 +1,4 @@
-//! Mutants judged by core and by real servers: what is called sound starts, and every key and value, the hashes, leases, users and roles are those that core finds.
+//! Compares core with real servers over mutants: a file that core calls sound starts, and every key and value, the hashes, leases, users and roles are those that core finds.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use prost::Message;
 
 use super::served::{Ours, Served, difference, ours, served};
 use super::{Level, Mutant};
-use crate::at_once::each;
 use crate::build::message::User;
+use crate::parallel::parallel_map;
 use crate::read::{File, database_of};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 use crate::{case, core_verdict, damage};
 
-/// Who may do everything in the recorded snapshots with users.
+/// The user with all rights in the recorded snapshots that have users.
 pub const ROOT: &str = "root:root-secret";
 
-/// One of so many damaged mutants is started, too: etcd may see no difference.
-const ALARMS: u64 = 12;
+/// A server is started on one in this many damaged mutants: etcd may see no difference.
+const DAMAGED_SHARE: u64 = 12;
 
-/// Seconds of a lease that expires before its keys are asked for.
+/// Time to live, in seconds, of a lease that may expire before the server is queried.
 const SHORT_LEASE: i64 = 120;
 
-/// A good snapshot.
+/// A good snapshot to mutate.
 pub struct Base {
     /// Its name.
     pub name: String,
@@ -33,10 +33,10 @@ pub struct Base {
     password: Option<Vec<u8>>,
 }
 
-/// The good snapshots: of every version with users and without, restored, of three members, fresh, and in the middle of a compaction.
+/// Returns the good snapshots: of every version with users and without, restored, of three members, fresh, and saved during a compaction.
 ///
 /// # Panics
-/// When a case is not recorded.
+/// Panics if a case is not recorded.
 #[must_use]
 pub fn bases() -> Vec<Base> {
     let mut bases = Vec::new();
@@ -46,7 +46,7 @@ pub fn bases() -> Vec<Base> {
         bases.push(base(format!("{version}-history"), version, off));
         for kind in ["restored", "cluster", "fresh", "compacting", "bumped"] {
             let name = format!("{version}-{kind}");
-            // What etcd 3.4 restored has members that it will not have after a restore.
+            // A snapshot of etcd 3.4 after its restore has members that a second restore removes.
             if let Some(case) = case::all().into_iter().find(|case| case.name == name && case.about.trailer) {
                 bases.push(base(name, version, case.bytes()));
             }
@@ -60,7 +60,7 @@ fn base(name: String, version: &'static str, file: Vec<u8>) -> Base {
     Base { name, version, file, password }
 }
 
-/// The hash of root's password.
+/// Returns the hash of root's password.
 fn password(file: &[u8]) -> Option<Vec<u8>> {
     let database = File::new(database_of(file).to_vec());
     let entry = std::panic::catch_unwind(|| {
@@ -70,88 +70,90 @@ fn password(file: &[u8]) -> Option<Vec<u8>> {
     User::decode(entry.ok()??.as_slice()).ok().map(|user| user.password)
 }
 
-/// What became of a mutant.
-enum Fate {
-    /// Nobody was asked.
-    Judged,
-    /// The servers say the same.
+/// The result of comparing a mutant with servers.
+enum Comparison {
+    /// Core calls it damaged, and etcd serves it differently from the original, or not at all.
+    DamageConfirmed,
+    /// The servers agree.
     Agreed,
-    /// It could not be asked all the same: another password, a lease of a few seconds.
-    NotAsked,
-    /// Called damaged, and etcd sees no difference.
-    Alarm,
-    /// What the servers say.
+    /// The servers could not be queried: another password, a lease of a few seconds.
+    NotQueried,
+    /// Core calls it damaged, and etcd serves it unchanged.
+    FalseAlarm,
+    /// How the servers differ.
     Disagreement(String),
-    /// Not built.
+    /// The servers are not built.
     NoServers,
 }
 
 /// A mutant with its verdict.
-pub struct Judged<'b> {
+pub struct ComparedMutant<'b> {
     base: &'b Base,
     mutant: Mutant,
     report: Report,
 }
 
-impl Judged<'_> {
+impl ComparedMutant<'_> {
     fn codes(&self) -> String {
         let codes: Vec<_> = self.report.findings.counts().keys().map(|code| code.as_str()).collect();
         codes.join(" ")
     }
 
-    /// All about it.
+    /// Describes it completely.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn description(&self) -> String {
         let (mutant, verdict) = (&self.mutant, self.report.verdict.as_str());
-        format!("seed {} of {}: {}\n  {verdict} {}", mutant.seed, self.base.name, mutant.words, self.codes())
+        format!("seed {} of {}: {}\n  {verdict} {}", mutant.seed, self.base.name, mutant.description, self.codes())
     }
 
-    fn is_started(&self) -> bool {
+    fn should_start(&self) -> bool {
         match self.report.verdict {
             Verdict::Sound | Verdict::Warnings => true,
             Verdict::Damaged => {
-                self.mutant.sealed && self.mutant.level == Level::Contents && self.mutant.seed.is_multiple_of(ALARMS)
+                self.mutant.checksums_valid
+                    && self.mutant.level == Level::Contents
+                    && self.mutant.seed.is_multiple_of(DAMAGED_SHARE)
             }
         }
     }
 
-    /// Starts a server on it, once more when that fails: a machine with other work to do may be slow.
-    fn start(&self) -> Fate {
-        let fate = self.ask();
-        if matches!(fate, Fate::Disagreement(_)) { self.ask() } else { fate }
+    /// Starts a server on it, once more if that fails: a busy machine may be slow.
+    fn start(&self) -> Comparison {
+        let comparison = self.ask();
+        if matches!(comparison, Comparison::Disagreement(_)) { self.ask() } else { comparison }
     }
 
-    fn ask(&self) -> Fate {
+    fn ask(&self) -> Comparison {
         let Some(found) = ours(&self.mutant.file, self.mutant.seed) else {
-            return Fate::Disagreement("  core opens no store".to_owned());
+            return Comparison::Disagreement("  core opens no store".to_owned());
         };
         let user = found.auth.then_some(ROOT);
         let Some(answer) = served(self.base.version, &self.mutant.file, user, found.older) else {
-            return Fate::NoServers;
+            return Comparison::NoServers;
         };
         if self.report.verdict == Verdict::Damaged {
-            return self.alarm(&found, &answer);
+            return self.false_alarm(&found, &answer);
         }
         if found.auth && password(&self.mutant.file) != self.base.password || found.shortest_lease < SHORT_LEASE {
-            // It must start all the same.
+            // The server must start nevertheless.
             return match answer {
-                Served::NotRestored(said) => Fate::Disagreement(format!("  not restored: {said}")),
-                Served::NotStarted(said) => Fate::Disagreement(format!("  not started: {said}")),
-                _ => Fate::NotAsked,
+                Served::NotRestored(said) => Comparison::Disagreement(format!("  not restored: {said}")),
+                Served::NotStarted(said) => Comparison::Disagreement(format!("  not started: {said}")),
+                _ => Comparison::NotQueried,
             };
         }
-        match compared(&found, &answer) {
-            None => Fate::Agreed,
-            // The messages of these say so.
+        match describe_difference(&found, &answer) {
+            None => Comparison::Agreed,
+            // The messages of these findings predict it.
             Some(_) if self.report.findings.counts().keys().any(|code| code.as_str() == "version-unknown") => {
-                Fate::NotAsked
+                Comparison::NotQueried
             }
-            Some(said) => Fate::Disagreement(said),
+            Some(said) => Comparison::Disagreement(said),
         }
     }
 
-    /// Whether etcd serves a damaged mutant as it serves what it was made of.
-    fn alarm(&self, found: &Ours, answer: &Served) -> Fate {
+    /// Checks whether etcd serves a damaged mutant exactly as it serves the original.
+    fn false_alarm(&self, found: &Ours, answer: &Served) -> Comparison {
         let base = ours(&self.base.file, self.mutant.seed).expect("a store");
         let same = match answer {
             Served::Answers { revision, healthy, writes, lines } => {
@@ -159,13 +161,13 @@ impl Judged<'_> {
             }
             _ => false,
         };
-        if same { Fate::Alarm } else { Fate::Judged }
+        if same { Comparison::FalseAlarm } else { Comparison::DamageConfirmed }
     }
 }
 
-/// What differs.
+/// Returns how they differ.
 #[must_use]
-pub fn compared(found: &Ours, answer: &Served) -> Option<String> {
+pub fn describe_difference(found: &Ours, answer: &Served) -> Option<String> {
     match answer {
         Served::NotRestored(said) => Some(format!("  not restored: {said}")),
         Served::NotStarted(said) => Some(format!("  not started: {said}")),
@@ -180,89 +182,90 @@ pub fn compared(found: &Ours, answer: &Served) -> Option<String> {
                 said += "    it is not healthy\n";
             }
             if !writes && !alarmed {
-                said += "    it takes no write\n";
+                said += "    it accepts no write\n";
             }
-            (!said.is_empty()).then(|| format!("  served otherwise:\n{said}"))
+            (!said.is_empty()).then(|| format!("  served differently:\n{said}"))
         }
     }
 }
 
-/// Makes the mutant of a seed and judges it in all ways.
+/// Makes the mutant of a seed and verifies it in all ways.
 ///
 /// # Panics
-/// When the ways differ.
+/// Panics if the ways differ.
 #[must_use]
-pub fn judged(bases: &[Base], seed: u64) -> Judged<'_> {
+pub fn verified_mutant(bases: &[Base], seed: u64) -> ComparedMutant<'_> {
     let base = &bases[(seed % bases.len() as u64) as usize];
     let mutant = super::of(&base.file, seed);
-    let report = core_verdict::agreed(&mutant.file, &mut Dice::new(seed)).unwrap_or_else(|difference| {
-        panic!("seed {seed} of {}: {}: {difference}", base.name, mutant.words);
-    });
-    Judged { base, mutant, report }
+    let report =
+        core_verdict::verify_all_ways(&mutant.file, &mut SeededRandom::new(seed)).unwrap_or_else(|difference| {
+            panic!("seed {seed} of {}: {}: {difference}", base.name, mutant.description);
+        });
+    ComparedMutant { base, mutant, report }
 }
 
-/// What was run.
+/// Counts of a run.
 #[derive(Default)]
-pub struct Tally {
+pub struct RunCounts {
     /// Mutants by their verdict.
     pub verdicts: BTreeMap<&'static str, usize>,
     /// Servers that were started.
     pub started: usize,
-    /// Those among them that could not be asked.
-    pub not_asked: usize,
-    /// What is called damaged and makes no difference for etcd, by codes.
+    /// How many of them could not be queried.
+    pub not_queried: usize,
+    /// Mutants that core calls damaged although etcd serves them unchanged, by codes.
     pub alarms: BTreeMap<String, Vec<String>>,
-    /// What etcd serves otherwise, or not.
+    /// Mutants that etcd serves differently, or not at all.
     pub disagreements: Vec<String>,
-    /// Whether the servers are not built.
+    /// Whether the servers are missing.
     pub no_servers: bool,
 }
 
-impl Tally {
-    /// How many mutants were judged.
+impl RunCounts {
+    /// Returns how many mutants were verified.
     #[must_use]
     pub fn mutants(&self) -> usize {
         self.verdicts.values().sum()
     }
 
-    /// Judges a batch, and starts servers on at most so many of them.
+    /// Verifies a batch, and starts servers on at most `most` of them.
     pub fn batch(&mut self, bases: &[Base], seeds: std::ops::Range<u64>, most: usize, always: bool) {
-        let all: Vec<_> = each(seeds.collect(), |seed| judged(bases, seed));
+        let all: Vec<_> = parallel_map(seeds.collect(), |seed| verified_mutant(bases, seed));
         for one in &all {
             *self.verdicts.entry(one.report.verdict.as_str()).or_default() += 1;
         }
-        let chosen: Vec<_> = all.iter().filter(|one| always || one.is_started()).take(most).collect();
-        for (one, fate) in each(chosen, |one| (one, one.start())) {
-            match fate {
-                Fate::NoServers => {
+        let chosen: Vec<_> = all.iter().filter(|one| always || one.should_start()).take(most).collect();
+        for (one, comparison) in parallel_map(chosen, |one| (one, one.start())) {
+            match comparison {
+                Comparison::NoServers => {
                     self.no_servers = true;
                     return;
                 }
-                Fate::Judged | Fate::Agreed => {}
-                Fate::NotAsked => self.not_asked += 1,
-                Fate::Alarm => self.alarms.entry(one.codes()).or_default().push(one.words()),
-                Fate::Disagreement(said) => {
-                    let words = format!("{}\n{said}", one.words());
-                    println!("DISAGREEMENT {words}");
-                    self.disagreements.push(words);
+                Comparison::DamageConfirmed | Comparison::Agreed => {}
+                Comparison::NotQueried => self.not_queried += 1,
+                Comparison::FalseAlarm => self.alarms.entry(one.codes()).or_default().push(one.description()),
+                Comparison::Disagreement(said) => {
+                    let description = format!("{}\n{said}", one.description());
+                    println!("DISAGREEMENT {description}");
+                    self.disagreements.push(description);
                 }
             }
             self.started += 1;
         }
     }
 
-    /// Prints the figures.
+    /// Prints the counts.
     pub fn print(&self) {
         for (codes, which) in &self.alarms {
-            println!("called damaged ({codes}), no difference for etcd: {}, such as {}", which.len(), which[0]);
+            println!("called damaged ({codes}), but etcd serves them unchanged: {}, such as {}", which.len(), which[0]);
         }
         let verdicts: Vec<_> = self.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
         println!(
-            "{} mutants: {}; {} started, of which {} could not be asked; {} false alarms, {} disagreements",
+            "{} mutants: {}; {} started, of which {} could not be queried; {} false alarms, {} disagreements",
             self.mutants(),
             verdicts.join(", "),
             self.started,
-            self.not_asked,
+            self.not_queried,
             self.alarms.values().map(Vec::len).sum::<usize>(),
             self.disagreements.len(),
         );
