@@ -5,8 +5,8 @@ use etcdsnap_core::kubernetes::value_search::ValueSearch;
 use etcdsnap_core::store::{Hashing, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
+use super::last_search::Search;
 use super::refusal::Refusal;
-use super::search::Search;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 

@@ -11,10 +11,10 @@ use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
+use super::last_search::Search;
 use super::objects::Objects;
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
-use super::search::Search;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
