@@ -5,22 +5,20 @@ import { defineConfig } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
 import { contentSecurityPolicy } from "./vite/csp.ts";
 import { packed } from "./vite/packed.ts";
-import { packedScript } from "./vite/packed_script.ts";
+import { packedScript } from "./vite/script.ts";
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const sample = packed("sample", path("../samples/sample.db"));
-/** Gzipped, the wasm takes less than half the room; it is unpacked in some milliseconds. */
-const wasm = packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm"));
+/** Packed with LZMA, the wasm takes less than a third of the room; `src/lzma.ts` unpacks it. */
+const wasm = packed("wasm", path("src/generated/etcdsnap_inspector_bg.wasm.lzma"));
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
 /** `vite build` makes the page; `vite build --mode bench` the page whose worker only hashes, for the benchmark. */
-export default defineConfig(({ mode }) => {
-  const script = packedScript();
-  return {
+export default defineConfig(({ mode }) => ({
   base: "./",
   define: { __HASH_ONLY__: JSON.stringify(mode === "bench"), __VERSION__: JSON.stringify(version) },
-  plugins: [svelte(), sample, wasm, viteSingleFile({ removeViteModuleLoader: true }), script, contentSecurityPolicy(script.hashes)],
+  plugins: [svelte(), sample, wasm, viteSingleFile({ removeViteModuleLoader: true }), packedScript(), contentSecurityPolicy()],
   worker: { format: "iife" as const },
   build: {
     outDir: mode === "bench" ? "dist/bench" : "dist",
@@ -30,5 +28,4 @@ export default defineConfig(({ mode }) => {
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1024,
   },
-  };
-});
+}));

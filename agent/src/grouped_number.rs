@@ -1,12 +1,13 @@
-//! Numbers for people.
+//! Formats numbers for people.
 
 use etcdsnap_core::Revision;
+pub use etcdsnap_core::number_words::{counted, grouped};
 
 /// Units of [`si_bytes`].
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
-/// A size in SI units, as `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none from there on
-/// (so `9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), bytes themselves whole.
+/// Formats a size in SI units, like `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none above
+/// (`9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), and bytes as whole numbers.
 #[must_use]
 pub fn si_bytes(bytes: u64) -> String {
     let mut unit = 0_usize;
@@ -23,39 +24,19 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// A number with its thousands set apart.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The same of a number that no file has below zero: if one does, it shows as 0.
+/// Like [`grouped`], for a number that is never negative in a valid file; negative ones become 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
     grouped(u64::try_from(number).unwrap_or(0))
 }
 
-/// The same of a revision.
+/// Like [`grouped`], for a revision.
 #[must_use]
 pub fn grouped_revision(revision: Revision) -> String {
     grouped_positive(revision.get())
 }
 
-/// `1 key`, `2 keys`.
-#[must_use]
-pub fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// A size that is to be compared with another: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
+/// Formats a size for exact comparison: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
 #[must_use]
 pub fn exact_bytes(bytes: u64) -> String {
     if bytes < 1000 {

@@ -52,6 +52,7 @@ pub mod limits;
 mod lost_history;
 mod missing_parts;
 pub mod needed_key;
+pub mod number_words;
 mod offset;
 pub mod pass;
 mod progress;

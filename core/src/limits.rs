@@ -148,3 +148,13 @@ pub const MAX_LOG_CONF_CHANGES: usize = 1000;
 /// Largest bucket that an edit may rewrite as a whole, if too few of its pages would remain, in bytes: the buckets that
 /// a restore removes entries from have a few kilobytes.
 pub const REWRITTEN_BYTES: usize = 16 << 20;
+
+/// Stray pages that hold the same range of revisions and are compared in a salvage. Each transaction leaves one of the last page, and free pages are used again first; more come only from a forged
+/// file.
+pub const STRAY_VERSIONS: usize = 256;
+
+/// Revisions of stray pages that are compared at once in a salvage: those of [`STRAY_VERSIONS`] pages of 64 KiB with the smallest entries, some 40 MB.
+pub const STRAY_REVISIONS: usize = 1 << 18;
+
+/// Gaps in the history of a damaged file that are told apart when neighbours in the history of a key are compared.
+pub const REMEMBERED_GAPS: usize = 100_000;

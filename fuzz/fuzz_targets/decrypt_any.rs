@@ -1,3 +1,3 @@
-//! Any bytes are an encrypted value, and an EncryptionConfiguration.
+//! Reads any bytes as an encrypted value, and as an EncryptionConfiguration.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| etcdsnap_tests::mutants::decrypting::decrypt_any(bytes));

@@ -1,3 +1,3 @@
-//! Any bytes are unpacked, in large and small pieces alike.
+//! Unpacks any bytes, in large and in small pieces, with the same result.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| etcdsnap_tests::unpacking::unpack_any(bytes));

@@ -1,3 +1,3 @@
-//! Any bytes are answered, by walk and by sweep alike.
+//! Verifies any bytes in all ways, with the same result.
 #![no_main]
 etcdsnap_fuzz::snapshots!(etcdsnap_tests::core_verdict::verify_any);

@@ -1,6 +1,6 @@
-//! The mutator that the targets over snapshots have in common.
+//! The mutator that the targets over snapshots share.
 
-/// Changes an input in the first `size` bytes of `data`; how long it is then.
+/// Mutates the input in the first `size` bytes of `data`; returns its new length.
 pub fn mutate(data: &mut [u8], size: usize, longest: usize, seed: u32) -> usize {
     let mut input = data[..size].to_vec();
     let mut plain = |bytes: &mut Vec<u8>, room: usize| {
@@ -15,7 +15,7 @@ pub fn mutate(data: &mut [u8], size: usize, longest: usize, seed: u32) -> usize 
     input.len()
 }
 
-/// A target over snapshots.
+/// Defines a target over snapshots.
 #[macro_export]
 macro_rules! snapshots {
     ($judge:path) => {

@@ -18,6 +18,8 @@ export interface StoreFacts {
   firstLost: Finding | null;
   /** Bytes of the database. */
   databaseBytes: bigint;
+  /** Whether there are objects of Kubernetes. */
+  hasObjects: boolean;
 }
 
 /** A key at the revision. `id` is its place in the order of all keys, deleted ones counted. */

@@ -15,7 +15,7 @@ mod rewrite_file;
 mod types;
 mod unpacker;
 
-use etcdsnap_core::{Code, Consumed, Sweep, SweepRoom, Swept};
+use etcdsnap_core::{Code, Consumed, Source, Sweep, SweepRoom, Swept};
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -31,9 +31,6 @@ use headroom::Headroom;
 /// Memory for pages that the tree may no longer have. A tab has little to give, and what does not fit costs one more read of the file.
 const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
 
-/// Unpacked bytes that are judged at once.
-const BLOCK: usize = 1 << 20;
-
 /// One file, judged while it is read from front to back: `push` every piece in order until it is false or there are no more; the same once
 /// more as long as `again` is true; then `finish`.
 #[wasm_bindgen]
@@ -41,8 +38,6 @@ pub struct Inspector {
     /// What the bytes go into, or what became of them.
     state: Result<Sweep, Box<Swept>>,
     headroom: Headroom,
-    /// Unpacked bytes on their way.
-    block: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -52,7 +47,7 @@ impl Inspector {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default(), block: Vec::new() }
+        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default() }
     }
 
     /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best. False when no more are wanted.
@@ -61,19 +56,6 @@ impl Inspector {
         let more = sweep.push(bytes);
         self.headroom.keep();
         more
-    }
-
-    /// The next bytes of a packed file; false at the end, or when no more are wanted.
-    ///
-    /// # Errors
-    /// Those of [`Unpacker::read`].
-    pub fn take(&mut self, unpacker: &mut Unpacker) -> Result<bool, JsValue> {
-        let mut block = std::mem::take(&mut self.block);
-        block.resize(BLOCK, 0);
-        unpacker.fill(&mut block)?;
-        let more = !block.is_empty() && self.push(&block);
-        self.block = block;
-        Ok(more)
     }
 
     /// Ends a read of the file; whether it must be read once more, from the start.
@@ -99,14 +81,12 @@ impl Inspector {
             Err(swept) => swept,
         };
         let watch = Progress::new(progress);
-        let report = match blob {
-            Some(blob) => swept.verify(&BlobSource::new(blob).map_err(into_error)?, &watch),
-            None => {
-                let len = swept.len();
-                swept.verify(&Consumed(len), &watch)
-            }
+        // As any source: what reads it is then in the wasm once, not once for each kind of source.
+        let source: Box<dyn Source> = match blob {
+            Some(blob) => Box::new(BlobSource::new(blob).map_err(into_error)?),
+            None => Box::new(Consumed(swept.len())),
         };
-        to_js(&report.map_err(into_error)?)
+        to_js(&swept.verify(&*source, &watch).map_err(into_error)?)
     }
 }
 
@@ -116,8 +96,8 @@ impl Inspector {
 /// A `ScanError` when the file cannot be read.
 #[wasm_bindgen(unchecked_return_type = "Peek")]
 pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
-    let source = BlobSource::new(blob).map_err(into_error)?;
-    to_js(&etcdsnap_core::peek(&source).map_err(into_error)?)
+    let source: Box<dyn Source> = Box::new(BlobSource::new(blob).map_err(into_error)?);
+    to_js(&etcdsnap_core::peek(&*source).map_err(into_error)?)
 }
 
 /// The keys of a `LostHistory` by kind and namespace.

@@ -10,7 +10,7 @@ use etcdsnap_core::rewrite::{
     AuthPolicy, Limits, Plan, RedactReport, Redaction, RewriteError, Salvage, SalvageReport, write,
 };
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch, Survivors};
-use etcdsnap_core::{Error, Revision, Watch};
+use etcdsnap_core::{Error, MetaChoice, Revision, Watch};
 use js_sys::{Function, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -147,7 +147,7 @@ fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watc
 }
 
 fn salvage(source: &BlobSource, proven_only: bool, reset_auth: bool, sink: Sink, watch: &Progress) -> Made {
-    let limits = Limits { only_tree: false, proven_only };
+    let limits = Limits { only_tree: false, proven_only, meta: MetaChoice::Newest };
     let found = Salvage::open(source, limits, watch).map_err(into_error)?.filter(|found| !found.has_nothing());
     let found = found.ok_or_else(|| refused("Nothing of the keys in this file can be read."))?;
     let auth_was_reset = found.auth_is_damaged();

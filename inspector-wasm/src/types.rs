@@ -28,6 +28,10 @@ const TYPES: &str = include_str!("types.ts");
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const BROWSE: &str = include_str!("browse.ts");
 
+/// The same, of objects.
+#[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
+const OBJECTS: &str = include_str!("objects.ts");
+
 #[wasm_bindgen(typescript_custom_section)]
 const SECTION: &'static str = TYPES;
 
@@ -40,6 +44,9 @@ const REWRITING_SECTION: &'static str = REWRITING;
 
 #[wasm_bindgen(typescript_custom_section)]
 const BROWSE_SECTION: &'static str = BROWSE;
+
+#[wasm_bindgen(typescript_custom_section)]
+const OBJECTS_SECTION: &'static str = OBJECTS;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -60,7 +67,9 @@ pub(crate) mod tests {
     /// Members of each interface: name to type, a `?` kept at the name.
     fn interfaces() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
         let mut out = BTreeMap::new();
-        for block in [TYPES, BROWSE, REWRITING].iter().flat_map(|types| types.split("export interface ").skip(1)) {
+        for block in
+            [TYPES, BROWSE, OBJECTS, REWRITING].iter().flat_map(|types| types.split("export interface ").skip(1))
+        {
             let (head, rest) = block.split_once('{').unwrap_or_default();
             let name = head.split_whitespace().next().unwrap_or_default();
             let body = rest.split_once('}').unwrap_or_default().0;

@@ -1,4 +1,4 @@
-//! Asks a store everything that there is to ask.
+//! Runs every query of the store over a file, for fuzzing and for tests.
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::restore::membership::Cluster;
@@ -10,14 +10,14 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{PageId, Unwatched};
 
-/// Pages of a file that are taken apart, and keys whose history is asked for.
-const SOME: usize = 64;
+/// How many pages are dissected, and how many keys are asked for their history.
+const SAMPLE: usize = 64;
 
-/// For a fuzzer: any bytes at all are looked into without a panic, and answers that must agree do.
+/// Queries any bytes without a panic, and checks that answers that must agree do. Entry point of a fuzzer.
 ///
 /// # Panics
-/// When they do not.
-pub fn ask_any(bytes: &[u8]) {
+/// Panics if answers that must agree do not.
+pub fn query_any(bytes: &[u8]) {
     let bytes = bytes.to_vec();
     let cluster = Cluster::new("m=http://127.0.0.1:1", "etcd-cluster").expect("a cluster");
     let _ = plan(&bytes, &cluster, KeyChanges::default());
@@ -25,20 +25,20 @@ pub fn ask_any(bytes: &[u8]) {
     keys(&store);
     let _ = (store.members(), store.leases(), store.auth(), store.alarms(), store.removed_members());
     let _ = (store.users(&mut |_| ()), store.roles(&mut |_| ()), store.marks(&mut |_| ()));
-    for page in 0..store.pages().min(SOME as u64) + 2 {
+    for page in 0..store.pages().min(SAMPLE as u64) + 2 {
         let view = store.page_view(PageId::new(page)).expect("bytes can always be read");
         let shown = store.page_bytes(PageId::new(page)).expect("bytes can always be read");
         assert!(view.fields.iter().all(|field| field.at as usize + field.len as usize <= shown.len()), "page {page}");
     }
 }
 
-/// For a fuzzer: the same for what [`sealed`](crate::core_verdict::sealed) makes of bytes.
+/// Queries the bytes after [`with_valid_checksums`](crate::core_verdict::with_valid_checksums) has repaired their checksums. Entry point of a fuzzer.
 ///
 /// # Panics
-/// When answers that must agree do not.
-pub fn ask_sealed(bytes: &[u8]) {
-    if let Some(file) = crate::core_verdict::sealed(bytes) {
-        ask_any(&file);
+/// Panics if answers that must agree do not.
+pub fn query_checksummed(bytes: &[u8]) {
+    if let Some(file) = crate::core_verdict::with_valid_checksums(bytes) {
+        query_any(&file);
     }
 }
 
@@ -69,18 +69,30 @@ fn keys(store: &Store<'_, Vec<u8>>) {
     let order = Order::of(&index, |_| true);
     let mut tree = Tree::new(&index, &order);
     let mut at = 0;
-    while at < tree.lines().len().min(SOME) {
+    while at < tree.lines().len().min(SAMPLE) {
         tree.toggle(&index, &order, at);
         at += 1;
     }
-    for key in index.iter().take(SOME) {
+    for key in index.iter().take(SAMPLE) {
         assert!(store.value(key.place).expect("bytes can always be read").is_some(), "a key has its entry");
         let mut history = History::of(key.key);
         for work in store.work() {
             store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes");
         }
-        // Damage can make a revision later than the last.
+        // Damage can make a key's revision later than the store's last one.
         let known = history.into_events().iter().filter(|event| event.revision.main <= index.revision()).count();
         assert_eq!(known, key.revisions as usize, "each entry of a key is in its history");
+    }
+}
+
+/// Opens the store of a file that core does not refuse.
+///
+/// # Panics
+/// Panics if core refuses it.
+#[must_use]
+pub fn open_store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
+    match Store::open(file).expect("bytes in memory can be read") {
+        OpenedStore::Store(store) => store,
+        OpenedStore::Refused(report) => panic!("{report:?}"),
     }
 }

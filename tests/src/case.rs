@@ -1,4 +1,4 @@
-//! The recorded cases: snapshots that real servers wrote, with what the reference programs say of them.
+//! The recorded cases: snapshots that real servers wrote, and the output of the reference programs for them.
 
 use std::path::PathBuf;
 
@@ -15,20 +15,20 @@ pub struct Case {
     pub name: String,
     /// Its directory.
     pub directory: PathBuf,
-    /// Its `case.toml`, as far as the tests need it.
-    pub about: About,
+    /// The fields of its `case.toml` that the tests need.
+    pub about: CaseToml,
 }
 
 /// `case.toml`.
 #[derive(Debug, Clone, Deserialize)]
-pub struct About {
+pub struct CaseToml {
     /// Version of the server that wrote the snapshot.
     pub etcd: String,
-    /// Whether the SHA-256 stands behind the database; a copied `member/snap/db` has none.
+    /// Whether the SHA-256 follows the database; a copied `member/snap/db` has none.
     pub trailer: bool,
-    /// Who may ask the server, as `name:password`, where it asks who asks.
+    /// A user that may read everything, as `name:password`, if the server has authentication on.
     pub user: Option<String>,
-    /// Older revisions at which the server was asked.
+    /// Older revisions whose state was recorded.
     #[serde(default)]
     pub sampled_revisions: Vec<i64>,
     /// Size of the snapshot.
@@ -37,28 +37,28 @@ pub struct About {
     pub sha256: String,
 }
 
-/// Where etcdutl is wrong and the right answer is known, so that our own number must differ, and exactly so. What is printed in etcdutl's
-/// stead is etcdutl's all the same.
+/// A case in which etcdutl counts wrongly and the right answer is known, so that our number must differ by exactly this. The output in etcdutl's
+/// own format still repeats etcdutl's number.
 #[derive(Debug, Clone, Copy)]
-pub struct Difference {
+pub struct KnownMiscount {
     /// The case.
     pub case: &'static str,
-    /// How many keys etcdutl 3.7 counts too many.
-    pub keys_too_many: u64,
+    /// How many keys too many etcdutl 3.7 counts.
+    pub miscounted_keys: u64,
 }
 
-/// A restore with `--bump-revision` writes a revision with an empty value. It is no key, yet etcdutl 3.6 and 3.7 count it as the key "".
-const DIFFERENCES: [Difference; 4] = [
-    Difference { case: "3.6-bumped", keys_too_many: 1 },
-    Difference { case: "3.6-restored", keys_too_many: 1 },
-    Difference { case: "3.7-bumped", keys_too_many: 1 },
-    Difference { case: "3.7-restored", keys_too_many: 1 },
+/// A restore with `--bump-revision` writes a revision with an empty value. It is not a key, but etcdutl 3.6 and 3.7 count it as the key "".
+const KNOWN_MISCOUNTS: [KnownMiscount; 4] = [
+    KnownMiscount { case: "3.6-bumped", miscounted_keys: 1 },
+    KnownMiscount { case: "3.6-restored", miscounted_keys: 1 },
+    KnownMiscount { case: "3.7-bumped", miscounted_keys: 1 },
+    KnownMiscount { case: "3.7-restored", miscounted_keys: 1 },
 ];
 
-/// Every case, in order of name.
+/// Returns every case, sorted by name.
 ///
 /// # Panics
-/// When there is none, or a `case.toml` cannot be read.
+/// Panics if there is no case, or a `case.toml` cannot be read.
 #[must_use]
 pub fn all() -> Vec<Case> {
     let directory = crate::programs::tests_dir().join("cases");
@@ -78,99 +78,99 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-/// Those of which a server was asked when they were saved.
+/// Returns the cases whose server was queried when the snapshot was saved.
 ///
 /// # Panics
-/// When there are too few to rely on.
+/// Panics if there are too few of them for a useful test.
 #[must_use]
-pub fn asked() -> Vec<Case> {
+pub fn with_server_answers() -> Vec<Case> {
     let cases: Vec<_> = all().into_iter().filter(|case| case.directory.join("expected/keys.json").exists()).collect();
     assert!(cases.len() >= 20, "only {} cases", cases.len());
     cases
 }
 
-/// Bytes as answers have them, in base64.
+/// Decodes bytes, which answers store as base64.
 ///
 /// # Panics
-/// When it is none.
+/// Panics if the value is not base64.
 #[must_use]
 pub fn bytes(value: &Value) -> Vec<u8> {
     BASE64_STANDARD.decode(value.as_str().expect("base64")).expect("base64")
 }
 
-/// An id as answers have them, in hex; none is 0.
+/// Decodes an id, which answers store in hex; a missing one is 0.
 ///
 /// # Panics
-/// When it is none.
+/// Panics if the value is not hex.
 #[must_use]
 pub fn id(value: &Value) -> u64 {
     if value.is_null() { 0 } else { u64::from_str_radix(value.as_str().expect("hex"), 16).expect("hex") }
 }
 
-/// Checks a value against an answer, which has long ones by their SHA-256 alone.
+/// Asserts that a value equals the recorded one; long values are recorded only as a SHA-256.
 ///
 /// # Panics
-/// When it is another.
-pub fn same_value(ours: &[u8], theirs: &Value, what: &str) {
+/// Panics if they differ.
+pub fn assert_same_value(ours: &[u8], theirs: &Value, what: &str) {
     assert_eq!(Some(ours.len() as u64), theirs["size"].as_u64(), "{what}");
     match theirs["sha256"].as_str() {
         Some(hash) => {
             let ours: String = Sha256::digest(ours).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(ours, hash, "{what}");
         }
-        // An empty value is left out.
+        // The recording omits empty values.
         None => assert_eq!(ours, theirs.get("value").map(bytes).unwrap_or_default(), "{what}"),
     }
 }
 
-/// One case by its name.
+/// Returns a case by its name.
 ///
 /// # Panics
-/// When it is not recorded.
+/// Panics if it is not recorded.
 #[must_use]
 pub fn named(name: &str) -> Case {
     all().into_iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no case {name}"))
 }
 
 impl Case {
-    /// The snapshot.
+    /// Returns the path of the snapshot.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.directory.join("snapshot.db")
     }
 
-    /// Its bytes.
+    /// Reads the snapshot.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         std::fs::read(self.path()).unwrap_or_else(|error| panic!("{}: {error}", self.path().display()))
     }
 
-    /// What `etcdutl snapshot status -w <form>` of a version printed.
+    /// Returns the recorded output of `etcdutl snapshot status -w <form>` of a version.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn expected(&self, version: &str, form: &str) -> String {
         let path = self.directory.join(format!("expected/status-{version}.{form}.txt"));
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The same as JSON.
+    /// Returns the same output parsed as JSON.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn expected_json(&self, version: &str) -> Value {
         serde_json::from_str(&self.expected(version, "json")).expect("recorded JSON")
     }
 
-    /// What the server answered: `keys`, `watch`, `members`, `leases`, `auth`, `alarms` or `hashkv`.
+    /// Returns the recorded answer of the server: `keys`, `watch`, `members`, `leases`, `auth`, `alarms` or `hashkv`.
     ///
     /// # Panics
-    /// When it was not recorded.
+    /// Panics if it was not recorded.
     #[must_use]
     pub fn answer(&self, name: &str) -> Value {
         let path = self.directory.join(format!("expected/{name}.json"));
@@ -178,9 +178,9 @@ impl Case {
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// How many keys etcdutl 3.7 is known to count too many.
+    /// Returns by how many keys etcdutl 3.7 miscounts this case.
     #[must_use]
-    pub fn keys_too_many(&self) -> u64 {
-        DIFFERENCES.iter().find(|difference| difference.case == self.name).map_or(0, |d| d.keys_too_many)
+    pub fn miscounted_keys(&self) -> u64 {
+        KNOWN_MISCOUNTS.iter().find(|difference| difference.case == self.name).map_or(0, |d| d.miscounted_keys)
     }
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
+/// Returns the path of the program: `ETCDSNAP_BIN`, or the one that cargo builds beside these tests.
 ///
 /// # Panics
-/// When it cannot be built.
+/// Panics if it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -30,33 +30,33 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// What the program says to these arguments, with nothing on its standard input.
+/// Runs the program with these arguments and an empty standard input.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub fn run<A: AsRef<std::ffi::OsStr>>(args: &[A]) -> Output {
     Command::new(program()).args(args).stdin(Stdio::null()).output().expect("etcdsnap runs")
 }
 
-/// All that the program printed: its standard output, and behind it what it said on standard error.
+/// Returns everything that the program printed: stdout, then stderr.
 #[must_use]
 pub fn printed(output: &Output) -> String {
     [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
 }
 
-/// A path as an argument.
+/// Returns a path as a command line argument.
 ///
 /// # Panics
-/// When it is no text.
+/// Panics if it is not UTF-8.
 #[must_use]
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of our own is text")
 }
 
-/// What the program says when bytes come through a pipe on its standard input.
+/// Runs the program with these arguments, and writes `input` to its standard input through a pipe.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(args: &[A], input: &[u8]) -> Output {
     let mut command = Command::new(program());
     let mut child = command
@@ -68,20 +68,43 @@ pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(args: &[A], input: &[u8]) -> Ou
         .expect("etcdsnap runs");
     let mut stdin = child.stdin.take().expect("a pipe");
     std::thread::scope(|scope| {
-        // The program may stop reading when it knows enough.
+        // The program may stop reading before the end.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().expect("etcdsnap ends")
     })
 }
 
-/// The standard output as JSON.
+/// Parses the standard output as JSON.
 ///
 /// # Panics
-/// When it is none.
+/// Panics if it is not JSON.
 #[must_use]
 pub fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         panic!("no JSON ({error}), exit {:?}\nstdout: {said}\nstderr: {complained}", output.status.code())
     })
+}
+
+/// Runs the program in a directory; returns its exit code, standard output and messages.
+///
+/// # Panics
+/// Panics if it cannot be started.
+pub fn run_in(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(program()).args(args).current_dir(folder).stdin(Stdio::null()).output();
+    let output = output.expect("etcdsnap runs");
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    (output.status.code().unwrap_or(-1), stdout, stderr)
+}
+
+/// Returns the messages of a run, its standard error.
+#[must_use]
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Returns the messages of a run in one line: the program wraps its lines.
+#[must_use]
+pub fn stderr_in_one_line(output: &Output) -> String {
+    stderr(output).split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,32 +1,32 @@
-//! An HTTP proxy on the loopback address: it answers CONNECT, whatever host is asked for, with a connection to one port of this machine.
+//! An HTTP proxy on the loopback address: it answers every CONNECT with a connection to one local port, whatever host the client names.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What a proxy does with a request.
+/// How the proxy answers a CONNECT.
 #[derive(Debug, Clone, Copy)]
-pub enum Manner {
-    /// It connects to this port.
+pub enum ProxyReply {
+    /// Connects to this port.
     Connect(u16),
-    /// It answers with this line and closes.
+    /// Answers with this line and closes the connection.
     Refuse(&'static str),
 }
 
-/// A proxy, which ends with the test's process.
+/// A running proxy, which ends with the test's process.
 pub struct ConnectProxy {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl ConnectProxy {
-    /// Starts one.
+    /// Starts a proxy.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     #[must_use]
-    pub fn start(manner: Manner) -> Self {
+    pub fn start(reply: ProxyReply) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -34,7 +34,7 @@ impl ConnectProxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let seen = Arc::clone(&seen);
-                thread::spawn(move || serve(client, manner, &seen));
+                thread::spawn(move || serve(client, reply, &seen));
             }
         });
         Self { address, requests }
@@ -46,17 +46,17 @@ impl ConnectProxy {
         self.address.to_string()
     }
 
-    /// The requests until now, each with its headers.
+    /// Returns the requests received so far, each with its headers.
     ///
     /// # Panics
-    /// When a thread of the proxy panicked.
+    /// Panics if a thread of the proxy panicked.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("requests").clone()
     }
 }
 
-fn serve(mut client: TcpStream, manner: Manner, seen: &Mutex<Vec<String>>) {
+fn serve(mut client: TcpStream, reply: ProxyReply, seen: &Mutex<Vec<String>>) {
     let mut request = Vec::new();
     let mut next = [0];
     while !request.ends_with(b"\r\n\r\n") {
@@ -66,15 +66,15 @@ fn serve(mut client: TcpStream, manner: Manner, seen: &Mutex<Vec<String>>) {
         }
     }
     seen.lock().expect("requests").push(String::from_utf8_lossy(&request).into_owned());
-    let port = match manner {
-        Manner::Connect(port) => port,
-        Manner::Refuse(line) => {
+    let port = match reply {
+        ProxyReply::Connect(port) => port,
+        ProxyReply::Refuse(line) => {
             let _ = write!(client, "{line}\r\nContent-Length: 0\r\n\r\n");
             return;
         }
     };
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)) else { return };
-    // A header and a word behind the status, as real ones have.
+    // Real proxies add a reason phrase and a header.
     let _ = client.write_all(b"HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n");
     let (mut from, mut to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The judgement of core over bytes, in each of the ways in which it can be reached.
+//! Verifies bytes with core in each way that core offers, and checks that all ways agree.
 
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::{
@@ -6,39 +6,39 @@ use etcdsnap_core::{
 };
 
 use crate::read::File;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// By random access, in one go.
+/// Verifies by random access, in one go.
 ///
 /// # Panics
-/// When core gives an error: bytes in memory can always be read.
+/// Panics if core returns an error: bytes in memory can always be read.
 #[must_use]
-pub fn walk(bytes: &[u8]) -> Report {
+pub fn verify_by_random_access(bytes: &[u8]) -> Report {
     verify(bytes, &Unwatched).expect("bytes in memory can be read")
 }
 
-/// By random access, strip by strip and part by part, the last first, as threads might run them.
+/// Verifies by random access in strips and parts, last first, as threads might run them.
 ///
 /// # Panics
-/// When core gives an error.
+/// Panics if core returns an error.
 #[must_use]
-pub fn parts(bytes: &[u8]) -> Report {
+pub fn verify_in_parts(bytes: &[u8]) -> Report {
     let scan = match Scan::open(bytes).expect("bytes in memory can be read") {
         Opened::Refused(report) => {
-            // What is no database has no parts; the trailer is looked at all the same.
+            // A file that is not a database has no parts; the trailer is checked nevertheless.
             assert!(report.status.is_none());
-            return walk(bytes);
+            return verify_by_random_access(bytes);
         }
         Opened::Scan(scan) => scan,
     };
     let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
-    let walking = backwards(scan.read_ahead().expect("there is memory"));
-    let resolving = backwards(walking);
-    backwards(resolving).report(trailer)
+    let walking = run_in_reverse(scan.read_ahead().expect("there is memory"));
+    let resolving = run_in_reverse(walking);
+    run_in_reverse(resolving).report(trailer)
 }
 
-/// Runs a pass with two gatherers that take turns, the last piece first.
-fn backwards<P: Pass>(pass: P) -> P::Outcome {
+/// Runs a pass with two gatherers in turn, last piece first.
+fn run_in_reverse<P: Pass>(pass: P) -> P::Outcome {
     let mut gathered = vec![pass.begin(), pass.begin()];
     for piece in (0..pass.pieces()).rev() {
         pass.take(piece, &mut gathered[piece % 2], &Unwatched).expect("bytes in memory can be read");
@@ -46,89 +46,97 @@ fn backwards<P: Pass>(pass: P) -> P::Outcome {
     pass.finish(gathered, &Unwatched).expect("all pieces are there")
 }
 
-/// From front to back in pieces of random sizes up to `longest`; what is lacking then is read from the bytes.
+/// Verifies a stream in pieces of random sizes up to `longest`, then reads what is missing from the bytes.
 ///
 /// # Panics
-/// When core gives an error.
+/// Panics if core returns an error.
 #[must_use]
-pub fn sweep(bytes: &[u8], longest: usize, dice: &mut Dice) -> Report {
-    swept(bytes, longest, dice).verify(bytes, &Unwatched).expect("bytes in memory can be read")
+pub fn verify_stream_then_file(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Report {
+    sweep_pieces(bytes, longest, rng).verify(bytes, &Unwatched).expect("bytes in memory can be read")
 }
 
-/// As a save into a file has it: pages are looked at once while they come, and the SHA-256 elsewhere; what is lacking then is read.
+/// Verifies as a save to a file does: checks pages as they arrive, hashes separately, then reads what is missing.
 ///
 /// # Panics
-/// When core gives an error.
+/// Panics if core returns an error.
 #[must_use]
-pub fn saved(bytes: &[u8], longest: usize, dice: &mut Dice) -> Report {
-    let mut sweep = Sweep::of_pages(room(bytes, dice));
+pub fn verify_like_save(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Report {
+    let mut sweep = Sweep::of_pages(random_room(bytes, rng));
     let mut rest = bytes;
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at(dice.between(1, longest).min(rest.len()));
-        // More bytes than could change the report do no harm.
+        let (piece, after) = rest.split_at(rng.between(1, longest).min(rest.len()));
+        // More bytes than can affect the report do no harm.
         sweep.push(piece);
         rest = after;
     }
     let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
-    let swept = sweep.finish().expect("there is memory").with_trailer(trailer);
-    swept.verify(bytes, &Unwatched).expect("bytes in memory can be read")
+    let sweep_pieces = sweep.finish().expect("there is memory").with_trailer(trailer);
+    sweep_pieces.verify(bytes, &Unwatched).expect("bytes in memory can be read")
 }
 
-/// The same without a second look; none when core says that it needs one.
+/// Verifies a stream without reading anything again; `None` if core needs a second read.
 ///
 /// # Panics
-/// When core gives another error.
+/// Panics if core returns any other error.
 #[must_use]
-pub fn stream(bytes: &[u8], longest: usize, dice: &mut Dice) -> Option<Report> {
-    match swept(bytes, longest, dice).verify(&Consumed(bytes.len() as u64), &Unwatched) {
+pub fn verify_stream_only(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Option<Report> {
+    match sweep_pieces(bytes, longest, rng).verify(&Consumed(bytes.len() as u64), &Unwatched) {
         Ok(report) => Some(report),
         Err(Error::Read { cause: ReadError::Consumed, .. }) => None,
         Err(error) => panic!("a stream ended with {error}"),
     }
 }
 
-fn swept(bytes: &[u8], longest: usize, dice: &mut Dice) -> etcdsnap_core::Swept {
-    let mut sweep = Sweep::within(room(bytes, dice));
+fn sweep_pieces(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> etcdsnap_core::Swept {
+    let mut sweep = Sweep::within(random_room(bytes, rng));
     loop {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(dice.between(1, longest).min(rest.len()));
+            let (piece, after) = rest.split_at(rng.between(1, longest).min(rest.len()));
             let more = sweep.push(piece);
             rest = if more { after } else { &[] };
         }
         match sweep.finish().expect("there is memory").second_pass() {
             Ok(again) => sweep = again,
-            Err(swept) => return *swept,
+            Err(sweep_pieces) => return *sweep_pieces,
         }
     }
 }
 
-/// Little room, with which the bytes go by several times, or as much as there ever is.
-fn room(bytes: &[u8], dice: &mut Dice) -> SweepRoom {
-    let some = |dice: &mut Dice| dice.below(bytes.len() / 2 + 1);
-    if dice.below(2) == 0 { SweepRoom { raw: some(dice), digests: some(dice) } } else { SweepRoom::default() }
+/// Returns little buffer space, so that the bytes need several passes, or as much as core ever uses.
+fn random_room(bytes: &[u8], rng: &mut SeededRandom) -> SweepRoom {
+    let some = |rng: &mut SeededRandom| rng.below(bytes.len() / 2 + 1);
+    if rng.below(2) == 0 { SweepRoom { raw: some(rng), digests: some(rng) } } else { SweepRoom::default() }
 }
 
-/// The judgement of all ways, which must be one; in words what differs, when it is not.
+/// Verifies in all ways and returns the common report.
 ///
 /// # Errors
-/// Which way differs, and how.
-pub fn agreed(bytes: &[u8], dice: &mut Dice) -> Result<Report, String> {
-    let walked = walk(bytes);
-    same(&walked, &parts(bytes), "parts")?;
+/// Describes which way differs, and how.
+pub fn verify_all_ways(bytes: &[u8], rng: &mut SeededRandom) -> Result<Report, String> {
+    let walked = verify_by_random_access(bytes);
+    assert_same_report(&walked, &verify_in_parts(bytes), "parts")?;
     let pieces = [3 * 700, 70_001, bytes.len().max(1)];
-    let longest = *dice.pick(&pieces);
-    same(&walked, &sweep(bytes, longest, dice), &format!("a sweep in pieces of up to {longest}"))?;
-    let longest = *dice.pick(&pieces);
-    same(&walked, &saved(bytes, longest, dice), &format!("a save in pieces of up to {longest}"))?;
-    let longest = *dice.pick(&pieces);
-    if let Some(streamed) = stream(bytes, longest, dice) {
-        same(&walked, &streamed, &format!("a stream in pieces of up to {longest}"))?;
+    let longest = *rng.pick(&pieces);
+    assert_same_report(
+        &walked,
+        &verify_stream_then_file(bytes, longest, rng),
+        &format!("a sweep in pieces of up to {longest}"),
+    )?;
+    let longest = *rng.pick(&pieces);
+    assert_same_report(
+        &walked,
+        &verify_like_save(bytes, longest, rng),
+        &format!("a save in pieces of up to {longest}"),
+    )?;
+    let longest = *rng.pick(&pieces);
+    if let Some(streamed) = verify_stream_only(bytes, longest, rng) {
+        assert_same_report(&walked, &streamed, &format!("a stream in pieces of up to {longest}"))?;
     }
     Ok(walked)
 }
 
-fn same(walked: &Report, other: &Report, way: &str) -> Result<(), String> {
+fn assert_same_report(walked: &Report, other: &Report, way: &str) -> Result<(), String> {
     if walked == other {
         return Ok(());
     }
@@ -139,30 +147,30 @@ fn same(walked: &Report, other: &Report, way: &str) -> Result<(), String> {
     Err(format!("walk and {way} differ:\n--- walk\n{}\n--- {way}\n{}", near(&walked), near(&other)))
 }
 
-/// For a fuzzer: any bytes at all are judged without a panic, and in all ways alike.
+/// Verifies any bytes without a panic, and checks that all ways agree. Entry point of a fuzzer.
 ///
 /// # Panics
-/// When the ways differ.
+/// Panics if they do not.
 pub fn verify_any(bytes: &[u8]) {
     let seed = bytes.iter().fold(bytes.len() as u64, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
-    if let Err(difference) = agreed(bytes, &mut Dice::new(seed)) {
+    if let Err(difference) = verify_all_ways(bytes, &mut SeededRandom::new(seed)) {
         panic!("{difference}");
     }
 }
 
-/// For a fuzzer: the same for what [`sealed`] makes of bytes.
+/// Verifies the bytes after [`with_valid_checksums`] has repaired their checksums. Entry point of a fuzzer.
 ///
 /// # Panics
-/// When the ways differ.
-pub fn verify_sealed(bytes: &[u8]) {
-    if let Some(file) = sealed(bytes) {
+/// Panics if the ways do not agree.
+pub fn verify_checksummed(bytes: &[u8]) {
+    if let Some(file) = with_valid_checksums(bytes) {
         verify_any(&file);
     }
 }
 
-/// The bytes with both metas' checksums and the SHA-256 made right, so that damage behind them is reached; none for too few.
+/// Repairs the checksums of both meta pages and the SHA-256, so that a reader gets past them to the damage behind; `None` for too few bytes.
 #[must_use]
-pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn with_valid_checksums(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < 1024 {
         return None;
     }
@@ -172,17 +180,17 @@ pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     if claimed.is_power_of_two() && (512..=65536).contains(&claimed) && claimed * 2 <= whole {
         file.page_size = claimed;
     }
-    file.seal_meta(0);
-    file.seal_meta(1);
+    file.update_meta_checksum(0);
+    file.update_meta_checksum(1);
     Some(crate::build::with_trailer(&file.bytes))
 }
 
-/// How many strips a scan of these bytes reads ahead; none when it is no database.
+/// Returns how many strips a scan of these bytes reads ahead; `None` if they are not a database.
 ///
 /// # Panics
-/// When core gives an error.
+/// Panics if core returns an error.
 #[must_use]
-pub fn strips(bytes: &[u8]) -> usize {
+pub fn read_ahead_strips(bytes: &[u8]) -> usize {
     match Scan::open(bytes).expect("bytes in memory can be read") {
         Opened::Refused(_) => 0,
         Opened::Scan(scan) => scan.read_ahead().expect("there is memory").pieces(),

@@ -1,4 +1,4 @@
-//! CRC-32C by its definition, a byte at a time: the yardstick for core's fast one.
+//! CRC-32C by its definition, one byte at a time: the reference for core's fast implementation.
 
 /// A running CRC-32C (Castagnoli, reflected polynomial 0x82F63B78).
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +29,14 @@ impl Default for Crc32c {
 }
 
 impl Crc32c {
-    /// Takes bytes in.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = TABLE[((self.0 ^ u32::from(*byte)) & 0xFF) as usize] ^ (self.0 >> 8);
         }
     }
 
-    /// The checksum of all bytes taken in.
+    /// Returns the checksum of all bytes added so far.
     #[must_use]
     pub fn finish(self) -> u32 {
         !self.0

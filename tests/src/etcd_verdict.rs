@@ -1,51 +1,51 @@
-//! What a real etcd of a version makes of a snapshot: restored with its own tool, started, and asked.
+//! Restores a snapshot with a version's own tool, starts that version's etcd on it, and queries the server.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use crate::programs::reference;
-use crate::server::{Seat, Servers, program, seats};
+use crate::server::{MemberConfig, Servers, member_configs, program};
 
-/// The user that may do everything in the recorded snapshots with users.
+/// The user with all rights in the recorded snapshots that have users.
 const ROOT: &str = "root:root-secret";
 
-/// One who may read some.
+/// A user with some rights.
 const ALICE: &str = "alice:alice-secret";
 
-/// What was seen.
+/// The result of restoring and starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The version's own restore refused the file; what it said.
+    /// The version's own restore refused the file; its message.
     NotRestored(String),
-    /// The server ended, or never answered; what it said.
+    /// The server ended or never answered; its message.
     NotStarted(String),
-    /// It answers.
-    Answers(Service),
+    /// The server answers.
+    Answers(ServedState),
 }
 
-/// How a server serves.
+/// What a server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    /// Keys that root, or everybody, can read, and the revision; none when the server refuses.
+pub struct ServedState {
+    /// Number of keys that root (or anyone) can read, and the revision; `None` if the server refuses.
     pub keys: Option<(u64, u64)>,
-    /// Whether keys can be read without a user.
+    /// Whether anyone can read keys without a user.
     pub open: bool,
-    /// Whether alice can read what she may, where a server asks who asks.
+    /// Whether alice can read what her role permits, if authentication is on.
     pub alice: bool,
-    /// Whether root can write, or everybody.
+    /// Whether root (or anyone) can write.
     pub writes: bool,
-    /// The same as `keys` after the write.
+    /// The same as `keys`, after the write.
     pub after_write: Option<(u64, u64)>,
     /// Members that it lists.
     pub members: usize,
-    /// Whether it says that it is healthy.
+    /// Whether its health check passes.
     pub healthy: bool,
 }
 
 impl Outcome {
     const BEST: u32 = 6;
 
-    /// How far it came.
+    /// Returns how far it came; higher is better.
     fn rank(&self) -> u32 {
         match self {
             Self::NotRestored(_) => 0,
@@ -57,9 +57,9 @@ impl Outcome {
         }
     }
 
-    /// In the words of `docs/what-etcd-starts-from.md`; `good` is how the unchanged file is served.
+    /// Describes the outcome as `docs/what-etcd-starts-from.md` does; `good` is what the unchanged file gives.
     #[must_use]
-    pub fn describe(&self, good: &Service) -> String {
+    pub fn describe(&self, good: &ServedState) -> String {
         let service = match self {
             Self::NotRestored(_) => return "no restore".to_owned(),
             Self::NotStarted(_) => return "no start".to_owned(),
@@ -96,58 +96,68 @@ impl Outcome {
     }
 }
 
-/// The outcome of a file that is served whole, to those who should be served.
+/// Describes a file that serves everything, to those who should read it.
 pub const SERVES: &str = "serves";
 
-/// Restores a snapshot with the tool of a version and starts its server. None when they are not built.
+/// Restores a snapshot with the tool of a version and starts its server. `None` if they are not built.
 ///
-/// What fails is tried once more: a machine with other work to do may be slow, and somebody may have taken the port.
+/// Tries a failure once more: a busy machine may be slow, and another process may have taken the port.
 ///
 /// # Panics
-/// When the programs cannot be run.
+/// Panics if the programs cannot be run.
 #[must_use]
-pub fn observe(version: &str, snapshot: &[u8]) -> Option<Outcome> {
-    let first = observe_once(version, snapshot)?;
+pub fn restore_and_start(version: &str, snapshot: &[u8]) -> Option<Outcome> {
+    let first = try_once(version, snapshot)?;
     if first.rank() == Outcome::BEST {
         return Some(first);
     }
-    let second = observe_once(version, snapshot)?;
+    let second = try_once(version, snapshot)?;
     Some(if second.rank() > first.rank() { second } else { first })
 }
 
-fn observe_once(version: &str, snapshot: &[u8]) -> Option<Outcome> {
+fn try_once(version: &str, snapshot: &[u8]) -> Option<Outcome> {
     let folder = tempfile::tempdir().expect("a directory");
-    let seat = seats(folder.path(), &["m"]).remove(0);
+    let member_config = member_configs(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, snapshot).expect("a file");
-    match restore(version, &path, &seat, false)? {
+    match restore(version, &path, &member_config, false)? {
         Err(said) => Some(Outcome::NotRestored(said)),
-        Ok(()) => start(version, &seat, folder.path()),
+        Ok(()) => start(version, &member_config, folder.path()),
     }
 }
 
-/// Starts a server of a version over a data directory, and asks it. None when it is not built.
+/// Starts a server of a version on a data directory, and queries it. `None` if it is not built.
 #[must_use]
-pub fn start(version: &str, seat: &Seat, logs: &Path) -> Option<Outcome> {
-    Some(match Servers::attempt(version, seat, logs)? {
-        Ok(servers) => Outcome::Answers(ask(&servers)),
+pub fn start(version: &str, member_config: &MemberConfig, logs: &Path) -> Option<Outcome> {
+    Some(match Servers::try_start(version, member_config, logs)? {
+        Ok(servers) => Outcome::Answers(query(&servers)),
         Err(said) => Outcome::NotStarted(said),
     })
 }
 
-/// Makes a data directory of a snapshot with the tool of a version; what it said when it refused. None when it is not built.
+/// Restores a snapshot with the tool of a version; the error is the tool's message. `None` if it is not built.
 ///
 /// # Panics
-/// When it cannot be run.
+/// Panics if it cannot be run.
 #[must_use]
-pub fn restore(version: &str, path: &Path, seat: &Seat, skip_hash_check: bool) -> Option<Result<(), String>> {
-    // Until 3.4 only etcdctl restores.
+pub fn restore(
+    version: &str,
+    path: &Path,
+    member_config: &MemberConfig,
+    skip_hash_check: bool,
+) -> Option<Result<(), String>> {
+    // Until 3.4 only etcdctl can restore.
     let tool = if version == "3.4" { "etcdctl" } else { "etcdutl" };
     reference(version, tool)?;
     let mut command = program(version, tool)?;
-    command.args(["snapshot", "restore"]).arg(path).arg("--data-dir").arg(&seat.data).args(["--name", &seat.name]);
-    command.args(["--initial-cluster", &format!("{}={}", seat.name, seat.peer_url())]);
-    command.args(["--initial-advertise-peer-urls", &seat.peer_url()]).env("ETCDCTL_API", "3");
+    command
+        .args(["snapshot", "restore"])
+        .arg(path)
+        .arg("--data-dir")
+        .arg(&member_config.data)
+        .args(["--name", &member_config.name]);
+    command.args(["--initial-cluster", &format!("{}={}", member_config.name, member_config.peer_url())]);
+    command.args(["--initial-advertise-peer-urls", &member_config.peer_url()]).env("ETCDCTL_API", "3");
     if skip_hash_check {
         command.arg("--skip-hash-check");
     }
@@ -156,7 +166,7 @@ pub fn restore(version: &str, path: &Path, seat: &Seat, skip_hash_check: bool) -
     Some(if output.status.success() { Ok(()) } else { Err(said) })
 }
 
-/// Number of keys and revision, as the header of an answer has them.
+/// Returns the number of keys and the revision, from the header of a response.
 fn count(servers: &Servers, user: Option<&str>) -> Option<(u64, u64)> {
     // etcdctl 3.4 has no --count-only.
     let get = ["get", "", "--prefix", "--keys-only", "--limit=1", "--write-out=fields", "--command-timeout=5s"];
@@ -169,9 +179,9 @@ fn count(servers: &Servers, user: Option<&str>) -> Option<(u64, u64)> {
     output.status.success().then(|| (field("Count").unwrap_or(0), field("Revision").unwrap_or(0)))
 }
 
-fn ask(servers: &Servers) -> Service {
+fn query(servers: &Servers) -> ServedState {
     let open = count(servers, None);
-    // Asked with a user, a server without authentication refuses.
+    // A server without authentication refuses a request with a user.
     let user = if open.is_some() { None } else { Some(ROOT) };
     let keys = open.or_else(|| count(servers, user));
     let members = servers.etcdctl(user, &["member", "list", "--command-timeout=5s"]);
@@ -181,7 +191,7 @@ fn ask(servers: &Servers) -> Service {
         servers.etcdctl(Some(user), &get).status.success()
     };
     let put = servers.etcdctl(user, &["put", "zz/written", "after the restore", "--command-timeout=5s"]);
-    Service {
+    ServedState {
         keys,
         open: open.is_some(),
         alice: open.is_none() && reads("app/", "app0", ALICE),

@@ -1,8 +1,8 @@
-//! Failures at every system call of a program, by `strace`: a call gives an error without being carried out, or the program is killed on entering it.
+//! Injects failures into every system call of a program with `strace`: a call returns an error without being executed, or the program is killed as it enters the call.
 //!
-//! A first run counts the calls of each group. Then, for every call and every failure of the group, `prepare` makes a fresh place and the command, the command
-//! runs with that one failure, and `judge` looks at what it left. A test run takes a choice of a bounded number, always the same; `ETCDSNAP_INJECT=all` tries everything
-//! (some minutes a sweep), and `ETCDSNAP_INJECT=<call>:<failure>:<n>` one alone, as a failing test names it.
+//! A first run counts the calls of each group. Then, for each call and each failure of the group, `prepare` creates fresh files and the command, the command
+//! runs with that one failure, and `check` inspects the result. A test run takes a fixed sample of bounded size; `ETCDSNAP_INJECT=all` tries everything
+//! (some minutes per sweep), and `ETCDSNAP_INJECT=<call>:<failure>:<n>` runs a single one, as a failing test prints it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,18 +14,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// System calls that fail alike.
+/// System calls with the same failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     /// The calls.
     pub calls: &'static [&'static str],
-    /// What they can fail with, as `strace` names it.
+    /// The failures, as `strace` names them.
     pub errors: &'static [&'static str],
 }
 
-/// All that reads, makes, changes or removes a file, or brings it to the disk.
+/// The calls that read, create, change, remove or sync a file.
 pub const GROUPS: &[Group] = &[
     Group { calls: &["open", "openat", "openat2", "creat"], errors: &["EIO", "EACCES", "EMFILE", "ENOSPC"] },
     Group { calls: &["mkdir", "mkdirat"], errors: &["EIO", "EACCES", "ENOSPC"] },
@@ -47,27 +47,27 @@ pub const GROUPS: &[Group] = &[
     Group { calls: &["read", "pread64", "getdents64"], errors: &["EIO"] },
 ];
 
-/// What happens at a call.
+/// What the injection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It is not carried out and gives this error.
+    /// Returns this error without executing the call.
     Error(&'static str),
-    /// The program is killed before it is carried out.
+    /// Kills the program before it executes the call.
     Kill,
 }
 
-/// One failure at one call.
+/// One injected failure at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trial {
-    /// Which call.
+pub struct InjectedFailure {
+    /// The system call.
     pub call: &'static str,
-    /// Which of its kind, from 1 on; each thread counts its own.
+    /// Which call of that name, from 1 on; each thread counts its own.
     pub nth: usize,
-    /// What happens.
+    /// What the injection does.
     pub failure: Failure,
 }
 
-impl fmt::Display for Trial {
+impl fmt::Display for InjectedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = match self.failure {
             Failure::Error(name) => name,
@@ -77,29 +77,29 @@ impl fmt::Display for Trial {
     }
 }
 
-/// How a run with a failure ended.
+/// The result of a run with an injected failure.
 #[derive(Debug)]
-pub struct Ended {
-    /// What the program said.
+pub struct RunResult {
+    /// The program's output.
     pub output: Output,
     /// Whether the failure took place: threads make more or fewer calls from run to run.
     pub hit: bool,
     /// Whether the program was killed.
     pub killed: bool,
-    /// The calls of that kind, as `strace` saw them.
+    /// The calls of that name, as `strace` logged them.
     pub calls: String,
 }
 
-/// What a sweep did.
+/// Counts of a sweep.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Swept {
-    /// Runs with a failure.
+pub struct SweepCounts {
+    /// Runs in which the failure took place.
     pub hit: usize,
-    /// Runs that had ended before the call came.
+    /// Runs that ended before the call.
     pub missed: usize,
 }
 
-/// Whether programs can be traced here. Says so on stderr when they cannot.
+/// Returns whether `strace` works here, and prints the reason on stderr if it does not.
 #[must_use]
 pub fn available() -> bool {
     let probe = Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).output();
@@ -110,19 +110,19 @@ pub fn available() -> bool {
     works
 }
 
-/// Tries failures at the calls of `groups`. At most `bounded` of them, a fixed choice from all groups, unless `ETCDSNAP_INJECT` says otherwise.
+/// Injects failures at the calls of `groups`. Tries at most `bounded` of them, a fixed sample of all groups, unless `ETCDSNAP_INJECT` says otherwise.
 ///
-/// `prepare` makes a fresh place with the command to run in it, and is called from several threads; `judge` panics when what it finds there is wrong.
+/// `prepare` creates fresh files and the command that works on them; several threads call it. `check` panics if the result is wrong.
 ///
 /// # Panics
-/// With all trials that `judge` panicked at, or when the program cannot be run.
+/// Panics with all failures at which `check` panicked, or if the program cannot be run.
 pub fn sweep<P>(
     groups: &[Group],
     bounded: usize,
     prepare: impl Fn() -> (P, Command) + Sync,
-    judge: impl Fn(&P, &Trial, &Ended) + Sync,
-) -> Swept {
-    let trials = chosen(all_trials(groups, &prepare), bounded);
+    check: impl Fn(&P, &InjectedFailure, &RunResult) + Sync,
+) -> SweepCounts {
+    let trials = apply_selection(all_trials(groups, &prepare), bounded);
     let (next, hit) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -131,7 +131,7 @@ pub fn sweep<P>(
                 let (place, command) = prepare();
                 let ended = run(&command, trial);
                 hit.fetch_add(usize::from(ended.hit), Ordering::Relaxed);
-                judge(&place, trial, &ended);
+                check(&place, trial, &ended);
             }));
             if outcome.is_err() {
                 failed.lock().expect("no panic while it is held").push(trial.to_string());
@@ -143,22 +143,22 @@ pub fn sweep<P>(
     let failed = failed.into_inner().expect("no panic while it was held");
     assert!(failed.is_empty(), "{} of {} trials: ETCDSNAP_INJECT={}", failed.len(), trials.len(), failed.join(" "));
     let hit = hit.into_inner();
-    Swept { hit, missed: trials.len() - hit }
+    SweepCounts { hit, missed: trials.len() - hit }
 }
 
-/// Runs a command with one failure.
+/// Runs a command with one injected failure.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 #[must_use]
-pub fn run(command: &Command, trial: &Trial) -> Ended {
+pub fn run(command: &Command, trial: &InjectedFailure) -> RunResult {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let calls = trial.call;
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(log.path());
     let failure = match trial.failure {
         Failure::Error(name) => {
-            // Only these calls stop the program then. Signals cannot be injected in this way.
+            // Trace only these calls. `strace` cannot inject signals in this mode.
             strace.arg("--seccomp-bpf");
             format!("error={name}")
         }
@@ -169,11 +169,11 @@ pub fn run(command: &Command, trial: &Trial) -> Ended {
     let killed = output.status.signal() == Some(9);
     let told = fs::read(log.path()).expect("strace's log");
     let calls = String::from_utf8_lossy(&told).into_owned();
-    Ended { hit: killed || calls.contains("(INJECTED)"), killed, output, calls }
+    RunResult { hit: killed || calls.contains("(INJECTED)"), killed, output, calls }
 }
 
-/// Every failure at every call that a run without any makes.
-fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<Trial> {
+/// Returns every failure at every call that an undisturbed run makes.
+fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<InjectedFailure> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let (_place, command) = prepare();
     let calls: Vec<&str> = groups.iter().flat_map(|group| group.calls.iter().copied()).collect();
@@ -190,14 +190,14 @@ fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<Tr
         for call in group.calls {
             for nth in 1..=made.get(*call).copied().unwrap_or(0) {
                 let failures = group.errors.iter().map(|name| Failure::Error(name)).chain([Failure::Kill]);
-                trials.extend(failures.map(|failure| Trial { call, nth, failure }));
+                trials.extend(failures.map(|failure| InjectedFailure { call, nth, failure }));
             }
         }
     }
     trials
 }
 
-/// How often the busiest thread makes each call, from a log whose lines are `<thread> <call>(…`.
+/// Counts each call of the busiest thread, from a log whose lines are `<thread> <call>(…`.
 fn most_by_one_thread(log: &str) -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for line in log.lines() {
@@ -213,9 +213,9 @@ fn most_by_one_thread(log: &str) -> BTreeMap<String, usize> {
     most
 }
 
-fn chosen(trials: Vec<Trial>, bounded: usize) -> Vec<Trial> {
+fn apply_selection(trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
     match std::env::var("ETCDSNAP_INJECT").ok().as_deref() {
-        None | Some("") => some(trials, bounded),
+        None | Some("") => sample(trials, bounded),
         Some("all") => trials,
         Some(named) => {
             let named: Vec<_> = named.split_whitespace().collect();
@@ -224,16 +224,16 @@ fn chosen(trials: Vec<Trial>, bounded: usize) -> Vec<Trial> {
     }
 }
 
-/// So many of them, the same in every run; all when they are not as many.
-fn some(mut trials: Vec<Trial>, bounded: usize) -> Vec<Trial> {
+/// Returns a sample of this size, the same in every run; all if there are fewer.
+fn sample(mut trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
     if bounded < trials.len() {
-        Dice::new(1).shuffle(&mut trials);
+        SeededRandom::new(1).shuffle(&mut trials);
         trials.truncate(bounded);
     }
     trials
 }
 
-/// The command, started by `strace` in the same directory and environment.
+/// Returns the command run by `strace`, in the same directory and environment.
 fn traced(mut strace: Command, command: &Command) -> Command {
     strace.arg("--").arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_takes_place() {
+    fn injects_every_failure() {
         if !available() {
             return;
         }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_judged_wrong_is_named() {
+    fn names_the_failures_that_the_check_rejects() {
         if !available() {
             return;
         }
@@ -293,16 +293,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_choice_is_the_same_in_every_run() {
-        let trial = |nth| Trial { call: "openat", nth, failure: Failure::Kill };
-        let choice = || some((0..100).map(trial).collect(), 10);
+    fn takes_the_same_sample_in_every_run() {
+        let trial = |nth| InjectedFailure { call: "openat", nth, failure: Failure::Kill };
+        let choice = || sample((0..100).map(trial).collect(), 10);
         assert_eq!(choice().len(), 10);
         assert_eq!(choice(), choice());
-        assert_eq!(some((0..3).map(trial).collect(), 10).len(), 3);
+        assert_eq!(sample((0..3).map(trial).collect(), 10).len(), 3);
     }
 
     #[test]
-    fn calls_are_counted_by_thread() {
+    fn counts_calls_by_thread() {
         let log = "12 openat(AT_FDCWD, \"a\") = 3\n13 openat(1) = 4\n12 openat(2) = 5\n12 +++ exited with 0 +++\n13 statx(1) = 0\n";
         let most = most_by_one_thread(log);
         assert_eq!((most["openat"], most["statx"], most.len()), (2, 1, 2));

@@ -1,6 +1,6 @@
-//! A server that speaks as much of HTTP/2 and gRPC as a save needs, and whose snapshot is whatever a test makes of it.
+//! A server that speaks as much HTTP/2 and gRPC as a save needs, and that streams any snapshot a test chooses.
 //!
-//! Requests are known by their order on a connection: the status, the members, the snapshot. Any more get an error.
+//! It identifies requests by their order on a connection: the status, the members, the snapshot. All later requests fail.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
 const INITIAL_WINDOW: u16 = 4;
-/// The longest frame that needs no leave.
+/// The longest frame that every peer accepts.
 const FRAME: usize = 16_384;
 
 /// `:status: 200` and `content-type: application/grpc`. Source: RFC 7541, appendix A.
@@ -31,27 +31,27 @@ const HEAD: &[u8] = b"\x88\x0f\x10\x10application/grpc";
 const OK: &[u8] = b"\x00\x0bgrpc-status\x010";
 const UNIMPLEMENTED: &[u8] = b"\x00\x0bgrpc-status\x0212";
 
-/// A stream on which pieces of a snapshot go out.
+/// A stream on which the server sends pieces of a snapshot.
 pub struct Pieces<'c> {
     connection: &'c Connection,
     stream: u32,
 }
 
 impl Pieces<'_> {
-    /// Sends a message.
+    /// Sends one message of the stream.
     ///
     /// # Errors
-    /// When the client is gone.
+    /// Fails if the client is gone.
     pub fn send(&self, remaining_bytes: u64, blob: &[u8]) -> io::Result<()> {
         let header = Some(ResponseHeader { cluster_id: 77, member_id: 88, revision: 5, raft_term: 2 });
         let piece = SnapshotResponse { header, remaining_bytes, blob: blob.to_vec().into(), version: String::new() };
         self.connection.message(self.stream, &piece)
     }
 
-    /// Sends a database in pieces of `len` bytes, and its SHA-256, as etcd does.
+    /// Sends a database in pieces of `len` bytes, then its SHA-256, as etcd does.
     ///
     /// # Errors
-    /// When the client is gone.
+    /// Fails if the client is gone.
     pub fn send_snapshot(&self, snapshot: &[u8], len: usize) -> io::Result<()> {
         let (database, sha256) = snapshot.split_at(snapshot.len() - 32);
         let mut left = database.len();
@@ -65,22 +65,22 @@ impl Pieces<'_> {
     /// Ends the stream.
     ///
     /// # Errors
-    /// When the client is gone.
+    /// Fails if the client is gone.
     pub fn end(&self) -> io::Result<()> {
         self.connection.frame(HEADERS, END_STREAM | END_HEADERS, self.stream, OK)
     }
 }
 
-/// A server, which ends with the test's process.
+/// A running server, which ends with the test's process.
 pub struct FakeEtcd {
     address: SocketAddr,
 }
 
 impl FakeEtcd {
-    /// Starts one. `snapshot` sends the pieces; the stream stays open when it returns without having ended it.
+    /// Starts a server. `snapshot` sends the pieces; the stream stays open if `snapshot` returns without ending it.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     pub fn start(snapshot: impl Fn(&Pieces<'_>) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -88,14 +88,14 @@ impl FakeEtcd {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let snapshot = Arc::clone(&snapshot);
-                // A client that goes away is the end of it.
+                // The connection ends when the client goes away.
                 thread::spawn(move || drop(serve(client, &snapshot)));
             }
         });
         Self { address }
     }
 
-    /// Where it listens.
+    /// Returns the server's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -110,7 +110,7 @@ struct Connection {
     changed: Condvar,
 }
 
-/// Bytes that may be sent; of the streams that of the snapshot counts, all begin alike.
+/// How many bytes the client accepts: on the connection, and on each new stream. Of the streams only that of the snapshot counts.
 struct Windows {
     connection: i64,
     initial: i64,

@@ -1,12 +1,12 @@
-//! What is in a directory.
+//! Lists the names in a directory.
 
 use std::fs;
 use std::path::Path;
 
-/// The names of the entries of a directory in order; bytes that are no UTF-8 are replaced.
+/// Returns the names of the entries of a directory, sorted; bytes that are not UTF-8 are replaced.
 ///
 /// # Panics
-/// When it cannot be listed.
+/// Panics if it cannot be listed.
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");

@@ -1,4 +1,4 @@
-//! The two HTTP servers of the program, `open` and the metrics of `save --every`, run as a person runs them; and what a client can say to them.
+//! Runs the program's two HTTP servers, `open` and the metrics of `save --every`, as a person does, and sends them requests.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,47 +11,47 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli;
 
-/// How long a client here waits for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client waits.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Which of the two.
+/// One of the two servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum ServerKind {
     /// `etcdsnap open`.
     Page,
     /// The metrics of `etcdsnap save --every`.
     Metrics,
 }
 
-/// A running program with its server on a loopback port that the system chose.
+/// A running program whose server listens on a loopback port that the system chose.
 pub struct HttpServer {
-    /// Which it is.
-    pub which: Which,
-    /// Where it listens.
+    /// Which server it is.
+    pub kind: ServerKind,
+    /// The address it listens on.
     pub address: SocketAddr,
     child: Child,
-    /// Lines of its log, or what it says to a person.
+    /// The rest of its log or messages.
     log: BufReader<std::process::ChildStderr>,
     _folder: tempfile::TempDir,
 }
 
 impl HttpServer {
-    /// Starts it below `wrapper`, a program with arguments that runs what follows, such as `prlimit --nofile=40`; it may be empty.
+    /// Starts the server through `wrapper`, a program with arguments that runs the command that follows, such as `prlimit --nofile=40`; it may be empty.
     ///
     /// # Panics
-    /// When it does not start.
+    /// Panics if the server does not start.
     #[must_use]
-    pub fn start(which: Which, wrapper: &[&str]) -> Self {
+    pub fn start(kind: ServerKind, wrapper: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let page = folder.path().join("page.html");
         fs::write(&page, "x".repeat(2 << 20)).expect("a page");
         let out = folder.path().join("{time}.db");
         let mut words: Vec<std::ffi::OsString> = wrapper.iter().map(Into::into).collect();
         words.push(cli::program().into());
-        match which {
-            Which::Page => words.extend(["open".into(), "--page".into(), page.into()]),
-            Which::Metrics => {
-                // Nothing listens at port 1, so the service fails and goes on.
+        match kind {
+            ServerKind::Page => words.extend(["open".into(), "--page".into(), page.into()]),
+            ServerKind::Metrics => {
+                // Nothing listens at port 1, so each save fails and the service continues.
                 let flags = "save --every=1h --endpoints=127.0.0.1:1 --log-format=json --metrics-listen=localhost:0";
                 words.extend(flags.split(' ').map(Into::into));
                 words.push(out.into());
@@ -61,16 +61,16 @@ impl HttpServer {
         command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
-        let address = match which {
-            Which::Page => {
+        let address = match kind {
+            ServerKind::Page => {
                 let mut line = String::new();
                 BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
                 line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned()
             }
-            Which::Metrics => loop {
+            ServerKind::Metrics => loop {
                 let line = line(&mut log).expect("the service says where it listens");
                 let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-                // A name may have an IPv6 address as well.
+                // A name may have an IPv6 address too.
                 match value["address"].as_str() {
                     Some(address) if address.starts_with("127.") => break address.to_owned(),
                     _ => {}
@@ -78,38 +78,38 @@ impl HttpServer {
             },
         };
         let address = address.parse().unwrap_or_else(|_| panic!("{address:?} is no address"));
-        Self { which, address, child, log, _folder: folder }
+        Self { kind, address, child, log, _folder: folder }
     }
 
-    /// The path that it serves.
+    /// Returns the path that it serves.
     #[must_use]
     pub fn path(&self) -> &'static str {
-        match self.which {
-            Which::Page => "/",
-            Which::Metrics => "/metrics",
+        match self.kind {
+            ServerKind::Page => "/",
+            ServerKind::Metrics => "/metrics",
         }
     }
 
-    /// A proper request: the whole answer, which must come within a second. There are four tries, for a machine that has much else to do; clients that could keep
-    /// others out would do so for longer.
+    /// Sends a valid request and returns the whole answer, which must arrive within a second. It tries four times, for a busy machine; clients that could block
+    /// others would do so for longer.
     ///
     /// # Panics
-    /// When it does not come.
+    /// Panics if no answer arrives.
     #[must_use]
-    pub fn proper_answer(&self, after: &str) -> String {
+    pub fn valid_answer(&self, after: &str) -> String {
         let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", self.path(), self.address);
         let answer = (0..4).find_map(|_| {
             let since = Instant::now();
             let answer = exchange(self.address, request.as_bytes(), Duration::from_secs(1));
             (since.elapsed() < Duration::from_secs(1) && answer.starts_with("HTTP/1.1 200")).then_some(answer)
         });
-        answer.unwrap_or_else(|| panic!("{:?}: no answer within a second after: {after}", self.which))
+        answer.unwrap_or_else(|| panic!("{:?}: no answer within a second after: {after}", self.kind))
     }
 
-    /// The most memory that it had so far, in bytes.
+    /// Returns its peak memory so far, in bytes.
     ///
     /// # Panics
-    /// When the process is gone.
+    /// Panics if the process is gone.
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(self.proc("status")).expect("it runs");
@@ -117,10 +117,10 @@ impl HttpServer {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
-    /// The time that processors spent on it, in hundredths of a second.
+    /// Returns the processor time it has used, in hundredths of a second.
     ///
     /// # Panics
-    /// When the process is gone.
+    /// Panics if the process is gone.
     #[must_use]
     pub fn processor_time(&self) -> u64 {
         let stat = fs::read_to_string(self.proc("stat")).expect("it runs");
@@ -132,10 +132,10 @@ impl HttpServer {
         Path::new("/proc").join(self.child.id().to_string()).join(name)
     }
 
-    /// Sends a signal and waits for the end: how it ended, and what it said that nobody read yet.
+    /// Sends a signal and waits for the end. Returns the exit status and the output not read yet.
     ///
     /// # Panics
-    /// When it cannot be waited for.
+    /// Panics if waiting fails.
     #[must_use]
     pub fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
@@ -157,40 +157,40 @@ fn line(log: &mut impl BufRead) -> Option<String> {
     log.read_line(&mut line).ok().filter(|len| *len > 0).map(|_| line)
 }
 
-/// A connection.
+/// Connects to the server.
 ///
 /// # Panics
-/// When there is none.
+/// Panics if it cannot connect.
 #[must_use]
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a time");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a time");
     stream
 }
 
-/// What comes back until the server closes the connection, or for so long.
+/// Sends a request and returns the answer, until the server closes the connection or the time is over.
 ///
 /// # Panics
-/// When there is no connection.
+/// Panics if it cannot connect.
 #[must_use]
-pub fn exchange(address: SocketAddr, request: &[u8], patience: Duration) -> String {
+pub fn exchange(address: SocketAddr, request: &[u8], timeout: Duration) -> String {
     let mut stream = connect(address);
-    // A server that has heard enough may close the connection.
+    // A server may close the connection before it has read everything.
     let _ = stream.write_all(request);
-    read_answer(&mut stream, patience)
+    read_answer(&mut stream, timeout)
 }
 
-/// What comes until the server closes the connection, or for so long.
+/// Reads until the server closes the connection or the time is over.
 ///
 /// # Panics
-/// When no time can be set.
+/// Panics if the timeout cannot be set.
 #[must_use]
-pub fn read_answer(stream: &mut TcpStream, patience: Duration) -> String {
+pub fn read_answer(stream: &mut TcpStream, timeout: Duration) -> String {
     let since = Instant::now();
     let mut answer = Vec::new();
     let mut block = vec![0; 1 << 16];
-    while let Some(left) = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+    while let Some(left) = timeout.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
         stream.set_read_timeout(Some(left)).expect("a time");
         match stream.read(&mut block) {
             Ok(0) => break,
@@ -202,9 +202,9 @@ pub fn read_answer(stream: &mut TcpStream, patience: Duration) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Writes a block again and again until the server has heard enough: how many bytes it took.
+/// Writes a block repeatedly until the server closes the connection or `at_most` bytes are written. Returns the number of bytes.
 #[must_use]
-pub fn pour(stream: &mut TcpStream, block: &[u8], at_most: usize) -> usize {
+pub fn write_until_closed(stream: &mut TcpStream, block: &[u8], at_most: usize) -> usize {
     let mut poured = 0;
     while poured < at_most && stream.write_all(block).is_ok() {
         poured += block.len();

@@ -1,15 +1,17 @@
-//! What the tests of etcdsnap are made of: a builder and a reader of bolt files of their own, named damage, and the harness
+//! Support for the tests of etcdsnap: an independent builder and reader of bolt files, named damage, and a harness
 //! that runs library, command line and reference programs over the same inputs.
 
-// Tests state what must hold by panicking.
+// Tests assert by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::cast_possible_truncation, missing_docs)]
 
 pub mod all_queries;
-pub mod at_once;
+pub mod archives;
 pub mod build;
 #[cfg(feature = "harness")]
 pub mod case;
+#[cfg(feature = "harness")]
+pub mod certificates;
 #[cfg(feature = "harness")]
 pub mod cli;
 #[cfg(feature = "harness")]
@@ -18,18 +20,28 @@ pub mod core_verdict;
 pub mod crc;
 pub mod damage;
 #[cfg(feature = "harness")]
+pub mod data_directories;
+#[cfg(feature = "harness")]
 pub mod etcd_verdict;
 #[cfg(feature = "harness")]
 pub mod failure_injection;
 #[cfg(feature = "harness")]
 pub mod fake_etcd;
+#[cfg(feature = "harness")]
+pub mod faulty_proxy;
 pub mod folder_names;
 pub mod forged;
 #[cfg(feature = "harness")]
 pub mod free_port;
 #[cfg(feature = "harness")]
 pub mod http_server;
+#[cfg(feature = "harness")]
+pub mod leftover_stages;
+#[cfg(feature = "harness")]
+pub mod limited_resources;
 pub mod lost_page_writes;
+#[cfg(feature = "harness")]
+pub mod member_config;
 pub mod mutants;
 #[cfg(feature = "harness")]
 pub mod name_server;
@@ -37,26 +49,28 @@ pub mod name_server;
 pub mod origin_mark;
 #[cfg(feature = "harness")]
 pub mod other_user;
+pub mod parallel;
 pub mod programs;
-#[cfg(feature = "harness")]
-pub mod proxy;
 pub mod read;
 #[cfg(feature = "harness")]
 pub mod recorded;
+pub mod salvaged;
 #[cfg(feature = "harness")]
-pub mod scarce_resources;
-#[cfg(feature = "harness")]
-pub mod sealed_values;
+pub mod secret_texts;
 pub mod seeded_random;
 #[cfg(feature = "harness")]
 pub mod server;
 #[cfg(feature = "harness")]
 pub mod shared_server;
+#[cfg(feature = "harness")]
+pub mod shell_blocks;
+#[cfg(feature = "harness")]
+pub mod small_snapshot;
 pub mod sparse_files;
 #[cfg(feature = "harness")]
 pub mod terminal;
 #[cfg(feature = "harness")]
-pub mod tls;
+pub mod test_vectors;
 #[cfg(feature = "harness")]
 pub mod tls_etcd;
 pub mod unpacking;

@@ -1,37 +1,37 @@
-//! Writes that a disk lost: a page of bucket `key` that still is what it was before, while all others are new.
+//! Lost disk writes: a page of bucket `key` keeps its old content while all other pages are new.
 //!
-//! Bolt never writes a page in place, so free pages hold older versions of those in use. One of them, put where the new version should be, with its number, is what
-//! a lost write of that page leaves. The SHA-256 is right, because the server itself would have sent the file so.
+//! Bolt never overwrites a page in place, so free pages hold older versions of pages in use. Copying one over the newer version, with its number, creates
+//! what a lost write leaves. The SHA-256 is correct, because the server itself would have computed it so.
 
 use std::collections::BTreeSet;
 
 use crate::build::with_trailer;
 use crate::read::{BRANCH, File, LEAF, Visit, database_of};
 
-/// What the page is in its tree.
+/// The page's position in its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The root page of bucket `key`, a branch page.
     Root,
-    /// A branch page below it.
+    /// A branch page below the root.
     Branch,
     /// A leaf page.
     Leaf,
 }
 
-/// A snapshot with a lost write.
+/// A snapshot with one lost write.
 pub struct Stale {
-    /// The page that is old.
+    /// The page with old content.
     pub page: u64,
-    /// The free page that held its older version.
+    /// The free page that held the older version.
     pub older: u64,
-    /// What it is.
+    /// Its position in the tree.
     pub role: Role,
-    /// The snapshot.
+    /// The snapshot with its trailer.
     pub file: Vec<u8>,
 }
 
-/// Every snapshot that a single lost write can make of a good one, as far as the older version lies in a free page.
+/// Returns every snapshot that one lost write can produce from a good one, as far as the older version survives in a free page.
 #[must_use]
 pub fn all(snapshot: &[u8]) -> Vec<Stale> {
     let file = File::new(database_of(snapshot).to_vec());
@@ -55,7 +55,7 @@ pub fn all(snapshot: &[u8]) -> Vec<Stale> {
     found
 }
 
-/// Pages that are whole, carry their own number, and that nothing points to.
+/// Returns valid pages that carry their own number, but to which nothing points.
 fn free_pages(file: &File) -> Vec<u64> {
     let mut used = BTreeSet::from([0, 1]);
     for visit in file.visits() {
@@ -71,9 +71,9 @@ fn free_pages(file: &File) -> Vec<u64> {
         .collect()
 }
 
-/// Whether a free page may be what a page in use was before: of the same size, with some of the same keys.
+/// Returns whether a free page may be an older version of a page in use: same size, overlapping keys.
 ///
-/// A page keeps its range of keys while others are added or compacted away, so its versions overlap.
+/// A page keeps its range of keys while entries are added or compacted away, so its versions overlap.
 fn is_older(file: &File, visit: &Visit, free: u64) -> bool {
     let (new, old) = (file.header(visit.page), file.header(free));
     let same_size = new.overflow == old.overflow;
@@ -83,7 +83,7 @@ fn is_older(file: &File, visit: &Visit, free: u64) -> bool {
         && file.bytes[file.extent(visit.page)][16..] != file.bytes[file.extent(free)][16..]
 }
 
-/// First and last key of a page of revisions; none when it is something else.
+/// Returns the first and the last key of a page of revisions; `None` for any other page.
 fn range(file: &File, page: u64) -> Option<(&[u8], &[u8])> {
     let extent = file.extent(page);
     let key = |from: usize, size: usize| {

@@ -1,34 +1,34 @@
-//! A name server on the loopback address that knows a few records, and programs that ask it instead of this machine's own.
+//! A DNS server on the loopback address that knows a few records, and a way to run programs that use it instead of the machine's own.
 
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-/// A record.
+/// A DNS record.
 #[derive(Debug, Clone, Copy)]
 pub enum Record {
-    /// A service's port and host; `.` is no host.
+    /// A service's port and host; `.` means that the service does not exist.
     Srv(&'static str, u16, &'static str),
-    /// A host that is this machine.
+    /// A host with the loopback address.
     Here(&'static str),
 }
 
 const TYPE_A: u16 = 1;
 const TYPE_SRV: u16 = 33;
 
-/// Starts a name server, which ends with the test's process, and returns its address; none where port 53 may not be used.
+/// Starts a DNS server, which ends with the test's process, and returns its address; `None` if port 53 is not allowed.
 ///
 /// # Panics
-/// When it cannot be used although the reference programs are required, as in CI.
+/// Panics if port 53 is not allowed although the reference programs are required, as in CI.
 #[must_use]
 pub fn start(records: Vec<Record>) -> Option<String> {
-    // Clients know no other port than 53, but this machine has millions of addresses; tests of several processes take one each.
+    // Clients only use port 53, but this machine has millions of loopback addresses; each test process takes one.
     let number = std::process::id();
     let address = (0..20).map(|next| format!("127.53.{}.{}", ((number >> 8) % 256) ^ next, number % 256));
     let bound = address.filter_map(|address| Some((UdpSocket::bind((address.as_str(), 53)).ok()?, address))).next();
     let Some((socket, address)) = bound else {
-        skipped("port 53 cannot be used");
+        report_skipped("port 53 cannot be used");
         return None;
     };
     thread::spawn(move || {
@@ -42,12 +42,12 @@ pub fn start(records: Vec<Record>) -> Option<String> {
     Some(address)
 }
 
-/// The program, to be started with `server` as its name server; none where that cannot be done.
+/// Returns the program, to be started with `server` as its DNS server; `None` if that is impossible here.
 ///
 /// # Panics
-/// When it cannot be done although the reference programs are required.
+/// Panics if it is impossible although the reference programs are required.
 #[must_use]
-pub fn asking(server: &str, folder: &Path, program: &Command) -> Option<Command> {
+pub fn with_name_server(server: &str, folder: &Path, program: &Command) -> Option<Command> {
     let conf = folder.join("resolv.conf");
     std::fs::write(&conf, format!("nameserver {server}\n")).expect("a file");
     // A mount that only this program sees.
@@ -59,7 +59,7 @@ pub fn asking(server: &str, folder: &Path, program: &Command) -> Option<Command>
         .output()
         .is_ok_and(|it| it.status.success())
     {
-        skipped("`unshare --map-root-user --mount` does not work");
+        report_skipped("`unshare --map-root-user --mount` does not work");
         return None;
     }
     command.arg(script).arg(&conf).arg(program.get_program()).args(program.get_args());
@@ -72,12 +72,12 @@ pub fn asking(server: &str, folder: &Path, program: &Command) -> Option<Command>
     Some(command)
 }
 
-fn skipped(reason: &str) {
+fn report_skipped(reason: &str) {
     assert!(std::env::var("ETCDSNAP_REQUIRE_REFERENCE").as_deref() != Ok("1"), "{reason}");
     eprintln!("\n*** SKIPPED: {reason} ***\n");
 }
 
-/// The answer to a question (RFC 1035, 4.1): its header, the question itself, and the records of that name and type.
+/// Builds the response to a question (RFC 1035, 4.1): header, the question, and the records of that name and type.
 fn answer(question: &[u8], records: &[Record]) -> Option<Vec<u8>> {
     let mut name = String::new();
     let mut at = 12;
@@ -105,7 +105,7 @@ fn answer(question: &[u8], records: &[Record]) -> Option<Vec<u8>> {
             _ => None,
         })
         .collect();
-    // An answer with authority; no such name where none is known.
+    // An authoritative answer; NXDOMAIN if no record matches.
     let flags: u16 = if known { 0x8580 } else { 0x8583 };
     let mut answer = question[..2].to_vec();
     for number in [flags, 1, found.len() as u16, 0, 0] {
@@ -113,7 +113,7 @@ fn answer(question: &[u8], records: &[Record]) -> Option<Vec<u8>> {
     }
     answer.extend(&question[12..at + 4]);
     for data in found {
-        // The name of the question, class IN, a time to live of a minute.
+        // A pointer to the question's name, class IN, a time to live of one minute.
         answer.extend([0xc0, 12]);
         answer.extend(kind.to_be_bytes());
         answer.extend([0, 1, 0, 0, 0, 60]);

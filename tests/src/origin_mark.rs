@@ -1,4 +1,4 @@
-//! The mark that a save leaves on its file: an extended attribute that is the file's own only under its name.
+//! The origin mark that a save leaves on its file: an extended attribute that is valid only together with the file's name.
 
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -10,20 +10,20 @@ use sha2::{Digest, Sha256};
 /// The attribute.
 pub const MARK: &str = "user.etcdsnap.origin";
 
-/// Gives a snapshot the name that it would have had at another time, and the mark that it would have had then.
+/// Renames a snapshot as if it was saved at another time, and updates its mark to match.
 ///
 /// # Panics
-/// When it cannot be renamed.
+/// Panics if it cannot be renamed.
 pub fn rename_with_mark(from: &Path, to: &Path) {
     let mark = mark_for(from, to);
     fs::rename(from, to).expect("the name is free");
     set(to, mark);
 }
 
-/// Makes a copy with another name, and with the mark that it would have had if it had been saved under that name.
+/// Copies a snapshot under another name, with the mark that a save under that name would leave.
 ///
 /// # Panics
-/// When it cannot be copied.
+/// Panics if it cannot be copied.
 pub fn copy_with_mark(from: &Path, to: &Path) {
     let mark = mark_for(from, to);
     fs::copy(from, to).expect("the name is free");
@@ -32,19 +32,19 @@ pub fn copy_with_mark(from: &Path, to: &Path) {
     set(to, mark);
 }
 
-/// Whether a file has a mark.
+/// Returns whether a file has a mark.
 #[must_use]
 pub fn has_mark(path: &Path) -> bool {
     getxattr(path, MARK, &mut [0; 512][..]).is_ok()
 }
 
-/// The mark of one file as another would have it; none where files have no marks.
+/// Returns the mark of `from`, adapted to the name of `to`; `None` where the file system has no attributes.
 fn mark_for(from: &Path, to: &Path) -> Option<String> {
     let mut value = [0; 512];
     let len = getxattr(from, MARK, &mut value[..]).ok()?;
     let mark = String::from_utf8(value[..len].to_vec()).expect("text");
-    assert!(mark.contains(&of_name(from)), "{mark}");
-    Some(mark.replace(&of_name(from), &of_name(to)))
+    assert!(mark.contains(&suffix_for_name(from)), "{mark}");
+    Some(mark.replace(&suffix_for_name(from), &suffix_for_name(to)))
 }
 
 fn set(path: &Path, mark: Option<String>) {
@@ -53,7 +53,7 @@ fn set(path: &Path, mark: Option<String>) {
     }
 }
 
-fn of_name(path: &Path) -> String {
+fn suffix_for_name(path: &Path) -> String {
     let digest = Sha256::digest(path.file_name().expect("a file").as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("name={}", &hex[..16])

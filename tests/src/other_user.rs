@@ -1,4 +1,4 @@
-//! The program run by a user who is not root, where the tests run as root.
+//! Runs the program as a user other than root if the tests run as root.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,20 +9,20 @@ use std::sync::OnceLock;
 
 use crate::cli;
 
-/// A user whom nothing belongs to: the system's `nobody`.
+/// A user who owns no files: the system's `nobody`.
 pub const USER: u32 = 65_534;
 
-/// A group that this user is in, beside its own.
+/// A supplementary group of that user.
 pub const GROUP: u32 = 2_000;
 
-/// Whether the tests run as root.
+/// Returns whether the tests run as root.
 #[must_use]
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The program, run by [`USER`] with [`GROUP`] where the tests run as root, and by the user who runs the tests elsewhere. None, with a word about it, where root
-/// cannot become another user.
+/// Returns the program, run by [`USER`] with [`GROUP`] if the tests run as root, and by the current user otherwise. Prints a note and returns `None` if root
+/// cannot change users.
 #[must_use]
 pub fn program() -> Option<Command> {
     if !is_root() {
@@ -36,7 +36,7 @@ pub fn program() -> Option<Command> {
     None
 }
 
-/// Any program, run by [`USER`] with [`GROUP`]; only root can.
+/// Returns any program, run by [`USER`] with [`GROUP`]; requires root.
 #[must_use]
 pub fn as_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
@@ -50,7 +50,7 @@ fn probe(command: &mut Command) -> bool {
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The program where every user may run it: a checkout may lie in a directory that only root may enter.
+/// Copies the program to where every user may run it: a checkout may lie in a directory that only root may enter.
 fn readable_program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let copy = || {
@@ -68,12 +68,12 @@ fn readable_program() -> PathBuf {
     PROGRAM.get_or_init(copy).clone()
 }
 
-/// A temporary directory that every user may enter, with a copy of `snapshot` in it that every user may read.
+/// Creates a temporary directory that every user may enter, with a copy of `snapshot` that every user may read.
 ///
 /// # Panics
-/// When it cannot be made.
+/// Panics if it cannot be created.
 #[must_use]
-pub fn open_folder(snapshot: &Path) -> (tempfile::TempDir, PathBuf) {
+pub fn world_readable_folder(snapshot: &Path) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a directory");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
     let copy = folder.path().join("backup.db");

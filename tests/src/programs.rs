@@ -1,18 +1,18 @@
-//! The reference programs: etcd's and bolt's own, built by `cargo xtask reference` into `tests/reference/bin/<version>/`.
+//! The reference programs, etcd's and bolt's own, which `cargo xtask reference` builds into `tests/reference/bin/<version>/`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The repository's `tests` directory.
+/// Returns the repository's `tests` directory.
 #[must_use]
 pub fn tests_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A reference program of an etcd version such as `3.7`, or none when it is not built.
+/// Returns a reference program of an etcd version such as `3.7`, or `None` if it is not built.
 ///
 /// # Panics
-/// When it is not built and `ETCDSNAP_REQUIRE_REFERENCE=1`, as in CI.
+/// Panics if it is not built and `ETCDSNAP_REQUIRE_REFERENCE=1`, as in CI.
 #[must_use]
 pub fn reference(version: &str, name: &str) -> Option<PathBuf> {
     let path = tests_dir().join("reference/bin").join(version).join(name);
@@ -25,10 +25,10 @@ pub fn reference(version: &str, name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Go's module cache with Kubernetes' modules of `tests/reference/kubernetes/modules.txt` in it, or none when they are not there.
+/// Returns Go's module cache if it holds Kubernetes' modules of `tests/reference/kubernetes/modules.txt`.
 ///
 /// # Panics
-/// As [`reference`].
+/// Panics as [`reference`] does.
 #[must_use]
 pub fn kubernetes_modules() -> Option<PathBuf> {
     let output = Command::new("go").args(["env", "GOMODCACHE"]).output().ok()?;
@@ -44,25 +44,25 @@ pub fn kubernetes_modules() -> Option<PathBuf> {
     None
 }
 
-/// What a program says; it gets no input.
+/// Runs a program with an empty standard input.
 ///
 /// # Panics
-/// When it cannot be started.
+/// Panics if it cannot be started.
 pub fn run(program: &Path, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).stdin(std::process::Stdio::null()).output();
     output.unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()))
 }
 
-/// Whether `bbolt check` passes a database, run on a copy of its own; and what it says.
+/// Runs `bbolt check` on a copy of a database; returns whether it passes, and its output.
 ///
 /// # Panics
-/// When no copy can be written.
+/// Panics if no copy can be written.
 #[cfg(feature = "harness")]
 #[must_use]
 pub fn bbolt_check(bbolt: &Path, database: &[u8]) -> (bool, String) {
     let copy = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(copy.path(), database).expect("a copy");
-    // A cycle makes it run until its stack is gone, and a wrong size until memory is: both count as "not passed".
+    // A cycle makes it run out of stack, and a wrong size out of memory: both count as "not passed".
     let limited = "ulimit -v 8000000; exec timeout 5 \"$0\" check \"$1\"";
     let output = Command::new("sh").args(["-c", limited]).arg(bbolt).arg(copy.path()).output().expect("sh runs");
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();

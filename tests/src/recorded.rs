@@ -1,4 +1,4 @@
-//! What was recorded of real Kubernetes API servers, in `tests/kubernetes/` (`cargo xtask record --kubernetes`).
+//! The recordings of real Kubernetes API servers in `tests/kubernetes/` (`cargo xtask record --kubernetes`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,33 +8,33 @@ use serde_json::Value;
 
 use crate::programs::tests_dir;
 
-/// A recorded cluster, by the name of its folder.
-pub struct Recorded {
+/// A recorded cluster, named after its folder.
+pub struct RecordedCluster {
     folder: PathBuf,
-    /// Its snapshot, unpacked, and removed with the value.
+    /// Its unpacked snapshot; the directory is removed with this value.
     unpacked: tempfile::TempDir,
 }
 
-/// What an API server answered at a revision.
+/// The answers of an API server at a revision.
 pub struct Answers {
     pub revision: i64,
-    /// The bodies, by [`identity`].
+    /// The response bodies, by [`identity`].
     pub bodies: BTreeMap<String, String>,
 }
 
-/// What kubectl printed.
-pub struct Said {
+/// A kubectl command with its recorded output.
+pub struct KubectlRun {
     pub words: Vec<String>,
-    /// Seconds since 1970.
+    /// When it ran, in seconds since 1970.
     pub at: i64,
     pub text: String,
 }
 
-impl Recorded {
-    /// Unpacks its snapshot.
+impl RecordedCluster {
+    /// Opens a recording and unpacks its snapshot.
     ///
     /// # Panics
-    /// When there is none of that name.
+    /// Panics if there is no recording with that name.
     #[must_use]
     pub fn open(name: &str) -> Self {
         let folder = tests_dir().join("kubernetes").join(name);
@@ -44,22 +44,22 @@ impl Recorded {
         recorded
     }
 
-    /// Where its snapshot lies.
+    /// Returns the path of its snapshot.
     #[must_use]
     pub fn snapshot(&self) -> PathBuf {
         self.unpacked.path().join("snapshot.db")
     }
 
-    /// A file of its folder.
+    /// Returns the path of a file of its folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// A packed file of its folder.
+    /// Unpacks a compressed file of its folder.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     #[must_use]
     pub fn read(&self, name: &str) -> Vec<u8> {
         let path = self.folder.join(name);
@@ -67,10 +67,10 @@ impl Recorded {
         zstd::decode_all(packed.as_slice()).expect("packed with Zstandard")
     }
 
-    /// Recorded answers.
+    /// Reads recorded answers.
     ///
     /// # Panics
-    /// When they are not what `record` writes.
+    /// Panics if they are not in the format that `record` writes.
     #[must_use]
     pub fn answers(&self, name: &str) -> Answers {
         let text = String::from_utf8(self.read(name)).expect("UTF-8");
@@ -79,27 +79,27 @@ impl Recorded {
         Answers { revision: revision.parse().expect("a revision"), bodies: keyed.collect() }
     }
 
-    /// What kubectl printed.
+    /// Reads recorded kubectl output.
     ///
     /// # Panics
-    /// When it is not what `record` writes.
+    /// Panics if it is not in the format that `record` writes.
     #[must_use]
-    pub fn said(&self, name: &str) -> Vec<Said> {
+    pub fn kubectl_output(&self, name: &str) -> Vec<KubectlRun> {
         let text = String::from_utf8(self.read(name)).expect("UTF-8");
         let sections = text.strip_prefix("$ kubectl ").expect("a section").split("\n$ kubectl ");
-        let said = |section: &str| {
+        let kubectl_output = |section: &str| {
             let (head, text) = section.split_once('\n').unwrap_or((section, ""));
             let (words, at) = head.rsplit_once(" # ").expect("words and a time");
             let text = text.trim_end_matches("\\ no line break\n").trim_end_matches("\\ no line break");
             let text = if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
             let words = words.split(' ').map(|word| word.replace('␣', " ")).collect();
-            Said { words, at: at.parse().expect("a time"), text }
+            KubectlRun { words, at: at.parse().expect("a time"), text }
         };
-        sections.map(said).collect()
+        sections.map(kubectl_output).collect()
     }
 }
 
-/// Version, kind, namespace and name of an object in JSON; none for anything else.
+/// Returns version, kind, namespace and name of an object in JSON; `None` for anything else.
 #[must_use]
 pub fn identity(json: &str) -> Option<String> {
     let value: Value = serde_json::from_str(json).ok()?;

@@ -1,4 +1,4 @@
-//! A program in a terminal, as a person has it.
+//! Runs a program in a pseudo-terminal, as a person does.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Longer than anything that is waited for takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any wait takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A terminal with a program in it, which is ended with it.
+/// A terminal with a program in it, which ends when the value is dropped.
 pub struct Terminal {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
-    /// What is shown and was not asked for yet.
+    /// Output that was not returned yet.
     rest: Vec<u8>,
     child: Child,
 }
 
 impl Terminal {
-    /// Starts a program in a terminal of its own.
+    /// Starts a program in its own terminal.
     ///
     /// # Panics
-    /// When there are no terminals, or the program cannot be started.
+    /// Panics if there are no terminals, or the program cannot be started.
     #[must_use]
     pub fn start(program: &Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
@@ -34,7 +34,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).expect("a terminal's name");
         let path = std::ffi::OsStr::from_bytes(name.to_bytes());
         let own = OpenOptions::new().read(true).write(true).open(path).expect("the other side of a terminal");
-        // It is the controlling terminal of a session of its own, so that Ctrl-C and job control are as usual.
+        // It becomes the controlling terminal of a new session, so that Ctrl-C and job control work as usual.
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait"]).arg(program.get_program()).args(program.get_args());
         command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -55,24 +55,24 @@ impl Terminal {
         Self { keyboard, screen, rest: Vec::new(), child }
     }
 
-    /// Presses keys.
+    /// Types keys.
     ///
     /// # Panics
-    /// When the terminal is gone.
-    pub fn press(&mut self, keys: &str) {
+    /// Panics if the terminal is gone.
+    pub fn type_keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("a terminal");
     }
 
-    /// What is shown from now on until `mark` is, with it.
+    /// Returns the output up to and including `mark`.
     ///
     /// # Panics
-    /// When it is not shown in a minute.
-    pub fn shown(&mut self, mark: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+    /// Panics if `mark` does not appear within a minute.
+    pub fn output_until(&mut self, mark: &str) -> String {
+        let end = Instant::now() + TIMEOUT;
         loop {
             if let Some(at) = self.rest.windows(mark.len()).position(|window| window == mark.as_bytes()) {
-                let shown: Vec<u8> = self.rest.drain(..at + mark.len()).collect();
-                return String::from_utf8_lossy(&shown).into_owned();
+                let output_until: Vec<u8> = self.rest.drain(..at + mark.len()).collect();
+                return String::from_utf8_lossy(&output_until).into_owned();
             }
             match self.screen.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(block) => self.rest.extend(block),
@@ -84,7 +84,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A shell ends with its terminal's hangup; setsid waits for it.
+        // A shell ends when its terminal hangs up; setsid waits for it.
         let _ = self.keyboard.write_all(b"\x03\x15exit\n");
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,33 +1,39 @@
-//! An etcd that speaks plain text at one port, for the test's own needs, and TLS at another; and what our program and etcdctl get from it with the same flags.
+//! Runs an etcd with plain text at one port, for the test's own use, and TLS at another, and compares our program with etcdctl under the same flags.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use crate::certificates::{Authority, CertificateFiles, CertificateUse, Key};
 use crate::cli;
-use crate::server::{Servers, program, seats};
-use crate::tls::{Authority, Key, Pair, Whose};
+use crate::server::{Servers, member_configs, program};
 
-/// The names that the servers' certificates are for.
+/// The names in the servers' certificates.
 pub const NAMES: &[&str] = &["127.0.0.1", "localhost"];
 
 /// A server with TLS.
 pub struct Secured {
-    /// Where all its files are.
+    /// The directory of all its files.
     pub folder: tempfile::TempDir,
     /// The server.
     pub servers: Servers,
-    /// Where it speaks TLS.
+    /// Its TLS URL.
     pub url: String,
-    /// The port of that.
+    /// The port of that URL.
     pub port: u16,
-    /// The authority that signed its certificate, unless the server was started with one of its own.
+    /// The authority that signed its certificate, unless the server has its own.
     pub authority: Authority,
 }
 
 impl Secured {
-    /// A server with a certificate for `whose`; none when the version's etcd is not built.
+    /// Starts a server with a certificate for `whose`; `None` if the version's etcd is not built.
     #[must_use]
-    pub fn start(version: &str, whose: Whose<'_>, key: Key, client_certificates: bool, extra: &[&str]) -> Option<Self> {
+    pub fn start(
+        version: &str,
+        whose: CertificateUse<'_>,
+        key: Key,
+        client_certificates: bool,
+        extra: &[&str],
+    ) -> Option<Self> {
         Self::with(version, |authority, _| {
             let mut flags = certificate_flags(&authority.sign("server", whose, key)).to_vec();
             if client_certificates {
@@ -39,28 +45,28 @@ impl Secured {
         })
     }
 
-    /// A server with the flags that `flags` makes of an authority and the folder.
+    /// Starts a server with the flags that `flags` returns for an authority and the folder.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if it cannot be started.
     #[must_use]
     pub fn with(version: &str, flags: impl FnOnce(&Authority, &Path) -> Vec<String>) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a directory");
-        // The second place lends its port for clients.
-        let seats = seats(folder.path(), &["one", "spare"]);
+        // The second member's client port becomes the TLS port.
+        let member_configs = member_configs(folder.path(), &["one", "spare"]);
         let authority = Authority::new(folder.path(), "authority");
-        let port = seats[1].client;
+        let port = member_configs[1].client;
         let url = format!("https://127.0.0.1:{port}");
-        // IPv6 too, where this machine has it.
+        // Also IPv6, if this machine has it.
         let six = std::net::TcpListener::bind(("::1", port))
             .map_or_else(|_| String::new(), |_| format!(",https://[::1]:{port}"));
-        let mut all = vec![format!("--listen-client-urls={},{url}{six}", seats[0].client_url())];
+        let mut all = vec![format!("--listen-client-urls={},{url}{six}", member_configs[0].client_url())];
         all.extend(flags(&authority, folder.path()));
-        let servers = Servers::start_with(version, &seats[..1], folder.path(), &all)?;
+        let servers = Servers::start_with(version, &member_configs[..1], folder.path(), &all)?;
         Some(Self { folder, servers, url, port, authority })
     }
 
-    /// The file that is saved.
+    /// Returns the path that [`save`](Self::save) writes to.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("snapshot.db")
@@ -72,10 +78,10 @@ impl Secured {
         self.save_at(&self.url, flags)
     }
 
-    /// Saves from another address. A file is there exactly when it succeeds, and nothing else is left; it is removed.
+    /// Saves from another address. Checks that the file exists exactly if the save succeeds, and that nothing else remains; then removes it.
     ///
     /// # Panics
-    /// When that is not so.
+    /// Panics if a check fails.
     #[must_use]
     pub fn save_at(&self, url: &str, flags: &[&str]) -> Output {
         let endpoints = format!("--endpoints={url}");
@@ -89,19 +95,19 @@ impl Secured {
         output
     }
 
-    /// What ours says, after etcdctl has read a key with the same flags: both succeed, or both do not.
+    /// Reads a key with etcdctl, then saves with the same flags: both must succeed, or both fail. Returns our output.
     ///
     /// # Panics
-    /// When one succeeds and the other does not.
+    /// Panics if only one succeeds.
     #[must_use]
     pub fn save_as_etcdctl(&self, flags: &[&str]) -> Output {
         self.save_at_as_etcdctl(&self.url, flags)
     }
 
-    /// The same at another address.
+    /// Does the same at another address.
     ///
     /// # Panics
-    /// When one succeeds and the other does not.
+    /// Panics if only one succeeds.
     #[must_use]
     pub fn save_at_as_etcdctl(&self, url: &str, flags: &[&str]) -> Output {
         let theirs = etcdctl_reads(url, flags);
@@ -112,17 +118,17 @@ impl Secured {
         ours
     }
 
-    /// The flag that names the authority.
+    /// Returns the flag that names the authority.
     #[must_use]
     pub fn cacert(&self) -> String {
         format!("--cacert={}", self.authority.cert.display())
     }
 }
 
-/// What etcdctl says when it is to read a key.
+/// Reads a key with etcdctl.
 ///
 /// # Panics
-/// When it is not built.
+/// Panics if it is not built.
 #[must_use]
 pub fn etcdctl_reads(url: &str, flags: &[&str]) -> Output {
     let mut etcdctl = program("3.7", "etcdctl").expect("etcdctl is built with etcd");
@@ -130,23 +136,23 @@ pub fn etcdctl_reads(url: &str, flags: &[&str]) -> Output {
     etcdctl.stdin(Stdio::null()).output().expect("etcdctl runs")
 }
 
-/// etcd's flags for a certificate of its own.
+/// Returns etcd's flags for its own certificate.
 #[must_use]
-pub fn certificate_flags(pair: &Pair) -> [String; 2] {
+pub fn certificate_flags(pair: &CertificateFiles) -> [String; 2] {
     [format!("--cert-file={}", pair.cert.display()), format!("--key-file={}", pair.key.display())]
 }
 
-/// A client's flags for a certificate of its own.
+/// Returns a client's flags for its own certificate.
 #[must_use]
-pub fn client_flags(pair: &Pair) -> [String; 2] {
+pub fn client_flags(pair: &CertificateFiles) -> [String; 2] {
     [format!("--cert={}", pair.cert.display()), format!("--key={}", pair.key.display())]
 }
 
-/// Checks that nothing was saved (exit code 2), and that `words` stand in what is said about it, however the lines are broken.
+/// Asserts that nothing was saved (exit code 2), and that the message contains `words`, however its lines are wrapped.
 ///
 /// # Panics
-/// When that is not so.
-pub fn refused(output: &Output, words: &[&str]) {
+/// Panics if that is not so.
+pub fn assert_refused(output: &Output, words: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{text}");
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,21 +1,21 @@
-//! Unpacks bytes in several ways, which must come to the same.
+//! Unpacks bytes in several ways that must give the same result, for fuzzing.
 
 use std::io::Cursor;
 
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 
-/// Bytes after which enough has come out: a few bytes of a fuzzer may claim gigabytes.
-const MOST: usize = 1 << 20;
+/// Stops after this much output: a few bytes of a fuzzer may claim gigabytes.
+const MAX_OUTPUT: usize = 1 << 20;
 
-/// For a fuzzer: any bytes are unpacked in every format without a panic, and large and small reads give the same bytes or the same kind of error.
+/// Unpacks any bytes in every format without a panic; large and small reads must give the same bytes or the same kind of error. Entry point of a fuzzer.
 ///
-/// How much comes before an error may differ: inflate drops what a call wrote when it fails. So may its words: what is wrong first depends on where a call ends.
+/// The output before an error may differ: inflate discards what a failing call wrote. So may the message: which fault is met first depends on where a call ends.
 ///
 /// # Panics
-/// When they do not.
+/// Panics if they differ.
 pub fn unpack_any(bytes: &[u8]) {
     for format in [Format::Gzip, Format::Zip, Format::Zstd] {
-        let (whole, said) = unpack(format, bytes, MOST);
+        let (whole, said) = unpack(format, bytes, MAX_OUTPUT);
         let (pieces, again) = unpack(format, bytes, 1 + bytes.len() % 611);
         let common = whole.len().min(pieces.len());
         assert!(whole[..common] == pieces[..common], "{format}: other bytes");
@@ -28,7 +28,7 @@ pub fn unpack_any(bytes: &[u8]) {
     }
 }
 
-/// What comes out, read in pieces of this length, and the error.
+/// Returns the output, read in pieces of this length, and the error.
 fn unpack(format: Format, bytes: &[u8], piece: usize) -> (Vec<u8>, Option<UnpackError>) {
     let mut out = Vec::new();
     let mut unpacked = match Unpacked::new(format, Cursor::new(bytes)) {
@@ -38,11 +38,11 @@ fn unpack(format: Format, bytes: &[u8], piece: usize) -> (Vec<u8>, Option<Unpack
     let stored = unpacked.stored();
     let mut room = vec![0; piece];
     let error = loop {
-        let piece = piece.min(MOST - out.len());
+        let piece = piece.min(MAX_OUTPUT - out.len());
         match unpacked.fill(&mut room[..piece]) {
             Ok(count) => {
                 out.extend_from_slice(&room[..count]);
-                if count < piece || out.len() == MOST {
+                if count < piece || out.len() == MAX_OUTPUT {
                     break None;
                 }
             }
@@ -53,7 +53,7 @@ fn unpack(format: Format, bytes: &[u8], piece: usize) -> (Vec<u8>, Option<Unpack
         }
     };
     if let (Some(stored), None) = (stored, &error)
-        && out.len() < MOST
+        && out.len() < MAX_OUTPUT
     {
         let (from, to) = (stored.start as usize, stored.end as usize);
         assert!(bytes.get(from..to) == Some(&out), "the stored bytes are those that come out");

@@ -1,4 +1,4 @@
-//! The damage is what it says: it applies, changes the file, and where bolt's own `check` looks at it, that finds it too.
+//! Checks the named damage itself: it applies, changes the file, and `bbolt check` finds it wherever it claims so.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::database_of;
 
 #[test]
-fn names_are_unique() {
+fn damage_names_are_unique() {
     let names: BTreeSet<&str> = damage::all().iter().map(|damage| damage.name).collect();
     assert_eq!(names.len(), damage::all().len());
 }
 
 #[test]
-fn every_damage_can_be_done_to_some_base() {
+fn every_damage_applies_to_some_snapshot() {
     let bases = damage::bases();
     let mut idle = Vec::new();
     for damage in damage::all() {
@@ -32,7 +32,7 @@ fn every_damage_can_be_done_to_some_base() {
 }
 
 #[test]
-fn bbolt_passes_the_bases() {
+fn bbolt_passes_the_undamaged_snapshots() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     for base in damage::bases() {
         let (passed, said) = bbolt_check(&bbolt, database_of(&base.snapshot));
@@ -41,7 +41,7 @@ fn bbolt_passes_the_bases() {
 }
 
 #[test]
-fn bbolt_finds_what_it_should() {
+fn bbolt_finds_the_damage_that_it_should() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     let mut passed_by_bbolt = Vec::new();
     for base in damage::bases() {

@@ -1,4 +1,4 @@
-//! Sums and differences that are found without an index say what the index says, sound file or not.
+//! `usage` and `diff` compute the same without an index as with one, whether the file is sound or not.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use etcdsnap_core::store::{
 use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;
@@ -27,34 +27,34 @@ fn open(file: &Bytes) -> Option<Box<Store<'_, Bytes>>> {
     }
 }
 
-/// A file, and often one that somebody wrote over.
-fn file(seed: u64, transactions: usize, dice: &mut Dice) -> Bytes {
+/// Builds a file, often with overwritten bytes.
+fn file(seed: u64, transactions: usize, rng: &mut SeededRandom) -> Bytes {
     let mut database = any_member(seed, transactions).built.database;
-    if dice.chance(50) {
-        for _ in 0..dice.between(1, 20) {
-            let at = dice.below(database.len() / 512) * 512 + dice.below(96);
-            database[at] = dice.bits() as u8;
+    if rng.chance(50) {
+        for _ in 0..rng.between(1, 20) {
+            let at = rng.below(database.len() / 512) * 512 + rng.below(96);
+            database[at] = rng.bits() as u8;
         }
     }
     with_trailer(&database)
 }
 
-/// Has the work done in any order by several hands.
-fn hands<T>(
+/// Lets several workers read the parts in random order.
+fn read_in_any_order<T>(
     store: &Store<'_, Bytes>,
-    dice: &mut Dice,
+    rng: &mut SeededRandom,
     new: impl Fn() -> T,
     take: impl Fn(&mut T, Work) -> Lost,
 ) -> (Vec<T>, u64) {
-    let mut hands: Vec<T> = (0..dice.between(1, 4)).map(|_| new()).collect();
+    let mut read_in_any_order: Vec<T> = (0..rng.between(1, 4)).map(|_| new()).collect();
     let mut work: Vec<Work> = store.work().collect();
     let mut lost = 0;
     while !work.is_empty() {
-        let next = work.swap_remove(dice.below(work.len()));
-        let hand = dice.below(hands.len());
-        lost += take(&mut hands[hand], next).places;
+        let next = work.swap_remove(rng.below(work.len()));
+        let hand = rng.below(read_in_any_order.len());
+        lost += take(&mut read_in_any_order[hand], next).places;
     }
-    (hands, lost)
+    (read_in_any_order, lost)
 }
 
 fn index(store: &Store<'_, Bytes>, query: &Query) -> (Index, u64) {
@@ -63,14 +63,14 @@ fn index(store: &Store<'_, Bytes>, query: &Query) -> (Index, u64) {
     (index, lost)
 }
 
-fn query(store: &Store<'_, Bytes>, dice: &mut Dice) -> Query {
+fn query(store: &Store<'_, Bytes>, rng: &mut SeededRandom) -> Query {
     let span = usize::try_from(store.current().get()).unwrap_or(0).min(1 << 20) + 1;
-    let revision = if dice.chance(50) { store.current() } else { Revision::new(dice.below(span) as i64) };
-    let range = if dice.chance(70) { KeyRange::all() } else { KeyRange::prefix(&[b"/ak"[dice.below(3)]]) };
+    let revision = if rng.chance(50) { store.current() } else { Revision::new(rng.below(span) as i64) };
+    let range = if rng.chance(70) { KeyRange::all() } else { KeyRange::prefix(&[b"/ak"[rng.below(3)]]) };
     Query { range, revision, hash_values: true }
 }
 
-/// Numbers of a list from an index: the largest, of equal ones those that were written first.
+/// Returns the top keys of an index by a number: the largest, and of equal ones those written first.
 fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<(u32, Revision, Bytes)> {
     let mut list: Vec<Key<'_>> = index.iter().filter(|key| number(key) > 0).collect();
     list.sort_by(|a, b| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision)));
@@ -81,11 +81,11 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn sums_are_those_of_the_index(seed in any::<u64>(), transactions in 0_usize..200, depth in 1_usize..4, count in 0_usize..6) {
-        let mut dice = Dice::new(seed);
-        let file = file(seed, transactions, &mut dice);
+    fn usage_equals_that_of_the_index(seed in any::<u64>(), transactions in 0_usize..200, depth in 1_usize..4, count in 0_usize..6) {
+        let mut rng = SeededRandom::new(seed);
+        let file = file(seed, transactions, &mut rng);
         let Some(store) = open(&file) else { return Ok(()) };
-        let query = query(&store, &mut dice);
+        let query = query(&store, &mut rng);
         let (index, index_lost) = index(&store, &query);
         let mut total = Usage::default();
         let mut groups: BTreeMap<Bytes, Usage> = BTreeMap::new();
@@ -96,9 +96,9 @@ proptest! {
 
         let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, depth));
         let take = |tally: &mut GroupTally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
-        let whole = dice.chance(50).then(|| GroupTally::new(query.clone(), by));
+        let whole = rng.chance(50).then(|| GroupTally::new(query.clone(), by));
         let hand = || whole.as_ref().map_or_else(|| GroupTally::new(query.clone(), by), GroupTally::beside);
-        let (tallies, lost) = hands(&store, &mut dice, hand, take);
+        let (tallies, lost) = read_in_any_order(&store, &mut rng, hand, take);
         prop_assert_eq!(lost, index_lost);
         let tallies = Tallies::of(tallies);
         let mut sums = Sums::default();
@@ -120,20 +120,20 @@ proptest! {
     }
 
     #[test]
-    fn differences_are_those_of_the_indexes(seed in any::<u64>(), transactions in 0_usize..200, same in any::<bool>()) {
-        let mut dice = Dice::new(seed);
-        let one = file(seed, transactions, &mut dice);
-        let other = if same { one.clone() } else { file(seed ^ 1, transactions, &mut dice) };
+    fn diff_equals_that_of_the_indexes(seed in any::<u64>(), transactions in 0_usize..200, same in any::<bool>()) {
+        let mut rng = SeededRandom::new(seed);
+        let one = file(seed, transactions, &mut rng);
+        let other = if same { one.clone() } else { file(seed ^ 1, transactions, &mut rng) };
         let (Some(a), Some(b)) = (open(&one), open(&other)) else { return Ok(()) };
-        let (query_a, query_b) = (query(&a, &mut dice), query(&b, &mut dice));
+        let (query_a, query_b) = (query(&a, &mut rng), query(&b, &mut rng));
         let (index_a, index_b) = (index(&a, &query_a).0, index(&b, &query_b).0);
         let mut side = |store: &Store<'_, Bytes>, query: &Query| {
             let take = |part: &mut Contents, work| part.read(store, work, &Unwatched).expect("readable bytes");
-            let mut whole = dice.chance(50).then(|| Contents::new(query.clone()));
+            let mut whole = rng.chance(50).then(|| Contents::new(query.clone()));
             let hand = || whole.as_ref().map_or_else(|| Contents::new(query.clone()), Contents::beside);
-            let hands = hands(store, &mut dice, hand, take).0;
+            let read_in_any_order = read_in_any_order(store, &mut rng, hand, take).0;
             whole.iter_mut().for_each(Contents::close);
-            whole.map_or(hands, |whole| vec![whole])
+            whole.map_or(read_in_any_order, |whole| vec![whole])
         };
         let (side_a, side_b) = (side(&a, &query_a), side(&b, &query_b));
         let mut unlike = Unlike::default();

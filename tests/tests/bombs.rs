@@ -1,4 +1,4 @@
-//! Small files that unpack to very much, and files that are much longer than a snapshot: each command ends soon, with little memory, and leaves
+//! Small files that unpack to huge output, and files much longer than a snapshot: each command ends soon, uses little memory, and leaves
 //! the directory for temporary files nearly empty.
 
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use etcdsnap_tests::read::{File, database_of, meta};
 use flate2::{Compress, Compression, FlushCompress, Status};
 use tempfile::TempDir;
 
-/// A run takes some hundredths of a second alone; tests run side by side on small machines.
+/// A run takes some hundredths of a second alone, but tests run in parallel on small machines.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Kibibytes that one file in the directory for temporary files may have: a small snapshot, and what is read behind it.
+/// How many KiB one temporary file may have: a small snapshot, and what is read after it.
 const DISK_KIB: u64 = 96 << 10;
 
-/// Kibibytes of memory that no run here needs, whatever its input.
+/// How many KiB of memory suffice for any run here.
 const MEMORY_KIB: u64 = 128 << 10;
 
 const MIB: usize = 1 << 20;
@@ -27,7 +27,7 @@ fn snapshot() -> Vec<u8> {
     case::all().into_iter().find(|case| case.name == "3.7-history").expect("the case 3.7-history").bytes()
 }
 
-/// Bytes as raw deflate data that is followed by `times` 64 MiB of zeros, and never ends.
+/// Compresses bytes as raw deflate data, followed by `times` 64 MiB of zeros; the stream never ends.
 fn deflated(start: &[u8], times: usize) -> Vec<u8> {
     let block = |bytes: &[u8]| {
         let mut out = Vec::with_capacity(bytes.len() / 2 + MIB);
@@ -43,7 +43,7 @@ fn gzip(start: &[u8], times: usize) -> Vec<u8> {
     [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &deflated(start, times)].concat()
 }
 
-/// An archive of one member.
+/// Builds an archive of one member.
 fn zip(start: &[u8], times: usize) -> Vec<u8> {
     let data = deflated(start, times);
     let len = u32::try_from(data.len()).expect("a small archive").to_le_bytes();
@@ -56,26 +56,26 @@ fn zip(start: &[u8], times: usize) -> Vec<u8> {
     [local, central, end].concat()
 }
 
-/// A frame of the bytes, and a frame of so many GiB of zeros, which has 128 KiB in four bytes and never ends.
+/// Builds a frame of the bytes, and a frame of so many GiB of zeros, which encodes 128 KiB in four bytes and never ends.
 fn zstd(start: &[u8], times: usize) -> Vec<u8> {
     const BLOCK: u32 = 128 << 10;
-    // Source: RFC 8878, section 3.1.1.2: the size from bit 3 on, and type 1, a byte that is repeated.
+    // Source: RFC 8878, section 3.1.1.2: the size from bit 3 on; type 1 repeats a byte.
     let [low, middle, high, _] = ((BLOCK << 3) | (1 << 1)).to_le_bytes();
     let zeros = [low, middle, high, 0].repeat(8192 * times);
     [&zstd::encode_all(start, 1).expect("zstd"), &[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38][..], &zeros].concat()
 }
 
-/// What a program did.
+/// The result of a run.
 #[derive(Debug)]
 struct Run {
     code: Option<i32>,
     said: String,
-    /// The most memory that it had, as far as was seen.
+    /// Its peak memory, as far as observed.
     memory_kib: u64,
     took: Duration,
 }
 
-/// Runs etcdsnap with a directory for temporary files in which no file may grow beyond [`DISK_KIB`].
+/// Runs etcdsnap with a directory for temporary files in which no file may exceed [`DISK_KIB`].
 fn run(args: &[&str], input: Stdio) -> Run {
     run_with_disk(args, input, DISK_KIB)
 }
@@ -113,7 +113,7 @@ fn ends_soon(run: &Run, code: i32, words: &str, what: &str) {
     assert!(run.memory_kib < MEMORY_KIB, "{what} took {} KiB", run.memory_kib);
 }
 
-/// Every way to read a file, or of one that is not packed by zstd those that differ in how they unpack it.
+/// Returns commands that read a file in every way; for formats other than zstd only those that unpack in a different way.
 fn commands(file: &str) -> Vec<Vec<&str>> {
     let restore = vec!["restore", file, "--dry-run", "--data-dir", "/nonexistent/data"];
     let any = if file.ends_with(".zst") {
@@ -130,7 +130,7 @@ fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Files that unpack to 64 GiB or a TiB, most of it zeros.
+/// Builds files that unpack to 64 GiB or a TiB, mostly zeros.
 fn bombs(directory: &TempDir, start: &[u8]) -> [PathBuf; 3] {
     [
         write(directory, "bomb.gz", &gzip(start, 256)),
@@ -140,7 +140,7 @@ fn bombs(directory: &TempDir, start: &[u8]) -> [PathBuf; 3] {
 }
 
 #[test]
-fn endless_zeros_are_told_by_the_first() {
+fn endless_zeros_are_recognised_by_their_start() {
     let directory = TempDir::new().expect("a directory");
     for bomb in bombs(&directory, &[]) {
         let name = bomb.to_string_lossy();
@@ -161,21 +161,21 @@ fn a_snapshot_before_endless_zeros_is_too_long() {
     }
 }
 
-/// The meta pages promise a TiB, the rest is zeros.
+/// The meta pages claim a TiB, the rest is zeros.
 #[test]
-fn a_database_that_promises_more_than_there_is_ends_soon() {
+fn a_database_that_claims_more_pages_than_the_file_has_ends_soon() {
     let directory = TempDir::new().expect("a directory");
     let mut file = File::new(database_of(&snapshot()).to_vec());
     file.set_metas(meta::PAGES, 1 << 28);
     let bomb = write(&directory, "promise.zst", &zstd(&file.bytes, 1024));
     let name = bomb.to_string_lossy();
-    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "hold no page of its database", "verify");
-    // A copy of a TiB is not even begun.
+    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "contain no page of its database", "verify");
+    // The program does not even start to copy a TiB.
     ends_soon(&run(&["keys", &name], Stdio::null()), 2, "cannot make a temporary copy", "keys");
 }
 
 #[test]
-fn a_plain_file_is_read_no_further_than_a_snapshot() {
+fn an_uncompressed_file_is_read_no_further_than_a_snapshot() {
     let directory = TempDir::new().expect("a directory");
     let path = write(&directory, "long.db", &snapshot());
     let name = path.to_string_lossy();
@@ -195,7 +195,7 @@ fn a_plain_file_is_read_no_further_than_a_snapshot() {
     }
 }
 
-/// The input of a program that gets bytes and then zeros until it hangs up.
+/// Returns an input of these bytes followed by zeros until the reader stops.
 fn endless(start: &Path) -> Stdio {
     let mut zeros = Command::new("cat");
     let child = zeros.arg(start).arg("/dev/zero").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -203,7 +203,7 @@ fn endless(start: &Path) -> Stdio {
 }
 
 #[test]
-fn of_an_endless_pipe_no_more_is_copied_than_a_snapshot() {
+fn an_endless_pipe_is_copied_no_further_than_a_snapshot() {
     let directory = TempDir::new().expect("a directory");
     let nothing = write(&directory, "nothing", b"");
     let good = write(&directory, "good", &snapshot());
@@ -214,18 +214,18 @@ fn of_an_endless_pipe_no_more_is_copied_than_a_snapshot() {
         ends_soon(&run(command, endless(&nothing)), 1, "nothing but zeros", "zeros by a pipe");
     }
     ends_soon(&run(&["verify", "-"], endless(&good)), 1, "goes on for more than 64 MiB", "a snapshot by a pipe");
-    // Zeros behind packed data mean nothing, but there cannot be more of them than of a snapshot.
+    // Zeros after packed data have no meaning, but there may not be more of them than a snapshot has bytes.
     let packed = run_with_disk(&["verify", "-"], endless(&packed), 2 * DISK_KIB);
     ends_soon(&packed, 0, "sound", "a packed snapshot by a pipe");
 }
 
-/// A sound snapshot nearly all of whose pages are old versions of one leaf, which the tree no longer has.
+/// Builds a sound snapshot whose pages are nearly all old versions of one leaf, outside the tree.
 fn stale(pages: u64) -> Vec<u8> {
     let snapshot = snapshot();
     let mut file = File::new(database_of(&snapshot).to_vec());
     let leaves: Vec<u64> = file.entries("key").iter().map(|leaf| leaf.page).collect();
     let entries = |page: &u64| leaves.iter().filter(|leaf| *leaf == page).count();
-    // The one with the most entries, which would take the most memory.
+    // The leaf with the most entries, which would take the most memory.
     let leaf = leaves.iter().copied().max_by_key(|page| entries(page)).expect("a leaf");
     let at = usize::try_from(leaf).unwrap() * file.page_size;
     let template = file.bytes[at..at + file.page_size].to_vec();

@@ -1,13 +1,13 @@
-//! The builder and the reader of the tests agree with each other, and with the real bbolt where it is there.
+//! The builder and the reader of the tests agree with each other, and with the real bbolt if it is built.
 
 use etcdsnap_tests::build::cluster::Version;
-use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::{Freelist, Layout, random, write};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
 
 #[test]
-fn what_is_written_is_read() {
+fn reads_back_what_it_wrote() {
     for seed in 0..60 {
         let (root, layout) = random::bolt(seed, 120);
         let built = write(&root, &layout);
@@ -17,16 +17,16 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_rich_life_has_everything() {
-    let member = random::member(&Life::rich(), &Layout::plain(512, 1), Version::V36, 1);
+fn a_rich_history_has_every_kind_of_entry() {
+    let member = random::member(&HistoryParams::rich(), &Layout::plain(512, 1), Version::V36, 1);
     let file = File::new(member.built.database);
     assert_eq!(file.tree(), member.root);
     assert!(file.visits_of("key").iter().any(|v| v.depth >= 2));
-    assert!(member.truth.tombstones > 0 && member.truth.live_keys > 0);
+    assert!(member.expected_counts.tombstones > 0 && member.expected_counts.live_keys > 0);
 }
 
 #[test]
-fn bbolt_passes_what_is_written() {
+fn bbolt_passes_the_built_files() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     for seed in 0..60 {
         let (root, layout) = random::bolt(seed, 150);

@@ -1,12 +1,12 @@
-//! Every recorded case against the library over bytes, the library over files, and the command line program: the numbers are those of
-//! etcd's own programs, the output is theirs byte for byte, and the snapshot is afterwards what it was before.
+//! Runs every recorded case through the library over bytes, the library over files, and the command line program: the numbers equal those of
+//! etcd's own programs, the output equals theirs byte for byte, and the snapshot stays unchanged.
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use etcdsnap_core::{Code, Report, Verdict};
 use etcdsnap_tests::case::{self, Case};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{cli, core_verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
@@ -27,14 +27,14 @@ fn main() -> ExitCode {
     for case in case::all() {
         for (way, run) in WAYS {
             let case = case.clone();
-            trials.push(Trial::test(format!("{}::{way}", case.name), move || untouched(&case, run)));
+            trials.push(Trial::test(format!("{}::{way}", case.name), move || leaving_the_file_unchanged(&case, run)));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Runs a way and looks whether the snapshot was touched.
-fn untouched(case: &Case, run: Way) -> Result<(), Failed> {
+/// Runs a check, then asserts that the snapshot is unchanged.
+fn leaving_the_file_unchanged(case: &Case, run: Way) -> Result<(), Failed> {
     let modified = |case: &Case| -> std::io::Result<SystemTime> { std::fs::metadata(case.path())?.modified() };
     let before = modified(case)?;
     run(case)?;
@@ -50,13 +50,13 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -
 fn bytes(case: &Case) -> Result<(), Failed> {
     let bytes = case.bytes();
     expect("size", &(bytes.len() as u64), &case.about.size)?;
-    let report = core_verdict::agreed(&bytes, &mut Dice::new(case.about.size))?;
-    right_report(case, &report)
+    let report = core_verdict::verify_all_ways(&bytes, &mut SeededRandom::new(case.about.size))?;
+    check_report(case, &report)
 }
 
 fn file(case: &Case) -> Result<(), Failed> {
     let report = etcdsnap::verify(case.path(), etcdsnap::VerifyOptions::default())?;
-    right_report(case, &report)?;
+    check_report(case, &report)?;
     let one = std::num::NonZeroUsize::new(1);
     let single = etcdsnap::verify(case.path(), etcdsnap::VerifyOptions { threads: one, ..Default::default() })?;
     expect("the report of one thread", &single, &report)?;
@@ -65,7 +65,7 @@ fn file(case: &Case) -> Result<(), Failed> {
     expect("the SHA-256 computed for a status", &status.trailer.actual, &None)
 }
 
-fn right_report(case: &Case, report: &Report) -> Result<(), Failed> {
+fn check_report(case: &Case, report: &Report) -> Result<(), Failed> {
     let codes: Vec<Code> = report.findings.list().iter().map(|finding| finding.code).collect();
     let expected = expected_codes(case);
     expect("codes", &codes, &expected)?;
@@ -78,8 +78,8 @@ fn right_report(case: &Case, report: &Report) -> Result<(), Failed> {
     let (new, old) = (case.expected_json("3.7"), case.expected_json("3.5"));
     expect("hash", &json!(status.hash), &new["hash"])?;
     expect("revision", &json!(status.revision), &new["revision"])?;
-    expect("totalKey", &json!(status.total_key + case.keys_too_many()), &new["totalKey"])?;
-    expect("phantoms", &(status.phantoms > 0), &(case.keys_too_many() > 0))?;
+    expect("totalKey", &json!(status.total_key + case.miscounted_keys()), &new["totalKey"])?;
+    expect("phantoms", &(status.phantoms > 0), &(case.miscounted_keys() > 0))?;
     expect("totalSize", &json!(status.total_size), &new["totalSize"])?;
     expect("version", &json!(status.version), &new["version"])?;
     expect("totalKey of 3.5", &json!(status.total_entries), &old["totalKey"])?;
@@ -88,7 +88,7 @@ fn right_report(case: &Case, report: &Report) -> Result<(), Failed> {
     expect("whether all was read", &status.complete, &true)
 }
 
-/// What is to be said of a case, by what its server answered when it was recorded.
+/// Returns the codes that a case must have, according to the server's answers when it was recorded.
 fn expected_codes(case: &Case) -> Vec<Code> {
     let mut codes = Vec::new();
     if !case.about.trailer {
@@ -102,7 +102,7 @@ fn expected_codes(case: &Case) -> Vec<Code> {
             });
         }
     }
-    if case.expected_json("3.7")["totalKey"] == json!(case.keys_too_many()) {
+    if case.expected_json("3.7")["totalKey"] == json!(case.miscounted_keys()) {
         codes.push(Code::StoreEmpty);
     }
     codes
@@ -110,7 +110,7 @@ fn expected_codes(case: &Case) -> Vec<Code> {
 
 fn command_line(case: &Case) -> Result<(), Failed> {
     let path = case.path().to_string_lossy().into_owned();
-    let report = serde_json::to_value(core_verdict::walk(&case.bytes()))?;
+    let report = serde_json::to_value(core_verdict::verify_by_random_access(&case.bytes()))?;
     let output = cli::run(&["verify", "-w", "json", &path]);
     expect("exit code", &output.status.code(), &Some(0))?;
     let said = cli::json(&output);
@@ -162,7 +162,7 @@ fn snapshot_status(case: &Case) -> Result<(), Failed> {
 
 fn standard_input(case: &Case) -> Result<(), Failed> {
     let bytes = case.bytes();
-    let report = serde_json::to_value(core_verdict::walk(&bytes))?;
+    let report = serde_json::to_value(core_verdict::verify_by_random_access(&bytes))?;
     let piped = cli::run_with_input(&["verify", "-w", "json", "-"], &bytes);
     expect("exit code", &piped.status.code(), &Some(0))?;
     same_members(&cli::json(&piped), &report, &["verdict", "findings", "sha256", "status"])?;

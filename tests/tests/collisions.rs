@@ -1,12 +1,12 @@
-//! Keys and values that were chosen to have one hash: whoever may write a key can store them, and etcd does not mind.
+//! Keys and values chosen to have the same hash: anyone who may write to etcd can store them, and etcd does not care.
 //!
-//! These two have the same XXH3-128, by which etcdsnap once told keys and values apart: two puts of them made every sound snapshot of a cluster "damaged", one of the keys was in no list, and a
-//! difference between such values was not seen.
+//! These two have the same XXH3-128, which etcdsnap once used to distinguish keys and values: two puts of them made every sound snapshot of a cluster "damaged", one of the keys was missing from every list, and
+//! a difference between such values went unnoticed.
 
 use etcdsnap_tests::build::puts::{Put, snapshot};
 use etcdsnap_tests::cli;
 
-/// Blocks of XXH3 whose product with the secret is zero, so that the other half of the block does not count.
+/// Returns blocks of XXH3 whose product with the secret is zero, so that the other half of the block has no effect.
 fn colliding(number: u8) -> &'static [u8] {
     let words: [u64; 8] = [
         0xbe4b_a423_396c_feb8,
@@ -29,7 +29,7 @@ fn file(puts: &[Put]) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn two_keys_of_one_hash_are_two_keys() {
+fn two_keys_with_the_same_hash_stay_distinct() {
     let file = file(&[(colliding(1), Some(b"one"), 0), (colliding(2), Some(b"two"), 0)]);
     let verified = cli::run(&["verify".as_ref(), file.path()]);
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
@@ -40,7 +40,7 @@ fn two_keys_of_one_hash_are_two_keys() {
 }
 
 #[test]
-fn values_of_one_hash_differ() {
+fn two_values_with_the_same_hash_differ() {
     let [one, two] = [1, 2].map(|number| file(&[(b"/key", Some(colliding(number)), 0)]));
     let said = cli::run(&["diff".as_ref(), one.path(), two.path()]);
     assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stdout));

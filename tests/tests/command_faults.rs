@@ -1,4 +1,4 @@
-//! Every command when its file cannot be read, or is written to meanwhile: exit code 2 with the reason, never a judgement about the file, and no output with a name.
+//! Every command when its file cannot be read, or changes meanwhile: exit code 2 with the reason, never a verdict on the file, and no named output.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::failure_injection::{self, Failure, Trial};
+use etcdsnap_tests::failure_injection::{self, Failure, InjectedFailure};
 
 /// The commands; `FILE`, `GZ`, `ZST` and `ZIP` are the snapshot, `OUT` is a new path.
 const COMMANDS: &[&str] = &[
@@ -65,12 +65,12 @@ const COMMANDS: &[&str] = &[
     "restore GZ --data-dir OUT",
 ];
 
-/// A snapshot in a directory of its own, in every packing.
-struct Place {
+/// A directory with a snapshot in every packing.
+struct TestFolder {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in packings() {
@@ -85,7 +85,7 @@ impl Place {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(cli::program());
-        // One thread makes all the reads, so that their numbers are those of the file's.
+        // With one thread, the numbers of the reads are those of the file's reads.
         let threads = ["restore", "export", "snapshot"].iter().all(|word| !line.starts_with(word));
         command.args(line.split(' ').map(|word| match word {
             "FILE" | "GZ" | "ZST" | "ZIP" | "OUT" => self.at(word).into_os_string(),
@@ -100,12 +100,12 @@ impl Place {
         command
     }
 
-    /// The snapshot that a command reads.
+    /// Returns the snapshot that a command reads.
     fn input(&self, line: &str) -> PathBuf {
         self.at(line.split(' ').find(|word| ["FILE", "GZ", "ZST", "ZIP"].contains(word)).unwrap())
     }
 
-    /// What is there beside the snapshots.
+    /// Lists the files other than the snapshots.
     fn made(&self) -> Vec<String> {
         let names = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let names = names.map(|name| name.into_string().unwrap());
@@ -143,35 +143,31 @@ fn every_command(test: impl Fn(&str) + Sync) {
     thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
 }
 
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
-fn a_read_that_fails_is_exit_code_2() {
+fn a_failed_read_ends_with_exit_code_2() {
     if !failure_injection::available() {
         return;
     }
     let errors = Mutex::new(Vec::new());
     every_command(|line| {
-        let whole = Place::new();
+        let whole = TestFolder::new();
         let expected = whole.command(line).output().unwrap();
         let made = whole.made();
         let mut met = 0;
-        // The first reads are each of another kind; of the many that follow some will do.
+        // Each of the first reads is of another kind; a few of the many that follow suffice.
         for nth in (1..10).chain((10..).step_by(7)) {
-            let place = Place::new();
-            let trial = Trial { call: "pread64", nth, failure: Failure::Error("EIO") };
+            let place = TestFolder::new();
+            let trial = InjectedFailure { call: "pread64", nth, failure: Failure::Error("EIO") };
             let ended = failure_injection::run(&place.command(line), &trial);
-            let text = told(&ended.output);
-            // The loader reads, too.
+            let text = cli::stderr(&ended.output);
+            // The dynamic loader reads, too.
             if text.contains("error while loading shared libraries") {
                 continue;
             }
             if !ended.hit {
                 break;
             }
-            // Reading ahead may fail where what is needed can be read, and what is read for its own sake is read again.
+            // A failed read-ahead may be harmless if the needed bytes can be read, and some reads are repeated.
             if ended.output.status.code() == expected.status.code() {
                 let texts = [&ended.output, &expected].map(|output| output.stdout.len());
                 assert_eq!(texts[0], texts[1], "{line}, read {nth}: {text}");
@@ -190,7 +186,7 @@ fn a_read_that_fails_is_exit_code_2() {
     }
 }
 
-/// What `strace` of `pread64` and `statx` says of the first thread of a command, line by line.
+/// Returns the lines in which `strace` logged `pread64` and `statx` of a command's first thread.
 fn calls(log: &str) -> Vec<&str> {
     let first = log.split(' ').next().unwrap_or_default();
     let of_first = |line: &&str| line.strip_prefix(first).is_some_and(|rest| rest.starts_with(' '));
@@ -205,9 +201,9 @@ fn traced(command: &Command, log: &Path, more: &[String]) -> Command {
     strace
 }
 
-/// The last read of its file by the first thread of a command: its number among the reads, and how many calls come before it.
+/// Returns the last read of its file by a command's first thread: its number among the reads, and how many calls precede it.
 fn last_read(line: &str) -> (usize, usize) {
-    let place = Place::new();
+    let place = TestFolder::new();
     let log = tempfile::NamedTempFile::new().unwrap();
     traced(&place.command(line), log.path(), &[]).output().unwrap();
     let log = fs::read_to_string(log.path()).unwrap();
@@ -219,18 +215,18 @@ fn last_read(line: &str) -> (usize, usize) {
     (calls[..=before].iter().filter(|call| is_read(call)).count(), before)
 }
 
-/// Runs a command whose last read takes long, and changes the file meanwhile.
+/// Runs a command, delays its last read, and changes the file meanwhile.
 ///
-/// None when the read was over before the change, on a machine that is so slow, or never came: where threads share
-/// the reads, the first one has not as many each time.
+/// Returns `None` if the read ended before the change, on a very slow machine, or never happened: if threads share
+/// the reads, the first thread makes a different number each time.
 fn changed_meanwhile(line: &str, change: fn(&Path), delay: Duration) -> Option<Output> {
     let (nth, before) = last_read(line);
-    let place = Place::new();
+    let place = TestFolder::new();
     let log = place.at("log");
     let slow = format!("--inject=pread64:delay_enter={}:when={nth}", delay.as_micros());
     let mut child = traced(&place.command(line), &log, &[slow]).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(60);
-    // The file is open, and its length and time were asked for: the call before the read says so.
+    // The file is open, and the program has read its length and time: the call before the read proves it.
     while calls(&fs::read_to_string(&log).unwrap_or_default()).len() < before && Instant::now() < end {
         if child.try_wait().unwrap().is_some() {
             return None;
@@ -245,7 +241,7 @@ fn changed_meanwhile(line: &str, change: fn(&Path), delay: Duration) -> Option<O
 }
 
 #[test]
-fn a_file_that_changes_meanwhile_is_exit_code_2() {
+fn a_file_that_changes_during_the_read_ends_with_exit_code_2() {
     if !failure_injection::available() {
         return;
     }
@@ -262,7 +258,7 @@ fn a_file_that_changes_meanwhile_is_exit_code_2() {
             let delays = [150, 150, 150, 2_000, 2_000, 2_000, 10_000, 10_000].map(Duration::from_millis);
             let output = delays.into_iter().find_map(|delay| changed_meanwhile(line, change, delay));
             let output = output.unwrap_or_else(|| panic!("{line}: the machine is too slow"));
-            let text = told(&output);
+            let text = cli::stderr(&output);
             assert_eq!(output.status.code(), Some(2), "{line}: {text}");
             assert!(text.contains("changed while it was read"), "{line}: {text}");
         }

@@ -1,4 +1,4 @@
-//! TAB in real shells: what is on the command line afterwards, and what is offered.
+//! TAB in real shells: the command line afterwards, and the suggestions.
 
 use std::fs;
 use std::io::Write;
@@ -23,13 +23,13 @@ const PUTS: &[Put] = &[
     (b"gone/away", None, 0),
 ];
 
-/// A folder with snapshots, the program, and files with spaces in their names.
-struct Desk {
+/// A directory with snapshots, the program, and files with spaces in their names.
+struct TestFolder {
     folder: tempfile::TempDir,
     bytes: Vec<u8>,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bytes = puts::snapshot(PUTS);
@@ -45,7 +45,7 @@ impl Desk {
         Self { folder, bytes }
     }
 
-    /// A shell that finds the program by its name.
+    /// Returns a shell that finds the program by its name.
     fn shell(&self, program: &str, args: &[&str]) -> Command {
         let beside = cli::program().parent().unwrap();
         let path = [beside.to_str().unwrap(), &std::env::var("PATH").unwrap()].join(":");
@@ -55,12 +55,12 @@ impl Desk {
         command
     }
 
-    /// An interactive shell with its completions, and a prompt that is known.
+    /// Starts an interactive shell with its completions and a known prompt.
     fn interactive(&self, program: &str, args: &[&str], setup: &str) -> Interactive {
         let mut terminal = Terminal::start(&self.shell(program, args));
-        // In two parts, so that the echo of this line is not taken for the prompt.
-        terminal.press(&format!("{setup}; PS1='REA''DY> '\n"));
-        terminal.shown("READY> ");
+        // In two parts, so that the echo of this line is not mistaken for the prompt.
+        terminal.type_keys(&format!("{setup}; PS1='REA''DY> '\n"));
+        terminal.output_until("READY> ");
         Interactive { terminal }
     }
 }
@@ -71,33 +71,33 @@ struct Interactive {
 }
 
 impl Interactive {
-    /// The words that a command line has after its keys were pressed, as the program would get them.
+    /// Types a line and returns the words that the program would get.
     fn words(&mut self, line: &str) -> Vec<String> {
-        // To the beginning of the line, and there another command that shows what it is given.
-        self.terminal.press(&format!("{line}\u{1}printf '<%s>' MARK \n"));
-        self.terminal.shown("<MARK>");
+        // Goes to the beginning of the line and inserts another command, which prints its arguments.
+        self.terminal.type_keys(&format!("{line}\u{1}printf '<%s>' MARK \n"));
+        self.terminal.output_until("<MARK>");
         self.terminal
-            .shown("READY> ")
+            .output_until("READY> ")
             .split('<')
             .skip(1)
             .map(|word| word.split('>').next().unwrap().to_owned())
             .collect()
     }
 
-    /// What is listed when there is nothing to add to a line.
-    fn listed(&mut self, line: &str) -> Vec<String> {
-        self.terminal.press(&format!("{line}\t\t\u{15}printf '<%s>' MARK\n"));
-        let shown = self.terminal.shown("<MARK>");
-        self.terminal.shown("READY> ");
+    /// Returns the suggestions when nothing can be added to a line.
+    fn suggestions(&mut self, line: &str) -> Vec<String> {
+        self.terminal.type_keys(&format!("{line}\t\t\u{15}printf '<%s>' MARK\n"));
+        let shown = self.terminal.output_until("<MARK>");
+        self.terminal.output_until("READY> ");
         let lists = shown.split(line).nth(1).unwrap_or_else(|| panic!("{shown}"));
         lists.split_whitespace().map(ToOwned::to_owned).collect()
     }
 }
 
-/// A line with TABs, and the words that must come of it behind the program's name.
+/// A line with TABs, and the words that must result after the program's name.
 type Case = (&'static str, &'static [&'static str]);
 
-/// What bash and zsh do alike.
+/// Cases with the same result in bash and zsh.
 const CASES: &[Case] = &[
     ("etcdsnap hist\t", &["history"]),
     ("etcdsnap snapshot sta\t", &["snapshot", "status"]),
@@ -122,7 +122,7 @@ const CASES: &[Case] = &[
     ("etcdsnap get --rev 12 snap.db gone/\t", &["get", "--rev", "12", "snap.db", "gone/away"]),
     ("etcdsnap usage packed.gz /registry/da\t\t", &["usage", "packed.gz", "/registry/daemonsets/kube-system/"]),
     ("etcdsnap export ~/snap.db --prefix /reg\t", &["export", "DESK/snap.db", "--prefix", "/registry/"]),
-    // The cursor goes back before TAB is pressed.
+    // The cursor moves back before TAB.
     (
         "etcdsnap export --prefix=/registry/da snap.db\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\t",
         &["export", "--prefix=/registry/daemonsets/", "snap.db"],
@@ -136,11 +136,11 @@ const CASES: &[Case] = &[
     ("etcdsnap keys - /reg\t", &["keys", "-", "/reg"]),
 ];
 
-/// A key with odd bytes. Bash closes the quote behind a folder, zsh leaves it open.
+/// A key with odd bytes. Bash closes the quote after a folder, zsh leaves it open.
 const ODD_IN_BASH: Case = ("etcdsnap get snap.db '\"odd/\\xff\t", &["get", "snap.db", "\"odd/\\xff\\x00/"]);
 const ODD_IN_ZSH: Case = ("etcdsnap get snap.db '\"odd/\\xff\tr\t", &["get", "snap.db", "\"odd/\\xff\\x00/raw\""]);
 
-fn check(desk: &Desk, shell: &mut Interactive, more: Case) {
+fn check(desk: &TestFolder, shell: &mut Interactive, more: Case) {
     let home = desk.folder.path().to_str().unwrap();
     for (line, want) in CASES.iter().chain([&more]) {
         let want: Vec<String> = want.iter().map(|word| word.replace("DESK", home)).collect();
@@ -153,14 +153,14 @@ fn check(desk: &Desk, shell: &mut Interactive, more: Case) {
 
 #[test]
 fn bash_completes() {
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let mut shell = desk.interactive("bash", &["--norc", "--noprofile", "-i"], "source <(etcdsnap completions bash)");
     check(&desk, &mut shell, ODD_IN_BASH);
     // Readline lists names by their last parts.
     let mut has = |line: &str, want: &[&str]| {
-        let listed = shell.listed(line);
-        assert!(want.iter().all(|want| listed.iter().any(|word| word == want)), "{line}: {listed:?}");
-        listed
+        let suggestions = shell.suggestions(line);
+        assert!(want.iter().all(|want| suggestions.iter().any(|word| word == want)), "{line}: {suggestions:?}");
+        suggestions
     };
     has("etcdsnap keys snap.db /registry/d", &["daemonsets/", "deployments/"]);
     has("etcdsnap history snap.db ", &["registry/", "gone/", "star/"]);
@@ -172,8 +172,8 @@ fn bash_completes() {
     assert!(!live.iter().any(|word| word.starts_with("gone") || word.starts_with('-')), "{live:?}");
 }
 
-/// `cargo xtask test` installs zsh and fish, or says what is missing.
-fn is_there(shell: &str) -> bool {
+/// `cargo xtask test` installs zsh and fish, or reports what is missing.
+fn is_installed(shell: &str) -> bool {
     let there = Command::new(shell).arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(there || std::env::var_os("ETCDSNAP_REQUIRE_REFERENCE").is_none(), "there is no {shell}: install it");
     if !there {
@@ -184,10 +184,10 @@ fn is_there(shell: &str) -> bool {
 
 #[test]
 fn zsh_completes() {
-    if !is_there("zsh") {
+    if !is_installed("zsh") {
         return;
     }
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let setup =
         "bindkey -e; unsetopt beep; autoload -Uz compinit && compinit -u -D; source <(etcdsnap completions zsh)";
     let mut shell = desk.interactive("zsh", &["-f", "-i"], setup);
@@ -196,12 +196,12 @@ fn zsh_completes() {
 
 #[test]
 fn fish_completes() {
-    if !is_there("fish") {
+    if !is_installed("fish") {
         return;
     }
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let offered = |line: &str| {
-        // The file of completions, then what TAB would offer.
+        // The completion script, then the suggestions for TAB.
         let script = format!("etcdsnap completions fish | source; complete -C {}", quoted(line));
         let output = desk.shell("fish", &["--no-config", "-c", &script]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! User and password inside a URL are never printed, logged or counted, whatever becomes of the command.
+//! User and password inside a URL are never printed, logged or exported as a metric, whatever the command's outcome.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use etcdsnap_tests::cli::{self, printed as said};
 use etcdsnap_tests::http_server::exchange;
-use etcdsnap_tests::server::{Servers, seats};
+use etcdsnap_tests::server::{Servers, member_configs};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The user and the password of every URL here.
+/// The user and the password in every URL of these tests.
 const SECRETS: [&str; 2] = ["geheimer-nutzer", "s3kr1t"];
 
-/// A URL with both.
+/// Returns a URL with both.
 fn with_secrets(scheme: &str, rest: &str) -> String {
     format!("{scheme}{}:{}@{rest}", SECRETS[0], SECRETS[1])
 }
 
-fn assert_silent(what: &str, said: &str) {
+fn assert_has_no_secrets(what: &str, said: &str) {
     assert!(!said.is_empty(), "{what}: nothing was said");
     for secret in SECRETS {
         assert!(!said.contains(secret), "{what}: {said}");
@@ -26,7 +26,7 @@ fn assert_silent(what: &str, said: &str) {
 }
 
 #[test]
-fn no_message_has_them() {
+fn no_message_contains_credentials() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = etcdsnap_tests::programs::tests_dir().join("../samples/sample.db");
     let snapshot = snapshot.to_str().unwrap();
@@ -42,19 +42,19 @@ fn no_message_has_them() {
         with_secrets("http://", "no such host:1"),
         with_secrets("http://", "nowhere.invalid:1"),
         with_secrets("http://", "127.0.0.1:1") + "," + &with_secrets("http://", "127.0.0.1:2"),
-        // A token in the query or the fragment, which no server is sent.
+        // A token in the query or the fragment, which the program sends to no server.
         format!("http://127.0.0.1:1/?token={}", SECRETS[1]),
         format!("127.0.0.1:1?{}#{}", SECRETS[1], SECRETS[0]),
         format!("ftp://127.0.0.1:1#{}", SECRETS[1]),
         format!("http://127.0.0.1:port?token={}", SECRETS[1]),
-        // A list is cut at its commas, so one within a password leaves half of it.
+        // A list is split at its commas, so a comma within a password leaves half of it.
         format!("http://{}:{},and-more@127.0.0.1:1", SECRETS[0], SECRETS[1]).replacen(SECRETS[0], "user", 1),
     ];
     for endpoint in endpoints {
         for form in ["text", "json"] {
             let output = cli::run(&["save", "-w", form, "--retries=1", &format!("--endpoints={endpoint}"), target]);
             assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-            assert_silent(&endpoint, &said(&output));
+            assert_has_no_secrets(&endpoint, &said(&output));
         }
     }
     let member = |url: &str| format!("default={url}");
@@ -67,7 +67,7 @@ fn no_message_has_them() {
         let output =
             cli::run(&["restore", snapshot, "--data-dir", target.to_str().unwrap(), "--initial-cluster", &cluster]);
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-        assert_silent(&cluster, &said(&output));
+        assert_has_no_secrets(&cluster, &said(&output));
     }
     let url = with_secrets("http://", "127.0.0.1:2379");
     for words in [
@@ -79,23 +79,23 @@ fn no_message_has_them() {
     ] {
         let output = cli::run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {}", said(&output));
-        assert_silent(&format!("{words:?}"), &said(&output));
+        assert_has_no_secrets(&format!("{words:?}"), &said(&output));
     }
 }
 
 #[test]
-fn neither_a_saved_snapshot_nor_a_service_tells_them() {
+fn neither_a_save_nor_a_service_prints_credentials() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    let endpoint = seats[0].client_url();
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
+    let endpoint = member_configs[0].client_url();
     let url = with_secrets("http://", endpoint.trim_start_matches("http://"));
     let endpoints = format!("--endpoints={url}/?token={}", SECRETS[1]);
     let file = folder.path().join("x.db");
     for form in ["text", "json"] {
         let output = cli::run(&["save", "-w", form, &endpoints, file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        assert_silent(form, &said(&output));
+        assert_has_no_secrets(form, &said(&output));
     }
     let mut service = Command::new(cli::program())
         .args(["save", "--every=1h", "-w", "json", "--log-format=json", "--metrics-listen=localhost:0", &endpoints])
@@ -105,12 +105,12 @@ fn neither_a_saved_snapshot_nor_a_service_tells_them() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A line of JSON for the snapshot, beside the log.
+    // One line of JSON for the snapshot, besides the log.
     let mut stdout = BufReader::new(service.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(saved["endpoint"], format!("{}/?…", seats[0].client_url()));
+    assert_eq!(saved["endpoint"], format!("{}/?…", member_configs[0].client_url()));
     assert!(saved["revision"].is_number() && saved["file"].is_string(), "{line}");
     let mut stderr = BufReader::new(service.stderr.take().unwrap());
     let mut log = String::new();
@@ -132,13 +132,13 @@ fn neither_a_saved_snapshot_nor_a_service_tells_them() {
     assert_eq!(service.wait().unwrap().code(), Some(0));
     assert_eq!(line.lines().count(), 1);
     for (what, said) in [("log", log), ("metrics", metrics), ("lines", line)] {
-        assert_silent(what, &said);
+        assert_has_no_secrets(what, &said);
     }
 }
 
-/// The help of a command says what its own exit codes mean.
+/// The help of a command explains its own exit codes.
 #[test]
-fn the_help_says_what_exit_codes_mean() {
+fn the_help_explains_the_exit_codes() {
     for (command, words) in [
         ("get", "no such key"),
         ("history", "no such key"),

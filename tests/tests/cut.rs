@@ -1,4 +1,4 @@
-//! `cut`: which entries, leases and marks it leaves, in any file; and the command.
+//! `cut`: which entries, leases and compaction marks it leaves, in any file; and the command itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,12 +7,13 @@ use std::path::Path;
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan, write};
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
 use etcdsnap_tests::read::File;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},
@@ -32,11 +33,7 @@ fn cut(file: &Vec<u8>, choices: &[KeyChoice], side: CutSide) -> (Vec<u8>, CutRep
     ([built.metas, pages].concat(), report)
 }
 
-fn main_of(key: &[u8]) -> i64 {
-    i64::from_be_bytes(key[..8].try_into().unwrap())
-}
-
-fn mark(main: i64) -> Vec<u8> {
+fn mark_value(main: i64) -> Vec<u8> {
     [&main.to_be_bytes()[..], b"_", &[0; 8]].concat()
 }
 
@@ -48,15 +45,15 @@ fn entries(bucket: &Bucket) -> Vec<(Vec<u8>, Vec<u8>)> {
     bucket.entries.iter().map(|(key, node)| (key.clone(), value(node))).collect()
 }
 
-/// The revision of the last compaction that was requested.
+/// Returns the revision of the last requested compaction.
 fn compacted(root: &mut Bucket) -> i64 {
     let meta = entries(root.bucket("meta"));
     let marks = meta.iter().filter(|(name, _)| name.ends_with(b"CompactRev"));
-    marks.map(|(_, value)| main_of(value)).max().unwrap_or(-1)
+    marks.map(|(_, value)| main_revision(value)).max().unwrap_or(-1)
 }
 
-/// What a cut leaves, by the words of the rule and nothing else.
-fn model(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
+/// Computes what a cut leaves directly from the rule.
+fn expected_contents(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
     let mut root = root.clone();
     let before = compacted(&mut root);
     let bucket = root.bucket("key");
@@ -67,7 +64,7 @@ fn model(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
     for (key, value) in &all {
         let message = KeyValue::decode(value.as_slice()).unwrap();
         let stay = value.is_empty() || stays(&message.key);
-        (if stay { &mut kept } else { &mut dropped }).insert(main_of(key));
+        (if stay { &mut kept } else { &mut dropped }).insert(main_revision(key));
         if !stay {
             bucket.entries.remove(key);
         }
@@ -78,11 +75,11 @@ fn model(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
         let raised = match kept.range(last..).next() {
             Some(kept) => *kept,
             None => {
-                root.bucket("key").put(mark(*last), Vec::new());
+                root.bucket("key").put(mark_value(*last), Vec::new());
                 *last
             }
         };
-        root.bucket("meta").put("scheduledCompactRev", mark(raised));
+        root.bucket("meta").put("scheduledCompactRev", mark_value(raised));
     }
     let with = |stay: bool| newest.values().filter(move |(_, stays)| *stays == stay).map(|(lease, _)| *lease);
     let held: BTreeSet<i64> = with(true).collect();
@@ -92,38 +89,38 @@ fn model(root: &Bucket, stays: impl Fn(&[u8]) -> bool) -> Bucket {
     root
 }
 
-/// Prefixes of keys that are in a file, and one that may not be.
-fn prefixes(root: &mut Bucket, dice: &mut Dice) -> Vec<Vec<u8>> {
+/// Returns prefixes of keys in a file, and one that may match none.
+fn prefixes(root: &mut Bucket, rng: &mut SeededRandom) -> Vec<Vec<u8>> {
     let keys: Vec<Vec<u8>> = entries(root.bucket("key"))
         .into_iter()
         .map(|(_, value)| KeyValue::decode(value.as_slice()).unwrap().key)
         .collect();
-    let some = |dice: &mut Dice| {
-        let key = if keys.is_empty() { Vec::new() } else { keys[dice.below(keys.len())].clone() };
-        key[..dice.below(key.len() + 1)].to_vec()
+    let some = |rng: &mut SeededRandom| {
+        let key = if keys.is_empty() { Vec::new() } else { keys[rng.below(keys.len())].clone() };
+        key[..rng.below(key.len() + 1)].to_vec()
     };
-    (0..dice.between(1, 3)).map(|_| some(dice)).collect()
+    (0..rng.between(1, 3)).map(|_| some(rng)).collect()
 }
 
 #[test]
-fn a_cut_of_any_file_leaves_what_the_rule_says_and_is_as_sound() {
+fn a_cut_of_any_file_follows_the_rule_and_keeps_the_verdict() {
     let (mut placeholders, mut raised, mut leases) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut member = any_member(seed, 150);
         let file = with_trailer(&member.built.database);
         let before = verify(&file, &Unwatched).unwrap();
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRandom::new(seed);
         for side in [CutSide::Keep, CutSide::Drop] {
-            let chosen = prefixes(&mut member.root, &mut dice);
+            let chosen = prefixes(&mut member.root, &mut rng);
             let is_chosen = |key: &[u8]| chosen.iter().any(|prefix| key.starts_with(prefix));
-            let expected = model(&member.root, |key| is_chosen(key) == (side == CutSide::Keep));
+            let expected = expected_contents(&member.root, |key| is_chosen(key) == (side == CutSide::Keep));
             let choices: Vec<KeyChoice> = chosen.iter().cloned().map(KeyChoice::Prefix).collect();
             let (new, report) = cut(&file, &choices, side);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, {side:?} {chosen:?}");
             assert_eq!(cut(&file, &choices, side).0, new, "seed {seed}: other bytes");
             let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
             let (old, status) = (before.status.as_ref().unwrap(), judged.status.as_ref().unwrap());
-            // What is new may be that no key is left, and nothing else.
+            // Only the warning that no key is left may be new.
             let mut found: Vec<_> = judged.findings.counts().keys().map(|code| code.as_str()).collect();
             found.retain(|code| *code != "store-empty" || status.total_key > 0);
             let known: Vec<_> = before.findings.counts().keys().map(|code| code.as_str()).collect();
@@ -144,7 +141,7 @@ fn a_cut_of_any_file_leaves_what_the_rule_says_and_is_as_sound() {
 }
 
 #[test]
-fn a_lease_goes_with_the_last_of_its_keys_and_no_sooner() {
+fn a_lease_is_removed_with_its_last_key() {
     let file = snapshot(&[
         (b"a/1", Some(b"x"), 1),
         (b"b/1", Some(b"x"), 1),
@@ -159,13 +156,13 @@ fn a_lease_goes_with_the_last_of_its_keys_and_no_sooner() {
     let new = with_trailer(&new);
     let OpenedStore::Store(store) = Store::open(&new).unwrap() else { panic!("no store") };
     let left: Vec<i64> = store.leases().unwrap().iter().map(|lease| lease.id).collect();
-    // 1 still has a key, 3 and 4 had none any more, and nobody knows whose they are.
+    // Lease 1 still has a key; 3 and 4 had none before, and their owner is unknown.
     assert_eq!((left, report.leases), (vec![1, 3, 4, 5], 1));
     assert_eq!(verify(&new, &Unwatched).unwrap().verdict, Verdict::Sound);
 }
 
 #[test]
-fn events_go_by_their_type_and_all_other_keys_stay() {
+fn cutting_events_keeps_all_other_keys() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.db");
     let old = etcdsnap_tests::programs::tests_dir().join("../samples/kubernetes/today.db.zst");
@@ -202,10 +199,10 @@ fn events_go_by_their_type_and_all_other_keys_stay() {
     let expected: Vec<String> =
         before.iter().filter(|key| stay.iter().any(|prefix| key.starts_with(prefix))).cloned().collect();
     assert_eq!(keys(&out), expected);
-    assert!(said(&output).contains("the oldest that can be asked for"), "{}", said(&output));
+    assert!(said(&output).contains("the oldest readable revision"), "{}", said(&output));
 }
 
-/// The older versions of what stays are still in the file.
+/// The older versions of the remaining keys are still in the file.
 #[test]
 fn a_key_stays_with_its_whole_history() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,9 +236,9 @@ fn the_command_refuses_and_leaves_nothing() {
         (&["cut", file, "-o", &target, "--keep", "a", "--drop-type", "events"], 2, "cannot be used with"),
         (&["cut", file, "-o", &target, "--keep", "no such key"], 2, "would be left"),
         (&["cut", file, "-o", &target, "--drop", ""], 2, "--allow-empty"),
-        (&["cut", file, "-o", &target, "--drop-type", "no-such-type"], 2, "no type of objects"),
-        (&["cut", file, "-o", &target, "--drop-type", "pods/web"], 2, "no type of objects"),
-        (&["cut", file, "-o", &target, "--drop", "\"\\q\""], 2, "no key in quotes"),
+        (&["cut", file, "-o", &target, "--drop-type", "no-such-type"], 2, "not a type of objects"),
+        (&["cut", file, "-o", &target, "--drop-type", "pods/web"], 2, "not a type of objects"),
+        (&["cut", file, "-o", &target, "--drop", "\"\\q\""], 2, "not a valid key in quotes"),
         (&["cut", file, "-o", file, "--drop", "zz"], 2, "is the same file as"),
         (&["cut", file, "-o", "-", "--drop", "zz"], 2, "its first page is written last"),
     ] {
@@ -253,14 +250,14 @@ fn the_command_refuses_and_leaves_nothing() {
     names.sort();
     assert_eq!(names, ["flipped.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
-    // What is asked for on purpose is done, and said.
+    // What the flags ask for explicitly is done, and reported.
     let output = cli::run(&["cut", file, "-o", &target, "--drop", "", "--allow-empty", "-w", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let object = cli::json(&output);
     assert_eq!((&object["kept"]["keys"], &object["verdict"]), (&0.into(), &"warnings".into()), "{object}");
     let output = cli::run(&["cut", file, "-o", &target, "--drop", "events"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    for words in ["No key begins with events", "--drop-type"] {
+    for words in ["No key starts with events", "--drop-type"] {
         assert!(said(&output).contains(words), "{}", said(&output));
     }
 }

@@ -1,4 +1,4 @@
-//! Real servers start on a restored cut, serve the keys that stayed and no other, at the old revision, and call older revisions compacted.
+//! Real servers start on a restored cut, serve exactly the remaining keys at the old revision, and report older revisions as compacted.
 
 use std::fs;
 use std::process::Stdio;
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli::{self, text};
 use etcdsnap_tests::etcd_verdict;
-use etcdsnap_tests::server::{Servers, program, said, seats};
+use etcdsnap_tests::server::{Servers, member_configs, program, stdout_of};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
-/// What the newest revision is.
+/// Which key has the newest revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Newest {
-    /// A key that goes.
+    /// A key that the cut removes.
     Goes,
-    /// A key that stays, behind those that go.
+    /// A key that stays, written after those that are removed.
     Stays,
     /// One of each, in one transaction.
     Both,
 }
 
-fn ctl(servers: &Servers, args: &[&str]) -> String {
-    said(&servers.etcdctl(None, args))
+fn etcdctl(servers: &Servers, args: &[&str]) -> String {
+    stdout_of(&servers.etcdctl(None, args))
 }
 
-/// Puts both in one transaction.
+/// Puts both keys in one transaction.
 fn put_both(servers: &Servers) {
     let mut child = servers.command(&["txn"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let requests = "\nput /registry/events/both x\nput /registry/pods/both x\n\n\n";
@@ -35,51 +35,52 @@ fn put_both(servers: &Servers) {
 }
 
 fn lease(servers: &Servers) -> String {
-    ctl(servers, &["lease", "grant", "6000"]).split_whitespace().nth(1).unwrap().to_owned()
+    etcdctl(servers, &["lease", "grant", "6000"]).split_whitespace().nth(1).unwrap().to_owned()
 }
 
-/// Writes some history, with two leases: of one all keys are events.
+/// Writes some history, with two leases: one of them holds only events.
 fn write(servers: &Servers, newest: Newest) -> [String; 2] {
     let leases = [lease(servers), lease(servers)];
     for number in 0..30 {
         let pod = format!("/registry/pods/{}", number % 7);
-        ctl(servers, &["put", &pod, &format!("pod {number}")]);
-        ctl(servers, &["put", &format!("/registry/events/{number}"), "event", &format!("--lease={}", leases[0])]);
+        etcdctl(servers, &["put", &pod, &format!("pod {number}")]);
+        etcdctl(servers, &["put", &format!("/registry/events/{number}"), "event", &format!("--lease={}", leases[0])]);
         if number % 5 == 4 {
-            ctl(servers, &["del", &pod]);
+            etcdctl(servers, &["del", &pod]);
         }
         if number == 15 {
-            let revision = ctl(servers, &["get", &pod, "-w", "json"]);
+            let revision = etcdctl(servers, &["get", &pod, "-w", "json"]);
             let answer: serde_json::Value = serde_json::from_str(&revision).unwrap();
-            ctl(servers, &["compact", "--physical", &answer["header"]["revision"].to_string()]);
+            etcdctl(servers, &["compact", "--physical", &answer["header"]["revision"].to_string()]);
         }
     }
-    ctl(servers, &["put", "/registry/events/shared", "event", &format!("--lease={}", leases[1])]);
-    ctl(servers, &["put", "/registry/pods/shared", "pod", &format!("--lease={}", leases[1])]);
-    ctl(servers, &["del", "/registry/events/3"]);
+    etcdctl(servers, &["put", "/registry/events/shared", "event", &format!("--lease={}", leases[1])]);
+    etcdctl(servers, &["put", "/registry/pods/shared", "pod", &format!("--lease={}", leases[1])]);
+    etcdctl(servers, &["del", "/registry/events/3"]);
     match newest {
         Newest::Goes => {}
         Newest::Stays => {
-            (0..3).for_each(|number| drop(ctl(servers, &["put", "/registry/pods/late", &number.to_string()])))
+            (0..3).for_each(|number| drop(etcdctl(servers, &["put", "/registry/pods/late", &number.to_string()])))
         }
         Newest::Both => put_both(servers),
     }
     leases
 }
 
-/// Keys and values, as the server has them.
+/// Returns keys and values, as the server reports them.
 fn pairs(servers: &Servers) -> Vec<String> {
     let answer: serde_json::Value =
-        serde_json::from_str(&ctl(servers, &["get", "", "--prefix", "-w", "json"])).unwrap();
+        serde_json::from_str(&etcdctl(servers, &["get", "", "--prefix", "-w", "json"])).unwrap();
     answer["kvs"].as_array().into_iter().flatten().map(ToString::to_string).collect()
 }
 
 fn revision(servers: &Servers) -> i64 {
-    let answer: serde_json::Value = serde_json::from_str(&ctl(servers, &["endpoint", "status", "-w", "json"])).unwrap();
+    let answer: serde_json::Value =
+        serde_json::from_str(&etcdctl(servers, &["endpoint", "status", "-w", "json"])).unwrap();
     answer[0]["Status"]["header"]["revision"].as_i64().unwrap()
 }
 
-/// What a watch from a revision ends with.
+/// Returns the last line of a watch from a revision on.
 fn watched(servers: &Servers, from: i64) -> String {
     let mut command = servers.command(&["watch", "/registry/", "--prefix", &format!("--rev={from}")]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -95,15 +96,15 @@ fn watched(servers: &Servers, from: i64) -> String {
 }
 
 #[test]
-fn servers_serve_what_stayed_and_call_older_revisions_compacted() {
+fn servers_serve_the_remaining_keys_and_report_older_revisions_as_compacted() {
     for version in VERSIONS {
         for newest in [Newest::Goes, Newest::Stays, Newest::Both] {
             let folder = tempfile::tempdir().unwrap();
-            let place = seats(folder.path(), &["one"]);
+            let place = member_configs(folder.path(), &["one"]);
             let Some(servers) = Servers::start(version, &place, folder.path()) else { return };
             let leases = write(&servers, newest);
             let (file, out) = (folder.path().join("before.db"), folder.path().join("after.db"));
-            ctl(&servers, &["snapshot", "save", text(&file)]);
+            etcdctl(&servers, &["snapshot", "save", text(&file)]);
             let latest = revision(&servers);
             let all = pairs(&servers);
             servers.stop();
@@ -116,16 +117,16 @@ fn servers_serve_what_stayed_and_call_older_revisions_compacted() {
             assert_eq!(report["leasesDropped"], 1, "{version} {newest:?}: {report}");
             let oldest = report["raisedTo"].as_i64().unwrap();
             assert_eq!(oldest, if newest == Newest::Stays { latest - 2 } else { latest }, "{version} {newest:?}");
-            // The version's own tools take it.
+            // The version's own tools accept it.
             let tool = if version == "3.4" { "etcdctl" } else { "etcdutl" };
             let mut status = program(version, tool).unwrap();
             status.env("ETCDCTL_API", "3").args(["snapshot", "status", text(&out), "-w", "json"]);
             let theirs: serde_json::Value =
-                serde_json::from_str(&said(&status.stdin(Stdio::null()).output().unwrap())).unwrap();
+                serde_json::from_str(&stdout_of(&status.stdin(Stdio::null()).output().unwrap())).unwrap();
             let ours = etcdsnap::status(&out).unwrap().status.unwrap();
             assert_eq!((&theirs["revision"], &theirs["hash"]), (&latest.into(), &ours.hash.into()), "{version}");
             let ours = cli::json(&cli::run(&["hashkv", text(&out), "-w", "json"]));
-            let place = seats(folder.path(), &["two"]);
+            let place = member_configs(folder.path(), &["two"]);
             etcd_verdict::restore(version, &out, &place[0], false).unwrap().unwrap();
             let servers = Servers::start(version, &place, folder.path()).unwrap();
             assert_eq!(revision(&servers), latest, "{version} {newest:?}");
@@ -144,14 +145,14 @@ fn servers_serve_what_stayed_and_call_older_revisions_compacted() {
             assert!(String::from_utf8_lossy(&asked.stderr).contains(compacted), "{version} {newest:?}: {asked:?}");
             let said = watched(&servers, oldest - 1);
             assert!(said.contains(compacted), "{version} {newest:?}: {said}");
-            ctl(&servers, &["get", "/registry/pods/1", &format!("--rev={oldest}")]);
-            let listed = ctl(&servers, &["lease", "list"]);
+            etcdctl(&servers, &["get", "/registry/pods/1", &format!("--rev={oldest}")]);
+            let listed = etcdctl(&servers, &["lease", "list"]);
             assert!(!listed.contains(&leases[0]) && listed.contains(&leases[1]), "{version} {newest:?}: {listed}");
-            // It can be written to, compacted and saved, and what it saves is sound.
-            ctl(&servers, &["put", "/registry/pods/new", "x"]);
-            ctl(&servers, &["compact", "--physical", &(latest + 1).to_string()]);
+            // It can be written to, compacted and saved, and the new snapshot is sound.
+            etcdctl(&servers, &["put", "/registry/pods/new", "x"]);
+            etcdctl(&servers, &["compact", "--physical", &(latest + 1).to_string()]);
             let saved = folder.path().join("saved.db");
-            ctl(&servers, &["snapshot", "save", text(&saved)]);
+            etcdctl(&servers, &["snapshot", "save", text(&saved)]);
             servers.stop();
             let judged = etcdsnap::verify(&saved, etcdsnap::VerifyOptions::default()).unwrap();
             assert_eq!(judged.verdict, etcdsnap::Verdict::Sound, "{version} {newest:?}: {:?}", judged.findings);

@@ -1,4 +1,4 @@
-//! Every damage is found, by its code and at its place: by walk, by sweep and by the command line program alike.
+//! Every damage is found, by its code and at its location: by random access, as a stream, and by the command line program.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use etcdsnap_core::{Code, PageId, Report, Severity, Verdict};
-use etcdsnap_tests::damage::{self, Base, Damage, Damaged, Trailer};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::damage::{self, Damage, Damaged, GoodSnapshot, Trailer};
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{cli, core_verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -28,22 +28,22 @@ fn main() -> ExitCode {
     trials.push(Trial::test("good_files_have_no_finding", move || all.iter().try_for_each(is_sound)));
     let all = Arc::clone(&bases);
     trials.push(Trial::test("every_code_has_its_damage", move || every_code_is_found(&all)));
-    trials.push(Trial::test("nothing_else_is_found", move || findings_are_those_recorded(&bases)));
+    trials.push(Trial::test("nothing_else_is_found", move || assert_recorded_findings(&bases)));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn is_found(damage: &Damage, base: &Base) -> Result<(), Failed> {
+fn is_found(damage: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     for damaged in damage.apply(&base.snapshot) {
         let case = format!("{} of {}, {:?} trailer", damage.name, base.name, damaged.trailer);
-        judge_one(damage, &damaged).map_err(|reason| format!("{case}: {reason}"))?;
+        verify_one(damage, &damaged).map_err(|reason| format!("{case}: {reason}"))?;
     }
     Ok(())
 }
 
-fn judge_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
+fn verify_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
     let before = damaged.file.clone();
-    let mut dice = Dice::new(damaged.file.len() as u64);
-    let report = core_verdict::agreed(&damaged.file, &mut dice)?;
+    let mut rng = SeededRandom::new(damaged.file.len() as u64);
+    let report = core_verdict::verify_all_ways(&damaged.file, &mut rng)?;
     if damaged.file != before {
         return Err("the bytes were changed".into());
     }
@@ -51,17 +51,17 @@ fn judge_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
     if !damage.expect.iter().any(|code| codes.contains(code)) {
         return Err(format!("expected one of {:?}, found {}", damage.expect, listed(&report)));
     }
-    trailer_is_judged(damaged, &codes)?;
-    verdict_follows(&report)?;
-    place_is_named(damage, damaged, &report)?;
+    assert_trailer_findings(damaged, &codes)?;
+    assert_verdict(&report)?;
+    assert_location(damage, damaged, &report)?;
     command_line_agrees(damaged, &report)
 }
 
-/// Codes of files of which nobody can say where the trailer is.
+/// Codes of files in which the position of the trailer is unknown.
 const NO_TRAILER: [&str; 3] = ["not-a-snapshot", "no-valid-meta", "file-truncated"];
 
-/// With the old trailer the SHA-256 must be found wrong too; with a right one it must not.
-fn trailer_is_judged(damaged: &Damaged, codes: &BTreeSet<&str>) -> Result<(), String> {
+/// Asserts that the SHA-256 is reported with the old trailer, and not with a correct one.
+fn assert_trailer_findings(damaged: &Damaged, codes: &BTreeSet<&str>) -> Result<(), String> {
     let mismatch = codes.contains("sha256-mismatch");
     match damaged.trailer {
         Trailer::Old if !mismatch && !NO_TRAILER.iter().any(|code| codes.contains(code)) => {
@@ -72,7 +72,7 @@ fn trailer_is_judged(damaged: &Damaged, codes: &BTreeSet<&str>) -> Result<(), St
     }
 }
 
-fn verdict_follows(report: &Report) -> Result<(), String> {
+fn assert_verdict(report: &Report) -> Result<(), String> {
     let worst = report.findings.list().iter().map(|finding| finding.code.severity()).max();
     let verdict = match worst {
         Some(Severity::Damage) => Verdict::Damaged,
@@ -82,8 +82,8 @@ fn verdict_follows(report: &Report) -> Result<(), String> {
     (report.verdict == verdict).then_some(()).ok_or_else(|| format!("verdict {:?}, not {verdict:?}", report.verdict))
 }
 
-/// A finding of an expected code names a page that was damaged, and its offset lies in that page.
-fn place_is_named(damage: &Damage, damaged: &Damaged, report: &Report) -> Result<(), String> {
+/// Asserts that a finding with an expected code names a damaged page, and that its offset lies in that page.
+fn assert_location(damage: &Damage, damaged: &Damaged, report: &Report) -> Result<(), String> {
     let findings = report.findings.list().iter().filter(|finding| damage.expect.contains(&finding.code.as_str()));
     for finding in findings.clone() {
         if let (Some(page), Some(offset)) = (finding.page, finding.offset) {
@@ -101,7 +101,7 @@ fn place_is_named(damage: &Damage, damaged: &Damaged, report: &Report) -> Result
     Err(format!("no finding names one of the pages {:?}: {}", damaged.pages, listed(report)))
 }
 
-/// The program says the same of the file, ends with the right code, and leaves the file as it was.
+/// Asserts that the program reports the same, ends with the right code, and leaves the file unchanged.
 fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String> {
     let mut file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     file.write_all(&damaged.file).map_err(|error| error.to_string())?;
@@ -114,7 +114,7 @@ fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String>
     }
     let said = cli::json(&output);
     if is_compressed(&damaged.file) {
-        // The program judges what is in it.
+        // The program verifies the unpacked contents.
         let code = &said["findings"][0]["code"];
         return if code == "not-a-snapshot" { Ok(()) } else { Err(format!("the program found {code}")) };
     }
@@ -132,27 +132,29 @@ fn is_compressed(file: &[u8]) -> bool {
     [&b"\x1F\x8B"[..], b"PK\x03\x04", b"\x28\xB5\x2F\xFD"].iter().any(|magic| file.starts_with(magic))
 }
 
-fn is_sound(base: &Base) -> Result<(), Failed> {
-    let report = core_verdict::agreed(&base.snapshot, &mut Dice::new(1))?;
+fn is_sound(base: &GoodSnapshot) -> Result<(), Failed> {
+    let report = core_verdict::verify_all_ways(&base.snapshot, &mut SeededRandom::new(1))?;
     if report.verdict == Verdict::Sound { Ok(()) } else { Err(format!("{}: {}", base.name, listed(&report)).into()) }
 }
 
-/// A file that was changed into another one as healthy clusters have it is sound.
-fn is_healthy(change: &Damage, base: &Base) -> Result<(), Failed> {
+/// Asserts that a file is sound after a change that healthy clusters have too.
+fn is_healthy(change: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     for changed in change.apply(&base.snapshot).into_iter().filter(|changed| changed.trailer == Trailer::Right) {
-        is_sound(&Base { name: format!("{} of {}", change.name, base.name), snapshot: changed.file })?;
+        is_sound(&GoodSnapshot { name: format!("{} of {}", change.name, base.name), snapshot: changed.file })?;
     }
     Ok(())
 }
 
-/// Every code is the best name of some damage, and that damage is found by it. Those of data directories and of encryption have tests of their own (`data_dir.rs`, `encryption.rs`).
-fn every_code_is_found(bases: &[Base]) -> Result<(), Failed> {
+/// Asserts that every code is the best code of some damage, and that it is found there. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
+fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for damage in damage::all() {
         for base in bases {
             for damaged in damage.apply(&base.snapshot) {
                 found.extend(
-                    codes(&core_verdict::walk(&damaged.file)).into_iter().filter(|code| *code == damage.expect[0]),
+                    codes(&core_verdict::verify_by_random_access(&damaged.file))
+                        .into_iter()
+                        .filter(|code| *code == damage.expect[0]),
                 );
             }
         }
@@ -162,18 +164,18 @@ fn every_code_is_found(bases: &[Base]) -> Result<(), Failed> {
     if missing.is_empty() { Ok(()) } else { Err(format!("no damage is found by {missing:?}").into()) }
 }
 
-/// All codes that are found in each damaged file; those in parentheses only follow from others.
+/// All codes found in each damaged file; those in parentheses are consequences of others.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/damage-findings.txt");
 
-/// The whole set of codes is what it was when someone last looked at it: a false one more fails, and so does one less. With `ETCDSNAP_RECORD=1` in the environment
-/// the sets are written anew, to be looked at as a change of the file.
-fn findings_are_those_recorded(bases: &[Base]) -> Result<(), Failed> {
+/// Asserts that the codes are exactly the recorded ones: an extra code fails as a missing one does. With `ETCDSNAP_RECORD=1` in the environment
+/// the test writes the file anew, so that a person can review its diff.
+fn assert_recorded_findings(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut lines = String::new();
     for damage in damage::all() {
         for base in bases {
             let damaged = damage.apply(&base.snapshot).into_iter().find(|damaged| damaged.trailer != Trailer::Old);
             let Some(damaged) = damaged else { continue };
-            let report = core_verdict::walk(&damaged.file);
+            let report = core_verdict::verify_by_random_access(&damaged.file);
             let found = report.findings.counts().keys().map(|code| {
                 let cause = report.findings.cause(*code);
                 if cause == *code { code.to_string() } else { format!("({code})") }

@@ -1,9 +1,7 @@
-//! `verify DIR`, judged by real servers: what they leave when they are killed, what they start from, and what they write meanwhile.
+//! `verify DIR`, checked against real servers: directories of killed servers, what servers start from, and directories in use.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -12,45 +10,24 @@ use std::time::{Duration, Instant};
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::data_dir::{DatabaseFacts, DirectoryParts, Role, Segment, WriteAheadLog, judge, read_segment};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::seeded_random::Dice;
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::data_directories::{
+    copy_data_directory, end_of_records, last_segment, rare_commits, wait_for_cluster_version,
+};
+use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use serde_json::Value;
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
-/// The database is written down seldom, so that it lacks entries when the server is killed; snapshots of raft are frequent.
-fn lazy(snapshot_count: u32) -> Vec<String> {
-    let snapshots = format!("--snapshot-count={snapshot_count}");
-    let flags = [&snapshots, "--backend-batch-interval=10m", "--backend-batch-limit=1000000"];
-    flags.map(ToOwned::to_owned).to_vec()
+fn start(version: &str, member_config: &MemberConfig, folder: &Path, flags: &[String]) -> Option<Servers> {
+    Servers::start_with(version, std::slice::from_ref(member_config), folder, flags)
 }
 
-fn start(version: &str, seat: &Seat, folder: &Path, flags: &[String]) -> Option<Servers> {
-    Servers::start_with(version, std::slice::from_ref(seat), folder, flags)
-}
-
-/// Waits until the leader has put the cluster's version into the log, so that all entries behind it are those of clients.
-fn wait_for_cluster_version(seat: &Seat, version: &str) {
-    let since = Instant::now();
-    let decided = format!(r#""etcdcluster":"{version}.0""#);
-    loop {
-        let mut stream = TcpStream::connect(("127.0.0.1", seat.client)).unwrap();
-        stream.write_all(b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        if answer.contains(&decided) {
-            return;
-        }
-        assert!(since.elapsed() < Duration::from_secs(60), "{answer}");
-        sleep(Duration::from_millis(100));
-    }
-}
-
-/// Puts values of so many bytes under new names.
+/// Puts values of this many bytes under new names.
 fn put(servers: &Servers, names: std::ops::Range<u32>, bytes: usize) {
     for name in names {
         let value = format!("{:a<bytes$}", format!("value-{name:06}-"));
-        said(&servers.etcdctl(None, &["put", &format!("name-{name:06}"), &value]));
+        stdout_of(&servers.etcdctl(None, &["put", &format!("name-{name:06}"), &value]));
     }
 }
 
@@ -61,7 +38,7 @@ fn verify(args: &[&Path]) -> (Option<i32>, Value) {
     (output.status.code(), cli::json(&output))
 }
 
-fn found(report: &Value) -> BTreeSet<String> {
+fn codes(report: &Value) -> BTreeSet<String> {
     let counts = report["findingCounts"].as_object().unwrap_or_else(|| panic!("{report}"));
     counts.keys().cloned().collect()
 }
@@ -70,53 +47,21 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// The newest segment of a directory.
-fn last_segment(data: &Path) -> PathBuf {
-    let paths = fs::read_dir(data.join("member/wal")).unwrap().map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "wal")).max().unwrap()
-}
-
-/// Where the records of a segment end, but for padding.
-fn used(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
-}
-
-/// A copy of a directory at rest, with less room behind its log, so that copies are quick.
-fn copy(data: &Path, to: &Path) {
-    fs::create_dir_all(to.join("member/snap")).unwrap();
-    fs::create_dir_all(to.join("member/wal")).unwrap();
-    for folder in ["member/snap", "member/wal"] {
-        for entry in fs::read_dir(data.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let target = to.join(folder).join(path.file_name().unwrap());
-            if path.extension().is_some_and(|extension| extension == "wal") {
-                let mut bytes = fs::read(&path).unwrap();
-                bytes.truncate(used(&bytes).next_multiple_of(8) + 65536);
-                fs::write(target, bytes).unwrap();
-            } else if path.extension().is_none_or(|extension| extension != "tmp") {
-                fs::copy(&path, target).unwrap();
-            }
-        }
-    }
-    let private = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
-    fs::set_permissions(to, private).unwrap();
-}
-
 #[test]
-fn a_killed_member_says_what_its_database_lacks() {
+fn a_killed_members_database_lacks_the_reported_entries() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().unwrap();
-        let seat = seats(folder.path(), &["m"]).remove(0);
-        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(20)) else { continue };
-        wait_for_cluster_version(&seat, version);
+        let member_config = member_configs(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &member_config, folder.path(), &rare_commits(20)) else { continue };
+        wait_for_cluster_version(&member_config, version);
         put(&servers, 0..50, 100);
-        // While it runs, nothing of it is damage, and asking does not disturb it.
-        let (exit, report) = verify(&[&seat.data]);
+        // While the server runs, nothing counts as damage, and the check does not disturb it.
+        let (exit, report) = verify(&[&member_config.data]);
         assert_eq!((exit, &report["serverRunning"]), (Some(0), &Value::Bool(true)), "{version}: {report}");
-        // Asking for its health would be an entry of the log in 3.4.
-        said(&servers.etcdctl(None, &["get", "name-000001"]));
+        // In 3.4 a health check would add an entry to the log.
+        stdout_of(&servers.etcdctl(None, &["get", "name-000001"]));
         servers.kill(0);
-        let (exit, report) = verify(&[&seat.data]);
+        let (exit, report) = verify(&[&member_config.data]);
         assert_eq!((exit, report["verdict"].as_str()), (Some(0), Some("sound")), "{version}: {report}");
         assert_eq!(report["serverRunning"], false);
         let (log, database) = (&report["log"], &report["database"]);
@@ -124,9 +69,9 @@ fn a_killed_member_says_what_its_database_lacks() {
         assert_eq!(lacking, number(&log["commit"]) - number(&database["consistentIndex"]), "{version}");
         let unsure = number(&report["uncommittedEntries"]);
         assert_eq!(number(&log["commit"]) + unsure, number(&log["lastIndex"]), "{version}");
-        // All that is behind the consistent index are puts: what etcd replays raises the revision by as many.
+        // Only puts follow the consistent index: replaying them raises the revision by their number.
         let before = number(&database["revision"]);
-        servers.restart(&seat);
+        servers.restart(&member_config);
         let (revision, _) = servers.hashes(None)[0];
         assert_eq!(before + lacking + unsure, revision, "{version}: {report}");
         assert!(lacking + unsure > 0, "{version}: the test shows nothing");
@@ -135,19 +80,19 @@ fn a_killed_member_says_what_its_database_lacks() {
 }
 
 #[test]
-fn what_we_say_of_ends_and_flips_is_what_etcd_does() {
+fn verdicts_on_cuts_and_flipped_bits_match_what_etcd_does() {
     for version in ["3.4", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
-        let seat = seats(folder.path(), &["m"]).remove(0);
-        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(20)) else { continue };
+        let member_config = member_configs(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &member_config, folder.path(), &rare_commits(20)) else { continue };
         put(&servers, 0..8, 100);
         let early = folder.path().join("early.db");
-        fs::copy(seat.data.join("member/snap/db"), &early).unwrap();
+        fs::copy(member_config.data.join("member/snap/db"), &early).unwrap();
         put(&servers, 8..40, 100);
         put(&servers, 40..41, 6000);
         servers.kill(0);
-        let bytes = fs::read(last_segment(&seat.data)).unwrap();
-        let end = used(&bytes);
+        let bytes = fs::read(last_segment(&member_config.data)).unwrap();
+        let end = end_of_records(&bytes);
         let value = bytes.windows(12).position(|window| window == b"value-000020").unwrap();
         let wal = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut bytes = bytes[..end.next_multiple_of(8) + 65536].to_vec();
@@ -162,136 +107,146 @@ fn what_we_say_of_ends_and_flips_is_what_etcd_does() {
             ("a byte behind the end", wal(&|bytes| bytes[end + 4000] = 1), &["wal-record-odd"], true),
             ("the head is another's", wal(&|bytes| bytes[8 + 3] ^= 1), &["wal-chain-broken"], false),
         ];
-        // 3.6 and 3.7 cut off all that follows, and then ignore writes until the log has come as far as the database: they are never healthy.
+        // 3.6 and 3.7 cut off everything that follows, and then ignore writes until the log has reached the database's index: they never become healthy.
         let length = bytes[..value].windows(8).rposition(|window| window[2..] == [0, 0, 0, 0, 0, window[7]]).unwrap();
         cases.push(("a length is another", wal(&|bytes| bytes[length + 4] ^= 1), &["wal-record-broken"], false));
         for (name, wal, expected, starts) in cases {
             let data = folder.path().join("copy");
-            copy(&seat.data, &data);
+            copy_data_directory(&member_config.data, &data);
             fs::write(last_segment(&data), wal).unwrap();
             let (exit, report) = verify(&[&data]);
             let damaged = expected.iter().any(|code| code.ends_with("broken"));
             assert_eq!(exit, Some(i32::from(damaged)), "{version}, {name}: {report}");
             for code in expected {
-                assert!(found(&report).contains(*code), "{version}, {name}: {report}");
+                assert!(codes(&report).contains(*code), "{version}, {name}: {report}");
             }
-            assert_eq!(found(&report).is_empty(), expected.is_empty(), "{version}, {name}: {report}");
-            let attempt =
-                Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path()).unwrap();
+            assert_eq!(codes(&report).is_empty(), expected.is_empty(), "{version}, {name}: {report}");
+            let attempt = Servers::try_start(
+                version,
+                &MemberConfig { data: data.clone(), ..member_config.clone() },
+                folder.path(),
+            )
+            .unwrap();
             assert_eq!(attempt.is_ok(), starts, "{version}, {name}: {report}\n{:?}", attempt.as_ref().err());
             drop(attempt);
             fs::remove_dir_all(&data).unwrap();
         }
-        // A database from before the newest snapshot of raft.
+        // A database older than the newest raft snapshot.
         let data = folder.path().join("copy");
-        copy(&seat.data, &data);
+        copy_data_directory(&member_config.data, &data);
         fs::copy(&early, data.join("member/snap/db")).unwrap();
         let (exit, report) = verify(&[&data]);
         assert_eq!(exit, Some(1), "{version}: {report}");
-        let of_parts: Vec<String> = found(&report).into_iter().filter(|code| code.starts_with("snap")).collect();
+        let of_parts: Vec<String> = codes(&report).into_iter().filter(|code| code.starts_with("snap")).collect();
         assert_eq!(of_parts, ["snap-database-missing"], "{version}: {report}");
-        let attempt = Servers::attempt(version, &Seat { data, ..seat.clone() }, folder.path()).unwrap();
+        let attempt =
+            Servers::try_start(version, &MemberConfig { data, ..member_config.clone() }, folder.path()).unwrap();
         assert!(attempt.is_err(), "{version} starts without the database of the snapshot");
     }
 }
 
 #[test]
-fn of_several_members_the_newest_is_named() {
+fn the_newest_of_several_members_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     put(&servers, 0..10, 100);
     let behind = servers.kill(2);
-    // It may have been the leader; until there is another nothing is written.
+    // It may have been the leader; until there is another one, writes fail.
     let led = (0..20).any(|_| servers.etcdctl(None, &["put", "name-000010", "led"]).status.success());
     assert!(led, "no new leader");
     put(&servers, 10..40, 100);
     let _ = servers.agreed_hash(None);
     servers.stop();
-    let (exit, reports) = verify(&[&behind.data, &seats[0].data, &seats[1].data]);
+    let (exit, reports) = verify(&[&behind.data, &member_configs[0].data, &member_configs[1].data]);
     assert_eq!(exit, Some(0), "{reports}");
     assert_eq!(reports[0]["newest"], false, "{reports}");
     assert!(reports[1]["newest"] == true || reports[2]["newest"] == true, "{reports}");
     let revision = |place: usize| number(&reports[place]["standing"]["revision"]);
     assert!(revision(0) < revision(1), "{reports}");
-    let text = cli::run(&["verify".as_ref(), behind.data.as_os_str(), seats[0].data.as_os_str()]);
+    let text = cli::run(&["verify".as_ref(), behind.data.as_os_str(), member_configs[0].data.as_os_str()]);
     let text = String::from_utf8(text.stdout).unwrap();
     let newest: Vec<&str> = text.lines().filter(|line| line.ends_with("  newest")).collect();
     assert_eq!(newest.len(), 1, "{text}");
-    assert!(newest[0].starts_with(seats[0].data.to_str().unwrap()), "{text}");
+    assert!(newest[0].starts_with(member_configs[0].data.to_str().unwrap()), "{text}");
 }
 
 #[test]
-fn a_removed_member_is_told_and_etcd_does_not_serve_there() {
+fn a_removed_member_is_reported_and_etcd_does_not_serve_it() {
     for version in VERSIONS {
-        // The others need not tell it any more that its removal is committed, and then it cannot know.
-        let told = (0..5).any(|_| is_removed_member_told(version));
+        // The others may not tell it that its removal is committed; then it cannot know.
+        let told = (0..5).any(|_| is_removed_member_reported(version));
         assert!(told, "{version}: the member never heard of it");
     }
 }
 
-/// Removes a member of a new cluster, and judges its directory; false when it did not hear of its removal.
-fn is_removed_member_told(version: &'static str) -> bool {
+/// Removes a member of a new cluster, and verifies its directory; false if the member never heard of its removal.
+fn is_removed_member_reported(version: &'static str) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { return true };
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start(version, &member_configs, folder.path()) else { return true };
     put(&servers, 0..5, 100);
-    let list: Value = serde_json::from_str(&said(&servers.etcdctl(None, &["member", "list", "-w", "json"]))).unwrap();
+    let list: Value =
+        serde_json::from_str(&stdout_of(&servers.etcdctl(None, &["member", "list", "-w", "json"]))).unwrap();
     let member = list["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
     let id = format!("{:x}", number(&member["ID"]));
     let since = Instant::now();
-    // etcd removes members only when the others have been connected for five seconds.
+    // etcd removes members only after the others have been connected for five seconds.
     while !servers.etcdctl(None, &["member", "remove", &id]).status.success() {
         assert!(since.elapsed() < Duration::from_secs(60), "{version}: the member stays");
         sleep(Duration::from_millis(250));
     }
-    // It hears of it, writes it down, and stops.
+    // The member hears of it, writes it to disk, and stops.
     let since = Instant::now();
-    while !found(&verify(&[&seats[2].data]).1).contains("directory-member-removed") {
+    while !codes(&verify(&[&member_configs[2].data]).1).contains("directory-member-removed") {
         if since.elapsed() > Duration::from_secs(15) {
             return false;
         }
         sleep(Duration::from_millis(250));
     }
     servers.kill(2);
-    let (exit, report) = verify(&[&seats[2].data]);
-    assert_eq!((exit, found(&report)), (Some(1), ["directory-member-removed".to_owned()].into()), "{version}");
-    let (exit, report) = verify(&[&seats[0].data]);
+    let (exit, report) = verify(&[&member_configs[2].data]);
+    assert_eq!((exit, codes(&report)), (Some(1), ["directory-member-removed".to_owned()].into()), "{version}");
+    let (exit, report) = verify(&[&member_configs[0].data]);
     assert_eq!(exit, Some(0), "{version}: {report}");
-    let attempt = Servers::attempt(version, &seats[2], folder.path()).unwrap();
+    let attempt = Servers::try_start(version, &member_configs[2], folder.path()).unwrap();
     assert!(attempt.is_err(), "{version} serves a removed member");
     true
 }
 
 #[test]
-fn what_etcd_makes_up_for_is_a_warning() {
+fn what_etcd_repairs_is_a_warning() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().unwrap();
-        let seat = seats(folder.path(), &["m"]).remove(0);
-        let Some(mut servers) = start(version, &seat, folder.path(), &lazy(10_000)) else { continue };
+        let member_config = member_configs(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &member_config, folder.path(), &rare_commits(10_000)) else { continue };
         put(&servers, 0..5, 100);
         servers.kill(0);
-        // The database has nothing yet, and the log has all.
-        let (exit, report) = verify(&[&seat.data]);
+        // The database is still empty, and the log holds everything.
+        let (exit, report) = verify(&[&member_config.data]);
         assert_eq!((exit, report["verdict"].as_str()), (Some(0), Some("sound")), "{version}: {report}");
         assert!(number(&report["lackingEntries"]) > 5, "{version}: the test shows nothing");
         let database = |data: &Path| data.join("member/snap/db");
         for empty in [false, true] {
             let data = folder.path().join("copy");
-            copy(&seat.data, &data);
+            copy_data_directory(&member_config.data, &data);
             fs::remove_file(database(&data)).unwrap();
             if empty {
                 fs::write(database(&data), "").unwrap();
             }
             let (exit, report) = verify(&[&data]);
             assert_eq!(
-                (exit, found(&report)),
+                (exit, codes(&report)),
                 (Some(0), ["database-rebuilt".to_owned()].into()),
                 "{version}: {report}"
             );
-            let servers = Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path());
+            let servers = Servers::try_start(
+                version,
+                &MemberConfig { data: data.clone(), ..member_config.clone() },
+                folder.path(),
+            );
             let servers = servers.unwrap().unwrap_or_else(|log| panic!("{version}: {log}"));
-            assert!(said(&servers.etcdctl(None, &["get", "name-000004"])).contains("value-000004"), "{version}");
+            assert!(stdout_of(&servers.etcdctl(None, &["get", "name-000004"])).contains("value-000004"), "{version}");
             servers.stop();
             fs::remove_dir_all(&data).unwrap();
         }
@@ -299,11 +254,12 @@ fn what_etcd_makes_up_for_is_a_warning() {
 }
 
 #[test]
-fn a_snap_file_is_what_it_holds_and_etcd_does_with_an_older_one() {
+fn etcd_falls_back_to_an_older_snap_file_as_reported() {
     for version in ["3.4", "3.5", "3.6"] {
         let folder = tempfile::tempdir().unwrap();
-        let seat = seats(folder.path(), &["m"]).remove(0);
-        let Some(mut servers) = start(version, &seat, folder.path(), &["--snapshot-count=10".to_owned()]) else {
+        let member_config = member_configs(folder.path(), &["m"]).remove(0);
+        let Some(mut servers) = start(version, &member_config, folder.path(), &["--snapshot-count=10".to_owned()])
+        else {
             continue;
         };
         put(&servers, 0..40, 20);
@@ -311,7 +267,7 @@ fn a_snap_file_is_what_it_holds_and_etcd_does_with_an_older_one() {
         servers.kill(0);
         for rename in [false, true] {
             let data = folder.path().join("copy");
-            copy(&seat.data, &data);
+            copy_data_directory(&member_config.data, &data);
             let names = fs::read_dir(data.join("member/snap")).unwrap().map(|entry| entry.unwrap().path());
             let newest = names.filter(|path| path.extension().is_some_and(|end| end == "snap")).max().unwrap();
             if rename {
@@ -320,10 +276,14 @@ fn a_snap_file_is_what_it_holds_and_etcd_does_with_an_older_one() {
                 fs::write(&newest, "").unwrap();
             }
             let (exit, report) = verify(&[&data]);
-            assert_eq!((exit, found(&report)), (Some(0), ["snap-broken".to_owned()].into()), "{version}: {report}");
-            let servers = Servers::attempt(version, &Seat { data: data.clone(), ..seat.clone() }, folder.path());
+            assert_eq!((exit, codes(&report)), (Some(0), ["snap-broken".to_owned()].into()), "{version}: {report}");
+            let servers = Servers::try_start(
+                version,
+                &MemberConfig { data: data.clone(), ..member_config.clone() },
+                folder.path(),
+            );
             let servers = servers.unwrap().unwrap_or_else(|log| panic!("{version}: {log}"));
-            assert!(said(&servers.etcdctl(None, &["get", "name-000039"])).contains("value-000039"), "{version}");
+            assert!(stdout_of(&servers.etcdctl(None, &["get", "name-000039"])).contains("value-000039"), "{version}");
             servers.stop();
             fs::remove_dir_all(&data).unwrap();
         }
@@ -333,16 +293,16 @@ fn a_snap_file_is_what_it_holds_and_etcd_does_with_an_older_one() {
 #[test]
 fn a_server_under_load_is_never_damaged() {
     let folder = tempfile::tempdir().unwrap();
-    let seat = seats(folder.path(), &["m"]).remove(0);
+    let member_config = member_configs(folder.path(), &["m"]).remove(0);
     let flags = vec!["--snapshot-count=50".to_owned()];
-    let Some(servers) = start("3.5", &seat, folder.path(), &flags) else { return };
+    let Some(servers) = start("3.5", &member_config, folder.path(), &flags) else { return };
     fs::create_dir(folder.path().join("out")).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| servers.load(&folder.path().join("out"), "3"));
         let since = Instant::now();
         let mut asked = 0;
         while !writer.is_finished() || asked == 0 {
-            let (exit, report) = verify(&[&seat.data]);
+            let (exit, report) = verify(&[&member_config.data]);
             assert_ne!(exit, Some(1), "{report}");
             assert_eq!(report["serverRunning"], true, "{report}");
             asked += 1;
@@ -350,43 +310,43 @@ fn a_server_under_load_is_never_damaged() {
         }
         writer.join().unwrap();
     });
-    let (exit, report) = verify(&[&seat.data]);
+    let (exit, report) = verify(&[&member_config.data]);
     assert_eq!(exit, Some(0), "{report}");
 }
 
 #[test]
-fn segments_follow_each_other_and_one_that_is_gone_is_missed() {
+fn a_missing_log_segment_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let seat = seats(folder.path(), &["m"]).remove(0);
-    let Some(servers) = start("3.6", &seat, folder.path(), &[]) else { return };
-    servers.fill(66);
+    let member_config = member_configs(folder.path(), &["m"]).remove(0);
+    let Some(servers) = start("3.6", &member_config, folder.path(), &[]) else { return };
+    servers.put_megabytes(66);
     servers.stop();
-    let (exit, report) = verify(&[&seat.data]);
+    let (exit, report) = verify(&[&member_config.data]);
     assert_eq!((exit, number(&report["log"]["segments"])), (Some(0), 2), "{report}");
     assert_eq!(report["verdict"], "sound", "{report}");
     // The log elsewhere, as with etcd's --wal-dir.
     let elsewhere = folder.path().join("log");
-    fs::rename(seat.data.join("member/wal"), &elsewhere).unwrap();
-    assert!(found(&verify(&[&seat.data]).1).contains("wal-segment-missing"));
-    let (exit, report) = verify(&[&seat.data, Path::new("--wal-dir"), &elsewhere]);
+    fs::rename(member_config.data.join("member/wal"), &elsewhere).unwrap();
+    assert!(codes(&verify(&[&member_config.data]).1).contains("wal-segment-missing"));
+    let (exit, report) = verify(&[&member_config.data, Path::new("--wal-dir"), &elsewhere]);
     assert_eq!(exit, Some(0), "{report}");
     let mut names: Vec<PathBuf> = fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     fs::remove_file(names.iter().find(|name| name.extension().is_some_and(|end| end == "wal")).unwrap()).unwrap();
-    let (exit, report) = verify(&[&seat.data, Path::new("--wal-dir"), &elsewhere]);
+    let (exit, report) = verify(&[&member_config.data, Path::new("--wal-dir"), &elsewhere]);
     assert_eq!(exit, Some(1), "{report}");
-    assert!(found(&report).contains("snap-missing"), "{report}");
+    assert!(codes(&report).contains("snap-missing"), "{report}");
 }
 
-/// The records of a log that etcd wrote, with a little room behind them.
+/// Returns the records of a log that etcd wrote, with some padding.
 fn real_segment() -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
-    let seat = seats(folder.path(), &["m"]).remove(0);
-    let mut servers = start("3.6", &seat, folder.path(), &lazy(5))?;
+    let member_config = member_configs(folder.path(), &["m"]).remove(0);
+    let mut servers = start("3.6", &member_config, folder.path(), &rare_commits(5))?;
     put(&servers, 0..8, 20);
     servers.kill(0);
-    let mut bytes = fs::read(last_segment(&seat.data)).unwrap();
-    bytes.truncate(used(&bytes).next_multiple_of(8) + 1024);
+    let mut bytes = fs::read(last_segment(&member_config.data)).unwrap();
+    bytes.truncate(end_of_records(&bytes).next_multiple_of(8) + 1024);
     Some(bytes)
 }
 
@@ -407,35 +367,35 @@ fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
 }
 
 #[test]
-fn every_flipped_bit_of_a_real_segment_is_found_and_no_bytes_are_too_odd() {
+fn every_flipped_bit_of_a_real_segment_is_found_without_a_panic() {
     let Some(bytes) = real_segment() else { return };
     let mut log = WriteAheadLog::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
     read_segment(&mut log, &segment, &bytes[..], &Unwatched).unwrap();
     let applied = log.commit.unwrap();
     assert!(is_faultless(&bytes, applied));
-    let end = used(&bytes);
+    let end = end_of_records(&bytes);
     for bit in 0..end * 8 {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(!is_faultless(&flipped, applied), "bit {} of byte {}", bit % 8, bit / 8);
     }
-    let mut dice = Dice::new(7);
+    let mut rng = SeededRandom::new(7);
     for _ in 0..20_000 {
         let mut mutant = bytes.clone();
-        for _ in 0..=dice.below(6) {
-            let (at, len) = (dice.below(end), dice.below(32));
-            match dice.below(4) {
+        for _ in 0..=rng.below(6) {
+            let (at, len) = (rng.below(end), rng.below(32));
+            match rng.below(4) {
                 0 => mutant.truncate(at.max(1)),
                 1 => {
                     let piece = mutant[at.min(mutant.len())..(at + len).min(mutant.len())].to_vec();
-                    let to = dice.below(mutant.len());
+                    let to = rng.below(mutant.len());
                     mutant.splice(to..to, piece);
                 }
                 kind => {
                     let until = (at + len).min(mutant.len());
                     for byte in &mut mutant[at.min(until)..until] {
-                        *byte = if kind == 2 { 0 } else { dice.below(256) as u8 };
+                        *byte = if kind == 2 { 0 } else { rng.below(256) as u8 };
                     }
                 }
             }
@@ -445,7 +405,7 @@ fn every_flipped_bit_of_a_real_segment_is_found_and_no_bytes_are_too_odd() {
 }
 
 #[test]
-fn a_directory_that_restore_made_is_sound() {
+fn a_restored_directory_is_sound() {
     let folder = tempfile::tempdir().unwrap();
     for version in VERSIONS {
         let snapshot = folder.path().join(format!("{version}.db"));
@@ -455,10 +415,10 @@ fn a_directory_that_restore_made_is_sound() {
         assert!(restored.status.success(), "{restored:?}");
         let (exit, report) = verify(&[&data]);
         assert_eq!(exit, Some(0), "{version}: {report}");
-        let codes = found(&report);
+        let codes = codes(&report);
         assert!(codes.iter().all(|code| !code.starts_with("wal") && !code.starts_with("snap")), "{version}: {report}");
         assert_eq!((number(&report["lackingEntries"]), number(&report["uncommittedEntries"])), (0, 0), "{version}");
-        // The commands for files say where to go.
+        // The commands for files point to the right command.
         for command in ["status", "keys", "restore"] {
             let output = cli::run(&[command.as_ref(), data.as_os_str()]);
             let said = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -470,7 +430,7 @@ fn a_directory_that_restore_made_is_sound() {
 }
 
 #[test]
-fn hostile_directories_come_to_an_end() {
+fn hostile_directories_are_bounded_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let [wal, snap] = ["wal", "snap"].map(|name| data.join("member").join(name));
@@ -485,7 +445,7 @@ fn hostile_directories_come_to_an_end() {
         let said = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(said).unwrap())
     };
-    // Nothing that is no regular file is opened.
+    // Only regular files are opened.
     fifo(&segment);
     let (exit, said) = outcome();
     assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
@@ -498,7 +458,7 @@ fn hostile_directories_come_to_an_end() {
     let (exit, said) = outcome();
     assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
     fs::remove_file(snap.join("db")).unwrap();
-    // Lengths that are not there, in files that are not.
+    // Lengths without bytes, in files that are not logs.
     let frame = |len: u64| [len.to_le_bytes().to_vec(), vec![8, 2, 16, 1, 26, 255, 255, 255, 255, 15]].concat();
     for (len, size) in [(u64::MAX, 100), (1 << 55, 1 << 20), (1 << 30, 1 << 31), (60 << 20, 64_000_000), (8, 1 << 40)] {
         fs::write(&segment, frame(len)).unwrap();

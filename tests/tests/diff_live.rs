@@ -1,14 +1,14 @@
-//! `etcdsnap diff FILE --endpoints …`: a backup against the running cluster, and nothing left behind.
+//! `etcdsnap diff FILE --endpoints …`: compares a backup with the running cluster, and leaves nothing behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::faulty_proxy::{FaultyProxy, NetworkFault};
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -23,31 +23,27 @@ fn empty(directory: &Path) -> bool {
     fs::read_dir(directory).unwrap().next().is_none()
 }
 
-fn complaint(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
-fn what_a_restore_would_undo() {
+fn lists_what_a_restore_would_undo() {
     for version in ["3.4", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["one"]);
-        let Some(servers) = Servers::start(version, &seats, folder.path()) else { continue };
-        let url = seats[0].client_url();
+        let member_configs = member_configs(folder.path(), &["one"]);
+        let Some(servers) = Servers::start(version, &member_configs, folder.path()) else { continue };
+        let url = member_configs[0].client_url();
         let (backup, temporary) = (folder.path().join("backup.db"), folder.path().join("tmp"));
         fs::create_dir(&temporary).unwrap();
         for (key, value) in [("/kept", "1"), ("/changed", "1"), ("/gone", "1")] {
-            said(&servers.etcdctl(None, &["put", key, value]));
+            stdout_of(&servers.etcdctl(None, &["put", key, value]));
         }
-        said(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &url]));
+        stdout_of(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &url]));
         let same = diff(&backup, &temporary, &["--endpoints", &url]).output().unwrap();
-        assert_eq!((same.status.code(), same.stdout.is_empty()), (Some(0), true), "{}", complaint(&same));
-        assert!(complaint(&same).contains("Compared with revision 4 of member one at "), "{}", complaint(&same));
-        said(&servers.etcdctl(None, &["put", "/changed", "two"]));
-        said(&servers.etcdctl(None, &["put", "/new", "1"]));
-        said(&servers.etcdctl(None, &["del", "/gone"]));
+        assert_eq!((same.status.code(), same.stdout.is_empty()), (Some(0), true), "{}", cli::stderr(&same));
+        assert!(cli::stderr(&same).contains("Compared with revision 4 of member one at "), "{}", cli::stderr(&same));
+        stdout_of(&servers.etcdctl(None, &["put", "/changed", "two"]));
+        stdout_of(&servers.etcdctl(None, &["put", "/new", "1"]));
+        stdout_of(&servers.etcdctl(None, &["del", "/gone"]));
         let output = diff(&backup, &temporary, &["--endpoints", &url, "-wjson"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", cli::stderr(&output));
         let text = String::from_utf8(output.stdout).unwrap();
         let changes: Vec<(String, String)> = text
             .lines()
@@ -59,66 +55,71 @@ fn what_a_restore_would_undo() {
             .collect();
         let expected = [("changed", "/changed"), ("removed", "/gone"), ("added", "/new")];
         assert_eq!(changes, expected.map(|(change, key)| (change.to_owned(), key.to_owned())));
-        // A variable alone names nobody; beside a flag it counts, as for etcdctl.
+        // A user variable alone is not enough; together with a flag it counts, as for etcdctl.
         let alone = diff(&backup, &temporary, &[]).env("ETCDCTL_ENDPOINTS", &url).output().unwrap();
-        assert!(complaint(&alone).contains("there is nothing to compare the snapshot with"), "{}", complaint(&alone));
+        assert!(
+            cli::stderr(&alone).contains("there is nothing to compare the snapshot with"),
+            "{}",
+            cli::stderr(&alone)
+        );
         let beside = diff(&backup, &temporary, &["--dial-timeout=5s"]).env("ETCDCTL_ENDPOINTS", &url).output().unwrap();
-        assert_eq!(beside.status.code(), Some(1), "{}", complaint(&beside));
+        assert_eq!(beside.status.code(), Some(1), "{}", cli::stderr(&beside));
         let two = diff(&backup, &temporary, &[backup.to_str().unwrap(), "--endpoints", &url]).output().unwrap();
-        assert!(complaint(&two).contains("there are two things to compare"), "{}", complaint(&two));
+        assert!(cli::stderr(&two).contains("both a second file and a running cluster"), "{}", cli::stderr(&two));
         assert!(empty(&temporary));
         servers.stop();
     }
 }
 
-/// A running server, and a backup of it from before it was filled.
+/// A running server, and a backup of it from before more data was written.
 struct Later {
     folder: tempfile::TempDir,
-    seat: Seat,
+    member_config: MemberConfig,
     servers: Servers,
     backup: PathBuf,
-    /// For temporary files; empty.
+    /// An empty directory for temporary files.
     temporary: PathBuf,
 }
 
 impl Later {
-    /// Fills it with so many megabytes. `None` without the program.
+    /// Writes this many megabytes to it. `None` without the program.
     fn start(megabytes: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["one"]);
-        let servers = Servers::start("3.7", &seats, folder.path())?;
+        let member_configs = member_configs(folder.path(), &["one"]);
+        let servers = Servers::start("3.7", &member_configs, folder.path())?;
         let (backup, temporary) = (folder.path().join("backup.db"), folder.path().join("tmp"));
         fs::create_dir(&temporary).unwrap();
-        let seat = seats.into_iter().next().unwrap();
-        said(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &seat.client_url()]));
-        servers.fill(megabytes);
-        Some(Self { folder, seat, servers, backup, temporary })
+        let member_config = member_configs.into_iter().next().unwrap();
+        stdout_of(&cli::run(&["save", backup.to_str().unwrap(), "--endpoints", &member_config.client_url()]));
+        servers.put_megabytes(megabytes);
+        Some(Self { folder, member_config, servers, backup, temporary })
     }
 }
 
-/// A server that is not there, one whose stream is cut, and no room.
+/// No server, a stream that is cut, and a full disk.
 #[test]
-fn what_fails_leaves_nothing() {
+fn a_failed_comparison_leaves_no_files() {
     let Some(later) = Later::start(2) else { return };
-    let Later { folder, seat, backup, temporary, .. } = &later;
-    let cut = Proxy::start(seat.client, |_| Mischief::Cut(500_000));
+    let Later { folder, member_config, backup, temporary, .. } = &later;
+    let cut = FaultyProxy::start(member_config.client, |_| NetworkFault::Cut(500_000));
     for url in ["http://127.0.0.1:1", &cut.url()] {
         let output = diff(backup, temporary, &["--endpoints", url]).output().unwrap();
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{}", complaint(&output));
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{}", cli::stderr(&output));
         assert!(empty(temporary), "{url}");
     }
-    let nowhere = diff(backup, &folder.path().join("none"), &["--endpoints", &seat.client_url()]).output().unwrap();
+    let nowhere =
+        diff(backup, &folder.path().join("none"), &["--endpoints", &member_config.client_url()]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
-    assert!(complaint(&nowhere).contains("TMPDIR"), "{}", complaint(&nowhere));
+    assert!(cli::stderr(&nowhere).contains("TMPDIR"), "{}", cli::stderr(&nowhere));
     later.servers.stop();
 }
 
 #[test]
-fn stopped_by_a_signal_it_leaves_nothing() {
+fn a_comparison_stopped_by_a_signal_leaves_no_files() {
     let Some(later) = Later::start(8) else { return };
-    let Later { seat, backup, temporary, .. } = &later;
-    // Slow enough for a signal to come in the middle.
-    let slow = Proxy::start(seat.client, |_| Mischief::Drip(4_000));
+    let Later { member_config, backup, temporary, .. } = &later;
+    // Slow enough for a signal to arrive in the middle.
+    let slow = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(4_000));
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let child = diff(backup, temporary, &["--endpoints", &slow.url()]).spawn().unwrap();
         let since = Instant::now();
@@ -128,12 +129,12 @@ fn stopped_by_a_signal_it_leaves_nothing() {
         }
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{}", complaint(&output));
+        assert_eq!(output.status.code(), Some(code), "{}", cli::stderr(&output));
         assert!(output.stdout.is_empty() && empty(temporary), "{signal:?}");
     }
-    // At any moment of a quick one.
+    // At any moment of a fast one.
     for delay in [5, 20, 40, 80, 120, 200, 300, 500] {
-        let child = diff(backup, temporary, &["--endpoints", &seat.client_url()]).spawn().unwrap();
+        let child = diff(backup, temporary, &["--endpoints", &member_config.client_url()]).spawn().unwrap();
         sleep(Duration::from_millis(delay));
         let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         child.wait_with_output().unwrap();
@@ -142,7 +143,7 @@ fn stopped_by_a_signal_it_leaves_nothing() {
     later.servers.stop();
 }
 
-/// The file that a save writes to, in the temporary directory of a comparison.
+/// Returns the file that a save writes to, in the temporary directory of a comparison.
 fn part(temporary: &Path) -> Option<PathBuf> {
     let directory = fs::read_dir(temporary).unwrap().next()?.ok()?.path();
     fs::read_dir(directory).ok()?.next().map(|entry| entry.unwrap().path())

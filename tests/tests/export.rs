@@ -1,4 +1,4 @@
-//! What is exported is what is in the snapshot, in whichever form: read back by other libraries than those that wrote it, where there are such.
+//! An export holds exactly the snapshot's entries, in every format: read back by other libraries than those that wrote it, where available.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// Key, main and sub revision, creation, version, lease, whether it is deleted, and the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct ExportedEntry {
     main: i64,
     sub: i64,
     key: Vec<u8>,
@@ -27,13 +27,13 @@ struct Entry {
     value: Vec<u8>,
 }
 
-/// What the library says of the keys that live.
-fn living(path: &Path) -> Vec<Entry> {
+/// Returns the living keys, as the library reads them.
+fn living(path: &Path) -> Vec<ExportedEntry> {
     let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
     let store = snapshot.store().unwrap();
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
     let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
-    let entry = |key: etcdsnap::core::store::Key<'_>| Entry {
+    let entry = |key: etcdsnap::core::store::Key<'_>| ExportedEntry {
         main: key.revision.main.get(),
         sub: key.revision.sub,
         key: key.key.to_vec(),
@@ -46,8 +46,8 @@ fn living(path: &Path) -> Vec<Entry> {
     index.sorted(|key| !key.deleted).into_iter().map(entry).collect()
 }
 
-/// What it says of every entry, in the order of revisions.
-fn everything(path: &Path) -> Vec<Entry> {
+/// Returns every entry, as the library reads them, sorted by revision.
+fn everything(path: &Path) -> Vec<ExportedEntry> {
     let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
     let store = snapshot.store().unwrap();
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
@@ -55,7 +55,7 @@ fn everything(path: &Path) -> Vec<Entry> {
     let mut entries = Vec::new();
     for key in index.iter() {
         for event in snapshot.history(&store, key.key, &NoProgress).unwrap().0 {
-            entries.push(Entry {
+            entries.push(ExportedEntry {
                 main: event.revision.main.get(),
                 sub: event.revision.sub,
                 key: key.key.to_vec(),
@@ -77,7 +77,7 @@ fn export(path: &Path, flags: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn of_ndjson(bytes: &[u8]) -> Vec<Entry> {
+fn of_ndjson(bytes: &[u8]) -> Vec<ExportedEntry> {
     let text = std::str::from_utf8(bytes).unwrap();
     let parse = |line: &str| {
         let json: Value = serde_json::from_str(line).unwrap();
@@ -86,7 +86,7 @@ fn of_ndjson(bytes: &[u8]) -> Vec<Entry> {
             Some(text) => text.as_bytes().to_vec(),
             None => BASE64_STANDARD.decode(json[format!("{name}Base64")].as_str().unwrap_or_default()).unwrap(),
         };
-        Entry {
+        ExportedEntry {
             main: number("modRevision"),
             sub: number("subRevision"),
             key: bytes("key"),
@@ -100,14 +100,14 @@ fn of_ndjson(bytes: &[u8]) -> Vec<Entry> {
     text.lines().map(parse).collect()
 }
 
-fn of_csv(bytes: &[u8]) -> Vec<Entry> {
+fn of_csv(bytes: &[u8]) -> Vec<ExportedEntry> {
     let mut reader = csv::Reader::from_reader(bytes);
     let titles = reader.headers().unwrap().clone();
     let place = |title: &str| titles.iter().position(|one| one == title).unwrap();
     let parse = |record: Result<csv::StringRecord, csv::Error>| {
         let record = record.unwrap();
         let cell = |title: &str| record[place(title)].to_owned();
-        // As the help says: a reader drops an apostrophe at the start, and one behind each semicolon, tab and line break.
+        // As the help says: a reader drops an apostrophe at the start, and one after each semicolon, tab and line break.
         let text = |title: &str| match (title, cell(title)) {
             ("key" | "value", text) => {
                 let text = text.strip_prefix('\'').unwrap_or(&text);
@@ -121,7 +121,7 @@ fn of_csv(bytes: &[u8]) -> Vec<Entry> {
             _ => text(title).into_bytes(),
         };
         let lease = text("lease");
-        Entry {
+        ExportedEntry {
             main: number("mod_revision"),
             sub: number("sub_revision"),
             key: bytes("key"),
@@ -135,7 +135,7 @@ fn of_csv(bytes: &[u8]) -> Vec<Entry> {
     reader.records().map(parse).collect()
 }
 
-fn of_parquet(path: &Path) -> Vec<Entry> {
+fn of_parquet(path: &Path) -> Vec<ExportedEntry> {
     let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
     let parse = |row: Result<Row, parquet::errors::ParquetError>| {
         let row = row.unwrap();
@@ -157,7 +157,7 @@ fn of_parquet(path: &Path) -> Vec<Entry> {
         }
         let value = bytes("value");
         assert_eq!(number("value_bytes"), value.len() as i64);
-        Entry {
+        ExportedEntry {
             main: number("mod_revision"),
             sub: number("sub_revision"),
             key,
@@ -172,7 +172,7 @@ fn of_parquet(path: &Path) -> Vec<Entry> {
 }
 
 #[test]
-fn every_form_holds_what_the_snapshot_holds() {
+fn every_format_holds_the_snapshots_entries() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["3.4-history", "3.6-bumped", "3.7-cluster", "3.7-history", "3.7-fresh"] {
         let path = case::named(name).path();
@@ -190,15 +190,15 @@ fn every_form_holds_what_the_snapshot_holds() {
     }
 }
 
-/// The rows of each file, as DuckDB reads them.
-fn of_duckdb(python: &Path, files: &[PathBuf]) -> Vec<Vec<Entry>> {
+/// Returns the rows of each file, as DuckDB reads them.
+fn of_duckdb(python: &Path, files: &[PathBuf]) -> Vec<Vec<ExportedEntry>> {
     let script = tests_dir().join("reference/duckdb/rows.py");
     let output = Command::new(python).arg(script).args(files).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let entry = |row: &Value| {
         let number = |place: usize| row[place].as_i64().unwrap();
         let bytes = |place: usize| BASE64_STANDARD.decode(row[place].as_str().unwrap()).unwrap();
-        Entry {
+        ExportedEntry {
             main: number(0),
             sub: number(1),
             key: bytes(2),
@@ -214,7 +214,7 @@ fn of_duckdb(python: &Path, files: &[PathBuf]) -> Vec<Vec<Entry>> {
 }
 
 #[test]
-fn duckdb_reads_every_form() {
+fn duckdb_reads_every_format() {
     let Some(python) = reference("duckdb", "bin/python") else { return };
     let folder = tempfile::tempdir().unwrap();
     let (mut files, mut expected) = (Vec::new(), Vec::new());
@@ -239,14 +239,14 @@ fn duckdb_reads_every_form() {
 }
 
 #[test]
-fn a_part_and_an_older_state() {
+fn exports_a_prefix_and_an_older_revision() {
     let path = case::named("3.7-cluster").path();
     let rows = of_ndjson(&export(&path, &["--prefix", "/registry/pods/", "--rev", "466"]));
     assert!(!rows.is_empty());
     assert!(rows.iter().all(|row| row.key.starts_with(b"/registry/pods/") && row.main <= 466));
     let listed = cli::run(&["keys", path.to_str().unwrap(), "/registry/pods/", "--rev", "466"]).stdout;
     assert_eq!(String::from_utf8(listed).unwrap().lines().count(), rows.len());
-    // Two halves are the whole, with and without the history.
+    // Two halves make the whole, with and without the history.
     let middle = "/registry/pods/";
     for flags in [&[][..], &["--history"]] {
         let part = |interval: &[&str]| of_ndjson(&export(&path, &[flags, interval].concat()));
@@ -263,19 +263,19 @@ fn a_part_and_an_older_state() {
 #[test]
 fn row_groups_are_bounded() {
     use etcdsnap_tests::build::cluster::{self, Version};
-    use etcdsnap_tests::build::history::{Entry, History};
+    use etcdsnap_tests::build::history::{History, RevisionEntry};
     use etcdsnap_tests::build::message::KeyValue;
     use etcdsnap_tests::build::{Layout, with_trailer, write};
-    use etcdsnap_tests::seeded_random::Dice;
+    use etcdsnap_tests::seeded_random::SeededRandom;
     let mut history = History::default();
     for main in 2..150_002 {
         let key = format!("{main:08}").into_bytes();
         let value =
             KeyValue { key, create_revision: main, mod_revision: main, version: 1, value: b"v".to_vec(), lease: 0 };
-        history.revisions.insert((main, 0), Entry { tombstone: false, value });
+        history.revisions.insert((main, 0), RevisionEntry { tombstone: false, value });
         history.current = main;
     }
-    let root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let root = cluster::database(&history, Version::V36, &mut SeededRandom::new(1));
     let folder = tempfile::tempdir().unwrap();
     let (file, out) = (folder.path().join("many.db"), folder.path().join("many.parquet"));
     fs::write(&file, with_trailer(&write(&root, &Layout::plain(4096, 1)).database)).unwrap();
@@ -290,9 +290,9 @@ fn row_groups_are_bounded() {
     assert!(keys.eq(2..150_002) && read.iter().all(|row| row.value == b"v" && row.lease == 0));
 }
 
-/// A file appears whole or not at all, and a reader that goes away is no failure.
+/// A file appears complete or not at all, and a reader that closes the pipe is not a failure.
 #[test]
-fn what_cannot_be_written_leaves_nothing() {
+fn a_failed_export_leaves_no_file() {
     let path = case::named("3.7-history").path();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.parquet");
@@ -312,7 +312,7 @@ fn what_cannot_be_written_leaves_nothing() {
     assert!(Command::new("bash").args(["-c", &gone]).status().unwrap().success());
 }
 
-/// Keys and values that a spreadsheet would compute, and others that look like those that were disarmed.
+/// Keys and values that a spreadsheet would evaluate, and others that look like defused ones.
 const FORMULAS: &[etcdsnap_tests::build::puts::Put] = &[
     (b"=HYPERLINK(\"http://x\";\"y\")", Some(b"=1+1"), 0),
     (b"+1", Some(b"+1"), 0),
@@ -324,19 +324,19 @@ const FORMULAS: &[etcdsnap_tests::build::puts::Put] = &[
     (b"'quoted", Some(b"'=1"), 0),
     (b"''twice", Some(b"''"), 0),
     ("\u{ff1d}full".as_bytes(), Some("\u{ff1d}1".as_bytes()), 0),
-    // Spreadsheets may pass over what stands in front.
+    // Spreadsheets may skip leading characters.
     (b"  =spaces", Some(b" =1"), 0),
     ("\u{feff}=mark".as_bytes(), Some("\u{200b}+1".as_bytes()), 0),
     // In base64 it begins with a plus.
     (b"\xf8\xff", Some(b"\xfb\xff"), 0),
-    // Behind what ends a cell where the separator is no comma, quotes or not.
+    // After the end of a cell if the separator is not a comma, quotes or not.
     (b"a;=1+1", Some(b"a, \"b\"; =1;'x;;+2;plain\n\n- one\n  - two\r\n@three\t=4;\"=5\""), 0),
     (b"plain", Some(b"a=1, b=\"2\"\n"), 0),
     (b"empty", Some(b""), 0),
 ];
 
 #[test]
-fn csv_computes_nothing_unless_it_is_asked_to() {
+fn csv_contains_no_formulas_unless_requested() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("formulas.db");
     fs::write(&path, etcdsnap_tests::build::puts::snapshot(FORMULAS)).unwrap();
@@ -375,12 +375,12 @@ fn csv_computes_nothing_unless_it_is_asked_to() {
     assert_eq!(of_duckdb(&python, &[file]), [living(&path)]);
 }
 
-/// An entry that does not parse may be of any key: what leaves it out says so.
+/// An invalid entry may belong to any key: the export that leaves it out reports it.
 #[test]
-fn entries_that_do_not_parse_are_counted() {
+fn invalid_entries_are_counted() {
     let case = case::named("3.7-history");
     let mut damaged = etcdsnap_tests::read::File::new(fs::read(case.path()).unwrap());
-    // The first field's length leads out of the message.
+    // The first field's length points outside the message.
     let entry = damaged.entries("key").into_iter().rev().find(|entry| entry.value.len() > 40).unwrap();
     damaged.bytes[entry.value.start + 1] = 0x7f;
     let folder = tempfile::tempdir().unwrap();

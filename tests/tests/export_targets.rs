@@ -1,4 +1,4 @@
-//! Where an export goes: never onto what it reads, whole or not at all, and judged before any work.
+//! The target of an export: never one of its inputs, complete or absent, and checked before any work.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -11,12 +11,12 @@ use std::time::Duration;
 use etcdsnap_tests::failure_injection::{self, Failure, GROUPS};
 use etcdsnap_tests::{case, cli};
 
-/// A snapshot, plain and packed, in a directory of its own.
-struct Place {
+/// A directory with a snapshot, plain and packed.
+struct TestFolder {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("below")).unwrap();
@@ -42,7 +42,7 @@ impl Place {
         self.command(words).output().unwrap()
     }
 
-    /// Names and contents, but for directories.
+    /// Returns names and contents of all files.
     fn files(&self) -> Vec<(String, Vec<u8>)> {
         let entries = fs::read_dir(self.folder.path()).unwrap().map(Result::unwrap);
         let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
@@ -53,13 +53,9 @@ impl Place {
     }
 }
 
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn an_export_never_replaces_what_it_reads() {
-    let place = Place::new();
+    let place = TestFolder::new();
     for name in ["a.db", "a.db.gz"] {
         fs::hard_link(place.at(name), place.at(&format!("hard-{name}"))).unwrap();
         symlink(name, place.at(&format!("soft-{name}"))).unwrap();
@@ -72,14 +68,14 @@ fn an_export_never_replaces_what_it_reads() {
         for output in [name, &dotted, &round, &absolute, &hard, &soft] {
             for input in [name, &hard, &soft] {
                 let said = place.run(&["export", input, "-o", output]);
-                let text = told(&said);
+                let text = cli::stderr(&said);
                 assert_eq!(said.status.code(), Some(2), "{input} {output}: {text}");
                 assert!(text.contains("is the same file as") && text.contains("Name another file."), "{text}");
             }
             let stdin = File::open(place.at(name)).unwrap();
             let said = place.command(&["export", "-", "-o", output]).stdin(stdin).output().unwrap();
-            assert_eq!(said.status.code(), Some(2), "{}", told(&said));
-            assert!(told(&said).contains("the same file as standard input"), "{}", told(&said));
+            assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
+            assert!(cli::stderr(&said).contains("the same file as standard input"), "{}", cli::stderr(&said));
         }
     }
     assert_eq!(place.files(), before);
@@ -87,7 +83,7 @@ fn an_export_never_replaces_what_it_reads() {
 
 #[test]
 fn no_command_prints_into_its_input() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let before = place.files();
     for words in [
         &["export", "a.db"][..],
@@ -114,9 +110,13 @@ fn no_command_prints_into_its_input() {
     ] {
         let append = || OpenOptions::new().append(true).open(place.at("a.db")).unwrap();
         let said = place.command(words).stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", told(&said));
-        assert!(told(&said).contains("standard output is the same file as"), "{words:?}: {}", told(&said));
-        // Nothing can be said where nothing may be written.
+        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        assert!(
+            cli::stderr(&said).contains("standard output is the same file as"),
+            "{words:?}: {}",
+            cli::stderr(&said)
+        );
+        // The case cannot be tested where writing is impossible.
         let said = place.command(words).stderr(append()).output().unwrap();
         assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
         let text = fs::read(place.at("a.db")).unwrap();
@@ -126,20 +126,20 @@ fn no_command_prints_into_its_input() {
     assert_eq!(place.files(), before);
 }
 
-/// A shell has emptied the file before the command starts, so nothing is lost.
+/// A shell empties the file before the command starts, so nothing is lost.
 #[test]
-fn what_a_directory_holds_can_be_listed_into_a_new_file_in_it() {
-    let place = Place::new();
+fn a_directory_can_be_listed_into_a_new_file_in_it() {
+    let place = TestFolder::new();
     let new = File::create(place.at("found.txt")).unwrap();
     let said = place.command(&["find", "--prefix", "", "."]).stdout(new).output().unwrap();
-    assert_eq!(said.status.code(), Some(0), "{}", told(&said));
+    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
     assert!(fs::metadata(place.at("found.txt")).unwrap().len() > 0);
 }
 
-/// Certificates, keys, passwords and pages are inputs as well, by whichever flag or variable they are named.
+/// Certificates, keys, passwords and pages are inputs too, whichever flag or variable names them.
 #[test]
-fn no_command_prints_into_the_files_that_its_flags_name() {
-    let place = Place::new();
+fn no_command_prints_into_files_named_by_its_flags() {
+    let place = TestFolder::new();
     for name in ["ca.crt", "pw", "page"] {
         fs::write(place.at(name), name).unwrap();
     }
@@ -169,8 +169,12 @@ fn no_command_prints_into_the_files_that_its_flags_name() {
             command
         };
         let said = command().stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", told(&said));
-        assert!(told(&said).contains("standard output is the same file as"), "{words:?}: {}", told(&said));
+        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        assert!(
+            cli::stderr(&said).contains("standard output is the same file as"),
+            "{words:?}: {}",
+            cli::stderr(&said)
+        );
         let said = command().stderr(append()).output().unwrap();
         assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
         assert_eq!(place.files(), before, "{words:?} wrote into {file}");
@@ -178,18 +182,18 @@ fn no_command_prints_into_the_files_that_its_flags_name() {
 }
 
 #[test]
-fn what_is_no_file_is_written_directly() {
-    let place = Place::new();
+fn targets_that_are_not_files_are_written_directly() {
+    let place = TestFolder::new();
     let whole = place.run(&["export", "a.db"]).stdout;
     assert!(whole.len() > 1000);
     for output in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
         let said = place.run(&["export", "a.db", "-o", output]);
-        assert_eq!((said.status.code(), told(&said).as_str()), (Some(0), ""), "{output}");
+        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""), "{output}");
         assert!(said.stdout == whole, "{output}");
         // Redirected to a file, as a shell does it.
         let redirected = File::create(place.at("redirected")).unwrap();
         let said = place.command(&["export", "a.db", "-o", output]).stdout(redirected).output().unwrap();
-        assert_eq!(said.status.code(), Some(0), "{output}: {}", told(&said));
+        assert_eq!(said.status.code(), Some(0), "{output}: {}", cli::stderr(&said));
         assert!(fs::read(place.at("redirected")).unwrap() == whole, "{output}");
         fs::remove_file(place.at("redirected")).unwrap();
     }
@@ -197,9 +201,9 @@ fn what_is_no_file_is_written_directly() {
     assert_eq!(place.run(&["export", "a.db", "-o", "/dev/null"]).status.code(), Some(0));
     assert_eq!(fs::metadata("/dev/null").unwrap().ino(), null);
     let full = place.run(&["export", "a.db", "-o", "/dev/full"]);
-    assert_eq!(full.status.code(), Some(2), "{}", told(&full));
+    assert_eq!(full.status.code(), Some(2), "{}", cli::stderr(&full));
     let full = place.command(&["export", "a.db"]).stdout(File::create("/dev/full").unwrap()).output().unwrap();
-    assert_eq!(full.status.code(), Some(2), "{}", told(&full));
+    assert_eq!(full.status.code(), Some(2), "{}", cli::stderr(&full));
     assert!(Command::new("mkfifo").arg(place.at("fifo")).status().unwrap().success());
     let read = thread::scope(|scope| {
         let reading = scope.spawn(|| {
@@ -211,19 +215,19 @@ fn what_is_no_file_is_written_directly() {
         reading.join().unwrap()
     });
     assert!(read == whole);
-    // A reader that goes away has all that it wanted.
+    // A reader that closes the pipe has everything it wants.
     thread::scope(|scope| {
         scope.spawn(|| File::open(place.at("fifo")).unwrap().read_exact(&mut [0; 10]).unwrap());
         let said = place.run(&["export", "a.db", "--history", "-o", "fifo"]);
-        assert_eq!((said.status.code(), told(&said).as_str()), (Some(0), ""));
+        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""));
     });
     assert_eq!(place.files().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.db", "a.db.gz"]);
 }
 
-/// The snapshot is one that never comes: what is said is said before it is waited for.
+/// The snapshot never arrives: the program reports the target before it waits for it.
 #[test]
-fn targets_are_judged_before_the_snapshot_is_read() {
-    let place = Place::new();
+fn targets_are_checked_before_the_snapshot_is_read() {
+    let place = TestFolder::new();
     drop(std::os::unix::net::UnixListener::bind(place.at("socket")).unwrap());
     let long = "x".repeat(256);
     for (output, words) in [
@@ -239,25 +243,25 @@ fn targets_are_judged_before_the_snapshot_is_read() {
         let stdin = child.stdin.take();
         let said = child.wait_with_output().unwrap();
         drop(stdin);
-        assert_eq!(said.status.code(), Some(2), "{output}: {}", told(&said));
-        assert!(told(&said).contains(words), "{output}: {}", told(&said));
+        assert_eq!(said.status.code(), Some(2), "{output}: {}", cli::stderr(&said));
+        assert!(cli::stderr(&said).contains(words), "{output}: {}", cli::stderr(&said));
     }
     assert_eq!(place.files().len(), 2);
 }
 
 #[test]
-fn what_a_killed_save_left_can_be_exported_beside_it() {
-    let place = Place::new();
+fn the_part_file_of_a_killed_save_can_be_exported_beside_it() {
+    let place = TestFolder::new();
     fs::rename(place.at("a.db"), place.at(".etcdsnap-abcdefgh.part")).unwrap();
     let said = place.run(&["export", ".etcdsnap-abcdefgh.part", "-o", "out.ndjson"]);
-    assert_eq!(said.status.code(), Some(0), "{}", told(&said));
+    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
     assert!(place.at(".etcdsnap-abcdefgh.part").exists() && place.at("out.ndjson").exists());
 }
 
-/// A signal in the middle leaves nothing, wherever the work is; one that comes behind the work leaves all of it.
+/// A signal during the work leaves nothing; one after the work leaves the complete export.
 #[test]
-fn a_signal_leaves_nothing() {
-    let place = Place::new();
+fn a_signal_leaves_no_part_file() {
+    let place = TestFolder::new();
     assert_eq!(place.run(&["export", "a.db.gz", "--history", "-o", "out"]).status.code(), Some(0));
     let whole = fs::read(place.at("out")).unwrap();
     fs::remove_file(place.at("out")).unwrap();
@@ -270,7 +274,7 @@ fn a_signal_leaves_nothing() {
         let names: Vec<_> = place.files().into_iter().map(|(name, _)| name).collect();
         match code {
             Some(0) => assert!(names.contains(&"out".to_owned())),
-            // Before the program could ask for it, the signal ends it at once.
+            // Before the program installs its handler, the signal kills it at once.
             Some(143) | None if names.len() == 2 => assert_eq!(names, ["a.db", "a.db.gz"]),
             Some(143) | None => {
                 assert_eq!(names, ["a.db", "a.db.gz", "out"]);
@@ -284,24 +288,24 @@ fn a_signal_leaves_nothing() {
 
 const OLD: &[u8] = b"yesterday's export";
 
-/// Whatever call fails: the old file or the whole new one, the exit code says which, and nothing else is left.
+/// Whichever call fails, the old file or the complete new one remains, the exit code says which, and nothing else is left.
 #[test]
-fn a_failure_at_any_call_leaves_the_old_or_the_whole_new_file() {
+fn a_failure_at_any_call_leaves_the_old_or_the_complete_new_file() {
     if !failure_injection::available() {
         return;
     }
-    let reference = Place::new();
+    let reference = TestFolder::new();
     reference.run(&["export", "a.db", "--format", "csv", "-o", "out"]);
     let new = fs::read(reference.at("out")).unwrap();
-    let snapshots: Vec<_> = Place::new().files();
+    let snapshots: Vec<_> = TestFolder::new().files();
     let prepare = || {
-        let place = Place::new();
+        let place = TestFolder::new();
         fs::write(place.at("out"), OLD).unwrap();
         let command = place.command(&["export", "a.db", "--format", "csv", "-o", "out", "--threads", "1"]);
         (place, command)
     };
     let swept = failure_injection::sweep(GROUPS, 150, prepare, |place, trial, ended| {
-        let text = told(&ended.output);
+        let text = cli::stderr(&ended.output);
         let (out, rest): (Vec<_>, Vec<_>) = place.files().into_iter().partition(|(name, _)| name == "out");
         let [(_, out)] = out.try_into().unwrap();
         assert!(out == OLD || out == new, "{trial}: {} bytes: {text}", out.len());
@@ -310,7 +314,7 @@ fn a_failure_at_any_call_leaves_the_old_or_the_whole_new_file() {
         if ended.killed {
             assert!(left.iter().all(|name| name.starts_with(".etcdsnap-") && name.ends_with(".part")), "{left:?}");
             let again = place.run(&["export", "a.db", "--format", "csv", "-o", "out"]);
-            assert_eq!(again.status.code(), Some(0), "{trial}: {}", told(&again));
+            assert_eq!(again.status.code(), Some(0), "{trial}: {}", cli::stderr(&again));
             assert_eq!(place.files().len(), 3, "{trial}: {:?}", place.files().len());
             return;
         }
@@ -328,10 +332,10 @@ fn a_failure_at_any_call_leaves_the_old_or_the_whole_new_file() {
     assert!(swept.hit > 50, "{swept:?}");
 }
 
-/// Only the newest entries of two thousand keys: more than a pipe holds.
+/// Exports only the newest entries of two thousand keys: more than a pipe buffers.
 #[test]
 fn an_export_to_a_pipe_ends_with_an_error_when_the_file_changes() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let path = place.at("large.db");
     fs::write(&path, large()).unwrap();
     for cut in [true, false] {
@@ -344,8 +348,8 @@ fn an_export_to_a_pipe_ends_with_an_error_when_the_file_changes() {
         let mut rest = Vec::new();
         stdout.read_to_end(&mut rest).unwrap();
         let said = child.wait_with_output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{}", told(&said));
-        assert!(told(&said).contains("changed while it was read"), "{}", told(&said));
+        assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
+        assert!(cli::stderr(&said).contains("changed while it was read"), "{}", cli::stderr(&said));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A read that fails says nothing about the file: whatever is asked of core, it is an error, never damage and never an answer that lacks something.
+//! A failed read says nothing about the file: whatever core is asked, it returns an error, never damage and never an incomplete answer.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,25 +11,25 @@ use etcdsnap_core::store::{
 use etcdsnap_core::{Error, ReadError, Source, Sweep, Unwatched, peek, status, verify};
 use etcdsnap_tests::damage;
 
-/// Bytes of which some cannot be read.
+/// Bytes some of which cannot be read.
 struct Failing<'b> {
     bytes: &'b [u8],
-    fails: Fails,
+    fails: FailingReads,
     reads: Cell<usize>,
     failed: Cell<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Fails {
+enum FailingReads {
     Never,
-    /// One read, by its number, which a moment later would have gone well.
+    /// One read, by its number; a retry would succeed.
     Once(usize),
     /// Every read that touches these bytes, as on a disk with a bad sector.
     At(u64, u64),
 }
 
 impl<'b> Failing<'b> {
-    fn new(bytes: &'b [u8], fails: Fails) -> Self {
+    fn new(bytes: &'b [u8], fails: FailingReads) -> Self {
         Self { bytes, fails, reads: Cell::new(0), failed: Cell::new(false) }
     }
 }
@@ -42,9 +42,9 @@ impl Source for Failing<'_> {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
         let number = self.reads.replace(self.reads.get() + 1);
         let fails = match self.fails {
-            Fails::Never => false,
-            Fails::Once(nth) => number == nth,
-            Fails::At(from, to) => offset < to && from < offset + out.len() as u64,
+            FailingReads::Never => false,
+            FailingReads::Once(nth) => number == nth,
+            FailingReads::At(from, to) => offset < to && from < offset + out.len() as u64,
         };
         if fails {
             self.failed.set(true);
@@ -153,7 +153,7 @@ fn pages(source: &Bytes<'_>) -> Answer {
     Ok(format!("{} {:?}", views.len(), views.last()))
 }
 
-/// What a sweep lacks is read from the source: here everything behind the head.
+/// Verifies a stream, which reads missing parts from the source: here everything after the head.
 fn swept(source: &Bytes<'_>) -> Answer {
     const HEAD: usize = etcdsnap_core::limits::HEAD_LEN;
     let mut sweep = Sweep::new();
@@ -163,10 +163,10 @@ fn swept(source: &Bytes<'_>) -> Answer {
     Ok(format!("{:?} {:?}", report.findings, report.status))
 }
 
-/// A question under its name.
-type Question = (&'static str, fn(&Bytes<'_>) -> Answer);
+/// A query with its name.
+type NamedQuery = (&'static str, fn(&Bytes<'_>) -> Answer);
 
-const QUESTIONS: [Question; 12] = [
+const QUERIES: [NamedQuery; 12] = [
     ("peek", |source| Ok(format!("{:?}", peek(source)?))),
     ("status", |source| Ok(format!("{:?}", status(source, &Unwatched)?))),
     ("verify", |source| Ok(format!("{:?}", verify(source, &Unwatched)?))),
@@ -181,10 +181,10 @@ const QUESTIONS: [Question; 12] = [
     ("pages", pages),
 ];
 
-/// Reading ahead may fail where the bytes that are needed can be read, so an answer may come all the same: the whole one.
-fn check(name: &str, ask: fn(&Bytes<'_>) -> Answer, bytes: &[u8], fails: Fails, whole: &str) -> (bool, bool) {
+/// A failed read-ahead may be harmless if the needed bytes can be read; then the answer must be complete.
+fn check(name: &str, run: fn(&Bytes<'_>) -> Answer, bytes: &[u8], fails: FailingReads, whole: &str) -> (bool, bool) {
     let source = Failing::new(bytes, fails);
-    let answer = ask(&source);
+    let answer = run(&source);
     let is_error = match answer {
         Ok(answer) => {
             assert_eq!(answer, whole, "{name} {fails:?}");
@@ -197,33 +197,33 @@ fn check(name: &str, ask: fn(&Bytes<'_>) -> Answer, bytes: &[u8], fails: Fails, 
 }
 
 #[test]
-fn every_question_fails_with_its_read_or_has_its_whole_answer() {
+fn every_query_fails_with_its_read_or_gives_the_complete_answer() {
     let (bases, next) = (damage::bases(), AtomicUsize::new(0));
     let work = || {
-        while let Some((name, ask)) = QUESTIONS.get(next.fetch_add(1, Ordering::Relaxed)) {
-            bases.iter().for_each(|base| ask_of(name, *ask, base));
+        while let Some((name, run)) = QUERIES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            bases.iter().for_each(|base| check_queries(name, *run, base));
         }
     };
     thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
 }
 
-fn ask_of(name: &str, ask: fn(&Bytes<'_>) -> Answer, base: &damage::Base) {
+fn check_queries(name: &str, run: fn(&Bytes<'_>) -> Answer, base: &damage::GoodSnapshot) {
     let bytes = &base.snapshot;
-    let whole = ask(&Failing::new(bytes, Fails::Never)).unwrap();
+    let whole = run(&Failing::new(bytes, FailingReads::Never)).unwrap();
     let mut errors = 0;
     for nth in 0.. {
-        let (failed, is_error) = check(name, ask, bytes, Fails::Once(nth), &whole);
+        let (failed, is_error) = check(name, run, bytes, FailingReads::Once(nth), &whole);
         errors += usize::from(is_error);
         if !failed {
             break;
         }
     }
-    // A sweep keeps the whole head, which a small file does not exceed.
+    // A stream keeps the whole head, which a small file does not exceed.
     let all_kept = name == "sweep" && bytes.len() <= etcdsnap_core::limits::HEAD_LEN;
     assert!(errors > 0 || all_kept, "{}: no failed read was an error for {name}", base.name);
     let page = 4096.min(bytes.len() as u64 / 64);
     for at in (0..bytes.len() as u64).step_by(3 * page as usize) {
-        let (failed, is_error) = check(name, ask, bytes, Fails::At(at, at + page), &whole);
+        let (failed, is_error) = check(name, run, bytes, FailingReads::At(at, at + page), &whole);
         assert!(failed || !is_error);
     }
 }

@@ -1,4 +1,4 @@
-//! Bolt files written anew: they hold what was put in, the real bbolt passes them, and the same entries give the same bytes.
+//! Rewritten bolt files: they hold their input, the real bbolt passes them, and the same entries give the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use etcdsnap_core::{Code, Severity, Unwatched, verify};
 use etcdsnap_tests::build::{Bucket, Node, random};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::{BRANCH, File};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 
 const SEEDS: u64 = 80;
 
-/// bbolt refuses a file of less than two pages of its machine.
+/// bbolt refuses a file shorter than two pages of the machine's page size.
 const LEAST_BYTES: usize = 16 * 1024;
 
 type Builder = FileBuilder<Vec<u8>>;
@@ -52,7 +52,7 @@ fn any_entries_are_read_back() {
         assert_eq!(file.tree(), root, "seed {seed}");
         assert_eq!((file.meta().txid, file.has_freelist()), (form.txid, false), "seed {seed}");
         assert_eq!(file.live_meta(), form.txid % 2, "seed {seed}: bolt would overwrite the live meta page");
-        // Nested buckets and missing buckets are no matter of bolt's.
+        // bolt does not care about nested or missing buckets.
         let of_etcd = [Code::BucketMissing, Code::BucketNested];
         let report = verify(&bytes, &Unwatched).unwrap();
         let wrong = |code: &&Code| code.severity() == Severity::Damage && !of_etcd.contains(code);
@@ -67,7 +67,7 @@ fn any_entries_are_read_back() {
     assert!(bbolt.is_none() || checked > SEEDS / 2);
 }
 
-/// Small entries fill a page to nine tenths, as etcd's defragmentation has it; what is left at the end may fill one to its end.
+/// Small entries fill nine tenths of a page, as in etcd's defragmentation; the last entries may fill a page completely.
 #[test]
 fn pages_are_filled_as_etcd_fills_them() {
     for (len, page_size) in [(20, 4096), (300, 4096), (1000, 4096), (20, 512), (300, 16384)] {
@@ -90,13 +90,13 @@ fn pages_are_filled_as_etcd_fills_them() {
             }
         }
         leaves.sort_unstable();
-        // The last page is the only one that may hold more or less.
+        // Only the last page may hold more or less.
         let full = &leaves[1..leaves.len() - 1];
         assert!(branches > 0 && full.iter().all(|used| *used <= threshold && used + element > threshold), "{full:?}");
     }
 }
 
-/// Two values that fit no page share one with its overflow, as bolt has it: a page has two entries at least.
+/// Two values that fit on no page share one with its overflow, as in bolt: a page has at least two entries.
 #[test]
 fn large_values_share_their_overflow() {
     let mut root = Bucket::default();
@@ -110,7 +110,7 @@ fn large_values_share_their_overflow() {
 }
 
 #[test]
-fn what_bolt_would_not_take_is_refused() {
+fn entries_that_bolt_would_refuse_are_refused() {
     let form = FileForm { page_size: 4096, txid: 2, sequence: 0 };
     let mut builder = FileBuilder::new(form, Vec::new());
     assert_eq!(builder.put(b"k", b"v"), Err(BuildError::Nesting), "an entry outside of all buckets");
@@ -128,12 +128,12 @@ fn what_bolt_would_not_take_is_refused() {
     assert!(matches!(builder.finish(), Err(BuildError::Nesting)), "a bucket is open");
 }
 
-/// Many levels of branch pages: long keys leave room for few links in a page.
+/// Many levels of branch pages: long keys leave space for few children per page.
 #[test]
 fn deep_trees_are_read_back() {
-    let mut dice = Dice::new(11);
+    let mut rng = SeededRandom::new(11);
     let mut root = Bucket::default();
-    let keys: BTreeMap<Vec<u8>, Vec<u8>> = (0..4000).map(|_| (dice.bytes(150), dice.bytes(9))).collect();
+    let keys: BTreeMap<Vec<u8>, Vec<u8>> = (0..4000).map(|_| (rng.bytes(150), rng.bytes(9))).collect();
     keys.into_iter().for_each(|(key, value)| root.bucket("deep").put(key, value));
     let file = File::new(written(&root, FileForm { page_size: 512, txid: 1, sequence: 0 }));
     assert_eq!(file.tree(), root);

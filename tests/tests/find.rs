@@ -9,22 +9,22 @@ use etcdsnap_tests::build::puts::{Put, snapshot};
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
 
-/// A folder of backups as it is found at night: sound ones, one packed, one cut short, one empty, and what else lies there.
+/// A directory of backups as found in practice: sound ones, one packed, one cut short, one empty, and unrelated files.
 struct Backups(tempfile::TempDir);
 
 impl Backups {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("monday.db"), state(&[("/a", b"1"), ("/b", b"22")])).unwrap();
-        fs::write(at("tuesday.db"), state(&[("/a", b"1"), ("/b", b"22"), ("/a", b"333")])).unwrap();
+        fs::write(at("monday.db"), snapshot_of(&[("/a", b"1"), ("/b", b"22")])).unwrap();
+        fs::write(at("tuesday.db"), snapshot_of(&[("/a", b"1"), ("/b", b"22"), ("/a", b"333")])).unwrap();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&state(&[("/a", b"1"), ("/b", b"22"), ("/a", b"333"), ("/c/d", b"4444")])).unwrap();
+        gzip.write_all(&snapshot_of(&[("/a", b"1"), ("/b", b"22"), ("/a", b"333"), ("/c/d", b"4444")])).unwrap();
         fs::write(at("wednesday.db.gz"), gzip.finish().unwrap()).unwrap();
         fs::write(at("notes.txt"), "monday was quiet\n").unwrap();
         fs::write(at(".hidden"), "not looked at").unwrap();
         fs::create_dir(at("older")).unwrap();
-        fs::write(at("older/sunday.db"), state(&[("/a", b"0")])).unwrap();
+        fs::write(at("older/sunday.db"), snapshot_of(&[("/a", b"0")])).unwrap();
         Self(folder)
     }
 
@@ -33,7 +33,7 @@ impl Backups {
     }
 }
 
-fn state(puts: &[(&'static str, &'static [u8])]) -> Vec<u8> {
+fn snapshot_of(puts: &[(&'static str, &'static [u8])]) -> Vec<u8> {
     let puts: Vec<Put> = puts.iter().map(|(key, value)| (key.as_bytes(), Some(*value), 0)).collect();
     snapshot(&puts)
 }
@@ -50,10 +50,6 @@ fn lines(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn the_newest_snapshot_that_holds_a_key_comes_first() {
     let backups = Backups::new();
@@ -67,8 +63,12 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
         |line: &Value| (line["snapshotRevision"].as_i64(), line["modRevision"].as_i64(), line["valueBytes"].as_i64());
     let expected = [(5, 4, 3), (4, 4, 3), (3, 2, 1)].map(|(a, b, c)| (Some(a), Some(b), Some(c)));
     assert_eq!(found.iter().map(numbers).collect::<Vec<_>>(), expected);
-    assert!(said(&output).contains("/a is in 3 of 3 snapshots; 1 file is no snapshot."), "{}", said(&output));
-    // Files and folders together, and the threads side by side or one after the other.
+    assert!(
+        cli::stderr(&output).contains("/a is in 3 of 3 snapshots; 1 file is not a snapshot."),
+        "{}",
+        cli::stderr(&output)
+    );
+    // Files and folders together, and the threads in parallel or one after the other.
     for threads in ["1", "8"] {
         let output = find(&["/a", "-wjson", "--threads", threads], &[&backups.at("older"), &backups.at("monday.db")]);
         let found = lines(&output);
@@ -81,7 +81,7 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
 }
 
 #[test]
-fn tables_and_prefixes() {
+fn prints_tables_and_searches_prefixes() {
     let backups = Backups::new();
     let text = |words: &[&str]| String::from_utf8(find(words, &[backups.0.path()]).stdout).unwrap();
     let simple = text(&["/b"]);
@@ -94,7 +94,7 @@ fn tables_and_prefixes() {
 }
 
 #[test]
-fn deleted_keys_are_told_with_their_revision() {
+fn deleted_keys_are_listed_with_their_revision() {
     let path = case::named("3.7-history").path();
     let deleted = cli::run(&["keys".as_ref(), path.as_os_str(), "--deleted".as_ref(), "-wjson".as_ref()]);
     let deleted = lines(&deleted).into_iter().find(|line| line["key"].is_string()).expect("the case has a deleted key");
@@ -104,7 +104,7 @@ fn deleted_keys_are_told_with_their_revision() {
     assert_eq!((&found[0]["deleted"], &found[0]["modRevision"]), (&true.into(), &deleted["modRevision"]));
 }
 
-/// What cannot be read is told and counted; the exit codes are those of the other commands.
+/// Unreadable files are reported and counted; the exit codes are those of the other commands.
 #[test]
 fn broken_and_missing_files_are_counted() {
     let backups = Backups::new();
@@ -114,18 +114,18 @@ fn broken_and_missing_files_are_counted() {
     fs::write(backups.at("cut.db.gz"), b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01").unwrap();
     let output = find(&["/a"], &[backups.0.path()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = said(&output);
-    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is no snapshot."), "{told}");
+    let told = cli::stderr(&output);
+    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is not a snapshot."), "{told}");
     assert!(told.contains("cut.db is damaged, and this may not be all"), "{told}");
     let output = find(&["/a", "-wjson"], &[backups.0.path(), &backups.at("none.db")]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let lines = lines(&output);
     assert_eq!(lines.iter().filter(|line| line["error"].is_string()).count(), 3);
-    // A file that was named counts, whatever it is.
+    // A file named on the command line counts, whatever it is.
     assert_eq!(find(&["/a"], &[&backups.at("notes.txt")]).status.code(), Some(1));
     let none = find(&["/nowhere"], &[&backups.at("monday.db")]);
     assert_eq!(none.status.code(), Some(1));
-    assert!(said(&none).contains("/nowhere is in 0 of 1 snapshot"), "{}", said(&none));
+    assert!(cli::stderr(&none).contains("/nowhere is in 0 of 1 snapshot"), "{}", cli::stderr(&none));
     assert_eq!(find(&["/a"], &[&backups.at("nothing/here")]).status.code(), Some(2));
     assert_eq!(find(&["/a"], &[]).status.code(), Some(2));
 }

@@ -1,4 +1,4 @@
-//! `docs/from-etcdctl.md`: every command of the reference tools has its line, and every command of ours that it names exists.
+//! `docs/from-etcdctl.md`: every command of the reference tools has a line, and every command of ours in it exists.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn page() -> String {
     fs::read_to_string(tests_dir().join("../docs/from-etcdctl.md")).unwrap()
 }
 
-/// What stands between backquotes.
+/// Returns the texts between backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -45,7 +45,7 @@ fn every_command_of_the_reference_tools_has_a_line() {
     }
 }
 
-/// The name in a line of a help text that describes a command: two spaces or a tab, the name, two spaces or a tab, words.
+/// Returns the command's name in a line of a help text: two spaces or a tab, the name, two spaces or a tab, words.
 fn name(line: &str) -> Option<&str> {
     let body = line.strip_prefix("    ").or(line.strip_prefix("  ")).or(line.strip_prefix('\t'))?;
     let (name, words) = body.split_once("  ").or(body.split_once('\t'))?;

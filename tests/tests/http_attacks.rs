@@ -1,20 +1,20 @@
-//! What hostile and broken clients do to the two HTTP servers. After each attack the server answers a proper request within a second, and its memory is bounded.
+//! Attacks of hostile and broken clients on the two HTTP servers. After each attack the server answers a valid request within a second, and its memory is bounded.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use etcdsnap_tests::http_server::{HttpServer, Which, connect, exchange, pour, read_answer};
+use etcdsnap_tests::http_server::{HttpServer, ServerKind, connect, exchange, read_answer, write_until_closed};
 use rustix::process::Signal;
 
-/// What a server may take for all attacks together.
+/// How much memory a server may use for all attacks together.
 const ROOM: u64 = 24 << 20;
 
-/// The status of the answer that an attack with these bytes must get; 0 for none at all.
+/// The possible status codes of the answer to an attack; 0 for no answer.
 type Statuses = &'static [u16];
 
-/// Attacks that are one request, `PATH` and `HOST` replaced by what is right: a name, the request, and the statuses that it may be answered with by the page and by the metrics.
+/// Attacks that are one request, with `PATH` and `HOST` replaced by valid values: a name, the request, and the status codes that the page and the metrics may answer.
 const REQUESTS: &[(&str, &str, Statuses, Statuses)] = &[
     ("a huge length", "GET PATH HTTP/1.1\r\nHost: HOST\r\nContent-Length: 99999999999999999\r\n\r\n", &[400], &[400]),
     (
@@ -151,19 +151,19 @@ const REQUESTS: &[(&str, &str, Statuses, Statuses)] = &[
     ("HEAD", "HEAD PATH HTTP/1.1\r\nHost: HOST\r\n\r\n", &[200], &[200]),
 ];
 
-/// An attack under its name.
-type Deed = (&'static str, fn(&HttpServer));
+/// An attack with its name.
+type Attack = (&'static str, fn(&HttpServer));
 
-/// So many connections, each of which is made so.
-type Crowd = (&'static str, usize, fn(&HttpServer) -> TcpStream);
+/// This many connections, each opened by the function.
+type ConnectionFlood = (&'static str, usize, fn(&HttpServer) -> TcpStream);
 
-/// Attacks that need more than one request, or a client that behaves badly.
-const DEEDS: &[Deed] = &[
+/// Attacks that need more than one request, or a misbehaving client.
+const ATTACKS: &[Attack] = &[
     ("a head of 300 MB", |server| {
         let mut stream = connect(server.address);
         let _ = write!(stream, "GET {} HTTP/1.1\r\nHost: x\r\n", server.path());
         let line = format!("X-Line: {}\r\n", "y".repeat(1000)).repeat(64);
-        let poured = pour(&mut stream, line.as_bytes(), 300 << 20);
+        let poured = write_until_closed(&mut stream, line.as_bytes(), 300 << 20);
         assert!(poured < 32 << 20, "{poured} bytes of a head were read");
         assert!(matches!(status(&read_answer(&mut stream, Duration::from_secs(5))), 0 | 431));
     }),
@@ -231,8 +231,8 @@ const DEEDS: &[Deed] = &[
     }),
 ];
 
-/// Attacks by connections that stay open while a proper client asks.
-const CROWDS: &[Crowd] = &[
+/// Attacks by connections that stay open while a proper client sends its request.
+const CONNECTION_FLOODS: &[ConnectionFlood] = &[
     ("one client that says nothing", 1, |server| connect(server.address)),
     ("as many as there may be", 64, |server| connect(server.address)),
     ("many more than there may be", 400, |server| connect(server.address)),
@@ -260,54 +260,54 @@ const CROWDS: &[Crowd] = &[
     }),
 ];
 
-/// The status of an answer; 0 when there is none.
+/// Returns the status code of an answer; 0 if there is none.
 fn status(answer: &str) -> u16 {
     let number = answer.strip_prefix("HTTP/1.1 ").or_else(|| answer.strip_prefix("HTTP/1.0 "));
     number.and_then(|rest| rest.get(..3)).map_or(0, |number| number.parse().unwrap())
 }
 
-/// Writes without end behind `head`; the server must hang up soon.
+/// Writes endlessly after `head`; the server must close the connection soon.
 fn endless(server: &HttpServer, head: &str, block: &[u8; 8]) {
     let mut stream = connect(server.address);
     let _ = stream.write_all(head.as_bytes());
-    let poured = pour(&mut stream, &block.repeat(8192), 64 << 20);
+    let poured = write_until_closed(&mut stream, &block.repeat(8192), 64 << 20);
     assert!(poured < 32 << 20, "{poured} bytes were read");
 }
 
-/// Cuts a connection without a farewell.
+/// Resets a connection.
 fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     drop(stream);
 }
 
-fn attack(which: Which) {
-    let server = HttpServer::start(which, &[]);
-    let _ = server.proper_answer("nothing");
+fn run_attacks(kind: ServerKind) {
+    let server = HttpServer::start(kind, &[]);
+    let _ = server.valid_answer("nothing");
     let before = server.peak_memory();
     let still_well = |after: &str| {
-        let _ = server.proper_answer(after);
+        let _ = server.valid_answer(after);
         let taken = server.peak_memory().saturating_sub(before);
-        assert!(taken < ROOM, "{which:?}: {taken} bytes were taken by: {after}");
+        assert!(taken < ROOM, "{kind:?}: {taken} bytes were taken by: {after}");
     };
     for (name, request, by_page, by_metrics) in REQUESTS {
         let request = request.replace("PATH", server.path()).replace("HOST", &server.address.to_string());
         let answer = exchange(server.address, request.as_bytes(), Duration::from_secs(4));
-        let wanted = if which == Which::Page { by_page } else { by_metrics };
+        let wanted = if kind == ServerKind::Page { by_page } else { by_metrics };
         let head = answer.split("\r\n\r\n").next().unwrap_or_default();
-        assert!(wanted.contains(&status(&answer)), "{which:?}: {name}: {head:?} instead of {wanted:?}");
+        assert!(wanted.contains(&status(&answer)), "{kind:?}: {name}: {head:?} instead of {wanted:?}");
         still_well(name);
     }
-    for (name, deed) in DEEDS {
+    for (name, deed) in ATTACKS {
         deed(&server);
         still_well(name);
     }
-    for (name, count, client) in CROWDS {
+    for (name, count, client) in CONNECTION_FLOODS {
         let crowd: Vec<TcpStream> = (0..*count).map(|_| client(&server)).collect();
         still_well(name);
         drop(crowd);
         still_well(&format!("{name} and went away"));
     }
-    // What drips in a byte at a time takes no longer than what stops.
+    // A request that arrives byte by byte takes no longer than one that stops.
     let mut slow: Vec<TcpStream> = (0..100).map(|_| connect(server.address)).collect();
     for byte in b"GET / HTTP/1.1\r\n" {
         slow.iter_mut().for_each(|stream| drop(stream.write_all(&[*byte])));
@@ -315,48 +315,48 @@ fn attack(which: Which) {
         sleep(Duration::from_millis(50));
     }
     let (status, _) = server.stop(Signal::TERM);
-    assert_eq!(status.code(), Some(0), "{which:?}");
+    assert_eq!(status.code(), Some(0), "{kind:?}");
 }
 
 #[test]
-fn the_page_withstands_them() {
-    attack(Which::Page);
+fn the_page_withstands_attacks() {
+    run_attacks(ServerKind::Page);
 }
 
 #[test]
-fn the_metrics_withstand_them() {
-    attack(Which::Metrics);
+fn the_metrics_withstand_attacks() {
+    run_attacks(ServerKind::Metrics);
 }
 
 #[test]
 fn there_are_enough_attacks() {
-    assert!(REQUESTS.len() + DEEDS.len() + CROWDS.len() >= 60);
+    assert!(REQUESTS.len() + ATTACKS.len() + CONNECTION_FLOODS.len() >= 60);
 }
 
-/// When there are no file descriptors left, old connections give way, and the server neither spins nor ends.
+/// If no file descriptors are left, old connections are closed, and the server neither spins nor ends.
 #[test]
-fn without_file_descriptors() {
-    for which in [Which::Page, Which::Metrics] {
-        let server = HttpServer::start(which, &["prlimit", "--nofile=24"]);
-        let _ = server.proper_answer("nothing");
+fn serves_without_spare_file_descriptors() {
+    for kind in [ServerKind::Page, ServerKind::Metrics] {
+        let server = HttpServer::start(kind, &["prlimit", "--nofile=24"]);
+        let _ = server.valid_answer("nothing");
         let crowd: Vec<TcpStream> = (0..200).map(|_| connect(server.address)).collect();
         let begun = server.processor_time();
         sleep(Duration::from_secs(2));
         let spent = server.processor_time() - begun;
-        assert!(spent < 50, "{which:?}: {spent} hundredths of a second");
-        let _ = server.proper_answer("200 connections");
+        assert!(spent < 50, "{kind:?}: {spent} hundredths of a second");
+        let _ = server.valid_answer("200 connections");
         drop(crowd);
-        let _ = server.proper_answer("200 connections that went away");
+        let _ = server.valid_answer("200 connections that went away");
         let (status, _) = server.stop(Signal::INT);
         assert_eq!(status.code(), Some(0));
     }
 }
 
-/// The headers of the page, and that a browser is told to leave its content alone.
+/// The headers of the page tell the browser to treat its content strictly.
 #[test]
-fn what_the_servers_say_of_their_answers() {
-    let page = HttpServer::start(Which::Page, &[]);
-    let answer = page.proper_answer("nothing");
+fn responses_have_strict_headers() {
+    let page = HttpServer::start(ServerKind::Page, &[]);
+    let answer = page.valid_answer("nothing");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let head = head.to_ascii_lowercase();
     for header in [
@@ -377,14 +377,14 @@ fn what_the_servers_say_of_their_answers() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "{answer}");
     assert!(page.address.ip().is_loopback());
 
-    let metrics = HttpServer::start(Which::Metrics, &[]);
-    let answer = metrics.proper_answer("nothing");
+    let metrics = HttpServer::start(ServerKind::Metrics, &[]);
+    let answer = metrics.valid_answer("nothing");
     let counted = |line: &str| answer.lines().find(|other| other.starts_with(line)).map(str::to_owned);
     for cause in ["refused", "stream", "stalled", "damaged", "disk", "deadline", "configuration"] {
         let name = format!("etcdsnap_failures_total{{cause=\"{cause}\"}}");
         assert_eq!(counted(&name), Some(format!("{name} 0")));
     }
-    // Whether the first try has failed by now is a matter of time.
+    // Whether the first save has failed by now depends on timing.
     assert!(counted("etcdsnap_failures_total{cause=\"connect\"}").is_some());
     assert!(answer.contains("application/openmetrics-text") && answer.ends_with("# EOF\n"));
     let (status, log) = metrics.stop(Signal::TERM);

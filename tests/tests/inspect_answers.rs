@@ -1,12 +1,12 @@
-//! The program prints of keys, members, leases, alarms, users and roles what the servers answered when the cases were recorded.
+//! The program prints the same keys, members, leases, alarms, users and roles as the servers answered when the cases were recorded.
 
 use etcdsnap::core::key_syntax::key_text;
-use etcdsnap_tests::case::{self, Case, bytes, id, same_value};
+use etcdsnap_tests::case::{self, Case, assert_same_value, bytes, id};
 use etcdsnap_tests::cli;
 use serde_json::Value;
 
-/// What a command prints of a case, line by line.
-fn said(case: &Case, command: &str) -> Vec<Value> {
+/// Returns the output of a command for a case, line by line.
+fn output_lines(case: &Case, command: &str) -> Vec<Value> {
     lines(case, &[command, case.path().to_str().unwrap(), "-w", "json"])
 }
 
@@ -16,19 +16,19 @@ fn lines(case: &Case, words: &[&str]) -> Vec<Value> {
     std::str::from_utf8(&output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The members of an array, which servers leave out when there are none.
+/// Returns the members of an array, which servers omit if it is empty.
 fn list(array: &Value) -> &[Value] {
     array.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The texts of an array, in order.
+/// Returns the texts of an array, in order.
 fn texts(array: &Value) -> Vec<String> {
     let mut texts: Vec<_> = list(array).iter().map(|text| text.as_str().unwrap().to_owned()).collect();
     texts.sort();
     texts
 }
 
-/// Bytes that a line of JSON has as text or in base64.
+/// Returns bytes that a line of JSON has as text or as base64.
 fn printed(object: &Value, name: &str) -> Vec<u8> {
     match object[name].as_str() {
         Some(text) => text.as_bytes().to_vec(),
@@ -36,8 +36,8 @@ fn printed(object: &Value, name: &str) -> Vec<u8> {
     }
 }
 
-/// Compares a line about a key, with its value if that was asked for.
-fn same_key(ours: &Value, theirs: &Value, what: &str) {
+/// Asserts that a line about a key equals the server's, including its value if present.
+fn assert_same_key(ours: &Value, theirs: &Value, what: &str) {
     assert_eq!(printed(ours, "key"), bytes(&theirs["key"]), "{what}");
     let what = format!("{what}: {ours}");
     for (ours_name, theirs_name) in
@@ -47,13 +47,13 @@ fn same_key(ours: &Value, theirs: &Value, what: &str) {
     }
     assert_eq!(ours["lease"], theirs["lease"], "{what}");
     if !(ours["value"].is_null() && ours["valueBase64"].is_null()) {
-        same_value(&printed(ours, "value"), theirs, &what);
+        assert_same_value(&printed(ours, "value"), theirs, &what);
     }
 }
 
 #[test]
-fn keys_and_exported_values_are_those_of_get() {
-    for case in case::asked() {
+fn keys_and_exported_values_equal_those_of_get() {
+    for case in case::with_server_answers() {
         let path = case.path();
         let path = path.to_str().unwrap();
         for state in list(&case.answer("keys")["states"]) {
@@ -63,9 +63,9 @@ fn keys_and_exported_values_are_those_of_get() {
             let exported = lines(&case, &["export", path, "--rev", &revision, "--show-secrets"]);
             let theirs = list(&state["keys"]);
             assert_eq!((keys.len(), exported.len()), (theirs.len(), theirs.len()), "{what}");
-            keys.iter().zip(theirs).for_each(|(ours, theirs)| same_key(ours, theirs, &what));
+            keys.iter().zip(theirs).for_each(|(ours, theirs)| assert_same_key(ours, theirs, &what));
             for (ours, theirs) in exported.iter().zip(theirs) {
-                same_key(ours, theirs, &what);
+                assert_same_key(ours, theirs, &what);
                 assert!(ours["value"].is_string() || ours["valueBase64"].is_string(), "{what}: {ours}");
             }
         }
@@ -73,7 +73,7 @@ fn keys_and_exported_values_are_those_of_get() {
 }
 
 #[test]
-fn every_value_can_be_got() {
+fn get_prints_every_value() {
     let case = case::named("3.7-history");
     let path = case.path();
     for state in list(&case.answer("keys")["states"]) {
@@ -82,20 +82,20 @@ fn every_value_can_be_got() {
             let key = key_text(&bytes(&theirs["key"]));
             let ours = lines(&case, &["get", path.to_str().unwrap(), &key, "--rev", &revision, "-w", "json"]);
             assert_eq!(ours.len(), 1, "{key}");
-            same_key(&ours[0], theirs, &format!("{key} at {revision}"));
-            same_value(&printed(&ours[0], "value"), theirs, &key);
+            assert_same_key(&ours[0], theirs, &format!("{key} at {revision}"));
+            assert_same_value(&printed(&ours[0], "value"), theirs, &key);
         }
     }
 }
 
 #[test]
-fn members_are_those_of_member_list() {
-    for case in case::asked() {
+fn members_equal_those_of_member_list() {
+    for case in case::with_server_answers() {
         let member = |member: &Value, urls: [&str; 2], learner: bool| {
             let name = member["name"].as_str().unwrap().to_owned();
             (id(&member["id"]), name, urls.map(|urls| texts(&member[urls])), learner)
         };
-        let mut ours = said(&case, "members");
+        let mut ours = output_lines(&case, "members");
         ours.retain(|member| member["role"] != "removed");
         let mut ours: Vec<_> =
             ours.iter().map(|one| member(one, ["peerUrls", "clientUrls"], one["role"] == "learner")).collect();
@@ -105,7 +105,7 @@ fn members_are_those_of_member_list() {
             .map(|one| member(one, ["peer_urls", "client_urls"], one["learner"] == true))
             .collect();
         if case.name == "3.4-restored" {
-            // The bucket has the members of the old cluster still, which 3.4 does not read from there.
+            // The bucket still has the members of the old cluster, which 3.4 does not read from there.
             ours.retain(|member| theirs.contains(member));
         }
         ours.sort();
@@ -115,14 +115,15 @@ fn members_are_those_of_member_list() {
 }
 
 #[test]
-fn leases_are_those_of_lease_list_with_the_keys_of_timetolive() {
-    for case in case::asked() {
+fn leases_equal_those_of_lease_list_and_timetolive() {
+    for case in case::with_server_answers() {
         let lease = |lease: &Value, key: fn(&Value) -> Vec<u8>| {
             let mut keys: Vec<_> = list(&lease["keys"]).iter().map(key).collect();
             keys.sort();
             (id(&lease["id"]), lease["ttl"].as_i64().unwrap(), keys)
         };
-        let mut ours: Vec<_> = said(&case, "leases").iter().map(|one| lease(one, |key| printed(key, "key"))).collect();
+        let mut ours: Vec<_> =
+            output_lines(&case, "leases").iter().map(|one| lease(one, |key| printed(key, "key"))).collect();
         let mut theirs: Vec<_> = list(&case.answer("leases")).iter().map(|one| lease(one, bytes)).collect();
         ours.sort();
         theirs.sort();
@@ -131,21 +132,21 @@ fn leases_are_those_of_lease_list_with_the_keys_of_timetolive() {
 }
 
 #[test]
-fn alarms_are_those_of_alarm_list() {
+fn alarms_equal_those_of_alarm_list() {
     let mut some = 0;
-    for case in case::asked() {
+    for case in case::with_server_answers() {
         let theirs = case.answer("alarms");
         // The same members under the same names.
-        assert_eq!(said(&case, "alarms"), list(&theirs), "{}", case.name);
+        assert_eq!(output_lines(&case, "alarms"), list(&theirs), "{}", case.name);
         some += list(&theirs).len();
     }
     assert!(some > 0, "no case has an alarm");
 }
 
 #[test]
-fn users_and_roles_are_those_of_user_get_and_role_get() {
-    for case in case::asked() {
-        let lines = said(&case, "auth");
+fn users_and_roles_equal_those_of_user_get_and_role_get() {
+    for case in case::with_server_answers() {
+        let lines = output_lines(&case, "auth");
         let of = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).cloned().collect::<Vec<_>>();
         let theirs = case.answer("auth");
         assert_eq!(of("auth")[0]["enabled"], theirs["enabled"], "{}", case.name);
@@ -167,7 +168,7 @@ fn users_and_roles_are_those_of_user_get_and_role_get() {
             let permissions = list(permissions).iter().map(|permission| {
                 (permission["type"].clone(), bytes(&permission["key"]), bytes(&permission["range_end"]))
             });
-            // The root role has every permission without one being written down; servers say so when they are asked.
+            // The root role implies every permission without storing one; servers report them.
             (named(name), permissions.filter(|_| name != "root").collect::<Vec<_>>())
         });
         assert_eq!(roles.collect::<Vec<_>>(), theirs_roles.collect::<Vec<_>>(), "{}", case.name);

@@ -1,4 +1,4 @@
-//! The history of every key, from the library and from the program, is what a server replays to `etcdctl watch "" --prefix` over the same snapshot.
+//! The history of every key, from the library and from the program, equals what a server replays to `etcdctl watch "" --prefix` on the same snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use etcdsnap::core::key_syntax::key_text;
 use etcdsnap::core::store::{KeyRange, Query};
 use etcdsnap::{NoProgress, Snapshot};
-use etcdsnap_tests::case::{self, Case, bytes, id, same_value};
+use etcdsnap_tests::case::{self, Case, assert_same_value, bytes, id};
 use etcdsnap_tests::cli;
 use serde_json::Value;
 
-/// What a server told.
+/// The recorded replay of a server.
 struct Replay {
-    /// Revision of its last compaction; events at or before it are told no more.
+    /// Revision of its last compaction; the server no longer reports events at or before it.
     compacted: i64,
-    /// The keys as they were then.
+    /// The keys at that revision.
     kept: BTreeMap<Vec<u8>, Value>,
-    /// Every event after it, by key.
+    /// Every later event, by key.
     events: BTreeMap<Vec<u8>, Vec<Value>>,
 }
 
@@ -35,13 +35,13 @@ impl Replay {
         self.kept.keys().chain(self.events.keys()).cloned().collect()
     }
 
-    /// Compares one key's history with it.
-    fn check(&self, key: &[u8], ours: &[Told], what: &str) {
+    /// Asserts that our history of one key equals the replay.
+    fn check(&self, key: &[u8], ours: &[Event], what: &str) {
         let (before, after) = ours.split_at(ours.partition_point(|event| event.revision <= self.compacted));
         let theirs = self.events.get(key).map(Vec::as_slice).unwrap_or_default();
         assert_eq!(after.len(), theirs.len(), "{what}: {after:?}, not {theirs:?}");
         after.iter().zip(theirs).for_each(|(ours, theirs)| ours.check(theirs, what));
-        // What a compaction leaves of a key is what the key was then; more only while it is not done, and before that.
+        // A compaction leaves the key's state at its revision; older events remain only while it is incomplete, and below an earlier one.
         match (before.last(), self.kept.get(key)) {
             (Some(ours), Some(theirs)) => ours.check(theirs, what),
             (ours, None) => assert!(ours.is_none_or(|ours| ours.deletion), "{what}: {ours:?} was compacted"),
@@ -50,9 +50,9 @@ impl Replay {
     }
 }
 
-/// An event as we tell it.
+/// An event as etcdsnap reports it.
 #[derive(Debug)]
-struct Told {
+struct Event {
     revision: i64,
     deletion: bool,
     create: i64,
@@ -61,7 +61,7 @@ struct Told {
     value: Vec<u8>,
 }
 
-impl Told {
+impl Event {
     fn check(&self, theirs: &Value, what: &str) {
         let number = |field: &str| theirs[field].as_i64().unwrap();
         assert_eq!(self.revision, number("mod"), "{what}");
@@ -69,10 +69,10 @@ impl Told {
         assert_eq!(self.deletion, theirs["type"] == "DELETE", "{what}");
         assert_eq!((self.create, self.version), (number("create"), number("version")), "{what}");
         assert_eq!(self.lease, id(&theirs["lease"]), "{what}");
-        same_value(&self.value, theirs, &what);
+        assert_same_value(&self.value, theirs, &what);
     }
 
-    /// A line of `etcdsnap history -w json --values`.
+    /// Parses a line of `etcdsnap history -w json --values`.
     fn of_line(line: &str) -> Self {
         let json: Value = serde_json::from_str(line).unwrap();
         let number = |name: &str| json[name].as_i64().unwrap_or_default();
@@ -96,9 +96,9 @@ impl Told {
 }
 
 #[test]
-fn the_library_tells_what_a_watch_replays() {
+fn the_librarys_history_equals_a_watch() {
     let mut compared = 0;
-    for case in case::asked() {
+    for case in case::with_server_answers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         let replay = Replay::of(&case);
@@ -111,7 +111,7 @@ fn the_library_tells_what_a_watch_replays() {
         for key in &keys {
             let (events, lost) = snapshot.history(&store, key, &NoProgress).unwrap();
             assert_eq!(lost.places, 0);
-            let told = events.iter().map(|event| Told {
+            let told = events.iter().map(|event| Event {
                 revision: event.revision.main.get(),
                 deletion: event.deletion,
                 create: event.create_revision.get(),
@@ -128,19 +128,19 @@ fn the_library_tells_what_a_watch_replays() {
 }
 
 #[test]
-fn the_program_tells_what_a_watch_replays() {
-    // It is started for each of some 4,000 keys.
-    let cases = case::asked();
+fn the_programs_history_equals_a_watch() {
+    // This starts the program for each of some 4,000 keys.
+    let cases = case::with_server_answers();
     let next = AtomicUsize::new(0);
     let hand = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            program_tells(case);
+            check_program(case);
         }
     };
     std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(hand))));
 }
 
-fn program_tells(case: &Case) {
+fn check_program(case: &Case) {
     let replay = Replay::of(case);
     let path = case.path();
     for key in replay.keys() {
@@ -148,7 +148,7 @@ fn program_tells(case: &Case) {
         let output = cli::run(&words);
         let what = format!("{}: {}", case.name, key.escape_ascii());
         assert!(output.status.success() && output.stderr.is_empty(), "{what}: {output:?}");
-        let told: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().map(Told::of_line).collect();
+        let told: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().map(Event::of_line).collect();
         replay.check(&key, &told, &what);
     }
 }

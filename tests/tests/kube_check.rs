@@ -1,4 +1,4 @@
-//! `etcdsnap kube check`: what is wrong with the objects of a cluster.
+//! `etcdsnap kube check`: problems of the objects of a cluster.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn pod(name: &str, more: &str) -> Option<Vec<u8>> {
 const SHOP: &str = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","uid":"u-shop"}}"#;
 const DEFINITION: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","version":"v1","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget"}}}"#;
 
-/// A cluster in which nothing is wrong: an owner, a webhook with its service, an object that is to go since this moment.
+/// Returns a cluster without problems: an owner, a webhook with its service, an object being deleted since this moment.
 fn sound() -> Writes {
     vec![
         ("/registry/namespaces/shop", object(SHOP)),
@@ -53,14 +53,14 @@ fn sound() -> Writes {
     ]
 }
 
-fn desk(writes: &Writes) -> (tempfile::TempDir, PathBuf) {
+fn snapshot_of(writes: &Writes) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     fs::write(&path, cluster(writes)).unwrap();
     (folder, path)
 }
 
-fn says(file: &Path, words: &[&str], code: i32) -> (String, String) {
+fn run(file: &Path, words: &[&str], code: i32) -> (String, String) {
     let output = cli::run(&[&["kube", "check", file.to_str().unwrap()], words].concat());
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!(output.status.code(), Some(code), "{words:?}: {out}{err}");
@@ -68,24 +68,24 @@ fn says(file: &Path, words: &[&str], code: i32) -> (String, String) {
 }
 
 #[test]
-fn a_sound_cluster_has_no_findings() {
-    let (_folder, path) = desk(&sound());
-    let (out, said) = says(&path, &[], 0);
+fn a_healthy_cluster_has_no_findings() {
+    let (_folder, path) = snapshot_of(&sound());
+    let (out, said) = run(&path, &[], 0);
     assert_eq!(out, "10 objects looked at, nothing found.\n");
     assert!(said.contains("1 object could not be looked into"), "{said}");
-    let (out, _) = says(&path, &["-wjson"], 0);
+    let (out, _) = run(&path, &["-wjson"], 0);
     let total: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&total["objects"], &total["notLookedInto"]), (&10.into(), &1.into()));
 }
 
 #[test]
-fn each_trouble_is_found_and_told() {
+fn each_problem_is_found_and_described() {
     let broken = deployment("shop", "cut", 1, "nginx:1");
     let mut writes = sound();
     writes.extend([
         ("/registry/pods/shop/late", pod("late", r#","deletionTimestamp":"2026-03-09T08:00:00Z","finalizers":["example.com/wait"]"#)),
         ("/registry/pods/shop/orphan", pod("orphan", r#","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"gone","uid":"u-gone"}]"#)),
-        // Nobody knows the uid of an owner that is encrypted.
+        // The uid of an encrypted owner is unknown.
         ("/registry/pods/shop/sealed", pod("sealed", r#","ownerReferences":[{"apiVersion":"v1","kind":"Secret","name":"a","uid":"u-a"}]"#)),
         ("/registry/pods/shop/here", pod("there", "")),
         ("/registry/pods/lost/a", named("v1", "Pod", "lost", "a", "")),
@@ -100,8 +100,8 @@ fn each_trouble_is_found_and_told() {
         ),
         ("/registry/secrets/shop/b", named("v1", "Secret", "shop", "b", "")),
     ]);
-    let (_folder, path) = desk(&writes);
-    let (out, _) = says(&path, &["-wjson"], 1);
+    let (_folder, path) = snapshot_of(&writes);
+    let (out, _) = run(&path, &["-wjson"], 1);
     let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let total = lines.pop().unwrap();
     let told: Vec<String> = lines
@@ -129,16 +129,16 @@ fn each_trouble_is_found_and_told() {
     );
     assert!(told[1].starts_with("object-undecodable deployments/shop/cut "), "{told:?}");
     assert_eq!(total["findingCounts"]["object-undecodable"], 2);
-    let (text, _) = says(&path, &[], 1);
+    let (text, _) = run(&path, &[], 1);
     assert!(
         text.contains("stuck-termination (1)\n  pods/late in shop: was to be deleted") && text.contains("  → "),
         "{text}"
     );
 }
 
-/// What has no names, as only damage or a forger leaves it, leaves no holes in sentences.
+/// Objects without names, as damage or a forger produces them, leave no gaps in sentences.
 #[test]
-fn what_has_no_name_is_told_all_the_same() {
+fn objects_without_a_name_are_reported_too() {
     let mut writes = sound();
     writes.extend([
         (
@@ -148,8 +148,8 @@ fn what_has_no_name_is_told_all_the_same() {
         ("/registry/pods/shop/nothing", object("{}")),
         ("/registry/pods/shop/kindless", Some(b"k8s\0".to_vec())),
     ]);
-    let (_folder, path) = desk(&writes);
-    let (out, _) = says(&path, &[], 1);
+    let (_folder, path) = snapshot_of(&writes);
+    let (out, _) = run(&path, &[], 1);
     assert!(out.contains(r#"pods/late in shop: is owned by "" "", which is gone (uid "")"#), "{out}");
     assert!(out.contains(r#"and it waits for """#), "{out}");
     for name in ["nothing", "kindless"] {
@@ -166,13 +166,13 @@ fn many_findings_are_counted_and_the_first_shown() {
         writes.push((format!("/registry/pods/shop/p{number:04}"), Some(b"no object".to_vec())));
     }
     let writes: Writes = writes.into_iter().map(|(key, value)| (&*key.leak(), value)).collect();
-    let (_folder, path) = desk(&writes);
-    let (text, _) = says(&path, &[], 1);
+    let (_folder, path) = snapshot_of(&writes);
+    let (text, _) = run(&path, &[], 1);
     assert!(
         text.contains("object-undecodable (1,200)") && text.contains("and 1,190 more (--all prints them)"),
         "{text}"
     );
     assert!(text.contains("p0000 ") || text.contains("p0000 in"), "{text}");
-    let (all, _) = says(&path, &["--all"], 1);
+    let (all, _) = run(&path, &["--all"], 1);
     assert!(all.contains("and ") && all.lines().count() > 1_000, "{}", all.lines().count());
 }

@@ -1,4 +1,4 @@
-//! What `etcdsnap kube` says of objects whose newest state is lost.
+//! `etcdsnap kube` on objects whose newest state is lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const API: &str = "/registry/deployments/shop/api";
 const LATE: &str = "/registry/deployments/shop/late";
 const RELEASE: &str = "/registry/configmaps/shop/sh.helm.release.v1.app.v1";
 
-/// Revisions 2 to 4 are `api`, `web` and a release; 5 deletes `web` and 6 changes `api`; 8 is `late`. Each stands on a leaf of its own.
+/// Revisions 2 to 4 are `api`, `web` and a release; 5 deletes `web` and 6 changes `api`; 8 is `late`. Each is on its own leaf.
 fn writes() -> Writes {
     let filler = |number: u32| {
         let text = "x".repeat(3_000);
@@ -36,14 +36,14 @@ fn writes() -> Writes {
     ]
 }
 
-/// The file, sound and with the leaf unreadable on which `web` is deleted.
-struct Desk {
+/// The file, sound, and with the leaf unreadable that holds the deletion of `web`.
+struct TestFolder {
     _folder: tempfile::TempDir,
     sound: PathBuf,
     damaged: PathBuf,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [sound, damaged] = ["sound.db", "damaged.db"].map(|name| folder.path().join(name));
@@ -62,13 +62,13 @@ impl Desk {
         Self { _folder: folder, sound, damaged }
     }
 
-    /// What the command says of the damaged file, and never with exit code 0.
+    /// Returns the command's output for the damaged file, and asserts that its exit code is not 0.
     fn says(&self, command: &str, words: &[&str]) -> (String, String) {
         says(&[&["kube", command, path(&self.damaged)], words].concat(), 1)
     }
 }
 
-/// The leaf that has one key and lacks another.
+/// Finds the leaf that has one key and lacks another.
 fn leaf_of(file: &[u8], has: &str, lacks: &str) -> usize {
     let mut leaves = (2..file.len() / 4096).filter(|page| {
         let bytes = &file[page * 4096..(page + 1) * 4096];
@@ -96,15 +96,15 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn lists_count_what_may_be_older_or_deleted() {
-    let desk = Desk::new();
+fn lists_count_objects_that_may_be_outdated_or_deleted() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says("get", &["deploy", "-n", "shop"]);
     assert!(out.contains("web") && out.contains("late"), "{out}");
     assert!(
         said.contains("2 of the 3 objects of this answer may be older than they were, or deleted: revision"),
         "{said}"
     );
-    // `web` was deleted before what is lost here, or so it seems: it may have been made anew.
+    // `web` seems to be deleted before the lost part, in which it may have been created again.
     let mut file = fs::read(&desk.sound).unwrap();
     let leaf = leaf_of(&file, LATE, WEB);
     file[leaf * 4096 + 8] = 0x40;
@@ -116,8 +116,15 @@ fn lists_count_what_may_be_older_or_deleted() {
         said.contains("1 deleted object may have been changed once more before the deletion, or made anew since"),
         "{said}"
     );
-    // What was written last is certain.
+    // The last entry written is certain.
     let (_, said) = desk.says("get", &["deploy", "late", "-n", "shop"]);
+    assert!(!said.contains("may be older"), "{said}");
+    // Only what a selector chooses is counted.
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "--field-selector", "metadata.name=late"]);
+    assert!(!said.contains("may be older"), "{said}");
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "--field-selector", "metadata.name!=late"]);
+    assert!(said.contains("All 2 objects of this answer may be older"), "{said}");
+    let (_, said) = desk.says("get", &["deploy", "-n", "shop", "-l", "app=nothing"]);
     assert!(!said.contains("may be older"), "{said}");
     for (command, words, than) in [
         ("kinds", &[][..], "they were"),
@@ -135,14 +142,14 @@ fn lists_count_what_may_be_older_or_deleted() {
     assert!(release["lostRevisions"][0]["from"].as_i64().unwrap() <= 6, "{out}");
     let (out, _) = desk.says("check", &["-w", "json"]);
     assert!(lines(&out).last().unwrap()["lostRevisions"].is_array(), "{out}");
-    // Nothing of the kind is said of the sound file.
+    // The warning does not appear for the sound file.
     let (_, said) = says(&["kube", "get", path(&desk.sound), "deploy", "-n", "shop"], 0);
     assert_eq!(said, "");
 }
 
 #[test]
-fn find_says_perhaps_and_last_says_what_is_open() {
-    let desk = Desk::new();
+fn find_reports_uncertainty_about_the_last_state() {
+    let desk = TestFolder::new();
     let files = [path(&desk.sound), path(&desk.damaged)];
     let find = |words: &[&str]| says(&[&["kube", "find", files[0], files[1]], words].concat(), 1);
     let (out, _) = find(&["deploy/web", "-n", "shop", "-w", "json"]);
@@ -165,8 +172,8 @@ fn find_says_perhaps_and_last_says_what_is_open() {
 }
 
 #[test]
-fn history_diff_and_manifests_name_what_is_lost() {
-    let desk = Desk::new();
+fn history_diff_and_manifests_report_lost_revisions() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says("history", &["deploy/web", "-n", "shop", "-w", "json"]);
     let told = lines(&out);
     assert_eq!(
@@ -192,14 +199,14 @@ fn history_diff_and_manifests_name_what_is_lost() {
     assert!(said.contains("deployments/web in shop") && !said.contains("deployments/late"), "{said}");
 }
 
-/// Whatever page is hurt and however: an answer that is not the true one is never given as certain.
+/// Whichever page is damaged and however, a wrong answer is never given as certain.
 #[test]
-fn no_damage_makes_a_deleted_object_certain() {
+fn a_deleted_object_is_never_certain_in_a_damaged_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hurt.db");
     let sound = cluster(&writes());
-    type Hurt = fn(&mut [u8]);
-    let ways: [(&str, Hurt); 5] = [
+    type Corruption = fn(&mut [u8]);
+    let ways: [(&str, Corruption); 5] = [
         ("type", |page| page[8] = 0x40),
         ("number", |page| page[0] ^= 1),
         ("count", |page| page[10] = page[10].saturating_sub(1)),
@@ -219,7 +226,7 @@ fn no_damage_makes_a_deleted_object_certain() {
             let state = line["object"].as_str().unwrap().to_owned();
             let is_open = line["uncertain"] == true && output.status.code() == Some(1);
             assert!(state == "deleted" || is_open, "page {page}, {way}: {line}");
-            // The leaf behind the deletion may have had the object made anew.
+            // The leaf after the deletion may have created the object again.
             assert!(is_open || page != last || !matches!(way, "type" | "zeros"), "page {page}, {way}: {line}");
             seen.push((state, is_open));
         }

@@ -1,4 +1,4 @@
-//! `etcdsnap kube diff`: two snapshots of a cluster, field by field.
+//! `etcdsnap kube diff`: compares two snapshots of a cluster, field by field.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,14 +32,14 @@ fn secret(password: &str) -> Option<Vec<u8>> {
 
 const DEFINITION: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","version":"v1","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget","shortNames":["wd"]}}}"#;
 
-/// Two files; what was written to the second one alone came later.
-struct Desk {
+/// Two files; the second one has later writes.
+struct TestFolder {
     folder: tempfile::TempDir,
     a: PathBuf,
     b: PathBuf,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
@@ -80,7 +80,7 @@ impl Desk {
 
 #[test]
 fn objects_are_grouped_with_the_fields_that_differ() {
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let (out, said) = desk.says(&[&desk.a, &desk.b], &[], 1);
     let want = r#"deployments.apps in shop
   + api
@@ -100,7 +100,7 @@ secrets in shop
 "#;
     assert_eq!(out, want);
     assert!(said.contains("Folded: 1 Lease, 1 object that differs in managedFields alone"), "{said}");
-    // The other way round.
+    // In the other direction.
     let (out, _) = desk.says(&[&desk.b, &desk.a], &["-n", "shop", "deploy"], 1);
     assert!(out.contains("  - api\n  + old\n") && !out.contains("widgets"), "{out}");
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["--show-secrets", "secrets"], 1);
@@ -108,8 +108,8 @@ secrets in shop
 }
 
 #[test]
-fn what_is_folded_is_shown_when_asked_for() {
-    let desk = Desk::new();
+fn folded_differences_are_shown_on_request() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says(&[&desk.a, &desk.b], &["leases"], 1);
     assert!(out.contains("leases.coordination.k8s.io in kube-node-lease\n  ~ n\n      ~ .spec.renewTime: "), "{out}");
     assert!(said.is_empty(), "{said}");
@@ -117,7 +117,7 @@ fn what_is_folded_is_shown_when_asked_for() {
     assert!(out.contains("~ quiet\n      managedFields alone\n"), "{out}");
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["--show-managed-fields", "wd/quiet"], 1);
     assert!(out.contains("~ .metadata.managedFields[0].manager: \"1\" → \"2\""), "{out}");
-    // Folded differences are none.
+    // Folded differences do not count.
     let (out, said) = desk.says(&[&desk.a, &desk.b], &["-n", "kube-node-lease"], 0);
     assert!(out.is_empty() && said.contains("Folded: 1 Lease"), "{out}{said}");
     let (out, said) = desk.says(&[&desk.a, &desk.a], &[], 0);
@@ -128,7 +128,7 @@ fn what_is_folded_is_shown_when_asked_for() {
 
 #[test]
 fn one_file_is_compared_with_itself() {
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let two = desk.says(&[&desk.a, &desk.b], &[], 1).0;
     assert_eq!(desk.says(&[&desk.b], &["--rev-a", "9"], 1).0, two);
     let (out, _) = desk.says(&[&desk.b], &["--rev-a", "9", "--rev-b", "10", "deploy,wd"], 1);
@@ -140,8 +140,8 @@ fn one_file_is_compared_with_itself() {
 }
 
 #[test]
-fn what_is_named_and_alike_is_not_missing() {
-    let desk = Desk::new();
+fn a_named_object_without_differences_is_not_missing() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/front"], 0);
     assert!(out.is_empty() && !said.contains("neither"), "{out}{said}");
     let (_, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/back"], 1);
@@ -149,8 +149,8 @@ fn what_is_named_and_alike_is_not_missing() {
 }
 
 #[test]
-fn programs_get_the_same() {
-    let desk = Desk::new();
+fn json_output_holds_the_same_differences() {
+    let desk = TestFolder::new();
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd,deploy/web"], 2);
     assert!(out.is_empty());
     let (out, _) = desk.says(&[&desk.a, &desk.b], &["-wjson", "wd,secrets"], 1);
@@ -164,7 +164,7 @@ fn programs_get_the_same() {
     );
     let (table, _) = desk.says(&[&desk.a, &desk.b], &["-wtable", "deploy"], 1);
     assert!(table.contains("│ + ┆ deployments.apps ┆ shop      ┆ api"), "{table}");
-    // What cannot be opened is a difference of which nobody knows more.
+    // An encrypted object is a difference without known details.
     let sealed = |byte: u8| Some([b"k8s:enc:aescbc:v1:key1:".as_slice(), &[byte]].concat());
     let [a, b] = [1, 2].map(|byte| {
         let path = desk.folder.path().join(format!("sealed-{byte}.db"));
@@ -181,13 +181,13 @@ fn map(uid: &str, text: &str) -> Option<Vec<u8>> {
     ))
 }
 
-fn system(uid: &str) -> (&'static str, Option<Vec<u8>>) {
+fn kube_system(uid: &str) -> (&'static str, Option<Vec<u8>>) {
     let json = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"kube-system","uid":"{uid}"}}}}"#);
     ("/registry/namespaces/kube-system", json_object(&json))
 }
 
 #[test]
-fn objects_made_anew_and_other_clusters_are_named() {
+fn recreated_objects_and_other_clusters_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let key = "/registry/configmaps/shop/a";
     let write = |name: &str, writes: &Writes| {
@@ -195,9 +195,9 @@ fn objects_made_anew_and_other_clusters_are_named() {
         fs::write(&path, cluster(writes)).unwrap();
         path
     };
-    let first = write("a.db", &vec![system("u-1"), (key, map("1", "x"))]);
-    let again = write("b.db", &vec![system("u-1"), (key, map("1", "x")), (key, None), (key, map("2", "x"))]);
-    let other = write("c.db", &vec![system("u-2"), (key, map("2", "y"))]);
+    let first = write("a.db", &vec![kube_system("u-1"), (key, map("1", "x"))]);
+    let again = write("b.db", &vec![kube_system("u-1"), (key, map("1", "x")), (key, None), (key, map("2", "x"))]);
+    let other = write("c.db", &vec![kube_system("u-2"), (key, map("2", "y"))]);
     let says = |a: &Path, b: &Path, words: &[&str]| {
         let output = cli::run(&[&["kube", "diff", a.to_str().unwrap(), b.to_str().unwrap()], words].concat());
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());

@@ -35,7 +35,7 @@ fn release(version: u32, image: &str) -> String {
     )
 }
 
-/// A Secret as an API server stores it: data has Helm's base64 as bytes.
+/// Encodes a Secret as an API server stores it: data has Helm's base64 as bytes.
 fn helm_secret(version: u32, image: &str) -> Option<Vec<u8>> {
     let data = field(2, &[field(1, b"release"), field(2, packed(&release(version, image)).as_bytes())].concat());
     Some(protobuf("v1", "Secret", &[field(1, &field(1, b"x")), data, field(3, b"helm.sh/release.v1")].concat()))
@@ -45,12 +45,12 @@ fn helm_map() -> Option<Vec<u8>> {
     Some(format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"labels":{{"owner":"helm"}},"name":"x"}},"data":{{"release":"{}"}}}}"#, packed(&release(7, "map"))).into_bytes())
 }
 
-struct Desk {
+struct TestFolder {
     _folder: tempfile::TempDir,
     file: PathBuf,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.db");
@@ -88,8 +88,8 @@ impl Desk {
 }
 
 #[test]
-fn events_come_by_time() {
-    let desk = Desk::new();
+fn events_are_sorted_by_time() {
+    let desk = TestFolder::new();
     let (out, _) = desk.says("kube events FILE -A", 0);
     let want = "NAMESPACE  LAST SEEN           TYPE     REASON     OBJECT     MESSAGE
 shop       60m                 Normal   Pulled     Pod/web    it did
@@ -110,8 +110,8 @@ shop       10m (x7 over 60m)   Warning  BackOff    Pod/web    it did
 }
 
 #[test]
-fn releases_of_helm_are_listed_and_printed() {
-    let desk = Desk::new();
+fn helm_releases_are_listed_and_printed() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says("kube helm FILE list -A", 1);
     let rows: Vec<Vec<&str>> = out.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["old", "blog", "7", "2026-03-09T09:07:00Z", "deployed", "nginx-1.2.3", "9.9"]);
@@ -120,11 +120,11 @@ fn releases_of_helm_are_listed_and_printed() {
     assert!(said.contains("the release has no data.release"), "{said}");
     let (out, _) = desk.says("kube helm FILE list -n shop --revisions -w json", 1);
     assert_eq!(out.lines().count(), 3, "{out}");
-    // What Helm says of a failure quotes values.
+    // Helm's message about a failure quotes values.
     assert!(!out.contains("Upgrade complete") && out.contains("hidden"), "{out}");
     let (out, _) = desk.says("kube helm FILE list -n shop --revisions -w json --show-secrets", 1);
     assert!(out.contains("Upgrade complete"), "{out}");
-    // Values are hidden, and their names are not.
+    // Values are hidden, their names are not.
     let (out, _) = desk.says("kube helm FILE get values web -n shop", 0);
     assert!(out.contains("image:\n  tag: '(hidden: --show-secrets)'\nreplicas: ") && !out.contains("S3CRET"), "{out}");
     let (out, _) = desk.says("kube helm FILE get values web -n shop --show-secrets", 0);
@@ -143,8 +143,8 @@ fn releases_of_helm_are_listed_and_printed() {
 }
 
 #[test]
-fn events_of_some_objects_are_asked_for_by_their_words() {
-    let desk = Desk::new();
+fn events_can_be_selected_by_object() {
+    let desk = TestFolder::new();
     for (words, count) in [
         ("pod/web -n shop", 2),
         ("po web -n shop", 2),
@@ -165,7 +165,7 @@ fn events_of_some_objects_are_asked_for_by_their_words() {
 
 #[test]
 fn usage_by_kind_has_the_share_of_managed_fields() {
-    let desk = Desk::new();
+    let desk = TestFolder::new();
     let (out, _) = desk.says("usage FILE --by kind", 0);
     let row = out.lines().find(|line| line.starts_with("Deployment.apps")).unwrap();
     let web = deployment("shop", "web", 1, "nginx:1");
@@ -181,5 +181,5 @@ fn usage_by_kind_has_the_share_of_managed_fields() {
     let line = lines.iter().find(|line| line["resource"] == "deployments").unwrap();
     assert_eq!((&line["kinds"][0], &line["managedFieldsBytes"]), (&"Deployment.apps".into(), &managed.into()));
     let (_, said) = desk.says("usage FILE /registry/pods/ --by kind", 2);
-    assert!(said.contains("--by kind sums up all objects"), "{said}");
+    assert!(said.contains("--by kind covers all objects"), "{said}");
 }

@@ -13,7 +13,7 @@ type Writes = Vec<(&'static str, Option<Vec<u8>>)>;
 
 const WEB: &str = "/registry/deployments/shop/web";
 
-/// Four days of backups: the Deployment comes, stays, changes, and is deleted.
+/// Four days of backups: the Deployment is created, stays, changes, and is deleted.
 struct Backups(tempfile::TempDir);
 
 impl Backups {
@@ -40,7 +40,7 @@ impl Backups {
         self.0.path().join(name)
     }
 
-    /// One more, in which the Deployment is deleted.
+    /// Adds one more, in which the Deployment is deleted.
     fn deleted(&self) {
         let other = || ("/registry/configmaps/shop/a", Some(br#"{"kind":"ConfigMap"}"#.to_vec()));
         let web = (WEB, Some(deployment("shop", "web", 5, "nginx:3")));
@@ -61,7 +61,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn each_snapshot_says_whether_it_has_the_object_and_what_became_of_it() {
+fn lists_for_each_snapshot_whether_it_has_the_object() {
     let backups = Backups::new();
     backups.deleted();
     let output = find(&[backups.0.path()], &["deploy/web", "-n", "shop", "-wjson"]);
@@ -83,7 +83,7 @@ fn each_snapshot_says_whether_it_has_the_object_and_what_became_of_it() {
     );
     assert!(lines[1]["file"].as_str().unwrap().ends_with("4-wednesday.db.gz"), "{lines:?}");
     let said = text(&output.stderr);
-    assert!(said.contains("deploy/web in namespace shop is in 3 of 5 snapshots; 1 file is no snapshot."), "{said}");
+    assert!(said.contains("deploy/web in namespace shop is in 3 of 5 snapshots; 1 file is not a snapshot."), "{said}");
     // Files and directories in any order, and the table.
     let output = find(&[&backups.at("1-sunday.db"), &backups.at("3-tuesday.db")], &["Deployment/web", "-nshop"]);
     let rows: Vec<Vec<String>> = text(&output.stdout)
@@ -137,7 +137,7 @@ fn secrets_stay_hidden_and_custom_types_are_found() {
 }
 
 #[test]
-fn what_is_not_found_is_told() {
+fn a_missing_object_is_reported() {
     let backups = Backups::new();
     for (words, code, with) in [
         (&["deploy/web"][..], 1, "deploy/web in namespace default is in 0 of 4 snapshots"),
@@ -155,9 +155,9 @@ fn what_is_not_found_is_told() {
     assert!(text(&output.stdout).contains("there"), "{output:?}");
 }
 
-/// In a damaged file nobody knows whether the object is there, so it is called neither absent nor deleted.
+/// In a damaged file the object may or may not exist, so it is reported neither as absent nor as deleted.
 #[test]
-fn a_damaged_file_does_not_say_that_an_object_is_gone() {
+fn a_damaged_file_does_not_prove_that_an_object_is_gone() {
     let backups = Backups::new();
     let mut file = fs::read(backups.at("3-tuesday.db")).unwrap();
     let page = (2..file.len() / 4096).rev().find(|page| {
@@ -174,7 +174,7 @@ fn a_damaged_file_does_not_say_that_an_object_is_gone() {
     assert_eq!((&damaged["object"], &damaged["damaged"]), (&"unknown".into(), &true.into()), "{damaged}");
     assert!(lines.iter().all(|line| line["change"] != "deleted"), "{lines:?}");
     assert_eq!(output.status.code(), Some(1));
-    // What --last prints may not be the last then.
+    // The state that --last prints may not be the last one then.
     let files = [backups.at("2-monday.db"), backups.at("9-damaged.db")];
     let output = find(&files.each_ref().map(PathBuf::as_path), &["deploy/web", "-n", "shop", "--last"]);
     assert!(text(&output.stdout).contains("nginx:1"), "{output:?}");
@@ -197,7 +197,7 @@ fn config_map(uid: &str, text: &str) -> Option<Vec<u8>> {
 const MAP: &str = "/registry/configmaps/shop/a";
 const SYSTEM: &str = "/registry/namespaces/kube-system";
 
-/// Two clusters whose backups lie in one directory.
+/// Two clusters with backups in one directory.
 #[test]
 fn files_of_another_cluster_are_not_compared() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,14 +232,14 @@ fn files_of_another_cluster_are_not_compared() {
         "{said}"
     );
     assert!(text(&output.stdout).contains("CLUSTER") && text(&output.stdout).contains("11111111"), "{output:?}");
-    // Of one cluster nothing of it is said.
+    // The note does not appear for a single cluster.
     let [a, b] = ["one-1.db", "one-2.db"].map(|name| folder.path().join(name));
     let output = find(&[&a, &b], &["cm/a", "-nshop"]);
     assert!(!text(&output.stdout).contains("CLUSTER") && !text(&output.stderr).contains("clusters"), "{output:?}");
 }
 
 #[test]
-fn an_object_that_was_made_anew_is_no_changed_one() {
+fn a_recreated_object_is_not_a_changed_one() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
     let mut writes: Writes = vec![(SYSTEM, Some(namespace("u"))), (MAP, config_map("u-1", "x"))];
@@ -273,7 +273,7 @@ fn two_days() -> (tempfile::TempDir, PathBuf, PathBuf) {
     (folder, a, b)
 }
 
-fn told(output: &Output) -> Vec<(String, String, String, String)> {
+fn rows(output: &Output) -> Vec<(String, String, String, String)> {
     let text = |line: &Value, name: &str| line[name].as_str().unwrap_or("-").to_owned();
     let lines = self::text(&output.stdout);
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -296,7 +296,7 @@ fn an_object_is_found_in_all_namespaces() {
         line("shop", "there", "changed"),
         line("shop", "there", "-"),
     ];
-    assert_eq!(told(&output), expected);
+    assert_eq!(rows(&output), expected);
     let said = text(&output.stderr);
     assert!(
         said.contains("cm/a in namespace blog is in 1 of 2") && said.contains("cm/a in namespace shop is in 2 of 2"),
@@ -304,7 +304,7 @@ fn an_object_is_found_in_all_namespaces() {
     );
     let table = text(&find(&[&a, &b], &["cm/a", "-A"]).stdout);
     assert!(table.starts_with("NAME ") && table.contains("cm/a in blog "), "{table}");
-    // In no namespace at all.
+    // The object exists in no namespace.
     let output = find(&[&a, &b], &["cm/none", "-A"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stderr).contains("cm/none in any namespace is in 0 of 2 snapshots"), "{output:?}");
@@ -316,18 +316,18 @@ fn several_objects_are_found_at_once() {
     let output = find(&[&a, &b], &["deploy/web", "cm/a", "-n", "shop", "-wjson"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let names: Vec<String> =
-        told(&output).into_iter().map(|(name, _, object, change)| format!("{name} {object} {change}")).collect();
+        rows(&output).into_iter().map(|(name, _, object, change)| format!("{name} {object} {change}")).collect();
     assert_eq!(names, ["web there same", "web there -", "a there changed", "a there -"]);
-    // One that is nowhere makes the exit code 1, and the others are there all the same.
+    // A missing object makes the exit code 1, but the others are still listed.
     let output = find(&[&a, &b], &["deploy/none", "cm/a", "-n", "shop", "-wjson"]);
-    assert_eq!((output.status.code(), told(&output).len()), (Some(1), 4), "{output:?}");
+    assert_eq!((output.status.code(), rows(&output).len()), (Some(1), 4), "{output:?}");
     let output = find(&[&a, &b], &["deploy/none", "cm/a", "deploy/web", "-n", "shop", "--last"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let yaml = text(&output.stdout);
     assert!(yaml.contains("kind: List") && yaml.contains("a: \"2\"") && yaml.contains("kind: Deployment"), "{yaml}");
     assert!(yaml.find("ConfigMap") < yaml.find("Deployment"), "{yaml}");
     assert!(text(&output.stderr).contains("deploy/none in namespace shop is in no snapshot"), "{output:?}");
-    // A file that does not exist is no object.
+    // A missing file is not taken for an object.
     let output = find(&[&a, Path::new("none/none.db")], &["cm/a", "-n", "shop"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains("behind files that exist"), "{output:?}");

@@ -1,6 +1,6 @@
-//! The commands of `etcdsnap kube` over Kubernetes' own fixtures: each kind with all its fields set, as a server stores it.
+//! Runs `etcdsnap kube` over Kubernetes' own fixtures: each kind with all its fields set, as a server stores it.
 //!
-//! They lie in Go's module cache when the table of types was made (`cargo xtask kubernetes`), and are not committed.
+//! Creating the table of types (`cargo xtask kubernetes`) puts them into Go's module cache; they are not committed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use etcdsnap_tests::build::kubernetes::cluster;
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::{kubernetes_modules, tests_dir};
 
-/// The fixtures of the newest version.
+/// Returns the fixtures of the newest version.
 fn folder() -> Option<PathBuf> {
     let cache = kubernetes_modules()?;
     let modules =
@@ -21,7 +21,7 @@ fn folder() -> Option<PathBuf> {
     Some(cache.join(format!("k8s.io/api@{version}/testdata/HEAD")))
 }
 
-/// Where an object of a type is stored.
+/// Returns the key under which an object of a type is stored.
 fn key(resource: &Resource) -> String {
     let stored = match resource.plural.as_str() {
         "services" => "services/specs",
@@ -34,7 +34,7 @@ fn key(resource: &Resource) -> String {
     format!("/registry/{stored}/{namespace}nameValue")
 }
 
-/// One object of each type that has a fixture, by its key.
+/// Returns one object of each type that has a fixture, by its key.
 fn objects() -> Option<BTreeMap<String, (Resource, Vec<u8>)>> {
     let folder = folder()?;
     let mut objects = BTreeMap::new();
@@ -51,7 +51,7 @@ fn objects() -> Option<BTreeMap<String, (Resource, Vec<u8>)>> {
 }
 
 #[test]
-fn every_kind_comes_out_clean() {
+fn every_kind_is_printed_as_a_clean_manifest() {
     let Some(objects) = objects() else { return };
     assert!(objects.len() > 50, "only {} types have a fixture", objects.len());
     let writes: Vec<(&str, Option<Vec<u8>>)> =
@@ -70,7 +70,7 @@ fn every_kind_comes_out_clean() {
             failed.push(format!("{key}: {said}"));
             continue;
         }
-        // To the next line that is not indented.
+        // Up to the next line that is not indented.
         let metadata = yaml.split_once("\nmetadata:").expect("metadata").1;
         let end = metadata.match_indices('\n').find(|(at, _)| !metadata[at + 1..].starts_with([' ', '-']));
         let metadata = end.map_or(metadata, |(at, _)| &metadata[..at]);

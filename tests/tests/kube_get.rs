@@ -1,4 +1,4 @@
-//! `etcdsnap kube get`, and `get` of an object, as somebody meets them who knows kubectl.
+//! `etcdsnap kube get`, and `get` of an object, as a person who knows kubectl uses them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::Output;
 use etcdsnap_tests::build::puts;
 use etcdsnap_tests::cli;
 
-/// A message's field of bytes.
+/// Encodes a message's length-delimited field.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let len = u8::try_from(bytes.len()).expect("short");
     let head = if len < 0x80 { vec![number << 3 | 2, len] } else { vec![number << 3 | 2, len | 0x80, 1] };
@@ -18,13 +18,13 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 /// 2026-01-02T03:04:05Z
 const CREATED: u64 = 1_767_323_045;
 
-/// A `metav1.Time`.
+/// Encodes a `metav1.Time`.
 fn time(seconds: u64) -> Vec<u8> {
     let bytes = (0..5).map(|at| (seconds >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 });
     [0x08].into_iter().chain(bytes).collect()
 }
 
-/// An object in its envelope, with what follows its metadata.
+/// Encodes an object in its envelope, with these fields after its metadata.
 fn stored(api_version: &str, kind: &str, name: &str, namespace: &str, rest: &[u8]) -> Vec<u8> {
     let created = time(CREATED);
     let metadata =
@@ -83,7 +83,7 @@ impl Cluster {
         cli::run(&[&["kube", "get", self.file.to_str().unwrap()], words].concat())
     }
 
-    /// What is printed, with the exit code and something on stderr.
+    /// Returns the output, and asserts the exit code and a text on stderr.
     fn says(&self, words: &[&str], code: i32, with: &str) -> String {
         let output = self.run(words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -132,7 +132,7 @@ fn objects_are_printed_as_kubectl_prints_them() {
 }
 
 #[test]
-fn what_cannot_be_shown_whole_is_said() {
+fn incomplete_objects_are_reported() {
     let cluster = Cluster::new();
     let yaml = cluster.says(&["deploy", "api", "-o", "yaml"], 0, "does not know");
     assert!(yaml.contains("field 200 (unknown): 7\n"), "{yaml}");
@@ -145,11 +145,11 @@ fn what_cannot_be_shown_whole_is_said() {
 }
 
 #[test]
-fn ages_that_are_guessed_are_said_to_be() {
+fn guessed_ages_are_marked_as_such() {
     let config = leak(stored("v1", "ConfigMap", "a", "default", &[]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
-    // One clock, and a revision behind it of which nobody knows how much later it was written.
+    // One clock, and a later revision written an unknown time afterwards.
     let puts: &[puts::Put] = &[(b"/registry/configmaps/default/a", Some(config), 0), (b"/other", Some(b"x"), 0)];
     fs::write(&file, puts::snapshot(puts)).unwrap();
     let output = cli::run(&["kube", "get", file.to_str().unwrap(), "cm"]);
@@ -159,7 +159,7 @@ fn ages_that_are_guessed_are_said_to_be() {
 }
 
 #[test]
-fn secrets_are_hidden_unless_asked_for() {
+fn secrets_are_hidden_unless_requested() {
     let cluster = Cluster::new();
     for form in ["yaml", "json", "jsonl", "raw", "table"] {
         let said = cluster.says(&["secret", "login", "-n", "shop", "-o", form], 0, "");
@@ -187,7 +187,7 @@ fn get_prints_an_object_as_yaml() {
     assert_eq!((secret.status.code(), secret.stdout.as_slice()), (Some(2), &b""[..]));
 }
 
-/// An object of which not even the name can be read has that of its key.
+/// An object whose name is unreadable gets the one in its key.
 #[test]
 fn an_undecodable_object_is_named_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
@@ -209,7 +209,7 @@ fn an_undecodable_object_is_named_by_its_key() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().any(|line| line.starts_with("gone ")), "{text}");
     assert_eq!(output.status.code(), Some(1));
-    // Control characters are escaped in every JSON, whatever it is written to.
+    // JSON output always escapes control characters, whatever the target.
     for form in ["json", "jsonl", "raw"] {
         let output = get(&["cm", "odd", "-o", form]);
         let text = String::from_utf8(output.stdout).unwrap();

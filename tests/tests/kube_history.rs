@@ -1,4 +1,4 @@
-//! `etcdsnap kube history`: what became of an object, field by field.
+//! `etcdsnap kube history`: the revisions of an object, field by field.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn each_revision_says_when_who_and_what() {
+fn each_revision_shows_time_manager_and_changes() {
     let (_folder, path) = file(&[
         (WIDGET, widget(1, "kubectl", 1)),
         (WIDGET, widget(3, "scaler", 2)),
@@ -77,7 +77,7 @@ fn each_revision_says_when_who_and_what() {
 }
 
 #[test]
-fn a_secret_says_that_it_changed_and_not_what() {
+fn changes_of_a_secret_are_listed_without_values() {
     const KEY: &str = "/registry/secrets/shop/login";
     let (_folder, path) = file(&[(KEY, secret("hunter2")), (KEY, secret("tr0ub4dor"))]);
     for form in ["simple", "json", "table"] {
@@ -89,7 +89,7 @@ fn a_secret_says_that_it_changed_and_not_what() {
 }
 
 #[test]
-fn what_cannot_be_told_is_said() {
+fn unknown_details_are_reported_as_unknown() {
     let cut = deployment("shop", "cut", 2, "nginx:1");
     let (_folder, path) = file(&[
         ("/registry/secrets/shop/locked", Some(b"k8s:enc:aescbc:v1:key1:\x01".to_vec())),
@@ -108,7 +108,7 @@ fn what_cannot_be_told_is_said() {
     assert!(said.contains("is called nonsense"), "{said}");
     let (out, _) = says(&path, &["deploy", "-n", "shop"], 1);
     assert!(out.starts_with("OBJECT") && out.contains("deployment.apps/cut in shop"), "{out}");
-    // The revision before the first that is kept is gone.
+    // The revision before the first remaining one is compacted.
     let small = path.with_extension("small");
     let small = small.to_str().unwrap();
     let compacted = cli::run(&["compact", path.to_str().unwrap(), "-o", small, "--rev", "5"]);
@@ -118,7 +118,7 @@ fn what_cannot_be_told_is_said() {
 }
 
 #[test]
-fn many_objects_have_the_revisions_that_each_has_alone() {
+fn the_history_of_many_objects_equals_that_of_each() {
     let keys: Vec<String> = (0..150).map(|number| format!("/registry/deployments/shop/d{number:03}")).collect();
     let mut writes = Vec::new();
     for replicas in 1..=3 {
@@ -138,7 +138,7 @@ fn many_objects_have_the_revisions_that_each_has_alone() {
         let among: Vec<Value> = lines(&all).into_iter().filter(|line| line["object"] == *name).collect();
         assert_eq!((lines(&alone).len(), lines(&alone)), (3, among));
     }
-    // As of a revision, later ones are not there.
+    // At a revision, later ones are left out.
     let (early, _) = says(&path, &["deploy", "-n", "shop", "-wjson", "--rev", "200"], 0);
     assert_eq!(lines(&early).len(), 199);
 }

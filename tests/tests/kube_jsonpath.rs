@@ -1,4 +1,4 @@
-//! Templates of `-o jsonpath` print what kubectl's own library prints of the same objects (`tests/reference/jsonpath`).
+//! Templates of `-o jsonpath` print what kubectl's own library prints for the same objects (`tests/reference/jsonpath`).
 
 use std::io::Write;
 use std::path::Path;
@@ -9,11 +9,11 @@ use etcdsnap_core::kubernetes::json_template_needs::{keep_fields, needs_of_items
 use etcdsnap_core::kubernetes::object_tree::{Builder, Node};
 use etcdsnap_core::kubernetes::raw_json;
 use etcdsnap_tests::programs::reference;
-use etcdsnap_tests::recorded::Recorded;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::recorded::RecordedCluster;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use serde_json::{Value, json};
 
-/// Templates that say the same in every order of a map's members.
+/// Templates with the same output for every order of a map's members.
 const TEMPLATES: &[&str] = &[
     "{.kind}",
     "{$.kind} {@.kind}{ .kind }",
@@ -68,7 +68,7 @@ const TEMPLATES: &[&str] = &[
     "{.items[*].metadata.managedFields[*].manager}",
     "{.items[*].spec.size}",
     "{.items[*].spec}",
-    // What is not understood.
+    // Unsupported templates.
     "{.kind",
     "{.kind}}",
     "{end}",
@@ -83,7 +83,7 @@ const TEMPLATES: &[&str] = &[
     "{'a}",
 ];
 
-/// Templates whose values come in the order of a map's members, which Go leaves to chance.
+/// Templates that print values in the order of a map's members, which is random in Go.
 const UNORDERED: &[&str] = &[
     "{..name}",
     "{..image}",
@@ -101,7 +101,7 @@ fn node(json: &str) -> Node<'_> {
     node
 }
 
-/// What we print of a List in a form, with only the fields of its items that the template needs.
+/// Renders a template over a List, with only the fields of its items that the template needs.
 fn ours(template: &str, list: &str, form: TemplateForm) -> Result<String, String> {
     let template = JsonTemplate::parse(template)?;
     let whole = node(list);
@@ -130,10 +130,10 @@ fn answers(program: &Path, lines: &[String]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("an answer")).collect()
 }
 
-/// Lists of a few of the recorded objects each.
+/// Returns Lists of a few of the recorded objects each.
 fn lists() -> Vec<String> {
-    let recorded = Recorded::open("plain");
-    let mut dice = Dice::new(17);
+    let recorded = RecordedCluster::open("plain");
+    let mut rng = SeededRandom::new(17);
     let bodies: Vec<String> = recorded.answers("answers.jsonl.zst").bodies.into_values().collect();
     let wanted = ["Pod", "Deployment", "Service", "Widget", "ConfigMap", "StatefulSet"];
     let of_kind = |body: &&String| wanted.iter().any(|kind| body.contains(&format!("\"kind\":\"{kind}\",")));
@@ -141,7 +141,7 @@ fn lists() -> Vec<String> {
     assert!(bodies.len() > 40, "{}", bodies.len());
     let mut lists = Vec::new();
     for count in [0, 1, 3, 5, 12] {
-        let items: Vec<&str> = (0..count).map(|_| bodies[dice.below(bodies.len())].as_str()).collect();
+        let items: Vec<&str> = (0..count).map(|_| bodies[rng.below(bodies.len())].as_str()).collect();
         lists.push(format!(
             r#"{{"apiVersion":"v1","items":[{}],"kind":"List","metadata":{{"resourceVersion":""}}}}"#,
             items.join(",")
@@ -150,7 +150,7 @@ fn lists() -> Vec<String> {
     lists
 }
 
-/// Words in order, for texts whose parts may come in any.
+/// Sorts the words of a text whose parts may have any order.
 fn sorted(text: &str) -> Vec<&str> {
     let mut words: Vec<&str> = text.split_whitespace().collect();
     words.sort_unstable();

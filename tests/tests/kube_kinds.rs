@@ -1,4 +1,4 @@
-//! `etcdsnap kube kinds`: what kinds of objects a snapshot has, and how they are stored.
+//! `etcdsnap kube kinds`: the kinds of objects in a snapshot, and how they are stored.
 
 use std::fs;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ fn kinds_are_counted_by_how_they_are_stored() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let lines: Vec<Value> =
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    // What the entry of managedFields takes: header, manager, operation, version, fields type and fields.
+    // The size of the managedFields entry: header, manager, operation, version, fields type and fields.
     let managed = 3 + [
         field(1, b"kubectl"),
         field(2, b"Update"),
@@ -62,7 +62,7 @@ fn kinds_are_counted_by_how_they_are_stored() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_counted() {
+fn undecodable_objects_are_counted() {
     let web = deployment("shop", "web", 2, "nginx:1");
     let (_folder, path) = file(&[
         ("/registry/deployments/shop/cut", Some(web[..web.len() - 10].to_vec())),

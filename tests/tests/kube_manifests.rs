@@ -1,4 +1,4 @@
-//! `etcdsnap kube manifests`: objects of a snapshot that can be applied again.
+//! `etcdsnap kube manifests`: prints objects of a snapshot so that they can be applied again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use etcdsnap_tests::build::kubernetes::{cluster, deployment};
 use etcdsnap_tests::cli;
 
-/// A namespace with what namespaces have, and what is around it.
+/// A namespace with typical objects, and the objects around it.
 const OBJECTS: &[(&str, &str)] = &[
     (
         "namespaces/shop",
@@ -66,13 +66,13 @@ const OBJECTS: &[(&str, &str)] = &[
     ),
 ];
 
-struct Shop {
+struct ShopSnapshot {
     folder: tempfile::TempDir,
     file: PathBuf,
 }
 
-impl Shop {
-    /// With `deleted`, all that is in the namespace is deleted at the end, the namespace itself last.
+impl ShopSnapshot {
+    /// With `deleted`, the end of the snapshot deletes everything in the namespace, then the namespace itself.
     fn new(deleted: bool) -> Self {
         let key = |path: &str| format!("/registry/{path}");
         let mut writes: Vec<(String, Option<Vec<u8>>)> = vec![
@@ -94,7 +94,7 @@ impl Shop {
         Self { folder, file }
     }
 
-    /// The revision of the last of the objects, before anything was deleted.
+    /// The revision of the last object, before any deletion.
     const WHOLE: usize = OBJECTS.len() + 3;
 
     fn run(&self, words: &[&str]) -> Output {
@@ -108,7 +108,7 @@ impl Shop {
     }
 }
 
-/// The objects of a stream: kind and name, in order.
+/// Returns kind and name of each object of a stream, in order.
 fn names(stream: &str) -> Vec<String> {
     let documents = stream.split("\n---\n").filter(|document| !document.is_empty());
     let of = |document: &str, start: &str| {
@@ -128,8 +128,8 @@ const IN_ORDER: [&str; 7] = [
 ];
 
 #[test]
-fn a_namespace_comes_out_clean_and_in_order() {
-    let shop = Shop::new(false);
+fn a_namespace_is_printed_clean_and_in_order() {
+    let shop = ShopSnapshot::new(false);
     let (stream, said) = shop.said(&["-n", "shop"]);
     assert_eq!(names(&stream), IN_ORDER);
     for field in [
@@ -159,9 +159,9 @@ fn a_namespace_comes_out_clean_and_in_order() {
 
 #[test]
 fn a_deleted_namespace_comes_back() {
-    let shop = Shop::new(true);
+    let shop = ShopSnapshot::new(true);
     assert_eq!(names(&shop.said(&["-n", "shop", "--deleted"]).0), IN_ORDER);
-    let before = Shop::WHOLE.to_string();
+    let before = ShopSnapshot::WHOLE.to_string();
     assert_eq!(names(&shop.said(&["-n", "shop", "--rev", &before]).0), IN_ORDER);
     let output = shop.run(&["-n", "shop"]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
@@ -171,8 +171,8 @@ fn a_deleted_namespace_comes_back() {
 }
 
 #[test]
-fn types_and_what_is_asked_for_besides() {
-    let shop = Shop::new(false);
+fn selects_types_and_optional_objects() {
+    let shop = ShopSnapshot::new(false);
     let of = |words: &[&str]| names(&shop.said(words).0);
     assert_eq!(of(&["deploy,svc", "-n", "shop"]), ["Deployment/web", "Service/web"]);
     assert_eq!(of(&["deploy,svc", "-A"]), ["Deployment/api", "Deployment/web", "Service/web"]);
@@ -197,8 +197,8 @@ fn types_and_what_is_asked_for_besides() {
     assert_eq!(shop.run(&["deploy", "svc/web"]).status.code(), Some(2));
 }
 
-/// A snapshot of these objects, by what stands behind `/registry/` in their keys.
-fn of_objects(objects: &[(&str, &str)]) -> Shop {
+/// Builds a snapshot of these objects, named by the part of their keys after `/registry/`.
+fn snapshot_of(objects: &[(&str, &str)]) -> ShopSnapshot {
     let writes: Vec<(String, Option<Vec<u8>>)> =
         objects.iter().map(|(path, json)| (format!("/registry/{path}"), Some(json.as_bytes().to_vec()))).collect();
     let writes: Vec<(&str, Option<Vec<u8>>)> =
@@ -206,12 +206,12 @@ fn of_objects(objects: &[(&str, &str)]) -> Shop {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shop.db");
     fs::write(&file, cluster(&writes)).unwrap();
-    Shop { folder, file }
+    ShopSnapshot { folder, file }
 }
 
 #[test]
-fn what_nobody_makes_again_is_written() {
-    let shop = of_objects(&[
+fn objects_that_no_controller_recreates_are_written() {
+    let shop = snapshot_of(&[
         (
             "replicasets/shop/orphan",
             r#"{"kind":"ReplicaSet","apiVersion":"apps/v1","metadata":{"name":"orphan","namespace":"shop","ownerReferences":[{"kind":"Deployment","name":"gone","uid":"x","controller":true}]}}"#,
@@ -230,10 +230,10 @@ fn what_nobody_makes_again_is_written() {
     assert_eq!(names(&named), ["ConfigMap/kube-root-ca.crt"], "what is named is wanted");
 }
 
-/// Whoever may write one key of etcd must not get a role bound by whoever applies the manifests.
+/// A person who may write one etcd key must not get a role bound by the person who applies the manifests.
 #[test]
 fn a_body_under_the_key_of_another_object_is_not_written() {
-    let shop = of_objects(&[
+    let shop = snapshot_of(&[
         (
             "configmaps/shop/crb",
             r#"{"kind":"ClusterRoleBinding","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"crb"}}"#,
@@ -280,8 +280,8 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_directory_appears_whole_and_is_never_overwritten() {
-    let shop = Shop::new(false);
+fn a_directory_appears_complete_and_is_never_overwritten() {
+    let shop = ShopSnapshot::new(false);
     let out = shop.folder.path().join("out");
     let words = ["-n", "shop", "-o", out.to_str().unwrap()];
     let (stdout, said) = shop.said(&words);
@@ -310,14 +310,14 @@ fn a_directory_appears_whole_and_is_never_overwritten() {
     let again = shop.run(&words);
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("exists already"), "{again:?}");
-    // Nothing is left of what could not be done.
+    // A failed command leaves no files.
     let nothing = shop.folder.path().join("nothing");
     assert_eq!(shop.run(&["-n", "none", "-o", nothing.to_str().unwrap()]).status.code(), Some(1));
     assert_eq!(files(shop.folder.path()), ["out", "shop.db"]);
 }
 
 #[test]
-fn what_cannot_be_read_whole_is_left_out_and_told() {
+fn incomplete_objects_are_left_out_and_reported() {
     let whole = deployment("shop", "web", 2, "nginx");
     let writes = [
         ("/registry/deployments/shop/cut", Some(whole[..whole.len() - 20].to_vec())),
@@ -336,7 +336,7 @@ fn what_cannot_be_read_whole_is_left_out_and_told() {
 }
 
 #[test]
-fn a_claim_whose_volume_is_not_written_is_told() {
+fn a_claim_whose_volume_is_left_out_is_reported() {
     let claim = r#"{"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":"data","namespace":"shop"},"spec":{"volumeName":"pv-1"}}"#;
     let volume = r#"{"kind":"PersistentVolume","apiVersion":"v1","metadata":{"name":"pv-1"},"spec":{"claimRef":{"name":"data","namespace":"shop","uid":"u"}}}"#;
     let folder = tempfile::tempdir().unwrap();
@@ -371,7 +371,7 @@ fn a_signal_leaves_nothing_behind() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It waits for its input once the directory is begun.
+    // The command waits for its input after it created the directory.
     let begun = Instant::now();
     while files(folder.path()).is_empty() && begun.elapsed() < Duration::from_secs(30) {
         std::thread::sleep(Duration::from_millis(10));

@@ -10,7 +10,7 @@ use etcdsnap_tests::build::puts;
 use etcdsnap_tests::cli;
 use serde_json::Value;
 
-/// A custom resource that is created at so many minutes past ten, with a number in it.
+/// Encodes a custom resource created this many minutes past ten, with a number in it.
 fn widget(name: &str, minute: u32, size: u32) -> Option<Vec<u8>> {
     Some(format!(r#"{{"apiVersion":"example.com/v1","kind":"Widget","metadata":{{"creationTimestamp":"2026-03-09T10:{minute:02}:00Z","name":"{name}","namespace":"shop"}},"spec":{{"size":{size}}}}}"#).into_bytes())
 }
@@ -22,12 +22,12 @@ fn lease(minute: u32) -> Option<Vec<u8>> {
 const LEASE: &str = "/registry/leases/kube-node-lease/node-1";
 
 /// A store whose revision N + 2 was written N minutes past ten: Leases renewed each minute, and `web` changed twice and deleted.
-struct Desk {
+struct TestFolder {
     folder: tempfile::TempDir,
     file: PathBuf,
 }
 
-impl Desk {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.db");
@@ -44,7 +44,7 @@ impl Desk {
         Self { folder, file }
     }
 
-    /// What a line says, in which `FILE` is the snapshot and `OUT` a new file.
+    /// Runs a command line in which `FILE` is the snapshot and `OUT` a new file.
     fn run(&self, line: &str) -> Output {
         let words: Vec<String> = line
             .split(' ')
@@ -66,20 +66,20 @@ impl Desk {
 }
 
 #[test]
-fn status_says_as_of_when_the_state_is() {
-    let desk = Desk::new();
+fn status_shows_the_time_of_the_state() {
+    let desk = TestFolder::new();
     let (text, _) = desk.says("status FILE", 0);
     assert!(text.contains("state as of about 2026-03-09 10:06:00 UTC (± 1 s)\n"), "{text}");
     let (json, _) = desk.says("status FILE -w json", 0);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["stateAsOf"], "2026-03-09T10:06:00Z");
     assert_eq!(json["stateAsOfWithinSeconds"], 1);
-    // etcdutl's forms are etcdutl's.
+    // etcdutl's formats print only what etcdutl prints.
     for form in ["simple", "table", "fields"] {
         assert!(!desk.says(&format!("status FILE -w {form}"), 0).0.contains("2026"), "{form}");
     }
     assert!(!desk.says("snapshot status FILE -w json", 0).0.contains("stateAsOf"));
-    // What is compressed is read once, and what is no Kubernetes tells no time.
+    // A compressed file is read once; without Kubernetes objects there is no time.
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&fs::read(&desk.file).unwrap()).unwrap();
     fs::write(&desk.file, gzip.finish().unwrap()).unwrap();
@@ -87,15 +87,15 @@ fn status_says_as_of_when_the_state_is() {
     fs::write(&desk.file, puts::snapshot(&[(b"/a", Some(b"{}"), 0), (b"/b", Some(b"k8s:enc:x"), 0)])).unwrap();
     assert!(!desk.says("status FILE", 0).0.contains("as of"));
     let (_, said) = desk.says("keys FILE --at 1h", 2);
-    assert!(said.contains("nothing in this snapshot tells what time 1h is in it"), "{said}");
+    assert!(said.contains("no timestamp in this snapshot shows which revision belongs to 1h"), "{said}");
 }
 
 #[test]
-fn history_says_when_each_revision_was_written() {
-    let desk = Desk::new();
+fn history_shows_when_each_revision_was_written() {
+    let desk = TestFolder::new();
     let (table, _) = desk.says("history FILE /registry/example.com/widgets/shop/web", 0);
     let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
-    // Nothing tells the time of revisions 5 and 7 but their neighbours.
+    // Only their neighbours tell the time of revisions 5 and 7.
     assert_eq!(rows[0][..6], ["3", "2026-03-09T10:01:00Z", "±", "1", "s", "create"], "{table}");
     assert_eq!(rows[1][..6], ["5", "2026-03-09T10:03:00Z", "±", "60", "s", "put"], "{table}");
     assert_eq!(rows[2][..6], ["7", "2026-03-09T10:05:00Z", "±", "60", "s", "delete"], "{table}");
@@ -105,8 +105,8 @@ fn history_says_when_each_revision_was_written() {
 }
 
 #[test]
-fn a_time_stands_for_the_revision_that_was_there() {
-    let desk = Desk::new();
+fn a_time_selects_the_revision_of_that_time() {
+    let desk = TestFolder::new();
     for (at, revision, size) in [
         ("2026-03-09T10:01:30Z", 3, 1),
         ("2026-03-09T10:03", 5, 2),
@@ -140,26 +140,26 @@ fn a_time_stands_for_the_revision_that_was_there() {
 }
 
 #[test]
-fn a_time_that_the_file_does_not_reach_is_said() {
-    let desk = Desk::new();
+fn a_time_outside_the_file_is_reported() {
+    let desk = TestFolder::new();
     let (out, said) = desk.says("compact FILE -o OUT --rev 5", 0);
     assert!(said.is_empty() && out.contains("compacted"), "{out}");
     let (_, said) = desk.says("keys OUT --at 2026-03-09T10:01:30Z", 2);
     assert!(
-        said.contains("2026-03-09T10:01:30Z is earlier than this snapshot reaches back: its oldest revision, 5, was written about 2026-03-09 10:0"),
+        said.contains("2026-03-09T10:01:30Z is before the oldest revision in this snapshot: revision 5 was written about 2026-03-09 10:0"),
         "{said}"
     );
     assert!(said.contains("older snapshot"), "{said}");
     let (_, said) = desk.says("keys OUT --at 2026-03-10", 0);
     assert!(
-        said.contains("2026-03-10 is later than the snapshot: its latest revision, 8, was written about"),
+        said.contains("2026-03-10 is after the end of the snapshot: its latest revision, 8, was written about"),
         "{said}"
     );
-    // Who goes back does not mean the latest state, perhaps with what is to be undone.
+    // A person who goes back in time does not want the latest state, which may include the mistake to undo.
     let (_, said) = desk.says("restore OUT --dry-run --data-dir DIR --at 2026-03-10", 2);
-    assert!(said.contains("2026-03-10 is no time before the end of the snapshot"), "{said}");
+    assert!(said.contains("2026-03-10 is not before the end of the snapshot"), "{said}");
     let (_, said) = desk.says("keys FILE --at yesterday", 2);
-    assert!(said.contains("a time is wanted"), "{said}");
+    assert!(said.contains("expected a time"), "{said}");
     let (_, said) = desk.says("keys FILE --at 2m --rev 5", 2);
     assert!(said.contains("cannot be used with"), "{said}");
 }

@@ -1,15 +1,15 @@
-//! The words of `kube` commands are those of kubectl, and what is not there is said with where it is.
+//! `kube` commands accept kubectl's arguments, and their messages name what is missing and where.
 
 use std::process::{Command, Stdio};
 
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::tests_dir;
-use etcdsnap_tests::recorded::Recorded;
+use etcdsnap_tests::recorded::RecordedCluster;
 
 const TODAY: &str = "samples/kubernetes/today.db.zst";
 const YESTERDAY: &str = "samples/kubernetes/yesterday.db.zst";
 
-/// What a command prints in the repository's folder, its messages on one line, and its exit code.
+/// Runs a command in the repository's folder; returns its output, its messages on one line, and its exit code.
 fn run(words: &[&str]) -> (String, String, i32) {
     let tests = tests_dir();
     let root = tests.parent().expect("the repository");
@@ -20,7 +20,7 @@ fn run(words: &[&str]) -> (String, String, i32) {
     (String::from_utf8(output.stdout).expect("UTF-8"), said, output.status.code().expect("an exit code"))
 }
 
-/// What `kube get FILE …` prints, with the exit code and something that it says.
+/// Runs `kube get FILE …`; returns the output, and asserts the exit code and a part of the messages.
 fn get(file: &str, words: &[&str], code: i32, with: &str) -> String {
     says("get", file, words, code, with)
 }
@@ -33,7 +33,7 @@ fn says(command: &str, file: &str, words: &[&str], code: i32, with: &str) -> Str
 }
 
 #[test]
-fn objects_that_are_not_there_are_named_and_the_others_printed() {
+fn missing_objects_are_named_and_the_others_printed() {
     let out = get(
         YESTERDAY,
         &["deploy", "web", "nothing", "-n", "shop", "-o", "name"],
@@ -44,7 +44,7 @@ fn objects_that_are_not_there_are_named_and_the_others_printed() {
     let out =
         get(YESTERDAY, &["deploy/web", "svc/nothing", "-n", "shop", "-o", "name"], 1, "there is no service/nothing");
     assert_eq!(out, "deployment.apps/web\n");
-    // No list of what is not there.
+    // A list with missing objects is not printed as a List.
     assert_eq!(get(YESTERDAY, &["deploy", "nothing", "-n", "shop", "-o", "yaml"], 1, "there is no"), "");
     get(YESTERDAY, &["deploy", "web"], 1, "There is one in namespace shop: -n shop.");
     get(YESTERDAY, &["deploy", "webs", "-n", "shop"], 1, "Did you mean web?");
@@ -58,13 +58,13 @@ fn objects_that_are_not_there_are_named_and_the_others_printed() {
 }
 
 #[test]
-fn what_lives_is_not_deleted() {
+fn a_living_object_is_not_listed_as_deleted() {
     let what = "there is no deleted deployment.apps/web in namespace shop It is there, and not deleted";
     get(YESTERDAY, &["deploy", "web", "-n", "shop", "--deleted"], 1, what);
 }
 
 #[test]
-fn a_namespace_that_is_not_there_is_said() {
+fn a_missing_namespace_is_reported() {
     get(
         YESTERDAY,
         &["pods", "-n", "nowhere"],
@@ -75,7 +75,7 @@ fn a_namespace_that_is_not_there_is_said() {
     get(YESTERDAY, &["pods", "-n", "shp", "-o", "name"], 0, "This snapshot has no namespace shp.");
     get(YESTERDAY, &["deploy", "web", "-n", "shp"], 1, "There is one in namespace shop: -n shop.");
     get(YESTERDAY, &["deploy"], 0, "No resources found in default namespace. etcdsnap: Other namespaces have");
-    // A namespace that is there says nothing of itself.
+    // The message does not appear for an existing namespace.
     get(YESTERDAY, &["deploy", "-l", "app=nothing", "-n", "shop"], 0, "No resources found in shop namespace.");
     get(YESTERDAY, &["pv"], 0, "No resources found");
     says("manifests", YESTERDAY, &["-n", "shp"], 1, "there is nothing to write");
@@ -91,7 +91,7 @@ fn a_namespace_that_is_not_there_is_said() {
 }
 
 #[test]
-fn forms_that_kubectl_refuses_are_refused_in_plain_words() {
+fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
     for (words, what) in [
         (&["po,"][..], "lacks a type beside a comma"),
         (&[","], "lacks a type beside a comma"),
@@ -107,7 +107,7 @@ fn forms_that_kubectl_refuses_are_refused_in_plain_words() {
         (&["po", "-l", "a b"], "cannot read \"a b\" as a condition on labels"),
         (&["po", "a", "-l", "app=web"], "chosen by their names or by selectors, and not by both"),
         (&["po", "-o", "yaml", "--show-labels"], "--show-labels adds a column to tables"),
-        (&["po", "-o", "go-template={{.x}}"], "templates of Go are not read here: use -o jsonpath="),
+        (&["po", "-o", "go-template={{.x}}"], "Go templates are not supported: use -o jsonpath="),
         (&["po", "-o", "jsonpath"], "write -o jsonpath='{.metadata.name}'"),
         (&["po", "-o", "jsonpath={.a"], "lacks a closing brace"),
         (&["po", "-o", "nothing"], "jsonpath=TEMPLATE"),
@@ -118,8 +118,8 @@ fn forms_that_kubectl_refuses_are_refused_in_plain_words() {
 }
 
 #[test]
-fn types_names_and_namespaces_are_given_alike_to_every_command() {
-    let recorded = Recorded::open("plain");
+fn every_command_takes_types_names_and_namespaces_alike() {
+    let recorded = RecordedCluster::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
     // -A wins over -n, as for kubectl.
@@ -154,8 +154,8 @@ fn types_names_and_namespaces_are_given_alike_to_every_command() {
 }
 
 #[test]
-fn findings_can_be_asked_for_by_type_and_namespace() {
-    let recorded = Recorded::open("plain");
+fn findings_can_be_filtered_by_type_and_namespace() {
+    let recorded = RecordedCluster::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
     let found = |words: &[&str]| {
@@ -208,8 +208,8 @@ fn templates_print_one_object_or_a_list() {
 }
 
 #[test]
-fn what_was_being_deleted_is_written_only_when_it_is_named() {
-    let recorded = Recorded::open("plain");
+fn objects_being_deleted_are_written_only_if_named() {
+    let recorded = RecordedCluster::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
     let pods =
@@ -232,7 +232,7 @@ fn what_was_being_deleted_is_written_only_when_it_is_named() {
 
 #[test]
 fn manifests_go_to_another_namespace() {
-    let recorded = Recorded::open("plain");
+    let recorded = RecordedCluster::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
     let out = tempfile::tempdir().expect("a folder");
@@ -261,7 +261,7 @@ fn manifests_go_to_another_namespace() {
     assert!(of("namespace-odder").contains("  name: odder\n"));
     let binding = of("odder-rolebinding-bots");
     assert!(binding.contains("  namespace: odder\n") && binding.contains("subjects:\n"), "{binding}");
-    // The same objects in the same order as without it.
+    // The same objects in the same order as without the flag.
     let whole = says("manifests", file, &["-n", "odd", "--cluster-scoped"], 0, "Written:");
     let moved = says("manifests", file, &["-n", "odd", "--cluster-scoped", "--to-namespace", "odder"], 0, "Written:");
     let kinds =
@@ -270,11 +270,56 @@ fn manifests_go_to_another_namespace() {
 }
 
 #[test]
-fn labels_have_columns() {
+fn labels_can_be_columns() {
     let table = get(YESTERDAY, &["deploy", "-n", "shop", "-L", "app,nothing", "--show-labels"], 0, "");
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].ends_with("APP    NOTHING   LABELS"), "{table}");
     assert!(lines[1].contains("app=shop"), "{table}");
     let bare = get(YESTERDAY, &["deploy,svc", "-n", "shop", "--no-headers"], 0, "");
     assert!(!bare.contains("NAME") && !bare.lines().any(str::is_empty), "{bare}");
+}
+
+/// As kubectl does: in their order, with those of one type together that follow each other.
+#[test]
+fn objects_of_several_types_come_in_the_order_in_which_they_are_named() {
+    let names = |words: &[&str]| get(YESTERDAY, &[words, &["-n", "shop", "-o", "name"]].concat(), 0, "");
+    let found = names(&["svc/web", "deploy/web", "cm/kube-root-ca.crt"]);
+    assert_eq!(found, "service/web\ndeployment.apps/web\nconfigmap/kube-root-ca.crt\n");
+    let found = names(&["cm/kube-root-ca.crt", "svc/web", "deploy/web"]);
+    assert_eq!(found, "configmap/kube-root-ca.crt\nservice/web\ndeployment.apps/web\n");
+    // A type that comes twice has two tables, as the other between them has one.
+    let table = get(YESTERDAY, &["deploy/web", "svc/web", "deploy/web", "-n", "shop"], 0, "");
+    assert_eq!(table.lines().filter(|line| line.starts_with("NAME")).count(), 2, "{table}");
+    let table = get(YESTERDAY, &["cm/settings", "svc/web", "cm/kube-root-ca.crt", "-n", "shop"], 0, "");
+    let first: Vec<&str> =
+        table.lines().filter_map(|line| line.split(' ').next()).filter(|first| !first.is_empty()).collect();
+    assert_eq!(first, ["NAME", "configmap/settings", "NAME", "service/web", "NAME", "configmap/kube-root-ca.crt"]);
+}
+
+/// An object of Kubernetes is deleted on the way in the words of kubectl.
+#[test]
+fn a_restore_deletes_objects_in_the_words_of_kubectl() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let restore = |words: &[&str]| {
+        let data = format!("--data-dir={}", data.display());
+        run(&[&["restore", YESTERDAY, &data, "--dry-run", "-wjson"], words].concat())
+    };
+    let (out, said, code) = restore(&["--delete", "deploy/web", "--delete=svc/web", "-n", "shop"]);
+    assert_eq!(code, 0, "{said}");
+    let told: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let keys: Vec<&str> =
+        told["deletedKeys"].as_array().expect("keys").iter().filter_map(|key| key["key"].as_str()).collect();
+    assert_eq!(keys, ["/registry/deployments/shop/web", "/registry/services/specs/shop/web"]);
+    let (out, _, code) = restore(&["--delete", "/registry/deployments/shop/web"]);
+    assert!(code == 0 && out.contains("/registry/deployments/shop/web"), "{out}");
+    // In another namespace, deleted already, and no type: nothing is written, and it says why.
+    let (_, said, code) = restore(&["--delete=deploy/web"]);
+    assert!(code == 1 && said.contains("There is one in namespace shop: -n shop."), "{said}");
+    let (_, said, code) = restore(&["--delete=deploy/webs", "-n", "shop"]);
+    assert!(code == 1 && said.contains("Did you mean web?"), "{said}");
+    let (_, said, code) = restore(&["--delete=nonsense/web", "-n", "shop"]);
+    assert!(code == 1 && said.contains("no key nonsense/web at revision"), "{said}");
+    let (_, said, code) = restore(&["-n", "shop"]);
+    assert!(code == 2 && said.contains("--delete"), "{said}");
 }

@@ -1,12 +1,12 @@
-//! What `etcdsnap kube get` prints of a recorded cluster is what kubectl printed of the same cluster while it ran.
+//! `etcdsnap kube get` prints of a recorded cluster what kubectl printed of the same cluster while it ran.
 
 use std::fmt::Write as _;
 
 use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::recorded::{Recorded, Said};
+use etcdsnap_tests::recorded::{KubectlRun, RecordedCluster};
 
-/// What our program prints for the words of `kubectl get`, with ages that count to a time.
+/// Returns our output for the words of `kubectl get`, with ages relative to `now`.
 fn ours(file: &str, words: &[String], now: i64) -> String {
     let now = now.to_string();
     let mut args = vec!["kube", "get", file];
@@ -18,8 +18,8 @@ fn ours(file: &str, words: &[String], now: i64) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Both texts beside each other, from the first line that differs.
-fn difference(said: &Said, ours: &str) -> String {
+/// Shows both texts side by side, from the first line that differs.
+fn difference(said: &KubectlRun, ours: &str) -> String {
     let mut text = format!("kubectl {}\n", said.words.join(" "));
     let lines = said.text.lines().count().max(ours.lines().count());
     let line = |text: &str, number| text.lines().nth(number).unwrap_or("(nothing)").to_owned();
@@ -30,16 +30,16 @@ fn difference(said: &Said, ours: &str) -> String {
     text
 }
 
-/// Compares all that is recorded in a file; at least so many commands.
-fn compare(name: &str, at_least: usize, is_same: fn(&Said, &[String]) -> bool) {
-    let recorded = Recorded::open("plain");
+/// Compares all commands recorded in a file, of which there must be at least `at_least`.
+fn compare(name: &str, at_least: usize, is_same: fn(&KubectlRun, &[String]) -> bool) {
+    let recorded = RecordedCluster::open("plain");
     let file = recorded.snapshot();
     let file = file.to_str().expect("a path");
-    let all: Vec<Said> = recorded.said(name);
+    let all: Vec<KubectlRun> = recorded.kubectl_output(name);
     assert!(all.len() >= at_least, "only {} are recorded", all.len());
     let mut wrong = Vec::new();
     for said in &all {
-        // The server's clock goes on between the moment that was noted and the answer.
+        // The server's clock advances between the recorded moment and the answer.
         let mut texts = vec![ours(file, &said.words, said.at)];
         if texts[0] != said.text {
             texts.extend([1, 2].map(|later| ours(file, &said.words, said.at + later)));
@@ -51,8 +51,8 @@ fn compare(name: &str, at_least: usize, is_same: fn(&Said, &[String]) -> bool) {
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
-/// Whether tables differ only where kubectl's own order or clock leaves it open.
-fn is_same_table(said: &Said, ours: &[String]) -> bool {
+/// Returns whether tables differ only where kubectl's own order or clock is not determined.
+fn is_same_table(said: &KubectlRun, ours: &[String]) -> bool {
     let words = said.words.join(" ");
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -60,10 +60,10 @@ fn is_same_table(said: &Said, ours: &[String]) -> bool {
         lines
     };
     if words.contains("--sort-by {.status.podIP}") || words.contains("--sort-by .lastTimestamp") {
-        // Many have the same value or none, and kubectl leaves those in any order.
+        // Many rows have the same value or none, and kubectl prints those in any order.
         return ours.iter().any(|ours| sorted(ours) == sorted(&said.text)) || words.contains(".lastTimestamp");
     }
-    // Times of events have a fraction, so that lines turn to the next second at different moments.
+    // Times of events have a fraction, so that lines reach the next second at different moments.
     words.contains("events")
         && ours.iter().all(|ours| ours.lines().count() == said.text.lines().count())
         && said.text.lines().enumerate().all(|(number, line)| {
@@ -73,25 +73,25 @@ fn is_same_table(said: &Said, ours: &[String]) -> bool {
         })
 }
 
-/// A line without its ages.
+/// Returns a line without its ages.
 fn ageless(line: &str) -> Vec<&str> {
     let is_age = |word: &&str| word.ends_with(['s', 'm', 'h']) && word.starts_with(|sign: char| sign.is_ascii_digit());
     line.split_whitespace().filter(|word| !is_age(word)).collect()
 }
 
-/// Whether texts differ only in lines with characters that nobody sees, which kubectl prints as they are, and we escape.
-fn is_same_text(said: &Said, ours: &[String]) -> bool {
+/// Returns whether texts differ only in lines with invisible characters, which kubectl prints unchanged, and etcdsnap escapes.
+fn is_same_text(said: &KubectlRun, ours: &[String]) -> bool {
     let invisible = |line: &str| line.contains(|sign: char| is_unprintable(sign) && !sign.is_control());
     said.text.lines().count() == ours[0].lines().count()
         && said.text.lines().zip(ours[0].lines()).all(|(theirs, ours)| theirs == ours || invisible(theirs))
 }
 
 #[test]
-fn tables_are_those_of_kubectl() {
+fn tables_equal_those_of_kubectl() {
     compare("tables.txt.zst", 100, is_same_table);
 }
 
 #[test]
-fn yaml_and_json_are_those_of_kubectl() {
+fn yaml_and_json_equal_those_of_kubectl() {
     compare("texts.txt.zst", 30, is_same_text);
 }

@@ -1,7 +1,7 @@
-//! Every object of Kubernetes' own fixtures comes out as Kubernetes prints it.
+//! Decodes every object of Kubernetes' own fixtures, and compares it with Kubernetes' own output.
 //!
-//! `k8s.io/api/testdata` has each kind with all its fields set, as protobuf, JSON and YAML, of HEAD and of the versions before it. They lie in Go's module cache when the
-//! table of types was made (`cargo xtask kubernetes`), and are not committed.
+//! `k8s.io/api/testdata` has each kind with all its fields set, as protobuf, JSON and YAML, of HEAD and of earlier versions. Creating the
+//! table of types (`cargo xtask kubernetes`) puts them into Go's module cache; they are not committed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use etcdsnap_core::kubernetes::type_table::Schema;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use etcdsnap_tests::programs::{kubernetes_modules, tests_dir};
 
-/// The folders of the fixtures: of each version of the module HEAD and those of older versions.
+/// Returns the folders of the fixtures: of each version of the module HEAD and those of older versions.
 fn folders(cache: &Path) -> Vec<PathBuf> {
     let modules = fs::read_to_string(tests_dir().join("reference/kubernetes/modules.txt"));
     let modules = modules.expect("the list of modules");
@@ -30,11 +30,11 @@ fn folders(cache: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Older fixtures are of servers that printed a zero time as `null`.
+/// Older fixtures come from servers that printed a zero time as `null`.
 const OPTIONS: Options<'static> =
     Options { resource_version: None, null_creation_timestamp: true, only_metadata: false, skip: Skip::Nothing };
 
-/// JSON without the blanks between its values.
+/// Removes the blanks between JSON values.
 fn compact(json: &str) -> String {
     let (mut in_text, mut escaped) = (false, false);
     let keep = |sign: &char| {
@@ -47,7 +47,7 @@ fn compact(json: &str) -> String {
     json.chars().filter(keep).collect()
 }
 
-/// Why a fixture is not looked at: its kind is no object that is stored.
+/// Returns whether a fixture's kind is an object that etcd stores.
 fn is_stored(name: &str) -> bool {
     let mut parts = name.rsplitn(3, '.');
     let (kind, version, group) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap_or_default());
@@ -94,7 +94,7 @@ fn fixtures_come_out_as_kubernetes_prints_them() {
     assert!(unexpected.is_empty(), "{} of {objects}: {unexpected:#?}", unexpected.len());
 }
 
-/// A StatefulSet as a server answers with it: the claims in it get their kind and version when it is read, which the fixtures, that no server made, do not have.
+/// Adds kind and version to the claims of a StatefulSet, as a server does on reading; no server made the fixtures, which lack them.
 fn with_kinds_of_claims(text: &str) -> String {
     let json = r#""volumeClaimTemplates": [
       {
@@ -104,17 +104,17 @@ fn with_kinds_of_claims(text: &str) -> String {
     text.replace("\"volumeClaimTemplates\": [\n      {", json).replace("volumeClaimTemplates:\n  - metadata:", yaml)
 }
 
-/// What nobody sees in a text: random ones of old fixtures have it, and we escape it where kubectl does not.
+/// Returns whether a character is invisible: random texts of old fixtures contain some, and etcdsnap escapes them where kubectl does not.
 fn is_escaped_by_us(sign: char) -> bool {
     is_unprintable(sign) && !sign.is_control()
 }
 
-/// Where fixtures and our output differ, and why.
+/// Returns whether a fixture and our output differ for a known reason.
 fn is_known(name: &str, folders: &[String]) -> bool {
-    // 1.15 had an alpha field `managedFields[].fields`, a type without a place in the newer modules: it is shown by its number, and counted.
+    // 1.15 had an alpha field `managedFields[].fields`, whose type no newer module has: it is printed by its number, and counted.
     let others: Vec<&str> = folders.iter().map(String::as_str).filter(|at| *at != "api@v0.17.5/v1.15.0").collect();
     let Some((kind, what)) = name.split_once(' ') else { return false };
-    // A field that may be null and has no `omitempty` came later: a null one of its own servers and none of older ones are the same on the wire.
+    // A later field that may be null and has no `omitempty`: on the wire a null of its own servers equals its absence on older ones.
     let null: &[&str] = match kind {
         "core.v1.Pod" => &["api@v0.37.2/HEAD"],
         "certificates.k8s.io.v1beta1.PodCertificateRequest" => &["v1.35.0", "api@v0.35.10/HEAD"],

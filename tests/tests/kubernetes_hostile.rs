@@ -1,4 +1,4 @@
-//! No value, however it is made, makes the decoder panic, hang or take much memory.
+//! No value, however it is built, makes the decoder panic, hang or use much memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use etcdsnap_core::kubernetes::object_visitor::MAX_VALUES;
 use etcdsnap_core::kubernetes::type_table::Schema;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use etcdsnap_tests::programs::kubernetes_modules;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 
 fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
     let types =
@@ -24,7 +24,7 @@ fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
     [&out, raw].concat()
 }
 
-/// Takes a value through all forms; what comes out is JSON.
+/// Decodes a value into all formats, and asserts that the output is JSON.
 fn read(value: &[u8]) {
     let options = Options { resource_version: Some("7"), ..Options::default() };
     let mut json = Vec::new();
@@ -39,18 +39,18 @@ fn read(value: &[u8]) {
 }
 
 #[test]
-fn random_messages_of_every_kind_are_read() {
-    let mut dice = Dice::new(3);
+fn random_messages_of_every_kind_are_decoded() {
+    let mut rng = SeededRandom::new(3);
     for kind in Schema::builtin().kinds() {
         let version =
             if kind.group.is_empty() { kind.version.to_owned() } else { format!("{}/{}", kind.group, kind.version) };
         for _ in 0..20 {
             let mut raw = Vec::new();
-            for _ in 0..dice.below(20) {
-                let len = dice.below(40);
-                raw.extend([(dice.between(1, 15) as u8) << 3 | *dice.pick(&[0, 1, 2, 2, 2, 2, 2, 5])]);
+            for _ in 0..rng.below(20) {
+                let len = rng.below(40);
+                raw.extend([(rng.between(1, 15) as u8) << 3 | *rng.pick(&[0, 1, 2, 2, 2, 2, 2, 5])]);
                 raw.push(len as u8);
-                raw.extend((0..len).map(|_| *dice.pick(&[0x0a, 0x12, 0x1a, 0x08, 0, 1, 2, 3, b'{', b'"', 0xff])));
+                raw.extend((0..len).map(|_| *rng.pick(&[0x0a, 0x12, 0x1a, 0x08, 0, 1, 2, 3, b'{', b'"', 0xff])));
             }
             read(&envelope(&version, kind.kind, &raw));
         }
@@ -58,9 +58,9 @@ fn random_messages_of_every_kind_are_read() {
 }
 
 #[test]
-fn mutants_of_real_objects_are_read() {
+fn mutants_of_real_objects_are_decoded() {
     let Some(cache) = kubernetes_modules() else { return };
-    let mut dice = Dice::new(5);
+    let mut rng = SeededRandom::new(5);
     let folder = cache.join("k8s.io/api@v0.34.13/testdata/HEAD");
     for name in
         ["core.v1.Pod", "apps.v1.Deployment", "core.v1.Secret", "resource.k8s.io.v1.ResourceClaim", "core.v1.Event"]
@@ -71,9 +71,9 @@ fn mutants_of_real_objects_are_read() {
         }
         for _ in 0..1500 {
             let mut value = value.clone();
-            for _ in 0..dice.between(1, 5) {
-                let at = dice.below(value.len());
-                value[at] = dice.bits() as u8;
+            for _ in 0..rng.between(1, 5) {
+                let at = rng.below(value.len());
+                value[at] = rng.bits() as u8;
             }
             read(&value);
         }
@@ -81,9 +81,9 @@ fn mutants_of_real_objects_are_read() {
 }
 
 #[test]
-fn bombs_are_bounded() {
+fn decoding_bombs_are_bounded() {
     let started = Instant::now();
-    // Four million containers without a field, each of which would print its nulls; and as many unknown fields.
+    // Four million empty containers, each of which would print its nulls; and as many unknown fields.
     let containers = [0x12, 0, 0x1a, 0].repeat(4_000_000);
     let mut raw = vec![0x12];
     let mut len = containers.len();
@@ -103,7 +103,7 @@ fn bombs_are_bounded() {
         assert!(!remarks.is_empty());
         assert!(json.len() < 100 * MAX_VALUES as usize, "{}", json.len());
     }
-    // Objects in objects, as JSON and as messages.
+    // Nested objects, as JSON and as messages.
     read(&[b"{\"a\":".repeat(100_000), b"1".to_vec(), b"}".repeat(100_000)].concat());
     let mut deep = vec![0x08, 1];
     while deep.len() < 20_000 {

@@ -1,4 +1,4 @@
-//! Every object of the recorded clusters comes out as their own API server answered.
+//! Every object of the recorded clusters is printed as its own API server answered it.
 
 use etcdsnap_core::Revision;
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::object::{self, Unreadable};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::reference;
-use etcdsnap_tests::recorded::{Answers, Recorded, identity};
+use etcdsnap_tests::recorded::{Answers, RecordedCluster, identity};
 use serde_json::Value;
 
-/// Objects of a snapshot at a revision: JSON as we print it, by identity, and how many stay encrypted.
-fn ours(recorded: &Recorded, revision: i64, decryption: Decryption) -> (BTreeMap<String, String>, usize) {
+/// Returns the objects of a snapshot at a revision: JSON as etcdsnap prints it, by identity, and how many stay encrypted.
+fn ours(recorded: &RecordedCluster, revision: i64, decryption: Decryption) -> (BTreeMap<String, String>, usize) {
     let snapshot = Snapshot::open(recorded.snapshot(), None, &NoProgress).expect("a snapshot");
     let snapshot = snapshot.decrypted_by(Arc::new(decryption));
     let store = snapshot.store().expect("a store");
@@ -44,10 +44,10 @@ fn ours(recorded: &Recorded, revision: i64, decryption: Decryption) -> (BTreeMap
     (objects, encrypted)
 }
 
-/// What is stored and is no object of the API: addresses and ports that are taken, and where servers are.
+/// Stored keys that are not objects of the API: allocated addresses and ports, and endpoints of servers.
 const NO_OBJECTS: [&str; 3] = ["/registry/ranges/", "/registry/peerserverleases/", "/registry/masterleases/"];
 
-/// Kinds whose members come in another order than the server's: they are stored with sorted keys, and their types are not in our table.
+/// Kinds whose members have another order than the server's: they are stored with sorted keys, and their types are not in our table.
 const SORTED: [&str; 1] = ["apiextensions.k8s.io/v1 CustomResourceDefinition "];
 
 fn is_same(identity: &str, answer: &str, ours: &str) -> bool {
@@ -55,8 +55,8 @@ fn is_same(identity: &str, answer: &str, ours: &str) -> bool {
     answer == ours || SORTED.iter().any(|kind| identity.starts_with(kind)) && value(answer) == value(ours)
 }
 
-/// Compares all that opens with what the server answered; how many objects that are, and how many stay encrypted.
-fn compare(recorded: &Recorded, answers: &Answers, decryption: Decryption) -> (usize, usize) {
+/// Compares every decrypted object with the server's answer; returns the number of objects, and how many stay encrypted.
+fn compare(recorded: &RecordedCluster, answers: &Answers, decryption: Decryption) -> (usize, usize) {
     let (objects, encrypted) = ours(recorded, answers.revision, decryption);
     let mut wrong = Vec::new();
     for (identity, json) in &objects {
@@ -74,22 +74,22 @@ fn compare(recorded: &Recorded, answers: &Answers, decryption: Decryption) -> (u
 }
 
 #[test]
-fn every_object_is_what_the_server_answered() {
-    let recorded = Recorded::open("plain");
+fn every_object_equals_the_servers_answer() {
+    let recorded = RecordedCluster::open("plain");
     let (objects, encrypted) = compare(&recorded, &recorded.answers("answers.jsonl.zst"), Decryption::default());
     assert!(objects > 400 && encrypted == 0, "{objects} objects, {encrypted} encrypted");
 }
 
 #[test]
-fn every_object_of_the_past_is_what_the_server_answered_then() {
-    let recorded = Recorded::open("plain");
+fn every_older_object_equals_the_servers_answer_then() {
+    let recorded = RecordedCluster::open("plain");
     let past = recorded.answers("past.jsonl.zst");
     assert!(past.revision < recorded.answers("answers.jsonl.zst").revision);
     let (objects, _) = compare(&recorded, &past, Decryption::default());
     assert!(objects > 400, "{objects} objects");
 }
 
-/// The recorded clusters that encrypt secrets, config maps and widgets, with what our messages call their keys.
+/// The recorded clusters that encrypt secrets, config maps and widgets, with the names of their keys in our messages.
 const ENCRYPTING: [(&str, &str, [&str; 2]); 4] = [
     ("aescbc", "aescbc:v1, key", ["first", "second-2026-03-09T09:46:54+01:00"]),
     ("aesgcm", "aesgcm:v1, key", ["first", "second-2026-03-09T09:46:54+01:00"]),
@@ -97,14 +97,14 @@ const ENCRYPTING: [(&str, &str, [&str; 2]); 4] = [
     ("kms2", "kms:v2, plugin", ["first", "second"]),
 ];
 
-/// KMS plugins that know the keys of the recorded cluster, killed with the value.
+/// KMS plugins that know the keys of the recorded cluster, killed when the value is dropped.
 struct Plugins {
     folder: tempfile::TempDir,
     running: Vec<Child>,
 }
 
 impl Plugins {
-    /// Starts both; none when the reference program is not built.
+    /// Starts both plugins; `None` if the reference program is not built.
     fn start() -> Option<Self> {
         let program = reference("kmsplugin", "kmsplugin")?;
         let mut plugins = Self { folder: tempfile::tempdir().expect("a folder"), running: Vec::new() };
@@ -136,14 +136,14 @@ impl Drop for Plugins {
     }
 }
 
-/// What opens a recorded cluster: its configuration, and its plugins' sockets by their names.
-fn keys(recorded: &Recorded, plugins: Option<&Plugins>) -> (PathBuf, Vec<(String, PathBuf)>) {
+/// Returns what decrypts a recorded cluster: its configuration, and its plugins' sockets by name.
+fn keys(recorded: &RecordedCluster, plugins: Option<&Plugins>) -> (PathBuf, Vec<(String, PathBuf)>) {
     let sockets = |plugins: &Plugins| ["first", "second"].map(|name| (name.to_owned(), plugins.socket(name))).to_vec();
     (recorded.file("encryption.yaml"), plugins.map(sockets).unwrap_or_default())
 }
 
-/// The options that say the same to a command: the configuration's come first.
-fn opening_words(recorded: &Recorded, plugins: Option<&Plugins>) -> Vec<String> {
+/// Returns the same as command line options: those of the configuration first.
+fn opening_words(recorded: &RecordedCluster, plugins: Option<&Plugins>) -> Vec<String> {
     let (configuration, sockets) = keys(recorded, plugins);
     let mut words = vec!["--encryption-config".to_owned(), configuration.display().to_string()];
     for (name, socket) in sockets {
@@ -152,7 +152,7 @@ fn opening_words(recorded: &Recorded, plugins: Option<&Plugins>) -> Vec<String> 
     words
 }
 
-/// What a command prints, standard output and messages, and how it ends.
+/// Runs a command; returns standard output, messages and exit code.
 fn run(words: &[&str]) -> (String, String, Option<i32>) {
     let output = cli::run(words);
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -160,13 +160,13 @@ fn run(words: &[&str]) -> (String, String, Option<i32>) {
 }
 
 #[test]
-fn every_encrypted_object_is_what_the_server_answered() {
+fn every_encrypted_object_equals_the_servers_answer() {
     for (name, ..) in ENCRYPTING {
         let plugins = if name == "kms2" { Plugins::start() } else { None };
         if name == "kms2" && plugins.is_none() {
             continue;
         }
-        let recorded = Recorded::open(name);
+        let recorded = RecordedCluster::open(name);
         let answers = recorded.answers("answers.jsonl.zst");
         let (objects, encrypted) = compare(&recorded, &answers, Decryption::default());
         assert!(objects > 100 && encrypted > 5, "{name}: {objects} objects, {encrypted} encrypted");
@@ -178,13 +178,13 @@ fn every_encrypted_object_is_what_the_server_answered() {
 }
 
 #[test]
-fn every_value_opens_those_of_earlier_keys_and_revisions_too() {
+fn every_value_decrypts_even_with_earlier_keys_and_revisions() {
     for (name, ..) in ENCRYPTING {
         let plugins = if name == "kms2" { Plugins::start() } else { None };
         if name == "kms2" && plugins.is_none() {
             continue;
         }
-        let recorded = Recorded::open(name);
+        let recorded = RecordedCluster::open(name);
         let file = recorded.snapshot().display().to_string();
         let opening = opening_words(&recorded, plugins.as_ref());
         let words: Vec<&str> = ["verify", &file].into_iter().chain(opening.iter().map(String::as_str)).collect();
@@ -194,7 +194,7 @@ fn every_value_opens_those_of_earlier_keys_and_revisions_too() {
     }
 }
 
-/// Strings that are in an object's own part, and long enough to be in nothing else.
+/// Collects strings of an object's own part that are long enough to be unique.
 fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text)
@@ -209,9 +209,9 @@ fn texts(value: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn without_keys_nothing_of_the_plain_text_is_printed_and_each_key_is_named() {
+fn without_keys_no_plaintext_is_printed_and_each_key_is_named() {
     for (name, provider, names) in ENCRYPTING {
-        let recorded = Recorded::open(name);
+        let recorded = RecordedCluster::open(name);
         let answers = recorded.answers("answers.jsonl.zst");
         let (closed, _) = ours(&recorded, answers.revision, Decryption::default());
         let mut hidden = Vec::new();

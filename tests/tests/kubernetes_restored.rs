@@ -1,18 +1,18 @@
-//! A namespace that was deleted from a real cluster, and the definition of its custom resource with it, came back from an encrypted snapshot:
-//! the manifests that were applied are those that we write, and what the server answered afterwards is what it answered before.
+//! A namespace that was deleted from a real cluster, with the definition of its custom resource, came back from an encrypted snapshot:
+//! the applied manifests equal our output, and the server's answers afterwards equal those before.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::recorded::Recorded;
+use etcdsnap_tests::recorded::RecordedCluster;
 use serde_json::{Map, Value};
 
-/// Kinds that every cluster makes for itself.
+/// Kinds that every cluster creates by itself.
 const MADE: [&str; 4] = ["Endpoints", "EndpointSlice", "Event", "Lease"];
 
-/// Our manifests, one file behind the other, as `record` writes them.
-fn written(recorded: &Recorded) -> String {
+/// Returns our manifests, one file after the other, as `record` writes them.
+fn written(recorded: &RecordedCluster) -> String {
     let out = tempfile::tempdir().expect("a folder");
     let folder = out.path().join("manifests");
     let (snapshot, keys) = (recorded.snapshot(), recorded.file("encryption.yaml"));
@@ -35,8 +35,8 @@ fn written(recorded: &Recorded) -> String {
 }
 
 #[test]
-fn the_manifests_that_came_back_are_those_that_we_write() {
-    let recorded = Recorded::open("restored");
+fn the_applied_manifests_equal_our_output() {
+    let recorded = RecordedCluster::open("restored");
     let applied = String::from_utf8(recorded.read("manifests.yaml.zst")).expect("UTF-8");
     let ours = written(&recorded);
     let differing = applied.lines().zip(ours.lines()).find(|(theirs, ours)| theirs != ours);
@@ -46,8 +46,8 @@ fn the_manifests_that_came_back_are_those_that_we_write() {
     );
 }
 
-/// What somebody wrote of an object, of the namespace and what is in it; nothing that servers and controllers make again or set.
-fn wanted(bodies: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
+/// Returns what a person wrote: the namespace and its objects, without anything that servers and controllers create or set.
+fn user_written_parts(bodies: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
     let mut objects = BTreeMap::new();
     for (identity, body) in bodies {
         let mut object: Map<String, Value> = serde_json::from_str(body).expect("an object");
@@ -66,7 +66,7 @@ fn wanted(bodies: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
         let metadata = object["metadata"].as_object_mut().expect("metadata");
         metadata
             .retain(|name, _| ["name", "namespace", "labels", "annotations", "finalizers"].contains(&name.as_str()));
-        // The earlier versions of autoscalers have parts of their status there.
+        // Earlier versions of autoscalers store parts of their status there.
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.retain(|name, _| !name.starts_with("autoscaling.alpha.kubernetes.io/"));
         }
@@ -83,10 +83,10 @@ fn wanted(bodies: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn what_came_back_is_what_was_there() {
-    let recorded = Recorded::open("restored");
-    let before = wanted(&recorded.answers("answers.jsonl.zst").bodies);
-    let after = wanted(&recorded.answers("restored.jsonl.zst").bodies);
+fn the_restored_namespace_equals_the_deleted_one() {
+    let recorded = RecordedCluster::open("restored");
+    let before = user_written_parts(&recorded.answers("answers.jsonl.zst").bodies);
+    let after = user_written_parts(&recorded.answers("restored.jsonl.zst").bodies);
     assert!(before.len() >= 16, "{:?}", before.keys());
     let kinds = ["v1 Secret", "v1 ConfigMap", "apps/v1 Deployment", "apps/v1 StatefulSet", "example.com/v1 Widget"];
     for kind in kinds {
@@ -101,13 +101,13 @@ fn what_came_back_is_what_was_there() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// All of it is the server's own: everything has a new uid, and pods run anew.
+/// The server created all of it: everything has a new uid, and pods run anew.
 #[test]
-fn everything_was_made_anew() {
-    let recorded = Recorded::open("restored");
+fn everything_was_created_again() {
+    let recorded = RecordedCluster::open("restored");
     let uids = |name: &str| -> BTreeMap<String, String> {
         let answers = recorded.answers(name);
-        let known = wanted(&answers.bodies);
+        let known = user_written_parts(&answers.bodies);
         let uid = |body: &str| {
             let object: Value = serde_json::from_str(body).expect("JSON");
             object["metadata"]["uid"].as_str().expect("a uid").to_owned()

@@ -1,4 +1,4 @@
-//! The way back, with the sample that ships: a Deployment that was deleted since yesterday, and a Secret that is encrypted.
+//! The recovery that the documents show, with the committed sample: a Deployment deleted since yesterday, and an encrypted Secret.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ fn root() -> &'static Path {
     ROOT.get_or_init(|| tests_dir().parent().expect("the repository").to_owned())
 }
 
-/// What the program prints in the repository's folder, its messages, and its exit code.
+/// Runs the program in the repository's folder; returns its output, its messages and its exit code.
 fn run(words: &[&str]) -> (String, String, Option<i32>) {
     let output =
         Command::new(cli::program()).args(words).current_dir(root()).stdin(Stdio::null()).output().expect("it runs");
@@ -24,7 +24,7 @@ fn run(words: &[&str]) -> (String, String, Option<i32>) {
     (text(output.stdout), text(output.stderr), output.status.code())
 }
 
-/// Standard output of a command that ends well.
+/// Returns the output of a command that must succeed.
 fn out(words: &[&str]) -> String {
     let (out, said, code) = run(words);
     assert_eq!(code, Some(0), "{words:?}: {said}");
@@ -36,7 +36,7 @@ fn json(words: &[&str]) -> Value {
 }
 
 #[test]
-fn find_says_that_yesterdays_file_has_it() {
+fn find_lists_yesterdays_file() {
     let said = out(&["kube", "find", "samples/kubernetes", "deploy/web", "-n", "shop"]);
     let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.len(), 3, "{said}");
@@ -45,7 +45,7 @@ fn find_says_that_yesterdays_file_has_it() {
 }
 
 #[test]
-fn its_manifest_is_the_deployment_of_yesterday() {
+fn the_manifest_equals_yesterdays_deployment() {
     let manifest = out(&["kube", "manifests", YESTERDAY, "deploy/web", "-n", "shop"]);
     for line in ["kind: Deployment", "  name: web", "  namespace: shop", "  replicas: 4"] {
         assert!(manifest.lines().any(|own| own == line), "{line}: {manifest}");
@@ -54,7 +54,7 @@ fn its_manifest_is_the_deployment_of_yesterday() {
     for absent in ["uid:", "resourceVersion:", "managedFields:", "status:", "creationTimestamp:"] {
         assert!(!manifest.contains(absent), "{absent}: {manifest}");
     }
-    // The minutes before the deletion are in today's file, too, with what was changed in them.
+    // The minutes before the deletion are in today's file too, with their changes.
     let deleted = json(&["kube", "get", TODAY, "deploy/web", "-n", "shop", "--deleted", "-ojson"]);
     let image = "/spec/template/spec/containers/0/image";
     assert_eq!(deleted.pointer(image).and_then(Value::as_str), Some("registry.example/shop/web:1.5.0"));
@@ -67,7 +67,7 @@ fn history_has_the_new_image_and_the_deletion() {
     let history = out(&["kube", "history", TODAY, "deploy/web", "-n", "shop"]);
     let image = r#"~ .spec.template.spec.containers[?(@.name=="web")].image: "registry.example/shop/web:1.4.2" → "registry.example/shop/web:1.5.0""#;
     assert!(history.contains(image), "{history}");
-    // What controllers wrote in the same second is theirs.
+    // Writes of controllers in the same second belong to them.
     assert_eq!(history.matches("kubectl-set").count(), 1, "{history}");
     let last = history.lines().last().expect("a line");
     assert!(last.split_whitespace().any(|word| word == "delete"), "{history}");
@@ -87,14 +87,14 @@ fn the_secret_opens_with_the_configuration_alone() {
 }
 
 #[test]
-fn every_value_opens_and_nothing_is_wrong() {
+fn every_value_decrypts_and_nothing_is_wrong() {
     for file in [YESTERDAY, TODAY] {
         let verified = out(&[&["verify", file][..], &KEYS].concat());
         assert!(verified.contains("sound") && verified.contains("all of them"), "{verified}");
         let (checked, said, code) = run(&[&["kube", "check", file][..], &KEYS].concat());
         assert!(code == Some(0) && checked.contains("nothing found"), "{checked}{said}");
     }
-    // A clone without the configuration is told what it lacks.
+    // A clone without the configuration hears what is missing.
     let status = json(&["status", TODAY, "-wjson"]);
     assert_eq!(status["encrypted"][0]["name"], "first", "{status}");
 }
@@ -129,7 +129,7 @@ fn the_sample_stays_small() {
     assert!(bytes < 300_000, "{bytes}");
 }
 
-/// The commands of a document that read the sample and print something there, with what it says that they print.
+/// Returns the commands of a document that read the sample, with the output that the document shows.
 fn documented(text: &str) -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();
     let mut is_shown = false;
@@ -150,7 +150,7 @@ fn documented(text: &str) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn documents_show_what_is_printed() {
+fn documents_show_the_real_output() {
     let mut shown = 0;
     for name in ["README.md", "docs/kubernetes.md"] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_default();

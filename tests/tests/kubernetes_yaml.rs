@@ -1,6 +1,6 @@
-//! YAML is written as kubectl's own library writes it, and reads back as what it was made of.
+//! YAML is written as kubectl's own library writes it, and reads back to the original value.
 //!
-//! `tests/reference/yaml` answers with what `sigs.k8s.io/yaml` makes of each value; Python's reader is asked where it is installed.
+//! `tests/reference/yaml` answers with the output of `sigs.k8s.io/yaml` for each value; the test also runs Python's reader where it is installed.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,10 +12,10 @@ use etcdsnap_core::kubernetes::object_tree::Builder;
 use etcdsnap_core::kubernetes::raw_json;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use etcdsnap_tests::programs::reference;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use serde_json::{Map, Value, json};
 
-/// Texts that YAML could take for something else.
+/// Texts that YAML could mistake for something else.
 const TRAPS: &[&str] = &[
     "",
     " ",
@@ -148,38 +148,38 @@ const TRAPS: &[&str] = &[
     "a-line-without-a-blank-that-is-longer-than-eighty-columns-and-cannot-be-folded-anywhere-at-all-because-there-is-none",
 ];
 
-fn text(dice: &mut Dice) -> String {
-    match dice.below(10) {
-        0..7 => (*dice.pick(TRAPS)).to_owned(),
-        7 => (0..dice.below(4)).map(|_| *dice.pick(TRAPS)).collect::<Vec<_>>().join(" "),
-        8 => (0..dice.below(30))
-            .map(|_| *dice.pick(&['a', 'Z', '0', '9', '.', '-', '_', ' ', '\n', ':', '#', '\'', '"', 'é', '/']))
+fn text(rng: &mut SeededRandom) -> String {
+    match rng.below(10) {
+        0..7 => (*rng.pick(TRAPS)).to_owned(),
+        7 => (0..rng.below(4)).map(|_| *rng.pick(TRAPS)).collect::<Vec<_>>().join(" "),
+        8 => (0..rng.below(30))
+            .map(|_| *rng.pick(&['a', 'Z', '0', '9', '.', '-', '_', ' ', '\n', ':', '#', '\'', '"', 'é', '/']))
             .collect(),
-        _ => (0..dice.below(12))
-            .map(|_| *dice.pick(&['é', 'Ж', 'λ', 'ß', '日', '本', '\u{1}', '\u{9f}', '€', '\u{fffe}']))
+        _ => (0..rng.below(12))
+            .map(|_| *rng.pick(&['é', 'Ж', 'λ', 'ß', '日', '本', '\u{1}', '\u{9f}', '€', '\u{fffe}']))
             .collect(),
     }
 }
 
-fn value(dice: &mut Dice, depth: usize) -> Value {
-    match dice.below(if depth == 0 { 6 } else { 10 }) {
+fn value(rng: &mut SeededRandom, depth: usize) -> Value {
+    match rng.below(if depth == 0 { 6 } else { 10 }) {
         0 => Value::Null,
-        1 => dice.chance(50).into(),
-        2 => (dice.bits() as i64 >> dice.below(64)).into(),
+        1 => rng.chance(50).into(),
+        2 => (rng.bits() as i64 >> rng.below(64)).into(),
         3 => json!(
-            f64::from(dice.below(2_000_000) as u32) / f64::from([1, 3, 8, 1000][dice.below(4)])
-                * 10f64.powi(dice.between(0, 25) as i32 - 20)
+            f64::from(rng.below(2_000_000) as u32) / f64::from([1, 3, 8, 1000][rng.below(4)])
+                * 10f64.powi(rng.between(0, 25) as i32 - 20)
         ),
-        4 | 5 => text(dice).into(),
-        6 | 7 => (0..dice.below(5)).map(|_| value(dice, depth - 1)).collect::<Vec<_>>().into(),
+        4 | 5 => text(rng).into(),
+        6 | 7 => (0..rng.below(5)).map(|_| value(rng, depth - 1)).collect::<Vec<_>>().into(),
         _ => {
             let mut members = Map::new();
-            for _ in 0..dice.below(6) {
-                let mut key = text(dice);
-                if dice.chance(10) {
+            for _ in 0..rng.below(6) {
+                let mut key = text(rng);
+                if rng.chance(10) {
                     key = key.repeat(20);
                 }
-                members.insert(key, value(dice, depth - 1));
+                members.insert(key, value(rng, depth - 1));
             }
             members.into()
         }
@@ -192,7 +192,7 @@ fn ours(json: &str) -> String {
     to_yaml(&builder.finish())
 }
 
-/// A value as the API server answers kubectl: floats without a fraction are printed as integers.
+/// Returns a value as the API server sends it to kubectl: floats without a fraction become integers.
 fn served(json: &str) -> String {
     let mut builder = Builder::default();
     raw_json::read(json.as_bytes(), &mut builder).expect("JSON");
@@ -201,7 +201,7 @@ fn served(json: &str) -> String {
     String::from_utf8(text.finish()).expect("JSON is text")
 }
 
-/// What a program answers to lines.
+/// Returns a program's answers to lines.
 fn answers(program: &mut Command, lines: &[String]) -> Vec<String> {
     let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut input = child.stdin.take().expect("a pipe");
@@ -214,15 +214,15 @@ fn answers(program: &mut Command, lines: &[String]) -> Vec<String> {
 }
 
 fn values() -> Vec<Value> {
-    let mut dice = Dice::new(17);
+    let mut rng = SeededRandom::new(17);
     let mut values: Vec<Value> =
         TRAPS.iter().map(|text| json!({ "a": text, "list": [text, [text]], "in": { "b": text } })).collect();
     values.extend(TRAPS.iter().map(|text| json!({ *text: text })));
-    values.extend((0..4000).map(|_| json!({ "value": value(&mut dice, 4) })));
+    values.extend((0..4000).map(|_| json!({ "value": value(&mut rng, 4) })));
     values
 }
 
-/// Numbers are compared as floats where one of them is one: readers of YAML do not tell 1e5 from 100000.
+/// Compares numbers as floats if one of them is a float: readers of YAML do not distinguish 1e5 from 100000.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
@@ -234,7 +234,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether a text in it is one that we quote or escape and kubectl's library does not. It writes keys of several lines, which Kubernetes does not have, behind `? |`.
+/// Returns whether a value contains a text that only etcdsnap quotes or escapes. kubectl's library writes multi-line keys, which Kubernetes does not have, after `? |`.
 fn is_ours_alone(value: &Value) -> bool {
     let text = |text: &str| {
         let odd = |sign: char| matches!(sign, '\u{7f}' | '\u{85}') || is_unprintable(sign) && !sign.is_control();
@@ -267,7 +267,7 @@ fn yaml_is_that_of_kubectl_and_reads_back() {
         let answer: Value = serde_json::from_str(answer).expect("an answer");
         let read: Value = serde_json::from_str(answer["json"].as_str().unwrap_or_default()).unwrap_or_default();
         assert!(same(&read, value), "{value}\nreads back as {read}: {answer}\nfrom\n{yaml}");
-        // The library fails to write some characters that it reads.
+        // The library cannot write some characters that it can read.
         if !is_ours_alone(value) && answer["yaml"] != "" {
             compared += 1;
             assert_eq!(Some(yaml.as_str()), answer["yaml"].as_str(), "{value}");

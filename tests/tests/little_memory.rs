@@ -1,33 +1,33 @@
-//! With little memory every command ends with its answer, or with a message and exit code 2, and nothing has a name that is not whole.
+//! With little memory every command ends with its answer, or with a message and exit code 2, and no incomplete file has a name.
 
 use std::path::Path;
 
-use etcdsnap_tests::scarce_resources::{self, OpenFolder};
+use etcdsnap_tests::limited_resources::{self, PublicFolder};
 
 /// Address space in MiB: from hardly enough for the program itself to plenty.
 const STEPS: [usize; 4] = [48, 56, 80, 200];
 
-/// What commands are asked to make.
+/// The outputs of the commands.
 const MADE: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];
 
 #[test]
-fn every_command_ends_in_good_order() {
-    let folder = OpenFolder::new();
-    let file = folder.file("snapshot.db", &scarce_resources::large_snapshot(50_000, 16));
+fn every_command_succeeds_or_fails_cleanly() {
+    let folder = PublicFolder::new();
+    let file = folder.file("snapshot.db", &limited_resources::large_snapshot(50_000, 16));
     let packed = zstd::encode_all(std::fs::File::open(&file).unwrap(), 1).unwrap();
     let packed = folder.file("snapshot.db.zst", &packed);
     let before = folder.names();
     let (mut failures, mut refusals) = (Vec::new(), 0);
     for file in [&file, &packed] {
-        for command in scarce_resources::commands(file, Path::new(".")) {
+        for command in limited_resources::commands(file, Path::new(".")) {
             let usual = folder.run(&["env".into()], &command);
             remove_new(&folder, &before);
             for mebibytes in STEPS {
-                let output = folder.run(&scarce_resources::memory(mebibytes), &command);
+                let output = folder.run(&limited_resources::memory(mebibytes), &command);
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
                 let left = remove_new(&folder, &before);
                 let fine = output.status.code() == usual.status.code() && output.stdout == usual.stdout;
-                // A part file may stay when memory ran out for something small: the next run removes it.
+                // A part file may stay if memory ran out for something small: the next run removes it.
                 let nothing_made = !left.iter().any(|name| MADE.contains(&name.as_str()));
                 let refused = output.status.code() == Some(2) && said.contains("memory") && nothing_made;
                 refusals += usize::from(refused);
@@ -41,18 +41,18 @@ fn every_command_ends_in_good_order() {
     assert!(refusals > 10, "only {refusals} runs had too little memory");
 }
 
-/// The window of a zstd file is allocated by a decoder in C; a file whose window memory does not hold was once called damaged.
+/// A C decoder allocates the window of a zstd file; a file whose window did not fit into memory was once called damaged.
 #[test]
-fn a_window_that_memory_does_not_hold_is_no_damage() {
-    let folder = OpenFolder::new();
-    let plain = scarce_resources::large_snapshot(50_000, 16);
+fn a_window_too_large_for_memory_is_not_damage() {
+    let folder = PublicFolder::new();
+    let plain = limited_resources::large_snapshot(50_000, 16);
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(27).unwrap();
     std::io::Write::write_all(&mut encoder, &plain).unwrap();
     let packed = folder.file("snapshot.db.zst", &encoder.finish().unwrap());
     let mut refusals = 0;
-    for command in scarce_resources::commands(&packed, Path::new(".")) {
-        let output = folder.run(&scarce_resources::memory(110), &command);
+    for command in limited_resources::commands(&packed, Path::new(".")) {
+        let output = folder.run(&limited_resources::memory(110), &command);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let reads_the_file = command.iter().any(|word| Path::new(word) == packed);
         assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {said}");
@@ -62,8 +62,8 @@ fn a_window_that_memory_does_not_hold_is_no_damage() {
     assert!(refusals > 3, "only {refusals} commands spoke of the window");
 }
 
-/// Removes what was not there before: its names.
-fn remove_new(folder: &OpenFolder, before: &[String]) -> Vec<String> {
+/// Removes the files that were not there before, and returns their names.
+fn remove_new(folder: &PublicFolder, before: &[String]) -> Vec<String> {
     let new: Vec<String> = folder.names().into_iter().filter(|name| !before.contains(name)).collect();
     for name in &new {
         let path = folder.path(name);

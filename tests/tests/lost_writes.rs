@@ -1,4 +1,4 @@
-//! Writes that a disk lost: found wherever the file contradicts itself, and never seen in a file in which nothing is lost.
+//! Lost disk writes: found wherever the file contradicts itself, and never reported in a file in which nothing is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use etcdsnap_core::{Code, Report, Revision, Verdict};
 use etcdsnap_tests::build::cluster::Version;
-use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::message::KeyValue;
-use etcdsnap_tests::build::random::{Member, member};
+use etcdsnap_tests::build::random::{MemberDatabase, member};
 use etcdsnap_tests::build::{Freelist, Layout, with_trailer};
 use etcdsnap_tests::lost_page_writes::{self, Role};
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::read::{BRANCH, File, LEAF, Visit, database_of};
-use etcdsnap_tests::seeded_random::Dice;
-use etcdsnap_tests::server::{Servers, seats};
+use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::server::{Servers, member_configs};
 use etcdsnap_tests::{case, core_verdict};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use prost::Message;
 
-/// What contradicts itself without a doubt.
+/// Codes that prove a contradiction.
 const LOST: [Code; 3] = [Code::RevisionsMissing, Code::KeyvalueHistory, Code::CompactionMarks];
 
 fn unpacked(name: &str) -> Vec<u8> {
@@ -31,7 +31,7 @@ fn unpacked(name: &str) -> Vec<u8> {
 }
 
 fn agreed(bytes: &[u8]) -> Report {
-    core_verdict::agreed(bytes, &mut Dice::new(bytes.len() as u64)).expect("one answer")
+    core_verdict::verify_all_ways(bytes, &mut SeededRandom::new(bytes.len() as u64)).expect("one answer")
 }
 
 fn messages(report: &Report, code: Code) -> Vec<&str> {
@@ -67,7 +67,7 @@ fn a_stale_leaf_is_found() {
 }
 
 #[test]
-fn a_store_that_etcdctl_migrated_is_no_damage() {
+fn a_store_migrated_by_etcdctl_is_not_damaged() {
     let report = agreed(&unpacked("migrated.db.gz"));
     assert_eq!(report.verdict, Verdict::Warnings, "{:?}", report.findings);
     let codes: Vec<Code> = report.findings.list().iter().map(|finding| finding.code).collect();
@@ -75,14 +75,14 @@ fn a_store_that_etcdctl_migrated_is_no_damage() {
     assert_eq!(agreed(&unpacked("migrated-compacted.db.gz")).findings.list(), &[]);
 }
 
-/// What a file says of its own history, worked out without core.
-struct Oracle {
+/// What a file says about its own history, computed without core.
+struct IndependentReader {
     mark: i64,
-    /// Whether a revision is missing above the mark, or a version has no version before it.
+    /// Whether a revision is missing above the compaction mark, or a version lacks the version before it.
     contradicts_itself: bool,
 }
 
-impl Oracle {
+impl IndependentReader {
     fn of(snapshot: &[u8]) -> Self {
         let file = File::new(database_of(snapshot).to_vec());
         let number = |bytes: &[u8]| i64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
@@ -107,7 +107,7 @@ impl Oracle {
     }
 }
 
-/// Of every page of the recorded snapshots every older version that still lies in a free page.
+/// Tests, for every page of the recorded snapshots, every older version that survives in a free page.
 #[test]
 fn recorded_snapshots_with_a_lost_write() {
     let mut caught: BTreeMap<Role, (u32, u32)> = BTreeMap::new();
@@ -115,17 +115,17 @@ fn recorded_snapshots_with_a_lost_write() {
     let mut files: Vec<Vec<u8>> = case::all().iter().map(case::Case::bytes).collect();
     files.push(unpacked("stale-original.db.gz"));
     for good in &files {
-        assert!(!Oracle::of(good).contradicts_itself);
+        assert!(!IndependentReader::of(good).contradicts_itself);
         for stale in lost_page_writes::all(good) {
-            let report = core_verdict::walk(&stale.file);
+            let report = core_verdict::verify_by_random_access(&stale.file);
             let (found, all) = caught.entry(stale.role).or_default();
             *all += 1;
             *found += u32::from(report.verdict == Verdict::Damaged);
             let doubt = report.verdict == Verdict::Warnings && report.findings.has(Code::CompactedRevisionMissing);
             *doubted.entry(stale.role).or_default() += u32::from(doubt);
-            // A page that does not fit its place is damage in any case; only of a tree in order the oracle can read all.
+            // A page that does not fit its position is damage in any case; the independent reader can only read well-formed trees.
             let in_order = report.findings.counts().keys().all(|code| code.is_about_contents());
-            if in_order && Oracle::of(&stale.file).contradicts_itself {
+            if in_order && IndependentReader::of(&stale.file).contradicts_itself {
                 assert!(LOST.iter().any(|code| report.findings.has(*code)), "page {} as {}", stale.page, stale.older);
             }
         }
@@ -133,7 +133,7 @@ fn recorded_snapshots_with_a_lost_write() {
     println!("caught: {caught:?}, doubted: {doubted:?}");
     let (leaves, all_leaves) = caught[&Role::Leaf];
     let (roots, all_roots) = caught[&Role::Root];
-    // The numbers that docs/findings.md tells.
+    // The numbers that docs/findings.md quotes.
     assert_eq!((leaves, all_leaves), (1209, 1213));
     assert_eq!((roots, doubted[&Role::Root], all_roots), (261, 25, 307));
 }
@@ -144,14 +144,14 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: 40, failure_persistence: Some(persistence), ..ProptestConfig::default() }
 }
 
-/// A member with a deep tree and no compaction.
-fn deep(seed: u64, transactions: usize) -> Member {
-    let life = Life { transactions, keys: 40, longest_value: 60, compacted: 0, ..Life::rich() };
+/// Builds a database with a deep tree and no compaction.
+fn deep(seed: u64, transactions: usize) -> MemberDatabase {
+    let params = HistoryParams { transactions, keys: 40, longest_value: 60, compacted: 0, ..HistoryParams::rich() };
     let layout = Layout { freelist: Freelist::NotSynced, fill: (60, 100), scatter: true, ..Layout::plain(512, seed) };
-    member(&life, &layout, Version::V36, seed)
+    member(&params, &layout, Version::V36, seed)
 }
 
-/// A page of bucket `key` as it was when it had only its first elements.
+/// Returns a page of bucket `key` as it was when it had only its first elements.
 fn as_it_was(database: &[u8], visit: &Visit, elements: usize) -> Vec<u8> {
     let mut file = File::new(database.to_vec());
     if visit.flags == BRANCH {
@@ -168,18 +168,18 @@ fn as_it_was(database: &[u8], visit: &Visit, elements: usize) -> Vec<u8> {
 proptest! {
     #![proptest_config(config())]
 
-    /// Whichever page of a tree is an older version of itself: it is found if, and only if, what is left contradicts itself. The end of the tree, and the last
-    /// operations of a transaction, can be gone without a trace.
+    /// Replaces any page of a tree by an older version of itself: it is found if, and only if, the rest contradicts itself. The end of the tree, and the last
+    /// operations of a transaction, can be lost without a trace.
     #[test]
-    fn any_page_as_it_was_before(seed in any::<u64>(), transactions in 60_usize..250) {
+    fn any_stale_page_is_found_if_the_rest_contradicts_it(seed in any::<u64>(), transactions in 60_usize..250) {
         let member = deep(seed, transactions);
-        let mut dice = Dice::new(seed);
-        for (visit, stale) in some_stale(&member, &mut dice, 12) {
+        let mut rng = SeededRandom::new(seed);
+        for (visit, stale) in some_stale(&member, &mut rng, 12) {
             let stale = with_trailer(&stale);
-            let report = core_verdict::agreed(&stale, &mut dice).map_err(TestCaseError::fail)?;
+            let report = core_verdict::verify_all_ways(&stale, &mut rng).map_err(TestCaseError::fail)?;
             let found = LOST.iter().any(|code| report.findings.has(*code));
-            prop_assert_eq!(found, Oracle::of(&stale).contradicts_itself, "{:?}: {:?}", visit, report.findings);
-            // Leaves that a branch page lost are still there, and it is said so.
+            prop_assert_eq!(found, IndependentReader::of(&stale).contradicts_itself, "{:?}: {:?}", visit, report.findings);
+            // Leaves that a branch page no longer lists still exist, and the report says so.
             if visit.flags == BRANCH && report.findings.has(Code::RevisionsMissing) {
                 prop_assert!(report.findings.has(Code::RevisionsUnreachable), "{:?}", report.findings);
             }
@@ -187,23 +187,23 @@ proptest! {
     }
 }
 
-fn some_stale(member: &Member, dice: &mut Dice, attempts: usize) -> Vec<(Visit, Vec<u8>)> {
+fn some_stale(member: &MemberDatabase, rng: &mut SeededRandom, attempts: usize) -> Vec<(Visit, Vec<u8>)> {
     let file = File::new(member.built.database.clone());
     let tree = file.visits_of("key");
     assert!(tree.len() > 3 && tree.iter().any(|visit| visit.depth >= 2), "a deep tree");
     let mut made = Vec::new();
     for _ in 0..attempts {
-        let visit = dice.pick(&tree);
+        let visit = rng.pick(&tree);
         let elements = usize::from(file.header(visit.page).count);
         if elements >= 2 && file.header(visit.page).overflow == 0 {
-            let stale = as_it_was(&member.built.database, visit, dice.between(1, elements - 1));
+            let stale = as_it_was(&member.built.database, visit, rng.between(1, elements - 1));
             made.push((visit.clone(), stale));
         }
     }
     made
 }
 
-/// The share that is caught of pages of a deep tree, as docs/findings.md tells it.
+/// Measures the share of stale pages of a deep tree that is found, as docs/findings.md quotes it.
 #[test]
 fn most_stale_pages_of_deep_trees_are_found() {
     let mut caught: BTreeMap<(u16, bool), (u32, u32)> = BTreeMap::new();
@@ -211,11 +211,12 @@ fn most_stale_pages_of_deep_trees_are_found() {
         let member = deep(seed, 200);
         let file = File::new(member.built.database.clone());
         let last_of_level: BTreeMap<usize, u64> = file.visits_of("key").iter().map(|v| (v.depth, v.page)).collect();
-        for (visit, stale) in some_stale(&member, &mut Dice::new(seed), 40) {
+        for (visit, stale) in some_stale(&member, &mut SeededRandom::new(seed), 40) {
             let at_the_end = last_of_level[&visit.depth] == visit.page;
             let (found, all) = caught.entry((visit.flags, at_the_end)).or_default();
             *all += 1;
-            *found += u32::from(core_verdict::walk(&with_trailer(&stale)).verdict == Verdict::Damaged);
+            *found +=
+                u32::from(core_verdict::verify_by_random_access(&with_trailer(&stale)).verdict == Verdict::Damaged);
         }
     }
     println!("caught, by type and whether at the end: {caught:?}");
@@ -224,13 +225,15 @@ fn most_stale_pages_of_deep_trees_are_found() {
     assert!(all > 1000 && found * 100 >= all * 95, "{found} of {all}");
 }
 
-/// Real servers of each version under writes, transactions, leases that are revoked and expire, compactions and a defragmentation: their snapshots are sound.
+/// Real servers of each version under puts, transactions, leases that are revoked and expire, compactions and a defragmentation: their snapshots are sound.
 #[test]
 fn snapshots_under_load_are_sound() {
     let snapshots = std::env::var("ETCDSNAP_LOAD_SNAPSHOTS").unwrap_or_else(|_| "6".to_owned());
     for version in ["3.3", "3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().expect("a directory");
-        let Some(servers) = Servers::start(version, &seats(folder.path(), &["loaded"]), folder.path()) else { return };
+        let Some(servers) = Servers::start(version, &member_configs(folder.path(), &["loaded"]), folder.path()) else {
+            return;
+        };
         let out = folder.path().join("snapshots");
         std::fs::create_dir(&out).expect("a directory");
         servers.load(&out, &snapshots);
@@ -254,5 +257,5 @@ fn is_sound_under_load(version: &str, path: &Path) {
     }
     let status = report.status.expect("a status");
     let latest = status.revision.max(status.compacted_revision.unwrap_or(Revision::FIRST));
-    assert!(status.revision > Revision::FIRST && Oracle::of(&bytes).mark <= latest.get());
+    assert!(status.revision > Revision::FIRST && IndependentReader::of(&bytes).mark <= latest.get());
 }

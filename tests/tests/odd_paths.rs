@@ -1,4 +1,4 @@
-//! Paths that are no UTF-8, in every command that prints one as JSON: the text shows what can be shown, and beside it stands the path in base64.
+//! Paths that are not UTF-8, in every command that prints a path as JSON: the text shows the readable part, and the base64 beside it is complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,35 +10,35 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use etcdsnap_tests::case;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::server::{Servers, program, said, seats};
+use etcdsnap_tests::server::{Servers, member_configs, program, stdout_of};
 use serde_json::Value;
 
 #[test]
-fn files_that_are_judged() {
+fn verify_prints_odd_paths() {
     let folder = tempfile::tempdir().unwrap();
     let (file, missing) = (odd(folder.path(), b"s\xff.db"), odd(folder.path(), b"none\xff"));
     fs::copy(case::named("3.7-fresh").path(), &file).unwrap();
     for command in ["status", "verify"] {
         let judged = cli::json(&run(&[command.as_ref(), "-wjson".as_ref(), file.as_os_str()]));
-        told(&judged, "file", &file);
+        assert_path(&judged, "file", &file);
         let output = run(&[command.as_ref(), "-wjson".as_ref(), missing.as_os_str(), file.as_os_str()]);
         assert_eq!(output.status.code(), Some(2));
         let both = cli::json(&output);
-        told(&both[0], "file", &missing);
+        assert_path(&both[0], "file", &missing);
         assert!(both[0]["error"].is_string());
-        told(&both[1], "file", &file);
+        assert_path(&both[1], "file", &file);
     }
     let output = run(&["find".as_ref(), "-wjson".as_ref(), "hello".as_ref(), missing.as_os_str(), file.as_os_str()]);
     assert_eq!(output.status.code(), Some(2));
     let lines: Vec<Value> =
         output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let of = |word: &str| lines.iter().find(|line| line.get(word).is_some()).unwrap();
-    told(of("error"), "file", &missing);
-    told(of("key"), "file", &file);
+    assert_path(of("error"), "file", &missing);
+    assert_path(of("key"), "file", &file);
 }
 
 #[test]
-fn a_restore_with_odd_directories() {
+fn restore_prints_odd_directories() {
     let folder = tempfile::tempdir().unwrap();
     let file = odd(folder.path(), b"s\xff.db");
     fs::copy(case::named("3.7-fresh").path(), &file).unwrap();
@@ -51,8 +51,8 @@ fn a_restore_with_odd_directories() {
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let json = cli::json(&output);
-        told(&json, "dataDir", &data);
-        told(&json, "walDir", &wal);
+        assert_path(&json, "dataDir", &data);
+        assert_path(&json, "walDir", &wal);
         assert_eq!(data.join("member/snap/db").exists(), number > 0);
         assert_eq!(wal.exists(), number > 0);
         if number == 2 {
@@ -66,9 +66,9 @@ fn a_restore_with_odd_directories() {
     }
 }
 
-/// The words for a shell, read by one that knows `$'…'`.
+/// A shell that knows `$'…'` reads the printed words.
 #[test]
-fn printed_flags_lead_to_the_directory() {
+fn the_printed_flags_name_the_directory() {
     let folder = tempfile::tempdir().unwrap();
     let data = odd(folder.path(), b"it's\xff");
     let snapshot = case::named("3.7-fresh").path();
@@ -83,30 +83,33 @@ fn printed_flags_lead_to_the_directory() {
     assert_eq!(OsString::from_vec(shell.stdout), data.into_os_string());
 }
 
-/// A shell that reads the file of variables has the very directory, and etcd starts from there.
+/// A shell that sources the file of variables gets the exact directory, and etcd starts from there.
 #[test]
-fn all_members_with_an_odd_directory() {
+fn the_variables_of_all_members_name_the_directory() {
     let folder = tempfile::tempdir().unwrap();
     let all = odd(folder.path(), b"all's\xff");
     let snapshot = case::named("3.7-fresh").path();
     let words: [&OsStr; 5] =
         ["restore".as_ref(), snapshot.as_os_str(), "-wjson".as_ref(), "--all-members".as_ref(), all.as_os_str()];
     let json = cli::json(&run(&words));
-    told(&json[0], "dataDir", &all.join("default"));
-    told(&json[0], "startFile", &all.join("default.env"));
-    let mut seat = seats(folder.path(), &["default"]).remove(0);
-    seat.data = all.join("default");
+    assert_path(&json[0], "dataDir", &all.join("default"));
+    assert_path(&json[0], "startFile", &all.join("default.env"));
+    let mut member_config = member_configs(folder.path(), &["default"]).remove(0);
+    member_config.data = all.join("default");
     let Some(etcd) = program("3.7", "etcd") else { return };
-    // Its ports alone are others, because many tests run at once.
+    // Only its ports differ, because many tests run at once.
     let script = "set -a; . ./default.env; ETCD_LISTEN_PEER_URLS=$1 ETCD_LISTEN_CLIENT_URLS=$2; set +a; exec \"$3\"";
     let mut shell = Command::new("sh");
-    shell.current_dir(&all).args(["-c", script, "sh", &seat.peer_url(), &seat.client_url()]).arg(etcd.get_program());
-    let servers = Servers::start_commands("3.7", vec![(seat.clone(), shell)], folder.path());
-    said(&servers.etcdctl(None, &["put", "after", "the restore"]));
+    shell
+        .current_dir(&all)
+        .args(["-c", script, "sh", &member_config.peer_url(), &member_config.client_url()])
+        .arg(etcd.get_program());
+    let servers = Servers::start_commands("3.7", vec![(member_config.clone(), shell)], folder.path());
+    stdout_of(&servers.etcdctl(None, &["put", "after", "the restore"]));
     servers.stop();
-    let database = seat.data.join("member/snap/db");
+    let database = member_config.data.join("member/snap/db");
     let words = ["get".as_ref(), database.as_os_str(), "after".as_ref(), "--print-value-only".as_ref()];
-    assert_eq!(said(&run(&words)), "the restore\n");
+    assert_eq!(stdout_of(&run(&words)), "the restore\n");
 }
 
 fn odd(folder: &Path, name: &[u8]) -> PathBuf {
@@ -121,8 +124,8 @@ fn bytes(base64: &str) -> Vec<u8> {
     BASE64_STANDARD.decode(base64).unwrap()
 }
 
-/// The path stands under `name` as far as it can be shown, and whole beside it.
-fn told(object: &Value, name: &str, path: &Path) {
+/// Asserts that the path under `name` is readable as far as possible, and complete beside it.
+fn assert_path(object: &Value, name: &str, path: &Path) {
     assert_eq!(object[name], path.to_string_lossy().as_ref());
     let base64 = object[format!("{name}Base64")].as_str().unwrap_or_else(|| panic!("{name} of {object}"));
     assert_eq!(Path::new(OsStr::from_bytes(&bytes(base64))), path);

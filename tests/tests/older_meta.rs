@@ -1,4 +1,4 @@
-//! A database whose newest tree is lost is looked at as it was one transaction earlier.
+//! A database whose newest tree is lost can be inspected as it was one transaction earlier.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use serde_json::Value;
 /// Copies of members' databases, from the oldest etcd to the newest.
 const RAW: [&str; 2] = ["3.5-raw", "3.7-raw"];
 
-/// Everything that can be asked of a file without naming a key.
-const QUESTIONS: [&[&str]; 7] = [
+/// All queries that need no key.
+const QUERIES: [&[&str]; 7] = [
     &["keys", "-w", "json", "--long"],
     &["usage", "-w", "json"],
     &["export", "--history"],
@@ -21,7 +21,7 @@ const QUESTIONS: [&[&str]; 7] = [
     &["meta", "-w", "json"],
 ];
 
-/// A recorded file and two copies: in one the page of the newest root is gone, in the other the newest meta page, so that bolt itself takes the older one.
+/// A recorded file and two copies: one without the page of the newest root, one without the newest meta page, so that bolt itself uses the older one.
 struct Files {
     _folder: tempfile::TempDir,
     whole: PathBuf,
@@ -57,7 +57,7 @@ fn run(path: &Path, words: &[&str]) -> std::process::Output {
 }
 
 #[test]
-fn verify_says_that_the_older_tree_is_whole() {
+fn verify_reports_that_the_older_tree_is_intact() {
     for name in RAW {
         let files = Files::of(name);
         let output = run(&files.root_lost, &["verify", "-w", "json"]);
@@ -76,12 +76,12 @@ fn verify_says_that_the_older_tree_is_whole() {
     }
 }
 
-/// bolt reads a file by its older meta page when the newer one is not valid, so that file is the judge of what `--meta older` shows.
+/// bolt reads a file by its older meta page if the newer one is invalid, so such a file shows what `--meta older` must print.
 #[test]
-fn every_command_shows_what_bolt_would() {
+fn every_command_shows_the_tree_that_bolt_would_use() {
     for name in RAW {
         let files = Files::of(name);
-        for words in QUESTIONS {
+        for words in QUERIES {
             let expected = run(&files.meta_lost, words);
             for file in [&files.root_lost, &files.whole] {
                 let output = run(file, &[words, &["--meta", "older"]].concat());

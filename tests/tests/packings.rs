@@ -1,11 +1,10 @@
-//! What is packed, and what a packed file is when it is no snapshot: one answer from every command.
+//! Compressed files, including ones whose contents are not a snapshot: every command gives the same answer.
 
-use std::io::Write;
-
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::{cli, programs};
 use tempfile::TempDir;
 
-/// Files in `tests/packings`, with the exit code of `verify` and words of its answer. The page's tests open the same files.
+/// Files in `tests/packings`, with the exit code of `verify` and words of its message. The page's tests open the same files.
 const FILES: [(&str, i32, &str); 4] = [
     ("pzstd.zst", 0, "sound"),
     ("skippable-last.zst", 0, "sound"),
@@ -14,7 +13,7 @@ const FILES: [(&str, i32, &str); 4] = [
 ];
 
 #[test]
-fn packings_that_failed() {
+fn packings_that_once_failed_are_read() {
     for (name, code, words) in FILES {
         let path = programs::tests_dir().join("packings").join(name);
         let output = cli::run(&["verify", &path.to_string_lossy()]);
@@ -26,7 +25,7 @@ fn packings_that_failed() {
     }
 }
 
-/// A frame that names a dictionary, which is not to be had: no damage, and the same from every command.
+/// A frame that needs an unavailable dictionary: not damage, and the same answer from every command.
 #[test]
 fn a_dictionary_is_not_called_damage() {
     let directory = TempDir::new().expect("a directory");
@@ -44,13 +43,7 @@ fn a_dictionary_is_not_called_damage() {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
-}
-
-/// What `tar` writes of one small file: its header with `ustar` at 257, its bytes, and zeros.
+/// Builds what `tar` writes for one small file: its header with `ustar` at 257, its bytes, and zeros.
 fn tar() -> Vec<u8> {
     let mut header = vec![0; 512];
     header[..11].copy_from_slice(b"snapshot.db");
@@ -59,7 +52,7 @@ fn tar() -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_snapshot_is_called_the_same_by_every_command() {
+fn every_command_gives_the_same_answer_for_a_file_that_is_not_a_snapshot() {
     let directory = TempDir::new().expect("a directory");
     let files = [
         ("x.tar.gz", gzip(&tar()), "is a tar archive"),

@@ -1,4 +1,4 @@
-//! What another user put where root is to write: an empty data directory, a link, a FIFO. The database must not become theirs, and nothing is written elsewhere.
+//! What another user put where root writes: an empty data directory, a link, a FIFO. The database must not become theirs, and nothing is written elsewhere.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -21,14 +21,14 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A directory with this mode, which belongs to another user.
-fn theirs(path: &Path, bits: u32) {
+/// Creates a directory with this mode that belongs to another user.
+fn other_users_directory(path: &Path, bits: u32) {
     fs::create_dir(path).unwrap();
     mode(path, bits);
     chown(path, Some(USER), Some(USER)).unwrap();
 }
 
-/// A directory that only root may write to, and one in it with that mode.
+/// Creates a directory that only root may write to, and inside it one with that mode.
 fn place(bits: u32) -> Option<(tempfile::TempDir, PathBuf)> {
     if !is_root() {
         eprintln!("\n*** not run: only root can act for another user ***\n");
@@ -58,7 +58,7 @@ fn refused(output: &Output, words: &[&str]) {
     }
 }
 
-fn done(output: &Output) {
+fn assert_success(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -68,20 +68,20 @@ fn owner_and_mode(path: &Path) -> (u32, u32) {
 }
 
 #[test]
-fn a_data_directory_that_anybody_can_have_made_is_not_given_the_database() {
+fn a_data_directory_that_anybody_may_have_created_is_refused() {
     for bits in [0o1777, 0o777, 0o775] {
         for flag in ["--data-dir", "--all-members"] {
             let Some((_folder, around)) = place(bits) else { return };
             let data = around.join("data");
-            theirs(&data, 0o777);
+            other_users_directory(&data, 0o777);
             let named = format!("{flag}={}", data.display());
             for more in [&[][..], &["--dry-run".to_owned()]] {
                 let output = restore(&[std::slice::from_ref(&named), more].concat());
                 refused(&output, &["data belongs to user 65534", "around lets others", "--owner"]);
                 assert_eq!((names(&around), names(&data)), (vec!["data".to_owned()], Vec::new()), "{bits:o} {flag}");
             }
-            // Who says whose the files are gets them, and not the mode that somebody else chose.
-            done(&restore(&[named, "--owner=0".to_owned()]));
+            // If the flags name an owner, that owner gets the files, but not the mode that another user chose.
+            assert_success(&restore(&[named, "--owner=0".to_owned()]));
             assert_eq!(owner_and_mode(&data), (0, 0o700), "{bits:o} {flag}");
             let member = if flag == "--data-dir" { data.join("member") } else { data.join("default/member") };
             for path in [member.join("snap/db"), member.join("wal/0000000000000000-0000000000000000.wal"), member] {
@@ -93,34 +93,34 @@ fn a_data_directory_that_anybody_can_have_made_is_not_given_the_database() {
 }
 
 #[test]
-fn the_owner_that_is_there_can_be_named() {
+fn the_existing_owner_can_be_named() {
     let Some((_folder, around)) = place(0o1777) else { return };
     let data = around.join("data");
-    theirs(&data, 0o750);
-    done(&restore(&[format!("--data-dir={}", data.display()), format!("--owner={USER}:{USER}")]));
+    other_users_directory(&data, 0o750);
+    assert_success(&restore(&[format!("--data-dir={}", data.display()), format!("--owner={USER}:{USER}")]));
     assert_eq!(owner_and_mode(&data), (USER, 0o750));
     assert_eq!(owner_and_mode(&data.join("member/snap/db")).0, USER);
 }
 
-/// With `lost+found` in it a directory is filled, not replaced: it would stay the other user's, who could put another member into it.
+/// A directory with `lost+found` is filled, not replaced: it would stay the other user's, who could put another member into it.
 #[test]
 fn a_planted_directory_that_cannot_be_replaced_is_refused_with_an_owner_too() {
     let Some((_folder, around)) = place(0o1777) else { return };
     let data = around.join("data");
-    theirs(&data, 0o755);
-    theirs(&data.join("lost+found"), 0o700);
+    other_users_directory(&data, 0o755);
+    other_users_directory(&data.join("lost+found"), 0o700);
     refused(&restore(&[format!("--data-dir={}", data.display()), "--owner=0".to_owned()]), &["belongs to user 65534"]);
     assert_eq!(names(&data), ["lost+found"]);
 }
 
-/// `/var/lib/etcd`: of etcd, in a directory that only root writes to.
+/// `/var/lib/etcd`: owned by etcd, in a directory that only root writes to.
 #[test]
 fn the_owner_of_a_directory_that_root_prepared_gets_the_database() {
     for bits in [0o755, 0o711, 0o700] {
         let Some((_folder, around)) = place(bits) else { return };
         let data = around.join("etcd");
-        theirs(&data, 0o700);
-        done(&restore(&[format!("--data-dir={}", data.display())]));
+        other_users_directory(&data, 0o700);
+        assert_success(&restore(&[format!("--data-dir={}", data.display())]));
         for path in [data.clone(), data.join("member"), data.join("member/snap/db"), data.join("member/wal")] {
             assert_eq!(owner_and_mode(&path).0, USER, "{}", path.display());
         }
@@ -129,18 +129,18 @@ fn the_owner_of_a_directory_that_root_prepared_gets_the_database() {
     }
 }
 
-/// Below a directory of etcd's own, such as a volume of Kubernetes that was given to it.
+/// Below a directory of etcd's own, such as a Kubernetes volume.
 #[test]
-fn what_an_owner_has_in_a_directory_of_their_own_stays_theirs() {
+fn files_in_an_owners_own_directory_stay_theirs() {
     let Some((_folder, around)) = place(0o755) else { return };
     let data = around.join("data");
-    theirs(&data, 0o700);
+    other_users_directory(&data, 0o700);
     chown(&around, Some(USER), Some(USER)).unwrap();
-    done(&restore(&[format!("--data-dir={}", data.display())]));
+    assert_success(&restore(&[format!("--data-dir={}", data.display())]));
     assert_eq!(owner_and_mode(&data.join("member/snap/db")).0, USER);
 }
 
-/// A link of another user under the name that root writes to, or on the way to it.
+/// A link of another user at the name that root writes to, or in its path.
 #[test]
 fn links_of_other_users_are_not_followed() {
     let Some((folder, around)) = place(0o1777) else { return };
@@ -155,12 +155,12 @@ fn links_of_other_users_are_not_followed() {
     }
     let at = |name: &str| around.join(name).to_str().unwrap().to_owned();
     let said = ["is a symbolic link of user 65534", "is not followed"];
-    // Nothing listens there: it is refused before.
+    // Nothing listens there: the target is refused before any connection.
     let save = |target: String| run(&["save", "--endpoints=http://127.0.0.1:1", "--keep=1"], &[target]);
     let export = |target: String| run(&["export", snapshot().to_str().unwrap(), "-o"], &[target]);
     for shared in [0o1777, 0o777, 0o755] {
         mode(&around, shared);
-        // In a directory of its own the other user may write whatever its mode is.
+        // In a directory of their own another user may write whatever its mode is.
         chown(&around, Some(if shared == 0o755 { USER } else { 0 }), None).unwrap();
         refused(&save(at("link")), &said);
         refused(&save(at("link/etcd-{time}.db")), &said);
@@ -170,10 +170,10 @@ fn links_of_other_users_are_not_followed() {
         refused(&restore(&[format!("--all-members={}", at("to-empty"))]), &said);
     }
     assert_eq!((names(&victim), names(&empty)), (vec!["precious".to_owned()], Vec::new()));
-    // Root's own link leads where root wants, in whichever directory.
+    // Root's own link is followed, in any directory.
     mode(&around, 0o1777);
     symlink(&victim, around.join("own")).unwrap();
-    done(&export(at("own/out.ndjson")));
+    assert_success(&export(at("own/out.ndjson")));
     refused(&save(at("own")), &["cannot be reached"]);
     assert_eq!(names(&victim), ["out.ndjson", "precious"]);
 }
@@ -196,11 +196,11 @@ fn streams_of_other_users_are_not_written() {
         refused(&save(name), &["is a FIFO of another user"]);
     }
     refused(&export("null"), &["null is a symbolic link of user 65534"]);
-    done(&export("own"));
+    assert_success(&export("own"));
     assert_eq!(names(&around), before);
 }
 
-/// A FIFO without a reader is waited for, and a signal ends that.
+/// The export waits for a reader of the FIFO, and a signal ends that.
 #[test]
 fn an_export_that_waits_for_a_reader_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,13 @@
-//! How the program behaves at its edges: compressed files, streams, several files, exit codes, broken pipes and Ctrl-C.
+//! The program at its edges: compressed files, streams, several files, exit codes, broken pipes and Ctrl-C.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::build::cluster::Version;
-use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::{Freelist, Layout, random, with_trailer};
 use etcdsnap_tests::case::{self, Case};
 use etcdsnap_tests::read::{File, meta};
@@ -30,12 +31,6 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
-}
-
 fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in members {
@@ -45,7 +40,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("zip").into_inner()
 }
 
-/// The same report of the plain file and of what it was packed into.
+/// Asserts that the packed and the plain file give the same report.
 fn same_report(packed: &Value, plain: &Value) {
     for member in ["verdict", "findings", "sha256", "status"] {
         assert_eq!(packed[member], plain[member], "{member}");
@@ -84,7 +79,7 @@ fn a_compressed_snapshot_gives_the_same_report() {
 fn damage_within_a_compressed_snapshot_is_found() {
     let directory = TempDir::new().expect("a directory");
     let base = damage::bases().swap_remove(0);
-    // A packed text is another thing when it is packed once more.
+    // Packed text gets a different code if it is packed twice.
     for damage in damage::all().into_iter().filter(|damage| !damage.name.ends_with("_of_text")).step_by(9) {
         for damaged in damage.apply(&base.snapshot) {
             let plain = write(&directory, "plain", &damaged.file);
@@ -99,7 +94,7 @@ fn damage_within_a_compressed_snapshot_is_found() {
 }
 
 #[test]
-fn a_broken_archive_is_told() {
+fn a_broken_archive_is_reported() {
     let directory = TempDir::new().expect("a directory");
     let bytes = some_case().bytes();
     let whole = gzip(&bytes);
@@ -139,9 +134,9 @@ fn several_files_make_an_array() {
     assert_eq!(status.as_array().map(Vec::len), Some(2));
 }
 
-/// A file that cannot be read, or is no snapshot, does not keep the others from being judged; a line stands between two texts, none between rows.
+/// A file that is unreadable, or not a snapshot, does not prevent the verdict on the others; a line separates two texts, none separates rows.
 #[test]
-fn several_files_are_told_one_after_the_other() {
+fn several_files_are_reported_one_after_the_other() {
     let directory = TempDir::new().expect("a directory");
     let good = text(&some_case().path());
     let bad = text(&write(&directory, "bad.db", b"<html></html>"));
@@ -159,11 +154,11 @@ fn several_files_are_told_one_after_the_other() {
     let row = stdout(&["status", "-w", "simple", &good]);
     let rows = cli::run(&["status", "-w", "simple", &good, &bad, &good]);
     assert_eq!((rows.status.code(), String::from_utf8_lossy(&rows.stdout)), (Some(1), [&*row, &row].concat().into()));
-    assert!(String::from_utf8_lossy(&rows.stderr).contains("is no snapshot"), "{rows:?}");
+    assert!(String::from_utf8_lossy(&rows.stderr).contains("is not a readable snapshot"), "{rows:?}");
 }
 
 #[test]
-fn exit_codes() {
+fn exit_codes_match_the_outcome() {
     let directory = TempDir::new().expect("a directory");
     let case = some_case();
     let bytes = case.bytes();
@@ -201,7 +196,7 @@ fn exit_codes() {
 }
 
 #[test]
-fn nobody_reads_the_output() {
+fn a_closed_pipe_is_not_an_error() {
     for args in [&["codes"][..], &["verify", "-w", "json", &text(&some_case().path())], &["--help"]] {
         let mut command = Command::new(cli::program());
         let mut child =
@@ -214,10 +209,10 @@ fn nobody_reads_the_output() {
     }
 }
 
-/// A snapshot of 64 GiB, nearly all of it a hole: hashing it takes half a minute.
+/// Creates a snapshot of 64 GiB, nearly all of it a hole: hashing it takes half a minute.
 fn huge(directory: &TempDir) -> PathBuf {
     let layout = Layout { freelist: Freelist::NotSynced, ..Layout::plain(4096, 9) };
-    let member = random::member(&Life::rich(), &layout, Version::V36, 9);
+    let member = random::member(&HistoryParams::rich(), &layout, Version::V36, 9);
     let mut file = File::new(member.built.database);
     let pages = (64_u64 << 30) / 4096;
     file.set_metas(meta::PAGES, pages);
@@ -227,8 +222,8 @@ fn huge(directory: &TempDir) -> PathBuf {
     path
 }
 
-/// Ends a program by a signal after a while; how it ended, and how long that took.
-fn signalled(mut child: std::process::Child, after: Duration, signal: Signal) -> (ExitStatus, Duration) {
+/// Sends a signal to a program after a while; returns how it ended, and how long that took.
+fn run_with_signal(mut child: std::process::Child, after: Duration, signal: Signal) -> (ExitStatus, Duration) {
     std::thread::sleep(after);
     assert!(child.try_wait().expect("a state").is_none(), "it ended before it could be interrupted");
     let sent = Instant::now();
@@ -244,7 +239,7 @@ fn ctrl_c_ends_at_once() {
         let mut program = Command::new(cli::program());
         program.args([command, &text(&path)]).env("TMPDIR", directory.path());
         let child = program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let (status, took) = signalled(child.expect("etcdsnap runs"), Duration::from_millis(700), signal);
+        let (status, took) = run_with_signal(child.expect("etcdsnap runs"), Duration::from_millis(700), signal);
         assert_eq!(status.code(), Some(code));
         assert!(took < Duration::from_secs(2), "it took {took:?}");
     }
@@ -262,7 +257,7 @@ fn an_interrupted_stream_leaves_nothing_behind() {
         // The pipe stays open, so the program waits for more.
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(&input[..input.len() / 2]).expect("half of it");
-        let (status, took) = signalled(child, Duration::from_millis(400), Signal::INT);
+        let (status, took) = run_with_signal(child, Duration::from_millis(400), Signal::INT);
         assert_eq!(status.code(), Some(130));
         assert!(took < Duration::from_secs(2), "it took {took:?}");
         assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "files were left behind");
@@ -280,26 +275,28 @@ fn a_restore_that_waits_for_its_input_can_be_stopped() {
     let mut child = program.spawn().expect("etcdsnap runs");
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(&some_case().bytes()[..10_000]).expect("some of it");
-    let (status, took) = signalled(child, Duration::from_millis(400), Signal::TERM);
+    let (status, took) = run_with_signal(child, Duration::from_millis(400), Signal::TERM);
     assert_eq!(status.code(), Some(143));
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "files were left behind");
 }
 
-/// While a password is asked for the terminal has no echo and takes no Ctrl-C of its own; afterwards it is as before, however that ended.
+/// During a password prompt the terminal has no echo and takes no Ctrl-C of its own; afterwards its settings are restored, however the prompt ended.
 #[test]
-fn the_terminal_is_as_before_when_a_password_is_not_given() {
+fn the_terminal_is_restored_if_a_password_prompt_is_aborted() {
     let directory = TempDir::new().expect("a directory");
     let script = directory.path().join("script");
     let body = "set -m
 until stty -a < /dev/tty | grep -q -e '-echo '; do sleep 0.02; done && kill -$1 $$ &
 exec \"$2\" save x.db --user root";
+
     std::fs::write(&script, body).expect("a script");
+
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut shell = Command::new("sh");
         shell.args(["-c", "sh \"$0\" $1 \"$2\"; echo code $?; stty -a; echo that is all"]);
         shell.args([text(&script).as_str(), signal, text(cli::program()).as_str()]).current_dir(directory.path());
-        let said = Terminal::start(&shell).shown("that is all");
+        let said = Terminal::start(&shell).output_until("that is all");
         assert!(said.contains("Password: ") && said.contains(&format!("code {code}")), "{said}");
         assert!(said.contains(" echo ") && said.contains(" icanon") && said.contains("isig "), "{said}");
         assert!(!said.contains("-echo ") && !said.contains("-icanon") && !said.contains("-isig"), "{said}");
@@ -307,7 +304,7 @@ exec \"$2\" save x.db --user root";
 }
 
 #[test]
-fn a_read_only_directory_suffices() {
+fn works_in_a_read_only_directory() {
     let directory = TempDir::new().expect("a directory");
     let path = write(&directory, "snapshot.db", &with_trailer(&random::any_member(5, 50).built.database));
     let mut permissions = std::fs::metadata(&path).expect("the file").permissions();

@@ -1,5 +1,5 @@
-//! What holds for every file: the builder knows what it wrote, and core must find just that; whatever is done to a file, core answers, and
-//! in all ways alike.
+//! Properties of every file: core must find exactly what the builder wrote; whatever damages a file, core answers, and
+//! all ways to verify agree.
 
 use std::io::Write;
 
@@ -8,11 +8,11 @@ use etcdsnap_tests::build::random::{any_member, bolt};
 use etcdsnap_tests::build::{Freelist, Layout, with_trailer, write};
 use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-/// Failures are written here, and run again first in every run: commit them.
+/// Proptest writes failures here, and repeats them first in every run: commit them.
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions/properties.txt");
 
 fn config() -> ProptestConfig {
@@ -23,12 +23,12 @@ fn config() -> ProptestConfig {
 proptest! {
     #![proptest_config(config())]
 
-    /// A bolt file that has nothing to do with etcd lacks etcd's buckets and has others, and nothing else is wrong with it.
+    /// A bolt file that is not etcd's lacks etcd's buckets and has others; no other finding appears.
     #[test]
-    fn any_bolt_file_is_whole(seed in any::<u64>(), entries in 0_usize..250) {
+    fn any_bolt_file_only_lacks_etcds_buckets(seed in any::<u64>(), entries in 0_usize..250) {
         let (root, layout) = bolt(seed, entries);
         let built = write(&root, &layout);
-        let report = core_verdict::agreed(&with_trailer(&built.database), &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
+        let report = core_verdict::verify_all_ways(&with_trailer(&built.database), &mut SeededRandom::new(seed)).map_err(TestCaseError::fail)?;
         for finding in report.findings.list() {
             prop_assert!(matches!(finding.code, Code::BucketMissing | Code::BucketUnknown), "{}", finding.message);
         }
@@ -43,23 +43,23 @@ proptest! {
         prop_assert!(status.complete);
     }
 
-    /// A snapshot of a member with any valid history is sound, and its numbers are those of the history.
+    /// A snapshot of a member with any valid history is sound, and its numbers equal those of the history.
     #[test]
     fn any_member_is_sound(seed in any::<u64>(), transactions in 0_usize..250) {
         let member = any_member(seed, transactions);
         let file = with_trailer(&member.built.database);
-        let report = core_verdict::agreed(&file, &mut Dice::new(seed)).map_err(TestCaseError::fail)?;
+        let report = core_verdict::verify_all_ways(&file, &mut SeededRandom::new(seed)).map_err(TestCaseError::fail)?;
         let codes: Vec<Code> = report.findings.list().iter().map(|finding| finding.code).collect();
-        let empty = member.truth.live_keys == 0;
+        let empty = member.expected_counts.live_keys == 0;
         prop_assert_eq!(codes, if empty { vec![Code::StoreEmpty] } else { vec![] });
         prop_assert_eq!(report.verdict, if empty { Verdict::Warnings } else { Verdict::Sound });
         let status = report.status.expect("a status");
         prop_assert_eq!(status.hash, member.root.status_hash());
         prop_assert_eq!(status.total_entries, member.root.total_entries());
-        prop_assert_eq!(status.total_key, member.truth.live_keys);
-        prop_assert_eq!(status.revisions, member.truth.revisions);
-        prop_assert_eq!(status.tombstones, member.truth.tombstones);
-        prop_assert_eq!(status.revision.get(), member.truth.revision);
+        prop_assert_eq!(status.total_key, member.expected_counts.live_keys);
+        prop_assert_eq!(status.revisions, member.expected_counts.revisions);
+        prop_assert_eq!(status.tombstones, member.expected_counts.tombstones);
+        prop_assert_eq!(status.revision.get(), member.expected_counts.revision);
         prop_assert_eq!(status.compacted_revision.map(Revision::get), member.history.finished);
         prop_assert_eq!(status.scheduled_compact_revision.map(Revision::get), member.history.scheduled);
         prop_assert_eq!(status.leases, member.history.leases.len() as u64);
@@ -67,65 +67,65 @@ proptest! {
         prop_assert_eq!(status.free_pages, member.built.free.len() as u64);
     }
 
-    /// Some bytes of a good file are changed: there is an answer, one answer, and with the old trailer it is never "sound".
+    /// Changes some bytes of a good file: all ways give the same answer, and with the old trailer it is never "sound".
     #[test]
-    fn changed_bytes_are_answered(seed in any::<u64>(), transactions in 0_usize..80, changes in 1_usize..12) {
-        let mut dice = Dice::new(seed);
+    fn changed_bytes_give_one_answer(seed in any::<u64>(), transactions in 0_usize..80, changes in 1_usize..12) {
+        let mut rng = SeededRandom::new(seed);
         let mut database = any_member(seed, transactions).built.database;
         let good = with_trailer(&database);
         for _ in 0..changes {
-            mutate(&mut database, &mut dice);
+            mutate(&mut database, &mut rng);
         }
         let mut old = database.clone();
         old.extend_from_slice(&good[good.len() - 32..]);
-        let report = core_verdict::agreed(&old, &mut dice).map_err(TestCaseError::fail)?;
+        let report = core_verdict::verify_all_ways(&old, &mut rng).map_err(TestCaseError::fail)?;
         prop_assert_eq!(report.verdict == Verdict::Damaged, old != good);
-        core_verdict::agreed(&with_trailer(&database), &mut dice).map_err(TestCaseError::fail)?;
+        core_verdict::verify_all_ways(&with_trailer(&database), &mut rng).map_err(TestCaseError::fail)?;
     }
 
-    /// Files are cut, doubled and mixed.
+    /// Cuts, doubles and mixes files.
     #[test]
-    fn cuts_and_splices_are_answered(seed in any::<u64>(), transactions in 0_usize..80) {
-        let mut dice = Dice::new(seed);
+    fn cuts_and_splices_give_one_answer(seed in any::<u64>(), transactions in 0_usize..80) {
+        let mut rng = SeededRandom::new(seed);
         let mut file = with_trailer(&any_member(seed, transactions).built.database);
-        for _ in 0..dice.between(1, 3) {
-            splice(&mut file, &mut dice);
+        for _ in 0..rng.between(1, 3) {
+            splice(&mut file, &mut rng);
         }
-        core_verdict::agreed(&file, &mut dice).map_err(TestCaseError::fail)?;
+        core_verdict::verify_all_ways(&file, &mut rng).map_err(TestCaseError::fail)?;
     }
 }
 
-/// Changes a bit, a byte, a number in a page header or an element, or a stretch.
-fn mutate(bytes: &mut [u8], dice: &mut Dice) {
-    let at = match dice.below(4) {
-        // Most of a file is values: aim at the heads of pages.
-        0 | 1 => dice.below(bytes.len() / 512) * 512 + dice.below(64),
-        _ => dice.below(bytes.len()),
+/// Changes a bit, a byte, a number in a page header or an element, or a range of bytes.
+fn mutate(bytes: &mut [u8], rng: &mut SeededRandom) {
+    let at = match rng.below(4) {
+        // Most of a file is values: prefer the start of pages.
+        0 | 1 => rng.below(bytes.len() / 512) * 512 + rng.below(64),
+        _ => rng.below(bytes.len()),
     };
     let rest = bytes.len() - at;
-    match dice.below(5) {
-        0 => bytes[at] ^= 1 << dice.below(8),
-        1 => bytes[at] = dice.bits() as u8,
-        2 => bytes[at..at + rest.min(4)].fill(*dice.pick(&[0, 0xFF])),
+    match rng.below(5) {
+        0 => bytes[at] ^= 1 << rng.below(8),
+        1 => bytes[at] = rng.bits() as u8,
+        2 => bytes[at..at + rest.min(4)].fill(*rng.pick(&[0, 0xFF])),
         3 => {
-            let from = dice.below(bytes.len() / 512) * 512;
+            let from = rng.below(bytes.len() / 512) * 512;
             let len = rest.min(512).min(bytes.len() - from);
             bytes.copy_within(from..from + len, at);
         }
-        _ => bytes[at] = bytes[at].wrapping_add(*dice.pick(&[1, 0xFF, 16, 0x80])),
+        _ => bytes[at] = bytes[at].wrapping_add(*rng.pick(&[1, 0xFF, 16, 0x80])),
     }
 }
 
-fn splice(file: &mut Vec<u8>, dice: &mut Dice) {
-    let page = *dice.pick(&[1, 32, 512, 4096]);
-    let (from, to) = (dice.below(file.len() + 1), dice.below(file.len() + 1));
+fn splice(file: &mut Vec<u8>, rng: &mut SeededRandom) {
+    let page = *rng.pick(&[1, 32, 512, 4096]);
+    let (from, to) = (rng.below(file.len() + 1), rng.below(file.len() + 1));
     let (from, to) = (from.min(to) / page * page, from.max(to) / page * page);
-    match dice.below(4) {
+    match rng.below(4) {
         0 => file.truncate(to),
         1 => drop(file.drain(from..to)),
         2 => file.extend_from_within(from..to),
         _ => {
-            let room = dice.between(0, 5000);
+            let room = rng.between(0, 5000);
             file.extend(std::iter::repeat_n(0, room));
         }
     }
@@ -136,21 +136,23 @@ fn a_freelist_of_more_than_65534_pages() {
     let (root, layout) = bolt(3, 20);
     let layout = Layout { page_size: 512, free_pages: 65_600, freelist: Freelist::Synced, ..layout };
     let built = write(&root, &layout);
-    let report = core_verdict::agreed(&with_trailer(&built.database), &mut Dice::new(1)).expect("one answer");
+    let report =
+        core_verdict::verify_all_ways(&with_trailer(&built.database), &mut SeededRandom::new(1)).expect("one answer");
     let of_names = |code| matches!(code, Code::BucketMissing | Code::BucketUnknown);
     assert!(report.findings.list().iter().all(|finding| of_names(finding.code)), "{:?}", report.findings);
     assert_eq!(report.status.expect("a status").free_pages, 65_600);
 }
 
 #[test]
-fn etcdutl_says_the_same_of_random_members() {
+fn etcdutl_agrees_on_random_members() {
     let (Some(new), Some(old)) = (reference("3.7", "etcdutl"), reference("3.5", "etcdutl")) else { return };
     for seed in 0..40 {
         let member = any_member(seed, 120);
         let mut copy = tempfile::NamedTempFile::new().expect("a temporary file");
         copy.write_all(&with_trailer(&member.built.database)).expect("a copy");
         let path = copy.path().to_string_lossy().into_owned();
-        let status = core_verdict::walk(&with_trailer(&member.built.database)).status.expect("a status");
+        let status =
+            core_verdict::verify_by_random_access(&with_trailer(&member.built.database)).status.expect("a status");
         let said = |etcdutl: &std::path::Path| -> serde_json::Value {
             let output = run(etcdutl, &["snapshot", "status", &path, "-w", "json"]);
             assert!(output.status.success(), "seed {seed}: {}", String::from_utf8_lossy(&output.stderr));
@@ -169,21 +171,21 @@ fn etcdutl_says_the_same_of_random_members() {
     }
 }
 
-/// Whatever `bbolt check` finds in a file, or crashes on, is damage to us; what is sound to us, bbolt passes.
+/// Whatever `bbolt check` finds in a file, or crashes on, is damage to core; bbolt passes what is sound to core.
 #[test]
-fn bbolt_finds_nothing_that_we_do_not() {
+fn core_finds_everything_that_bbolt_finds() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     let mut found = 0;
     for seed in 0..100 {
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRandom::new(seed);
         let mut database = any_member(seed, 60).built.database;
-        for _ in 0..dice.between(3, 12) {
-            mutate(&mut database, &mut dice);
+        for _ in 0..rng.between(3, 12) {
+            mutate(&mut database, &mut rng);
         }
         let (passed, said) = bbolt_check(&bbolt, &database);
-        let report = core_verdict::walk(&with_trailer(&database));
+        let report = core_verdict::verify_by_random_access(&with_trailer(&database));
         found += u32::from(!passed);
-        // A meta page under a wrong number stops bolt's check, but neither bolt nor etcd otherwise: to us it is a warning.
+        // A meta page with a wrong page number stops bbolt's check, but disturbs neither bolt nor etcd otherwise: core only warns.
         let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| said.contains(&format!("Page expected to {meta}")));
         let found_by_us = report.verdict == Verdict::Damaged || (stray_meta && report.verdict == Verdict::Warnings);
         assert!(passed || found_by_us, "seed {seed}: ours {:?}, bbolt's {said}", report.verdict);
@@ -191,10 +193,11 @@ fn bbolt_finds_nothing_that_we_do_not() {
     assert!(found > 20, "only {found} of the files were damaged for bbolt");
 }
 
-/// The properties above are tests of the strips too: random layouts scatter the leaves of some files and not of others.
+/// The properties above also test the read-ahead strips: random layouts scatter the leaves of some files and not of others.
 #[test]
 fn some_random_members_are_read_ahead_and_some_are_not() {
-    let strips: Vec<_> = (0..200).map(|seed| core_verdict::strips(&any_member(seed, 200).built.database)).collect();
+    let strips: Vec<_> =
+        (0..200).map(|seed| core_verdict::read_ahead_strips(&any_member(seed, 200).built.database)).collect();
     assert!(strips.iter().filter(|strips| **strips > 0).count() >= 20, "{strips:?}");
     assert!(strips.iter().filter(|strips| **strips == 0).count() >= 20, "{strips:?}");
 }

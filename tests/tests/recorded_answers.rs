@@ -1,4 +1,4 @@
-//! What is in a snapshot: keys, history, hashes and small buckets equal what the real servers answered when the cases were recorded.
+//! The contents of a snapshot: keys, history, hashes and small buckets equal the real servers' answers when the cases were recorded.
 
 use etcdsnap::core::Revision;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: Revision) 
 }
 
 #[test]
-fn keys_and_values_at_every_revision_that_was_asked_for() {
-    for case in case::asked() {
+fn keys_and_values_equal_at_every_recorded_revision() {
+    for case in case::with_server_answers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         let states = case.answer("keys");
@@ -44,16 +44,16 @@ fn keys_and_values_at_every_revision_that_was_asked_for() {
                 assert_eq!(ours.lease.cast_unsigned(), id(&theirs["lease"]), "{key}");
                 assert_eq!(i64::from(ours.value_len), number("size"), "{key}");
                 let value = snapshot.value(&store, ours.place).unwrap();
-                case::same_value(&value, theirs, &key);
+                case::assert_same_value(&value, theirs, &key);
             }
         }
     }
 }
 
 #[test]
-fn hashes_of_the_store_are_those_of_the_servers() {
+fn store_hashes_equal_those_of_the_servers() {
     let mut compared = 0;
-    for case in case::asked() {
+    for case in case::with_server_answers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         for theirs in case.answer("hashkv").as_array().unwrap() {
@@ -68,9 +68,9 @@ fn hashes_of_the_store_are_those_of_the_servers() {
     assert!(compared > 30, "{compared}");
 }
 
-/// What `etcdutl hashkv` printed, at the latest and at the sampled revisions.
+/// The output of `etcdutl hashkv`, at the latest and at the sampled revisions.
 #[test]
-fn hashkv_prints_what_etcdutl_prints() {
+fn hashkv_prints_the_same_as_etcdutl() {
     for case in case::all() {
         let theirs = fs::read_to_string(case.directory.join("expected/hashkv-offline.jsonl")).unwrap();
         let revisions = std::iter::once(0).chain(case.about.sampled_revisions.iter().copied());
@@ -83,8 +83,8 @@ fn hashkv_prints_what_etcdutl_prints() {
 }
 
 #[test]
-fn members_leases_and_alarms() {
-    for case in case::asked() {
+fn members_leases_and_alarms_equal_those_of_the_servers() {
+    for case in case::with_server_answers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         let list = |value: &Value| {
@@ -164,8 +164,8 @@ fn members_leases_and_alarms() {
 }
 
 #[test]
-fn users_and_roles() {
-    for case in case::asked() {
+fn users_and_roles_equal_those_of_the_servers() {
+    for case in case::with_server_answers() {
         let snapshot = Snapshot::open(case.path(), None, &NoProgress).unwrap();
         let store = snapshot.store().unwrap();
         let auth = store.auth().unwrap();
@@ -207,7 +207,7 @@ fn users_and_roles() {
                 (name.clone(), permissions)
             })
             .collect();
-        // The root role has every permission without one being written down; servers say so when they are asked.
+        // The root role implies every permission without storing one; servers report them.
         if let Some(root) = theirs_roles.get_mut("root") {
             root.clear();
         }

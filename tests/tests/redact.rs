@@ -1,15 +1,9 @@
-//! `redact`: nothing of what secrets, config maps, environments and annotations say is left in any form, and objects stay objects.
+//! `redact`: no text of secrets, config maps, environments and annotations remains in any encoding, and objects stay valid.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use etcdsnap_core::etcd::keyvalue::KeyValue;
-use etcdsnap_core::kubernetes::decode::Options;
-use etcdsnap_core::kubernetes::json::JsonText;
-use etcdsnap_core::kubernetes::object;
 use etcdsnap_core::kubernetes::redact_object;
 use etcdsnap_core::kubernetes::redact_rules::{RedactRules, RedactedKey};
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -17,196 +11,26 @@ use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::kubernetes::{deployment, field, number, protobuf};
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::programs::tests_dir;
-use etcdsnap_tests::recorded::Recorded;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::recorded::RecordedCluster;
+use etcdsnap_tests::secret_texts::{find_texts, object_json, put_values, secret_texts};
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},
 };
 use serde_json::Value;
 
-/// Shorter texts are in every file.
-const SHORTEST: usize = 6;
-
-/// Runs a command that is to end well, and gives its standard output.
+/// Runs a command that must succeed, and returns its standard output.
 fn out(words: &[&str]) -> String {
     let output = cli::run(words);
     assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Each entry that is a put: its key and value.
-fn values(file: &Vec<u8>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let OpenedStore::Store(store) = Store::open(file).unwrap() else { panic!("no store") };
-    let mut all = Vec::new();
-    let lost = store.entries_in_order(&Unwatched, &mut |entry, _| {
-        if let Some(pair) = KeyValue::parse(entry.value).filter(|_| !entry.key.tombstone) {
-            all.push((pair.key.to_vec(), pair.value.to_vec()));
-        }
-        true
-    });
-    assert_eq!(lost.unwrap().places, 0);
-    all
-}
-
-/// The object of a value as JSON; none for what is none.
-fn json(value: &[u8]) -> Option<(Value, bool)> {
-    let (node, remarks) = object::tree(value, Options::default()).ok()?;
-    let mut text = JsonText::default();
-    node.print(&mut text);
-    Some((serde_json::from_slice(&text.finish()).unwrap(), remarks.is_empty()))
-}
-
-/// All texts below a value.
-fn texts(value: &Value, take: &mut dyn FnMut(&str)) {
-    match value {
-        Value::String(text) => take(text),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, take)),
-        Value::Object(members) => members.values().for_each(|member| texts(member, take)),
-        _ => {}
-    }
-}
-
-/// What an object says that nobody is to see.
-fn secrets(object: &Value, found: &mut BTreeSet<Vec<u8>>) {
-    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-    let mut add = |text: &str| {
-        found.insert(text.as_bytes().to_vec());
-        found.extend(text.lines().map(|line| line.trim().as_bytes().to_vec()));
-    };
-    let in_base64 = kind == "Secret" || kind == "ConfigMap";
-    if in_base64 {
-        for part in ["data", "stringData", "binaryData"] {
-            texts(&object[part], &mut |text| {
-                add(text);
-                if let Ok(bytes) = STANDARD.decode(text) {
-                    add(&String::from_utf8_lossy(&bytes));
-                }
-            });
-        }
-    }
-    below(object, "", &mut |name, value| match name {
-        "annotations" | "args" | "command" | "message" | "note" | "data" | "caBundle" | "description" => {
-            texts(value, &mut add);
-        }
-        "env" | "volumeAttributes" | "parameters" | "httpHeaders" => {
-            below(value, "", &mut |name, value| {
-                if name == "value" {
-                    texts(value, &mut add);
-                }
-            });
-        }
-        _ => {}
-    });
-    let is_custom = object["apiVersion"].as_str().is_some_and(|version| version.contains("example"));
-    if is_custom {
-        texts(&object["spec"], &mut add);
-    }
-}
-
-fn below(value: &Value, name: &str, take: &mut dyn FnMut(&str, &Value)) {
-    take(name, value);
-    match value {
-        Value::Object(members) => members.iter().for_each(|(name, member)| below(member, name, take)),
-        Value::Array(items) => items.iter().for_each(|item| below(item, "", take)),
-        _ => {}
-    }
-}
-
-/// A form of a text, and the text.
-type Form<'t> = (Vec<u8>, &'t [u8]);
-
-/// What of the patterns is in the bytes, as it is, in base64 and in UTF-16.
-fn found(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> BTreeSet<String> {
-    let mut by_start: HashMap<[u8; SHORTEST], Vec<Form<'_>>> = HashMap::new();
-    for pattern in patterns {
-        let base64 = STANDARD.encode(pattern).trim_end_matches('=').as_bytes().to_vec();
-        // The last sign depends on what follows.
-        let base64 = base64[..base64.len() - 1].to_vec();
-        let utf16 = String::from_utf8_lossy(pattern).encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for form in [pattern.clone(), base64, utf16] {
-            let start = form[..SHORTEST].try_into().unwrap();
-            by_start.entry(start).or_default().push((form, pattern));
-        }
-    }
-    let mut found = BTreeSet::new();
-    for at in 0..bytes.len().saturating_sub(SHORTEST) {
-        let start: [u8; SHORTEST] = bytes[at..at + SHORTEST].try_into().unwrap();
-        for (form, pattern) in by_start.get(&start).into_iter().flatten() {
-            if bytes[at..].starts_with(form) {
-                found.insert(String::from_utf8_lossy(pattern).into_owned());
-            }
-        }
-    }
-    found
-}
-
-/// What secrets of a file say, without what its keys and names say, too.
-fn secrets_of(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
-    let mut all = BTreeSet::new();
-    let mut open = Vec::new();
-    for (key, value) in values(file) {
-        open.extend_from_slice(&key);
-        open.push(b'\n');
-        let Some((object, _)) = json(&value) else { continue };
-        secrets(&object, &mut all);
-        // Names and words, which stay.
-        below(&object, "", &mut |name, value| {
-            if OPEN.contains(&name) {
-                texts(value, &mut |text| open.extend([text.as_bytes(), b"\n"].concat()));
-                value.as_object().into_iter().flatten().for_each(|(name, _)| {
-                    open.extend([name.as_bytes(), b"\n"].concat());
-                });
-            }
-        });
-        names(&object, &mut |name| open.extend([name.as_bytes(), b"\n"].concat()));
-    }
-    let open = String::from_utf8_lossy(&open).into_owned();
-    all.retain(|text| {
-        text.len() >= SHORTEST
-            && !(text.len() == 20 && text.ends_with(b"Z"))
-            && !open.contains(&*String::from_utf8_lossy(text))
-    });
-    all
-}
-
-/// Fields whose texts stay.
-const OPEN: &[&str] = &[
-    "name",
-    "namespace",
-    "labels",
-    "image",
-    "uid",
-    "type",
-    "reason",
-    "kind",
-    "apiVersion",
-    "group",
-    "plural",
-    "manager",
-    "matchLabels",
-    "schedulerName",
-    "imagePullPolicy",
-    "dnsPolicy",
-    "operator",
-    "restartPolicy",
-    "terminationMessagePolicy",
-    "protocol",
-    "effect",
-    "creationTimestamp",
-    "time",
-    "status",
-];
-
-/// The names of all members.
-fn names(value: &Value, take: &mut dyn FnMut(&str)) {
-    below(value, "", &mut |name, _| take(name));
-}
-
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = ["plain", "aescbc", "secretbox", "kms2", "restored"]
         .iter()
-        .map(|name| ((*name).to_owned(), fs::read(Recorded::open(name).snapshot()).unwrap()))
+        .map(|name| ((*name).to_owned(), fs::read(RecordedCluster::open(name).snapshot()).unwrap()))
         .collect();
     for name in ["today", "yesterday"] {
         let packed = fs::File::open(tests_dir().join(format!("../samples/kubernetes/{name}.db.zst"))).unwrap();
@@ -215,8 +39,8 @@ fn files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// A folder with a file and a place for another one.
-fn place(file: &[u8]) -> (tempfile::TempDir, PathBuf, PathBuf) {
+/// Creates a folder with a file and returns a path for a second one.
+fn folder_with_file(file: &[u8]) -> (tempfile::TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
     fs::write(&old, file).unwrap();
@@ -224,18 +48,18 @@ fn place(file: &[u8]) -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 #[test]
-fn nothing_that_secrets_say_is_left() {
+fn no_secret_text_remains() {
     let mut looked_for = 0;
     for (name, file) in files() {
-        let secrets = secrets_of(&file);
+        let secrets = secret_texts(&file);
         looked_for += secrets.len();
-        assert!(found(&secrets, &file).len() * 2 > secrets.len(), "{name}: the search finds nothing");
+        assert!(find_texts(&secrets, &file).len() * 2 > secrets.len(), "{name}: the search finds nothing");
         for flags in [&[][..], &["--keep-size"], &["--hide-names"], &["--keep-size", "--hide-names"]] {
-            let (_folder, old, new) = place(&file);
+            let (_folder, old, new) = folder_with_file(&file);
             let report = out(&[&["redact", text(&old), "-o", text(&new), "-w", "json"], flags].concat());
             let report: Value = serde_json::from_str(&report).unwrap();
             assert_eq!(report["verdict"], report["inputVerdict"], "{name} {flags:?}");
-            let left = found(&secrets, &fs::read(&new).unwrap());
+            let left = find_texts(&secrets, &fs::read(&new).unwrap());
             assert_eq!(left, BTreeSet::new(), "{name} {flags:?}");
         }
     }
@@ -243,7 +67,7 @@ fn nothing_that_secrets_say_is_left() {
     assert!(looked_for > 300, "{looked_for}");
 }
 
-/// Names, numbers and which texts there are, without what they say and without managed fields.
+/// Reduces an object to names, numbers and the presence of texts, without their contents and without managed fields.
 fn shape(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::from(if text.is_empty() { "" } else { "text" }),
@@ -257,22 +81,22 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn every_object_stays_one_with_its_structure_and_numbers() {
+fn every_object_keeps_its_structure_and_numbers() {
     let mut objects = 0;
     for (name, file) in files() {
         for flags in [&["--keep-size"][..], &["--keep-size", "--hide-names"]] {
-            let (_folder, old, new) = place(&file);
+            let (_folder, old, new) = folder_with_file(&file);
             out(&[&["redact", text(&old), "-o", text(&new)], flags].concat());
             let new = fs::read(&new).unwrap();
-            let (before, after) = (values(&file), values(&new));
+            let (before, after) = (put_values(&file), put_values(&new));
             assert_eq!(before.len(), after.len());
             for ((key, old), (_, new)) in before.iter().zip(&after) {
                 let key = String::from_utf8_lossy(key);
                 // Hashes of short names are longer than these.
                 let is_as_long = old.len() == new.len() || flags.len() > 1 && old.len() < new.len();
                 assert!(is_as_long, "{name} {key}: {} {}", old.len(), new.len());
-                let Some((was, was_whole)) = json(old) else { continue };
-                let (is, is_whole) = json(new).unwrap_or_else(|| panic!("{name} {key} is no object any more"));
+                let Some((was, was_whole)) = object_json(old) else { continue };
+                let (is, is_whole) = object_json(new).unwrap_or_else(|| panic!("{name} {key} is no object any more"));
                 assert_eq!((shape(&was), was_whole), (shape(&is), is_whole), "{name} {key}");
                 assert_eq!((&was["kind"], &was["apiVersion"]), (&is["kind"], &is["apiVersion"]), "{name} {key}");
                 objects += 1;
@@ -283,9 +107,9 @@ fn every_object_stays_one_with_its_structure_and_numbers() {
 }
 
 #[test]
-fn questions_about_objects_and_space_are_answered_as_before() {
+fn queries_about_objects_and_space_give_the_same_answers() {
     for name in ["plain", "aescbc", "kms2"] {
-        let recorded = Recorded::open(name);
+        let recorded = RecordedCluster::open(name);
         let old = recorded.snapshot();
         let new = old.with_file_name("new.db");
         out(&["redact", text(&old), "-o", text(&new), "--keep-size"]);
@@ -301,7 +125,7 @@ fn questions_about_objects_and_space_are_answered_as_before() {
             "members FILE",
             "meta FILE",
         ] {
-            // How full pages are is another matter.
+            // How full pages are may change.
             let is_about_pages = |line: &&str| line.contains("of database") || line.contains("free pages");
             let ask = |path: &Path| {
                 let output = cli::run(
@@ -316,11 +140,11 @@ fn questions_about_objects_and_space_are_answered_as_before() {
 }
 
 #[test]
-fn passwords_are_gone_and_users_stay_unless_names_are_hidden() {
+fn passwords_are_removed_and_users_stay_unless_names_are_hidden() {
     let mut users = 0;
     for case in case::all() {
         let file = case.bytes();
-        let (_folder, old, new) = place(&file);
+        let (_folder, old, new) = folder_with_file(&file);
         if verify(&file, &Unwatched).unwrap().verdict == Verdict::Damaged {
             continue;
         }
@@ -338,7 +162,7 @@ fn passwords_are_gone_and_users_stay_unless_names_are_hidden() {
                 })
                 .unwrap();
             hashes.retain(|hash| !hash.is_empty());
-            assert!(found(&hashes, &bytes).is_empty(), "{}", case.name);
+            assert!(find_texts(&hashes, &bytes).is_empty(), "{}", case.name);
             let listed = out(&["auth", text(&new)]);
             for name in &names {
                 assert_eq!(listed.contains(name.as_str()), flags.is_empty(), "{} {name}: {listed}", case.name);
@@ -355,7 +179,7 @@ fn passwords_are_gone_and_users_stay_unless_names_are_hidden() {
     assert!(users > 5, "{users}");
 }
 
-/// A store with these objects.
+/// Builds a store with these objects.
 fn store(objects: &[(&'static [u8], Vec<u8>)]) -> Vec<u8> {
     let puts: Vec<_> =
         objects.iter().map(|(key, value)| (*key, Some(&*Box::leak(value.clone().into_boxed_slice())), 0)).collect();
@@ -363,7 +187,7 @@ fn store(objects: &[(&'static [u8], Vec<u8>)]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_asked_for_is_shown_and_secrets_only_by_their_kind() {
+fn requested_fields_stay_and_secrets_only_with_their_kind() {
     let pod = deployment("shop", "web", 3, "registry.example/web:1");
     let data = |text: &[u8]| field(2, &[field(1, b"conf"), field(2, text)].concat());
     let secret = protobuf("v1", "Secret", &[field(1, &field(1, b"a")), data(b"SECRETTEXT")].concat());
@@ -376,7 +200,7 @@ fn what_is_asked_for_is_shown_and_secrets_only_by_their_kind() {
         (b"/registry/example.com/widgets/shop/w", custom.to_vec()),
         (b"/app/setting", b"PLAINTEXT".to_vec()),
     ]);
-    let (_folder, old, new) = place(&file);
+    let (_folder, old, new) = folder_with_file(&file);
     let all = ["SECRETTEXT", "CONFIGTEXT", "NOTETEXT", "COLOURTEXT", "STATUSTEXT", "PLAINTEXT"];
     for (flags, shown) in [
         (&[][..], &[][..]),
@@ -396,7 +220,7 @@ fn what_is_asked_for_is_shown_and_secrets_only_by_their_kind() {
         assert_eq!(seen, shown, "{flags:?}");
     }
     out(&["redact", text(&old), "-o", text(&new)]);
-    let values: BTreeMap<_, _> = values(&fs::read(&new).unwrap()).into_iter().collect();
+    let values: BTreeMap<_, _> = put_values(&fs::read(&new).unwrap()).into_iter().collect();
     let widget = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","annotations":{"a":"REDACTED"}},"spec":{"colour":"REDACTED","size":3},"status":{"conditions":[{"type":"Ready","status":"True","reason":"Done","message":"REDACTED"}]}}"#;
     assert_eq!(values[&b"/registry/example.com/widgets/shop/w"[..]], widget);
     assert_eq!(values[&b"/app/setting"[..]], b"REDACTED");
@@ -408,9 +232,9 @@ fn what_is_asked_for_is_shown_and_secrets_only_by_their_kind() {
     assert_eq!(out(&["kube", "get", text(&new), "deployments", "-A", "-o", "name"]).lines().count(), 1);
 }
 
-/// Fields and kinds that nobody knows, numbers and texts among them, tell nothing.
+/// Unknown fields and kinds, including numbers and texts, reveal nothing.
 #[test]
-fn what_is_not_known_is_replaced() {
+fn unknown_fields_are_replaced() {
     let marker = b"HIDDENTEXT";
     let inner = [field(1, marker), number(2, 0x48_4944_4445)].concat();
     let unknown = [field(99, &inner), number(98, 0x4849_4444_454e), field(1, &field(77, marker))].concat();
@@ -436,9 +260,9 @@ fn what_is_not_known_is_replaced() {
     }
 }
 
-/// Numbers, keys, addresses and names by which something of a secret once got through.
+/// Numbers, keys, addresses and names through which parts of a secret once leaked.
 #[test]
-fn what_looks_like_a_name_or_a_number_is_no_way_out() {
+fn secrets_that_look_like_names_or_numbers_do_not_leak() {
     let packed = field(14, &field(4, b"HIDDENTEXT"));
     let image = field(2, &field(2, &[field(1, b"c"), field(2, b"https://u:HIDDENTEXT@reg/x")].concat()));
     let time = field(1, &field(8, &[&[0x09][..], b"HIDDENTX"].concat()));
@@ -465,23 +289,23 @@ fn what_looks_like_a_name_or_a_number_is_no_way_out() {
     }
 }
 
-/// One letter has few hashes as short as itself.
+/// A single letter has few hashes of the same length.
 #[test]
-fn short_names_stay_apart_when_they_are_hidden() {
+fn hidden_short_names_stay_distinct() {
     let names: Vec<String> = ('a'..='z').map(|letter| format!("/registry/namespaces/{letter}")).collect();
     let namespace = protobuf("v1", "Namespace", &field(1, &field(1, b"a")));
     let objects: Vec<_> = names
         .iter()
         .map(|name| (&*Box::leak(name.clone().into_bytes().into_boxed_slice()), namespace.clone()))
         .collect();
-    let (_folder, old, new) = place(&store(&objects));
+    let (_folder, old, new) = folder_with_file(&store(&objects));
     out(&["redact", text(&old), "-o", text(&new), "--keep-size", "--hide-names"]);
-    let keys: BTreeSet<_> = values(&fs::read(&new).unwrap()).into_iter().map(|(key, _)| key).collect();
+    let keys: BTreeSet<_> = put_values(&fs::read(&new).unwrap()).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), names.len());
 }
 
 #[test]
-fn a_definition_keeps_its_types_and_the_names_of_two_entries_differ() {
+fn a_definition_keeps_its_types_and_distinct_names() {
     let definition = br#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"w.example.com","managedFields":[{"fieldsV1":{"k:{\"a\":\"1\"}":{},"k:{\"a\":\"2\"}":{}}}]},"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"default":{"type":"string","default":"HIDDENTEXT"},"metadata":{"type":"object"}}}}}],"conversion":{"webhook":{"clientConfig":{"service":{"name":"HIDDENTEXT"}}}}}}"#;
     let new = redact_object::redact(definition, RedactedKey::default(), &RedactRules::default()).value;
     let new: Value = serde_json::from_slice(&new).unwrap();
@@ -495,18 +319,18 @@ fn a_definition_keeps_its_types_and_the_names_of_two_entries_differ() {
 }
 
 #[test]
-fn flipped_bytes_never_stop_a_redaction_nor_show_a_secret() {
-    let recorded = Recorded::open("plain");
-    let all = values(&fs::read(recorded.snapshot()).unwrap());
-    let mut dice = Dice::new(7);
+fn flipped_bytes_neither_stop_a_redaction_nor_reveal_a_secret() {
+    let recorded = RecordedCluster::open("plain");
+    let all = put_values(&fs::read(recorded.snapshot()).unwrap());
+    let mut rng = SeededRandom::new(7);
     let rules = RedactRules::default();
     for (_, value) in &all {
         for _ in 0..8 {
             let mut value = value.clone();
-            for _ in 0..dice.between(1, 3) {
+            for _ in 0..rng.between(1, 3) {
                 if !value.is_empty() {
-                    let at = dice.below(value.len());
-                    value[at] = dice.bits() as u8;
+                    let at = rng.below(value.len());
+                    value[at] = rng.bits() as u8;
                 }
             }
             let new = redact_object::redact(&value, RedactedKey::default(), &rules).value;

@@ -1,4 +1,4 @@
-//! The edit of a bolt file: the real bbolt passes what comes of it, and it holds exactly what was meant.
+//! Editing a bolt file: the real bbolt passes the result, and it holds exactly the intended entries.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use etcdsnap_core::bolt::edit::{BucketEdit, Edited, Kept, Missing};
 use etcdsnap_tests::build::{Bucket, Node, random, write};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 
 const SEEDS: u64 = 50;
 
 #[test]
-fn any_change_of_any_file_is_what_was_meant() {
+fn any_edit_of_any_file_has_exactly_its_effect() {
     let bbolt = reference("3.7", "bbolt");
     for seed in 0..SEEDS {
         let (mut root, layout) = random::bolt(seed, 400);
         let mut bytes = write(&root, &layout).database;
-        let mut dice = Dice::new(seed ^ 0xED17);
-        // Several edits, one upon the other: the second starts from what the first made.
-        for round in 0..dice.between(1, 3) {
-            let changes = changes(&root, layout.page_size, &mut dice);
+        let mut rng = SeededRandom::new(seed ^ 0xED17);
+        // Several edits in sequence: each starts from the result of the one before.
+        for round in 0..rng.between(1, 3) {
+            let changes = changes(&root, layout.page_size, &mut rng);
             let before = bytes.clone();
             let edited = BoltDatabase::open(&bytes).unwrap().edit(&changes);
             let edited = edited.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
@@ -43,7 +43,7 @@ fn any_change_of_any_file_is_what_was_meant() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_refused() {
+fn impossible_edits_are_refused() {
     let (root, layout) = random::bolt(3, 300);
     let bytes = write(&root, &layout).database;
     let missing = BucketEdit { bucket: b"nobody".to_vec(), ..BucketEdit::default() };
@@ -52,7 +52,7 @@ fn what_cannot_be_changed_is_refused() {
     assert!(BoltDatabase::open(&vec![0; 100_000]).is_err());
 }
 
-/// What a page claims is given up with it, so a claim of four billion pages is refused at once.
+/// An edit frees every page that a page claims, so a claim of four billion pages is refused at once.
 #[test]
 fn a_page_that_claims_all_pages_is_refused() {
     let (root, layout) = random::bolt(3, 300);
@@ -75,43 +75,43 @@ fn apply(bytes: &mut Vec<u8>, edited: &Edited) {
     }
 }
 
-/// Copy on write: of the old pages only one meta page differs.
+/// Asserts copy on write: of the old pages only one meta page differs.
 fn assert_untouched(before: &[u8], after: &[u8], page_size: usize) {
     assert!(before[2 * page_size..] == after[2 * page_size..before.len()]);
     let changed = before[..page_size] != after[..page_size];
     assert!(changed != (before[page_size..2 * page_size] != after[page_size..2 * page_size]));
 }
 
-fn changes(root: &Bucket, page_size: usize, dice: &mut Dice) -> Vec<BucketEdit> {
+fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<BucketEdit> {
     let mut changes = BTreeMap::new();
     let names: Vec<_> = root.entries.keys().cloned().collect();
-    for _ in 0..dice.between(1, 4) {
-        let name = if names.is_empty() || dice.chance(15) { dice.bytes(12) } else { dice.pick(&names).clone() };
+    for _ in 0..rng.between(1, 4) {
+        let name = if names.is_empty() || rng.chance(15) { rng.bytes(12) } else { rng.pick(&names).clone() };
         let there = match root.entries.get(&name) {
             Some(Node::Bucket(bucket)) => bucket.clone(),
             _ => Bucket::default(),
         };
         let values: Vec<_> = there.entries.iter().filter(|(_, node)| matches!(node, Node::Value(_))).collect();
-        let kept = if dice.chance(25) { Kept::Nothing } else { Kept::Others };
+        let kept = if rng.chance(25) { Kept::Nothing } else { Kept::Others };
         let mut entries = BTreeMap::new();
-        let most = if dice.chance(20) { 300 } else { 5 };
-        for _ in 0..dice.below(most) {
-            let longest = *dice.pick(&[0, 30, page_size, 3 * page_size.min(8192)]);
-            let len = dice.below(longest + 1);
-            let value = dice.bytes(len);
-            match dice.below(3) {
-                0 if !values.is_empty() => entries.insert(dice.pick(&values).0.clone(), None),
-                1 if !values.is_empty() => entries.insert(dice.pick(&values).0.clone(), Some(value)),
+        let most = if rng.chance(20) { 300 } else { 5 };
+        for _ in 0..rng.below(most) {
+            let longest = *rng.pick(&[0, 30, page_size, 3 * page_size.min(8192)]);
+            let len = rng.below(longest + 1);
+            let value = rng.bytes(len);
+            match rng.below(3) {
+                0 if !values.is_empty() => entries.insert(rng.pick(&values).0.clone(), None),
+                1 if !values.is_empty() => entries.insert(rng.pick(&values).0.clone(), Some(value)),
                 _ => {
-                    let len = dice.between(1, 60);
-                    entries.insert(dice.bytes(len), Some(value))
+                    let len = rng.between(1, 60);
+                    entries.insert(rng.bytes(len), Some(value))
                 }
             };
         }
-        if dice.chance(5) {
+        if rng.chance(5) {
             entries.extend(values.iter().map(|(key, _)| ((*key).clone(), None)));
         }
-        // A random key must not be that of a bucket below.
+        // A random key must not be that of a nested bucket.
         entries.retain(|key, _| !matches!(there.entries.get(key), Some(Node::Bucket(_))));
         changes.insert(name.clone(), BucketEdit { bucket: name, missing: Missing::Create, kept, entries });
     }

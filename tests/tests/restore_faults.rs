@@ -1,4 +1,4 @@
-//! Nothing half done is ever visible: kills, a full disk, a source that fails, a target that appears, two runs at once.
+//! An incomplete restore is never visible: kills, a full disk, a failing source, a target that appears, two runs at once.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,35 +13,35 @@ use std::time::{Duration, Instant};
 use etcdsnap::{Progress, RestoreConfig, RestoreError, Stage, restore};
 use etcdsnap_core::{Verdict, Watch};
 use etcdsnap_tests::build::cluster::Version;
-use etcdsnap_tests::build::history::Life;
+use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::random::member;
 use etcdsnap_tests::build::{Layout, with_trailer};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::folder_names;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use flate2::write::GzEncoder;
 
-/// A snapshot of some tens of megabytes, so that a run has moments in which it can be hurt.
+/// A snapshot of some tens of megabytes, so that a run takes long enough to be disturbed.
 fn snapshot() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
-        let life = Life { transactions: 6_000, keys: 900, longest_value: 12_000, ..Life::rich() };
+        let params = HistoryParams { transactions: 6_000, keys: 900, longest_value: 12_000, ..HistoryParams::rich() };
         let layout = Layout::plain(4096, 7);
-        let bytes = with_trailer(&member(&life, &layout, Version::V36, 7).built.database);
+        let bytes = with_trailer(&member(&params, &layout, Version::V36, 7).built.database);
         assert!(bytes.len() > 20 << 20, "{} bytes", bytes.len());
         bytes
     })
 }
 
 /// A directory with the snapshot in it.
-struct Bench {
+struct TestFolder {
     folder: tempfile::TempDir,
     source: PathBuf,
     target: PathBuf,
     wal: PathBuf,
 }
 
-impl Bench {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("backup.db");
@@ -72,7 +72,7 @@ impl Bench {
         folder_names::names(self.folder.path())
     }
 
-    /// The target is there whole, or not at all; whether it is there.
+    /// Asserts that the target is complete or absent; returns whether it exists.
     fn whole_or_absent(&self, separate_wal: bool) -> bool {
         let wal = if separate_wal { self.wal.clone() } else { self.target.join("member/wal") };
         if !self.target.exists() {
@@ -102,28 +102,28 @@ impl Bench {
     }
 }
 
-fn ended(mut child: Child) -> Output {
+fn wait_for_output(mut child: Child) -> Output {
     let _ = child.wait();
     child.wait_with_output().unwrap()
 }
 
-/// Kills at random moments. The seed is printed; the moments depend on the machine all the same.
+/// Kills at random moments. The test prints the seed, but the moments also depend on the machine.
 fn kills(separate_wal: bool, seed: u64, times: usize) {
     println!("seed {seed}");
-    let bench = Bench::new();
+    let bench = TestFolder::new();
     let began = Instant::now();
     let output = bench.command(separate_wal).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let usual = began.elapsed();
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRandom::new(seed);
     let (mut killed, mut done) = (0, 0);
     for _ in 0..times {
         bench.clear();
         let mut child = bench.command(separate_wal).spawn().unwrap();
-        // A little longer than a run takes, so that the renames at its end are hit too.
-        std::thread::sleep(usual.mul_f64(dice.below(1100) as f64 / 1000.0));
+        // A little longer than a run takes, so that kills also hit the renames at its end.
+        std::thread::sleep(usual.mul_f64(rng.below(1100) as f64 / 1000.0));
         let _ = child.kill();
-        let output = ended(child);
+        let output = wait_for_output(child);
         let whole = bench.whole_or_absent(separate_wal);
         match output.status.signal() {
             Some(_) => killed += 1,
@@ -144,25 +144,25 @@ fn kills(separate_wal: bool, seed: u64, times: usize) {
 }
 
 #[test]
-fn killed_at_any_moment() {
+fn a_kill_at_any_moment_leaves_nothing_incomplete() {
     kills(false, 1, 60);
 }
 
 #[test]
-fn killed_at_any_moment_with_a_separate_log() {
+fn a_kill_with_a_separate_log_leaves_nothing_incomplete() {
     kills(true, 2, 60);
 }
 
-/// A killed run that had put its log in place already does not stop the next one: whatever the kill hit, the same command works.
+/// A killed run that had already put its log in place does not stop the next one: whenever the kill came, the same command works.
 #[test]
 fn the_same_command_works_after_a_kill() {
-    let bench = Bench::new();
-    let mut dice = Dice::new(3);
+    let bench = TestFolder::new();
+    let mut rng = SeededRandom::new(3);
     for _ in 0..25 {
         let mut child = bench.command(true).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(dice.below(250_000) as u64));
+        std::thread::sleep(Duration::from_micros(rng.below(250_000) as u64));
         let _ = child.kill();
-        ended(child);
+        wait_for_output(child);
         if bench.whole_or_absent(true) {
             bench.clear();
         }
@@ -175,22 +175,22 @@ fn the_same_command_works_after_a_kill() {
 }
 
 #[test]
-fn stopped_by_a_signal_it_cleans_up() {
-    let bench = Bench::new();
+fn a_restore_stopped_by_a_signal_cleans_up() {
+    let bench = TestFolder::new();
     use rustix::process::Signal;
 
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let child = bench.command(true).spawn().unwrap();
-        // Once there is a stage, it is at work.
+        // Once a stage exists, the restore is working.
         let since = Instant::now();
         while bench.names().len() == 1 {
             assert!(since.elapsed() < Duration::from_secs(30), "no stage appears");
             std::thread::yield_now();
         }
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
-        let output = ended(child);
+        let output = wait_for_output(child);
         if bench.whole_or_absent(true) {
-            // It was faster than the signal.
+            // The restore ended before the signal.
             bench.clear();
             continue;
         }
@@ -200,9 +200,9 @@ fn stopped_by_a_signal_it_cleans_up() {
 }
 
 #[test]
-fn a_full_disk() {
-    let bench = Bench::new();
-    // In units of 512 bytes: smaller than the database, and just large enough for it but not for the log.
+fn a_full_disk_leaves_nothing_incomplete() {
+    let bench = TestFolder::new();
+    // In units of 512 bytes: smaller than the database, and just large enough for the database but not for the log.
     for limit in [1, 1000, 20_000, 100_000] {
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
         let wanted = bench.command(false);
@@ -218,10 +218,10 @@ fn a_full_disk() {
     assert!(output.status.success() && bench.whole_or_absent(false));
 }
 
-/// A file system of 16 MiB, where one may be mounted.
+/// A file system of 16 MiB, if the test may mount one.
 #[test]
-fn a_small_file_system() {
-    let bench = Bench::new();
+fn a_file_system_that_is_too_small_is_reported() {
+    let bench = TestFolder::new();
     let Some(small) = Mounted::new("16m") else { return };
     let target = small.0.path().join("data");
     let packed = bench.folder.path().join("backup.db.gz");
@@ -239,16 +239,16 @@ fn a_small_file_system() {
             assert!(dry.contains(" bytes) free, and ") && dry.contains(" bytes) are needed"), "{dry}");
             let wet = told(&[]);
             assert!(wet.contains(" bytes) free, and ") && wet.contains(" bytes) are needed"), "{wet}");
-            // What is packed has not been read yet: the pages that change may make it longer.
+            // The compressed file was not read yet: the pages that change may make it longer.
             assert!(wet == dry || *source == packed, "{wet}{dry}");
         }
     }
 }
 
-/// A dry run unpacks a compressed file to a temporary copy, and says so where there is no place for one.
+/// A dry run unpacks a compressed file to a temporary copy, and says so if there is no space for one.
 #[test]
 fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
-    let bench = Bench::new();
+    let bench = TestFolder::new();
     fs::write(&bench.source, gzipped(snapshot())).unwrap();
     let told = |temporary: &Path| {
         let mut command = bench.command(false);
@@ -260,7 +260,7 @@ fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
     };
     assert!(told(Path::new("/nowhere")).contains("/nowhere"));
     if let Some(small) = Mounted::new("16m") {
-        assert!(told(small.0.path()).contains("it takes "));
+        assert!(told(small.0.path()).contains("it needs "));
         assert_eq!(fs::read_dir(small.0.path()).unwrap().count(), 0);
     }
     let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
@@ -281,8 +281,8 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// Does something once, when so many bytes went by.
-struct At<F: Fn() + Sync> {
+/// Calls a function once, after this many bytes.
+struct ActAtByte<F: Fn() + Sync> {
     bytes: u64,
     seen: AtomicU64,
     done: AtomicBool,
@@ -290,14 +290,14 @@ struct At<F: Fn() + Sync> {
     stop: bool,
 }
 
-impl<F: Fn() + Sync> At<F> {
+impl<F: Fn() + Sync> ActAtByte<F> {
     fn half_way(act: F) -> Self {
         let bytes = snapshot().len() as u64 / 2;
         Self { bytes, seen: AtomicU64::new(0), done: AtomicBool::new(false), act, stop: false }
     }
 }
 
-impl<F: Fn() + Sync> Watch for At<F> {
+impl<F: Fn() + Sync> Watch for ActAtByte<F> {
     fn advance(&self, bytes: u64) {
         let seen = self.seen.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if seen >= self.bytes && !self.done.swap(true, Ordering::Relaxed) {
@@ -310,22 +310,22 @@ impl<F: Fn() + Sync> Watch for At<F> {
     }
 }
 
-impl<F: Fn() + Sync> Progress for At<F> {
+impl<F: Fn() + Sync> Progress for ActAtByte<F> {
     fn begin(&self, _stage: Stage, _total: Option<u64>) {}
 }
 
 #[test]
-fn a_source_that_becomes_shorter() {
-    let bench = Bench::new();
+fn a_source_that_becomes_shorter_is_an_error() {
+    let bench = TestFolder::new();
     let shorten = || fs::File::options().write(true).open(&bench.source).unwrap().set_len(9_000_000).unwrap();
-    let error = restore(&bench.config(), &At::half_way(shorten)).unwrap_err();
+    let error = restore(&bench.config(), &ActAtByte::half_way(shorten)).unwrap_err();
     assert!(matches!(error, RestoreError::Input(_)), "{error}");
     assert_eq!(bench.names(), ["backup.db"]);
 }
 
 #[test]
-fn a_source_that_is_written_to() {
-    let bench = Bench::new();
+fn a_source_that_changes_is_an_error() {
+    let bench = TestFolder::new();
     let touch = || {
         fs::OpenOptions::new()
             .append(true)
@@ -334,19 +334,19 @@ fn a_source_that_is_written_to() {
             .unwrap()
             .unwrap()
     };
-    let error = restore(&bench.config(), &At::half_way(touch)).unwrap_err();
+    let error = restore(&bench.config(), &ActAtByte::half_way(touch)).unwrap_err();
     assert!(matches!(error, RestoreError::Input(etcdsnap::Error::Changed { .. })), "{error}");
     assert_eq!(bench.names(), ["backup.db"]);
 }
 
 #[test]
-fn a_target_that_appears_meanwhile() {
-    let bench = Bench::new();
+fn a_target_that_appears_meanwhile_is_not_replaced() {
+    let bench = TestFolder::new();
     let appear = || {
         fs::create_dir(&bench.target).unwrap();
         fs::write(bench.target.join("precious"), "data").unwrap();
     };
-    let error = restore(&bench.config(), &At::half_way(appear)).unwrap_err();
+    let error = restore(&bench.config(), &ActAtByte::half_way(appear)).unwrap_err();
     assert!(error.to_string().contains("appeared while the snapshot was restored"), "{error}");
     assert_eq!(bench.names(), ["backup.db", "data"]);
     assert_eq!(fs::read(bench.target.join("precious")).unwrap(), b"data");
@@ -354,29 +354,29 @@ fn a_target_that_appears_meanwhile() {
 }
 
 #[test]
-fn a_log_that_appears_meanwhile() {
-    let bench = Bench::new();
+fn a_log_that_appears_meanwhile_is_not_replaced() {
+    let bench = TestFolder::new();
     let config = RestoreConfig { output_wal_dir: Some(bench.wal.clone()), ..bench.config() };
-    let error = restore(&config, &At::half_way(|| fs::create_dir(&bench.wal).unwrap())).unwrap_err();
+    let error = restore(&config, &ActAtByte::half_way(|| fs::create_dir(&bench.wal).unwrap())).unwrap_err();
     assert!(error.to_string().starts_with("--wal-dir: "), "{error}");
     assert_eq!(bench.names(), ["backup.db", "log"]);
 }
 
 #[test]
-fn the_caller_stops_it() {
-    let bench = Bench::new();
-    let stop = At { stop: true, ..At::half_way(|| {}) };
+fn the_caller_can_cancel_a_restore() {
+    let bench = TestFolder::new();
+    let stop = ActAtByte { stop: true, ..ActAtByte::half_way(|| {}) };
     let error = restore(&bench.config(), &stop).unwrap_err();
     assert!(matches!(error, RestoreError::Input(etcdsnap::Error::Cancelled)), "{error}");
     bench.nothing_but_the_source();
 }
 
 #[test]
-fn two_at_once() {
-    let bench = Bench::new();
+fn only_one_of_two_concurrent_restores_succeeds() {
+    let bench = TestFolder::new();
     for separate_wal in [false, true, false] {
         let both = [bench.command(separate_wal).spawn().unwrap(), bench.command(separate_wal).spawn().unwrap()];
-        let outputs = both.map(ended);
+        let outputs = both.map(wait_for_output);
         let won = outputs.iter().filter(|output| output.status.success()).count();
         assert_eq!(won, 1, "{outputs:?}");
         assert!(bench.whole_or_absent(separate_wal));
@@ -386,7 +386,7 @@ fn two_at_once() {
     bench.nothing_but_the_source();
 }
 
-/// A tmpfs that is unmounted with the value; none, with a word about it, where nothing may be mounted.
+/// A tmpfs that is unmounted when the value is dropped; prints a note and returns `None` where mounting is forbidden.
 struct Mounted(tempfile::TempDir);
 
 impl Mounted {

@@ -1,4 +1,4 @@
-//! The log and the `.snap` file of a restore, record by record, against what the reference tools write for the same members.
+//! The log and the `.snap` file of a restore equal, record by record, what the reference tools write for the same members.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,24 +10,24 @@ use etcdsnap_proto::{raftpb, snappb, walpb};
 use etcdsnap_tests::case::{self, Case};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::crc::Crc32c;
-use etcdsnap_tests::server::{program, said};
+use etcdsnap_tests::server::{program, stdout_of};
 use prost::Message;
 use serde_json::Value;
 
-/// The tools that restore.
+/// The tools that can restore.
 const TOOLS: [(&str, &str); 4] = [("3.4", "etcdctl"), ("3.5", "etcdutl"), ("3.6", "etcdutl"), ("3.7", "etcdutl")];
 
 const CLUSTERS: [&str; 4] = [
     "default=http://localhost:2380",
     "default=http://127.0.0.1:1001,b=http://127.0.0.1:1002,c=http://127.0.0.1:1003",
-    // Two URLs for one member, and an order that is not that of the ids.
+    // Two URLs for one member, and an order that differs from that of the ids.
     "z=http://127.0.0.1:1003,default=http://127.0.0.1:1001,default=http://[::1]:1001",
     // A zone, capitals, a socket.
     "default=http://[fe80::1%25lo]:1001,b=UNIX://localhost:1002,c=HTTPS://127.0.0.1:1003",
 ];
 
 #[test]
-fn logs_and_snaps_are_those_of_the_reference_tools() {
+fn logs_and_snap_files_equal_those_of_the_reference_tools() {
     let case = case::named("3.5-history");
     for cluster in CLUSTERS {
         for token in ["etcd-cluster", "another"] {
@@ -56,13 +56,13 @@ fn logs_and_snaps_are_those_of_the_reference_tools() {
                 let target = folder.path().join(version);
                 let Some(mut command) = program(version, tool) else { continue };
                 command.args(["snapshot", "restore"]).arg(case.path()).args(flags(&target));
-                said(&command.output().unwrap());
+                stdout_of(&command.output().unwrap());
                 let theirs = Member::read(&target);
                 let voters = |record: &str| {
                     version == "3.4" && record.starts_with("Snapshot { index: Some(") && record.contains("ConfState")
                 };
                 for (ours, theirs) in ours.wal.iter().zip(&theirs.wal) {
-                    // 3.4's log does not repeat the voters of the `.snap` file yet; it passes over them.
+                    // 3.4's log does not repeat the voters of the `.snap` file; 3.4 ignores such a record.
                     let cut = |record: &str| record.split(" ConfState").next().unwrap_or_default().to_owned();
                     match voters(theirs) {
                         true => assert_eq!(cut(ours), cut(theirs), "{version}, {cluster}"),
@@ -82,7 +82,7 @@ fn logs_and_snaps_are_those_of_the_reference_tools() {
     }
 }
 
-/// What Go would not read as a URL, or what no `--initial-advertise-peer-urls` can say.
+/// URLs that Go does not parse, or that `--initial-advertise-peer-urls` cannot express.
 #[test]
 fn urls_that_the_reference_tools_refuse_are_refused() {
     let case = case::named("3.7-fresh");
@@ -108,7 +108,7 @@ fn urls_that_the_reference_tools_refuse_are_refused() {
 }
 
 #[test]
-fn a_separate_log_lies_where_it_was_told_to() {
+fn a_separate_log_is_written_to_its_directory() {
     let case = case::named("3.7-fresh");
     let folder = tempfile::tempdir().unwrap();
     let (data, wal) = (folder.path().join("data"), folder.path().join("deep/wal"));
@@ -120,7 +120,7 @@ fn a_separate_log_lies_where_it_was_told_to() {
 }
 
 #[test]
-fn a_dry_run_tells_the_same_and_writes_nothing() {
+fn a_dry_run_reports_the_same_and_writes_nothing() {
     let case = case::named("3.6-cluster");
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("new/data");
@@ -135,7 +135,7 @@ fn a_dry_run_tells_the_same_and_writes_nothing() {
     assert_eq!(dry, wet);
     assert_eq!(wet["databaseSize"], fs::metadata(target.join("member/snap/db")).unwrap().len());
     let Some(mut etcdutl) = program("3.7", "etcdutl") else { return };
-    let status: Value = serde_json::from_str(&said(
+    let status: Value = serde_json::from_str(&stdout_of(
         &etcdutl.args(["snapshot", "status", "-w", "json"]).arg(target.join("member/snap/db")).output().unwrap(),
     ))
     .unwrap();
@@ -143,12 +143,12 @@ fn a_dry_run_tells_the_same_and_writes_nothing() {
 }
 
 #[test]
-fn print_flags_are_those_of_etcd() {
+fn etcd_accepts_the_printed_flags() {
     let case = case::named("3.7-fresh");
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("it's data");
-    let told = restore(&case, &[format!("--data-dir={}", target.display()), "--print-flags".into()]);
-    let flags = told.lines().last().unwrap();
+    let describe = restore(&case, &[format!("--data-dir={}", target.display()), "--print-flags".into()]);
+    let flags = describe.lines().last().unwrap();
     let quoted = target.display().to_string().replace('\'', "'\\''");
     assert!(flags.starts_with(&format!("--name='default' --data-dir='{quoted}' --initial-cluster=")), "{flags}");
     let again = folder.path().join("again");
@@ -157,7 +157,7 @@ fn print_flags_are_those_of_etcd() {
     assert_eq!((&json["flags"][0], &json["name"]), (&"--name=default".into(), &"default".into()));
     assert_eq!(json["flags"][1], format!("--data-dir={}", again.display()));
     let Some(etcd) = program("3.7", "etcd") else { return };
-    // etcd understands every one of them: it ends with the last word, which is not a flag's.
+    // etcd understands all of the flags: it fails at the last word, which is not one.
     let script = format!("exec {} {flags} --no-such-flag", etcd.get_program().to_str().unwrap());
     let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -167,18 +167,18 @@ fn print_flags_are_those_of_etcd() {
 fn restore(case: &Case, flags: &[String]) -> String {
     let mut args = vec!["restore".to_owned(), case.path().to_str().unwrap().to_owned()];
     args.extend_from_slice(flags);
-    said(&cli::run(&args))
+    stdout_of(&cli::run(&args))
 }
 
 const WAL: &str = "0000000000000000-0000000000000000.wal";
 
-/// What a restore wrote, decoded.
+/// The decoded output of a restore.
 struct Member {
     wal: Vec<String>,
     snap: String,
     /// Peer URLs by member id, from the v2 store.
     members: BTreeMap<String, String>,
-    /// Names, sizes (but the database's) and modes.
+    /// Names, sizes (except the database's) and modes.
     files: Vec<(String, u64, u32)>,
 }
 
@@ -205,7 +205,7 @@ fn list(root: &Path, directory: &Path, files: &mut Vec<(String, u64, u32)>) {
         let path = entry.unwrap().path();
         let facts = path.metadata().unwrap();
         let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-        // 3.7's tool makes a temporary segment that it would use next, and its lock.
+        // 3.7's tool creates a temporary segment for later use, and its lock.
         if name.ends_with(".tmp") {
             continue;
         }
@@ -217,7 +217,7 @@ fn list(root: &Path, directory: &Path, files: &mut Vec<(String, u64, u32)>) {
     files.sort();
 }
 
-/// The records of a log, with their running CRCs checked; absent fields are those of their default.
+/// Decodes the records of a log and checks their running CRCs; absent fields have their default.
 fn records(bytes: &[u8]) -> Vec<String> {
     let mut all = Vec::new();
     let mut crc = Crc32c::default();
@@ -238,12 +238,12 @@ fn records(bytes: &[u8]) -> Vec<String> {
         if record.r#type != Some(4) {
             assert_eq!(record.crc.unwrap_or(0), crc.finish(), "the CRC of record {}", all.len());
         }
-        all.push(told(record.r#type.unwrap_or(0), &data));
+        all.push(describe(record.r#type.unwrap_or(0), &data));
         rest = &rest[8 + length + padding..];
     }
 }
 
-fn told(kind: i64, data: &[u8]) -> String {
+fn describe(kind: i64, data: &[u8]) -> String {
     match kind {
         1 => format!("{:?}", Metadata::decode(data).unwrap()),
         2 => {

@@ -1,6 +1,6 @@
-//! A failure at every system call of a restore, or a kill: the result is whole, or all is as before; what a kill left, the next run removes.
+//! Injects a failure or a kill at every system call of a restore: the result is complete, or everything is as before; the next run removes what a kill left.
 //!
-//! A bounded choice is tried here; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test restore_injected` tries everything, which takes about an hour.
+//! By default a fixed sample runs; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test restore_injected` tries everything, which takes about an hour.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use etcdsnap_tests::failure_injection::{Ended, GROUPS, Trial, available, sweep};
+use etcdsnap_tests::failure_injection::{GROUPS, InjectedFailure, RunResult, available, sweep};
 use etcdsnap_tests::{case, cli};
 
-/// Failures that are tried of each kind of restore, without `ETCDSNAP_INJECT`.
+/// Failures to try per kind of restore, without `ETCDSNAP_INJECT`.
 const BOUNDED: usize = 40;
 
-/// A kind of restore: what is there before, and the flags, in which `@` is the directory.
-struct Kind {
+/// A kind of restore: what exists before, and the flags, in which `@` is the directory.
+struct RestoreCase {
     directories: &'static [&'static str],
     flags: &'static [&'static str],
 }
@@ -24,32 +24,35 @@ struct Kind {
 const MEMBERS: &str = "--initial-cluster=a=http://127.0.0.1:1001,b=http://127.0.0.1:1002";
 
 #[test]
-fn into_a_directory_that_is_absent() {
-    try_all(&Kind { directories: &[], flags: &["--data-dir=@/new/deep/data"] });
+fn failures_while_restoring_into_an_absent_directory() {
+    try_all(&RestoreCase { directories: &[], flags: &["--data-dir=@/new/deep/data"] });
 }
 
 #[test]
-fn into_an_empty_directory_with_a_log_elsewhere() {
-    try_all(&Kind { directories: &["data", "logs"], flags: &["--data-dir=@/data", "--wal-dir=@/logs/new/log"] });
+fn failures_while_restoring_with_a_log_elsewhere() {
+    try_all(&RestoreCase { directories: &["data", "logs"], flags: &["--data-dir=@/data", "--wal-dir=@/logs/new/log"] });
 }
 
 #[test]
-fn into_a_directory_that_stays_with_a_log_in_it() {
-    try_all(&Kind { directories: &["data/lost+found"], flags: &["--data-dir=@/data", "--wal-dir=@/data/logs/log"] });
+fn failures_while_restoring_into_a_kept_directory() {
+    try_all(&RestoreCase {
+        directories: &["data/lost+found"],
+        flags: &["--data-dir=@/data", "--wal-dir=@/data/logs/log"],
+    });
 }
 
 #[test]
-fn entry_by_entry() {
+fn failures_while_filling_a_directory_entry_by_entry() {
     let flags = &["--data-dir=@/data", "--rev=latest", "--compact", "--no-bump"];
-    try_all(&Kind { directories: &["data"], flags });
+    try_all(&RestoreCase { directories: &["data"], flags });
 }
 
 #[test]
-fn all_members() {
-    try_all(&Kind { directories: &[], flags: &["--all-members=@/all", MEMBERS] });
+fn failures_while_restoring_all_members() {
+    try_all(&RestoreCase { directories: &[], flags: &["--all-members=@/all", MEMBERS] });
 }
 
-/// Everything below a directory: path, kind and mode, size, and the first bytes, which differ where anything does.
+/// Everything below a directory: path, kind and mode, size, and the first bytes, which differ wherever anything does.
 type Tree = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
 
 fn tree(directory: &Path) -> Tree {
@@ -60,7 +63,7 @@ fn tree(directory: &Path) -> Tree {
         let mut start = Vec::new();
         if facts.is_file() {
             fs::File::open(&path).unwrap().take(1 << 16).read_to_end(&mut start).unwrap();
-            // It says where it lies.
+            // It contains its own path.
             if path.extension().is_some_and(|end| end == "env") {
                 start.clear();
             }
@@ -74,7 +77,7 @@ fn tree(directory: &Path) -> Tree {
     found
 }
 
-fn prepare(kind: &Kind) -> (tempfile::TempDir, Command) {
+fn prepare(kind: &RestoreCase) -> (tempfile::TempDir, Command) {
     let folder = tempfile::tempdir().unwrap();
     for directory in kind.directories {
         fs::create_dir_all(folder.path().join(directory)).unwrap();
@@ -84,7 +87,7 @@ fn prepare(kind: &Kind) -> (tempfile::TempDir, Command) {
     (folder, command)
 }
 
-fn command(kind: &Kind, folder: &Path) -> Command {
+fn command(kind: &RestoreCase, folder: &Path) -> Command {
     let mut command = Command::new(cli::program());
     command.arg("restore").arg(folder.join("backup.db"));
     let at = folder.to_str().unwrap();
@@ -92,7 +95,7 @@ fn command(kind: &Kind, folder: &Path) -> Command {
     command
 }
 
-fn try_all(kind: &Kind) {
+fn try_all(kind: &RestoreCase) {
     if !available() {
         return;
     }
@@ -100,7 +103,7 @@ fn try_all(kind: &Kind) {
     let before = tree(folder.path());
     assert!(first.output().unwrap().status.success());
     let after = tree(folder.path());
-    let judge = |folder: &tempfile::TempDir, trial: &Trial, ended: &Ended| {
+    let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let found = tree(folder.path());
         let mut said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
         let last: Vec<_> = ended.calls.lines().rev().take(8).collect();
@@ -109,7 +112,7 @@ fn try_all(kind: &Kind) {
             let whole = after.iter().all(|(path, facts)| found.get(path) == Some(facts));
             let again = command(kind, folder.path()).output().unwrap();
             let said = String::from_utf8_lossy(&again.stderr).into_owned();
-            // What is complete is not restored once more.
+            // A complete result is not restored again.
             assert_eq!(again.status.success(), !whole, "{trial}: {said} {:?}", found.keys());
             assert_tree(&tree(folder.path()), &after, trial, &said);
             return;
@@ -117,12 +120,12 @@ fn try_all(kind: &Kind) {
         match ended.output.status.code() {
             Some(0) => assert_tree(&found, &after, trial, &said),
             Some(2) if said.contains("is restored and in place, but") => {
-                // Its stage may be left.
+                // Its stage may remain.
                 let found = found.into_iter().filter(|(path, _)| !path.to_string_lossy().contains(".etcdsnap-"));
                 assert_tree(&found.collect(), &after, trial, &said);
             }
             Some(2) if said.contains("cannot write to standard output") => assert_tree(&found, &after, trial, &said),
-            // The loader has its own code for a library that it cannot open, and damage is told by another.
+            // The dynamic loader has its own code for a library that it cannot open, and damage has another.
             Some(1 | 2 | 127) => assert_tree(&found, &before, trial, &said),
             other => panic!("{trial}: ended with {other:?}: {said}"),
         }
@@ -132,7 +135,7 @@ fn try_all(kind: &Kind) {
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
 
-fn assert_tree(found: &Tree, expected: &Tree, trial: &Trial, said: &str) {
+fn assert_tree(found: &Tree, expected: &Tree, trial: &InjectedFailure, said: &str) {
     let differs = |path: &&PathBuf| found.get(*path) != expected.get(*path);
     let mut paths: Vec<_> = found.keys().chain(expected.keys()).filter(differs).collect();
     paths.dedup();

@@ -1,184 +1,99 @@
-//! A neighbour on the host: who may write to the directory around a target plants and swaps things there, and must get nothing deleted, hung or published.
+//! Another user who may write to the directory around a target plants and swaps files there, and must not get anything deleted, blocked or published.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use etcdsnap::{NoProgress, Progress, RestoreConfig, RestoreError, Stage, restore, restore_all_members};
 use etcdsnap_core::Watch;
+use etcdsnap_tests::leftover_stages::{
+    MARKER, STAGE_NAME, create_leftover_stage, create_valuable_directory, fifo, marker, run_to_end, snapshot, tree,
+    write_private,
+};
 use etcdsnap_tests::other_user::{USER, is_root};
-use etcdsnap_tests::{case, cli};
-
-/// The first name that a stage for `data` is looked for at.
-const SLOT: &str = "data.etcdsnap-0";
-
-const MARKER: &str = "etcdsnap-stage";
-
-fn snapshot() -> PathBuf {
-    case::named("3.7-fresh").path()
-}
 
 fn config(target: &Path) -> RestoreConfig {
     RestoreConfig { snapshot_path: snapshot(), output_data_dir: Some(target.to_owned()), ..RestoreConfig::default() }
 }
 
-/// All that is below a directory: path, mode and content; what a link leads to.
-fn tree(directory: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(path) = left.pop() {
-        let facts = fs::symlink_metadata(&path).unwrap();
-        let content = if facts.len() > 1 << 20 {
-            facts.len().to_string().into_bytes()
-        } else if facts.is_file() {
-            fs::read(&path).unwrap()
-        } else if facts.is_symlink() {
-            fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()
-        } else {
-            Vec::new()
-        };
-        if facts.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-        found.insert(path.strip_prefix(directory).unwrap().to_owned(), (facts.mode(), content));
-    }
-    found
-}
+type PlantedFile = (&'static str, fn(&Path));
 
-/// A directory with something to lose.
-fn precious(path: &Path) {
-    fs::create_dir_all(path.join("deep")).unwrap();
-    fs::write(path.join("deep/precious"), "data").unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-}
-
-/// What the program itself writes into a stage: see `agent/src/restore/stage_directory.rs`.
-fn marker(stage: &Path, target: &str) -> String {
-    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
-    format!("etcdsnap restore\nstage {}\nparent {}\ntarget {target}\n", inode(stage), inode(stage.parent().unwrap()))
-}
-
-/// A stage as a killed run leaves it, with a link to what must not be followed.
-fn genuine(stage: &Path, target: &str, outside: &Path) {
-    fs::create_dir_all(stage.join("new/member/snap")).unwrap();
-    fs::set_permissions(stage, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(stage.join("new/member/snap/db"), "half").unwrap();
-    symlink(outside, stage.join("new/link")).unwrap();
-    write_private(&stage.join(MARKER), marker(stage, target).as_bytes());
-}
-
-fn write_private(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// Runs the program, which must end by itself; its exit code.
-fn ends(args: &[&str]) -> Option<i32> {
-    let mut child = Command::new(cli::program())
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let since = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if since.elapsed() > Duration::from_secs(60) {
-            let _ = child.kill();
-            panic!("{args:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-type Plant = (&'static str, fn(&Path));
-
-/// Things under the name of a stage that this program has not made, or that are no longer what it made.
-const PLANTS: [Plant; 16] = [
-    ("a directory without a marker", |slot| precious(slot)),
+/// Things at the name of a stage that the program did not create, or that have changed since.
+const PLANTED_FILES: [PlantedFile; 16] = [
+    ("a directory without a marker", |slot| create_valuable_directory(slot)),
     ("a directory that others may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot, fs::Permissions::from_mode(0o777)).unwrap();
     }),
     ("a directory that its group may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot, fs::Permissions::from_mode(0o770)).unwrap();
     }),
     ("the marker of another directory", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         let other = slot.with_extension("other");
-        genuine(&other, "data", Path::new("/"));
+        create_leftover_stage(&other, "data", Path::new("/"));
         fs::rename(other.join(MARKER), slot.join(MARKER)).unwrap();
     }),
     ("the marker for another target", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), marker(slot, "other").as_bytes());
     }),
     ("a stage from another directory", |slot| {
         let elsewhere = slot.parent().unwrap().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
-        genuine(&elsewhere.join(SLOT), "data", Path::new("/"));
-        fs::rename(elsewhere.join(SLOT), slot).unwrap();
+        create_leftover_stage(&elsewhere.join(STAGE_NAME), "data", Path::new("/"));
+        fs::rename(elsewhere.join(STAGE_NAME), slot).unwrap();
     }),
     ("a marker that others may write to", |slot| {
-        genuine(slot, "data", Path::new("/"));
+        create_leftover_stage(slot, "data", Path::new("/"));
         fs::set_permissions(slot.join(MARKER), fs::Permissions::from_mode(0o666)).unwrap();
     }),
     ("a marker that is a FIFO", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         fifo(&slot.join(MARKER));
     }),
     ("a marker that is a link to an endless file", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         symlink("/dev/zero", slot.join(MARKER)).unwrap();
     }),
     ("a marker that is a link to the right text", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         fs::write(slot.join("text"), marker(slot, "data")).unwrap();
         symlink("text", slot.join(MARKER)).unwrap();
     }),
     ("a marker that is endless", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), &[]);
         fs::File::options().write(true).open(slot.join(MARKER)).unwrap().set_len(1 << 40).unwrap();
     }),
     ("an empty marker beside data", |slot| {
-        precious(slot);
+        create_valuable_directory(slot);
         write_private(&slot.join(MARKER), &[]);
     }),
     ("a link to a directory", |slot| {
         let other = slot.with_extension("other");
-        genuine(&other, "data", Path::new("/"));
+        create_leftover_stage(&other, "data", Path::new("/"));
         symlink(&other, slot).unwrap();
     }),
     ("a FIFO", |slot| fifo(slot)),
     ("a socket", |slot| drop(UnixListener::bind(slot).unwrap())),
     ("a note of an earlier version", |slot| {
         let precious_one = slot.with_extension("precious");
-        precious(&precious_one);
+        create_valuable_directory(&precious_one);
         let facts = fs::metadata(&precious_one).unwrap();
         let note = format!(r#"{{"wal":{precious_one:?},"device":{},"inode":{}}}"#, facts.dev(), facts.ino());
         fs::write(slot.with_extension("wal"), note).unwrap();
-        precious(slot);
+        create_valuable_directory(slot);
     }),
 ];
 
 #[test]
-fn what_a_neighbour_plants_stays() {
-    for (number, (what, plant)) in PLANTS.into_iter().enumerate() {
+fn files_planted_by_a_neighbour_stay() {
+    for (number, (what, plant)) in PLANTED_FILES.into_iter().enumerate() {
         let mode = if number % 2 == 0 { 0o755 } else { 0o1777 };
         let folder = tempfile::tempdir().unwrap();
         let around = folder.path().join("around");
@@ -187,26 +102,26 @@ fn what_a_neighbour_plants_stays() {
         if is_root() {
             chown(&around, Some(USER), Some(USER)).unwrap();
         }
-        plant(&around.join(SLOT));
+        plant(&around.join(STAGE_NAME));
         let before = tree(&around);
         let (target, wal) = (around.join("data"), around.join("log"));
         let arguments =
             ["restore", snapshot().to_str().unwrap(), "--data-dir", target.to_str().unwrap()].map(str::to_owned);
         let mut arguments = arguments.to_vec();
-        // A log elsewhere, too: whatever a note says, it must not be believed.
+        // A log elsewhere, too: a note in the stage must not be trusted.
         arguments.extend(["--wal-dir".to_owned(), wal.to_str().unwrap().to_owned()]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        assert_eq!(ends(&arguments), Some(0), "{what}");
+        assert_eq!(run_to_end(&arguments), Some(0), "{what}");
         fs::remove_dir_all(&target).unwrap();
         fs::remove_dir_all(&wal).unwrap();
         let mut after = tree(&around);
-        // The directory itself was written to.
+        // The directory itself changed.
         after.insert(PathBuf::new(), before[&PathBuf::new()].clone());
         assert!(before == after, "{what}: {:?} became {:?}", before.keys(), after.keys());
     }
 }
 
-/// As root, a stage that another user made is another user's, whatever is in it.
+/// Run by root, a stage of another user belongs to that user, whatever it contains.
 #[test]
 fn a_stage_of_another_user_stays() {
     if !is_root() {
@@ -215,8 +130,8 @@ fn a_stage_of_another_user_stays() {
     }
     for whose in ["directory", "marker"] {
         let folder = tempfile::tempdir().unwrap();
-        let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
-        genuine(&slot, "data", Path::new("/"));
+        let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
+        create_leftover_stage(&slot, "data", Path::new("/"));
         let given = if whose == "directory" { slot.clone() } else { slot.join(MARKER) };
         chown(given, Some(USER), Some(USER)).unwrap();
         let before = tree(&slot);
@@ -225,14 +140,15 @@ fn a_stage_of_another_user_stays() {
     }
 }
 
-/// The other way round: what the tests above plant is removed when it is what a killed run left, with links not followed.
+/// The counterpart: the same things are removed if a killed run left them, without following links.
 #[test]
-fn what_a_killed_run_left_goes_and_links_in_it_are_not_followed() {
+fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, target, outside) = (folder.path().join(SLOT), folder.path().join("data"), folder.path().join("outside"));
-    precious(&outside);
+    let (slot, target, outside) =
+        (folder.path().join(STAGE_NAME), folder.path().join("data"), folder.path().join("outside"));
+    create_valuable_directory(&outside);
     let before = tree(&outside);
-    genuine(&slot, "data", &outside);
+    create_leftover_stage(&slot, "data", &outside);
     // And two that were killed right at their start.
     for (number, begun) in [("5", false), ("15", true)] {
         let slot = folder.path().join(format!("data.etcdsnap-{number}"));
@@ -248,13 +164,13 @@ fn what_a_killed_run_left_goes_and_links_in_it_are_not_followed() {
     assert!(tree(&outside) == before);
 }
 
-/// What is mounted below a stage is somebody's data.
+/// A file system mounted below a stage belongs to somebody.
 #[test]
-fn what_is_mounted_in_a_stage_stays() {
+fn a_mount_in_a_stage_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, outside) = (folder.path().join(SLOT), folder.path().join("outside"));
-    precious(&outside);
-    genuine(&slot, "data", Path::new("/"));
+    let (slot, outside) = (folder.path().join(STAGE_NAME), folder.path().join("outside"));
+    create_valuable_directory(&outside);
+    create_leftover_stage(&slot, "data", Path::new("/"));
     let point = slot.join("new/member");
     let mut mount = Command::new("mount");
     mount.arg("--bind").arg(&outside).arg(&point).stderr(Stdio::null());
@@ -269,12 +185,12 @@ fn what_is_mounted_in_a_stage_stays() {
     assert!(kept);
 }
 
-/// A snapshot that was found in the leftover of a killed run is not removed with it.
+/// A snapshot in the leftovers of a killed run, used as the source, is not removed with them.
 #[test]
 fn a_snapshot_in_a_leftover_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
-    genuine(&slot, "data", Path::new("/"));
+    let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
+    create_leftover_stage(&slot, "data", Path::new("/"));
     let database = slot.join("new/member/snap/db");
     fs::copy(snapshot(), &database).unwrap();
     let error =
@@ -284,20 +200,20 @@ fn a_snapshot_in_a_leftover_is_not_removed() {
     assert!(!target.exists());
 }
 
-/// Does something once, while the snapshot is copied.
-struct Meanwhile<F: Fn() + Sync> {
+/// Calls a function once while the snapshot is copied.
+struct ActOnce<F: Fn() + Sync> {
     act: F,
     done: AtomicBool,
     stop: bool,
 }
 
-impl<F: Fn() + Sync> Meanwhile<F> {
+impl<F: Fn() + Sync> ActOnce<F> {
     fn new(act: F) -> Self {
         Self { act, done: AtomicBool::new(false), stop: false }
     }
 }
 
-impl<F: Fn() + Sync> Watch for Meanwhile<F> {
+impl<F: Fn() + Sync> Watch for ActOnce<F> {
     fn advance(&self, _bytes: u64) {
         if !self.done.swap(true, Ordering::Relaxed) {
             (self.act)();
@@ -309,63 +225,63 @@ impl<F: Fn() + Sync> Watch for Meanwhile<F> {
     }
 }
 
-impl<F: Fn() + Sync> Progress for Meanwhile<F> {
+impl<F: Fn() + Sync> Progress for ActOnce<F> {
     fn begin(&self, _stage: Stage, _total: Option<u64>) {}
 }
 
-/// The stage is moved away while it is filled, and another directory put in its place.
+/// Moves the stage away while it is filled, and puts another directory in its place.
 #[test]
-fn a_stage_that_is_swapped() {
+fn a_swapped_stage_is_neither_published_nor_removed() {
     for stop in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        let (slot, target) = (folder.path().join(SLOT), folder.path().join("data"));
+        let (slot, target) = (folder.path().join(STAGE_NAME), folder.path().join("data"));
         let swap = || {
             fs::rename(&slot, folder.path().join("away")).unwrap();
-            precious(&slot);
+            create_valuable_directory(&slot);
             fs::create_dir_all(slot.join("new/member")).unwrap();
             fs::write(slot.join("new/member/planted"), "planted").unwrap();
         };
-        let outcome = restore(&config(&target), &Meanwhile { stop, ..Meanwhile::new(swap) });
+        let outcome = restore(&config(&target), &ActOnce { stop, ..ActOnce::new(swap) });
         assert_eq!(outcome.is_ok(), !stop, "{outcome:?}");
         assert_eq!(target.exists(), !stop);
-        // What was planted is neither published nor removed.
+        // The planted directory is neither published nor removed.
         assert!(slot.join("deep/precious").exists() && slot.join("new/member/planted").exists());
         assert!(!target.join("member/planted").exists());
-        // What was made is gone, wherever it was moved to.
+        // The program's own stage is removed, wherever it was moved.
         assert_eq!(tree(&folder.path().join("away")).len(), 1);
     }
 }
 
-/// The directory around the target is moved away, and a link to another put in its place.
+/// Moves the directory around the target away, and puts a link to another in its place.
 #[test]
-fn a_directory_around_the_target_that_is_swapped() {
+fn a_swapped_parent_directory_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("around")).unwrap();
-    precious(&at("other"));
+    create_valuable_directory(&at("other"));
     let before = tree(&at("other"));
     let swap = || {
         fs::rename(at("around"), at("away")).unwrap();
         symlink(at("other"), at("around")).unwrap();
     };
-    restore(&config(&at("around/data")), &Meanwhile::new(swap)).unwrap();
+    restore(&config(&at("around/data")), &ActOnce::new(swap)).unwrap();
     assert!(at("away/data/member/snap/db").exists());
     assert!(tree(&at("other")) == before);
 }
 
-/// A link, a file or a directory with something in it appears under the name of the target or of the log.
+/// Creates a link, a file or a non-empty directory at the name of the target or of the log.
 #[test]
-fn a_target_that_is_planted_meanwhile() {
+fn a_target_planted_meanwhile_is_not_replaced() {
     let plants: [fn(&Path, &Path); 3] = [
         |target, outside| symlink(outside, target).unwrap(),
         |target, _| fs::write(target, "planted").unwrap(),
-        |target, _| precious(target),
+        |target, _| create_valuable_directory(target),
     ];
     for plant in plants {
         for (of_log, prepared) in [(false, false), (false, true), (true, false)] {
             let folder = tempfile::tempdir().unwrap();
             let at = |name: &str| folder.path().join(name);
-            precious(&at("outside"));
+            create_valuable_directory(&at("outside"));
             let outside = tree(&at("outside"));
             if prepared {
                 fs::create_dir(at("data")).unwrap();
@@ -376,7 +292,7 @@ fn a_target_that_is_planted_meanwhile() {
                 plant(&planted, &at("outside"));
             };
             let config = RestoreConfig { output_wal_dir: Some(at("log")), ..config(&at("data")) };
-            let error = restore(&config, &Meanwhile::new(swap)).unwrap_err();
+            let error = restore(&config, &ActOnce::new(swap)).unwrap_err();
             assert!(error.to_string().contains("appeared while the snapshot was restored"), "{error}");
             assert!(tree(&at("outside")) == outside);
             assert!(fs::symlink_metadata(&planted).is_ok());
@@ -386,9 +302,9 @@ fn a_target_that_is_planted_meanwhile() {
     }
 }
 
-/// A neighbour takes every name at which a stage is looked for.
+/// A neighbour takes every name for a stage.
 #[test]
-fn all_names_are_taken() {
+fn a_restore_fails_if_all_stage_names_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..16 {
         fs::write(folder.path().join(format!("data.etcdsnap-{number}")), "taken").unwrap();
@@ -397,168 +313,12 @@ fn all_names_are_taken() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 17);
 }
 
-/// Logs that look as if a killed run had put them in place.
-mod logs {
-    use super::*;
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
-
-    const SEGMENT: &str = "0000000000000000-0000000000000000.wal";
-
-    /// A log that was put in place, and the stage of the data directory that was not, with the notes about it.
-    fn killed_between(folder: &Path) -> (PathBuf, PathBuf) {
-        let (slot, log) = (folder.join(SLOT), folder.join("log"));
-        genuine(&slot, "data", Path::new("/"));
-        fs::create_dir(&log).unwrap();
-        fs::write(log.join(SEGMENT), "log").unwrap();
-        note(&slot, &log);
-        (slot, log)
-    }
-
-    fn note(slot: &Path, log: &Path) {
-        let base64 = |path: &Path| BASE64_STANDARD.encode(path.as_os_str().as_bytes());
-        let parent = log.parent().unwrap();
-        let stage = serde_json::json!({
-            "parent": base64(parent),
-            "parent_inode": fs::metadata(parent).unwrap().ino(),
-            "log": base64(Path::new(log.file_name().unwrap())),
-        });
-        write_private(&slot.join("log-stage"), stage.to_string().as_bytes());
-        let file = fs::metadata(log.join(SEGMENT)).unwrap();
-        let about = serde_json::json!({
-            "directory": fs::metadata(log).unwrap().ino(),
-            "within": [],
-            "file": file.ino(),
-            "changed": [file.ctime(), file.ctime_nsec()],
-        });
-        write_private(&slot.join("log"), about.to_string().as_bytes());
-    }
-
-    fn again(folder: &Path) -> Result<etcdsnap::Restored, RestoreError> {
-        let config = RestoreConfig { output_wal_dir: Some(folder.join("log")), ..config(&folder.join("data")) };
-        restore(&config, &NoProgress)
-    }
-
-    #[test]
-    fn the_log_of_a_killed_run_is_taken_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        again(folder.path()).unwrap();
-        assert!(!slot.exists() && fs::metadata(log.join(SEGMENT)).unwrap().len() == 64_000_000);
-    }
-
-    /// etcd was started on it, somebody put something there, or it is another log that has the number of the old one.
-    #[test]
-    fn a_log_that_was_used_since_stays() {
-        let changes: [fn(&Path); 4] = [
-            |log| fs::write(log.join(SEGMENT), "used").unwrap(),
-            |log| fs::write(log.join("more"), "more").unwrap(),
-            |log| {
-                fs::rename(log.join(SEGMENT), log.join("aside")).unwrap();
-                fs::copy(log.join("aside"), log.join(SEGMENT)).unwrap();
-                fs::remove_file(log.join("aside")).unwrap();
-            },
-            |log| {
-                fs::rename(log.join(SEGMENT), log.join("precious")).unwrap();
-                symlink("precious", log.join(SEGMENT)).unwrap();
-            },
-        ];
-        for change in changes {
-            let folder = tempfile::tempdir().unwrap();
-            let (_, log) = killed_between(folder.path());
-            // A time of the file system may stand still for some milliseconds.
-            std::thread::sleep(Duration::from_millis(30));
-            change(&log);
-            let before = tree(&log);
-            let error = again(folder.path()).unwrap_err();
-            assert!(error.to_string().ends_with("exists"), "{error}");
-            assert!(tree(&log) == before);
-        }
-    }
-
-    #[test]
-    fn only_the_log_that_is_asked_for_is_taken_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
-        assert!(!slot.exists() && log.join(SEGMENT).exists());
-    }
-
-    /// The data directory is in place, and the run was killed before it could remove its stage.
-    #[test]
-    fn the_log_of_a_complete_restore_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        fs::rename(slot.join("new"), folder.path().join("data")).unwrap();
-        let error = again(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("exists"), "{error}");
-        assert!(log.join(SEGMENT).exists() && !slot.exists());
-    }
-
-    /// A note in a stage that is no stage.
-    #[test]
-    fn a_planted_note_is_not_believed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (slot, log) = killed_between(folder.path());
-        fs::remove_file(slot.join(MARKER)).unwrap();
-        let before = tree(folder.path());
-        let error = again(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("exists"), "{error}");
-        assert!(log.exists() && tree(folder.path()) == before);
-    }
-
-    #[test]
-    fn notes_that_cannot_be_read_are_passed_over() {
-        let notes: [fn(&Path); 4] = [
-            |note| fifo(note),
-            |note| symlink("/dev/zero", note).unwrap(),
-            |note| write_private(note, &[b'['; 60_000]),
-            |note| write_private(note, br#"{"parent":"AAA","parent_inode":1,"log":"Li4="}"#),
-        ];
-        for plant in notes {
-            for name in ["log-stage", "log"] {
-                let folder = tempfile::tempdir().unwrap();
-                let (slot, log) = killed_between(folder.path());
-                fs::remove_file(slot.join(name)).unwrap();
-                plant(&slot.join(name));
-                let (target, wal) = (folder.path().join("data"), folder.path().join("wal"));
-                let arguments = ["restore", snapshot().to_str().unwrap(), "--data-dir", target.to_str().unwrap()]
-                    .map(str::to_owned);
-                let wal = format!("--wal-dir={}", wal.display());
-                let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain([wal.as_str()]).collect();
-                assert_eq!(ends(&arguments), Some(0), "{name}");
-                assert!(!slot.exists() && log.exists(), "{name}");
-            }
-        }
-    }
-
-    /// The stage of a log is found by the note, although the next run names no log.
-    #[test]
-    fn the_stage_of_a_log_is_found_without_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("logs")).unwrap();
-        let (slot, log) = (folder.path().join(SLOT), folder.path().join("logs/log"));
-        let stage = folder.path().join("logs/log.etcdsnap-0");
-        genuine(&slot, "data", Path::new("/"));
-        genuine(&stage, "log", Path::new("/"));
-        let base64 = |path: &Path| BASE64_STANDARD.encode(path.as_os_str().as_bytes());
-        let about = serde_json::json!({
-            "parent": base64(log.parent().unwrap()),
-            "parent_inode": fs::metadata(log.parent().unwrap()).unwrap().ino(),
-            "log": base64(Path::new("log")),
-        });
-        write_private(&slot.join("log-stage"), about.to_string().as_bytes());
-        restore(&config(&folder.path().join("data")), &NoProgress).unwrap();
-        assert!(!slot.exists() && !stage.exists());
-    }
-}
-
-/// All members at once: the same directory around the same kind of target.
+/// All members at once: the same directory around several targets.
 #[test]
 fn all_members_beside_a_planted_stage() {
     let folder = tempfile::tempdir().unwrap();
     let slot = folder.path().join("all.etcdsnap-0");
-    precious(&slot);
+    create_valuable_directory(&slot);
     let before = tree(&slot);
     restore_all_members(&config(Path::new("")), &folder.path().join("all"), &NoProgress).unwrap();
     assert!(tree(&slot) == before && folder.path().join("all/default/member/snap/db").exists());

@@ -1,13 +1,13 @@
-//! `restore` says what the new cluster takes over: alarms, leases, an empty store, and which etcd starts on it. `verify` says the same of a packed file and of a stream as of a plain file.
+//! `restore` reports what the new cluster inherits: alarms, leases, an empty store, and which etcd can start on it. `verify` reports the same for a packed file and a stream as for a plain file.
 
-use std::io::Write;
 use std::path::Path;
 
+use etcdsnap_tests::archives::gzip;
 use etcdsnap_tests::damage::{self, Trailer};
 use etcdsnap_tests::{case, cli};
 use serde_json::{Value, json};
 
-/// The recorded snapshot of 3.7, which has leases, with a change of this name.
+/// Applies a named change to the recorded snapshot of 3.7, which has leases.
 fn changed(name: &str) -> Vec<u8> {
     let base = case::named("3.7-history").bytes();
     let damage = damage::all().into_iter().find(|damage| damage.name == name).unwrap_or_else(|| panic!("{name}"));
@@ -15,13 +15,7 @@ fn changed(name: &str) -> Vec<u8> {
     changed.expect("a changed file").file
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("gzip");
-    encoder.finish().expect("gzip")
-}
-
-/// What a restore of these bytes says as JSON, and as text in one line; the directory is written in the second.
+/// Restores these bytes, and returns the report as JSON and as text in one line; the second run writes the directory.
 fn restored(bytes: &[u8], flags: &[&str]) -> (Value, String) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("snapshot");
@@ -44,7 +38,7 @@ fn a_healthy_snapshot_has_few_notes() {
     assert_eq!((&json["oldestEtcd"], &json["alarms"], &json["empty"]), (&json!("3.7"), &json!([]), &json!(false)));
     assert_eq!(json["hasLeases"], json!(true));
     assert!(
-        text.contains("etcd 3.7 or newer starts on it.") && text.contains("Each gets its full time again"),
+        text.contains("etcd 3.7 or newer starts on it.") && text.contains("Each gets its full time to live again"),
         "{text}"
     );
     assert!(!text.contains("alarm") && !text.contains("empty"), "{text}");
@@ -54,7 +48,7 @@ fn a_healthy_snapshot_has_few_notes() {
 }
 
 #[test]
-fn alarms_and_an_empty_store_are_said() {
+fn alarms_and_an_empty_store_are_reported() {
     for (name, alarm) in [("alarm_nospace", "NOSPACE"), ("alarm_corrupt", "CORRUPT")] {
         let plain = changed(name);
         for bytes in [gzip(&plain), plain] {
@@ -70,9 +64,9 @@ fn alarms_and_an_empty_store_are_said() {
     }
 }
 
-/// From which etcd does not start, or serves others, is refused unless it is forced.
+/// A file on which etcd does not start, or serves other users, is refused without --force.
 #[test]
-fn what_etcd_does_not_start_from_is_not_restored() {
+fn a_file_on_which_etcd_does_not_start_is_refused() {
     let folder = tempfile::tempdir().expect("a directory");
     for name in ["auth_on_key_auth_enabled_misspelt", "cluster_version_of_a_later_minor", "auth_on_without_user_root"] {
         let path = folder.path().join(name);
@@ -88,7 +82,7 @@ fn what_etcd_does_not_start_from_is_not_restored() {
 }
 
 #[test]
-fn packed_files_and_streams_are_judged_alike() {
+fn packed_files_and_streams_get_the_same_verdict() {
     let folder = tempfile::tempdir().expect("a directory");
     for damage in damage::of_what_etcd_starts_from().iter().step_by(7) {
         let bytes = changed(damage.name);

@@ -1,4 +1,4 @@
-//! Whoever runs a restore: a plain user in directories that others own, directories that may be written but not read, a process without descriptors.
+//! Restores by different users: a plain user in others' directories, directories that are writable but not readable, a process without file descriptors.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use etcdsnap::{NoProgress, RestoreConfig, Run, restore};
-use etcdsnap_tests::failure_injection::{Ended, Failure, Trial, available, run};
+use etcdsnap_tests::failure_injection::{Failure, InjectedFailure, RunResult, available, run};
 use etcdsnap_tests::folder_names::names;
-use etcdsnap_tests::other_user::{GROUP, USER, is_root, open_folder, program};
+use etcdsnap_tests::other_user::{GROUP, USER, is_root, program, world_readable_folder};
 use etcdsnap_tests::{case, cli};
 
 fn snapshot() -> PathBuf {
     case::named("3.7-fresh").path()
 }
 
-/// A directory with a mode, and with an owner where the tests run as root.
+/// Creates a directory with a mode, and with an owner if the tests run as root.
 fn make(path: &Path, mode: u32, owner: (u32, u32)) {
     fs::create_dir(path).unwrap();
     if is_root() {
@@ -30,42 +30,38 @@ fn restore_as_user(source: &Path, flags: &[String]) -> Option<Output> {
     Some(command.output().unwrap())
 }
 
-fn complaint(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// etcd's directories are for its own user alone: another one is told whose it is and what to run, and nothing is written.
+/// etcd's directories are for its own user only: another user learns who owns them and what to run, and nothing is written.
 #[test]
-fn a_directory_that_cannot_be_read_is_said_with_its_owner() {
+fn an_unreadable_directory_is_reported_with_its_owner() {
     if !is_root() {
         return;
     }
-    let (folder, source) = open_folder(&snapshot());
+    let (folder, source) = world_readable_folder(&snapshot());
     for (owner, names_it, advice) in [(0, "root", "as root "), (1234, "user 1234", "as root or user 1234 ")] {
         let target = folder.path().join(format!("data-{owner}"));
         make(&target, 0o700, (owner, owner));
         let flags = [format!("--data-dir={}", target.display())];
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        let said = complaint(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{said}");
         assert!(
             said.contains(advice) && said.contains("sudo etcdsnap restore") && !said.contains("Move it away"),
             "{said}"
         );
         assert_eq!(names(&target), [""; 0]);
-        // The same of verify, in words that fit a directory.
+        // The same for verify, with a message that fits a directory.
         let output = program().unwrap().arg("verify").arg(&target).output().unwrap();
-        let said = complaint(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(output.status.code() == Some(2) && said.contains("mode 0700"), "{said}");
     }
 }
 
-/// Kubernetes' `fsGroup`, OpenShift's random user, a directory for all: what the user may write to is restored into, and its own ids are kept. A dry run says the same.
+/// Kubernetes' `fsGroup`, OpenShift's random user, a directory for all: a user can restore wherever they may write, and keeps their own ids. A dry run reports the same.
 #[test]
-fn a_plain_user_in_a_directory_of_root() {
+fn a_plain_user_can_restore_into_a_writable_root_directory() {
     let theirs = (0, GROUP);
-    // The mode of the directory around the target and of the target itself, and what is made.
+    // The mode of the directory around the target and of the target itself, and the result.
     let cases: [(u32, Option<u32>, &str, bool); 9] = [
         (0o2775, None, "--data-dir", true),
         (0o2775, Some(0o2775), "--data-dir", true),
@@ -79,7 +75,7 @@ fn a_plain_user_in_a_directory_of_root() {
     ];
     for (around_mode, target_mode, flag, works) in cases {
         let what = format!("{around_mode:o} {target_mode:?} {flag}");
-        let (folder, source) = open_folder(&snapshot());
+        let (folder, source) = world_readable_folder(&snapshot());
         let around = folder.path().join("around");
         let target = around.join("data");
         make(&around, 0o755, theirs);
@@ -89,10 +85,10 @@ fn a_plain_user_in_a_directory_of_root() {
         fs::set_permissions(&around, fs::Permissions::from_mode(around_mode)).unwrap();
         let flags = vec![format!("{flag}={}", target.display())];
         let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
-        assert_eq!(dry.status.success(), works, "{what}: {}", complaint(&dry));
+        assert_eq!(dry.status.success(), works, "{what}: {}", cli::stderr(&dry));
         assert_eq!(target.exists(), target_mode.is_some(), "{what}: a dry run made something");
         let output = restore_as_user(&source, &flags).unwrap();
-        assert_eq!(output.status.success(), works, "{what}: {}", complaint(&output));
+        assert_eq!(output.status.success(), works, "{what}: {}", cli::stderr(&output));
         if !works {
             assert_eq!(names(&around), [""; 0], "{what}");
             continue;
@@ -109,14 +105,14 @@ fn a_plain_user_in_a_directory_of_root() {
     }
 }
 
-/// In a directory with the sticky bit another user's directory cannot be replaced: all members, which must appear as a whole, are refused before anything is read.
+/// In a directory with the sticky bit a user cannot replace another user's directory: a restore of all members, which must appear as a whole, is refused before anything is read.
 #[test]
-fn what_cannot_be_replaced_is_refused_at_once() {
+fn targets_that_cannot_be_replaced_are_refused_at_once() {
     if !is_root() {
         eprintln!("\n*** not run: only root makes directories of another user ***\n");
         return;
     }
-    let (folder, source) = open_folder(&snapshot());
+    let (folder, source) = world_readable_folder(&snapshot());
     let around = folder.path().join("around");
     make(&around, 0o1777, (0, 0));
     make(&around.join("all"), 0o777, (0, 0));
@@ -124,16 +120,16 @@ fn what_cannot_be_replaced_is_refused_at_once() {
         let flags = [&[format!("--all-members={}", around.join("all").display())], dry].concat();
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        assert!(complaint(&output).contains("cannot be replaced as a whole"), "{}", complaint(&output));
+        assert!(cli::stderr(&output).contains("cannot be replaced as a whole"), "{}", cli::stderr(&output));
         assert_eq!(names(&around.join("all")), [""; 0]);
     }
 }
 
-/// In a user namespace the owner of what is outside has no number, and nothing can be given to it.
+/// In a user namespace an outside owner has no number, and nothing can be given to it.
 #[test]
-fn root_of_a_user_namespace() {
+fn root_of_a_user_namespace_can_restore() {
     let Some(mut command) = program() else { return };
-    let (folder, source) = open_folder(&snapshot());
+    let (folder, source) = world_readable_folder(&snapshot());
     let target = folder.path().join("data");
     make(&target, 0o777, (0, 0));
     let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).map(ToOwned::to_owned).collect();
@@ -152,22 +148,22 @@ fn root_of_a_user_namespace() {
     };
     unshare(&mut command);
     let output = command.arg("restore").arg(&source).arg(format!("--data-dir={}", target.display())).output().unwrap();
-    if complaint(&output).contains("unshare") {
+    if cli::stderr(&output).contains("unshare") {
         eprintln!("\n*** not run: no user namespace can be made here ***\n");
         return;
     }
-    assert!(output.status.success(), "{}", complaint(&output));
+    assert!(output.status.success(), "{}", cli::stderr(&output));
     assert!(target.join("member/snap/db").exists());
 }
 
-/// Root without the power to give files away, as in a container that drops all capabilities.
+/// Root without the capability to change owners, as in a container that drops all capabilities.
 #[test]
-fn root_without_capabilities() {
+fn root_without_capabilities_can_restore() {
     if !is_root() {
         eprintln!("\n*** not run: this needs root ***\n");
         return;
     }
-    let (folder, source) = open_folder(&snapshot());
+    let (folder, source) = world_readable_folder(&snapshot());
     let target = folder.path().join("data");
     make(&target, 0o777, (USER, USER));
     let restore = |owner: &[&str]| {
@@ -177,27 +173,31 @@ fn root_without_capabilities() {
     };
     let asked = restore(&["--owner=1234"]);
     assert_eq!(asked.status.code(), Some(2));
-    assert!(complaint(&asked).contains("--owner: the files cannot be given away"), "{}", complaint(&asked));
+    assert!(
+        cli::stderr(&asked).contains("--owner: the owner of the files cannot be changed"),
+        "{}",
+        cli::stderr(&asked)
+    );
     assert_eq!(names(&target), [""; 0]);
     let output = restore(&[]);
-    assert!(output.status.success(), "{}", complaint(&output));
+    assert!(output.status.success(), "{}", cli::stderr(&output));
     assert_eq!(fs::metadata(target.join("member/snap/db")).unwrap().uid(), 0);
 }
 
-/// Directories that may be written but not read cannot be opened to be synced.
+/// Directories that are writable but not readable cannot be opened for a sync.
 #[test]
-fn directories_that_may_not_be_read() {
+fn unreadable_directories_can_be_filled() {
     for mode in [0o333, 0o300] {
-        let (folder, source) = open_folder(&snapshot());
+        let (folder, source) = world_readable_folder(&snapshot());
         let (data, logs) = (folder.path().join("around"), folder.path().join("logs"));
         make(&data, mode, (USER, USER));
         make(&logs, mode, (USER, USER));
         let target = data.join("data");
         let flags = [format!("--data-dir={}", target.display()), format!("--wal-dir={}", logs.join("log").display())];
         let Some(dry) = restore_as_user(&source, &[&flags[..], &["--dry-run".to_owned()]].concat()) else { return };
-        assert!(dry.status.success(), "{mode:o}: {}", complaint(&dry));
+        assert!(dry.status.success(), "{mode:o}: {}", cli::stderr(&dry));
         let output = restore_as_user(&source, &flags).unwrap();
-        assert!(output.status.success(), "{mode:o}: {}", complaint(&output));
+        assert!(output.status.success(), "{mode:o}: {}", cli::stderr(&output));
         for (directory, name) in [(&data, "data"), (&logs, "log")] {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
             assert_eq!(names(directory), [name]);
@@ -206,25 +206,25 @@ fn directories_that_may_not_be_read() {
     }
 }
 
-/// The modes of directories that were prepared, odd ones too: they are the result's.
+/// The result keeps the modes of prepared directories, even odd ones.
 #[test]
-fn modes_of_a_prepared_directory() {
+fn the_result_keeps_the_modes_of_a_prepared_directory() {
     for mode in [0o500, 0o555, 0o700, 0o2770, 0o1777] {
-        let (folder, source) = open_folder(&snapshot());
+        let (folder, source) = world_readable_folder(&snapshot());
         let around = folder.path().join("around");
         make(&around, 0o777, (USER, USER));
         let target = around.join("data");
         make(&target, mode, (USER, USER));
         let Some(output) = restore_as_user(&source, &[format!("--data-dir={}", target.display())]) else { return };
-        assert!(output.status.success(), "{mode:o}: {}", complaint(&output));
+        assert!(output.status.success(), "{mode:o}: {}", cli::stderr(&output));
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode, "{mode:o}");
         assert_eq!(names(&around), ["data"]);
     }
 }
 
-/// What goes wrong once the result is in place is told as that: the result stays.
+/// A failure after the result is in place is reported as such: the result stays.
 #[test]
-fn a_sync_that_fails_after_the_result_is_in_place() {
+fn a_failed_sync_keeps_the_result() {
     if !available() {
         return;
     }
@@ -234,14 +234,15 @@ fn a_sync_that_fails_after_the_result_is_in_place() {
         let target = folder.path().join("data");
         let mut command = Command::new(cli::program());
         command.arg("restore").arg(snapshot()).arg(format!("--data-dir={}", target.display()));
-        let Ended { output, hit, .. } = run(&command, &Trial { call: "fsync", nth, failure: Failure::Error("EIO") });
+        let RunResult { output, hit, .. } =
+            run(&command, &InjectedFailure { call: "fsync", nth, failure: Failure::Error("EIO") });
         if !hit {
             break;
         }
-        assert_eq!(output.status.code(), Some(2), "{nth}: {}", complaint(&output));
+        assert_eq!(output.status.code(), Some(2), "{nth}: {}", cli::stderr(&output));
         if target.exists() {
-            assert!(complaint(&output).contains("is restored and in place, but"), "{}", complaint(&output));
-            assert!(complaint(&output).contains("Nothing is to be restored again"), "{}", complaint(&output));
+            assert!(cli::stderr(&output).contains("is restored and in place, but"), "{}", cli::stderr(&output));
+            assert!(cli::stderr(&output).contains("Do not restore again"), "{}", cli::stderr(&output));
             assert_eq!(names(folder.path()), ["data"]);
             seen.1 += 1;
         } else {
@@ -252,9 +253,9 @@ fn a_sync_that_fails_after_the_result_is_in_place() {
     assert!(seen.0 > 3 && seen.1 == 1, "{seen:?}");
 }
 
-/// However few descriptors there are: the result is whole, or nothing is left.
+/// However few descriptors there are: the result is complete, or nothing is left.
 #[test]
-fn no_descriptors_are_left() {
+fn without_file_descriptors_nothing_incomplete_remains() {
     let mut seen = (0, 0);
     for limit in 4..40 {
         let folder = tempfile::tempdir().unwrap();
@@ -272,7 +273,7 @@ fn no_descriptors_are_left() {
             );
             seen.0 += 1;
         } else {
-            assert_eq!(names(folder.path()), [""; 0], "{limit}: {}", complaint(&output));
+            assert_eq!(names(folder.path()), [""; 0], "{limit}: {}", cli::stderr(&output));
             seen.1 += 1;
         }
         if seen.0 > 2 {
@@ -282,9 +283,9 @@ fn no_descriptors_are_left() {
     assert!(seen.0 > 0 && seen.1 > 5, "{seen:?}");
 }
 
-/// Paths that lead to one another by way of what does not exist yet.
+/// Paths that lead to one another through directories that do not exist yet.
 #[test]
-fn a_log_that_would_lie_in_the_database_by_another_way() {
+fn a_log_inside_the_database_by_another_path_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
     fs::create_dir(at("real")).unwrap();
@@ -318,9 +319,9 @@ fn a_log_that_would_lie_in_the_database_by_another_way() {
     }
 }
 
-/// The same ways to places that are fit.
+/// Unusual paths to valid targets.
 #[test]
-fn odd_ways_to_good_places() {
+fn unusual_paths_to_valid_targets_work() {
     for (data, wal, expected) in [
         ("x/../d", "x/../d/../log", "log"),
         ("link/d", "real/d/log", "real/d/log"),

@@ -1,4 +1,4 @@
-//! The plan of a restore against etcdutl's own, for every recorded snapshot: the same buckets, entry by entry, and bbolt passes it.
+//! The plan of a restore equals etcdutl's result for every recorded snapshot: the same buckets, entry by entry, and bbolt passes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,12 +13,12 @@ use etcdsnap_tests::read::{File, database_of};
 const MEMBERS: &str = "a=http://127.0.0.1:1001,b=http://127.0.0.1:1002,c=http://127.0.0.1:1003";
 
 #[test]
-fn every_case_becomes_what_etcdutl_makes_of_it() {
+fn every_case_equals_etcdutls_restore() {
     let (Some(etcdutl), Some(bbolt)) = (reference("3.7", "etcdutl"), reference("3.7", "bbolt")) else { return };
     let cluster = Cluster::new(MEMBERS, "etcd-cluster").unwrap();
     for case in fs::read_dir(tests_dir().join("cases")).unwrap() {
         let path = case.unwrap().path().join("snapshot.db");
-        // Restores are promised from 3.4 on.
+        // Restores are supported from 3.4 on.
         if path.to_string_lossy().contains("/3.3-") || !path.is_file() {
             continue;
         }
@@ -52,7 +52,7 @@ fn every_case_becomes_what_etcdutl_makes_of_it() {
 
 type Entries = BTreeMap<Vec<u8>, Node>;
 
-/// What a database holds, but for the voters, which etcdutl leaves as they were.
+/// Returns the contents of a database except the voters, which etcdutl leaves as they were.
 fn without_conf_state(database: &[u8]) -> BTreeMap<Vec<u8>, Entries> {
     let mut tree: Bucket = File::new(database.to_vec()).tree();
     tree.bucket("meta").entries.remove(b"confState".as_slice());

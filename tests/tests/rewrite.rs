@@ -1,4 +1,4 @@
-//! New files out of old ones: what a compaction and a defragmentation leave, in any file; and the commands that write them.
+//! `defrag` and `compact`: the entries that they keep, in any file; and the commands that write the new files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +8,14 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
 use etcdsnap_core::store::{HashKvPart, OpenedStore, Store, SurvivorSearch, Unavailable};
 use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
+use etcdsnap_tests::all_queries::open_store;
+use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::{Bucket, Node, with_trailer};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{
     case,
     cli::{self, printed as said, text},
@@ -22,22 +24,15 @@ use prost::Message;
 
 const SEEDS: u64 = 60;
 
-fn store(file: &Vec<u8>) -> Box<Store<'_, Vec<u8>>> {
-    match Store::open(file).unwrap() {
-        OpenedStore::Store(store) => store,
-        OpenedStore::Refused(report) => panic!("{report:?}"),
-    }
-}
-
-/// The database that is left, read by any number of hands in any order.
-fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, dice: &mut Dice) -> Vec<u8> {
-    let store = store(file);
+/// Returns the rewritten database; several workers read it in random order.
+fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom) -> Vec<u8> {
+    let store = open_store(file);
     let survivors = compacted.map(|revision| {
-        let mut hands: Vec<_> = (0..dice.between(1, 3)).map(|_| SurvivorSearch::new(revision)).collect();
+        let mut hands: Vec<_> = (0..rng.between(1, 3)).map(|_| SurvivorSearch::new(revision)).collect();
         let mut work: Vec<_> = store.work().collect();
         while !work.is_empty() {
-            let next = work.swap_remove(dice.below(work.len()));
-            let hand = dice.below(hands.len());
+            let next = work.swap_remove(rng.below(work.len()));
+            let hand = rng.below(hands.len());
             assert_eq!(hands[hand].read(&store, next, &Unwatched).unwrap().places, 0);
         }
         let mut whole = hands.pop().unwrap();
@@ -50,30 +45,26 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, dice: &mut Dice) -> Ve
 }
 
 fn hash(file: &Vec<u8>) -> u32 {
-    let store = store(file);
+    let store = open_store(file);
     let mut hashing = HashKvPart::new(&store, store.current());
     store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
     hashing.finish().hash
 }
 
-fn main_of(key: &[u8]) -> i64 {
-    i64::from_be_bytes(key[..8].try_into().unwrap())
-}
-
-/// What a compaction leaves, by the words of the rule and nothing else.
-fn model(root: &Bucket, revision: i64) -> Bucket {
+/// Computes what a compaction leaves directly from the rule.
+fn expected_contents(root: &Bucket, revision: i64) -> Bucket {
     let mut root = root.clone();
     let bucket = root.bucket("key");
     let mut newest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (key, node) in &bucket.entries {
         let Node::Value(value) = node else { panic!("a bucket in bucket `key`") };
-        if main_of(key) <= revision {
+        if main_revision(key) <= revision {
             newest.insert(KeyValue::decode(value.as_slice()).unwrap().key, key.clone());
         }
     }
-    newest.retain(|_, key| key.len() == 17 || main_of(key) == revision);
+    newest.retain(|_, key| key.len() == 17 || main_revision(key) == revision);
     let kept: Vec<&Vec<u8>> = newest.values().collect();
-    bucket.entries.retain(|key, _| main_of(key) > revision || kept.contains(&key));
+    bucket.entries.retain(|key, _| main_revision(key) > revision || kept.contains(&key));
     let mark = [&revision.to_be_bytes()[..], b"_", &[0; 8]].concat();
     ["finishedCompactRev", "scheduledCompactRev"].iter().for_each(|name| root.bucket("meta").put(*name, mark.clone()));
     root
@@ -85,10 +76,10 @@ fn a_defragmentation_keeps_every_entry_of_any_file() {
     for seed in 0..SEEDS {
         let member = any_member(seed, 150);
         let file = with_trailer(&member.built.database);
-        let new = rewritten(&file, None, &mut Dice::new(seed));
+        let new = rewritten(&file, None, &mut SeededRandom::new(seed));
         assert_eq!(File::new(new.clone()).tree(), member.root, "seed {seed}");
         assert_eq!(hash(&file), hash(&new), "seed {seed}");
-        assert_eq!(rewritten(&with_trailer(&new), None, &mut Dice::new(seed)).len(), new.len(), "seed {seed}");
+        assert_eq!(rewritten(&with_trailer(&new), None, &mut SeededRandom::new(seed)).len(), new.len(), "seed {seed}");
         let (old, judged) = (verify(&file, &Unwatched).unwrap(), verify(&with_trailer(&new), &Unwatched).unwrap());
         assert_eq!(judged.verdict, old.verdict, "seed {seed}: {:?}", judged.findings);
         assert!(new.len() <= member.built.database.len() || member.built.database.len() < 64 << 10, "seed {seed}");
@@ -100,26 +91,26 @@ fn a_defragmentation_keeps_every_entry_of_any_file() {
 }
 
 #[test]
-fn a_compaction_of_any_file_leaves_what_the_rule_says() {
+fn a_compaction_of_any_file_follows_the_rule() {
     let mut gone = 0;
     for seed in 0..SEEDS {
         let member = any_member(seed, 150);
         let file = with_trailer(&member.built.database);
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRandom::new(seed);
         let (oldest, latest) = {
-            let store = store(&file);
+            let store = open_store(&file);
             (store.compacted().max(Revision::FIRST), store.current())
         };
-        for revision in [oldest, oldest.plus(dice.below(oldest.count_to(latest) as usize) as u64), latest] {
-            let expected = model(&member.root, revision.get());
-            let new = rewritten(&file, Some(revision), &mut dice);
+        for revision in [oldest, oldest.plus(rng.below(oldest.count_to(latest) as usize) as u64), latest] {
+            let expected = expected_contents(&member.root, revision.get());
+            let new = rewritten(&file, Some(revision), &mut rng);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
-            assert_eq!(new, rewritten(&file, Some(revision), &mut dice), "seed {seed}: other bytes");
+            assert_eq!(new, rewritten(&file, Some(revision), &mut rng), "seed {seed}: other bytes");
             let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
             gone += usize::from(new.len() < member.built.database.len());
-            // Compacted twice at the same revision it is the same store.
-            let again = rewritten(&with_trailer(&new), Some(revision), &mut dice);
+            // A second compaction at the same revision gives the same store.
+            let again = rewritten(&with_trailer(&new), Some(revision), &mut rng);
             assert_eq!(File::new(again).tree(), expected, "seed {seed}, revision {revision}");
         }
     }
@@ -131,16 +122,16 @@ fn a_compaction_of_any_file_leaves_what_the_rule_says() {
 fn the_empty_entry_of_a_bump_stays() {
     for name in ["3.6-bumped", "3.7-bumped"] {
         let file = case::named(name).bytes();
-        let latest = store(&file).current();
-        let new = with_trailer(&rewritten(&file, Some(latest), &mut Dice::new(1)));
-        assert_eq!(store(&new).current(), latest);
+        let latest = open_store(&file).current();
+        let new = with_trailer(&rewritten(&file, Some(latest), &mut SeededRandom::new(1)));
+        assert_eq!(open_store(&new).current(), latest);
         let status = verify(&new, &Unwatched).unwrap().status.unwrap();
         assert_eq!((status.revision, status.phantoms), (latest, 1), "{name}");
     }
 }
 
 #[test]
-fn what_is_damaged_is_not_written_anew() {
+fn damaged_files_are_not_rewritten() {
     let good = case::named("3.7-history").bytes();
     let page_size = 4096;
     let mut refused = 0;
@@ -158,16 +149,16 @@ fn what_is_damaged_is_not_written_anew() {
 }
 
 #[test]
-fn revisions_that_were_compacted_or_are_none_yet_are_refused() {
+fn compacted_and_future_revisions_are_refused() {
     let file = case::named("3.7-history").bytes();
-    let store = store(&file);
+    let store = open_store(&file);
     assert!(store.compacted() > Revision::FIRST);
     assert!(matches!(store.at(store.compacted().previous()), Err(Unavailable::Compacted { .. })));
     assert!(matches!(store.at(store.current().next()), Err(Unavailable::Future { .. })));
 }
 
 #[test]
-fn the_commands_write_sound_files_and_say_so() {
+fn the_commands_write_sound_files_and_report_them() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let old = case::named("3.7-history");
@@ -183,7 +174,7 @@ fn the_commands_write_sound_files_and_say_so() {
     assert_eq!(fs::metadata(&out).unwrap().len(), status.total_size + 32);
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
-    // The same again is the same file, from a packed one and a pipe too.
+    // The same input gives the same file, also packed or through a pipe.
     let packed = at("old.db.gz");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, &old.bytes()).unwrap();
@@ -210,7 +201,7 @@ fn the_commands_write_sound_files_and_say_so() {
 }
 
 #[test]
-fn the_commands_refuse_and_leave_nothing() {
+fn the_commands_refuse_and_leave_no_files() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let old = at("old.db");
@@ -233,12 +224,12 @@ fn the_commands_refuse_and_leave_nothing() {
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
         (&["compact", &file, "-o", &out, "--rev", &above], 2, "its latest is"),
-        (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest` is wanted"),
-        (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest` is wanted"),
+        (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest`; revisions begin at 1"),
+        (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),
         (&["defrag", &file, "-o", "-"], 2, "its first page is written last"),
         (&["defrag", &file, "-o", "/dev/null"], 2, "its first page"),
-        // It would wait for a reader that never comes.
+        // The command would wait for a reader that never comes.
         (&["defrag", &file, "-o", text(&fifo)], 2, "its first page"),
         (&["defrag", &file], 2, "--output"),
         (&["defrag", &file, "-o", text(folder.path())], 2, "is a directory"),
@@ -254,9 +245,9 @@ fn the_commands_refuse_and_leave_nothing() {
     assert_eq!(fs::read(&old).unwrap(), good);
 }
 
-/// A new SHA-256 must not make a file more trustworthy than the one that it was made of.
+/// A new SHA-256 must not make a file more trustworthy than its source.
 #[test]
-fn what_was_not_proven_of_the_old_file_is_said_of_the_new_one() {
+fn unverified_sources_are_reported_for_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.db");
     let old = case::named("3.7-raw").path();
@@ -288,9 +279,9 @@ fn the_database_of_a_running_member_is_refused() {
     assert_eq!(cli::run(&["defrag", text(&old), "-o", text(&out)]).status.code(), Some(0));
 }
 
-/// Whether the judgement or the writing meets the damage first, the answer is the same.
+/// The message is the same, whether the verification or the writer meets the damage first.
 #[test]
-fn damage_has_one_answer_whoever_meets_it_first() {
+fn damage_gives_the_same_message_at_every_stage() {
     let folder = tempfile::tempdir().unwrap();
     let (old, out) = (folder.path().join("old file.db"), folder.path().join("out.db"));
     let bases = etcdsnap_tests::damage::bases();

@@ -1,4 +1,4 @@
-//! One file, one answer: what the verdict counts is what the questions list, whatever is damaged.
+//! The verdict counts what the queries list, whatever the damage.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{GroupTally, Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies};
 use etcdsnap_core::{Code, Revision, Status, Unwatched, status};
 use etcdsnap_tests::damage::Trailer;
-use etcdsnap_tests::damage::{self, Base, Damage};
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::damage::{self, Damage, GoodSnapshot};
+use etcdsnap_tests::seeded_random::SeededRandom;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -25,21 +25,21 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn every_answer_agrees(damage: &Damage, base: &Base) -> Result<(), Failed> {
+fn every_answer_agrees(damage: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     for damaged in damage.apply(&base.snapshot).into_iter().filter(|damaged| damaged.trailer != Trailer::Old) {
         agree(&damaged.file).map_err(|reason| format!("{} of {}: {reason}", damage.name, base.name))?;
     }
     Ok(())
 }
 
-/// Some hundred files with one to three other bytes each.
-fn flipped_bytes(base: &Base) -> Result<(), Failed> {
-    let mut dice = Dice::new(base.snapshot.len() as u64);
+/// Tests some hundred files with one to three changed bytes each.
+fn flipped_bytes(base: &GoodSnapshot) -> Result<(), Failed> {
+    let mut rng = SeededRandom::new(base.snapshot.len() as u64);
     for number in 0..400 {
         let mut file = base.snapshot.clone();
-        let places: Vec<usize> = (0..dice.between(1, 3)).map(|_| dice.below(file.len())).collect();
+        let places: Vec<usize> = (0..rng.between(1, 3)).map(|_| rng.below(file.len())).collect();
         for place in &places {
-            file[*place] ^= 1 << dice.below(8);
+            file[*place] ^= 1 << rng.below(8);
         }
         agree(&file)
             .map_err(|reason| format!("{} with other bytes at {places:?} (number {number}): {reason}", base.name))?;
@@ -47,7 +47,7 @@ fn flipped_bytes(base: &Base) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What is counted: keys that live, their entries, tombstones, and the last revision.
+/// The counts: living keys, their entries, tombstones, and the last revision.
 #[derive(Debug, PartialEq, Eq)]
 struct Counted {
     keys: u64,
@@ -70,7 +70,7 @@ fn agree(file: &Vec<u8>) -> Result<(), String> {
     let Some(status) = &report.status else { return Ok(()) };
     let mut verdict = of_status(status);
     for (question, mut counted) in [("keys", of_index(&store)), ("usage", of_sums(&store))] {
-        // A deletion of which the key cannot be read is counted, but of no key.
+        // A deletion with an unreadable key is counted, but belongs to no key.
         if report.findings.has(Code::KeyvalueMalformed) {
             (verdict.tombstones, counted.tombstones) = (0, 0);
         }

@@ -1,4 +1,4 @@
-//! `save` compares with the cluster: members that agree, lag, are away, or have diverged.
+//! `save` compares the members of a cluster: members that agree, lag, are down, or have diverged.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,19 +10,19 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use serde_json::Value;
 
-/// A value that can be found in a database file, and another of the same length.
+/// A value that is easy to find in a database file, and another of the same length.
 const VALUE: &[u8] = b"this-is-what-all-members-agree-on";
 const OTHER: &[u8] = b"this-is-what-only-one-of-them-has";
 
-fn save(seat: &Seat, flags: &[&str], target: &Path) -> Output {
-    let endpoints = format!("--endpoints={}", seat.client_url());
+fn save(member_config: &MemberConfig, flags: &[&str], target: &Path) -> Output {
+    let endpoints = format!("--endpoints={}", member_config.client_url());
     cli::run(&[&["save", &endpoints], flags, &[target.to_str().unwrap()]].concat())
 }
 
-/// The outcome of each member by its name.
+/// Returns the outcome of each member by its name.
 fn outcomes(json: &Value) -> Vec<(String, String)> {
     let members = json["comparison"]["members"].as_array().unwrap_or_else(|| panic!("no comparison: {json}"));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -31,7 +31,7 @@ fn outcomes(json: &Value) -> Vec<(String, String)> {
     outcomes
 }
 
-fn are(json: &Value, expected: [&str; 3]) {
+fn assert_outcomes(json: &Value, expected: [&str; 3]) {
     let expected: Vec<_> =
         ["a", "b", "c"].into_iter().zip(expected).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
     assert_eq!(outcomes(json), expected, "{json}");
@@ -39,47 +39,47 @@ fn are(json: &Value, expected: [&str; 3]) {
 
 #[test]
 fn members_of_3_4() {
-    members_that_agree("3.4");
+    check_members_that_agree("3.4");
 }
 
 #[test]
 fn members_of_3_5() {
-    members_that_agree("3.5");
+    check_members_that_agree("3.5");
 }
 
 #[test]
 fn members_of_3_6() {
-    members_that_agree("3.6");
+    check_members_that_agree("3.6");
 }
 
 #[test]
 fn members_of_3_7() {
-    members_that_agree("3.7");
+    check_members_that_agree("3.7");
 }
 
-fn members_that_agree(version: &str) {
+fn check_members_that_agree(version: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start(version, &member_configs, folder.path()) else { return };
     let file = folder.path().join("backup.db");
-    // An empty store, and one with keys: all others are found by way of the one endpoint.
-    are(&cli::json(&save(&seats[0], &["-w=json"], &file)), ["same"; 3]);
-    servers.fill(1);
+    // An empty store, and one with keys: the members are discovered from one endpoint.
+    assert_outcomes(&cli::json(&save(&member_configs[0], &["-w=json"], &file)), ["same"; 3]);
+    servers.put_megabytes(1);
     let (revision, hash) = servers.agreed_hash(None);
     for flags in [&["-w=json"][..], &["-w=json", "--verify=hash"], &["-w=json", "--compress=zstd"]] {
-        let json = cli::json(&save(&seats[1], flags, &file));
-        are(&json, ["same"; 3]);
+        let json = cli::json(&save(&member_configs[1], flags, &file));
+        assert_outcomes(&json, ["same"; 3]);
         assert_eq!(
             (json["comparison"]["hash"].as_u64(), json["comparison"]["revision"].as_u64()),
             (Some(hash), Some(revision))
         );
     }
-    let text = said(&save(&seats[0], &[], &file));
+    let text = stdout_of(&save(&member_configs[0], &[], &file));
     assert!(text.contains(&format!("at revision {revision}: same data as b, c\n")), "{text}");
-    let json = cli::json(&save(&seats[0], &["-w=json", "--no-compare"], &file));
+    let json = cli::json(&save(&member_configs[0], &["-w=json", "--no-compare"], &file));
     assert_eq!(json["comparison"], Value::Null);
 
-    // While others write, delete and compact, nothing is ever taken for a divergence.
+    // Concurrent writes, deletions and compactions are never mistaken for a divergence.
     let stop = AtomicBool::new(false);
     scope(|scope| {
         scope.spawn(|| {
@@ -89,7 +89,7 @@ fn members_that_agree(version: &str) {
                 let put = servers.etcdctl(None, &["put", &key, &number.to_string(), "-w=json"]);
                 let revision = cli::json(&put)["header"]["revision"].as_u64().unwrap();
                 if number % 5 == 4 {
-                    said(&servers.etcdctl(None, &["del", &key]));
+                    stdout_of(&servers.etcdctl(None, &["del", &key]));
                     let _ = servers.etcdctl(None, &["compact", &revision.to_string()]);
                 }
                 number += 1;
@@ -98,8 +98,8 @@ fn members_that_agree(version: &str) {
         let mut compared = 0;
         for round in 0..12 {
             let flags: &[&str] = if round % 3 == 0 { &["-w=json", "--compress=gzip"] } else { &["-w=json"] };
-            let output = save(&seats[round % 3], flags, &file);
-            said(&output);
+            let output = save(&member_configs[round % 3], flags, &file);
+            stdout_of(&output);
             let outcomes = outcomes(&cli::json(&output));
             assert!(outcomes.iter().all(|(_, outcome)| outcome != "differs"), "{output:?}");
             compared += outcomes.iter().filter(|(_, outcome)| outcome == "same").count();
@@ -108,42 +108,42 @@ fn members_that_agree(version: &str) {
         assert!(compared > 12, "{compared} of 36 were compared");
     });
 
-    // A deletion by the very revision that is compacted, which members that were restarted since know from the file alone.
-    said(&servers.etcdctl(None, &["put", "gone", "x"]));
+    // A deletion at exactly the compacted revision, which restarted members know only from the file.
+    stdout_of(&servers.etcdctl(None, &["put", "gone", "x"]));
     let deleted = cli::json(&servers.etcdctl(None, &["del", "gone", "-w=json"]))["header"]["revision"].to_string();
-    said(&servers.etcdctl(None, &["compact", &deleted]));
-    // Old servers tell no hash at the revision of the compaction itself.
+    stdout_of(&servers.etcdctl(None, &["compact", &deleted]));
+    // Old servers report no hash at the compacted revision itself.
     let expected = if version == "3.4" { "notCompared" } else { "same" };
-    are(&cli::json(&save(&seats[0], &["-w=json"], &file)), [expected; 3]);
-    said(&servers.etcdctl(None, &["put", "kept", "x"]));
-    let seat = servers.kill(2);
-    servers.restart(&seat);
-    for seat in [&seats[0], &seats[2]] {
-        are(&cli::json(&save(seat, &["-w=json"], &file)), ["same"; 3]);
+    assert_outcomes(&cli::json(&save(&member_configs[0], &["-w=json"], &file)), [expected; 3]);
+    stdout_of(&servers.etcdctl(None, &["put", "kept", "x"]));
+    let member_config = servers.kill(2);
+    servers.restart(&member_config);
+    for member_config in [&member_configs[0], &member_configs[2]] {
+        assert_outcomes(&cli::json(&save(member_config, &["-w=json"], &file)), ["same"; 3]);
     }
 
-    // Who is away is said, and is no reason to complain.
+    // A member that is down is named, but is not an error.
     servers.kill(2);
-    let output = save(&seats[0], &[], &file);
-    let text = said(&output);
+    let output = save(&member_configs[0], &[], &file);
+    let text = stdout_of(&output);
     assert!(text.contains(": same data as b; not compared with c (http://"), "{text}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
 
 /// Stops a member, changes a value in its database, and starts it again.
-fn make_diverge(servers: &mut Servers, index: usize) {
-    // All that was written is in the file by then.
+fn change_value_of(servers: &mut Servers, index: usize) {
+    // By then everything is in the file.
     sleep(Duration::from_millis(500));
-    let seat = servers.kill(index);
-    let path = seat.data.join("member/snap/db");
+    let member_config = servers.kill(index);
+    let path = member_config.data.join("member/snap/db");
     let bytes = fs::read(&path).unwrap();
     let found: Vec<usize> = (0..bytes.len() - VALUE.len()).filter(|at| bytes[*at..].starts_with(VALUE)).collect();
-    assert!(!found.is_empty(), "the value is not in the database of {}", seat.name);
+    assert!(!found.is_empty(), "the value is not in the database of {}", member_config.name);
     let database = fs::File::options().write(true).open(&path).unwrap();
     for at in found {
         database.write_all_at(OTHER, at as u64).unwrap();
     }
-    servers.restart(&seat);
+    servers.restart(&member_config);
 }
 
 #[test]
@@ -168,26 +168,26 @@ fn a_member_of_3_7_that_has_diverged() {
 
 fn a_member_that_has_diverged(version: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start(version, &member_configs, folder.path()) else { return };
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    said(&servers.etcdctl(None, &["put", "k", std::str::from_utf8(VALUE).unwrap()]));
+    stdout_of(&servers.etcdctl(None, &["put", "k", std::str::from_utf8(VALUE).unwrap()]));
     let _ = servers.agreed_hash(None);
-    let good = cli::json(&save(&seats[0], &["-w=json"], &out));
-    are(&good, ["same"; 3]);
+    let good = cli::json(&save(&member_configs[0], &["-w=json"], &out));
+    assert_outcomes(&good, ["same"; 3]);
     let old = out
         .join(Path::new(good["file"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().replace("-202", "-201"));
     fs::rename(good["file"].as_str().unwrap(), &old).unwrap();
 
-    make_diverge(&mut servers, 2);
-    // Whatever is written afterwards, the history stays another one.
-    said(&servers.etcdctl(None, &["put", "later", "x"]));
+    change_value_of(&mut servers, 2);
+    // Later writes do not repair the history.
+    stdout_of(&servers.etcdctl(None, &["put", "later", "x"]));
     for compress in [&["-w=json", "--keep=1"][..], &["-w=json", "--keep=1", "--compress=zstd"]] {
-        let output = save(&seats[0], compress, &out);
+        let output = save(&member_configs[0], compress, &out);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let json = cli::json(&output);
-        are(&json, ["same", "same", "differs"]);
+        assert_outcomes(&json, ["same", "same", "differs"]);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(words.contains("the data of c are not those of this snapshot and of a, b"), "{words}");
         assert!(words.contains("No old snapshot was removed, because members of the cluster have diverged"), "{words}");
@@ -195,55 +195,55 @@ fn a_member_that_has_diverged(version: &str) {
         assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
         assert!(old.exists());
     }
-    // From the member that is wrong: the file is in place, and everybody knows.
+    // Saved from the wrong member: the file is in place, and the report names the divergence.
     let file = folder.path().join("wrong.db");
-    let output = save(&seats[2], &["-w=json"], &file);
+    let output = save(&member_configs[2], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    are(&cli::json(&output), ["differs", "differs", "same"]);
+    assert_outcomes(&cli::json(&output), ["differs", "differs", "same"]);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("The member that this snapshot is of has diverged"), "{words}");
+    assert!(words.contains("The member that sent this snapshot has diverged"), "{words}");
     assert!(words.contains("a, b have other data") && file.exists(), "{words}");
     // Nor does a stream lack anything.
-    let output = cli::run(&["save", "-", &format!("--endpoints={}", seats[0].client_url()), "-w=json"]);
+    let output = cli::run(&["save", "-", &format!("--endpoints={}", member_configs[0].client_url()), "-w=json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("What came out is a whole snapshot") && words.contains(r#""differs""#), "{words}");
+    assert!(words.contains("The output is a complete snapshot") && words.contains(r#""differs""#), "{words}");
     let judged = cli::run_with_input(&["verify", "-"], &output.stdout);
-    said(&judged);
-    // When one more is away, nobody can say who is right.
+    stdout_of(&judged);
+    // If one more is down, the majority is unknown.
     servers.kill(1);
-    let output = save(&seats[0], &["-w=json"], &file);
+    let output = save(&member_configs[0], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no majority says which are right"), "{output:?}");
-    said(&save(&seats[0], &["--no-compare"], &file));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no majority"), "{output:?}");
+    stdout_of(&save(&member_configs[0], &["--no-compare"], &file));
 }
 
-/// Where the value of a key of etcd's bucket `meta` stands in a database, in every copy of the page.
+/// Returns every offset of a key of etcd's bucket `meta`, in every copy of the page.
 fn consistent_indexes(database: &[u8]) -> Vec<usize> {
     let name = b"consistent_index";
     let places = (0..database.len() - name.len() - 8).filter(|at| database[*at..].starts_with(name));
     places.map(|at| at + name.len()).collect()
 }
 
-/// As a bug of 3.5.0 did: a member takes entries of the log for applied that it has not applied, and its revision stays behind for ever.
+/// Simulates a bug of 3.5.0: a member marks entries of the log as applied that it has not applied, and its revision stays behind forever.
 #[test]
-fn a_member_that_has_lost_revisions() {
+fn a_member_that_lost_revisions_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start("3.5", &seats, folder.path()) else { return };
-    said(&servers.etcdctl(None, &["put", "k", "before"]));
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start("3.5", &member_configs, folder.path()) else { return };
+    stdout_of(&servers.etcdctl(None, &["put", "k", "before"]));
     let _ = servers.agreed_hash(None);
     sleep(Duration::from_millis(500));
-    let seat = servers.kill(2);
-    let path = seat.data.join("member/snap/db");
+    let member_config = servers.kill(2);
+    let path = member_config.data.join("member/snap/db");
     let mut old = fs::read(&path).unwrap();
-    servers.restart(&seat);
+    servers.restart(&member_config);
     for value in ["1", "2", "3"] {
-        said(&servers.etcdctl(None, &["put", "k", value]));
+        stdout_of(&servers.etcdctl(None, &["put", "k", value]));
     }
     let _ = servers.agreed_hash(None);
     sleep(Duration::from_millis(500));
-    let seat = servers.kill(2);
+    let member_config = servers.kill(2);
     let new = fs::read(&path).unwrap();
     let number = |at: &usize| u64::from_be_bytes(new[*at..*at + 8].try_into().unwrap());
     let latest = consistent_indexes(&new).iter().map(number).max().unwrap();
@@ -251,45 +251,45 @@ fn a_member_that_has_lost_revisions() {
         old[at..at + 8].copy_from_slice(&latest.to_be_bytes());
     }
     fs::write(&path, old).unwrap();
-    servers.restart(&seat);
-    said(&servers.etcdctl(None, &["put", "k", "after"]));
+    servers.restart(&member_config);
+    stdout_of(&servers.etcdctl(None, &["put", "k", "after"]));
     let file = folder.path().join("backup.db");
-    let output = save(&seats[0], &["-w=json"], &file);
+    let output = save(&member_configs[0], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let json = cli::json(&output);
-    are(&json, ["same", "same", "differs"]);
+    assert_outcomes(&json, ["same", "same", "differs"]);
     let of_c = json["comparison"]["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
     assert!(of_c["reason"].as_str().unwrap().contains("its revision is 3 only"), "{of_c}");
-    // The other way round, the others have another history.
-    let output = save(&seats[2], &["-w=json"], &file);
+    // From the other member's view, the others have another history.
+    let output = save(&member_configs[2], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    are(&cli::json(&output), ["differs", "differs", "same"]);
+    assert_outcomes(&cli::json(&output), ["differs", "differs", "same"]);
 }
 
-/// What is unsure is said and is no failure: members that are compacted at another revision, that never answer, a cluster without any key.
+/// Uncertainty is reported and is not a failure: members compacted at other revisions, members that never answer, a cluster without keys.
 #[test]
-fn what_cannot_be_compared() {
+fn uncertain_comparisons_are_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start("3.7", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
     let file = folder.path().join("backup.db");
     for number in 0..50 {
-        said(&servers.etcdctl(None, &["put", &format!("k/{}", number % 3), &number.to_string()]));
+        stdout_of(&servers.etcdctl(None, &["put", &format!("k/{}", number % 3), &number.to_string()]));
     }
-    said(&servers.etcdctl(None, &["del", "k/", "--prefix"]));
-    said(&servers.etcdctl(None, &["compact", "30"]));
-    are(&cli::json(&save(&seats[0], &["-w=json"], &file)), ["same"; 3]);
+    stdout_of(&servers.etcdctl(None, &["del", "k/", "--prefix"]));
+    stdout_of(&servers.etcdctl(None, &["compact", "30"]));
+    assert_outcomes(&cli::json(&save(&member_configs[0], &["-w=json"], &file)), ["same"; 3]);
 
-    // Somebody takes connections where c is said to be, and says nothing.
+    // A program accepts connections at c's address, and stays silent.
     servers.kill(2);
-    let silent = TcpListener::bind(("127.0.0.1", seats[2].client)).unwrap();
+    let silent = TcpListener::bind(("127.0.0.1", member_configs[2].client)).unwrap();
     for (flags, reason) in [
         (&["-w=json", "--dial-timeout=1s"][..], "sent nothing within 1s"),
         (&["-w=json", "--dial-timeout=10m", "--command-timeout=4s"], "there was no time left"),
     ] {
         let begun = Instant::now();
-        let output = save(&seats[0], flags, &file);
-        said(&output);
+        let output = save(&member_configs[0], flags, &file);
+        stdout_of(&output);
         let json = cli::json(&output);
         let of_c =
             json["comparison"]["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
@@ -299,28 +299,28 @@ fn what_cannot_be_compared() {
     drop(silent);
 }
 
-/// With users, and in the service with its metrics.
+/// With authentication, and in the service with its metrics.
 #[test]
-fn users_and_metrics() {
+fn comparison_works_with_users_and_metrics() {
     use std::io::{BufRead, BufReader, Read, Write};
     use std::process::{Command, Stdio};
 
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["a", "b", "c"]);
-    let Some(mut servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    said(&servers.etcdctl(None, &["put", "k", std::str::from_utf8(VALUE).unwrap()]));
+    let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+    let Some(mut servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
+    stdout_of(&servers.etcdctl(None, &["put", "k", std::str::from_utf8(VALUE).unwrap()]));
     let file = folder.path().join("backup.db");
-    make_diverge(&mut servers, 1);
-    said(&servers.etcdctl(None, &["user", "add", "root:secret"]));
-    said(&servers.etcdctl(None, &["user", "grant-role", "root", "root"]));
-    said(&servers.etcdctl(None, &["auth", "enable"]));
-    let output = save(&seats[0], &["--user=root:secret", "-w=json"], &file);
+    change_value_of(&mut servers, 1);
+    stdout_of(&servers.etcdctl(None, &["user", "add", "root:secret"]));
+    stdout_of(&servers.etcdctl(None, &["user", "grant-role", "root", "root"]));
+    stdout_of(&servers.etcdctl(None, &["auth", "enable"]));
+    let output = save(&member_configs[0], &["--user=root:secret", "-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let json = cli::json(&output);
     assert_eq!(outcomes(&json).iter().filter(|(_, outcome)| outcome == "differs").count(), 1, "{json}");
     let mut service = Command::new(cli::program())
         .args(["save", "--every=1h", "--log-format=json", "--metrics-listen=127.0.0.1:0", "--user=root:secret"])
-        .arg(format!("--endpoints={}", seats[0].client_url()))
+        .arg(format!("--endpoints={}", member_configs[0].client_url()))
         .arg(&file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,4 +1,4 @@
-//! What goes wrong between a server and a disk: each ends with the right exit code and message, no litter, and the old file whole.
+//! Failures between a server and a disk: each ends with the right exit code and message, no leftovers, and the old file intact.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,30 +8,30 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::seeded_random::Dice;
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::faulty_proxy::{FaultyProxy, NetworkFault};
+use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Bytes of the snapshot at least.
+/// Minimum size of the snapshot in bytes.
 const SIZE: usize = 12_000_000;
 
-/// What the old file holds.
+/// The contents of the old file.
 const OLD: &[u8] = b"yesterday's";
 
-/// A server with some megabytes in it.
+/// Returns a server with some megabytes in it.
 fn server() -> Option<Arc<SharedServer>> {
     static SLOT: Slot = Slot::new(Weak::new());
     SharedServer::get(&SLOT, 12)
 }
 
 /// A directory with an old snapshot in it.
-struct Bench {
+struct TestFolder {
     folder: tempfile::TempDir,
 }
 
-impl Bench {
+impl TestFolder {
     fn new() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(bench.file(), OLD).unwrap();
@@ -54,94 +54,109 @@ impl Bench {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// The old file is whole, and there is nothing else.
-    fn as_before(&self) {
+    /// Asserts that the old file is intact, and that there is nothing else.
+    fn assert_unchanged(&self) {
         assert_eq!(self.names(), ["backup.db"]);
         assert_eq!(fs::read(self.file()).unwrap(), OLD);
     }
 
-    /// The exit code, words that must stand in what is said, and everything as before.
+    /// Asserts the exit code, words in the message, and that nothing changed.
     fn refused(&self, output: &Output, code: i32, words: &[&str]) {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{text}");
         for word in words {
             assert!(text.contains(word), "{word:?} is not in: {text}");
         }
-        self.as_before();
+        self.assert_unchanged();
     }
 }
 
-/// Saves through a proxy that does this to every connection.
-fn through(mischief: Mischief, flags: &[&str], code: i32, words: &[&str]) {
+/// Saves through a proxy that disturbs every connection like this.
+fn save_through(fault: NetworkFault, flags: &[&str], code: i32, words: &[&str]) {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let proxy = Proxy::start(seat.client, move |_| mischief);
-    let bench = Bench::new();
+    let member_config = &shared.member_config;
+    let proxy = FaultyProxy::start(member_config.client, move |_| fault);
+    let bench = TestFolder::new();
     let output = bench.command(&proxy.url(), flags).output().unwrap();
     bench.refused(&output, code, words);
 }
 
 #[test]
-fn a_connection_that_ends() {
+fn a_connection_that_ends_is_an_error() {
     for at in [SIZE / 2, SIZE - 5, 100_000] {
-        through(Mischief::Cut(at), &[], 2, &["broke"]);
+        save_through(NetworkFault::Cut(at), &[], 2, &["broke"]);
     }
-    through(Mischief::Cut(0), &[], 2, &[""]);
+    save_through(NetworkFault::Cut(0), &[], 2, &[""]);
 }
 
 #[test]
-fn a_connection_that_is_reset() {
-    through(Mischief::Reset(SIZE / 2), &[], 2, &["broke"]);
+fn a_connection_that_is_reset_is_an_error() {
+    save_through(NetworkFault::Reset(SIZE / 2), &[], 2, &["broke"]);
 }
 
 #[test]
-fn a_stream_that_stands_still() {
-    through(Mischief::Stall(SIZE / 2), &["--stall-timeout=1s"], 2, &["sent nothing for 1s", "--stall-timeout"]);
-    // Before anything came, the first question is not answered.
-    through(Mischief::Stall(50), &["--stall-timeout=1s"], 2, &["is connected and has not answered", "within 5s"]);
-    through(Mischief::Stall(50), &["--dial-timeout=6s"], 2, &["is connected and has not answered", "within 6s"]);
-    through(Mischief::Stall(SIZE / 2), &["--command-timeout=2s"], 2, &["longer than 2s", "--command-timeout"]);
+fn a_stalled_stream_is_an_error() {
+    save_through(
+        NetworkFault::Stall(SIZE / 2),
+        &["--stall-timeout=1s"],
+        2,
+        &["sent nothing for 1s", "--stall-timeout"],
+    );
+    // Before any data, the first request gets no answer.
+    save_through(
+        NetworkFault::Stall(50),
+        &["--stall-timeout=1s"],
+        2,
+        &["is connected and has not answered", "within 5s"],
+    );
+    save_through(
+        NetworkFault::Stall(50),
+        &["--dial-timeout=6s"],
+        2,
+        &["is connected and has not answered", "within 6s"],
+    );
+    save_through(NetworkFault::Stall(SIZE / 2), &["--command-timeout=2s"], 2, &["longer than 2s", "--command-timeout"]);
 }
 
-/// After ten seconds of silence at the earliest, as in Go's clients, the server is asked whether it is there.
+/// After ten seconds of silence at the earliest, as in Go's clients, the client sends a ping.
 #[test]
-fn a_server_that_answers_no_ping() {
+fn a_server_that_answers_no_ping_is_an_error() {
     let flags = ["--stall-timeout=60s", "--keepalive-time=1s", "--keepalive-timeout=1s"];
     let words = ["after 10s of silence", "did not answer within 1s (--keepalive-timeout)"];
-    through(Mischief::Stall(SIZE / 2), &flags, 2, &words);
+    save_through(NetworkFault::Stall(SIZE / 2), &flags, 2, &words);
 }
 
-/// Wherever a byte changes, it is noticed: by HTTP/2, by gRPC, by the count of bytes, or at last by the SHA-256.
+/// Wherever a byte changes, it is detected: by HTTP/2, by gRPC, by the count of bytes, or finally by the SHA-256.
 #[test]
-fn a_byte_that_changes() {
+fn a_changed_byte_is_detected() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
+    let member_config = &shared.member_config;
     let mut by_hash = 0;
-    let mut dice = Dice::new(5);
+    let mut rng = SeededRandom::new(5);
     for round in 0..12 {
-        let at = 10_000 + dice.below(SIZE - 20_000);
-        let proxy = Proxy::start(seat.client, move |_| Mischief::Flip(at));
-        let bench = Bench::new();
+        let at = 10_000 + rng.below(SIZE - 20_000);
+        let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Flip(at));
+        let bench = TestFolder::new();
         let output = bench.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(matches!(output.status.code(), Some(1 | 2)), "round {round}, byte {at}: {text}");
         if output.status.code() == Some(1) {
-            assert!(text.contains("damaged on its way"), "{text}");
+            assert!(text.contains("damaged in transit"), "{text}");
             by_hash += 1;
         }
-        bench.as_before();
+        bench.assert_unchanged();
     }
     assert!(by_hash >= 6, "{by_hash}");
 }
 
-/// Who asks for no check is told all the same, and keeps what came.
+/// Without checks, a fault is still reported, and the received file is kept.
 #[test]
-fn what_is_wrong_is_told_without_checks() {
+fn faults_are_reported_even_without_checks() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
+    let member_config = &shared.member_config;
     let kept = (1..10).find_map(|tenth| {
-        let proxy = Proxy::start(seat.client, move |_| Mischief::Flip(SIZE / 10 * tenth));
-        let bench = Bench::new();
+        let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Flip(SIZE / 10 * tenth));
+        let bench = TestFolder::new();
         let flags = ["--verify=none", "--stall-timeout=5s", "-w=json"];
         let output = bench.command(&proxy.url(), &flags).output().unwrap();
         output.status.success().then(|| (cli::json(&output), bench))
@@ -153,26 +168,26 @@ fn what_is_wrong_is_told_without_checks() {
 }
 
 #[test]
-fn frames_that_change_places() {
+fn swapped_frames_are_detected() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
+    let member_config = &shared.member_config;
     for at in [SIZE / 4, SIZE / 2] {
-        let proxy = Proxy::start(seat.client, move |_| Mischief::Swap(at));
-        let bench = Bench::new();
+        let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Swap(at));
+        let bench = TestFolder::new();
         let output = bench.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
         assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
-        bench.as_before();
+        bench.assert_unchanged();
     }
 }
 
 /// Slow is not stalled.
 #[test]
-fn a_slow_drip_arrives() {
+fn a_slow_stream_arrives() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let proxy = Proxy::start(seat.client, |_| Mischief::Drip(60_000));
-    let bench = Bench::new();
-    said(&bench.command(&proxy.url(), &["--stall-timeout=1s"]).output().unwrap());
+    let member_config = &shared.member_config;
+    let proxy = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(60_000));
+    let bench = TestFolder::new();
+    stdout_of(&bench.command(&proxy.url(), &["--stall-timeout=1s"]).output().unwrap());
     let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
     assert_eq!(bench.names(), ["backup.db"]);
@@ -180,38 +195,40 @@ fn a_slow_drip_arrives() {
 
 /// With retries the same server is asked once more.
 #[test]
-fn the_second_try_succeeds() {
+fn a_retry_succeeds() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let proxy = Proxy::start(seat.client, |number| if number < 2 { Mischief::Cut(SIZE / 2) } else { Mischief::None });
-    let bench = Bench::new();
+    let member_config = &shared.member_config;
+    let proxy = FaultyProxy::start(member_config.client, |number| {
+        if number < 2 { NetworkFault::Cut(SIZE / 2) } else { NetworkFault::None }
+    });
+    let bench = TestFolder::new();
     let output = bench.command(&proxy.url(), &["--retries=1"]).output().unwrap();
-    bench.refused(&output, 2, &["no server gave a snapshot"]);
+    bench.refused(&output, 2, &["no server sent a snapshot"]);
     assert_eq!(proxy.connections(), 2);
-    said(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
+    stdout_of(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
     assert_eq!(proxy.connections(), 3);
     assert_ne!(fs::read(bench.file()).unwrap(), OLD);
 }
 
 #[test]
-fn a_server_that_is_killed() {
+fn a_killed_server_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(mut servers) = Servers::start("3.6", &seats, folder.path()) else { return };
-    servers.fill(12);
-    // Slowly, so that it is killed in the middle.
-    let proxy = Proxy::start(seats[0].client, |_| Mischief::Drip(30_000));
-    let bench = Bench::new();
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(mut servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
+    servers.put_megabytes(12);
+    // Slowly, so that the kill hits the middle.
+    let proxy = FaultyProxy::start(member_configs[0].client, |_| NetworkFault::Drip(30_000));
+    let bench = TestFolder::new();
     let child = bench.command(&proxy.url(), &[]).spawn().unwrap();
-    until_at_work(&bench);
+    wait_until_saving(&bench);
     servers.kill(0);
     bench.refused(&child.wait_with_output().unwrap(), 2, &["broke"]);
     // And nothing listens any more.
-    let output = bench.command(&seats[0].client_url(), &[]).output().unwrap();
+    let output = bench.command(&member_configs[0].client_url(), &[]).output().unwrap();
     bench.refused(&output, 2, &["cannot be reached", "nothing listens there"]);
 }
 
-fn until_at_work(bench: &Bench) {
+fn wait_until_saving(bench: &TestFolder) {
     let since = Instant::now();
     while bench.names().len() == 1 {
         assert!(since.elapsed() < Duration::from_secs(30), "it does not begin");
@@ -220,20 +237,20 @@ fn until_at_work(bench: &Bench) {
     sleep(Duration::from_millis(100));
 }
 
-fn slowly(bench: &Bench, seat: &Seat) -> Child {
-    let proxy = Proxy::start(seat.client, |_| Mischief::Drip(20_000));
+fn slowly(bench: &TestFolder, member_config: &MemberConfig) -> Child {
+    let proxy = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(20_000));
     let child = bench.command(&proxy.url(), &[]).spawn().unwrap();
-    until_at_work(bench);
+    wait_until_saving(bench);
     child
 }
 
 #[test]
-fn stopped_by_a_signal_it_cleans_up() {
+fn a_save_stopped_by_a_signal_cleans_up() {
     let Some(shared) = server() else { return };
     for (signal, code) in [
         (Signal::INT, 130),
         (Signal::TERM, 143),
-        // A closed terminal, Ctrl-\, and what would end a program without a word.
+        // A closed terminal, Ctrl-\, and signals that would kill a program silently.
         (Signal::HUP, 129),
         (Signal::QUIT, 131),
         (Signal::USR1, 138),
@@ -244,10 +261,10 @@ fn stopped_by_a_signal_it_cleans_up() {
         (Signal::XCPU, 152),
         (Signal::IO, 157),
     ] {
-        let bench = Bench::new();
-        let child = slowly(&bench, &shared.seat);
+        let bench = TestFolder::new();
+        let child = slowly(&bench, &shared.member_config);
         kill_process(Pid::from_child(&child), signal).unwrap();
-        // A closed terminal sends its signal more than once; only those by which somebody insists end it without tidying up.
+        // A closed terminal sends its signal more than once; only repeated signals of insistence end the program without cleaning up.
         for _ in 0..if [Signal::INT, Signal::TERM, Signal::QUIT].contains(&signal) { 0 } else { 20 } {
             sleep(Duration::from_micros(500));
             kill_process(Pid::from_child(&child), signal).unwrap();
@@ -258,19 +275,19 @@ fn stopped_by_a_signal_it_cleans_up() {
     }
 }
 
-/// `nohup` ignores SIGHUP for what it starts, and a shell SIGQUIT for what runs in the background: such a save goes on.
+/// `nohup` makes a program ignore SIGHUP, and a shell makes background jobs ignore SIGQUIT: such a save continues.
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
     let Some(shared) = server() else { return };
     for (name, signal) in [("HUP", Signal::HUP), ("QUIT", Signal::QUIT), ("USR1", Signal::USR1)] {
-        let bench = Bench::new();
-        let proxy = Proxy::start(shared.seat.client, |_| Mischief::Drip(20_000));
+        let bench = TestFolder::new();
+        let proxy = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::Drip(20_000));
         let plain = bench.command(&proxy.url(), &[]);
         let mut command = Command::new("sh");
         command.args(["-c", &format!("trap '' {name}; exec \"$0\" \"$@\"")]).arg(plain.get_program());
         command.args(plain.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        until_at_work(&bench);
+        wait_until_saving(&bench);
         kill_process(Pid::from_child(&child), signal).unwrap();
         sleep(Duration::from_millis(500));
         assert!(child.try_wait().unwrap().is_none(), "{name} ended it");
@@ -279,20 +296,20 @@ fn a_signal_that_was_ignored_stays_ignored() {
     }
 }
 
-/// What a killed run left is gone with the next, but not what another run still writes.
+/// The next run removes what a killed run left, but not what another run still writes.
 #[test]
-fn killed_at_any_moment() {
+fn a_kill_at_any_moment_keeps_the_old_file() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let bench = Bench::new();
-    let mut dice = Dice::new(9);
+    let member_config = &shared.member_config;
+    let bench = TestFolder::new();
+    let mut rng = SeededRandom::new(9);
     let mut left = 0;
     for _ in 0..30 {
-        let mut child = bench.command(&seat.client_url(), &[]).spawn().unwrap();
-        sleep(Duration::from_millis(dice.below(120) as u64));
+        let mut child = bench.command(&member_config.client_url(), &[]).spawn().unwrap();
+        sleep(Duration::from_millis(rng.below(120) as u64));
         let _ = child.kill();
         let _ = child.wait();
-        // The old file, or a new one that is whole.
+        // The old file, or a complete new one.
         if fs::read(bench.file()).unwrap() != OLD {
             let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
             assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
@@ -301,37 +318,37 @@ fn killed_at_any_moment() {
         left += bench.names().len() - 1;
     }
     println!("{left} times something was left");
-    let other = slowly(&bench, seat);
+    let other = slowly(&bench, member_config);
     let before = bench.names().len();
     assert_eq!(before, 2, "the run at work, and nothing older: {:?}", bench.names());
-    said(&bench.command(&seat.client_url(), &[]).output().unwrap());
+    stdout_of(&bench.command(&member_config.client_url(), &[]).output().unwrap());
     assert_eq!(bench.names().len(), 2, "{:?}", bench.names());
-    said(&other.wait_with_output().unwrap());
+    stdout_of(&other.wait_with_output().unwrap());
     assert_eq!(bench.names(), ["backup.db"]);
 }
 
 #[test]
-fn a_full_disk() {
+fn a_full_disk_keeps_the_old_file() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let bench = Bench::new();
-    // Files of at most 5 MB, as a quota would have it.
+    let member_config = &shared.member_config;
+    let bench = TestFolder::new();
+    // Files of at most 5 MB, as under a quota.
     let script = "ulimit -f 5000; exec \"$0\" save --endpoints=\"$1\" \"$2\"";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(cli::program())
-        .arg(seat.client_url())
+        .arg(member_config.client_url())
         .arg(bench.file())
         .stdin(Stdio::null())
         .output()
         .unwrap();
     bench.refused(&output, 2, &["cannot write", bench.folder.path().to_str().unwrap()]);
-    // Compressed, random letters take more than half of that.
+    // Compressed, random letters still take more than half of that.
     let script = "ulimit -f 2000; exec \"$0\" save --compress zstd --endpoints=\"$1\" \"$2\"";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(cli::program())
-        .arg(seat.client_url())
+        .arg(member_config.client_url())
         .arg(bench.file())
         .stdin(Stdio::null())
         .output()
@@ -339,11 +356,11 @@ fn a_full_disk() {
     bench.refused(&output, 2, &["cannot write"]);
 }
 
-/// A disk that has too little room is known before anything is written.
+/// A disk with too little space is reported before anything is written.
 #[test]
-fn too_little_room() {
+fn too_little_space_is_reported_before_writing() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
+    let member_config = &shared.member_config;
     let folder = tempfile::tempdir().unwrap();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(folder.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
@@ -352,7 +369,7 @@ fn too_little_room() {
     }
     let file = folder.path().join("backup.db");
     fs::write(&file, OLD).unwrap();
-    let output = cli::run(&["save", &format!("--endpoints={}", seat.client_url()), file.to_str().unwrap()]);
+    let output = cli::run(&["save", &format!("--endpoints={}", member_config.client_url()), file.to_str().unwrap()]);
     let (names, old) = (fs::read_dir(folder.path()).unwrap().count(), fs::read(&file).unwrap());
     assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
     assert_eq!(output.status.code(), Some(2));
@@ -361,18 +378,18 @@ fn too_little_room() {
 }
 
 #[test]
-fn places_that_cannot_be_written() {
+fn unwritable_targets_are_refused() {
     let Some(shared) = server() else { return };
-    let seat = &shared.seat;
-    let bench = Bench::new();
-    let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", seat.client_url()), path]);
+    let member_config = &shared.member_config;
+    let bench = TestFolder::new();
+    let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", member_config.client_url()), path]);
     let nowhere = bench.folder.path().join("nowhere/backup.db");
-    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "make the directory first"]);
+    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "create the directory first"]);
     bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");
     bench.refused(&run(below.to_str().unwrap()), 2, &["cannot write"]);
-    // What is no file is not replaced by one.
+    // A target that is not a file is not replaced by one.
     let aside = tempfile::tempdir().unwrap();
     let socket = aside.path().join("socket");
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
@@ -380,18 +397,18 @@ fn places_that_cannot_be_written() {
     assert!(!fs::metadata(&socket).unwrap().is_file());
 }
 
-/// A database that is damaged on the server itself is not taken for a good snapshot; what the server sends has a right SHA-256 all the same.
+/// A database that is damaged on the server itself is not accepted as a good snapshot; the SHA-256 of what the server sends is correct nevertheless.
 #[test]
-fn a_server_whose_database_is_damaged() {
+fn a_database_damaged_on_the_server_is_detected() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    servers.fill(4);
-    // A snapshot, so that everything is in the file; then a byte of a value's encoding changes under the server.
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
+    servers.put_megabytes(4);
+    // A snapshot makes the server write everything to the file; then a byte of a value's encoding changes in place.
     let file = folder.path().join("before.db");
-    let url = format!("--endpoints={}", seats[0].client_url());
-    said(&cli::run(&["save", &url, file.to_str().unwrap()]));
-    let database = seats[0].data.join("member/snap/db");
+    let url = format!("--endpoints={}", member_configs[0].client_url());
+    stdout_of(&cli::run(&["save", &url, file.to_str().unwrap()]));
+    let database = member_configs[0].data.join("member/snap/db");
     let bytes = fs::read(&database).unwrap();
     let needle = b"fill/2";
     let found: Vec<usize> = (0..bytes.len() - needle.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
@@ -402,11 +419,11 @@ fn a_server_whose_database_is_damaged() {
         // The tag of the key's own field, two bytes before it.
         open.write_all_at(&[0xff], at as u64 - 2).unwrap();
     }
-    let bench = Bench::new();
-    let output = bench.command(&seats[0].client_url(), &[]).output().unwrap();
+    let bench = TestFolder::new();
+    let output = bench.command(&member_configs[0].client_url(), &[]).output().unwrap();
     bench.refused(&output, 1, &["database of", "is damaged", "another member", "--verify hash"]);
-    // Who wants it all the same gets it.
-    said(&bench.command(&seats[0].client_url(), &["--verify=hash"]).output().unwrap());
+    // With --force or the like, the file is kept nevertheless.
+    stdout_of(&bench.command(&member_configs[0].client_url(), &["--verify=hash"]).output().unwrap());
     let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Damaged);
     assert_eq!(report.trailer.actual, report.trailer.expected);

@@ -1,4 +1,4 @@
-//! Servers that are broken or mean harm: a save ends, and needs little memory.
+//! Broken or malicious servers: a save ends, and needs little memory.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -17,7 +17,7 @@ fn snapshot() -> &'static [u8] {
     SNAPSHOT.get_or_init(|| std::fs::read(tests_dir().join("cases/3.7-history/snapshot.db")).unwrap())
 }
 
-/// What a save does, how long it takes, and its memory at most, in KiB.
+/// Runs a save; returns its output, how long it took, and its peak memory in KiB.
 fn save(server: &FakeEtcd, target: &Path) -> (Output, Duration, u64) {
     let since = Instant::now();
     let mut command = Command::new(cli::program());
@@ -38,7 +38,7 @@ fn save(server: &FakeEtcd, target: &Path) -> (Output, Duration, u64) {
     (output, took, most.join().unwrap())
 }
 
-fn refused(pieces: impl Fn(&Pieces<'_>) -> std::io::Result<()> + Send + Sync + 'static, word: &str) -> u64 {
+fn assert_refused(pieces: impl Fn(&Pieces<'_>) -> std::io::Result<()> + Send + Sync + 'static, word: &str) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let (output, took, memory) = save(&FakeEtcd::start(pieces), &folder.path().join("x.db"));
     let text = String::from_utf8_lossy(&output.stderr);
@@ -49,7 +49,7 @@ fn refused(pieces: impl Fn(&Pieces<'_>) -> std::io::Result<()> + Send + Sync + '
     memory
 }
 
-/// The server itself is one that a save takes.
+/// The test's server itself is one that a save accepts.
 #[test]
 fn pieces_of_any_length_make_a_snapshot() {
     for len in [1_000, 32 << 10, 1 << 20, 4_000_000] {
@@ -65,21 +65,21 @@ fn pieces_of_any_length_make_a_snapshot() {
     }
 }
 
-/// Messages without bytes, slowly or as fast as they go.
+/// Messages without bytes, slowly or as fast as possible.
 #[test]
-fn messages_without_bytes_are_no_progress() {
-    refused(
+fn messages_without_bytes_count_as_a_stall() {
+    assert_refused(
         |pieces| loop {
             pieces.send(4096, b"")?;
             sleep(Duration::from_millis(50));
         },
-        "a message without any",
+        "an empty message",
     );
-    refused(
+    assert_refused(
         |pieces| loop {
             pieces.send(4096, b"")?;
         },
-        "a message without any",
+        "an empty message",
     );
     let goes_on = |pieces: &Pieces<'_>| {
         pieces.send_snapshot(snapshot(), 32 << 10)?;
@@ -88,12 +88,12 @@ fn messages_without_bytes_are_no_progress() {
             sleep(Duration::from_millis(200));
         }
     };
-    refused(goes_on, "a message without any");
+    assert_refused(goes_on, "an empty message");
 }
 
-/// All that was announced has come, its SHA-256 is right, and the stream is never closed.
+/// Everything announced has arrived, its SHA-256 is right, and the stream is never closed.
 #[test]
-fn a_stream_that_is_whole_and_stays_open() {
+fn a_complete_stream_that_stays_open_is_accepted() {
     let server = FakeEtcd::start(|pieces| pieces.send_snapshot(snapshot(), 32 << 10));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.db");
@@ -101,9 +101,9 @@ fn a_stream_that_is_whole_and_stays_open() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!(std::fs::read(&file).unwrap(), snapshot());
-    // Without its SHA-256 it is not whole.
+    // Without its SHA-256 it is incomplete.
     let len = snapshot().len() - 32;
-    refused(move |pieces| pieces.send(0, &snapshot()[..len]), "sent nothing for 2s");
+    assert_refused(move |pieces| pieces.send(0, &snapshot()[..len]), "sent nothing for 2s");
 }
 
 /// Long messages in a long stream.
@@ -122,7 +122,7 @@ fn long_messages_take_little_memory() {
     let (output, _, memory) = save(&FakeEtcd::start(pieces), &folder.path().join("x.db"));
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(memory < 96 << 10, "{memory} KiB");
-    // No etcd sends one that is longer.
-    let memory = refused(|pieces| pieces.send(0, &vec![7; 8 << 20]), "too large");
+    // No etcd sends a longer one.
+    let memory = assert_refused(|pieces| pieces.send(0, &vec![7; 8 << 20]), "too large");
     assert!(memory < 96 << 10, "{memory} KiB");
 }

@@ -1,25 +1,25 @@
-//! A failure at every system call of a save, or a kill: the old file is whole under its name, or the new one is; a sound snapshot that is kept is never lost; what a
-//! kill left, the next run removes.
+//! Injects a failure or a kill at every system call of a save: the old file or the new one is complete under its name; a sound snapshot to keep is never lost; the
+//! next run removes what a kill left.
 //!
-//! A bounded choice is tried here; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test save_injected` tries everything, which takes about an hour.
+//! By default a fixed sample runs; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test save_injected` tries everything, which takes about an hour.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::failure_injection::{Ended, GROUPS, Group, Trial, available, sweep};
+use etcdsnap_tests::failure_injection::{GROUPS, Group, InjectedFailure, RunResult, available, sweep};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::origin_mark::{copy_with_mark, has_mark};
-use etcdsnap_tests::server::{Servers, said, seats};
+use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 
-/// Failures that are tried of each kind of save, without `ETCDSNAP_INJECT`.
+/// Failures to try per kind of save, without `ETCDSNAP_INJECT`.
 const BOUNDED: usize = 60;
 
-/// What the old file holds.
+/// The contents of the old file.
 const OLD: &[u8] = b"yesterday's";
 
-/// Extended attributes, which a save uses as no other command does.
+/// Calls for extended attributes, which only a save uses.
 const ATTRIBUTES: Group =
     Group { calls: &["fsetxattr", "fgetxattr", "fremovexattr"], errors: &["EIO", "ENOSPC", "EACCES", "EOPNOTSUPP"] };
 
@@ -27,7 +27,7 @@ fn groups() -> Vec<Group> {
     GROUPS.iter().copied().chain([ATTRIBUTES]).collect()
 }
 
-/// The server that all trials of a test save from; it ends with the value.
+/// The server that all runs of a test save from; it ends when the value is dropped.
 struct Server {
     url: String,
     _servers: Servers,
@@ -40,10 +40,10 @@ impl Server {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["one"]);
-        let servers = Servers::start("3.7", &seats, folder.path())?;
-        servers.fill(1);
-        Some(Self { url: seats[0].client_url(), _servers: servers, folder })
+        let member_configs = member_configs(folder.path(), &["one"]);
+        let servers = Servers::start("3.7", &member_configs, folder.path())?;
+        servers.put_megabytes(1);
+        Some(Self { url: member_configs[0].client_url(), _servers: servers, folder })
     }
 
     fn command(&self, flags: &[&str], target: &Path) -> Command {
@@ -58,15 +58,15 @@ fn is_sound(path: &Path) -> bool {
     report.is_ok_and(|report| report.verdict == etcdsnap::Verdict::Sound)
 }
 
-/// Whether the program says that the new file is in place, for a run that did not end as it should.
-fn says_in_place(said: &str) -> bool {
+/// Returns whether the program reports the new file as in place, in a run that failed.
+fn reports_in_place(said: &str) -> bool {
     said.contains("is complete and in place") || said.contains("cannot write to standard output")
 }
 
-/// The exit code and what it says agree with whether the new file is in place, and nothing else is left unless it could not be removed.
-fn check_end(trial: &Trial, ended: &Ended, in_place: bool, litter: &[String]) {
+/// Asserts that the exit code and the message agree on whether the new file is in place, and that nothing else is left unless it could not be removed.
+fn check_end(trial: &InjectedFailure, ended: &RunResult, in_place: bool, litter: &[String]) {
     let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
-    // The runtime wakes itself by a write to an event file, which fails in no other world, and gives up without it.
+    // The runtime wakes itself by a write to an event file, which never fails in practice, and aborts without it.
     if ended.killed || said.contains("failed to wake I/O driver") {
         return;
     }
@@ -74,20 +74,20 @@ fn check_end(trial: &Trial, ended: &Ended, in_place: bool, litter: &[String]) {
     match ended.output.status.code() {
         Some(0) => assert!(in_place, "{trial}: {said}"),
         Some(2) => {
-            // The failure may hit what is said, too, wholly or in the middle.
+            // The failure may hit the message too, wholly or in the middle.
             let silent = said.is_empty() && matches!(trial.call, "write" | "pwrite64" | "writev" | "pwritev");
-            assert!(silent || in_place == says_in_place(&said), "{trial}: {said}");
+            assert!(silent || in_place == reports_in_place(&said), "{trial}: {said}");
             assert!(silent || said.contains("etcdsnap:"), "{trial}: {said}");
         }
-        // The loader has its own code for a library that it cannot open.
+        // The dynamic loader has its own code for a library that it cannot open.
         Some(127) => assert!(!in_place, "{trial}: {said}"),
         other => panic!("{trial}: ended with {other:?}: {said}"),
     }
     assert!(litter.is_empty() || matches!(trial.call, "unlink" | "unlinkat" | "rmdir"), "{trial}: {litter:?}\n{said}");
 }
 
-/// A file that is replaced.
-fn replaces(flags: &[&str]) {
+/// Tests a save that replaces a file.
+fn check_replacing(flags: &[&str]) {
     let Some(server) = Server::start() else { return };
     let prepare = || {
         let folder = tempfile::tempdir().unwrap();
@@ -96,13 +96,13 @@ fn replaces(flags: &[&str]) {
         let command = server.command(flags, &file);
         (folder, command)
     };
-    let judge = |folder: &tempfile::TempDir, trial: &Trial, ended: &Ended| {
+    let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let file = folder.path().join("backup.db");
         let in_place = fs::read(&file).unwrap() != OLD;
         assert!(!in_place || is_sound(&file), "{trial}: {ended:?}");
         let litter: Vec<_> = names(folder.path()).into_iter().filter(|name| name != "backup.db").collect();
         check_end(trial, ended, in_place, &litter);
-        said(&server.command(flags, &file).output().unwrap());
+        stdout_of(&server.command(flags, &file).output().unwrap());
         assert!(is_sound(&file), "{trial}");
         assert_eq!(names(folder.path()), ["backup.db"], "{trial}");
     };
@@ -112,18 +112,18 @@ fn replaces(flags: &[&str]) {
 }
 
 #[test]
-fn a_file_is_replaced() {
-    replaces(&[]);
+fn failures_while_replacing_a_file() {
+    check_replacing(&[]);
 }
 
 #[test]
-fn a_compressed_file_is_replaced() {
-    replaces(&["--compress=zstd"]);
+fn failures_while_replacing_a_compressed_file() {
+    check_replacing(&["--compress=zstd"]);
 }
 
-/// A directory with an old snapshot that goes when the new one is in place.
+/// A directory with an old snapshot that retention removes once the new one is in place.
 #[test]
-fn an_old_snapshot_goes() {
+fn failures_while_removing_an_old_snapshot() {
     let Some(server) = Server::start() else { return };
     let saved = |output| PathBuf::from(cli::json(&output)["file"].as_str().unwrap());
     let first = saved(server.command(&["-w=json"], server.folder.path()).output().unwrap());
@@ -135,7 +135,7 @@ fn an_old_snapshot_goes() {
         let command = server.command(&["--keep=1"], folder.path());
         (folder, command)
     };
-    let judge = |folder: &tempfile::TempDir, trial: &Trial, ended: &Ended| {
+    let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let all = names(folder.path());
         let (snapshots, litter): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| name.starts_with("etcd-"));
         let sound: Vec<_> = snapshots.iter().filter(|name| is_sound(&folder.path().join(name))).collect();
@@ -152,7 +152,7 @@ fn an_old_snapshot_goes() {
         }
         let has_none = |name: &&String| **name != old_name && !has_mark(&folder.path().join(name));
         let without_mark = snapshots.iter().filter(has_none).count();
-        said(&server.command(&["--keep=1"], folder.path()).output().unwrap());
+        stdout_of(&server.command(&["--keep=1"], folder.path()).output().unwrap());
         let left = names(folder.path());
         assert!(
             !left.contains(&old_name) && left.iter().all(|name| is_sound(&folder.path().join(name))),
@@ -166,7 +166,7 @@ fn an_old_snapshot_goes() {
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
 
-/// What comes out is whole when the exit code says so, and at no other time.
+/// The output is complete exactly if the exit code says so.
 #[test]
 fn a_stream_is_whole_or_cut_short() {
     let Some(server) = Server::start() else { return };
@@ -176,7 +176,7 @@ fn a_stream_is_whole_or_cut_short() {
         command.current_dir(folder.path());
         (folder, command)
     };
-    let judge = |folder: &tempfile::TempDir, trial: &Trial, ended: &Ended| {
+    let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         assert!(names(folder.path()).is_empty(), "{trial}: {:?}", names(folder.path()));
         let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
         // As above.

@@ -1,4 +1,4 @@
-//! Several clusters whose snapshots have names in common: none takes the place of another's, and `--keep` removes only what is of the same history.
+//! Several clusters whose snapshots share names: none replaces another's, and `--keep` removes only snapshots of the same history.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,22 +7,22 @@ use std::process::{Child, Command, Output, Stdio};
 
 use etcdsnap_tests::cli;
 use etcdsnap_tests::origin_mark::{MARK, rename_with_mark};
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 use serde_json::Value;
 
-fn begin(seat: &Seat, flags: &[&str], target: &Path) -> Child {
-    let endpoints = format!("--endpoints={}", seat.client_url());
+fn begin(member_config: &MemberConfig, flags: &[&str], target: &Path) -> Child {
+    let endpoints = format!("--endpoints={}", member_config.client_url());
     let mut command = Command::new(cli::program());
     command.args(["save", &endpoints, "-w", "json"]).args(flags).arg(target);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn save(seat: &Seat, flags: &[&str], target: &Path) -> Output {
-    begin(seat, flags, target).wait_with_output().unwrap()
+fn save(member_config: &MemberConfig, flags: &[&str], target: &Path) -> Output {
+    begin(member_config, flags, target).wait_with_output().unwrap()
 }
 
 fn report(output: &Output) -> Value {
-    said(output);
+    stdout_of(output);
     cli::json(output)
 }
 
@@ -35,13 +35,13 @@ fn removed(report: &Value) -> Vec<PathBuf> {
     removed.map(|removed| removed["file"].as_str().unwrap().into()).collect()
 }
 
-fn refused(output: &Output, words: &[&str]) {
+fn assert_refused(output: &Output, words: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
 }
 
-/// Gives a snapshot the name, and the mark, that it would have had on another day.
+/// Renames a snapshot as if it was saved on another day, including its mark.
 fn on_day(file: &Path, day: u32) -> PathBuf {
     let name = file.file_name().unwrap().to_str().unwrap();
     let stamp = name.split(['-', '.']).find(|part| part.ends_with('Z') && part.contains('T')).unwrap();
@@ -52,9 +52,9 @@ fn on_day(file: &Path, day: u32) -> PathBuf {
 
 /// Two lines of a crontab.
 #[test]
-fn two_clusters_in_the_same_second() {
+fn two_clusters_may_save_in_the_same_second() {
     let folder = tempfile::tempdir().unwrap();
-    let both = seats(folder.path(), &["a", "b"]);
+    let both = member_configs(folder.path(), &["a", "b"]);
     let Some(_a) = Servers::start("3.5", &both[..1], folder.path()) else { return };
     let Some(_b) = Servers::start("3.6", &both[1..], folder.path()) else { return };
     let out = folder.path().join("out");
@@ -62,10 +62,11 @@ fn two_clusters_in_the_same_second() {
     let mut files = BTreeSet::new();
     for _ in 0..3 {
         // Of the same cluster, too.
-        let runs = [&both[0], &both[1], &both[0], &both[1]].map(|seat| begin(seat, &[], &out.join("etcd-{time}.db")));
+        let runs = [&both[0], &both[1], &both[0], &both[1]]
+            .map(|member_config| begin(member_config, &[], &out.join("etcd-{time}.db")));
         for run in runs {
             let report = report(&run.wait_with_output().unwrap());
-            // That a store is empty is a warning.
+            // An empty store is a warning.
             let found = etcdsnap::verify(file(&report), etcdsnap::VerifyOptions::default()).unwrap();
             assert_ne!(found.verdict, etcdsnap::Verdict::Damaged, "{report}");
             assert!(files.insert(file(&report)), "{report}");
@@ -74,77 +75,78 @@ fn two_clusters_in_the_same_second() {
     assert_eq!(fs::read_dir(&out).unwrap().count(), 12);
 }
 
-/// Names without a time: the same cluster's is replaced, any other stays.
+/// Names without a time: the same cluster's file is replaced, any other stays.
 #[test]
-fn a_name_without_a_time_is_taken_once() {
+fn a_name_without_a_time_belongs_to_one_cluster() {
     let folder = tempfile::tempdir().unwrap();
-    let both = seats(folder.path(), &["a", "b"]);
+    let both = member_configs(folder.path(), &["a", "b"]);
     let Some(a) = Servers::start("3.6", &both[..1], folder.path()) else { return };
     let Some(b) = Servers::start("3.6", &both[1..], folder.path()) else { return };
     for (servers, key) in [(&a, "of-a"), (&b, "of-b")] {
-        said(&servers.etcdctl(None, &["put", key, "x"]));
+        stdout_of(&servers.etcdctl(None, &["put", key, "x"]));
     }
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
     let template = out.join("{revision}.db");
     let first = file(&report(&save(&both[0], &[], &template)));
     let bytes = fs::read(&first).unwrap();
-    refused(
+    assert_refused(
         &save(&both[1], &[], &template),
-        &["2.db is there already, and is not replaced", "another cluster", "{cluster}"],
+        &["2.db exists already and is not replaced", "another cluster", "{cluster}"],
     );
     assert_eq!(fs::read(&first).unwrap(), bytes);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     // Without its mark the members in it prove it.
     let _ = rustix::fs::removexattr(&first, MARK);
-    refused(&save(&both[1], &[], &template), &["nothing proves of which cluster"]);
+    assert_refused(&save(&both[1], &[], &template), &["nothing proves which cluster"]);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     fs::write(&first, "no snapshot").unwrap();
-    refused(&save(&both[0], &[], &template), &["nothing proves of which cluster"]);
-    // A name without places is replaced, whatever has it.
-    said(&save(&both[1], &[], &first));
+    assert_refused(&save(&both[0], &[], &template), &["nothing proves which cluster"]);
+    // A name without placeholders is replaced, whichever cluster it is from.
+    stdout_of(&save(&both[1], &[], &first));
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
 }
 
-/// A cluster that was wiped and made anew, and names that tell neither the revision nor, compressed, the contents.
+/// A cluster that was wiped and recreated, and names that show neither the revision nor, if compressed, the contents.
 #[test]
-fn a_wiped_cluster_and_compressed_snapshots() {
+fn a_recreated_cluster_keeps_the_old_ones_compressed_snapshots() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["w"]);
-    let Some(servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["w"]);
+    let Some(servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     for number in 0..5 {
-        said(&servers.etcdctl(None, &["put", &format!("k{number}"), "good"]));
+        stdout_of(&servers.etcdctl(None, &["put", &format!("k{number}"), "good"]));
     }
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
     let template = out.join("{cluster}-{time}.db.zst");
     let flags = ["--compress=zstd", "--keep=3", "--verify=hash"];
-    let good: Vec<_> = (1..=3).map(|day| on_day(&file(&report(&save(&seats[0], &flags, &template))), day)).collect();
+    let good: Vec<_> =
+        (1..=3).map(|day| on_day(&file(&report(&save(&member_configs[0], &flags, &template))), day)).collect();
     servers.stop();
-    fs::remove_dir_all(&seats[0].data).unwrap();
-    let Some(servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    fs::remove_dir_all(&member_configs[0].data).unwrap();
+    let Some(servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     for day in 4..=7 {
-        let report = report(&save(&seats[0], &flags, &template));
-        assert!(report["warnings"].to_string().contains("restored or created anew"), "{report}");
+        let report = report(&save(&member_configs[0], &flags, &template));
+        assert!(report["warnings"].to_string().contains("restored or created again"), "{report}");
         on_day(&file(&report), day);
     }
     assert!(good.iter().all(|file| file.exists()));
-    // The new cluster's own go.
+    // The new cluster's own old snapshots are removed.
     assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
-    // It has gone further, and the good ones are still of another history.
+    // It has more revisions, and the good snapshots still belong to another history.
     for number in 0..9 {
-        said(&servers.etcdctl(None, &["put", "other", &number.to_string()]));
+        stdout_of(&servers.etcdctl(None, &["put", "other", &number.to_string()]));
     }
-    let report = report(&save(&seats[0], &flags, &template));
+    let report = report(&save(&member_configs[0], &flags, &template));
     assert!(good.iter().all(|file| file.exists()), "{report}");
     assert!(report["warnings"].to_string().contains("another history"), "{report}");
 }
 
-/// etcds that were started with their defaults share a cluster's id, a member's id and its name.
+/// etcds that run with their defaults share a cluster id, a member id and a name.
 #[test]
-fn two_etcds_with_the_default_id() {
+fn two_etcds_with_the_default_id_keep_each_others_snapshots() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut a, mut b) = (seats(folder.path(), &["default"]), seats(folder.path(), &["default"]));
+    let (mut a, mut b) = (member_configs(folder.path(), &["default"]), member_configs(folder.path(), &["default"]));
     (a[0].data, b[0].data) = (folder.path().join("a"), folder.path().join("b"));
     let defaults =
         ["--initial-advertise-peer-urls=http://localhost:2380", "--initial-cluster=default=http://localhost:2380"];
@@ -155,7 +157,7 @@ fn two_etcds_with_the_default_id() {
     let Some(second) = Servers::start_with("3.6", &b, &logs[1], &defaults) else { return };
     for (servers, name, count) in [(&first, "a", 12), (&second, "b", 4)] {
         for number in 0..count {
-            said(&servers.etcdctl(None, &["put", &format!("{name}{number}"), "x"]));
+            stdout_of(&servers.etcdctl(None, &["put", &format!("{name}{number}"), "x"]));
         }
     }
     let out = folder.path().join("out");
@@ -168,55 +170,57 @@ fn two_etcds_with_the_default_id() {
         assert_eq!(report["clusterId"], "cdf818194e3a8c32");
         assert!(report["warnings"].to_string().contains("another history"), "{report}");
         of_a.push(on_day(&file(&report), day));
-        // Its own go as ever, and others do not count.
+        // Its own old snapshots are removed as usual, and others do not count.
         let kept = of_a.iter().filter(|file| file.exists()).count();
         assert_eq!(kept, of_a.len().min(2), "{report}");
     }
     assert!(of_b.iter().all(|file| file.exists()));
-    // When compactions have removed all that could be compared, they stay as well.
-    said(&first.etcdctl(None, &["del", "a", "--prefix"]));
-    said(&first.etcdctl(None, &["put", "last", "x"]));
-    said(&first.etcdctl(None, &["compact", "15"]));
+    // If compactions have removed everything comparable, they stay as well.
+    stdout_of(&first.etcdctl(None, &["del", "a", "--prefix"]));
+    stdout_of(&first.etcdctl(None, &["put", "last", "x"]));
+    stdout_of(&first.etcdctl(None, &["compact", "15"]));
     let report = report(&save(&a[0], &keep, &out));
     assert!(of_b.iter().all(|file| file.exists()), "{report}");
     assert!(report["warnings"].to_string().contains("started with its defaults"), "{report}");
     assert!(removed(&report).is_empty(), "{report}");
 }
 
-/// What compactions leave proves a history as well.
+/// The entries that compactions keep prove a history as well.
 #[test]
-fn the_same_cluster_behind_a_compaction() {
+fn the_same_cluster_is_recognised_after_a_compaction() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
+    let member_configs = member_configs(folder.path(), &["one"]);
     let defaults =
         ["--initial-advertise-peer-urls=http://localhost:2380", "--initial-cluster=one=http://localhost:2380"];
-    let Some(servers) = Servers::start_with("3.7", &seats, folder.path(), &defaults.map(str::to_owned)) else { return };
-    said(&servers.etcdctl(None, &["put", "stays", "x"]));
+    let Some(servers) = Servers::start_with("3.7", &member_configs, folder.path(), &defaults.map(str::to_owned)) else {
+        return;
+    };
+    stdout_of(&servers.etcdctl(None, &["put", "stays", "x"]));
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
     for (day, compress) in [(1, None), (2, Some("--compress=gzip")), (3, None)] {
         for number in 0..3 {
-            said(&servers.etcdctl(None, &["put", "k", &format!("{day}{number}")]));
+            stdout_of(&servers.etcdctl(None, &["put", "k", &format!("{day}{number}")]));
         }
         let flags: Vec<&str> = ["--keep=1"].into_iter().chain(compress).collect();
-        let report = report(&save(&seats[0], &flags, &out));
+        let report = report(&save(&member_configs[0], &flags, &out));
         assert_eq!(removed(&report).len(), usize::from(day > 1), "{report}");
         let old = on_day(&file(&report), day);
         let revision = old.file_name().unwrap().to_str().unwrap().split('-').nth(3).unwrap().to_owned();
-        said(&servers.etcdctl(None, &["put", "k", "again"]));
-        said(&servers.etcdctl(None, &["compact", &revision]));
+        stdout_of(&servers.etcdctl(None, &["put", "k", "again"]));
+        stdout_of(&servers.etcdctl(None, &["compact", &revision]));
     }
 }
 
-/// A copy with a few words more in its name, which looks like another member's.
+/// A copy with extra words in its name, which looks like another member's.
 #[test]
-fn a_copy_under_a_name_of_its_own() {
+fn a_copy_under_its_own_name_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["m1"]);
-    let Some(_servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["m1"]);
+    let Some(_servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    let old = on_day(&file(&report(&save(&seats[0], &[], &out))), 1);
+    let old = on_day(&file(&report(&save(&member_configs[0], &[], &out))), 1);
     let mut value = [0; 512];
     if rustix::fs::getxattr(&old, MARK, &mut value[..]).is_err() {
         eprintln!("*** not run: the temporary directory has no extended attributes ***");
@@ -224,10 +228,10 @@ fn a_copy_under_a_name_of_its_own() {
     }
     let name = old.file_name().unwrap().to_str().unwrap();
     let copy = old.with_file_name(name.replace("-m1-", "-m1-before-upgrade-"));
-    said(&Command::new("cp").arg(&old).arg(&copy).output().unwrap());
+    stdout_of(&Command::new("cp").arg(&old).arg(&copy).output().unwrap());
     let with_mark = old.with_file_name(name.replace("-m1-", "-m1-archive-"));
-    said(&Command::new("cp").arg("-a").arg(&old).arg(&with_mark).output().unwrap());
-    let report = report(&save(&seats[0], &["--keep=1"], &out));
+    stdout_of(&Command::new("cp").arg("-a").arg(&old).arg(&with_mark).output().unwrap());
+    let report = report(&save(&member_configs[0], &["--keep=1"], &out));
     assert_eq!(removed(&report), [old], "{report}");
     assert!(copy.exists() && with_mark.exists(), "{report}");
     let notes =
@@ -236,18 +240,18 @@ fn a_copy_under_a_name_of_its_own() {
     assert!(notes.len() == 1 && notes[0].contains("2 old snapshots ("), "{report}");
 }
 
-/// A clock that is wrong for once.
+/// A clock that was wrong once.
 #[test]
-fn by_age_alone_some_stay() {
+fn retention_by_age_keeps_some() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(_servers) = Servers::start("3.6", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    let old: Vec<_> = (1..=5).map(|day| on_day(&file(&report(&save(&seats[0], &[], &out))), day)).collect();
+    let old: Vec<_> = (1..=5).map(|day| on_day(&file(&report(&save(&member_configs[0], &[], &out))), day)).collect();
     let future = old[0].with_file_name(old[0].file_name().unwrap().to_str().unwrap().replace("20200101", "22000101"));
     rename_with_mark(&old[0], &future);
-    let report = report(&save(&seats[0], &["--keep-within=7d"], &out));
+    let report = report(&save(&member_configs[0], &["--keep-within=7d"], &out));
     assert_eq!(removed(&report).iter().collect::<BTreeSet<_>>(), old[1..3].iter().collect(), "{report}");
-    assert!(report["warnings"].to_string().contains("still to come") && future.exists(), "{report}");
+    assert!(report["warnings"].to_string().contains("in the future") && future.exists(), "{report}");
 }

@@ -1,4 +1,4 @@
-//! A service, and what changes around it: its directory goes away, its password is another one. And what a save says of its command line.
+//! A service whose environment changes: its directory vanishes, its password changes. And messages about the command line.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,13 +9,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::server::{Servers, said, seats};
+use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::process::{Pid, Signal, kill_process};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A small server.
+/// Returns a small server.
 fn server() -> Option<Arc<SharedServer>> {
     static SLOT: Slot = Slot::new(Weak::new());
     SharedServer::get(&SLOT, 0)
@@ -45,11 +45,11 @@ impl Service {
         fs::read_to_string(&self.log).unwrap().matches(word).count()
     }
 
-    /// Waits until the log has a word once more.
-    fn until_again(&self, word: &str) {
+    /// Waits until the word appears in the log once more.
+    fn wait_for_next(&self, word: &str) {
         let (before, since) = (self.count(word), Instant::now());
         while self.count(word) == before {
-            assert!(since.elapsed() < PATIENCE, "no {word:?} in {}", fs::read_to_string(&self.log).unwrap());
+            assert!(since.elapsed() < TIMEOUT, "no {word:?} in {}", fs::read_to_string(&self.log).unwrap());
             sleep(Duration::from_millis(20));
         }
     }
@@ -71,86 +71,91 @@ fn save(url: &str, flags: &[&str], target: impl AsRef<Path>) -> Output {
     cli::run(&[&["save", "--endpoints", url], flags, &[target.as_ref().to_str().unwrap()]].concat())
 }
 
-fn complaint(output: &Output) -> String {
+fn message(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    // Lines are wrapped.
-    String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+    cli::stderr_in_one_line(output)
 }
 
 #[test]
-fn a_directory_that_goes_away_does_not_become_a_file() {
+fn a_vanished_directory_does_not_become_a_file() {
     let Some(shared) = server() else { return };
     let folder = tempfile::tempdir().unwrap();
     for (name, flags) in [("without", &[][..]), ("with", &["--keep=9"])] {
         let out = folder.path().join(name);
         fs::create_dir(&out).unwrap();
         let service =
-            Service::start(&shared.seat.client_url(), &out, flags, &folder.path().join(format!("{name}.log")));
-        service.until_again(" saved ");
+            Service::start(&shared.member_config.client_url(), &out, flags, &folder.path().join(format!("{name}.log")));
+        service.wait_for_next(" saved ");
         fs::remove_dir_all(&out).unwrap();
-        // The one under way may fail in another way.
-        service.until_again("no snapshot");
-        service.until_again("does not exist");
+        // The save in progress may fail in another way.
+        service.wait_for_next("no snapshot");
+        service.wait_for_next("does not exist");
         assert!(service.count("Is it mounted?") > 0);
         assert!(!out.exists());
         fs::create_dir(&out).unwrap();
-        service.until_again(" saved ");
+        service.wait_for_next(" saved ");
         assert!(out.is_dir() && fs::read_dir(&out).unwrap().count() > 0);
         service.stop();
     }
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_not_replaced() {
+fn a_dangling_link_is_not_replaced() {
     let Some(shared) = server() else { return };
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("backups");
     symlink(folder.path().join("not-mounted/etcd"), &link).unwrap();
     for flags in [&[][..], &["--every=1s", "--metrics-listen=off"]] {
-        let text = complaint(&save(&shared.seat.client_url(), flags, &link));
-        assert!(text.contains("a link that leads nowhere") && text.contains("mounted"), "{text}");
+        let text = message(&save(&shared.member_config.client_url(), flags, &link));
+        assert!(text.contains("a dangling link") && text.contains("mounted"), "{text}");
     }
     assert!(link.is_symlink());
 }
 
 #[test]
-fn a_password_file_is_read_anew() {
+fn a_password_file_is_read_again_for_each_save() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    // Hashes of passwords that cost little.
-    let Some(servers) = Servers::start_with("3.6", &seats, folder.path(), &["--bcrypt-cost=4".into()]) else { return };
+    let member_configs = member_configs(folder.path(), &["one"]);
+    // Password hashes that are cheap to compute.
+    let Some(servers) = Servers::start_with("3.6", &member_configs, folder.path(), &["--bcrypt-cost=4".into()]) else {
+        return;
+    };
     for words in [
         &["user", "add", "root:old"][..],
         &["role", "add", "root"],
         &["user", "grant-role", "root", "root"],
         &["auth", "enable"],
     ] {
-        said(&servers.etcdctl(None, words));
+        stdout_of(&servers.etcdctl(None, words));
     }
     let password = folder.path().join("password");
     fs::write(&password, "old\n").unwrap();
     let flags = ["--user=root", "--password-file", password.to_str().unwrap()];
-    let service =
-        Service::start(&seats[0].client_url(), &folder.path().join("x.db"), &flags, &folder.path().join("log"));
-    service.until_again(" saved ");
+    let service = Service::start(
+        &member_configs[0].client_url(),
+        &folder.path().join("x.db"),
+        &flags,
+        &folder.path().join("log"),
+    );
+    service.wait_for_next(" saved ");
     let mut change = servers.command(&["--user=root:old", "user", "passwd", "root", "--interactive=false"]);
     let mut child = change.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"new\n").unwrap();
-    said(&child.wait_with_output().unwrap());
-    service.until_again("no snapshot");
+    stdout_of(&child.wait_with_output().unwrap());
+    service.wait_for_next("no snapshot");
     fs::write(&password, "new\n").unwrap();
-    service.until_again(" saved ");
-    // Away for a moment, it is the old one that counts.
+    service.wait_for_next(" saved ");
+    // While the file is missing, the old password stays in use.
     fs::remove_file(&password).unwrap();
-    service.until_again("--password-file");
-    service.until_again(" saved ");
+    service.wait_for_next("--password-file");
+    service.wait_for_next(" saved ");
     service.stop();
 }
 
 #[test]
-fn what_is_wrong_with_the_command_line_is_said_in_plain_words() {
+fn command_line_errors_are_explained() {
     let Some(shared) = server() else { return };
-    let (url, folder) = (shared.seat.client_url(), tempfile::tempdir().unwrap());
+    let (url, folder) = (shared.member_config.client_url(), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name);
     for (url, flags, target, words) in [
         ("", &[][..], at("x.db"), &["--endpoints is empty"][..]),
@@ -158,11 +163,11 @@ fn what_is_wrong_with_the_command_line_is_said_in_plain_words() {
         ("::1:21030", &[], at("x.db"), &["\"::1:21030\"", "[ADDRESS]:PORT"]),
         (&url, &["--keep=0"], at("{time}.db"), &["it must be at least 1"]),
         (&url, &["--keep=3"], at("missing"), &["{time}", "is it mounted?"]),
-        (&url, &[], at("missing/x.db"), &["missing does not exist", "make the directory first"]),
+        (&url, &[], at("missing/x.db"), &["missing does not exist", "create the directory first"]),
         (&url, &[], at("missing/"), &["missing/ does not exist", "Is it mounted?"]),
         (&url, &[], at("sub/{cluster}/{time}.db"), &["sub/{cluster} does not exist", "the last part of the path"]),
     ] {
-        let text = complaint(&save(url, flags, target));
+        let text = message(&save(url, flags, target));
         assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
     }
     let gone = at("gone");
@@ -170,26 +175,29 @@ fn what_is_wrong_with_the_command_line_is_said_in_plain_words() {
     let script = "rmdir \"$PWD\"; exec \"$0\" save x.db --endpoints \"$1\"";
     let output =
         Command::new("sh").args(["-c", script]).arg(cli::program()).arg(&url).current_dir(&gone).output().unwrap();
-    let text = complaint(&output);
+    let text = message(&output);
     assert!(text.contains("in which this program was started has been removed"), "{text}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    // A variable of etcdctl's that is set to nothing counts as not set.
+    // An empty variable of etcdctl counts as unset.
     let mut command = Command::new(cli::program());
     let output =
         command.args(["save", "--dial-timeout=100ms"]).arg(at("x.db")).env("ETCDCTL_ENDPOINTS", "").output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("is empty"), "{output:?}");
 }
 
-/// A disk that is full where the log goes.
+/// A full disk for the log.
 #[test]
-fn what_is_in_place_is_said_although_nothing_can_be_printed() {
+fn the_exit_code_is_right_even_if_printing_fails() {
     let Some(shared) = server() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.db");
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let mut save = Command::new(cli::program());
-    save.args(["save", "--endpoints", &shared.seat.client_url()]).arg(&file).stdout(full()).stderr(Stdio::piped());
-    let text = complaint(&save.spawn().unwrap().wait_with_output().unwrap());
+    save.args(["save", "--endpoints", &shared.member_config.client_url()])
+        .arg(&file)
+        .stdout(full())
+        .stderr(Stdio::piped());
+    let text = message(&save.spawn().unwrap().wait_with_output().unwrap());
     assert!(text.contains("x.db is complete and in place, but"), "{text}");
     for (flags, words) in [
         (&["--data-dir"][..], "r is complete and in place, but"),
@@ -201,25 +209,25 @@ fn what_is_in_place_is_said_although_nothing_can_be_printed() {
         let to = folder.path().join(if words.starts_with('r') { "r" } else { "all" });
         let mut restore = Command::new(cli::program());
         restore.arg("restore").arg(&file).args(flags).arg(&to).stdout(full()).stderr(Stdio::piped());
-        let text = complaint(&restore.spawn().unwrap().wait_with_output().unwrap());
+        let text = message(&restore.spawn().unwrap().wait_with_output().unwrap());
         assert!(text.contains(words) && to.is_dir(), "{text}");
     }
 }
 
 #[test]
-fn a_name_that_does_not_tell_the_compression_is_said() {
+fn a_name_without_the_compressions_suffix_is_reported() {
     let Some(shared) = server() else { return };
-    let (url, folder) = (shared.seat.client_url(), tempfile::tempdir().unwrap());
+    let (url, folder) = (shared.member_config.client_url(), tempfile::tempdir().unwrap());
     for (name, flag, says) in [
-        ("q-{time}.db", "--compress=zstd", Some("end with .zst")),
+        ("q-{time}.db", "--compress=zstd", Some("ends with .zst")),
         ("q-{time}.db.zst", "--compress=zstd", None),
         ("q.db.gz", "--compress=gzip", None),
         ("q.db.gz", "--no-compare", Some("ends with .gz")),
     ] {
         let output = save(&url, &[flag], folder.path().join(name));
-        said(&output);
+        stdout_of(&output);
         let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(text.contains("ame ends with") || text.contains("name does not say"), says.is_some(), "{text}");
+        assert_eq!(text.contains("ame ends with") || text.contains("name does not show it"), says.is_some(), "{text}");
         assert!(says.is_none_or(|words| text.contains(words)), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! `etcdsnap save` from members that are not as one would wish: learners, and what is left of a cluster without its quorum; and from servers that DNS names.
+//! `etcdsnap save` from members in unusual roles: learners, and the remaining member of a cluster without quorum; and from servers found by DNS.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -7,34 +7,34 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
-use etcdsnap_tests::server::{Seat, Servers, said, seats};
+use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
 
-fn save(seats: &[&Seat], arguments: &[&str]) -> Output {
-    let endpoints = seats.iter().map(|seat| seat.client_url()).collect::<Vec<_>>().join(",");
+fn save(member_configs: &[&MemberConfig], arguments: &[&str]) -> Output {
+    let endpoints = member_configs.iter().map(|member_config| member_config.client_url()).collect::<Vec<_>>().join(",");
     cli::run(&[&["save", &format!("--endpoints={endpoints}")], arguments].concat())
 }
 
-fn sound(file: &std::path::Path) {
+fn assert_sound(file: &std::path::Path) {
     let report = etcdsnap::verify(file, etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Sound, "{:?}", report.findings.list());
 }
 
 #[test]
-fn learners() {
+fn learners_are_a_last_resort() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["voter", "learner"]);
-        let Some(mut servers) = Servers::start(version, &seats[..1], folder.path()) else { return };
-        said(&servers.etcdctl(None, &["put", "some", "thing"]));
-        servers.add_learner(&seats[1]);
+        let member_configs = member_configs(folder.path(), &["voter", "learner"]);
+        let Some(mut servers) = Servers::start(version, &member_configs[..1], folder.path()) else { return };
+        stdout_of(&servers.etcdctl(None, &["put", "some", "thing"]));
+        servers.add_learner(&member_configs[1]);
         let file = folder.path().join("snapshot.db");
         let name = file.to_str().unwrap();
-        // With a choice, the voter is taken, though it is the leader.
-        let output = save(&[&seats[1], &seats[0]], &["-w", "json", name]);
+        // If there is a choice, the voter is used, although it is the leader.
+        let output = save(&[&member_configs[1], &member_configs[0]], &["-w", "json", name]);
         assert_eq!(cli::json(&output)["member"], "voter", "{version}");
-        sound(&file);
-        // Alone, it gives what it has, or says why it does not.
-        let output = save(&[&seats[1]], &["-w", "json", name]);
+        assert_sound(&file);
+        // A learner alone sends its snapshot, or the message says why not.
+        let output = save(&[&member_configs[1]], &["-w", "json", name]);
         if output.status.success() {
             let json = cli::json(&output);
             assert_eq!(json["warnings"].as_array().unwrap().len(), 1, "{version} {json}");
@@ -44,28 +44,28 @@ fn learners() {
             assert!(output.status.code() == Some(2) && text.contains("The member is a learner"), "{version} {text}");
         }
         assert_eq!(output.status.success(), version != "3.4", "{version}");
-        sound(&file);
+        assert_sound(&file);
     }
 }
 
 #[test]
-fn without_a_quorum() {
+fn a_member_without_quorum_can_be_saved() {
     for version in ["3.4", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
-        let seats = seats(folder.path(), &["a", "b", "c"]);
-        let Some(mut servers) = Servers::start(version, &seats, folder.path()) else { return };
-        said(&servers.etcdctl(None, &["put", "some", "thing"]));
+        let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
+        let Some(mut servers) = Servers::start(version, &member_configs, folder.path()) else { return };
+        stdout_of(&servers.etcdctl(None, &["put", "some", "thing"]));
         let _ = servers.agreed_hash(None);
         servers.kill(2);
         servers.kill(1);
         let file = folder.path().join("snapshot.db");
         let since = Instant::now();
-        // It takes a moment until the last one notices.
+        // The last member notices after a moment.
         loop {
-            let output = save(&[&seats[0]], &[file.to_str().unwrap()]);
-            said(&output);
-            sound(&file);
-            if String::from_utf8_lossy(&output.stderr).contains("it knows no leader") {
+            let output = save(&[&member_configs[0]], &[file.to_str().unwrap()]);
+            stdout_of(&output);
+            assert_sound(&file);
+            if String::from_utf8_lossy(&output.stderr).contains("it has no leader") {
                 break;
             }
             assert!(since.elapsed() < Duration::from_secs(30), "{version} {output:?}");
@@ -74,14 +74,14 @@ fn without_a_quorum() {
     }
 }
 
-/// In this variable the test finds out that it runs in a network of its own.
+/// This variable marks the test's child process inside its own network namespace.
 const INSIDE: &str = "ETCDSNAP_TEST_NETWORK";
 
-/// Runs in namespaces of its own, where a name server may listen at port 53 and the system may ask it.
+/// Runs in its own namespaces, where a DNS server may listen at port 53 and the system uses it.
 #[test]
-fn servers_that_dns_names() {
+fn endpoints_found_by_dns_are_saved() {
     if std::env::var_os(INSIDE).is_some() {
-        return inside();
+        return save_inside_the_network_namespace();
     }
     let able = Command::new("unshare").args(["--mount", "--net", "ip", "link", "set", "lo", "up"]).output();
     if !able.is_ok_and(|output| output.status.success()) {
@@ -94,15 +94,15 @@ fn servers_that_dns_names() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn inside() {
+fn save_inside_the_network_namespace() {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("resolv.conf");
     fs::write(&conf, "nameserver 127.0.0.1\n").unwrap();
-    said(&Command::new("ip").args(["link", "set", "lo", "up"]).output().unwrap());
-    said(&Command::new("mount").arg("--bind").arg(&conf).arg("/etc/resolv.conf").output().unwrap());
-    let seats = seats(folder.path(), &["a"]);
-    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    let port = seats[0].client;
+    stdout_of(&Command::new("ip").args(["link", "set", "lo", "up"]).output().unwrap());
+    stdout_of(&Command::new("mount").arg("--bind").arg(&conf).arg("/etc/resolv.conf").output().unwrap());
+    let member_configs = member_configs(folder.path(), &["a"]);
+    let Some(_servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
+    let port = member_configs[0].client;
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
     thread::spawn(move || name_server(&socket, port));
     let file = folder.path().join("snapshot.db");
@@ -120,7 +120,7 @@ fn inside() {
     }
 }
 
-/// Answers for two names of services, and with 127.0.0.1 for every host (RFC 1035, RFC 2782).
+/// Answers for two service names, and with 127.0.0.1 for every host (RFC 1035, RFC 2782).
 fn name_server(socket: &UdpSocket, port: u16) {
     const SRV: u16 = 33;
     let mut block = [0; 512];
@@ -142,7 +142,7 @@ fn name_server(socket: &UdpSocket, port: u16) {
             (_, 1) => Some(vec![127, 0, 0, 1]),
             _ => None,
         };
-        // An answer; without data there is no such record.
+        // A response; without data the record does not exist.
         let known = !name.contains("nobody");
         let mut answer = question[..2].to_vec();
         answer.extend([0x84, if known { 0 } else { 3 }, 0, 1, 0, u8::from(data.is_some()), 0, 0, 0, 0]);
@@ -158,7 +158,7 @@ fn name_server(socket: &UdpSocket, port: u16) {
     }
 }
 
-/// A name, and the bytes that it takes.
+/// Returns a name, and its length in bytes.
 fn read_name(mut bytes: &[u8]) -> (String, usize) {
     let (mut labels, mut taken) = (Vec::new(), 1);
     while bytes[0] > 0 {

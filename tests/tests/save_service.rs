@@ -1,4 +1,4 @@
-//! `etcdsnap save --every`: one snapshot after another, metrics, systemd, and an orderly end.
+//! `etcdsnap save --every`: repeated snapshots, metrics, systemd, and a graceful end.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use etcdsnap_tests::cli;
-use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::server::{Servers, said, seats};
+use etcdsnap_tests::faulty_proxy::{FaultyProxy, NetworkFault};
+use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -41,8 +41,8 @@ impl Service {
         Self { child, log }
     }
 
-    /// The next line of the log with this message.
-    fn until(&mut self, message: &str) -> Value {
+    /// Returns the next line of the log with this message.
+    fn next_message(&mut self, message: &str) -> Value {
         loop {
             let line = self.line().unwrap_or_else(|| panic!("the log ends without {message:?}"));
             if line["message"].as_str().is_some_and(|text| text.contains(message)) {
@@ -57,7 +57,7 @@ impl Service {
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
 
-    /// Sends a signal and waits for the end; the exit code and the rest of the log.
+    /// Sends a signal and waits for the end; returns the exit status and the rest of the log.
     fn stop(mut self, signal: Signal) -> (ExitStatus, Vec<Value>) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let rest = std::iter::from_fn(|| self.line()).collect();
@@ -72,7 +72,7 @@ impl Drop for Service {
     }
 }
 
-/// A figure among the metrics.
+/// Returns the value of a metric.
 fn metric(address: SocketAddr, name: &str) -> f64 {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
@@ -84,7 +84,7 @@ fn metric(address: SocketAddr, name: &str) -> f64 {
     value.unwrap_or_else(|| panic!("no {name} in {answer}")).parse().unwrap()
 }
 
-fn sound(folder: &Path) -> usize {
+fn count_sound(folder: &Path) -> usize {
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -95,33 +95,33 @@ fn sound(folder: &Path) -> usize {
     count
 }
 
-/// A minute at a short interval, with the server away for a while in the middle.
+/// Runs a minute at a short interval, with the server down for a while in the middle.
 #[test]
-fn for_a_minute() {
+fn a_service_survives_a_restart_of_its_server() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(mut servers) = Servers::start("3.7", &seats, folder.path()) else { return };
-    servers.fill(1);
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(mut servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
+    servers.put_megabytes(1);
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
     let begun = Instant::now();
-    let mut service = Service::start(&seats[0].client_url(), &out, &["--every=2s", "--keep=5"], &[]);
-    let address: SocketAddr = service.until("serving metrics")["address"].as_str().unwrap().parse().unwrap();
+    let mut service = Service::start(&member_configs[0].client_url(), &out, &["--every=2s", "--keep=5"], &[]);
+    let address: SocketAddr = service.next_message("serving metrics")["address"].as_str().unwrap().parse().unwrap();
     for _ in 0..4 {
-        service.until("saved");
+        service.next_message("saved");
     }
     assert_eq!(metric(address, "etcdsnap_saves_total"), 4.0);
-    let seat = servers.kill(0);
-    let failed = service.until("no snapshot");
+    let member_config = servers.kill(0);
+    let failed = service.next_message("no snapshot");
     assert_eq!((&failed["level"], &failed["cause"]), (&"ERROR".into(), &"connect".into()), "{failed}");
     let failures = metric(address, "etcdsnap_failures_total{cause=\"connect\"}");
     assert!(failures >= 1.0);
-    servers.restart(&seat);
-    said(&servers.etcdctl(None, &["put", "after", "the restart"]));
-    let mut last = service.until("saved");
-    assert!(sound(&out) <= 5);
+    servers.restart(&member_config);
+    stdout_of(&servers.etcdctl(None, &["put", "after", "the restart"]));
+    let mut last = service.next_message("saved");
+    assert!(count_sound(&out) <= 5);
     while begun.elapsed() < Duration::from_secs(60) {
-        last = service.until("saved");
+        last = service.next_message("saved");
     }
     let revision = last["revision"].as_i64().unwrap();
     assert_eq!(metric(address, "etcdsnap_last_revision"), revision as f64);
@@ -135,20 +135,20 @@ fn for_a_minute() {
     let (status, rest) = service.stop(Signal::TERM);
     assert!(status.success(), "{status}");
     assert!(rest.iter().any(|line| line["message"] == "stopped by a signal"), "{rest:?}");
-    assert_eq!(sound(&out), 5);
+    assert_eq!(count_sound(&out), 5);
     assert!(TcpStream::connect(address).is_err());
 }
 
-/// What cannot work from the start ends the service; what stops working may come back.
+/// A fault at the start ends the service; a later fault may be temporary.
 #[test]
-fn what_worked_once_is_tried_again() {
+fn a_fault_after_the_first_snapshot_is_retried() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(_servers) = Servers::start("3.7", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.7", &member_configs, folder.path()) else { return };
     let file = folder.path().join("backup.db");
-    let mut service = Service::start(&seats[0].client_url(), &file, &["--every=200ms"], &[]);
-    service.until("saved");
-    // Something takes its name that may not be replaced, again if a snapshot was just about to.
+    let mut service = Service::start(&member_configs[0].client_url(), &file, &["--every=200ms"], &[]);
+    service.next_message("saved");
+    // A file that may not be replaced takes its name, again if a snapshot was just being saved.
     let failed = loop {
         if !file.is_symlink() {
             let _ = fs::remove_file(&file);
@@ -161,20 +161,20 @@ fn what_worked_once_is_tried_again() {
     };
     assert_eq!(failed["cause"], "configuration");
     fs::remove_file(&file).unwrap();
-    service.until("saved");
+    service.next_message("saved");
     let (status, _) = service.stop(Signal::TERM);
     assert!(status.success(), "{status}");
 }
 
-/// A snapshot under way may come to its end, but not for ever.
+/// A snapshot in progress may end, but not take forever.
 #[test]
-fn the_time_of_grace() {
+fn a_snapshot_in_progress_gets_a_grace_period() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(servers) = Servers::start("3.6", &seats, folder.path()) else { return };
-    servers.fill(4);
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
+    servers.put_megabytes(4);
     for (name, rate, grace, finished) in [("short", 10_000, "1s", false), ("long", 40_000, "60s", true)] {
-        let slow = Proxy::start(seats[0].client, move |_| Mischief::Drip(rate));
+        let slow = FaultyProxy::start(member_configs[0].client, move |_| NetworkFault::Drip(rate));
         let out = folder.path().join(name);
         fs::create_dir(&out).unwrap();
         let service = Service::start(&slow.url(), &out, &["--every=1h", "--grace", grace], &[]);
@@ -186,7 +186,7 @@ fn the_time_of_grace() {
         let since = Instant::now();
         let (status, rest) = service.stop(Signal::TERM);
         assert!(status.success(), "{status} {rest:?}");
-        assert_eq!(sound(&out), usize::from(finished), "{name}");
+        assert_eq!(count_sound(&out), usize::from(finished), "{name}");
         let abandoned = rest.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains("abandoned")));
         assert_eq!(abandoned, !finished, "{rest:?}");
         assert!(since.elapsed() < Duration::from_secs(30));
@@ -194,10 +194,10 @@ fn the_time_of_grace() {
 }
 
 #[test]
-fn systemd_is_told() {
+fn systemd_receives_notifications() {
     let folder = tempfile::tempdir().unwrap();
-    let seats = seats(folder.path(), &["one"]);
-    let Some(_servers) = Servers::start("3.5", &seats, folder.path()) else { return };
+    let member_configs = member_configs(folder.path(), &["one"]);
+    let Some(_servers) = Servers::start("3.5", &member_configs, folder.path()) else { return };
     let socket = folder.path().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
     systemd.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -210,9 +210,9 @@ fn systemd_is_told() {
     let out = folder.path().join(OsStr::from_bytes(b"out\xff"));
     fs::create_dir(&out).unwrap();
     let variables = [("NOTIFY_SOCKET", socket.to_str().unwrap())];
-    let mut service = Service::start(&seats[0].client_url(), &out, &["--every=1h"], &variables);
+    let mut service = Service::start(&member_configs[0].client_url(), &out, &["--every=1h"], &variables);
     assert!(told().contains("READY=1"));
-    let file = BASE64_STANDARD.decode(service.until("saved")["file_base64"].as_str().unwrap()).unwrap();
+    let file = BASE64_STANDARD.decode(service.next_message("saved")["file_base64"].as_str().unwrap()).unwrap();
     assert!(out.join(OsStr::from_bytes(&file)).is_file());
     assert!(told().contains("STATUS=last snapshot"));
     let (status, _) = service.stop(Signal::INT);
@@ -220,9 +220,9 @@ fn systemd_is_told() {
     assert!(told().contains("STOPPING=1"));
 }
 
-/// What can never lead to a snapshot ends the service at once, instead of failing for ever.
+/// A configuration that can never produce a snapshot ends the service at once, instead of failing forever.
 #[test]
-fn what_can_never_work_does_not_start() {
+fn a_hopeless_configuration_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str], file: &str| {
         let path = folder.path().join(file);

@@ -1,4 +1,4 @@
-//! Where a snapshot may go: judged before anything is fetched, and nothing of anybody else's is opened, followed or removed there.
+//! The target of a save: checked before anything is fetched, and no files of other users are opened, followed or removed there.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -11,17 +11,17 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use etcdsnap_tests::cli;
+use etcdsnap_tests::faulty_proxy::{FaultyProxy, NetworkFault};
 use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::origin_mark::rename_with_mark;
-use etcdsnap_tests::proxy::{Mischief, Proxy};
-use etcdsnap_tests::server::said;
+use etcdsnap_tests::server::stdout_of;
 use etcdsnap_tests::shared_server::{SharedServer, Slot};
 use rustix::fs::{CWD, FileType, mknodat};
 
 /// A user without privileges.
 const USER: u32 = 65_534;
 
-/// A small server.
+/// Returns a small server.
 fn server() -> Option<Arc<SharedServer>> {
     static SLOT: Slot = Slot::new(Weak::new());
     SharedServer::get(&SLOT, 1)
@@ -34,7 +34,7 @@ fn command(url: &str, flags: &[&str], target: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn refused(output: &Output, word: &str) {
+fn assert_refused(output: &Output, word: &str) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains(word), "{word:?} is not in: {text}");
@@ -48,11 +48,11 @@ fn is_root(directory: &Path) -> bool {
     root
 }
 
-/// No connection is made for a target that cannot be.
+/// Connects to no server if the target is impossible.
 #[test]
-fn what_cannot_be_a_target_is_known_before_anything_is_fetched() {
+fn impossible_targets_are_refused_before_anything_is_fetched() {
     let Some(shared) = server() else { return };
-    let proxy = Proxy::start(shared.seat.client, |_| Mischief::None);
+    let proxy = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::None);
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("directory.db")).unwrap();
@@ -65,27 +65,30 @@ fn what_cannot_be_a_target_is_known_before_anything_is_fetched() {
         ("/dev/null".into(), "is a character device"),
         (at("null"), "is a character device"),
         (at(&long), "too long"),
-        (at("missing/backup.db"), "make the directory first"),
-        (at("missing/{time}.db"), "make the directory first"),
+        (at("missing/backup.db"), "create the directory first"),
+        (at("missing/{time}.db"), "create the directory first"),
         (at("file/backup.db"), "ot a directory"),
         (at("member/snap/db"), "etcd member"),
     ] {
         let since = Instant::now();
-        refused(&command(&proxy.url(), &[], &target).output().unwrap(), word);
+        assert_refused(&command(&proxy.url(), &[], &target).output().unwrap(), word);
         assert!(since.elapsed() < Duration::from_secs(10), "{target:?}");
     }
     assert_eq!(proxy.connections(), 0);
-    // A name with places is known when the server has said who it is, and no file was begun then.
-    refused(&command(&proxy.url(), &[], at(&format!("{{member}}{}", &long[..253]))).output().unwrap(), "too long");
+    // A name with placeholders is known once the server has identified itself, and no file was begun by then.
+    assert_refused(
+        &command(&proxy.url(), &[], at(&format!("{{member}}{}", &long[..253]))).output().unwrap(),
+        "too long",
+    );
     fs::create_dir(at("one.db")).unwrap();
-    refused(&command(&proxy.url(), &[], at("{member}.db")).output().unwrap(), "is a directory");
+    assert_refused(&command(&proxy.url(), &[], at("{member}.db")).output().unwrap(), "is a directory");
     fs::remove_dir(at("one.db")).unwrap();
     assert_eq!(names(folder.path()), before);
 }
 
-/// A certificate that takes the snapshot's place is gone for good.
+/// A certificate overwritten by the snapshot would be lost for good.
 #[test]
-fn what_is_read_is_not_replaced() {
+fn inputs_are_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["ca.crt", "client.crt", "client.key", "password"] {
@@ -103,18 +106,18 @@ fn what_is_read_is_not_replaced() {
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     for target in ["ca.crt", "client.crt", "client.key", "password", "link", "hard", "./ca.crt"] {
-        refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is read");
+        assert_refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is an input");
     }
     for name in ["ca.crt", "client.crt", "client.key", "password"] {
         assert_eq!(fs::read_to_string(at(name)).unwrap(), name);
     }
 }
 
-/// A directory that may be written but not listed: the snapshot is saved, and who asked for --keep hears of it.
+/// A directory that is writable but not listable: the snapshot is saved, and --keep reports that it cannot work.
 #[test]
-fn a_directory_that_cannot_be_read() {
+fn an_unreadable_directory_can_be_saved_into() {
     let Some(shared) = server() else { return };
-    let url = shared.seat.client_url();
+    let url = shared.member_config.client_url();
     let folder = tempfile::tempdir().unwrap();
     if !is_root(folder.path()) {
         return;
@@ -130,7 +133,7 @@ fn a_directory_that_cannot_be_read() {
             command(&url, flags, directory.join(name)).uid(USER).gid(USER).current_dir("/").output().unwrap()
         };
         let output = run(&[], "backup.db");
-        said(&output);
+        stdout_of(&output);
         assert!(output.stderr.is_empty(), "{output:?}");
         let facts = fs::metadata(directory.join("backup.db")).unwrap();
         assert_eq!((facts.uid(), facts.mode() & 0o777), (USER, 0o600));
@@ -139,25 +142,25 @@ fn a_directory_that_cannot_be_read() {
         assert!(Path::new(json["file"].as_str().unwrap()).exists());
         assert_eq!(names(&directory).len(), 2, "{:?}", names(&directory));
     }
-    // What cannot be written is known at once.
+    // An unwritable directory is reported at once.
     let read_only = folder.path().join("read-only");
     fs::create_dir(&read_only).unwrap();
     let output = command("http://127.0.0.1:1", &[], read_only.join("x.db")).uid(USER).gid(USER).output().unwrap();
-    refused(&output, "permission denied");
-    // So is a file in a directory such as /tmp that belongs to somebody else.
+    assert_refused(&output, "permission denied");
+    // So is a file in a directory such as /tmp that belongs to another user.
     let sticky = folder.path().join("sticky");
     fs::create_dir(&sticky).unwrap();
     fs::set_permissions(&sticky, Permissions::from_mode(0o1777)).unwrap();
     fs::write(sticky.join("backup.db"), "root's").unwrap();
     let output = command("http://127.0.0.1:1", &[], sticky.join("backup.db")).uid(USER).gid(USER).output().unwrap();
-    refused(&output, "permission denied");
+    assert_refused(&output, "permission denied");
 }
 
-/// Names of part files that a neighbour planted where he may write: never waited for, followed or removed. Our own go.
+/// Names of part files that a neighbour planted where they may write: never waited for, followed or removed. Our own are removed.
 #[test]
-fn planted_part_files() {
+fn planted_part_files_are_ignored() {
     let Some(shared) = server() else { return };
-    let url = shared.seat.client_url();
+    let url = shared.member_config.client_url();
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     let planted = |random: &str| folder.path().join(format!(".etcdsnap-{random}.part"));
@@ -174,7 +177,7 @@ fn planted_part_files() {
     fs::create_dir(planted("director")).unwrap();
     fs::hard_link(victim.path().join("precious"), planted("hard0000")).unwrap();
     write(&planted("writable"), 0o666);
-    // A file of ours that the owner of the directory gave such a name: a backup, for example.
+    // A file of ours to which the directory's owner gave such a name: a backup, for example.
     write(&planted("renamed0"), 0o600);
     if is_root(folder.path()) {
         write(&planted("stranger"), 0o600);
@@ -182,7 +185,7 @@ fn planted_part_files() {
     }
     let before = names(folder.path());
     // What a killed run of ours left there.
-    let slow = Proxy::start(shared.seat.client, |_| Mischief::Drip(5_000));
+    let slow = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::Drip(5_000));
     let mut killed = command(&slow.url(), &[], folder.path().join("backup.db")).spawn().unwrap();
     let since = Instant::now();
     while names(folder.path()).len() == before.len() {
@@ -194,7 +197,7 @@ fn planted_part_files() {
     assert_eq!(names(folder.path()).len(), before.len() + 1);
     let since = Instant::now();
     let output = command(&url, &[], folder.path().join("backup.db")).output().unwrap();
-    said(&output);
+    stdout_of(&output);
     assert!(since.elapsed() < Duration::from_secs(20));
     assert!(String::from_utf8_lossy(&output.stderr).contains("renamed0"), "{output:?}");
     let mut expected = before;
@@ -205,14 +208,14 @@ fn planted_part_files() {
     assert_eq!(fs::read_to_string(planted("renamed0")).unwrap(), "planted");
 }
 
-/// A name that becomes something else while the snapshot comes is found before the rename.
+/// A name that becomes something else while the snapshot arrives is found before the rename.
 #[test]
-fn a_target_that_changes_its_kind() {
+fn a_target_that_changes_its_type_is_refused() {
     let Some(shared) = server() else { return };
     for kind in ["directory", "fifo"] {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("backup.db");
-        let slow = Proxy::start(shared.seat.client, |_| Mischief::Drip(20_000));
+        let slow = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::Drip(20_000));
         let child = command(&slow.url(), &[], &target).spawn().unwrap();
         let since = Instant::now();
         while names(folder.path()).is_empty() {
@@ -222,7 +225,7 @@ fn a_target_that_changes_its_kind() {
             "directory" => fs::create_dir(&target).unwrap(),
             _ => mknodat(CWD, &target, FileType::Fifo, 0o600.into(), 0).unwrap(),
         }
-        refused(&child.wait_with_output().unwrap(), "backup.db is a");
+        assert_refused(&child.wait_with_output().unwrap(), "backup.db is a");
         assert_eq!(names(folder.path()), ["backup.db"]);
         assert!(!fs::metadata(&target).unwrap().is_file());
     }
@@ -230,7 +233,7 @@ fn a_target_that_changes_its_kind() {
 
 /// Containers mount single files, which no rename can replace.
 #[test]
-fn a_file_that_is_mounted() {
+fn a_mounted_file_is_written_in_place_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     [&from, &to].into_iter().for_each(|path| fs::write(path, "").unwrap());
@@ -241,19 +244,19 @@ fn a_file_that_is_mounted() {
     }
     let output = command("http://127.0.0.1:1", &[], &to).output().unwrap();
     assert!(Command::new("umount").arg(&to).status().unwrap().success());
-    refused(&output, "is mounted by itself");
+    assert_refused(&output, "is a mount point");
 }
 
 #[test]
-fn names_that_are_not_utf_8() {
+fn names_that_are_not_utf_8_work() {
     let Some(shared) = server() else { return };
-    let url = shared.seat.client_url();
+    let url = shared.member_config.client_url();
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join(OsStr::from_bytes(b"d\xff"));
     fs::create_dir(&directory).unwrap();
     let fixed = directory.join(OsStr::from_bytes(b"b\xfe.db"));
     let output = command(&url, &[], &fixed).output().unwrap();
-    said(&output);
+    stdout_of(&output);
     let report = etcdsnap::verify(&fixed, etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
     let decoded = |json: &serde_json::Value| {
@@ -262,7 +265,7 @@ fn names_that_are_not_utf_8() {
         PathBuf::from(OsStr::from_bytes(&bytes))
     };
     assert_eq!(decoded(&cli::json(&command(&url, &["-w=json"], &fixed).output().unwrap())), fixed);
-    // As a template, with old ones that go.
+    // As a template, with old snapshots to remove.
     let template = directory.join(OsStr::from_bytes(b"e\xfe-{time}.db"));
     let first = decoded(&cli::json(&command(&url, &["-w=json"], &template).output().unwrap()));
     let old = directory.join(OsStr::from_bytes(b"e\xfe-20200101T000000Z.db"));
@@ -270,15 +273,15 @@ fn names_that_are_not_utf_8() {
     let json = cli::json(&command(&url, &["-w=json", "--keep=1"], &template).output().unwrap());
     assert_eq!(decoded(&json["removed"][0]), old);
     assert!(!old.exists() && decoded(&json).exists());
-    // In etcdctl's words, and on standard error.
+    // In etcdctl's output format, and on standard error.
     let etcdctl = Command::new(cli::program())
         .arg(format!("--endpoints={url}"))
         .args(["snapshot", "save"])
         .arg(&fixed)
         .output()
         .unwrap();
-    said(&etcdctl);
+    stdout_of(&etcdctl);
     let nowhere = command(&url, &[], directory.join(OsStr::from_bytes(b"\xfd/x.db"))).output().unwrap();
-    refused(&nowhere, "make the directory first");
+    assert_refused(&nowhere, "create the directory first");
     drop(File::open(&fixed).unwrap());
 }

@@ -1,4 +1,4 @@
-//! The files of docs/schedule do what they say: each is read by a tool of its own world, and what it runs is run, on a server that asks for certificates.
+//! The files of docs/schedule work: the matching tool parses each, and the test runs what it runs, on a server that requires certificates.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use etcdsnap_tests::certificates::{Authority, CertificateUse, Key};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::programs::tests_dir;
-use etcdsnap_tests::server::{Servers, said, seats};
-use etcdsnap_tests::tls::{Authority, Key, Whose};
+use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn document(name: &str) -> PathBuf {
     tests_dir().join("../docs/schedule").join(name)
 }
 
-/// A server, the files that the documents name, and a place for snapshots.
+/// A server, the files that the documents name, and a directory for snapshots.
 struct Site {
     folder: tempfile::TempDir,
     _servers: Servers,
@@ -33,36 +33,36 @@ impl Site {
         fs::create_dir(folder.path().join("backup")).unwrap();
         let authority = Authority::new(&pki, "ca");
         fs::rename(&authority.cert, pki.join("ca.crt")).unwrap();
-        let server = authority.sign("server", Whose::Server(&["127.0.0.1"]), Key::EcPkcs8);
+        let server = authority.sign("server", CertificateUse::Server(&["127.0.0.1"]), Key::EcPkcs8);
         for name in ["client", "healthcheck-client"] {
-            let _ = authority.sign(name, Whose::Client("root"), Key::EcPkcs8);
+            let _ = authority.sign(name, CertificateUse::Client("root"), Key::EcPkcs8);
         }
-        let seats = seats(folder.path(), &["one", "spare"]);
-        let url = format!("https://127.0.0.1:{}", seats[1].client);
+        let member_configs = member_configs(folder.path(), &["one", "spare"]);
+        let url = format!("https://127.0.0.1:{}", member_configs[1].client);
         let flags = [
-            format!("--listen-client-urls={},{url}", seats[0].client_url()),
+            format!("--listen-client-urls={},{url}", member_configs[0].client_url()),
             format!("--cert-file={}", server.cert.display()),
             format!("--key-file={}", server.key.display()),
             format!("--trusted-ca-file={}", pki.join("ca.crt").display()),
             "--client-cert-auth".to_owned(),
         ];
-        let servers = Servers::start_with("3.7", &seats[..1], folder.path(), &flags)?;
-        said(&servers.etcdctl(None, &["put", "some", "thing"]));
+        let servers = Servers::start_with("3.7", &member_configs[..1], folder.path(), &flags)?;
+        stdout_of(&servers.etcdctl(None, &["put", "some", "thing"]));
         Some(Self { folder, _servers: servers, url })
     }
 
-    /// The words of a document with this site's places for its own.
-    fn here(&self, text: &str, pki: &str, backup: &str) -> String {
+    /// Returns the words of a document with this machine's paths in place of its own.
+    fn with_local_paths(&self, text: &str, pki: &str, backup: &str) -> String {
         let place = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
-        let here = text
+        let with_local_paths = text
             .replace("https://127.0.0.1:2379", &self.url)
             .replace(pki, &place("pki"))
             .replace(backup, &place("backup"));
-        assert_ne!(here, text);
-        here
+        assert_ne!(with_local_paths, text);
+        with_local_paths
     }
 
-    /// The snapshots there are, all of them sound.
+    /// Returns the snapshots, and asserts that all of them are sound.
     fn snapshots(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.folder.path().join("backup")).unwrap();
         let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -81,7 +81,7 @@ fn is_schedule(fields: &[&str]) -> bool {
 }
 
 #[test]
-fn the_line_of_cron() {
+fn the_cron_line_works() {
     let text = fs::read_to_string(document("etcdsnap.cron")).unwrap();
     let jobs: Vec<&str> =
         text.lines().filter(|line| !line.starts_with('#') && !line.split(' ').next().unwrap().contains('=')).collect();
@@ -89,23 +89,23 @@ fn the_line_of_cron() {
     let words: Vec<&str> = job.splitn(7, ' ').collect();
     assert!(is_schedule(&words[..5]), "{job}");
     assert_eq!(words[5], "root");
-    // cron takes it for the end of a line.
+    // cron would take it for the end of the line.
     assert!(!job.contains('%'), "{job}");
     let Some(site) = Site::start() else { return };
     for count in 1..=2 {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(site.here(words[6], "/etc/etcd/pki", "/var/backups/etcd")).stdin(Stdio::null());
+        shell.arg("-c").arg(site.with_local_paths(words[6], "/etc/etcd/pki", "/var/backups/etcd")).stdin(Stdio::null());
         let output = shell.env("PATH", with_program()).output().unwrap();
-        // Nothing on either output: cron writes no letter when all is well.
-        assert_eq!(said(&output), "");
+        // No output: cron sends no mail if all is well.
+        assert_eq!(stdout_of(&output), "");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(site.snapshots().len(), count);
-        // Names tell snapshots apart by the second.
+        // Names distinguish snapshots by the second.
         sleep(Duration::from_millis(1100));
     }
 }
 
-/// The search path with the program in it.
+/// Returns the search path with the program in it.
 fn with_program() -> std::ffi::OsString {
     let own = cli::program().parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -113,17 +113,17 @@ fn with_program() -> std::ffi::OsString {
 }
 
 #[test]
-fn the_unit_of_systemd() {
+fn the_systemd_unit_works() {
     let text = fs::read_to_string(document("etcdsnap.service")).unwrap();
     let program = cli::program().to_str().unwrap();
     let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/etcdsnap ")).unwrap();
-    systemd_takes(&text.replace("/usr/local/bin/etcdsnap", program));
+    assert_systemd_accepts(&text.replace("/usr/local/bin/etcdsnap", program));
 
     let Some(site) = Site::start() else { return };
     let socket = site.folder.path().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
     systemd.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let words = site.here(command, "/etc/etcd/pki", "/var/lib/etcdsnap");
+    let words = site.with_local_paths(command, "/etc/etcd/pki", "/var/lib/etcdsnap");
     let mut service = Command::new(program)
         .args(words.split(' '))
         .arg("--metrics-listen=127.0.0.1:0")
@@ -149,8 +149,8 @@ fn is_snapshot(path: &Path) -> bool {
     path.to_str().unwrap().ends_with(".db.zst")
 }
 
-/// systemd's own judgement, where it is installed.
-fn systemd_takes(unit: &str) {
+/// Checks a unit with systemd's own tool, if it is installed.
+fn assert_systemd_accepts(unit: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("etcdsnap.service");
     fs::write(&file, unit).unwrap();
@@ -164,14 +164,14 @@ fn systemd_takes(unit: &str) {
 }
 
 #[test]
-fn the_job_of_kubernetes() {
+fn the_kubernetes_job_works() {
     let reader = tests_dir().join("reference/bin/manifest/manifest");
     if !reader.exists() {
         assert!(std::env::var_os("ETCDSNAP_REQUIRE_REFERENCE").is_none(), "`cargo xtask test` builds {reader:?}");
         println!("{} is not built", reader.display());
         return;
     }
-    let text = said(&Command::new(reader).arg(document("cronjob.yaml")).output().unwrap());
+    let text = stdout_of(&Command::new(reader).arg(document("cronjob.yaml")).output().unwrap());
     let job: Value = serde_json::from_str(&text).unwrap();
     let schedule: Vec<&str> = job["schedule"].as_str().unwrap().split(' ').collect();
     assert!(is_schedule(&schedule), "{schedule:?}");
@@ -179,10 +179,10 @@ fn the_job_of_kubernetes() {
     assert!(job["mounts"]["/backup"].is_string());
     let Some(site) = Site::start() else { return };
     let words: Vec<&str> = job["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    let words = site.here(&words.join("\n"), "/pki", "/backup");
+    let words = site.with_local_paths(&words.join("\n"), "/pki", "/backup");
     let mut command = Command::new(cli::program());
     // The container's own file system is read-only.
     command.args(words.lines()).env("TMPDIR", "/nowhere").stdin(Stdio::null());
-    said(&command.output().unwrap());
+    stdout_of(&command.output().unwrap());
     assert_eq!(site.snapshots().len(), 1);
 }

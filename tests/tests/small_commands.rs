@@ -1,18 +1,18 @@
-//! `version`, revisions that cannot be, and `--bump-revision auto`.
+//! `version`, impossible revisions, and `--bump-revision auto`.
 
 use std::fs;
 
-use etcdsnap_tests::server::said;
+use etcdsnap_tests::server::stdout_of;
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
 
 #[test]
-fn version_says_what_is_known() {
-    let text = said(&cli::run(&["version"]));
+fn version_prints_the_supported_versions() {
+    let text = stdout_of(&cli::run(&["version"]));
     assert!(text.starts_with(&format!("etcdsnap version: {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
     let json = cli::json(&cli::run(&["version", "-w", "json"]));
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
-    // Every version that the test suite has snapshots of is read.
+    // The program reads every version that the test suite has snapshots of.
     for case in case::all() {
         let version: String = case.name.chars().take(3).collect();
         assert!(json["reads"].as_array().unwrap().contains(&version.as_str().into()), "{version}");
@@ -40,7 +40,7 @@ fn revisions_begin_at_one() {
 }
 
 #[test]
-fn the_bump_follows_from_the_file_beside_the_snapshot() {
+fn bump_revision_auto_uses_the_file_beside_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("snapshot.db");
     fs::copy(case::named("3.7-fresh").path(), &snapshot).unwrap();
@@ -51,7 +51,7 @@ fn the_bump_follows_from_the_file_beside_the_snapshot() {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{told}");
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let latest = said(&cli::run(&["status", data.join("member/snap/db").to_str().unwrap(), "-wjson"]));
+        let latest = stdout_of(&cli::run(&["status", data.join("member/snap/db").to_str().unwrap(), "-wjson"]));
         let latest: Value = serde_json::from_str(&latest).unwrap();
         assert_eq!(latest["revision"], json["revisionAfter"]);
         (json["revisionAfter"].as_i64().unwrap() - json["revisionBefore"].as_i64().unwrap(), told)
@@ -70,14 +70,14 @@ fn the_bump_follows_from_the_file_beside_the_snapshot() {
     assert!(told.contains("revision.json cannot be used"), "{told}");
 }
 
-/// Sizes are told in a unit, and to the byte where they are large; an output is never called an input.
+/// Sizes have a unit, and large ones also the exact bytes; an output is never called an input.
 #[test]
-fn sizes_and_outputs_have_their_names() {
+fn messages_name_sizes_and_outputs_correctly() {
     let folder = tempfile::tempdir().unwrap();
     let path = case::named("3.7-fresh").path();
     let path = path.to_str().unwrap();
     let data = folder.path().join("data");
-    let restored = said(&cli::run(&["restore", path, "--dry-run", "--data-dir", data.to_str().unwrap()]));
+    let restored = stdout_of(&cli::run(&["restore", path, "--dry-run", "--data-dir", data.to_str().unwrap()]));
     assert!(restored.contains("25 kB (24,576 bytes), 2 pages changed"), "{restored}");
     for (output, name) in [("-", "standard output"), ("/dev/stdout", "/dev/stdout")] {
         let output = cli::run(&["export", path, "-o", output]);
@@ -94,10 +94,10 @@ fn sizes_and_outputs_have_their_names() {
     assert!(!data.exists());
 }
 
-/// etcdutl's `completion` and ours.
+/// `completion`, as etcdutl calls it, and our own name for it.
 #[test]
-fn completion_has_both_names() {
-    let ours = said(&cli::run(&["completions", "bash"]));
-    assert_eq!(said(&cli::run(&["completion", "bash"])), ours);
+fn completions_have_both_names() {
+    let ours = stdout_of(&cli::run(&["completions", "bash"]));
+    assert_eq!(stdout_of(&cli::run(&["completion", "bash"])), ours);
     assert!(!ours.is_empty());
 }

@@ -1,36 +1,36 @@
-//! What real servers make of files that lack something they need, and that the verdicts follow from it.
+//! Compares the verdicts with what real servers do with files that lack entries they need.
 //!
-//! The outcomes are recorded in `docs/what-etcd-starts-from.md`. Compared with servers is a sample of them; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
-//! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only what is not recorded yet.
+//! `docs/what-etcd-starts-from.md` records the outcomes. The test compares a sample of them with servers; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
+//! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use etcdsnap_core::Verdict;
-use etcdsnap_tests::at_once::each;
 use etcdsnap_tests::damage::{self, Damage, Trailer};
-use etcdsnap_tests::etcd_verdict::{self, Outcome, SERVES, Service};
-use etcdsnap_tests::seeded_random::Dice;
-use etcdsnap_tests::server::{initial_cluster, seats};
+use etcdsnap_tests::etcd_verdict::{self, Outcome, SERVES, ServedState};
+use etcdsnap_tests::parallel::parallel_map;
+use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::server::{initial_cluster, member_configs};
 use etcdsnap_tests::{case, core_verdict, programs};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 const SERVERS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
 
-/// A change that a version's file has nothing for.
-const NOTHING: &str = "–";
+/// A change that does not apply to a version's file.
+const NOT_APPLICABLE: &str = "–";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Sample,
     All,
-    /// Only what is not recorded yet is tried, and recorded.
+    /// Tries and records only outcomes that are not recorded yet.
     New,
     Record,
 }
 
 impl Extent {
-    /// Whether what is recorded is compared with servers by a sample.
+    /// Returns whether a sample of the recorded outcomes is compared with servers.
     fn is_sample(self) -> bool {
         matches!(self, Self::Sample | Self::New)
     }
@@ -46,7 +46,7 @@ fn extent() -> Extent {
     }
 }
 
-/// A version's snapshots, sound both: with authentication off, and on.
+/// A version's snapshots, both sound: with authentication off, and on.
 struct Base {
     version: &'static str,
     off: Vec<u8>,
@@ -69,7 +69,7 @@ fn changes() -> Vec<Damage> {
     [damage::of_what_etcd_starts_from(), damage::healthy()].concat()
 }
 
-fn words(change: &Damage) -> String {
+fn description(change: &Damage) -> String {
     change.name.replace('_', " ")
 }
 
@@ -77,7 +77,7 @@ fn document() -> PathBuf {
     programs::tests_dir().join("../docs/what-etcd-starts-from.md")
 }
 
-/// The rows of a recorded table by their first cell.
+/// Returns the rows of a recorded table by their first cell.
 fn recorded(table: &str) -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read_to_string(document()).expect("the document");
     let (_, rest) = text.split_once(&format!("<!-- {table} -->\n")).expect("the table");
@@ -101,7 +101,7 @@ fn record(table: &str, rows: &[Vec<String>]) {
         .expect("a document");
 }
 
-fn served(outcome: Option<Outcome>) -> Option<Service> {
+fn served(outcome: Option<Outcome>) -> Option<ServedState> {
     match outcome? {
         Outcome::Answers(service) => Some(service),
         other => panic!("a sound file is not served: {other:?}"),
@@ -109,19 +109,20 @@ fn served(outcome: Option<Outcome>) -> Option<Service> {
 }
 
 #[test]
-fn the_recorded_outcomes_are_those_of_servers() {
+fn the_recorded_outcomes_equal_those_of_servers() {
     let extent = extent();
     let there = if extent == Extent::Record { BTreeMap::new() } else { recorded("cases") };
     let known = |change: &Damage, column: usize| {
-        let row = there.get(&words(change)).filter(|_| extent == Extent::New);
+        let row = there.get(&description(change)).filter(|_| extent == Extent::New);
         row.map(|row| row[column].clone())
     };
     let bases = VERSIONS.map(Base::of);
-    let goods = each(bases.iter().flat_map(|base| [(base, &base.off), (base, &base.on)]).collect(), |(base, file)| {
-        served(etcd_verdict::observe(base.version, file))
-    });
+    let goods =
+        parallel_map(bases.iter().flat_map(|base| [(base, &base.off), (base, &base.on)]).collect(), |(base, file)| {
+            served(etcd_verdict::restore_and_start(base.version, file))
+        });
     // Not built.
-    let Some(goods) = goods.into_iter().collect::<Option<Vec<Service>>>() else { return };
+    let Some(goods) = goods.into_iter().collect::<Option<Vec<ServedState>>>() else { return };
     let mut work = Vec::new();
     for (row, change) in changes().into_iter().enumerate() {
         for (column, base) in bases.iter().enumerate() {
@@ -130,15 +131,15 @@ fn the_recorded_outcomes_are_those_of_servers() {
             }
         }
     }
-    let seen = each(work, |(change, base, good)| {
+    let seen = parallel_map(work, |(change, base, good)| {
         let column = VERSIONS.iter().position(|version| *version == base.version).expect("a version");
-        let said = known(&change, column).unwrap_or_else(|| said_of(&change, base, good));
+        let said = known(&change, column).unwrap_or_else(|| server_outcome(&change, base, good));
         (change, base.version, said)
     });
     if matches!(extent, Extent::Record | Extent::New) {
         let rows = seen.chunks(VERSIONS.len()).map(|row| {
             let outcomes = row.iter().map(|(_, _, said)| said.clone());
-            [words(&row[0].0)].into_iter().chain(outcomes).chain([verdict_of(&row[0].0, &bases)]).collect()
+            [description(&row[0].0)].into_iter().chain(outcomes).chain([verdict_of(&row[0].0, &bases)]).collect()
         });
         record("cases", &rows.collect::<Vec<Vec<String>>>());
         return;
@@ -146,23 +147,23 @@ fn the_recorded_outcomes_are_those_of_servers() {
     assert!(seen.len() >= 15, "{}", seen.len());
     for (change, version, said) in seen {
         let column = VERSIONS.iter().position(|known| *known == version).expect("a version");
-        let row = there.get(&words(&change)).unwrap_or_else(|| panic!("{} is not recorded", change.name));
+        let row = there.get(&description(&change)).unwrap_or_else(|| panic!("{} is not recorded", change.name));
         assert_eq!(said, row[column], "{} of etcd {version}", change.name);
     }
 }
 
-/// What a server of the version of `base` makes of its changed file; `good` is how the unchanged one is served.
-fn said_of(change: &Damage, base: &Base, good: &Service) -> String {
-    base.changed(change).map_or(NOTHING.to_owned(), |file| {
-        etcd_verdict::observe(base.version, &file).expect("programs that are built").describe(good)
+/// Returns what a server of the version of `base` does with its changed file; `good` describes the unchanged one.
+fn server_outcome(change: &Damage, base: &Base, good: &ServedState) -> String {
+    base.changed(change).map_or(NOT_APPLICABLE.to_owned(), |file| {
+        etcd_verdict::restore_and_start(base.version, &file).expect("programs that are built").describe(good)
     })
 }
 
-/// What `verify` says of a change: the verdict and the codes, which may differ between the files of the versions.
+/// Returns what `verify` says about a change: the verdict and the codes, which may differ between versions.
 fn verdict_of(change: &Damage, bases: &[Base]) -> String {
     let mut verdicts: Vec<String> = Vec::new();
     for file in bases.iter().filter_map(|base| base.changed(change)) {
-        let report = core_verdict::walk(&file);
+        let report = core_verdict::verify_by_random_access(&file);
         let codes: Vec<String> = report.findings.counts().keys().map(|code| format!("`{code}`")).collect();
         let text = format!("{} {}", report.verdict.as_str(), codes.join(", "));
         let text = text.trim().to_owned();
@@ -173,9 +174,9 @@ fn verdict_of(change: &Damage, bases: &[Base]) -> String {
     verdicts.join("; ")
 }
 
-/// Less is served, or to more, or nothing is written: all but what is only degraded.
+/// Returns whether an outcome is damage: less is served, or to more users, or writes fail; not if service is only degraded.
 fn is_damage(outcome: &str) -> bool {
-    !matches!(outcome, SERVES | NOTHING | "unhealthy" | "read-only" | "another revision")
+    !matches!(outcome, SERVES | NOT_APPLICABLE | "unhealthy" | "read-only" | "another revision")
 }
 
 #[test]
@@ -185,15 +186,15 @@ fn verdicts_follow_from_the_outcomes() {
     let mut sound = 0;
     assert_eq!(there.len(), changes().len());
     for change in changes() {
-        let row = &there[&words(&change)];
+        let row = &there[&description(&change)];
         assert_eq!(verdict_of(&change, &bases), row[VERSIONS.len()], "{}", change.name);
         for (base, outcome) in bases.iter().zip(row) {
             let Some(file) = base.changed(&change) else { continue };
-            let verdict = core_verdict::walk(&file).verdict;
+            let verdict = core_verdict::verify_by_random_access(&file).verdict;
             let what = format!("{} of etcd {}: {outcome}, {verdict:?}", change.name, base.version);
             sound += u32::from(verdict == Verdict::Sound);
             assert!(outcome == SERVES || verdict != Verdict::Sound, "{what}");
-            // Each may be right: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade under way, a grant that servers take.
+            // Each may be legitimate: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade in progress, a grant that servers accept.
             let may_be_right = [
                 "store_empty",
                 "both_versions_of_the_next_minor",
@@ -203,7 +204,7 @@ fn verdicts_follow_from_the_outcomes() {
             if may_be_right.contains(&change.name) {
                 assert_eq!(verdict, Verdict::Warnings, "{what}");
             } else {
-                // A server that does not start from the file may be of another version than that which wrote it.
+                // A server that does not start may be of another version than the file's writer.
                 let any = row[..VERSIONS.len()].iter().any(|outcome| is_damage(outcome));
                 assert!(!any || verdict == Verdict::Damaged, "{what}");
             }
@@ -212,22 +213,23 @@ fn verdicts_follow_from_the_outcomes() {
     assert!(sound >= 15, "{sound} are sound");
 }
 
-/// Of every file that is called sound, although a bit of it was flipped, a server starts.
+/// A server starts on every file that core calls sound, although one of its bits was flipped.
 #[test]
-fn servers_start_from_what_is_sound() {
+fn servers_start_on_sound_files() {
     let flips = if extent().is_sample() { 40 } else { 300 };
     let longest = if extent().is_sample() { 2 } else { usize::MAX };
     let mut work = Vec::new();
     for base in VERSIONS.map(Base::of) {
-        let mut dice = Dice::new(flips);
-        let flipped = (0..flips).map(|_| damage::one_bit_flipped(&base.on, &mut dice));
-        let sound: Vec<_> = flipped.filter(|(file, _)| core_verdict::walk(file).verdict == Verdict::Sound).collect();
+        let mut rng = SeededRandom::new(flips);
+        let flipped = (0..flips).map(|_| damage::one_bit_flipped(&base.on, &mut rng));
+        let sound: Vec<_> =
+            flipped.filter(|(file, _)| core_verdict::verify_by_random_access(file).verdict == Verdict::Sound).collect();
         println!("{}: {} of {flips} flipped bits are called sound", base.version, sound.len());
         assert!(!sound.is_empty());
         work.extend(sound.into_iter().take(longest).map(|(file, bit)| (base.version, file, bit)));
     }
     let number = work.len();
-    let bad = each(work, |(version, file, bit)| match etcd_verdict::observe(version, &file) {
+    let bad = parallel_map(work, |(version, file, bit)| match etcd_verdict::restore_and_start(version, &file) {
         Some(Outcome::Answers(service)) => {
             if service.keys.is_none() || service.open || !service.alice || !service.writes || !service.healthy {
                 println!("etcd {version}, {bit}: {service:?}");
@@ -241,7 +243,7 @@ fn servers_start_from_what_is_sound() {
     assert!(bad.is_empty(), "{} of {number} do not start:\n{}", bad.len(), bad.join("\n"));
 }
 
-/// Which servers start on what `etcdsnap restore` makes; it names the oldest.
+/// Finds which servers start on the result of `etcdsnap restore`; the report names the oldest.
 #[test]
 fn the_oldest_etcd_is_named() {
     let extent = extent();
@@ -254,21 +256,21 @@ fn the_oldest_etcd_is_named() {
             }
         }
     }
-    let seen = each(work, |(written, etcd)| {
+    let seen = parallel_map(work, |(written, etcd)| {
         let folder = tempfile::tempdir().expect("a directory");
-        let seat = seats(folder.path(), &["m"]).remove(0);
+        let member_config = member_configs(folder.path(), &["m"]).remove(0);
         let config = etcdsnap::RestoreConfig {
             snapshot_path: case::named(&format!("{written}-history")).path(),
             name: "m".into(),
-            output_data_dir: Some(seat.data.clone()),
-            peer_urls: vec![seat.peer_url()],
-            initial_cluster: Some(initial_cluster(std::slice::from_ref(&seat))),
+            output_data_dir: Some(member_config.data.clone()),
+            peer_urls: vec![member_config.peer_url()],
+            initial_cluster: Some(initial_cluster(std::slice::from_ref(&member_config))),
             ..Default::default()
         };
         let oldest = etcdsnap::restore(&config, &etcdsnap::NoProgress).expect("restored").oldest_etcd;
-        let started = match etcd_verdict::start(etcd, &seat, folder.path()) {
-            // A machine with other work to do may have been slow.
-            Some(Outcome::NotStarted(_)) => etcd_verdict::start(etcd, &seat, folder.path()),
+        let started = match etcd_verdict::start(etcd, &member_config, folder.path()) {
+            // A busy machine may have been slow.
+            Some(Outcome::NotStarted(_)) => etcd_verdict::start(etcd, &member_config, folder.path()),
             started => started,
         };
         let said = started.map(|outcome| match outcome {

@@ -1,4 +1,4 @@
-//! What the page looks at: the tree of keys, the order of keys, and pages taken apart; of any store, sound or not.
+//! The queries of the page: the tree of keys, the order of keys, and dissected pages; of any store, sound or not.
 
 use etcdsnap_core::PageId;
 use etcdsnap_core::Unwatched;
@@ -6,7 +6,7 @@ use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;
@@ -31,8 +31,8 @@ fn index(store: &Store<'_, Bytes>) -> Index {
     index
 }
 
-/// What a tree says must always be true of it.
-fn check(tree: &Tree, index: &Index, order: &Order) {
+/// Asserts the invariants of a key tree.
+fn assert_consistent(tree: &Tree, index: &Index, order: &Order) {
     let mut next = 0;
     let mut above: Vec<(u32, u32)> = Vec::new();
     for line in tree.lines() {
@@ -67,8 +67,8 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_tree_shares_out_the_keys(seed in any::<u64>(), transactions in 0_usize..200) {
-        let mut dice = Dice::new(seed);
+    fn the_tree_contains_every_key_once(seed in any::<u64>(), transactions in 0_usize..200) {
+        let mut rng = SeededRandom::new(seed);
         let file = with_trailer(&any_member(seed, transactions).built.database);
         let store = open(&file).expect("a store");
         let index = index(&store);
@@ -77,43 +77,43 @@ proptest! {
         prop_assert_eq!(all.len(), index.len());
         prop_assert!((1..all.len()).all(|number| all.name(&index, number - 1) < all.name(&index, number)));
         let mut tree = Tree::new(&index, &order);
-        check(&tree, &index, &order);
+        assert_consistent(&tree, &index, &order);
         for _ in 0..20 {
             if tree.lines().is_empty() {
                 break;
             }
             let before = tree.lines().to_vec();
-            let at = dice.below(before.len());
+            let at = rng.below(before.len());
             tree.toggle(&index, &order, at);
-            check(&tree, &index, &order);
+            assert_consistent(&tree, &index, &order);
             if before[at].folder && !before[at].open {
                 tree.toggle(&index, &order, at);
                 prop_assert_eq!(tree.lines(), before.as_slice());
             }
-            let number = dice.below(order.len());
+            let number = rng.below(order.len());
             let line = tree.reveal(&index, &order, number).expect("a line");
-            check(&tree, &index, &order);
+            assert_consistent(&tree, &index, &order);
             prop_assert!(tree.lines()[line].start as usize == number && !tree.lines()[line].folder);
         }
         prop_assert_eq!(tree.reveal(&index, &order, order.len()), None);
         for number in (0..all.len()).step_by(7) {
             let name = all.name(&index, number);
             prop_assert_eq!(all.find(&index, name), Some(number));
-            let prefix = &name[..dice.below(name.len() + 1)];
+            let prefix = &name[..rng.below(name.len() + 1)];
             let range = all.prefix(&index, prefix);
             let expected = (0..all.len()).filter(|number| all.name(&index, *number).starts_with(prefix));
             prop_assert_eq!(range.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
     }
 
-    /// Each page has fields which lie in its bytes, whatever was done to the file.
+    /// Dissects any page: each field lies in its bytes, whatever damaged the file.
     #[test]
-    fn any_page_is_taken_apart(seed in any::<u64>(), transactions in 0_usize..60, spoilt in 0_usize..40) {
-        let mut dice = Dice::new(seed);
+    fn any_page_can_be_dissected(seed in any::<u64>(), transactions in 0_usize..60, spoilt in 0_usize..40) {
+        let mut rng = SeededRandom::new(seed);
         let mut file = with_trailer(&any_member(seed, transactions).built.database);
         for _ in 0..spoilt {
-            let at = dice.below(file.len());
-            file[at] = dice.bits() as u8;
+            let at = rng.below(file.len());
+            file[at] = rng.bits() as u8;
         }
         let Some(store) = open(&file) else { return Ok(()) };
         for page in (0..store.pages() + 2).chain([u64::MAX, u64::MAX / 4096]).map(PageId::new) {

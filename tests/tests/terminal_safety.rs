@@ -1,4 +1,4 @@
-//! Whatever stands in a snapshot, in names of files or on the command line, nothing that is printed does something to a terminal: not on stdout, not on stderr, in no form.
+//! Whatever a snapshot, a file name or an argument contains, no output controls the terminal: not on stdout, not on stderr, in no format.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,26 +6,26 @@ use std::process::{Command, Output};
 
 use etcdsnap_core::key_syntax::is_unprintable;
 use etcdsnap_tests::build::cluster::{self, Version};
-use etcdsnap_tests::build::history::{Entry, History};
+use etcdsnap_tests::build::history::{History, RevisionEntry};
 use etcdsnap_tests::build::kubernetes::field;
 use etcdsnap_tests::build::message::{AlarmMember, KeyValue, Permission, Role, User, UserOptions};
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::cli;
-use etcdsnap_tests::seeded_random::Dice;
+use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::terminal::Terminal;
 use prost::Message;
 use serde_json::{Value, json};
 
-/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width characters, tags, and other characters that nobody sees.
+/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width characters, tags, and other invisible characters.
 const HOSTILE: &str = "\u{1b}[31m\u{1b}]0;title\u{7}\r\u{8}\u{7f}\u{85}\u{9b}31m\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{fff9}\u{e0001}\u{e0041}\u{e007f}";
 
-/// A snapshot in which every name and value is hostile, in a directory of its own, under a hostile name.
-struct Place {
+/// A directory with a snapshot in which every name and value is hostile, under a hostile name.
+struct TestFolder {
     folder: tempfile::TempDir,
     file: PathBuf,
 }
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(format!("snap{HOSTILE}.db"));
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// A key that begins as a pod's, or as a secret's.
+/// Returns a key that begins as a pod's, or as a secret's.
 fn key(main: i64) -> String {
     let folder = if main == 9 { "secrets/default" } else { "pods/default" };
     format!("/registry/{folder}/{main}{HOSTILE}")
@@ -69,11 +69,11 @@ fn snapshot() -> Vec<u8> {
             _ => value.clone(),
         };
         let message = KeyValue { key, create_revision: main, mod_revision: main, version: 1, value, lease };
-        history.revisions.insert((main, 0), Entry { tombstone: false, value: message });
+        history.revisions.insert((main, 0), RevisionEntry { tombstone: false, value: message });
         history.current = main;
     }
     history.leases.insert(lease, 60);
-    let mut root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let mut root = cluster::database(&history, Version::V36, &mut SeededRandom::new(1));
     let member = json!({"id": 7, "name": HOSTILE, "peerURLs": [HOSTILE], "clientURLs": [HOSTILE]});
     root.bucket("members").put("7", member.to_string());
     let user = User {
@@ -92,13 +92,13 @@ fn snapshot() -> Vec<u8> {
     with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
 }
 
-/// Findings about hostile names.
+/// Builds a file with findings about hostile names.
 fn damaged() -> Vec<u8> {
     let mut history = History { current: 2, ..History::default() };
     let message =
         KeyValue { key: HOSTILE.into(), create_revision: 9, mod_revision: 9, version: 7, ..Default::default() };
-    history.revisions.insert((2, 0), Entry { tombstone: false, value: message });
-    let mut root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    history.revisions.insert((2, 0), RevisionEntry { tombstone: false, value: message });
+    let mut root = cluster::database(&history, Version::V36, &mut SeededRandom::new(1));
     root.bucket("members").put(HOSTILE, HOSTILE);
     root.bucket("authUsers").put(HOSTILE, User { name: b"other".to_vec(), ..Default::default() }.encode_to_vec());
     let user = User { name: b"guest".to_vec(), password: HOSTILE.into(), ..Default::default() };
@@ -109,7 +109,7 @@ fn damaged() -> Vec<u8> {
     with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
 }
 
-/// Every command in every form.
+/// Every command in every format.
 const COMMANDS: &[&str] = &[
     "status FILE",
     "status FILE -w simple",
@@ -266,8 +266,8 @@ fn printed(output: &Output) -> [String; 2] {
 }
 
 #[test]
-fn nothing_that_is_printed_does_something_to_a_terminal() {
-    let place = Place::new();
+fn no_output_controls_the_terminal() {
+    let place = TestFolder::new();
     for line in COMMANDS {
         let output = place.command(line).stdin(std::process::Stdio::null()).output().unwrap();
         let [stdout, stderr] = printed(&output);
@@ -282,10 +282,10 @@ fn nothing_that_is_printed_does_something_to_a_terminal() {
     }
 }
 
-/// What is escaped in JSON is the same when it is parsed.
+/// Text escaped in JSON is unchanged after parsing.
 #[test]
-fn json_has_names_and_values_as_they_are() {
-    let place = Place::new();
+fn json_preserves_names_and_values() {
+    let place = TestFolder::new();
     let lines = |line: &str| -> Vec<Value> {
         let [stdout, _] = printed(&place.command(line).output().unwrap());
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -310,27 +310,27 @@ fn json_has_names_and_values_as_they_are() {
     assert_eq!(verified["file"], place.file.to_str().unwrap());
 }
 
-/// What is printed can be typed: the shell hands the key over as it was printed.
+/// A printed key can be typed: the shell passes it on as it was printed.
 #[test]
 fn a_hostile_key_can_be_typed_as_it_is_printed() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let [keys, _] = printed(&place.command("keys FILE").output().unwrap());
     let typed = keys.lines().next().unwrap();
     let output = Command::new(cli::program()).arg("get").arg(&place.file).arg(typed).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{typed}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A file or another program gets bytes as they are where that is what is asked for; a terminal does not.
+/// A file or another program gets raw bytes on request; a terminal does not.
 #[test]
 fn raw_bytes_go_to_files_and_not_to_terminals() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let raw = place.command("get FILE KEY --raw").output().unwrap().stdout;
     assert_eq!(raw, format!("a: {HOSTILE}\n\tb: schön\n").into_bytes());
     let csv = String::from_utf8(place.command("export FILE --format csv").output().unwrap().stdout).unwrap();
     assert!(csv.contains(HOSTILE));
 
     for (line, code, words) in [
-        ("get FILE KEY --raw", 2, "would do something to the terminal"),
+        ("get FILE KEY --raw", 2, "would control the terminal"),
         ("export FILE --format csv", 0, "/registry/pods/default/2"),
         ("export FILE --format csv -o /dev/tty", 0, "/registry/pods/default/2"),
         ("export FILE", 0, "/registry/pods/default/2"),
@@ -338,19 +338,19 @@ fn raw_bytes_go_to_files_and_not_to_terminals() {
         ("verify damaged.db", 1, "member-malformed"),
         ("get FILE HOSTILE", 1, "there is no key"),
     ] {
-        // A shell says how it ended; a mark that is no part of the command line tells where the output ends.
+        // A shell prints the exit status; a mark outside the command line shows where the output ends.
         let mut shell = Command::new("sh");
         shell.args(["-c", "\"$@\"; echo \"ended $?.\"", "sh"]);
         let command = place.command(line);
         shell.arg(command.get_program()).args(command.get_args()).current_dir(place.folder.path());
-        let shown = Terminal::start(&shell).shown(&format!("ended {code}."));
+        let shown = Terminal::start(&shell).output_until(&format!("ended {code}."));
         assert!(shown.contains(words), "{line}: {shown:?}");
-        // Colours are the program's own; a terminal itself puts a carriage return before each line feed.
+        // Colours are the program's own; the terminal itself puts a carriage return before each line feed.
         assert_eq!(unprintable(&without_colours(&shown.replace("\r\n", "\n"))), [], "{line}: {shown:?}");
     }
 }
 
-/// The text without ESC, `[`, numbers, `m`.
+/// Removes ESC, `[`, numbers, `m`.
 fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or_default().to_owned();

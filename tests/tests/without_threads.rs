@@ -1,4 +1,4 @@
-//! Where the system gives no thread, every command does its work on the one there is, or says that it cannot.
+//! Where the system grants no thread, every command works on the main thread, or says that it cannot.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,12 +7,12 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use etcdsnap_tests::http_server::exchange;
-use etcdsnap_tests::scarce_resources::{self, OpenFolder};
-use etcdsnap_tests::server::{Servers, seats};
+use etcdsnap_tests::limited_resources::{self, PublicFolder};
+use etcdsnap_tests::server::{Servers, member_configs};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Everything that a run says, and what it leaves in the folder; what it left is removed.
-fn traces(folder: &OpenFolder, before: &[String], output: &Output) -> (Option<i32>, String, String, Vec<String>) {
+/// Returns the output of a run and the names of its new files, and removes the files.
+fn traces(folder: &PublicFolder, before: &[String], output: &Output) -> (Option<i32>, String, String, Vec<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut left = Vec::new();
     for name in folder.names().into_iter().filter(|name| !before.contains(name)) {
@@ -36,26 +36,26 @@ fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     ]
 }
 
-/// With no thread, and with one or two beside the first, the answers are the same.
+/// With no thread, and with one or two besides the main thread, the answers are the same.
 #[test]
 fn every_command_gives_the_same_answer() {
-    let folder = OpenFolder::new();
-    let bytes = scarce_resources::large_snapshot(300, 1);
+    let folder = PublicFolder::new();
+    let bytes = limited_resources::large_snapshot(300, 1);
     let mut files = vec![folder.file("snapshot.db", &bytes)];
     files.extend(packed(&bytes).map(|(name, bytes)| folder.file(name, &bytes)));
-    // A damaged file takes other ways.
+    // A damaged file takes other code paths.
     let mut damaged = bytes;
     let middle = damaged.len() / 2;
     damaged[middle..middle + 9000].fill(0x5A);
     files.push(folder.file("damaged.db", &damaged));
     let before = folder.names();
-    let scarcities = [scarce_resources::threads(1), scarce_resources::threads(2), scarce_resources::no_stacks()];
+    let scarcities = [limited_resources::threads(1), limited_resources::threads(2), limited_resources::no_stacks()];
     for file in &files {
         let outs = Path::new(".");
-        for command in scarce_resources::commands(file, outs) {
+        for command in limited_resources::commands(file, outs) {
             let usual = traces(&folder, &before, &folder.run(&["env".into()], &command));
             for scarcity in &scarcities {
-                // What was restored by another user has another owner, and nothing else differs.
+                // Another user's restore has another owner, and nothing else differs.
                 let found = traces(&folder, &before, &folder.run(scarcity, &command));
                 assert!(!found.2.contains("panicked"), "{command:?} below {scarcity:?}: {}", found.2);
                 assert_eq!(found, usual, "{command:?} below {scarcity:?}");
@@ -64,12 +64,12 @@ fn every_command_gives_the_same_answer() {
     }
 }
 
-/// The limits of this test do what they are meant to do: without one a thread can be started, with them none.
+/// Checks the limits of this test: without one a thread starts, with them none does.
 #[test]
 fn no_thread_can_be_started_here() {
-    let folder = OpenFolder::new();
+    let folder = PublicFolder::new();
     for (scarcity, fails) in
-        [(vec!["env".to_owned()], false), (scarce_resources::threads(1), true), (scarce_resources::no_stacks(), true)]
+        [(vec!["env".to_owned()], false), (limited_resources::threads(1), true), (limited_resources::no_stacks(), true)]
     {
         let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -79,29 +79,29 @@ fn no_thread_can_be_started_here() {
         assert!(!folder.path("snapshot.db").exists());
     }
     let service = ["save", "--every=1s", "--metrics-listen=127.0.0.1:0", "--endpoints=127.0.0.1:1", "{time}.db"];
-    let output = folder.run(&scarce_resources::threads(1), &service);
+    let output = folder.run(&limited_resources::threads(1), &service);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("no thread can be started") && !said.contains("panicked"), "{said}");
 }
 
-/// With one thread for signals and one for the file a snapshot is taken, compressed by that one thread.
+/// With one thread for signals and one for the file, a save works, and compresses on that thread.
 #[test]
-fn a_save_is_content_with_one_thread_for_the_file() {
-    if !scarce_resources::is_root() {
+fn a_save_works_with_one_thread_for_the_file() {
+    if !limited_resources::is_root() {
         return;
     }
     let own = tempfile::tempdir().unwrap();
-    let seats = seats(own.path(), &["one"]);
-    let Some(servers) = Servers::start("3.7", &seats, own.path()) else { return };
-    servers.fill(2);
-    let folder = OpenFolder::new();
+    let member_configs = member_configs(own.path(), &["one"]);
+    let Some(servers) = Servers::start("3.7", &member_configs, own.path()) else { return };
+    servers.put_megabytes(2);
+    let folder = PublicFolder::new();
     for (name, flags) in
         [("plain.db", &[][..]), ("packed.db.gz", &["--compress=gzip"]), ("packed.db.zst", &["--compress=zstd"])]
     {
-        let endpoints = format!("--endpoints={}", seats[0].client_url());
+        let endpoints = format!("--endpoints={}", member_configs[0].client_url());
         let words = [&["save", &endpoints], flags, &[name]].concat();
-        let output = folder.run(&scarce_resources::threads(3), &words);
+        let output = folder.run(&limited_resources::threads(3), &words);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{name}");
         let report = etcdsnap::verify(folder.path(name), etcdsnap::VerifyOptions::default()).unwrap();
@@ -111,9 +111,9 @@ fn a_save_is_content_with_one_thread_for_the_file() {
 
 #[test]
 fn the_page_is_served_and_a_signal_ends_it() {
-    let folder = OpenFolder::new();
+    let folder = PublicFolder::new();
     let page = folder.file("page.html", b"<p>a page");
-    for scarcity in [scarce_resources::threads(1), scarce_resources::no_stacks()] {
+    for scarcity in [limited_resources::threads(1), limited_resources::no_stacks()] {
         for signal in [Signal::INT, Signal::TERM] {
             let mut command = folder.command(&scarcity);
             command.args(["open", "--page"]).arg(&page).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -133,11 +133,11 @@ fn the_page_is_served_and_a_signal_ends_it() {
     }
 }
 
-/// A signal ends a command that has no thread to wait for signals, too, with its own exit code.
+/// A signal ends a command that has no thread for signals, too, with its own exit code.
 #[test]
 fn a_signal_ends_a_command() {
-    let folder = OpenFolder::new();
-    for scarcity in [scarce_resources::threads(1), scarce_resources::no_stacks()] {
+    let folder = PublicFolder::new();
+    for scarcity in [limited_resources::threads(1), limited_resources::no_stacks()] {
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
             // It waits for its standard input.
             let mut command = folder.command(&scarcity);

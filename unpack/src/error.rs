@@ -7,13 +7,13 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UnpackError {
-    /// The data is damaged or cut.
+    /// The data is damaged or truncated.
     Broken(String),
-    /// The data may be sound, but is of a kind that is not read here.
+    /// The data may be intact, but uses a feature that this crate does not support.
     Unsupported(String),
-    /// A zstd frame needs a window of so many bytes, which is more than is taken.
+    /// A zstd frame needs a window of this many bytes, which exceeds the limit.
     Window(u64),
-    /// There was no memory for a decoder with a window of so many bytes. This says nothing about the data.
+    /// There was not enough memory for a decoder with a window of this many bytes. This says nothing about the data.
     Memory(u64),
     /// The compressed bytes could not be read; the reader's own error.
     Input(io::Error),
@@ -32,7 +32,7 @@ impl fmt::Display for UnpackError {
 
 impl std::error::Error for UnpackError {}
 
-/// An [`UnpackError`] on its way through a reader, whose errors are the standard library's.
+/// Carries an [`UnpackError`] through a reader, whose errors are the standard library's.
 #[derive(Debug, Clone)]
 pub(crate) enum Refusal {
     Broken(String),

@@ -1,4 +1,4 @@
-//! A gzip file: one member after another.
+//! A gzip file: one or more members.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,13 +9,13 @@ use crate::broken;
 /// First byte of a member.
 const MAGIC: u8 = 0x1f;
 
-/// Reads all members of a gzip file as one stream; zeros behind the last, as tapes and block copies leave them, are passed over.
+/// Reads all members of a gzip file as one stream; skips zeros after the last, as tapes and block copies leave them.
 pub(crate) struct Members<R> {
     current: Option<GzDecoder<R>>,
 }
 
 impl<R: BufRead> Members<R> {
-    /// Begins at the start of the first member.
+    /// Starts at the first member.
     pub(crate) fn new(packed: R) -> Self {
         Self { current: Some(GzDecoder::new(packed)) }
     }
@@ -38,7 +38,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Whether another member follows; the reader then stands at its start.
+/// Returns whether another member follows; the reader is then at its start.
 fn another_member(rest: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let buffer = rest.fill_buf()?;
@@ -52,7 +52,7 @@ fn another_member(rest: &mut impl BufRead) -> io::Result<bool> {
                 rest.consume(zeros);
                 return Ok(true);
             }
-            Some(_) => return Err(broken("something that is no gzip data follows the end of the gzip data")),
+            Some(_) => return Err(broken("other data follows the end of the gzip data")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The compressed file, with a memory of what went wrong in reading it: decoders wrap errors in their own, or replace them.
+//! The compressed input, which remembers read errors: decoders wrap errors in their own, or replace them.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::error::{Refusal, UnpackError};
 
-/// A reader that remembers how reading went.
+/// A reader that remembers the result of its last read.
 pub(crate) struct Input<R> {
     reader: R,
     state: Rc<RefCell<State>>,
@@ -15,11 +15,11 @@ pub(crate) struct Input<R> {
 #[derive(Default)]
 struct State {
     failed: Option<io::Error>,
-    /// Whether the last read found the end.
+    /// Whether the last read reached the end.
     ended: bool,
 }
 
-/// How reading went, for the one who sees the decoder's error.
+/// The remembered result, to interpret a decoder's error.
 pub(crate) struct Outcome(Rc<RefCell<State>>);
 
 impl<R> Input<R> {
@@ -57,7 +57,7 @@ impl<R: Seek> Seek for Input<R> {
 }
 
 impl Outcome {
-    /// What the error of a decoder means.
+    /// Translates a decoder's error.
     pub(crate) fn explain(&self, error: io::Error) -> UnpackError {
         let mut state = self.0.borrow_mut();
         if let Some(failed) = state.failed.take() {

@@ -1,9 +1,9 @@
-//! What is inside a gzip, zip or zstd file, read from front to back: one way for the agent and for the page.
+//! Unpacks a gzip, zip or zstd file from front to back, in the same way for the agent and the page.
 //!
-//! Everything that the formats' own tools accept is accepted: several members or frames one after the other, skippable frames, zeros behind
-//! the last one, and what macOS adds to its archives. What is damaged and what cannot be read here are told apart.
+//! It accepts everything that the formats' own tools accept: several members or frames in sequence, skippable frames, zeros after
+//! the last one, and what macOS adds to its archives. Errors distinguish damaged data from unsupported data.
 //!
-//! Memory is a few buffers and the window of the format, whatever a file claims. How much comes out is bounded by the file's length, and the caller may want less.
+//! Memory is limited to a few buffers and the format's window, whatever a file claims. The output is limited by the file's length, and the caller may stop earlier.
 
 #![cfg_attr(
     not(test),
@@ -40,14 +40,14 @@ pub use error::UnpackError;
 use error::Refusal;
 use input::{Input, Outcome};
 
-/// Bytes that come out of any file: most etcds have no larger database.
+/// How many bytes any file may unpack to: most etcds have no larger database.
 const MOST: u64 = 4 << 30;
 
-/// Bytes that come out of a file beyond [`MOST`], for each of its own. Real databases are hardly ever a thirtieth of their length when they are compressed; a few kilobytes of zstd can hold
+/// How many bytes a file may unpack to beyond [`MOST`], for each byte of its length. Real databases rarely compress to less than a thirtieth; a few kilobytes of zstd can hold
 /// terabytes that look like a database.
 const MOST_PER_BYTE: u64 = 256;
 
-/// Bytes read from the compressed file at once.
+/// How many bytes to read from the compressed file at a time.
 const READ_AT_ONCE: usize = 256 << 10;
 
 /// How a file is compressed.
@@ -71,20 +71,20 @@ impl fmt::Display for Format {
     }
 }
 
-/// The unpacked bytes of a file, from front to back.
+/// The unpacked bytes of a file, read from front to back.
 pub struct Unpacked<'r> {
     reader: Box<dyn Read + 'r>,
     outcome: Outcome,
     stored: Option<Range<u64>>,
-    /// How many bytes may still come out.
+    /// How many bytes may still follow.
     left: u64,
 }
 
 impl<'r> Unpacked<'r> {
-    /// Begins at the front of what is packed as `format` in `packed`.
+    /// Starts to unpack `packed`, which has this format.
     ///
     /// # Errors
-    /// An [`UnpackError`] when the file cannot be read, or is of a kind that is not read here.
+    /// Returns an [`UnpackError`] if the file cannot be read, or is not supported.
     pub fn new<R: Read + Seek + 'r>(format: Format, mut packed: R) -> Result<Self, UnpackError> {
         let packed_len = packed.seek(SeekFrom::End(0)).map_err(UnpackError::Input)?;
         packed.rewind().map_err(UnpackError::Input)?;
@@ -106,16 +106,16 @@ impl<'r> Unpacked<'r> {
         }
     }
 
-    /// Where the unpacked bytes lie in the packed file as they are, which a zip archive can have.
+    /// Returns the byte range of the uncompressed data in the packed file, which a zip archive may have.
     #[must_use]
     pub fn stored(&self) -> Option<Range<u64>> {
         self.stored.clone()
     }
 
-    /// Fills `out` as far as there are bytes; how many there were. Fewer than its length at the end only.
+    /// Fills `out` and returns how many bytes it read: fewer than its length only at the end.
     ///
     /// # Errors
-    /// An [`UnpackError`], with the number of bytes that came before it in this call.
+    /// Returns an [`UnpackError`], with the number of bytes that this call had read before.
     pub fn fill(&mut self, out: &mut [u8]) -> Result<usize, (usize, UnpackError)> {
         let mut filled = 0_usize;
         while let Some(room) = out.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -140,12 +140,12 @@ fn too_much() -> String {
     format!("it unpacks to more than {MOST_PER_BYTE} times its length and {} GiB, which no database does", MOST >> 30)
 }
 
-/// An error in data that is damaged.
+/// An error for damaged data.
 fn broken(text: impl Into<String>) -> io::Error {
     refused(Refusal::Broken(text.into()))
 }
 
-/// An error with a reason of ours.
+/// An error with a reason of this crate.
 fn refused(refusal: Refusal) -> io::Error {
     io::Error::other(refusal)
 }

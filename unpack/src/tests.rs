@@ -1,4 +1,4 @@
-//! Every format from outside: what its own tools write and accept, and what they refuse.
+//! Tests every format through the public functions: what its own tools write, accept and refuse.
 
 use std::io::{Cursor, Write};
 
@@ -11,7 +11,7 @@ use crate::{Format, UnpackError, Unpacked};
 
 const FORMATS: [Format; 3] = [Format::Gzip, Format::Zip, Format::Zstd];
 
-/// Something that compresses to a good many blocks and is not all alike.
+/// Returns data that compresses to many blocks and is not uniform.
 fn plain() -> Vec<u8> {
     (0..400_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -37,7 +37,7 @@ fn archive(members: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// The same as a stream is zipped: each size stands behind its data, as macOS and `zip -` write it.
+/// Builds an archive as a stream is zipped: each size follows its data, as macOS and `zip -` write it.
 fn streamed(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new_stream(Vec::new());
     for (name, bytes) in members {
@@ -47,7 +47,7 @@ fn streamed(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// What is unpacked, or after how many bytes it ended, and why.
+/// Returns the unpacked bytes, or after how many bytes it failed, and why.
 fn unpacked(format: Format, bytes: &[u8]) -> Result<Vec<u8>, (usize, UnpackError)> {
     let mut unpacked = Unpacked::new(format, Cursor::new(bytes)).map_err(|error| (0, error))?;
     let mut whole = Vec::new();
@@ -65,9 +65,9 @@ fn error(format: Format, bytes: &[u8]) -> String {
     unpacked(format, bytes).unwrap_err().1.to_string()
 }
 
-/// A few kilobytes of zstd hold a terabyte of what looks like pages.
+/// A few kilobytes of zstd hold a terabyte of data that looks like pages.
 #[test]
-fn what_comes_out_is_bounded() {
+fn the_output_is_bounded() {
     for format in FORMATS {
         let packed = packed(format, &[7; 100_000]);
         let mut unpacked = Unpacked::new(format, Cursor::new(packed)).unwrap();
@@ -79,7 +79,7 @@ fn what_comes_out_is_bounded() {
 }
 
 #[test]
-fn every_format_gives_back_what_went_in() {
+fn every_format_round_trips() {
     for format in FORMATS {
         assert!(unpacked(format, &packed(format, &plain())).unwrap() == plain(), "{format}");
         assert!(unpacked(format, &packed(format, b"")).unwrap().is_empty(), "{format}");
@@ -99,13 +99,13 @@ fn concatenated_members_and_frames_are_one_stream() {
 }
 
 #[test]
-fn a_cut_file_is_broken_after_so_many_bytes() {
+fn a_truncated_file_is_broken_at_its_end() {
     for format in FORMATS {
         let whole = packed(format, &plain());
         for keep in [whole.len() / 2, whole.len() - 1] {
             let (at, error) = unpacked(format, &whole[..keep]).unwrap_err();
             assert!(matches!(error, UnpackError::Broken(_)), "{format}: {error}");
-            // The directory of a zip archive stands at its end, so nothing can be unpacked without it.
+            // A zip archive's directory is at its end, so without it nothing can be unpacked.
             assert!(format == Format::Zip || at > 0, "{format}: {error}");
             assert!(format == Format::Zip || error.to_string() == "it ends too early", "{format}: {error}");
         }
@@ -115,7 +115,7 @@ fn a_cut_file_is_broken_after_so_many_bytes() {
 #[test]
 fn a_changed_byte_is_an_error() {
     for format in FORMATS {
-        // A zstd frame has no checksum unless it was asked for, so there the change may only show in what comes out.
+        // A zstd frame has a checksum only on request, so the change may only show in the output.
         let mut bytes = packed(format, &plain());
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0xff;
@@ -128,7 +128,7 @@ fn a_changed_byte_is_an_error() {
 }
 
 #[test]
-fn zeros_behind_the_data_are_passed_over_and_nothing_else() {
+fn only_zeros_may_follow_the_data() {
     for (format, name) in [(Format::Gzip, "gzip"), (Format::Zstd, "zstd")] {
         let whole = packed(format, b"snapshot");
         let padded = [whole.clone(), vec![0; 600_000]].concat();
@@ -141,7 +141,7 @@ fn zeros_behind_the_data_are_passed_over_and_nothing_else() {
 }
 
 #[test]
-fn what_macos_adds_to_an_archive_does_not_count() {
+fn files_that_macos_adds_to_an_archive_are_ignored() {
     let members: [(&str, &[u8]); 5] = [
         ("backup/", b""),
         ("backup/.DS_Store", b"\0\0\0\x01Bud1"),
@@ -157,7 +157,7 @@ fn what_macos_adds_to_an_archive_does_not_count() {
 }
 
 #[test]
-fn what_an_archive_stores_as_it_is_lies_at_a_place() {
+fn uncompressed_data_in_an_archive_has_a_byte_range() {
     let file = archive(&[("snapshot.db", &plain())], CompressionMethod::Stored);
     let unpacked_file = Unpacked::new(Format::Zip, Cursor::new(&file)).unwrap();
     let place = unpacked_file.stored().unwrap();
@@ -171,7 +171,7 @@ fn what_an_archive_stores_as_it_is_lies_at_a_place() {
 }
 
 #[test]
-fn an_archive_of_none_or_several_files_is_refused_by_name() {
+fn an_archive_without_exactly_one_file_is_refused() {
     let two = archive(&[("a.db", b"a"), ("b\u{1b}[2J.db", b"b")], CompressionMethod::Deflated);
     let (_, error) = unpacked(Format::Zip, &two).unwrap_err();
     assert!(
@@ -185,7 +185,7 @@ fn an_archive_of_none_or_several_files_is_refused_by_name() {
     assert!(matches!(&error, UnpackError::Unsupported(text) if text == "it holds no file"));
 }
 
-/// The archive has one file, `snapshot.db`, made with another method or flag by changing both of its headers.
+/// The archive has one file, `snapshot.db`; the test patches the method or a flag in both of its headers.
 #[test]
 fn other_methods_and_passwords_are_refused_and_not_called_damage() {
     let good = packed(Format::Zip, b"snapshot");
@@ -205,7 +205,7 @@ fn other_methods_and_passwords_are_refused_and_not_called_damage() {
 }
 
 #[test]
-fn a_failed_read_is_told_as_it_came() {
+fn a_failed_read_keeps_its_error() {
     struct Failing(Vec<u8>);
     impl std::io::Read for Failing {
         fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {

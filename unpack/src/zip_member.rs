@@ -1,4 +1,4 @@
-//! The one file in a zip archive.
+//! The only file in a zip archive.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -10,20 +10,20 @@ use rawzip::{CompressionMethod, Error, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_S
 use crate::error::Refusal;
 use crate::{READ_AT_ONCE, broken, refused};
 
-/// How many names of a crowded archive a message lists.
+/// How many file names a message lists.
 const NAMES_LISTED: usize = 5;
 
-/// Characters of a name that a message shows.
+/// How many characters of a name a message shows.
 const NAME_SHOWN: usize = 60;
 
 /// The unpacked bytes of a file in an archive.
 pub(crate) struct Member<'r> {
     pub reader: Box<dyn Read + 'r>,
-    /// Where its bytes lie in the archive, when they lie there as they are.
+    /// Byte range of its data in the archive, if it is uncompressed.
     pub stored: Option<Range<u64>>,
 }
 
-/// Finds the one file in an archive: directories, and what macOS adds for itself, do not count. The archive's directory is read piece by piece,
+/// Finds the only file in an archive; directories, and files that macOS adds, do not count. Reads the archive's directory in pieces,
 /// however long it is.
 pub(crate) fn only_file<'r, R: Read + Seek + 'r>(packed: R) -> io::Result<Member<'r>> {
     let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
@@ -67,19 +67,19 @@ pub(crate) fn only_file<'r, R: Read + Seek + 'r>(packed: R) -> io::Result<Member
     }
 }
 
-/// What macOS puts into an archive beside what it was told to: resource forks and the settings of a folder's window.
+/// Returns whether macOS added this file by itself: resource forks and window settings of a folder.
 fn is_clutter(name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap_or_default();
     name.starts_with("__MACOSX/") || last.starts_with("._") || last == ".DS_Store"
 }
 
-/// A name for a message: short, and without anything that a terminal would obey.
+/// Shortens and escapes a name for a message.
 fn shown(name: &str) -> String {
     let plain: String = name.chars().take(NAME_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if plain.len() < name.len() && name.chars().count() > NAME_SHOWN { format!("{plain}…") } else { plain }
 }
 
-/// The method's name, or its number.
+/// Returns the method's name, or its number.
 fn named(method: CompressionMethod) -> String {
     method.name().map_or_else(|| format!("method {}", method.as_u16()), str::to_ascii_lowercase)
 }
@@ -91,13 +91,13 @@ fn unsupported(reason: impl Into<String>) -> io::Error {
 fn explain(error: Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::IO(error) => error,
-        ErrorKind::MissingEndOfCentralDirectory => broken("its end is missing, where its directory stands"),
+        ErrorKind::MissingEndOfCentralDirectory => broken("its end is missing, which holds its directory"),
         ErrorKind::Eof => broken("it ends too early"),
         other => broken(format!("its directory cannot be read ({other})")),
     }
 }
 
-/// So many bytes of a reader, which are an error when there are fewer.
+/// A reader that must provide exactly this many bytes.
 struct Whole<R> {
     rest: io::Take<R>,
 }
@@ -112,7 +112,7 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// A reader whose bytes must have a CRC-32 (IEEE).
+/// A reader whose bytes must have this CRC-32 (IEEE).
 struct Checked<R> {
     reader: R,
     crc: Crc,

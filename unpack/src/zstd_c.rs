@@ -1,4 +1,4 @@
-//! A zstd frame by the reference implementation, which is C.
+//! Decodes a zstd frame with the reference implementation, which is in C.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::io::{self, BufRead, Read};
@@ -13,8 +13,8 @@ use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 pub(crate) struct Frame<R> {
     packed: R,
     context: Context<'static>,
-    /// Whether a byte came out. Until then the library is given room for one: with room for all that a frame says it holds, it unpacks the frame by another way, which
-    /// judges some damage otherwise, so that the answer would depend on how much is asked for at once.
+    /// Whether a byte was output. Until then the library gets space for only one: with space for everything that a frame claims to hold, it decodes the frame in another way, which
+    /// treats some damage differently, so that the result would depend on how much the caller requests at once.
     begun: bool,
     ended: bool,
 }
@@ -29,7 +29,7 @@ impl<R: BufRead> Decoder<R> for Frame<R> {
                 context
             }
             None => {
-                // Without a dictionary nothing but the allocation of the decoder can fail.
+                // Without a dictionary only the allocation of the decoder can fail.
                 let context = Context::new().map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory));
                 let mut context = context?;
                 context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW.ilog2()))?;
@@ -51,7 +51,7 @@ impl<R: BufRead> Read for Frame<R> {
             let room = if self.begun { out.len() } else { out.len().min(1) };
             let room = out.get_mut(..room).unwrap_or_default();
             let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(room));
-            // Zero at the end of the frame, when all of it was handed out.
+            // 0 at the end of the frame, once all of it was output.
             let missing = self.context.run(&mut input, &mut output).map_err(told)?;
             let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
             self.packed.consume(read);
@@ -68,8 +68,8 @@ impl<R: BufRead> Read for Frame<R> {
     }
 }
 
-/// What an error of the library means. The window is allocated when the first block is read; that this fails says nothing about the file. A block that holds more than its frame says finds
-/// no room in a buffer of ours or of the library's, by how much is asked for at once.
+/// Translates an error of the library. The library allocates the window when it reads the first block; a failure to do so says nothing about the file. A block that holds more than its frame claims finds
+/// no space in a buffer of ours or of the library's, depending on how much is requested at once.
 fn told(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<zstd::Error>());
     let is = |code| cause.is_some_and(|cause| cause.is(code));

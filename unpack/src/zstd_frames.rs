@@ -1,4 +1,4 @@
-//! A zstd file: frames and skippable frames one after another, in any order.
+//! A zstd file: frames and skippable frames in any order.
 
 use std::io::{self, BufRead, Read};
 
@@ -12,25 +12,25 @@ pub(crate) use crate::zstd_c::Frame;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::zstd_rust::Frame;
 
-/// Reads all frames of a zstd file as one stream; zeros behind the last are passed over, as they are behind gzip data.
+/// Reads all frames of a zstd file as one stream; skips zeros after the last, as gzip does.
 pub(crate) struct Frames<R: BufRead, D: Decoder<Peeked<R>>> {
     state: State<R, D>,
 }
 
 enum State<R: BufRead, D: Decoder<Peeked<R>>> {
     Between(Peeked<R>, Option<D::Spare>),
-    /// In a frame with a window of so many bytes.
+    /// Inside a frame with a window of this many bytes.
     Inside(D, u64),
     End,
 }
 
 impl<R: BufRead, D: Decoder<Peeked<R>>> Frames<R, D> {
-    /// Begins at the first frame.
+    /// Starts at the first frame.
     pub(crate) fn new(packed: R) -> Self {
         Self { state: State::Between(Peeked { inner: packed, ahead: Vec::new(), at: 0 }, None) }
     }
 
-    /// Goes on to the next frame that holds something.
+    /// Advances to the next frame with contents.
     fn advance(mut packed: Peeked<R>, spare: Option<D::Spare>) -> io::Result<State<R, D>> {
         loop {
             let head = packed.peek(LONGEST)?;
@@ -52,7 +52,7 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Frames<R, D> {
                         return Ok(State::End);
                     }
                 }
-                Next::Other => return Err(broken("something that is no zstd data follows the end of the zstd data")),
+                Next::Other => return Err(broken("other data follows the end of the zstd data")),
             }
         }
     }
@@ -80,21 +80,21 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Read for Frames<R, D> {
     }
 }
 
-/// A decoder's error; one for want of memory says how large the window is.
+/// Adds the window's size to a decoder's out-of-memory error.
 fn with_window(error: io::Error, window: u64) -> io::Error {
     if error.kind() == io::ErrorKind::OutOfMemory { refused(Refusal::Memory(window)) } else { error }
 }
 
-/// A reader whose next bytes can be looked at, however its buffer happens to be filled.
+/// A reader that can look ahead, however its buffer is filled.
 pub(crate) struct Peeked<R> {
     inner: R,
-    /// Bytes that were looked at; those from `at` on come before the reader's own.
+    /// Bytes that were looked at; those from `at` on precede the reader's own.
     ahead: Vec<u8>,
     at: usize,
 }
 
 impl<R: BufRead> Peeked<R> {
-    /// The next `count` bytes, or all there are.
+    /// Returns the next `count` bytes, or fewer at the end.
     fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         self.ahead.drain(..self.at.min(self.ahead.len()));
         self.at = 0;
@@ -108,7 +108,7 @@ impl<R: BufRead> Peeked<R> {
         if skipped < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    /// Passes over zeros; whether there was nothing else.
+    /// Skips zeros; returns whether nothing else follows.
     fn skip_zeros(&mut self) -> io::Result<bool> {
         loop {
             let buffer = self.fill_buf()?;
@@ -165,7 +165,7 @@ mod tests {
         [&head.concat(), bytes].concat()
     }
 
-    /// What both decoders make of a file, a few bytes at a time.
+    /// Unpacks a file with both decoders, a few bytes at a time.
     fn read(file: &[u8]) -> [Result<Vec<u8>, String>; 2] {
         let packed = || io::BufReader::with_capacity(7, file);
         let whole = |mut reader: Box<dyn Read + '_>| {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_changed_is_an_error() {
+    fn truncated_and_changed_files_are_errors() {
         let whole = frame(b"a snapshot, or so");
         let mut changed = whole.clone();
         let last = changed.len() - 1;

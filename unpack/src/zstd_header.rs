@@ -1,4 +1,4 @@
-//! The first bytes of what can follow each other in a zstd file; source: RFC 8878, section 3.1.
+//! The first bytes of each part of a zstd file; source: RFC 8878, section 3.1.
 //!
 //! ```text
 //! frame            28 b5 2f fd │ descriptor │ window? │ dictionary id 0–4 B │ content size 0–8 B │ blocks …
@@ -6,23 +6,23 @@
 //! skippable frame  5x 2a 4d 18 │ length u32 │ anything
 //! ```
 
-/// Bytes of the longest header.
+/// Length of the longest header in bytes.
 pub(crate) const LONGEST: usize = 18;
 
-/// What begins at some place of a zstd file.
+/// What starts at a position of a zstd file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A frame: its window in bytes, and the dictionary that it needs.
     Frame { window: u64, dictionary: u32 },
-    /// A frame whose header is cut.
+    /// A frame with a truncated header.
     Cut,
-    /// So many bytes, header and all, that are passed over.
+    /// This many bytes to skip, including the header.
     Skippable(u64),
     /// Anything else.
     Other,
 }
 
-/// What begins with these bytes, which are [`LONGEST`] or all there are.
+/// Parses the start of the next part from [`LONGEST`] bytes, or fewer at the end.
 pub(crate) fn next(bytes: &[u8]) -> Next {
     match bytes {
         [0x28, 0xb5, 0x2f, 0xfd, rest @ ..] => frame(rest).unwrap_or(Next::Cut),
@@ -45,7 +45,7 @@ fn frame(bytes: &[u8]) -> Option<Next> {
         (Some(base.saturating_add((base >> 3).saturating_mul(u64::from(window & 7)))), rest)
     };
     let (dictionary, rest) = number(rest, [0, 1, 2, 4].get(usize::from(descriptor & 3)).copied()?)?;
-    // Without a window descriptor the frame is one segment, and its window is all of it.
+    // Without a window descriptor the frame is a single segment, and its window is its content size.
     let window = match window {
         Some(window) => window,
         None => {
@@ -57,7 +57,7 @@ fn frame(bytes: &[u8]) -> Option<Next> {
     Some(Next::Frame { window, dictionary: u32::try_from(dictionary).ok()? })
 }
 
-/// A little-endian number of so many bytes, and what follows it.
+/// Splits off a little-endian number of this many bytes.
 fn number(bytes: &[u8], len: usize) -> Option<(u64, &[u8])> {
     let (digits, rest) = bytes.split_at_checked(len)?;
     Some((digits.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)), rest))
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_told_apart() {
+    fn distinguishes_headers() {
         let frame = |window, dictionary| Next::Frame { window, dictionary };
         let cases: &[(&[u8], Next)] = &[
             (&[0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58], frame(2 << 20, 0)),

@@ -1,4 +1,4 @@
-//! A zstd frame by a decoder in Rust, which the page has.
+//! Decodes a zstd frame with a decoder in Rust, which the page uses.
 #![cfg(any(target_arch = "wasm32", test))]
 
 use std::io::{self, BufRead, Read};

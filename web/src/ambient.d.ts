@@ -4,7 +4,7 @@ declare module "virtual:sample" {
   export default packed;
 }
 
-/** The inspector's wasm, likewise. */
+/** The inspector's wasm, packed with LZMA and in base64. */
 declare module "virtual:wasm" {
   const packed: string | null;
   export default packed;

@@ -9,6 +9,10 @@ export async function openSample(): Promise<File> {
   return new File([await unpacked(packedSample)], "sample.db");
 }
 
+/** Whether a file that was dropped may be an EncryptionConfiguration. */
+export function isConfiguration({ name, size }: File): boolean {
+  return /\.(?:ya?ml|json|conf)$/i.test(name) && size < 1024 * 1024;
+}
 /** Lets a person choose files; the page sets what it does. */
 export const picker = { open: (): void => {} };
 

@@ -1,12 +1,10 @@
 import wasm from "virtual:wasm";
-import { unpacked } from "./unpacked.ts";
+import { unlzma } from "./lzma.ts";
 
 let compiled: Promise<WebAssembly.Module> | null = null;
 
-/** The inspector for every worker of the page: compiled once, and its code is in memory once. */
+/** The inspector for every worker of the page: unpacked and compiled once, and its code is in memory once. */
 export function inspector(): Promise<WebAssembly.Module> {
-  compiled ??= unpacked(wasm)
-    .then((bytes) => bytes.arrayBuffer())
-    .then((bytes) => WebAssembly.compile(bytes));
+  compiled ??= unlzma(Uint8Array.from(atob(wasm ?? ""), (letter) => letter.charCodeAt(0))).then((bytes) => WebAssembly.compile(bytes));
   return compiled;
 }

@@ -41,6 +41,11 @@ export class Session {
   selected = $state<number | null>(null);
   /** The key in hand, as it is shown. */
   key = $state<string | null>(null);
+  /** Whether keys are shown as objects of Kubernetes. */
+  objects = $state(false);
+  /** The kind and the namespace whose objects are shown; null for all. */
+  kind = $state<string | null>(null);
+  namespace = $state<string | null>(null);
   /** The prefix whose room is shown. */
   prefix = $state("");
   /** The page that is taken apart. */
@@ -138,6 +143,7 @@ export class Session {
       case "progress":
         this.#progress(message);
         break;
+      case "unpacked":
       case "block":
       case "blocks-end":
         this.store.feed(message);

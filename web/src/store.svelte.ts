@@ -1,16 +1,16 @@
 import { announcer } from "./announce.svelte.ts";
-import type { StoreFacts } from "./generated/etcdsnap_inspector.js";
+import type { EncryptionState, StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { Pace } from "./update_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
-import type { Block, BlocksEnd } from "./worker/feed.ts";
+import type { Block, BlocksEnd, Unpacked } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
-const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search"]);
+const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
 /** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
 const UNASKED = 2;
@@ -38,6 +38,13 @@ export class Store {
   failure = $state.raw<Failure | null>(null);
   /** Grows whenever the ids of keys change. */
   version = $state(0);
+
+  /** What a configuration opened; null while none was given. */
+  encryption = $state.raw<EncryptionState | null>(null);
+  decrypting = $state(false);
+  decryptProblem = $state.raw<string | null>(null);
+  /** Grows whenever other values can be opened than before. */
+  opened = $state(0);
 
   #worker: Worker | null = null;
   #next = 1;
@@ -69,7 +76,7 @@ export class Store {
   }
 
   /** Takes in what was read for the verdict. */
-  feed(message: Block | BlocksEnd): void {
+  feed(message: Block | BlocksEnd | Unpacked): void {
     if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
   }
 
@@ -119,6 +126,22 @@ export class Store {
       if (this.state === "open") this.#worker.postMessage(call);
       else this.#held.push(call);
     });
+  }
+
+  /** Has the worker open encrypted values by a configuration; null takes it back. A file is read in the worker alone. */
+  async decrypt(configuration: File | string | null): Promise<void> {
+    this.decrypting = true;
+    this.decryptProblem = null;
+    try {
+      const state = await this.call("decrypt", { configuration });
+      this.encryption = configuration === null ? null : state;
+    } catch (error) {
+      if (error instanceof Closed) return;
+      this.decryptProblem = error instanceof Stopped ? null : error instanceof Error ? error.message : String(error);
+    } finally {
+      this.decrypting = false;
+      this.opened += 1;
+    }
   }
 
   /** Reads the keys at another revision. */
@@ -180,6 +203,9 @@ export class Store {
   #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
+    // The keys of a configuration were in the worker's memory alone.
+    this.encryption = null;
+    this.decryptProblem = null;
     // Who hands on what it reads is not to wait for what does not come back any more.
     this.#back?.(null);
     this.#back = null;

@@ -11,9 +11,13 @@ import { type ViewId, views } from "./views.ts";
 const SAMPLE = "sample.db";
 
 /** The address of where a session is. */
-export function addressOf({ title, view, key, prefix, page, offset, selected }: Session): string {
+export function addressOf({ title, view, key, objects, kind, namespace, prefix, page, offset, selected }: Session): string {
   const parts = new URLSearchParams({ file: title });
   if (view === "keys" && key !== null) parts.set("key", key);
+  if (view === "keys" && objects) {
+    parts.set("objects", kind ?? "");
+    if (namespace !== null) parts.set("namespace", namespace);
+  }
   if (view === "space" && prefix !== "") parts.set("prefix", prefix);
   if (view === "pages") parts.set("page", page.toString());
   if (view === "pages" && offset !== null) parts.set("offset", offset.toString());
@@ -67,7 +71,12 @@ function apply(session: Session, address: string): void {
   if (view === null) return;
   const parts = partsOf(address);
   session.view = view;
-  if (view === "keys") session.key = parts.get("key");
+  if (view === "keys") {
+    session.key = parts.get("key");
+    session.objects = parts.has("objects");
+    session.kind = parts.get("objects") || null;
+    session.namespace = parts.get("namespace");
+  }
   if (view === "space") session.prefix = parts.get("prefix") ?? "";
   if (view === "pages") {
     session.page = numberIn(parts, "page") ?? 0n;

@@ -1,8 +1,8 @@
 import { type Inspector, expect, test } from "./support/page.ts";
 import { caseFile } from "./support/repo.ts";
 
-/** Has the next call that reads a file end as the wasm ends when it traps, in all workers that there are. */
-async function sabotage({ page }: Inspector): Promise<void> {
+/** Makes the next read of a file trap as the wasm would, in all existing workers. */
+async function breakWorkers({ page }: Inspector): Promise<void> {
   expect(page.workers().length).toBeGreaterThan(0);
   for (const worker of page.workers()) {
     await worker.evaluate(() => {
@@ -13,7 +13,7 @@ async function sabotage({ page }: Inspector): Promise<void> {
   }
 }
 
-// Each of the two files has a worker with its keys.
+// Each of the two files has a worker for its keys.
 test("a worker that traps in a comparison is replaced, and the page says so", async ({ inspector }) => {
   const { page } = inspector;
   for (const name of ["3.7-history", "3.7-restored"]) expect(await inspector.judge(caseFile(name))).toBe("sound");
@@ -21,10 +21,10 @@ test("a worker that traps in a comparison is replaced, and the page says so", as
   await page.locator("[data-view='cluster']").click();
   await expect.poll(() => page.workers().length).toBe(2);
   await expect(page.getByRole("progressbar")).toHaveCount(0);
-  await sabotage(inspector);
+  await breakWorkers(inspector);
   await page.locator("[data-view='compare']").click();
   await expect(page.getByRole("alert").filter({ hasText: "A new one took its place" })).toContainText("unreachable");
-  // The question that broke it is not asked again by itself, and the keys can be looked at.
+  // The page does not repeat the query that broke the worker, and shows the keys.
   await expect(page.getByTestId("compare-failure")).toContainText("stopped: unreachable");
   await expect.poll(() => page.workers().length).toBe(2);
   await page.locator("[data-view='keys']").click();

@@ -4,14 +4,14 @@ import { expect, test } from "./support/page.ts";
 import { type Line, lines, nameIn } from "./support/look.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
-/** The cells of a table, row by row. */
+/** Returns the cells of a table, row by row. */
 async function cells(table: Locator): Promise<string[][]> {
   const rows = await table.locator("tbody tr").all();
   return Promise.all(rows.map((row) => row.locator("td").allInnerTexts()));
 }
 
-/** The keys of a permission, worked out from its bytes. */
-function inWords(permission: Line): string {
+/** Describes the keys of a permission, computed from its bytes. */
+function describeKeys(permission: Line): string {
   const [key, end] = [String(permission["key"]), String(permission["rangeEnd"])];
   if (end === "") return `one key: ${key}`;
   if (end === "\0") return key === "\0" ? "all keys" : `from ${key} on`;
@@ -21,7 +21,7 @@ function inWords(permission: Line): string {
 }
 
 for (const name of ["3.7-cluster", "3.4-cluster", "3.6-restored", "3.7-history"]) {
-  test(`members, leases, users, roles, alarms and marks of ${name} are those of the terminal`, async ({ inspector }) => {
+  test(`members, leases, users, roles, alarms and marks of ${name} equal those of the terminal`, async ({ inspector }) => {
     const { page } = inspector;
     const file = caseFile(name);
     await inspector.judge(file);
@@ -46,7 +46,7 @@ for (const name of ["3.7-cluster", "3.4-cluster", "3.6-restored", "3.7-history"]
     const users = auth.filter(({ kind }) => kind === "user").map((user) => [nameIn(user, "name"), (user["roles"] as string[]).join(", ") || "–", user["hasPassword"] === true ? "yes" : "none"]);
     expect(await cells(page.getByTestId("cluster-users"))).toEqual(users);
     const roles = auth.filter(({ kind }) => kind === "role").map((role) => {
-      const permissions = (role["permissions"] as Line[]).map((one) => `${String(one["type"])} ${inWords(one)}`);
+      const permissions = (role["permissions"] as Line[]).map((one) => `${String(one["type"])} ${describeKeys(one)}`);
       const none = role["name"] === "root" ? "all, by its name" : "none";
       return [nameIn(role, "name"), permissions.length === 0 ? [none] : permissions];
     });
@@ -61,7 +61,7 @@ for (const name of ["3.7-cluster", "3.4-cluster", "3.6-restored", "3.7-history"]
   });
 }
 
-test("HashKV is the terminal's", async ({ inspector }) => {
+test("HashKV equals the terminal's", async ({ inspector }) => {
   const { page } = inspector;
   const file = caseFile("3.6-history");
   await inspector.judge(file);

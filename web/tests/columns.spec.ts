@@ -10,8 +10,8 @@ const sample = join(root, "samples/sample.db");
 const head = (within: Locator, name: string): Locator => within.getByRole("columnheader", { name, exact: true });
 const width = async (of: Locator): Promise<number> => Math.round((await of.boundingBox())?.width ?? 0);
 
-/** The keys of the rows in sight, from the top. */
-async function inSight(list: Locator): Promise<string[]> {
+/** Returns the keys of the visible rows, from the top. */
+async function visibleKeys(list: Locator): Promise<string[]> {
   return list.locator("[data-row] [data-key]").evaluateAll((cells) => cells.map((cell) => (cell as HTMLElement).dataset["key"] ?? ""));
 }
 
@@ -24,19 +24,19 @@ test("the list of keys is sorted by each of its columns, both ways", async ({ in
   const all = lines("keys", sample).map((line) => ({ ...line, key: nameIn(line) }) as Record<string, unknown> & { key: string });
   const columns = { Size: "valueBytes", Version: "version", Modified: "modRevision", Created: "createRevision" };
   for (const [label, member] of Object.entries(columns)) {
-    // The largest first; keys that are alike stay in their own order both ways.
+    // The largest first; equal keys keep their own order in both directions.
     for (const [aria, sign] of [["descending", -1], ["ascending", 1]] as const) {
       await head(list, label).getByRole("button").click();
       await expect(head(list, label)).toHaveAttribute("aria-sort", aria);
       const expected = all.toSorted((a, b) => sign * (Number(a[member]) - Number(b[member]))).map(({ key }) => key);
       expect(expected.length).toBe(all.length);
-      await expect.poll(() => inSight(list).then((keys) => keys.slice(0, 20))).toEqual(expected.slice(0, 20));
+      await expect.poll(() => visibleKeys(list).then((keys) => keys.slice(0, 20))).toEqual(expected.slice(0, 20));
     }
   }
   await head(list, "Key").getByRole("button").click();
   await head(list, "Key").getByRole("button").click();
   await expect(head(list, "Key")).toHaveAttribute("aria-sort", "descending");
-  await expect.poll(() => inSight(list).then((keys) => keys[0])).toBe(all.at(-1)?.key);
+  await expect.poll(() => visibleKeys(list).then((keys) => keys[0])).toBe(all.at(-1)?.key);
   await page.getByRole("button", { name: "Clear" }).click();
   await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "tree");
 });
@@ -64,10 +64,10 @@ test("by the keyboard: sorted by Enter and Space, widened and reset at the end o
   await expect(end).toHaveAttribute("aria-valuenow", String(before + 48));
   await page.keyboard.press("ArrowLeft");
   expect(await width(version)).toBe(before + 32);
-  // Rows go along.
+  // The rows follow.
   const cell = list.locator("[data-row='0'] [role='gridcell']").nth(2);
   expect(await width(cell)).toBe(before + 32);
-  // They stay while another view is looked at.
+  // The widths stay while another view is open.
   await page.keyboard.press("5");
   await expect(page.getByTestId("cluster-members")).toBeVisible();
   await page.keyboard.press("2");
@@ -97,7 +97,7 @@ test("with the mouse: the end of a column follows the pointer, a double click pu
   expect(await width(keys)).toBe(natural + 70);
   const after = await end.boundingBox();
   expect(Math.abs((after?.x ?? 0) - box.x - 70)).toBeLessThanOrEqual(1);
-  // A drag is no click: the order is as it was.
+  // A drag is not a click: the order is unchanged.
   await expect(keys).not.toHaveAttribute("aria-sort", /./);
   await page.screenshot({ path: join(artifacts, `columns-${test.info().project.name}.png`) });
   await end.dblclick();
@@ -121,7 +121,7 @@ test("a column that needs more room than there is scrolls the list sideways, its
   await page.keyboard.press("Enter");
 });
 
-test("what differs is sorted by growth, revision, size and kind", async ({ inspector }) => {
+test("differences are sorted by growth, revision, size and kind", async ({ inspector }) => {
   const { page } = inspector;
   const file = caseFile("3.7-cluster");
   await inspector.judge(file);
@@ -137,11 +137,11 @@ test("what differs is sorted by growth, revision, size and kind", async ({ inspe
   await head(list, "Revision").getByRole("button").click();
   await expect(head(list, "Revision")).toHaveAttribute("aria-sort", "descending");
   const expected = said.toSorted((x, y) => revision(y) - revision(x)).map(({ key }) => key);
-  await expect.poll(() => inSight(list).then((keys) => keys.slice(0, 15))).toEqual(expected.slice(0, 15));
+  await expect.poll(() => visibleKeys(list).then((keys) => keys.slice(0, 15))).toEqual(expected.slice(0, 15));
   await head(list, "±").getByRole("button").click();
   const kinds = ["added", "removed", "changed"];
   const byKind = said.toSorted((x, y) => kinds.indexOf(x.kind) - kinds.indexOf(y.kind)).map(({ key }) => key);
-  await expect.poll(() => inSight(list).then((keys) => keys.slice(0, 15))).toEqual(byKind.slice(0, 15));
+  await expect.poll(() => visibleKeys(list).then((keys) => keys.slice(0, 15))).toEqual(byKind.slice(0, 15));
   for (const label of ["Growth", "Size"]) {
     await head(list, label).getByRole("button").click();
     await expect(head(list, label)).toHaveAttribute("aria-sort", "descending");
@@ -151,7 +151,7 @@ test("what differs is sorted by growth, revision, size and kind", async ({ inspe
   }
 });
 
-test("members and findings are sorted where they stand", async ({ inspector }) => {
+test("tables of members and findings can be sorted", async ({ inspector }) => {
   const { page } = inspector;
   const bytes = readFileSync(caseFile("3.7-cluster"));
   for (let number = 30; number < 60; number += 3) bytes[4096 * number] = 0xee;
@@ -166,7 +166,7 @@ test("members and findings are sorted where they stand", async ({ inspector }) =
     expect(found.length).toBeGreaterThan(3);
     expect(found).toEqual(found.toSorted((a, b) => (aria === "ascending" ? a - b : b - a)));
   }
-  // A third time gives the order of the scan back.
+  // A third click restores the order of the scan.
   await head(table, "Page").getByRole("button").click();
   await expect(head(table, "Page")).not.toHaveAttribute("aria-sort", /./);
   const code = head(table, "Code");

@@ -15,11 +15,11 @@ async function openKeys(inspector: Inspector, path: string): Promise<void> {
   await expect(inspector.page.getByTestId("keys-list")).toBeVisible();
 }
 
-/** All keys of the list, from end to end by the keyboard. */
+/** Returns all keys of the list, from end to end with the keyboard. */
 async function listed(inspector: Inspector): Promise<string[]> {
   const { page } = inspector;
   const list = page.getByTestId("keys-list");
-  // What is listed is what was asked last: two questions may have as many answers.
+  // The list shows the answer to the last query: two queries may have equally many answers.
   await settled(page.getByTestId("keys-found"));
   await settled(list);
   const total = Number(await list.getAttribute("data-total"));
@@ -34,7 +34,7 @@ async function listed(inspector: Inspector): Promise<string[]> {
   return [...found].sort(([a], [b]) => a - b).map(([, key]) => key);
 }
 
-/** The rows that are on the screen: their numbers and keys. */
+/** Returns the visible rows: their numbers and keys. */
 function rowsOf(list: HTMLElement | SVGElement): [number, string][] {
   return [...list.querySelectorAll<HTMLElement>("[data-row]")].flatMap((row): [number, string][] => {
     const key = row.querySelector<HTMLElement>("[data-key]")?.dataset["key"];
@@ -149,6 +149,8 @@ test("deleted keys are found, and Enter lands on their last value", async ({ ins
   await expect(page.getByTestId("deleted-at")).toBeVisible();
   const last = events.findLast((event) => event["event"] !== "delete");
   const text = output("get", sample, key, "--print-value-only", "--rev", String(last?.["revision"]));
+  await expect(page.getByTestId("key-value")).toHaveAttribute("data-mode", "object");
+  await page.getByRole("button", { name: "JSON", exact: true }).click();
   expect(JSON.parse(await page.getByTestId("key-value").innerText())).toEqual(JSON.parse(text));
   // What the deletion did is one step away, and back.
   await page.getByTestId("key-history").getByRole("button").first().click();
@@ -180,7 +182,7 @@ test("files of one name have tabs of their own, and Back leads to the right one"
 });
 
 test("the tree opens and closes by the keyboard, and has every key once", async ({ inspector }) => {
-  // A click for each folder.
+  // One click for each folder.
   test.slow();
   const { page } = inspector;
   await openKeys(inspector, sample);
@@ -199,7 +201,7 @@ test("the tree opens and closes by the keyboard, and has every key once", async 
   await expect(list.locator('[aria-selected="true"]')).toHaveAttribute("aria-level", "2");
   await page.keyboard.press("ArrowLeft");
   await expect.poll(rows).toBe(before);
-  // Open all of it: what is not a folder is a key.
+  // Opens everything: a row that is not a folder is a key.
   for (let line = 0; line < (await rows()); line += 1) {
     await list.evaluate((box, line) => (box.scrollTop = Math.max(0, (line - 3) * 26)), line);
     const row = list.locator(`[data-row="${line}"]`);
@@ -258,6 +260,10 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   const key = "/registry/leases/kube-node-lease/node-1";
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   const value = page.getByTestId("key-value");
+  // An object is YAML first; its bytes are a key away.
+  await expect(value).toHaveAttribute("data-mode", "object");
+  expect(await value.textContent()).toBe(output("kube", "get", sample, "lease", "node-1", "-n", "kube-node-lease", "-o", "yaml"));
+  await page.keyboard.press("v");
   await expect(value).toHaveAttribute("data-mode", "json");
   const text = output("get", sample, key, "--print-value-only");
   expect(JSON.parse(await value.innerText())).toEqual(JSON.parse(text));
@@ -270,6 +276,8 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   await expect(page.getByTestId("key-history").locator("tbody tr")).toHaveCount(events.length);
   const shown = await page.getByTestId("key-history").locator("tbody tr").evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset["revision"]));
   expect(shown).toEqual(events.map((event) => String(event["revision"])).toReversed());
+  await expect(page.getByTestId("key-fields").locator("[data-path]").first()).toBeVisible();
+  await page.getByRole("button", { name: "Lines" }).press("Enter");
   const diff = page.getByTestId("key-diff");
   await expect(diff).toHaveAttribute("data-added", /[1-9]/);
   await expect(diff).toHaveAttribute("data-removed", /[1-9]/);
@@ -299,7 +307,7 @@ test("the history of a damaged file says that events may be missing", async ({ i
   await expect(page.getByText(/places? could not be read: events of this key may be missing/)).toBeVisible();
 });
 
-test("a value can be kept as a file", async ({ inspector }) => {
+test("a value can be downloaded", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   await page.getByTestId("search").fill("deployments/shop/web");
@@ -311,34 +319,39 @@ test("a value can be kept as a file", async ({ inspector }) => {
   expect(kept).toBe(output("get", sample, "/registry/deployments/shop/web", "--print-value-only").replace(/\n$/, ""));
 });
 
-test("a secret stays hidden until it is asked for", async ({ inspector }) => {
+test("a secret stays hidden until revealed", async ({ inspector }) => {
   const { page } = inspector;
-  // A key of the same length in the place of another: only the SHA-256 tells.
+  // A key replaced by one of the same length: only the SHA-256 reveals it.
   const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", "/registry/secrets/aa/"), "latin1");
   await inspector.judge(made("secrets.db", bytes));
   await page.keyboard.press("2");
   await page.getByTestId("search").fill("/registry/secrets/");
   await page.getByTestId("search").press("Enter");
+  const value = page.getByTestId("key-value");
   await expect(page.getByTestId("show-secret")).toBeVisible();
-  await expect(page.getByTestId("key-value")).toHaveCount(0);
+  // As an object it shows what is no secret; as bytes nothing.
+  await expect(value).toContainText("hidden");
+  await page.getByRole("button", { name: "Text", exact: true }).click();
+  await expect(value).toHaveCount(0);
+  await expect(page.getByTestId("show-secret")).toBeVisible();
   await page.keyboard.press("h");
   await expect(page.getByTestId("show-secret")).toBeVisible();
   await expect(page.getByTestId("key-diff")).toHaveCount(0);
   await page.keyboard.press("h");
   await page.getByTestId("show-secret").click();
-  await expect(page.getByTestId("key-value")).toBeVisible();
+  await expect(value).toBeVisible();
+  await expect(value).not.toContainText("hidden");
   // Asked for once, it is shown in every revision of this key, and of no other.
   await page.keyboard.press("h");
-  await expect(page.getByTestId("key-diff")).toBeVisible();
-  await page.getByTestId("key-history").getByRole("button").first().click();
-  await expect(page.getByTestId("key-diff")).toBeVisible();
+  await expect(page.getByTestId("key-diff").or(page.getByTestId("key-fields"))).toBeVisible();
+  await expect(page.getByTestId("show-secret")).toHaveCount(0);
   await page.getByTestId("keys-list").locator('[data-row="1"]').click();
   await expect(page.getByTestId("show-secret")).toBeVisible();
   await expect(page.getByTestId("key-diff")).toHaveCount(0);
 });
 
 for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootstrap/aaaaaaaaa/"]) {
-  test(`what lies below ${prefix} is a secret, too`, async ({ inspector }) => {
+  test(`values below ${prefix} are secrets, too`, async ({ inspector }) => {
     const { page } = inspector;
     const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", prefix), "latin1");
     await inspector.judge(made("secrets.db", bytes));
@@ -350,12 +363,12 @@ for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootst
   });
 }
 
-test("a filter leaves the keyboard to the list, and the tree follows the key in hand", async ({ inspector }) => {
+test("a filter keeps the keyboard focus in the list, and the tree follows the selected key", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const list = page.getByTestId("keys-list");
   const key = "/registry/deployments/shop/web";
-  await page.getByLabel("with a lease").focus();
+  await page.getByRole("button", { name: /deleted/ }).focus();
   await page.keyboard.press("Space");
   await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "list");
   await page.keyboard.press("Escape");
@@ -388,6 +401,6 @@ test("the address leads back to a key, through Back, Forward and a reload", asyn
   await page.reload();
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   await expect(page.getByTestId("keys-list").locator(`[data-key="${key}"]`)).toBeVisible();
-  // The page itself is asked for again, and nothing else.
+  // Only the page itself is requested again.
   inspector.requests.splice(0, 1);
 });

@@ -5,12 +5,12 @@ import type { Worker } from "@playwright/test";
 import { expect, test } from "./support/page.ts";
 import { caseFile } from "./support/repo.ts";
 
-/** Bytes of the database: long enough to be met while it is read; sparse, so that it takes no room on the disk. */
+/** Length of the database: long enough to interrupt the read; sparse, so that it takes no disk space. */
 const LENGTH = 6 * 1024 ** 3;
 
 const PAGE = 4096;
 
-/** A snapshot whose meta pages count free pages up to LENGTH: of what lies behind them nothing would be read. */
+/** Returns a snapshot whose meta pages claim free pages up to LENGTH, which need not be read. */
 function lengthened(snapshot: Buffer): Buffer {
   for (const meta of [snapshot.subarray(16, 80), snapshot.subarray(PAGE + 16, PAGE + 80)]) {
     meta.writeBigUInt64LE(BigInt(LENGTH / PAGE), 40);
@@ -52,7 +52,7 @@ test("the page answers while a file is read, and another file is judged beside i
   const { page } = inspector;
   await inspector.open(large);
   await expect.poll(async () => Number(await inspector.text("progress")), { timeout: 20_000 }).toBeGreaterThan(0);
-  // Frames are drawn while the worker is busy: were the file read on this thread, none would be.
+  // Frames are drawn while the worker is busy: if this thread read the file, none would be.
   await page.evaluate(async () => {
     for (let frame = 0; frame < 60; frame += 1) await new Promise(requestAnimationFrame);
   });
@@ -65,8 +65,8 @@ test("the page answers while a file is read, and another file is judged beside i
 test("a worker that dies is replaced once, and the page says so", async ({ inspector }) => {
   const { page } = inspector;
   let struck: Worker | undefined;
-  const strike = async () => {
-    // The one before may be on the list for a moment yet; the one that looks for keys is another.
+  const breakNextWorker = async () => {
+    // The previous worker may still be listed for a moment; the worker for keys is a different one.
     const next = async () => {
       for (const worker of page.workers().filter((worker) => worker !== struck)) {
         if ((await worker.evaluate(() => self.name)) === "verdict") return worker;
@@ -83,10 +83,10 @@ test("a worker that dies is replaced once, and the page says so", async ({ inspe
     });
   };
   await inspector.open(large);
-  await strike();
+  await breakNextWorker();
   await expect(page.getByTestId("notice")).toContainText("A new one took its place");
-  await strike();
+  await breakNextWorker();
   await expect(page.getByTestId("failure")).toContainText("stopped twice: struck");
-  // What the tests themselves threw.
+  // Errors that the test itself threw.
   inspector.complaints.length = 0;
 });

@@ -6,7 +6,7 @@ import { expect, test } from "./support/page.ts";
 import { root } from "./support/repo.ts";
 
 const KEYS = 2_000_000;
-/** On a quiet machine no task of the page's own thread lasts 100 ms, and what was measured is printed. A busy machine stretches them; a page that touched every row would take longer than this. */
+/** On a quiet machine no task of the page's own thread lasts 100 ms; the test prints the measurement. A busy machine stretches tasks; a page that touched every row would take longer than this. */
 const LONGEST_MS = 1000;
 
 const generator = join(root, "tests/reference/bin/gensnap/gensnap");
@@ -25,21 +25,21 @@ test.afterAll(() => {
   if (folder !== "") rmSync(folder, { recursive: true, force: true });
 });
 
-test("two million keys: reading, comparing and a history are cancelled at once, and begun again", async ({ inspector }) => {
+test("two million keys: reading, comparing and a history can be cancelled at once and restarted", async ({ inspector }) => {
   test.setTimeout(300_000);
   const { page } = inspector;
   const cancel = page.getByTestId("cancel");
-  const begun = () => expect.poll(async () => Number(await inspector.text("progress")), { timeout: 60_000 }).toBeGreaterThan(0);
+  const started = () => expect.poll(async () => Number(await inspector.text("progress")), { timeout: 60_000 }).toBeGreaterThan(0);
   await inspector.open(file);
   await page.keyboard.press("2");
-  await begun();
+  await started();
   await cancel.click();
   await expect(page.getByTestId("store-cancelled")).toBeVisible({ timeout: 1000 });
   await page.getByRole("button", { name: "Read the keys" }).click();
-  await begun();
+  await started();
   await page.keyboard.press("Escape");
   await expect(page.getByTestId("store-cancelled")).toBeVisible({ timeout: 1000 });
-  // Another view of the same keys says so as well, and does not begin by itself.
+  // Another view of the same keys says so too, and does not start by itself.
   await page.keyboard.press("3");
   await expect(page.getByTestId("store-cancelled")).toBeVisible();
   await page.getByRole("button", { name: "Read the keys" }).click();
@@ -53,10 +53,10 @@ test("two million keys: reading, comparing and a history are cancelled at once, 
   await cancel.click();
   await page.getByRole("button", { name: "Read the history" }).click();
   await expect(page.getByTestId("key-history")).toBeVisible({ timeout: 60_000 });
-  // A history that nobody waits for does not keep the next value waiting.
+  // A history that is no longer needed does not delay the next value.
   await page.keyboard.press("h");
   await page.keyboard.press("h");
-  // On a fast machine it may be read before anybody looks.
+  // On a fast machine the read may end before the test looks.
   await expect(page.getByTestId("progress").or(page.getByTestId("key-history")).first()).toBeVisible();
   await page.keyboard.press("h");
   await expect(page.getByTestId("key-value")).toBeVisible({ timeout: 2000 });
@@ -65,21 +65,21 @@ test("two million keys: reading, comparing and a history are cancelled at once, 
   await inspector.open(file);
   await page.keyboard.press("[");
   await page.getByTestId("compare-other").selectOption({ index: 1 });
-  await begun();
+  await started();
   await cancel.click();
   await expect(page.getByTestId("compare-cancelled")).toBeVisible({ timeout: 1000 });
   await page.getByRole("button", { name: "Compare again" }).click();
-  await begun();
+  await started();
   await page.keyboard.press("Escape");
   await expect(page.getByTestId("compare-cancelled")).toBeVisible({ timeout: 1000 });
-  // From the field of a revision as well.
+  // Also from the field of a revision.
   await page.getByTestId("compare-other").selectOption({ index: 0 });
   await page.getByTestId("compare-revision").fill("1000");
   await page.getByTestId("compare-revision").press("Enter");
-  await begun();
+  await started();
   await page.getByTestId("compare-revision").press("Escape");
   await expect(page.getByTestId("compare-cancelled")).toBeVisible({ timeout: 1000 });
-  // The keys are as they were: nothing is read anew for them.
+  // The keys are still there: the page does not read them again.
   await page.keyboard.press("2");
   await expect(page.getByTestId("keys-list")).toHaveAttribute("data-total", "1", { timeout: 1000 });
 });
@@ -105,7 +105,7 @@ test("two million keys: the list scrolls smoothly, and a search finds the one", 
     await page.mouse.wheel(0, 900);
     await page.evaluate(() => new Promise(requestAnimationFrame));
   }
-  // The middle and the end are reached as well.
+  // Scrolling also reaches the middle and the end.
   await list.focus();
   await page.keyboard.press("End");
   await expect(list.locator(`[data-row="${KEYS - 1}"]`)).toContainText(`object-${KEYS - 1}`);
@@ -115,11 +115,11 @@ test("two million keys: the list scrolls smoothly, and a search finds the one", 
     await page.evaluate(() => new Promise(requestAnimationFrame));
   }
   await expect(list.locator("[data-key]").first()).toBeVisible();
-  // Sorted by the worker: the page's own thread goes on.
+  // The worker sorts, so the page's own thread stays responsive.
   await list.getByRole("columnheader", { name: "Created" }).getByRole("button").click();
-  const begun = Date.now();
+  const started = Date.now();
   await expect(list.locator("[data-row='0']")).toContainText(`object-${KEYS - 1}`, { timeout: 60_000 });
-  console.log(`sorted by revision in ${Date.now() - begun} ms`);
+  console.log(`sorted by revision in ${Date.now() - started} ms`);
   await page.getByRole("button", { name: "Clear" }).click();
   await expect(list).toHaveAttribute("data-total", String(KEYS));
   const tasks = await page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);

@@ -16,7 +16,7 @@ test("gzip", async ({ inspector }) => {
   expect(await inspector.text("status-total-key")).toBe(String(verify(source).status?.totalKey));
 });
 
-test("gzip of a damaged file says what an unpacked one says", async ({ inspector }) => {
+test("gzip of a damaged file gives the same findings as the unpacked one", async ({ inspector }) => {
   const bad = Buffer.from(plain);
   bad.fill(0, 4096 * 7, 4096 * 9);
   const whole = await inspector.judge(made("bad.db", bad));
@@ -50,7 +50,7 @@ test("zip of two files says so", async ({ inspector }) => {
   await expect(inspector.page.getByTestId("failure")).toContainText("several files (a.db, b.db)");
 });
 
-test("what macOS adds to a zip does not count", async ({ inspector }) => {
+test("files that macOS adds to a zip are ignored", async ({ inspector }) => {
   const fork = Buffer.from("\0\x05\x16\x07");
   const names = ["__MACOSX/snap/._a.db", "snap/.DS_Store"];
   const files = [{ name: "snap/a.db", bytes: plain, method: 8 }, ...names.map((name) => ({ name, bytes: fork, method: 0 }))];
@@ -66,7 +66,7 @@ for (const [name, verdict] of [["pzstd.zst", "sound"], ["skippable-last.zst", "s
     });
     const file = join(root, "tests/packings", name);
     expect(await inspector.judge(file)).toBe(verdict);
-    // The page has what is damage before what is a warning.
+    // The page lists damage before warnings.
     expect((await inspector.codes()).sort()).toEqual(verify(file).findings.map(({ code }) => code).sort());
     await page.locator("[data-view='keys']").click();
     await expect(page.getByRole("progressbar")).toHaveCount(0);
@@ -86,26 +86,26 @@ for (const [name, bytes, what] of [
   ["empty.gz", gzipSync(""), "file is empty"],
   ["twice.gz", gzipSync(gzipSync("x")), "is a gzip file"],
 ] as const) {
-  test(`${name} is called what it is, as in the terminal`, async ({ inspector }) => {
+  test(`${name} gets the same description as in the terminal`, async ({ inspector }) => {
     expect(await inspector.judge(made(name, bytes))).toBe("damaged");
     expect(await inspector.codes()).toEqual(["not-a-snapshot"]);
     await expect(inspector.page.locator("body")).toContainText(what);
   });
 }
 
-test("zstd with a dictionary cannot be read here", async ({ inspector }) => {
+test("zstd with a dictionary is reported as unsupported", async ({ inspector }) => {
   const named = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x21, 0x07, 0x05, 0, 0, 0]);
   await inspector.open(made("dictionary.zst", named));
   await expect(inspector.page.getByTestId("failure")).toContainText("cannot be read here");
   await expect(inspector.page.getByTestId("failure")).toContainText("dictionary (number 7)");
 });
 
-test("a zip packed with bzip2 cannot be read here", async ({ inspector }) => {
+test("a zip packed with bzip2 is reported as unsupported", async ({ inspector }) => {
   await inspector.open(join(root, "tests/packings/bzip2-method.zip"));
   await expect(inspector.page.getByTestId("failure")).toHaveText("This zip file cannot be read here: the file in it is packed with bzip2.");
 });
 
-/** The most memory that the page's process had, in bytes. */
+/** Returns the peak memory of the page's process, in bytes. */
 async function peak(page: Page): Promise<number> {
   const session = await page.context().browser()?.newBrowserCDPSession();
   const { processInfo } = (await session?.send("SystemInfo.getProcessInfo")) ?? { processInfo: [] };
@@ -117,7 +117,7 @@ async function peak(page: Page): Promise<number> {
   return Math.max(...peaks);
 }
 
-/** A zstd frame: some bytes as they are, and so many GiB of zeros, 128 KiB in four bytes. */
+/** Returns a zstd frame: some raw bytes, and so many GiB of zeros, 128 KiB in four bytes. */
 function bomb(start: Buffer, gib: number): Buffer {
   const largest = 128 * 1024;
   const header = (kind: number, size: number) => Buffer.from([kind * 2 + ((size & 0x1f) << 3), (size >> 5) & 0xff, size >> 13]);
@@ -134,7 +134,7 @@ function bomb(start: Buffer, gib: number): Buffer {
 test("bombs end at once, and take little memory", async ({ inspector }) => {
   const { page } = inspector;
   const before = await peak(page);
-  // A member of zeros a thousand times smaller, again and again.
+  // A gzip member of zeros compresses a thousandfold; the file repeats it.
   const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024));
   const endless = Buffer.concat(Array.from({ length: 64 }, () => zeros));
   const files: [string, Buffer, string][] = [
@@ -150,11 +150,11 @@ test("bombs end at once, and take little memory", async ({ inspector }) => {
     await expect(page.getByTestId("store-failure")).toBeVisible();
     await page.getByRole("button", { name: `Close ${name}` }).click();
   }
-  // Four bombs of 4 to 64 GiB: what keeps a part of one takes gigabytes. Below that the browser decides how long it keeps pieces that nobody uses.
+  // Four bombs of 4 to 64 GiB: keeping part of one takes gigabytes. Below that the browser decides how long it keeps unused memory.
   expect((await peak(page)) - before).toBeLessThan(1024 * 1024 * 1024);
 });
 
-/** The snapshot with old versions of one of its leaves behind it, which the tree no longer has, packed. */
+/** Returns the compressed snapshot followed by old versions of one of its leaves, outside the tree. */
 function stale(pages: number): Buffer {
   const size = 4096;
   const leaf = Array.from({ length: plain.length / size - 2 }, (_, at) => plain.subarray((at + 2) * size)).find(
@@ -185,7 +185,7 @@ test("half a gigabyte of old pages takes no more memory than it is allowed", asy
   const before = await peak(page);
   await inspector.open(made("stale.db.gz", packed));
   await expect(page.getByTestId("verdict")).toHaveText("sound", { timeout: 60_000 });
-  // Less than the pages themselves: 350 MiB is usual, and the browser decides how long it keeps pieces that nobody uses.
+  // Less than the pages themselves: 350 MiB is usual, and the browser decides how long it keeps unused memory.
   expect((await peak(page)) - before).toBeLessThan(500 * 1024 * 1024);
 });
 
@@ -202,7 +202,7 @@ test("zstd cut short", async ({ inspector }) => {
   await expect(inspector.page.getByTestId("failure")).toContainText("zstd data is damaged or cut");
 });
 
-/** A zip with a folder and these files. */
+/** Returns a zip archive with a folder and these files. */
 function zip(files: { name: string; bytes: Buffer; method: number }[]): Buffer {
   const bodies: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -232,7 +232,7 @@ function zip(files: { name: string; bytes: Buffer; method: number }[]): Buffer {
   return Buffer.concat([...bodies, central, Buffer.from("PK\x05\x06"), end]);
 }
 
-/** The checksum of a zip's member. Node has it since 20.15; the page leaves it to the snapshot's own SHA-256. */
+/** Computes the checksum of a zip member. Node has it since 20.15; the page relies on the snapshot's own SHA-256. */
 function checksum(bytes: Buffer): number {
   return crc32(bytes);
 }

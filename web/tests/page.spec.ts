@@ -15,7 +15,7 @@ function damaged(): ReturnType<typeof made> {
   return made("backup-0413.db", bytes);
 }
 
-test("one file below a megabyte that asks for nothing", async () => {
+test("one file below a megabyte that requests nothing", async () => {
   const html = readFileSync(builtPage, "utf8");
   expect(html.length).toBeLessThan(1_200_000);
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1] ?? "";
@@ -34,11 +34,11 @@ test("a file's name cannot reorder the words around it", async ({ inspector }) =
   await expect(page.getByRole("tab")).toContainText(shown);
   const text = await page.evaluate(() => document.body.innerText);
   expect(text).not.toMatch(/[\u202e\u200b\u{e0041}]/u);
-  // What is saved is JSON with the name as it is.
+  // The saved report is JSON with the unchanged name.
   expect(await inspector.saved()).toMatchObject({ file: name });
 });
 
-test("the policy lets nothing out", async ({ inspector, origin }) => {
+test("the content security policy blocks every request", async ({ inspector, origin }) => {
   const { page } = inspector;
   await expect(page.getByText("Nothing leaves this machine. This page has no network access.")).toBeVisible();
   const outcomes = await page.evaluate(async (origin) => {
@@ -68,7 +68,7 @@ test("the policy lets nothing out", async ({ inspector, origin }) => {
   }, origin);
   expect(outcomes.all).toEqual(["held", "held", "held"]);
   expect(new Set(outcomes.blocked)).toEqual(new Set(["connect-src", "img-src"]));
-  // The browser reports what it held back; nothing was sent.
+  // The browser reports what it blocked; nothing was sent.
   inspector.complaints.length = 0;
   inspector.requests.length = 0;
 });
@@ -83,11 +83,11 @@ test("from empty to sound, by the sample", async ({ inspector }) => {
   await page.screenshot({ path: join(artifacts, `sound-${test.info().project.name}.png`) });
 });
 
-test("the overview says at a glance who fills it and who its members are: the keys come with the verdict", async ({ inspector }) => {
+test("the overview shows the largest groups and the members: the keys load with the verdict", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(sound);
   const glance = page.getByTestId("glance");
-  // Nobody asked for them, and the verdict's worker is gone.
+  // They load by themselves, and the verdict's worker has ended.
   await expect(glance.getByRole("button", { name: "member-1", exact: true })).toBeVisible();
   expect(page.workers().length).toBe(1);
   await page.keyboard.press("3");
@@ -130,13 +130,13 @@ test("what damage cost is told in revisions, and in keys by kind and namespace",
   await expect(page.getByRole("heading", { name: "What is lost" })).toBeVisible();
 });
 
-test("damage: what is wrong, at risk, and can be done, in that order", async ({ inspector }) => {
+test("damage: problem, risk and remedy, in that order", async ({ inspector }) => {
   const { page } = inspector;
   expect(await inspector.judge(damaged())).toBe("damaged");
   await expect(page.getByRole("heading", { level: 2 })).toContainText(["What is wrong", "What is at risk", "What can still be done"]);
   expect((await inspector.codes()).length).toBeGreaterThan(3);
   await page.screenshot({ path: join(artifacts, `damaged-${test.info().project.name}.png`) });
-  // A finding leads to its page and bytes.
+  // A finding links to its page and bytes.
   const finding = page.getByTestId("findings").locator("[data-code='page-id-mismatch']").first();
   await finding.getByRole("button").click();
   const open = page.getByTestId("findings").locator("[data-code='page-id-mismatch']").first();
@@ -160,7 +160,7 @@ test("a file that is no snapshot", async ({ inspector }) => {
   await expect(page.getByTestId("status-hash")).toHaveCount(0);
 });
 
-test("with the keyboard alone", async ({ inspector }) => {
+test("the page works the page works with the keyboard alone", async ({ inspector }) => {
   const { page } = inspector;
   const tab = (name: string) => page.getByRole("tab", { name });
   for (const file of [sound, damaged()]) {
@@ -195,7 +195,7 @@ test("with the keyboard alone", async ({ inspector }) => {
   await page.keyboard.press("]");
   await page.keyboard.press("x");
   await expect(page.getByRole("tab")).toHaveCount(1);
-  // By Tab, every control shows where the focus is.
+  // With Tab, every control shows the focus.
   await page.keyboard.press("Tab");
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement ?? document.body).outlineStyle);
   expect(outline).toBe("solid");
@@ -286,7 +286,7 @@ test("colours switch, and print is on white", async ({ inspector }) => {
   await page.emulateMedia({ media: "print" });
   expect(await ground()).toBe(light);
   await expect(page.getByRole("navigation")).toBeHidden();
-  // Paper says which file it is about, when that was written, and what judged it.
+  // The printed page names the file, when it was written, and the program's version.
   await expect(page.getByTestId("letterhead")).toBeVisible();
   await expect(page.getByTestId("letterhead")).toContainText(/Overview · [\d\u2009]+ bytes .* · last changed \d{4}-\d\d-\d\d \d\d:\d\d UTC · etcdsnap v\d/);
   await page.screenshot({ path: join(artifacts, `print-${test.info().project.name}.png`), fullPage: true });

@@ -69,12 +69,12 @@ test("a byte selects its field, and a field marks its bytes", async ({ inspector
   await page.getByTestId("page-hex").locator('.hex [data-at="66"]').click();
   await expect(page.locator("tr.selected")).toHaveAttribute("data-name", "transaction");
   await expect(page.getByTestId("page-hex").locator(".hex .marked")).toHaveCount(8);
-  // By the keyboard: down to the checksum, up to the transaction.
+  // With the keyboard: down to the checksum, up to the transaction.
   await page.keyboard.press("j");
   await expect(page.locator("tr.selected")).toHaveAttribute("data-name", "checksum");
   await page.keyboard.press("k");
   await expect(page.locator("tr.selected")).toHaveAttribute("data-name", "transaction");
-  // Pointing at a field, or giving it the focus, marks its bytes; Enter follows its link from there.
+  // Hovering or focusing a field marks its bytes; Enter follows its link from there.
   const checksum = page.getByTestId("page-fields").locator('[data-name="checksum"]');
   await checksum.hover();
   await expect(page.getByTestId("page-hex").locator(".hex .marked").first()).toHaveAttribute("data-at", "72");
@@ -94,7 +94,7 @@ test("a byte selects its field, and a field marks its bytes", async ({ inspector
   await page.keyboard.type("1");
   await page.keyboard.press("Enter");
   await expect(value(page, "page id")).toHaveText("1");
-  // A page that is not there says so.
+  // A page outside the file says so.
   await page.keyboard.press("g");
   await page.keyboard.type("99999999");
   await page.keyboard.press("Enter");
@@ -116,18 +116,18 @@ test("a finding leads to its page", async ({ inspector }) => {
   await page.getByRole("button", { name: `Show page ${number}` }).click();
   await expect(page.getByTestId("page-number")).toHaveValue(number);
   await expect(value(page, "page id")).toHaveText(String(bad.readBigUInt64LE(SIZE * Number(number))));
-  // The byte of the finding is marked, and its field with it.
+  // The byte of the finding is marked, and its field too.
   await expect(page).toHaveURL(/&offset=\d+/);
   const offset = Number(new URL(page.url()).hash.match(/offset=(\d+)/)?.[1]);
   await expect(page.locator("tr.selected")).toHaveCount(1);
   await expect(page.getByTestId("page-hex").locator(".hex .marked").first()).toHaveAttribute("data-at", String(offset - SIZE * Number(number)));
 });
 
-/** The bytes of a page as the page shows them, from `at` on. */
-async function seen(page: Page, at: number, count: number): Promise<string> {
+/** Returns the bytes of a page as the page displays them, from `at` on. */
+async function displayedBytes(page: Page, at: number, count: number): Promise<string> {
   const hex = page.getByTestId("page-hex");
   await hex.evaluate((box, at) => (box.scrollTop = Math.max(0, Math.floor(at / 16) * 20 - 60)), at);
-  // Rows come a moment after the scroll: the first may have been there before, so the last is waited for, too.
+  // Rows appear a moment after the scroll: the first may have been there before, so the test waits for the last, too.
   await expect(hex.locator(`.text [data-at="${at}"]`)).toHaveCount(1);
   await expect(hex.locator(`.text [data-at="${at + count - 1}"]`)).toHaveCount(1);
   const cells = hex.locator(".text [data-at]");
@@ -135,13 +135,13 @@ async function seen(page: Page, at: number, count: number): Promise<string> {
   return signs.filter(([place]) => place >= at && place < at + count).map(([, sign]) => sign).join("");
 }
 
-async function show(page: Page, number: number): Promise<void> {
+async function openPage(page: Page, number: number): Promise<void> {
   await page.getByTestId("page-number").fill(String(number));
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("page-offset")).toHaveText(String(number * SIZE));
 }
 
-test("hashes of passwords stay hidden in every page that has one, until they are asked for", async ({ inspector }) => {
+test("password hashes stay hidden in every page until revealed", async ({ inspector }) => {
   const { page } = inspector;
   const withUsers = caseFile("3.7-history");
   await inspector.judge(withUsers);
@@ -151,24 +151,24 @@ test("hashes of passwords stay hidden in every page that has one, until they are
   expect(places.length).toBeGreaterThan(0);
   for (const place of places.slice(0, 6)) {
     const [number, at] = [Math.floor(place / SIZE), place % SIZE];
-    await show(page, number);
+    await openPage(page, number);
     await expect(page.getByTestId("show-secret")).toBeVisible();
-    expect(await seen(page, at, 60)).toBe("•".repeat(60));
+    expect(await displayedBytes(page, at, 60)).toBe("•".repeat(60));
     expect(await page.getByTestId("page-fields").innerText()).not.toContain(Buffer.from(text.slice(place, place + 20), "latin1").toString("hex"));
   }
   await page.screenshot({ path: join(artifacts, `pages-hidden-${test.info().project.name}.png`) });
   await page.getByTestId("show-secret").click();
   const last = places.slice(0, 6).at(-1) ?? 0;
-  expect(await seen(page, last % SIZE, 60)).toBe(text.slice(last, last + 60));
-  // Asked for once, for this page alone.
-  await show(page, 0);
-  await show(page, Math.floor(last / SIZE));
+  expect(await displayedBytes(page, last % SIZE, 60)).toBe(text.slice(last, last + 60));
+  // Once revealed, they are shown for this page only.
+  await openPage(page, 0);
+  await openPage(page, Math.floor(last / SIZE));
   await expect(page.getByTestId("show-secret")).toBeVisible();
 });
 
 test("values of secrets stay hidden in pages; other values do not", async ({ inspector }) => {
   const { page } = inspector;
-  // A key of the same length in the place of another.
+  // A key replaced by one of the same length.
   const patched = Buffer.from(bytes.toString("latin1").replaceAll("/registry/configmaps/", "/registry/secrets/aa/"), "latin1");
   await inspector.judge(made("secrets.db", patched));
   await page.keyboard.press("7");
@@ -177,11 +177,11 @@ test("values of secrets stay hidden in pages; other values do not", async ({ ins
   const value = text.indexOf('{"', key);
   const other = text.indexOf("/registry/pods/");
   const otherValue = text.indexOf('{"', other);
-  await show(page, Math.floor(value / SIZE));
-  expect(await seen(page, value % SIZE, 30)).toBe("•".repeat(30));
-  expect(await seen(page, key % SIZE, 21)).toBe("/registry/secrets/aa/");
+  await openPage(page, Math.floor(value / SIZE));
+  expect(await displayedBytes(page, value % SIZE, 30)).toBe("•".repeat(30));
+  expect(await displayedBytes(page, key % SIZE, 21)).toBe("/registry/secrets/aa/");
   await page.getByTestId("show-secret").click();
-  expect(await seen(page, value % SIZE, 30)).toBe(text.slice(value, value + 30));
-  await show(page, Math.floor(otherValue / SIZE));
-  expect(await seen(page, otherValue % SIZE, 30)).toBe(text.slice(otherValue, otherValue + 30));
+  expect(await displayedBytes(page, value % SIZE, 30)).toBe(text.slice(value, value + 30));
+  await openPage(page, Math.floor(otherValue / SIZE));
+  expect(await displayedBytes(page, otherValue % SIZE, 30)).toBe(text.slice(otherValue, otherValue + 30));
 });

@@ -29,7 +29,7 @@ test("the commands make the directories of the snapshot's own members", async ({
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
   const commands = page.getByTestId("restore-commands").locator("pre");
-  // The learner is none of them.
+  // The learner is not one of them.
   await expect(page.getByTestId("restore-member")).toHaveCount(3);
   await expect(page.getByText("Left out, as learners: 6f7568af949d9aa.")).toBeVisible();
   await expect(commands).toHaveCount(1);
@@ -52,7 +52,7 @@ test("the commands make the directories of the snapshot's own members", async ({
   expect(theirs.map((text) => text.replace("etcdutl snapshot restore", "etcdsnap restore"))).toEqual(texts);
 });
 
-test("for Kubernetes the revision is raised by auto, which etcdutl is told as a number", async ({ inspector }) => {
+test("for Kubernetes the bump is auto, which etcdutl gets as a number", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
@@ -71,7 +71,7 @@ test("for Kubernetes the revision is raised by auto, which etcdutl is told as a 
   await expect(page.getByTestId("restore-problems")).toContainText("above 0, or by auto");
 });
 
-test("what cannot be restored is said instead of a command", async ({ inspector }) => {
+test("an impossible restore shows the reason instead of a command", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
@@ -88,7 +88,7 @@ test("what cannot be restored is said instead of a command", async ({ inspector 
   await expect(page.getByTestId("restore-problems")).toContainText("Two members are called member-1");
   await page.getByRole("button", { name: "Remove member 4" }).click();
   await expect(commands).toHaveCount(1);
-  // What was typed is still there after a look elsewhere.
+  // The input is still there after a visit to another view.
   await page.getByTestId("restore-token").fill("mine");
   await page.getByTestId("restore-token").blur();
   await page.keyboard.press("1");
@@ -96,7 +96,7 @@ test("what cannot be restored is said instead of a command", async ({ inspector 
   await expect(page.getByTestId("restore-token")).toHaveValue("mine");
 });
 
-test("a file without SHA-256 is restored with leave", async ({ inspector }) => {
+test("a file without SHA-256 needs an explicit flag", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-raw"));
   await page.keyboard.press("8");
@@ -106,7 +106,7 @@ test("a file without SHA-256 is restored with leave", async ({ inspector }) => {
 /** etcd's own tool, as `cargo xtask reference` builds it. */
 const etcdutl = join(root, "tests/reference/bin/3.7/etcdutl");
 
-test("names, directories and paths reach the programs as they were typed", async ({ inspector }) => {
+test("names, directories and paths reach the programs unchanged", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
@@ -130,7 +130,7 @@ test("names, directories and paths reach the programs as they were typed", async
   for (const directory of [`${name}.etcd`, "--force.etcd", "=$x"]) expect(database(directory), directory).toBe(true);
 });
 
-test("etcdutl takes its commands", async ({ inspector }) => {
+test("etcdutl accepts the printed commands", async ({ inspector }) => {
   test.skip(!existsSync(etcdutl), "etcdutl is not built: run `cargo xtask reference`");
   const { page } = inspector;
   symlinkSync(etcdutl, join(folder, "etcdutl"));
@@ -146,7 +146,7 @@ test("etcdutl takes its commands", async ({ inspector }) => {
   for (const directory of ["it's one.etcd", "it's here/etcd data", "member-1.etcd"]) expect(database(directory), directory).toBe(true);
 });
 
-/** Peer URLs, and whether both page and program take them. */
+/** Peer URLs, and whether both page and program accept them. */
 const URLS: [url: string, fine: boolean][] = [
   ["https://etcd-1.example:2380", true],
   ["http://[fd00::1]:2380", true],
@@ -161,7 +161,7 @@ const URLS: [url: string, fine: boolean][] = [
   ["10.0.0.9:2380", false],
 ];
 
-test("page and program take the same peer URLs", async ({ inspector }) => {
+test("page and program accept the same peer URLs", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-fresh"));
   await page.keyboard.press("8");
@@ -176,7 +176,7 @@ test("page and program take the same peer URLs", async ({ inspector }) => {
   }
 });
 
-test("names that would be one file in a folder are refused as the program refuses them", async ({ inspector }) => {
+test("member names that map to one file name are refused, as by the program", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
@@ -188,7 +188,7 @@ test("names that would be one file in a folder are refused as the program refuse
     const dry = () => run(`etcdsnap restore snapshot.db --dry-run --all-members new --initial-cluster '${name}=http://a:1,member-2=http://b:1' 2>&1`);
     expect(dry, name).toThrow();
   }
-  // Member by member they are no trouble.
+  // For a single member they are fine.
   await page.getByRole("button", { name: "Member by member" }).click();
   await expect(commands).toHaveCount(3);
   await page.getByTestId("restore-bump").fill(String(2n ** 63n - 1n));

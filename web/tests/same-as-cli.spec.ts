@@ -6,11 +6,11 @@ import { caseFile, cases, status, verify, verifyText } from "./support/repo.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "etcdsnap-page-"));
 
-/** Compares all that the page shows and saves of a file with what the terminal prints. */
+/** Compares everything that the page shows and saves about a file with the terminal's output. */
 async function compare(inspector: Inspector, file: string): Promise<void> {
   const expected = verify(file);
   expect(await inspector.judge(file)).toBe(expected.verdict);
-  // What only follows from other damage is named under it; all of it stands in Findings.
+  // A consequence of other damage is listed below its cause; the Findings view lists everything.
   const codes = expected.findings.map(({ code }) => code).sort();
   const causes = new Set(expected.findings.filter(({ because }) => because === undefined).map(({ code }) => code));
   expect((await inspector.codes()).sort()).toEqual(codes.filter((code) => causes.has(code)));
@@ -26,7 +26,7 @@ async function compare(inspector: Inspector, file: string): Promise<void> {
     expect(await inspector.text("status-version")).toBe(version);
     expect(await inspector.text("status-total-entries")).toBe(String(totalEntries));
   }
-  // The terminal breaks its lines; the words are the same.
+  // The terminal wraps its lines; the words are the same.
   const lost = await inspector.page.getByTestId("lost").getByRole("listitem").allTextContents();
   const said = verifyText(file).replaceAll(/\s+/g, " ").replaceAll(" (verify --all shows more)", "");
   expect(lost.length > 0).toBe(expected.lost !== null);
@@ -46,7 +46,7 @@ for (const name of cases) {
   });
 }
 
-/** Named damage, each made from a good file. */
+/** Named damage, each applied to a good file. */
 const damages: Record<string, (good: Buffer) => Buffer> = {
   "a byte of a value changed": (good) => changed(good, good.indexOf("/registry/") + 40),
   "the type of a page changed": (good) => changed(good, 4096 * pageWithKeys(good) + 8),
@@ -77,7 +77,7 @@ function changed(good: Buffer, at: number): Buffer {
   return bad;
 }
 
-/** A leaf page of Kubernetes-like keys. */
+/** Finds a leaf page with Kubernetes-like keys. */
 function pageWithKeys(good: Buffer): number {
   return Math.floor(good.lastIndexOf("/registry/") / 4096);
 }

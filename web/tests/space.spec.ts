@@ -6,7 +6,7 @@ import { artifacts, caseFile } from "./support/repo.ts";
 
 const cluster = caseFile("3.7-cluster");
 
-/** Opens a file and goes to the view; the verdict is not waited for. */
+/** Opens a file and goes to the view without waiting for the verdict. */
 async function space(inspector: Inspector, file: string): Promise<void> {
   await inspector.open(file);
   await inspector.page.locator("[data-view='space']").click();
@@ -21,7 +21,7 @@ interface Row {
   history: number;
 }
 
-/** The groups of the terminal; those that are keys right below the prefix are one there. */
+/** Returns the groups that the terminal prints, with the keys right below the prefix as one group. */
 function groupsOf(all: Line[]): Row[] {
   return all
     .filter(({ kind }) => kind === "prefix")
@@ -34,7 +34,7 @@ function groupsOf(all: Line[]): Row[] {
     }));
 }
 
-/** The groups of the page's table, keys right below the prefix summed up as the terminal does. */
+/** Returns the groups of the page's table, with the keys right below the prefix summed up as in the terminal. */
 async function tableOf(inspector: Inspector, prefix: string): Promise<Row[]> {
   const rows = await inspector.page
     .getByTestId("space-table")
@@ -76,7 +76,7 @@ async function expectSame(inspector: Inspector, file: string, prefix: string): P
 }
 
 for (const name of ["3.7-cluster", "3.7-history", "3.6-raw"]) {
-  test(`${name}: who takes the room, as the terminal says it, at two depths`, async ({ inspector }) => {
+  test(`${name}: usage equals the terminal's, at two depths`, async ({ inspector }) => {
     const file = caseFile(name);
     const { page } = inspector;
     await space(inspector, file);
@@ -86,7 +86,7 @@ for (const name of ["3.7-cluster", "3.7-history", "3.6-raw"]) {
     expect(await inspector.text("space-total-live")).toBe(String(live));
     expect(await inspector.text("space-total-history")).toBe(String(history));
     expect(await inspector.text("space-total-rest")).toBe(String(Number(database?.["bytes"]) - live - history));
-    // A single folder at the top is passed through.
+    // The view skips a single folder at the top.
     const top = (await page.getByTestId("space-crumbs").getAttribute("data-prefix")) ?? "";
     expect(top).toBe(name === "3.7-cluster" ? "/registry/" : "");
     await expectSame(inspector, file, top);
@@ -112,12 +112,12 @@ test("down and up with the mouse", async ({ inspector }) => {
   await map.locator("[data-prefix='/registry/pods/shop/']").click();
   await expect(crumbs).toHaveAttribute("data-prefix", "/registry/pods/shop/");
   await expect(crumbs).toContainText("namespace");
-  // In a namespace the parts are keys, which lead to their view.
+  // In a namespace the tiles are keys, which link to their view.
   await expect(page.getByTestId("space-table").getByRole("row")).not.toHaveCount(1);
   await crumbs.getByRole("button", { name: "pods/" }).click();
   await expect(crumbs).toHaveAttribute("data-prefix", "/registry/pods/");
   await crumbs.getByRole("button", { name: "all keys" }).click();
-  // Going up, the single folder is shown.
+  // On the way up, the view shows the single folder.
   await expect(crumbs).toHaveAttribute("data-prefix", "");
   await expect(map.getByRole("button")).toHaveCount(1);
   await map.getByRole("button").click();
@@ -130,12 +130,12 @@ test("down and up with the keyboard", async ({ inspector }) => {
   const map = page.getByTestId("space-treemap");
   const crumbs = page.getByTestId("space-crumbs");
   const tiles = map.getByRole("button");
-  // The tiles are in order of size.
+  // The tiles are sorted by size.
   const sizes = await tiles.evaluateAll((tiles) => tiles.filter((tile) => tile.hasAttribute("data-prefix")).map((tile) => Number(tile.getAttribute("data-bytes"))));
   expect(sizes.length).toBeGreaterThan(5);
   expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
   await tiles.first().focus();
-  // Every tile can be come to by arrows alone.
+  // The arrow keys alone reach every tile.
   const reached = new Set<string | null>();
   const focused = (): Promise<string | null> => page.evaluate(() => document.activeElement?.getAttribute("data-tile") ?? null);
   for (let round = 0; round < 3; round += 1) {
@@ -155,7 +155,7 @@ test("down and up with the keyboard", async ({ inspector }) => {
   await expect(crumbs).toHaveAttribute("data-prefix", "/registry/");
 });
 
-test("Backspace comes back to the tile one came from", async ({ inspector }) => {
+test("Backspace returns to the previous tile", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const map = page.getByTestId("space-treemap");
@@ -168,7 +168,7 @@ test("Backspace comes back to the tile one came from", async ({ inspector }) => 
   await expect(map.locator("[data-prefix='/registry/events/']")).toBeFocused();
 });
 
-test("area by what lives and by history", async ({ inspector }) => {
+test("tile areas by live bytes and by history", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const map = page.getByTestId("space-treemap");
@@ -178,15 +178,15 @@ test("area by what lives and by history", async ({ inspector }) => {
   await expect.poll(largest).toBe("/registry/pods/");
   await page.getByTestId("space-measure").getByRole("button", { name: "History" }).click();
   await expect.poll(largest).toBe("/registry/leases/");
-  // What has no history has no area there.
+  // A group without history has no area there.
   await expect(map.locator("[data-prefix='/registry/configmaps/']")).toHaveCount(0);
-  // Areas are as their bytes: at the top level to the pixel's rounding.
+  // Areas are proportional to bytes: at the top level up to rounding to pixels.
   const areas = await map.getByRole("button").evaluateAll((tiles) => tiles.map((tile) => [(tile as HTMLElement).offsetWidth * (tile as HTMLElement).offsetHeight, Number(tile.getAttribute("data-bytes"))]));
   const [all, bytes] = [areas.reduce((sum, [area]) => sum + (area ?? 0), 0), areas.reduce((sum, [, bytes]) => sum + (bytes ?? 0), 0)];
   for (const [area, own] of areas) expect(Math.abs((area ?? 0) / all - (own ?? 0) / bytes)).toBeLessThan(0.02);
 });
 
-test("small groups are gathered, nothing is left out, and they lead to the table", async ({ inspector }) => {
+test("small groups are combined into one tile, which links to the table", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, caseFile("3.7-history"));
   const tiles = page.getByTestId("space-treemap").getByRole("button");
@@ -203,7 +203,7 @@ test("small groups are gathered, nothing is left out, and they lead to the table
   await expect(page.locator("section:focus").getByTestId("space-table")).toBeVisible();
 });
 
-test("the table is sorted by what is asked, and keys lead to their view", async ({ inspector }) => {
+test("the table sorts by any column, and keys link to their view", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const table = page.getByTestId("space-table");
@@ -226,12 +226,12 @@ test("the table is sorted by what is asked, and keys lead to their view", async 
   await expect(page).toHaveURL(/key=%2Fregistry%2Fleases%2Fkube-node-lease%2Fnode-0/);
 });
 
-test("namespaces are summed up over all resources, and lead to their keys", async ({ inspector }) => {
+test("namespaces are summed up over all resources, and link to their keys", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const table = page.getByTestId("space-namespaces");
   const names = lines("keys", cluster).map((line) => nameIn(line));
-  // Every namespaced key of the recorded cluster has its namespace before its name; services are in two folders.
+  // Every namespaced key of the recorded cluster has its namespace before its name; services use two folders.
   const parts = names.map((name) => name.split("/").slice(2));
   const namespaced = parts.filter((part) => (part[0] === "services" ? part.length === 4 : part.length === 3)).map((part) => part.at(-2) ?? "");
   const counts = new Map<string, number>();
@@ -243,13 +243,13 @@ test("namespaces are summed up over all resources, and lead to their keys", asyn
   await table.locator("tbody").getByRole("button").first().click();
   await expect(page.getByTestId("search")).toHaveValue(`ns:${first}`);
   await expect(page.getByTestId("hit-live")).toHaveText(String(counts.get(first)));
-  // Below the registry they are groups themselves.
+  // Below the registry the namespaces are groups themselves.
   await page.keyboard.press("3");
   await page.getByTestId("space-table").locator("tbody").getByRole("button").first().click();
   await expect(table).toHaveCount(0);
 });
 
-test("names with odd bytes are gone through", async ({ inspector }) => {
+test("folders with odd bytes in their names can be opened", async ({ inspector }) => {
   const { page } = inspector;
   const file = caseFile("3.7-history");
   await space(inspector, file);

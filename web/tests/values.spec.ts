@@ -6,7 +6,7 @@ import { artifacts, caseFile } from "./support/repo.ts";
 
 const NODE = "/registry/minions/node-0";
 
-/** The recorded cluster with other bytes in the place of a value, which keeps its length: YAML and text are filled with a comment or gaps at their ends. */
+/** Returns the recorded cluster with one value replaced by another of the same length: a comment or blanks fill up YAML and text. */
 function withValue(value: string, fill: string): Buffer {
   const file = caseFile("3.7-cluster");
   const old = output("get", file, NODE, "--print-value-only").replace(/\n$/, "");
@@ -40,7 +40,7 @@ test("YAML is laid out, its comments, quotes and digits kept", async ({ inspecto
   await expect(value).toContainText("        cpu:   1.10");
 });
 
-test("what hides in a value, or reorders it, can be seen", async ({ inspector }) => {
+test("invisible and reordering characters in a value are shown", async ({ inspector }) => {
   await openValue(inspector, withValue("note: pass\u200bword \u202egnp.exe \u{e0041} is\ta text", " "));
   const value = inspector.page.getByTestId("key-value");
   await expect(value).toContainText("pass\\u{200b}word \\u{202e}gnp.exe \\u{e0041} is\ta text", { useInnerText: true });
@@ -58,7 +58,7 @@ for (const [name, text] of [
   });
 }
 
-test("JSON is shown as YAML when it is asked for", async ({ inspector }) => {
+test("JSON is shown as YAML on request", async ({ inspector }) => {
   const { page } = inspector;
   await openValue(inspector, withValue('{"kind":"Node","yes":"true","n":1.10,"none":null,"empty":[],"list":[{"a":"b: c"},"two words"],"lines":"x\\ny\\n"}', " "));
   const value = page.getByTestId("key-value");

@@ -3,8 +3,8 @@ import type { Plugin } from "vite";
 
 const PLACEHOLDER = `http-equiv="Content-Security-Policy" content=""`;
 
-/** Writes the page's policy: no network at all, and only the script and style that were built into it. `unpacked` are the hashes of scripts that others unpack. */
-export function contentSecurityPolicy(unpacked: string[]): Plugin {
+/** Writes the page's policy: no network at all, and only the script and style that were built into it. */
+export function contentSecurityPolicy(): Plugin {
   return {
     name: "etcdsnap-csp",
     enforce: "post",
@@ -19,17 +19,17 @@ export function contentSecurityPolicy(unpacked: string[]): Plugin {
           const external = /<(?:script|link)\b[^>]*\b(?:src|href)="(?!data:)[^"]*"/.exec(html);
           if (external) this.error(`${asset.fileName} is not self-contained: ${external[0]}`);
           // The policy's text must not be read as a replacement pattern.
-          asset.source = html.replace(PLACEHOLDER, () => `http-equiv="Content-Security-Policy" content="${policy(html, unpacked)}"`);
+          asset.source = html.replace(PLACEHOLDER, () => `http-equiv="Content-Security-Policy" content="${policy(html)}"`);
         }
       },
     },
   };
 }
 
-function policy(html: string, unpacked: string[]): string {
+function policy(html: string): string {
   return [
     "default-src 'none'",
-    `script-src ${[hashes(html, "script"), ...unpacked].join(" ")} 'wasm-unsafe-eval'`,
+    `script-src ${hashes(html, "script")} 'wasm-unsafe-eval'`,
     "worker-src blob:",
     `style-src ${hashes(html, "style")}`,
     "img-src data:",
@@ -40,7 +40,9 @@ function policy(html: string, unpacked: string[]): string {
 }
 
 function hashes(html: string, tag: "script" | "style"): string {
-  const elements = html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, "g"));
+  const elements = html.matchAll(new RegExp(`<${tag}\\b(?![^>]*type="text/plain")[^>]*>([\\s\\S]*?)</${tag}>`, "g"));
   const found = Array.from(elements, ([, text]) => `'sha256-${createHash("sha256").update(text ?? "").digest("base64")}'`);
+  // What a script unpacks and runs: see script.ts.
+  if (tag === "script") found.push(...Array.from(html.matchAll(/<script\b[^>]* data-runs="([^"]+)"/g), ([, digest]) => `'sha256-${digest}'`));
   return found.length > 0 ? found.join(" ") : "'none'";
 }

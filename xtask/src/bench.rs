@@ -1,4 +1,4 @@
-//! Measures etcdsnap beside the reference programs. It prints medians, ratios and targets; it never judges.
+//! Measures etcdsnap and the reference programs side by side. It prints medians, ratios and targets, and never fails on a slow result.
 
 mod answers;
 mod kube;
@@ -18,12 +18,12 @@ use serde::Deserialize;
 use self::measure::{Run, alternate};
 use crate::{reference, repo};
 
-/// The version whose `etcdutl snapshot status` is the comparison.
+/// The etcd version whose `etcdutl snapshot status` is the reference.
 const COMPARED: &str = "3.7";
 
 /// `status` should be this many times faster than etcdutl's.
 const STATUS_TARGET: f64 = 8.0;
-/// `verify` should take at most this many times what SHA-256 of the file alone takes.
+/// `verify` should take at most this many times as long as SHA-256 of the file alone.
 const VERIFY_TARGET: f64 = 1.25;
 /// Memory should stay below this, …
 const MEMORY_BASE: u64 = 96 << 20;
@@ -50,7 +50,7 @@ pub struct Arguments {
     etcdsnap: Option<PathBuf>,
 }
 
-/// The chore.
+/// Runs the benchmarks.
 pub fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.runs > 0, "--runs must be at least 1");
     reference::ensure_version(COMPARED)?;
@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the programs optimised and returns their folder. The target directory is cargo's own choice, so it is asked.
+/// Builds the programs optimised and returns their folder, which only cargo knows.
 fn build(with_etcdsnap: bool) -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -94,7 +94,7 @@ fn build(with_etcdsnap: bool) -> Result<PathBuf> {
     Ok(metadata.target_directory.join("release"))
 }
 
-/// The generated inputs, made on first use and kept in `target/bench`.
+/// Returns the generated inputs, which are created on first use and kept in `target/bench`.
 fn generated(megabytes: Option<u32>) -> Result<Vec<PathBuf>> {
     let folder = repo::root().join("target/bench");
     fs::create_dir_all(&folder)?;
@@ -120,7 +120,7 @@ fn generated(megabytes: Option<u32>) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A recorded cluster, whose objects are what the generated ones are made of.
+/// Unpacks a recorded cluster, whose objects serve as templates of the generated ones.
 fn templates(folder: &Path) -> Result<PathBuf> {
     let recorded = repo::root().join("tests/kubernetes/plain/snapshot.db.zst");
     let packed = fs::read(&recorded).with_context(|| format!("cannot read {}", recorded.display()))?;
@@ -141,7 +141,7 @@ fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<(
         command.args(arguments).arg(input);
         command
     };
-    // Reading the file once brings it into the page cache.
+    // Reading the file once puts it into the page cache.
     repo::capture(&mut command(xtask, &["sha256"]))?;
 
     let (ours, theirs) =
@@ -180,7 +180,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Entries of the `key` bucket, as bbolt counts them.
+/// Counts the entries of the `key` bucket with bbolt.
 fn entries(input: &Path) -> Result<u64> {
     let said = repo::capture(Command::new(reference::program(COMPARED, "bbolt")).arg("stats").arg(input).arg("key"))?;
     said.lines()

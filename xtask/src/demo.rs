@@ -1,4 +1,4 @@
-//! The main job on the sample that ships with the repository: status, verify, and the page.
+//! Shows the main use on the sample in the repository: status, verify, and the page.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{page, repo};
 
-/// The snapshot that ships with the repository, from its root.
+/// The path of the sample in the repository.
 pub const SAMPLE: &str = "samples/sample.db";
 
 /// Options of `cargo xtask demo`.
@@ -17,11 +17,11 @@ pub struct Arguments {
     no_page: bool,
 }
 
-/// The chore.
+/// Runs the demo.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    eprintln!("Compiling what is needed; the first time that takes minutes.");
+    eprintln!("Compiling, which takes minutes the first time.");
     if !arguments.no_page {
-        eprintln!("First the page, which the program carries ...");
+        eprintln!("First the page, which is embedded in the program ...");
         page::build(false)?;
     }
     eprintln!("Now the program ...");

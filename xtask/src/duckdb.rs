@@ -1,4 +1,4 @@
-//! DuckDB, which reads exports back in the tests: `tests/reference/duckdb/` pins it, `tests/reference/bin/duckdb/` is a virtual environment with it.
+//! Installs DuckDB, with which the tests read exports: `tests/reference/duckdb/` pins it, `tests/reference/bin/duckdb/` is a virtual environment with it.
 
 use std::fs;
 use std::process::Command;
@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{install, pinned_programs, repo};
 
-/// Installs it unless it is up to date.
+/// Installs DuckDB unless it is up to date.
 pub fn ensure() -> Result<()> {
     let module = pinned_programs::folder().join("duckdb");
     let environment = pinned_programs::folder().join("bin/duckdb");
     let python = python()?;
     let stamp_file = environment.join("stamp");
-    // An environment works only with the Python that made it.
+    // An environment works only with the Python that created it.
     let stamp = format!("{python} {}", pinned_programs::stamp(&module)?);
     if fs::read_to_string(&stamp_file).is_ok_and(|written| written == stamp) {
         eprintln!("duckdb: up to date");
@@ -29,7 +29,7 @@ pub fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Which Python there is, once it can make virtual environments.
+/// Returns the version of Python, after making sure that it can create virtual environments.
 fn python() -> Result<String> {
     let mut ask = Command::new("python3");
     ask.args(["-c", "import ensurepip, sys; print(sys.executable, *sys.version_info[:3])"]);
@@ -37,6 +37,6 @@ fn python() -> Result<String> {
     if !can(&mut ask) {
         install::debian(&["python3", "python3-venv"])?;
     }
-    ensure!(can(&mut ask), "DuckDB is installed with Python: install Python 3.10 or newer with its module venv");
+    ensure!(can(&mut ask), "DuckDB needs Python: install Python 3.10 or newer with its module venv");
     Ok(repo::capture(&mut ask)?.trim_end().to_owned())
 }

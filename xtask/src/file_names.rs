@@ -1,4 +1,4 @@
-//! Names of source files: each occurs once in its crate, so that a person who types one reaches the file that they mean.
+//! Checks the names of source files: each occurs once in its crate, so that a person who types one reaches the right file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::repo;
 
-/// The crates and the page's sources, each with the folders whose files share one space of names.
+/// The crates and the page's sources: each entry lists the folders that share one set of names.
 const CRATES: &[&[&str]] = &[
     &["core/src"],
     &["proto/src"],
@@ -20,15 +20,15 @@ const CRATES: &[&[&str]] = &[
     &["web/src"],
 ];
 
-/// Names that the language gives: every folder may have one.
+/// Names that the language prescribes: every folder may have one.
 const GIVEN: &[&str] = &["mod", "lib", "main"];
 
-/// The extensions of files that count.
+/// The file extensions to check.
 const SOURCES: &[&str] = &["rs", "ts", "svelte"];
 
 /// Fails when two files of a crate have the same name.
 pub fn check() -> Result<()> {
-    eprintln!("names of files");
+    eprintln!("unique file names");
     let mut twice = Vec::new();
     for folders in CRATES {
         let mut files = BTreeMap::<_, Vec<PathBuf>>::new();

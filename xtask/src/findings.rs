@@ -1,4 +1,4 @@
-//! `docs/findings.md`, made from core's table of codes and `findings_limits.md`.
+//! Generates `docs/findings.md` from core's table of codes and `findings_limits.md`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,16 +9,16 @@ use etcdsnap_core::{Code, Severity};
 
 use crate::repo;
 
-/// What no file can tell, behind the table of codes.
+/// The section on undetectable damage, after the table of codes.
 const LIMITS: &str = include_str!("findings_limits.md");
 
-/// Writes the page anew.
+/// Writes the page.
 pub fn write() -> Result<()> {
     let path = path();
     fs::write(&path, page()).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Compares the page with the table.
+/// Fails if the page differs from the table.
 pub fn check() -> Result<()> {
     let there = fs::read_to_string(path()).unwrap_or_default();
     ensure!(there == page(), "docs/findings.md differs from core/src/finding_code.rs: run `cargo xtask findings`");

@@ -1,4 +1,4 @@
-//! Runs the fuzz targets in turn: builds them for libFuzzer with the pinned stable toolchain, writes their seeds, and says how far each came.
+//! Runs the fuzz targets in turn: builds them for libFuzzer with the pinned stable toolchain, writes their seeds, and prints each one's coverage.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,15 +8,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::repo;
 
-/// What makes a program report to libFuzzer which edges it takes and what it compares, as cargo-fuzz has it with `-s none`. No sanitizer: there is no `unsafe`.
+/// Flags that make a program report its edges and comparisons to libFuzzer, as cargo-fuzz does with `-s none`. No sanitizer: there is no `unsafe`.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
 
-/// Bytes of an input at most.
+/// Longest input in bytes.
 const LONGEST: &str = "32768";
 
-/// Seconds after which an input is one that hangs; most take less than a millisecond.
+/// An input that takes this many seconds counts as a hang; most take less than a millisecond.
 const HANGS: &str = "60";
 
 /// Options of `cargo xtask fuzz`.
@@ -26,24 +26,24 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10)]
     minutes: u64,
 
-    /// Only this target, such as verify_sealed
+    /// Only this target, such as verify_checksummed
     #[arg(long, value_name = "T")]
     target: Option<String>,
 }
 
-/// How far a target came.
+/// The counts of a target's run.
 struct Run {
     executions: u64,
     a_second: u64,
     edges: u64,
 }
 
-/// The chore.
+/// Runs the fuzz targets.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let targets = targets(arguments.target.as_deref())?;
     let programs = build()?;
     let folder = repo::root().join("target/fuzz");
-    for kind in ["snapshots", "packed", "sealed"] {
+    for kind in ["snapshots", "packed", "encrypted"] {
         seeds(kind, &folder.join("seeds").join(kind))?;
     }
     let seconds = (arguments.minutes * 60 / targets.len() as u64).max(1);
@@ -55,10 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if finds.is_empty() {
         return Ok(());
     }
-    bail!("the fuzzer found something. Again with:\n  {}", finds.join("\n  "));
+    bail!("The fuzzer found something. Repeat with:\n  {}", finds.join("\n  "));
 }
 
-/// The targets in order of name, or the one that is asked for.
+/// Returns the targets sorted by name, or the requested one.
 fn targets(only: Option<&str>) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in fs::read_dir(repo::root().join("fuzz/fuzz_targets")).context("cannot list fuzz/fuzz_targets")? {
@@ -67,11 +67,11 @@ fn targets(only: Option<&str>) -> Result<Vec<String>> {
     targets.sort();
     let known = targets.join(", ");
     targets.retain(|target| only.is_none_or(|only| only == target));
-    ensure!(!targets.is_empty(), "no such target; there are {known}");
+    ensure!(!targets.is_empty(), "There is no such target. Choose one of {known}.");
     Ok(targets)
 }
 
-/// Builds all targets; where they are. With a target triple the flags are not those of build scripts.
+/// Builds all targets and returns their folder. With a target triple the flags do not apply to build scripts.
 fn build() -> Result<PathBuf> {
     let about = repo::capture(Command::new("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
@@ -89,7 +89,7 @@ fn seeds(kind: &str, folder: &Path) -> Result<()> {
     repo::run(cargo.current_dir(repo::root()))
 }
 
-/// Runs a target for so long; how to run it again on what it found.
+/// Runs a target for this many seconds; returns the command that repeats a finding.
 fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Option<String>> {
     let of_target = |kind: &str| folder.join(kind).join(target);
     let (corpus, found) = (of_target("corpus"), of_target("artifacts"));
@@ -100,7 +100,7 @@ fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Op
     let mut program = Command::new(programs.join(target));
     let seeds = match target {
         target if target.starts_with("unpack") => "packed",
-        target if target.starts_with("decrypt") => "sealed",
+        target if target.starts_with("decrypt") => "encrypted",
         _ => "snapshots",
     };
     program.arg(&corpus).arg(folder.join("seeds").join(seeds));
@@ -111,17 +111,17 @@ fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Op
     let status = program.stdout(output.try_clone()?).stderr(output).status().context("cannot start a fuzz target")?;
     let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     let run = figures(&said);
-    println!("{target}: {} executions, {} a second, {} edges", run.executions, run.a_second, run.edges);
+    println!("{target}: {} executions, {} per second, {} edges", run.executions, run.a_second, run.edges);
     if status.success() {
         return Ok(None);
     }
     let input = files(&found)?.into_iter().find(|file| !before.contains(file));
     let input = input.with_context(|| format!("{target} ended with {status}: {}", log.display()))?;
-    println!("{target} ended with {status}: {}; what it said: {}", input.display(), log.display());
+    println!("{target} ended with {status}: {}; its log: {}", input.display(), log.display());
     Ok(Some(format!("{} {}", programs.join(target).display(), input.display())))
 }
 
-/// The figures in what libFuzzer prints.
+/// Parses the counts that libFuzzer prints.
 fn figures(said: &str) -> Run {
     let stat = |name: &str| {
         let line = said.lines().find_map(|line| line.strip_prefix(&format!("stat::{name}:")));

@@ -1,4 +1,4 @@
-//! Circles of imports: files of a crate that need each other, so that none can be understood before the other.
+//! Finds circular imports: files of a crate that import each other, so that no one can understand one before the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,21 +13,21 @@ use crate::repo;
 /// The crates that are looked at.
 const CRATES: &[&str] = &["core", "unpack", "agent", "inspector-wasm", "tests", "xtask"];
 
-/// Names of modules from the root of a crate, as `store::index`; the root itself is empty.
+/// The path of a module from the root of its crate, such as `store::index`; the root itself is empty.
 type Module = String;
 
-/// Which modules of the same crate each one names. A file `mod.rs` counts for the module alone, not for what lies in it.
+/// The modules of the same crate that each module imports. A `mod.rs` counts only for its own module, not for its submodules.
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
-/// Fails when there is a circle in any crate.
+/// Fails if any crate has a circular import.
 pub fn check() -> Result<()> {
-    eprintln!("circles of imports");
+    eprintln!("circular imports");
     let mut found = Vec::new();
     for name in CRATES {
         let imports = imports(&repo::root().join(name).join("src"))?;
         found.extend(circles(&imports).into_iter().map(|circle| format!("{name}: {}", circle.join(", "))));
     }
-    ensure!(found.is_empty(), "files import each other in a circle:\n  {}", found.join("\n  "));
+    ensure!(found.is_empty(), "These files import each other:\n  {}", found.join("\n  "));
     Ok(())
 }
 
@@ -46,7 +46,7 @@ fn imports(root: &Path) -> Result<Imports> {
     Ok(imports)
 }
 
-/// The files below a folder, by the modules that they are.
+/// Finds the files below a folder, with the modules that they define.
 fn modules(folder: &Path, above: &mut Vec<String>, files: &mut BTreeMap<Module, PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for path in entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()? {
@@ -63,12 +63,12 @@ fn modules(folder: &Path, above: &mut Vec<String>, files: &mut BTreeMap<Module, 
     Ok(())
 }
 
-/// The module that a path from the root of the crate leads into.
+/// Returns the module that a path from the crate root leads into.
 fn target(path: &[String], files: &BTreeMap<Module, PathBuf>) -> Option<Module> {
     (1..=path.len()).rev().map(|len| path[..len].join("::")).find(|module| files.contains_key(module))
 }
 
-/// Collects the paths that a file names, from the root of its crate. What only tests need is left out.
+/// Collects the paths that a file names, from the crate root. Skips what only tests need.
 struct Named<'m> {
     within: &'m str,
     paths: Vec<Vec<String>>,
@@ -139,7 +139,7 @@ impl<'ast> Visit<'ast> for Named<'_> {
     }
 }
 
-/// Groups of modules of which each leads to each other, with more than one in them.
+/// Returns the groups of two or more modules that all lead to each other.
 fn circles(imports: &Imports) -> Vec<Vec<Module>> {
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.keys().map(|module| (module, reached(module, imports))).collect();
@@ -155,7 +155,7 @@ fn circles(imports: &Imports) -> Vec<Vec<Module>> {
     circles
 }
 
-/// All modules that a module leads to, by any number of steps.
+/// Returns all modules that a module leads to, in any number of steps.
 fn reached<'i>(module: &Module, imports: &'i Imports) -> BTreeSet<&'i Module> {
     let mut reached = BTreeSet::new();
     let mut next: Vec<&Module> = imports.get(module).into_iter().flatten().collect();
@@ -178,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_names_is_found() {
+    fn finds_the_imports_of_a_file() {
         let text = "use crate::a::{B, c::{self, D}}; use super::e; use std::fs; fn f() { crate::g::h(); }";
         assert_eq!(named("x::y", text), ["a::B", "a::c", "a::c::D", "x::e", "g::h"]);
         assert_eq!(named("x", "#[cfg(test)] mod tests { use crate::a; } #[cfg(test)] use crate::b;"), [""; 0]);
     }
 
     #[test]
-    fn circles_are_found() {
+    fn finds_circular_imports() {
         let imports = |pairs: &[(&str, &[&str])]| {
             let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
             pairs.iter().map(|(name, names)| ((*name).to_owned(), set(names))).collect::<Imports>()

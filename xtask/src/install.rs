@@ -1,4 +1,4 @@
-//! Programs of the system that a chore needs: found, or installed on Debian as root.
+//! Finds programs of the system that a command needs, or installs them on Debian as root.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::repo;
 
-/// The first of these programs in the search path; on Debian, as root, the packages that have it are installed first if need be.
+/// Returns the first of these programs in the search path; on Debian, as root, it first installs the packages if none is found.
 pub fn installed(names: &[&str], packages: &[&str]) -> Result<Option<PathBuf>> {
     if in_path(names).is_none() {
         debian(packages)?;

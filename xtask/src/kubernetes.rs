@@ -1,4 +1,4 @@
-//! Makes `core/src/kubernetes/schema.bin`, the table of Kubernetes' types, from the Go modules that `tests/reference/kubernetes/modules.txt` names.
+//! Generates `core/src/kubernetes/schema.bin`, the table of Kubernetes' types, from the Go modules that `tests/reference/kubernetes/modules.txt` names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use crate::repo;
 /// Options of `cargo xtask kubernetes`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Compare instead of writing: fails when the table is not what the modules say
+    /// Compare instead of writing: fail if the table differs from the modules
     #[arg(long)]
     pub check: bool,
 }
 
-/// The chore.
+/// Generates or compares the table.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let table = repo::root().join("core/src/kubernetes/schema.bin");
     if !arguments.check {
@@ -34,12 +34,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Downloads the modules into Go's cache, and reads their types.
+/// Downloads the modules into Go's cache, and parses their types.
 fn generate(out: &Path) -> Result<()> {
     if Command::new("go").arg("version").output().is_err() {
-        bail!("the types of Kubernetes are read with Go, but `go` is not in PATH: install Go 1.26 or newer");
+        bail!("Reading the types of Kubernetes needs Go, but `go` is not in PATH: install Go 1.26 or newer");
     }
     let program: PathBuf = folder().join("kubernetes");
     repo::run(Command::new("go").args(["run", ".", "modules.txt"]).arg(out).current_dir(program))
-        .context("cannot make the table of Kubernetes' types")
+        .context("cannot generate the table of Kubernetes' types")
 }

@@ -1,12 +1,12 @@
-//! Formatting, clippy, the builds for wasm32, and generated files against their sources.
+//! Checks formatting, clippy, the wasm32 builds, file names, imports, links of documents, and generated files against their sources.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{file_names, findings, imports, repo};
+use crate::{file_names, findings, imports, links, repo};
 
-/// The chore.
+/// Runs all checks.
 pub fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
     )?;
     file_names::check()?;
     imports::check()?;
+    links::check()?;
     findings::check()
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask`: every chore of this project, one module each.
+//! `cargo xtask`: the development commands of this project, one module each.
 
 mod bench;
 mod demo;
@@ -9,6 +9,7 @@ mod fuzz;
 mod imports;
 mod install;
 mod kubernetes;
+mod links;
 mod lint;
 mod mutants;
 mod page;
@@ -25,41 +26,41 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Every chore of the etcdsnap project.
+/// Development commands of etcdsnap
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
-    chore: Chore,
+    task: Task,
 }
 
 #[derive(Subcommand)]
-enum Chore {
-    /// Show the main job on the sample: status, verify, and the page on the loopback address
+enum Task {
+    /// Show the main use on the sample: status, verify, and the page on the loopback address
     Demo(demo::Arguments),
-    /// Run all tests, after setting up all that they need: what CI runs (needs Go, Node.js and Chromium)
+    /// Run all tests after installing everything that they need, as CI does (needs Go, Node.js and Chromium)
     Test(test::Arguments),
-    /// Check formatting, lints, the builds for wasm32 and generated files
+    /// Check formatting, lints, wasm32 builds, file names, imports, generated files and links of documents
     Lint,
-    /// Make the Rust types of proto/ from the .proto files
+    /// Generate the Rust types of proto/ from the .proto files
     Proto(proto::Arguments),
-    /// Write docs/findings.md from core's table of codes
+    /// Generate docs/findings.md from core's table of codes
     Findings,
-    /// Make core's table of Kubernetes' types from Kubernetes' Go modules (needs Go and a network)
+    /// Generate core's table of Kubernetes' types from Kubernetes' Go modules (needs Go and a network)
     Kubernetes(kubernetes::Arguments),
     /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go), and install DuckDB (needs Python)
     Reference(reference::Arguments),
-    /// Record the cases anew: real servers write histories, reference programs say what is in them (needs Go)
+    /// Record the test cases anew: real servers write histories, reference programs describe the snapshots (needs Go)
     Record(record::Arguments),
-    /// Change the recorded snapshots in ways that know the format, judge them, and compare what real servers make of them (needs Go)
+    /// Mutate the recorded snapshots, and compare core's verdict with real servers (needs Go)
     Mutants(mutants::Arguments),
-    /// Run the fuzz targets in turn: executions, edges, and what they find (needs a C++ compiler)
+    /// Run the fuzz targets in turn, and print executions, edges and findings (needs a C++ compiler)
     Fuzz(fuzz::Arguments),
     /// Build the page into one self-contained file, web/dist/index.html (needs Node.js)
     Page(page::Arguments),
-    /// Measure status and verify on large snapshots beside the reference programs (needs Go)
+    /// Measure status and verify on large snapshots, compared with the reference programs (needs Go)
     Bench(bench::Arguments),
-    /// Hash all but the last 32 bytes of a file: what verify is measured against
+    /// Hash all but the last 32 bytes of a file: the reference for the speed of verify
     #[command(hide = true)]
     Sha256 {
         /// A snapshot with its trailer
@@ -68,20 +69,20 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().chore {
-        Chore::Demo(arguments) => demo::run(&arguments),
-        Chore::Test(arguments) => test::run(&arguments),
-        Chore::Lint => lint::run(),
-        Chore::Proto(arguments) => proto::run(&arguments),
-        Chore::Findings => findings::write(),
-        Chore::Kubernetes(arguments) => kubernetes::run(&arguments),
-        Chore::Reference(arguments) => reference::run(&arguments),
-        Chore::Record(arguments) => record::run(&arguments),
-        Chore::Mutants(arguments) => mutants::run(&arguments),
-        Chore::Fuzz(arguments) => fuzz::run(&arguments),
-        Chore::Page(arguments) => page::run(&arguments),
-        Chore::Bench(arguments) => bench::run(&arguments),
-        Chore::Sha256 { file } => sha256::run(&file),
+    let outcome = match Arguments::parse().task {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Lint => lint::run(),
+        Task::Proto(arguments) => proto::run(&arguments),
+        Task::Findings => findings::write(),
+        Task::Kubernetes(arguments) => kubernetes::run(&arguments),
+        Task::Reference(arguments) => reference::run(&arguments),
+        Task::Record(arguments) => record::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Page(arguments) => page::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Sha256 { file } => sha256::run(&file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

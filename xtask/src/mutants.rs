@@ -1,4 +1,4 @@
-//! Mutants of the recorded snapshots against real servers: the program `mutants` of the tests knows how to make and to ask; here it gets the servers.
+//! Compares core with real servers over mutants of the recorded snapshots: the program `run_mutants` of the tests does the work; this command builds the servers first.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::{reference, repo};
 /// Options of `cargo xtask mutants`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How long to go on
+    /// How many minutes to run
     #[arg(long, value_name = "N", default_value_t = 5)]
     minutes: u64,
 
@@ -17,12 +17,12 @@ pub struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
-    /// Make only the mutant of this seed, say what it is, and start a server on it whatever the verdict
+    /// Make only the mutant of this seed, describe it, and start a server on it whatever the verdict
     #[arg(long, value_name = "S", conflicts_with_all = ["minutes", "seed"])]
     only: Option<u64>,
 }
 
-/// The chore.
+/// Runs the comparison.
 pub fn run(arguments: &Arguments) -> Result<()> {
     for version in reference::versions()? {
         reference::ensure_version(&version)?;

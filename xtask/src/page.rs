@@ -1,21 +1,30 @@
-//! Builds the page: core to wasm, its bindings, and all of it into one HTML file.
+//! Builds the page: core as wasm, its bindings, and everything in one HTML file.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::repo;
 
-/// What the inspector is compiled for.
+/// The target for which the inspector is compiled.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The page must stay below this, so that it opens at once and can be sent by mail.
+/// The inspector, as wasm-bindgen calls it, and packed.
+const WASM: &str = "etcdsnap_inspector_bg.wasm";
+const PACKED: &str = "etcdsnap_inspector_bg.wasm.lzma";
+
+/// The compressor's window in bytes: the whole wasm.
+const DICTIONARY: u32 = 4 << 20;
+
+/// Upper limit of the page's size, so that it opens at once and fits into an email.
 const MAX_PAGE: u64 = 1_200_000;
 
-/// What the compiler may use in the page's wasm: all of it is in every browser that the page's script needs anyway.
+/// The wasm features that the compiler may use: every browser that runs the page's script has them.
 const WASM_FEATURES: [&str; 7] = [
     "--enable-simd",
     "--enable-bulk-memory",
@@ -29,15 +38,15 @@ const WASM_FEATURES: [&str; 7] = [
 /// Options of `cargo xtask page`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Build the benchmark's page as well, whose worker does nothing but SHA-256 (web/dist/bench)
+    /// Also build the benchmark's page, whose worker only computes SHA-256 (web/dist/bench)
     #[arg(long)]
     bench: bool,
-    /// Check the types of the page and of its tests as well
+    /// Also check the types of the page and of its tests
     #[arg(long)]
     check: bool,
 }
 
-/// The chore.
+/// Builds the page.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let page = build(arguments.bench)?;
     if arguments.check {
@@ -47,13 +56,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the page and returns where it lies.
+/// Builds the page and returns its path.
 pub fn build(bench: bool) -> Result<PathBuf> {
     let web = repo::root().join("web");
     install(&web)?;
     let generated = web.join("src/generated");
     bindings(&compile()?, &generated)?;
     optimise(&web, &generated)?;
+    pack(&generated)?;
     repo::run(npm().args(["run", "--silent", "build"]))?;
     if bench {
         repo::run(npm().args(["run", "--silent", "build", "--", "--mode", "bench"]))?;
@@ -61,25 +71,25 @@ pub fn build(bench: bool) -> Result<PathBuf> {
     let page = web.join("dist/index.html");
     let size = fs::metadata(&page).with_context(|| format!("no page at {}", page.display()))?.len();
     ensure!(size < MAX_PAGE, "the page has {size} bytes, more than {MAX_PAGE}");
-    let wasm = fs::metadata(generated.join("etcdsnap_inspector_bg.wasm"))?.len();
-    eprintln!("page: {size} bytes, of which wasm before base64: {wasm}");
+    let [wasm, packed] = [WASM, PACKED].map(|name| fs::metadata(generated.join(name)).map_or(0, |facts| facts.len()));
+    eprintln!("page: {size} bytes, of which packed wasm before base64: {packed} ({wasm} unpacked)");
     Ok(page)
 }
 
-/// Installs the page's packages, unless those of this lock file are there.
+/// Installs the page's packages, unless those of this lock file are installed.
 fn install(web: &Path) -> Result<()> {
     let lock = fs::read_to_string(web.join("package-lock.json")).context("web/package-lock.json")?;
     let mark = web.join("node_modules/.installed-lock.json");
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    // None of the packages needs its install scripts, and nothing may download a browser.
+    // No package needs its install scripts, and none may download a browser.
     repo::run(npm().args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
         .context("the page needs Node.js 20.19 or later with npm")?;
     fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
 }
 
-/// Adds the standard library for wasm to the toolchain, unless it is there. rustup does so by itself, but not where that is switched off.
+/// Adds the standard library for wasm to the toolchain, if it is missing. rustup does so itself, unless that is disabled.
 fn ensure_target() -> Result<()> {
     let libraries = repo::capture(
         Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(repo::root()),
@@ -91,7 +101,7 @@ fn ensure_target() -> Result<()> {
         .with_context(|| format!("the page needs Rust's standard library for {TARGET}"))
 }
 
-/// Compiles the inspector and returns its wasm.
+/// Compiles the inspector and returns the path of its wasm.
 fn compile() -> Result<PathBuf> {
     ensure_target()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -99,7 +109,7 @@ fn compile() -> Result<PathBuf> {
     build
         .current_dir(repo::root())
         .args(["rustc", "--profile", "wasm", "--target", TARGET, "--package", "etcdsnap-inspector"])
-        // Of this kind alone: beside an rlib, cargo cannot optimise across crates, and the wasm is three times as large.
+        // Only this crate type: with an rlib, cargo cannot optimise across crates, and the wasm is three times as large.
         .args(["--lib", "--crate-type", "cdylib", "--locked", "--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());
     let messages = repo::capture(&mut build)?;
@@ -114,22 +124,22 @@ fn compile() -> Result<PathBuf> {
     wasm.context("cargo built no wasm")
 }
 
-/// Writes the JavaScript and TypeScript side of the wasm.
+/// Writes the JavaScript and TypeScript bindings of the wasm.
 fn bindings(wasm: &Path, generated: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
         .input_path(wasm)
         .web(true)?
-        // The wasm is inside the page, so there is no address to load it from.
+        // The wasm is embedded in the page, so there is no address to load it from.
         .omit_default_module_path(true)
         .remove_producers_section(true)
         .typescript(true);
     bindgen.generate(generated).context("wasm-bindgen")
 }
 
-/// Makes the wasm smaller and faster, in place.
+/// Optimises the wasm in place.
 fn optimise(web: &Path, generated: &Path) -> Result<()> {
-    let wasm = generated.join("etcdsnap_inspector_bg.wasm");
+    let wasm = generated.join(WASM);
     let mut optimise = Command::new("node");
     optimise
         .arg(web.join("node_modules/binaryen/bin/wasm-opt"))
@@ -139,6 +149,16 @@ fn optimise(web: &Path, generated: &Path) -> Result<()> {
         .arg("-o")
         .arg(&wasm);
     repo::run(&mut optimise)
+}
+
+/// Packs the wasm with LZMA, which `web/src/lzma.ts` unpacks.
+fn pack(generated: &Path) -> Result<()> {
+    let wasm = fs::read(generated.join(WASM))?;
+    let options =
+        LzmaOptions { dict_size: DICTIONARY, nice_len: LzmaOptions::NICE_LEN_MAX, ..LzmaOptions::with_preset(9) };
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(wasm.len() as u64)).context("lzma")?;
+    writer.write_all(&wasm)?;
+    fs::write(generated.join(PACKED), writer.finish().context("lzma")?).context("the packed wasm cannot be written")
 }
 
 fn npm() -> Command {

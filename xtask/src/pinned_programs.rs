@@ -1,4 +1,4 @@
-//! Where the reference programs are pinned and built, and how it is told that one is up to date.
+//! Where the reference programs are pinned and built, and how to tell that one is up to date.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use crate::repo;
 
-/// A part of the stamp: change it when the way of building changes.
+/// The build settings, as part of the stamp: change it if the way of building changes.
 const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
 
-/// A hash of everything in a module's folder (it is flat) and of the recipe.
+/// Hashes all files of a module's folder (it is flat) and the build settings.
 pub fn stamp(module: &Path) -> Result<String> {
     let mut files = fs::read_dir(module)
         .with_context(|| format!("no reference module {}", module.display()))?
@@ -27,7 +27,7 @@ pub fn stamp(module: &Path) -> Result<String> {
     Ok(crate::sha256::hex(&hash.finalize()))
 }
 
-/// Where they are pinned, and built.
+/// Returns the folder in which they are pinned and built.
 pub fn folder() -> PathBuf {
     repo::root().join("tests/reference")
 }

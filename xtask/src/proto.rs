@@ -1,6 +1,6 @@
-//! The Rust types of `proto/`, made from the `.proto` files by a compiler in Rust (no `protoc` is needed).
+//! Generates the Rust types of `proto/` from the `.proto` files with a compiler written in Rust (without `protoc`).
 //!
-//! It is a package of its own, `xtask/proto`, outside the workspace: nobody else should have to compile a protobuf compiler.
+//! The generator is a separate package, `xtask/proto`, outside the workspace, so that other builds need no protobuf compiler.
 
 use std::process::Command;
 
@@ -11,12 +11,12 @@ use crate::repo;
 /// Options of `cargo xtask proto`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Write nothing: fail when the files in the repository differ
+    /// Write nothing: fail if the files in the repository differ
     #[arg(long)]
     pub check: bool,
 }
 
-/// The chore.
+/// Generates or compares the types.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let root = repo::root();
     let mut command = Command::new("cargo");

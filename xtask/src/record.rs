@@ -1,5 +1,5 @@
 //! Records `tests/cases/`: real servers of every version write histories, their own `etcdctl` saves them, and the
-//! reference programs say what is in the files. A server started over each file once more replays its history.
+//! reference programs describe the files. A server started on each file replays its history.
 
 mod expect;
 mod kubernetes_answers;
@@ -24,20 +24,20 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     only: Option<String>,
 
-    /// Keep the snapshots and record anew only what servers over them replay
+    /// Keep the snapshots and record only the replays of servers started on them
     #[arg(long)]
     replays: bool,
 
-    /// Record only what servers do with files that lack something they need, in docs/what-etcd-starts-from.md
+    /// Record only how servers start on files that lack entries they need, in docs/what-etcd-starts-from.md
     #[arg(long, conflicts_with_all = ["only", "replays"])]
     starts: bool,
 
-    /// Record the clusters of Kubernetes in tests/kubernetes, or the one of that name: builds kube-apiserver, which takes a quarter of an hour (needs Go and openssl)
+    /// Record the Kubernetes clusters in tests/kubernetes, or the one with that name: builds kube-apiserver, which takes a quarter of an hour (needs Go and openssl)
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["only", "replays", "starts"])]
     kubernetes: Option<String>,
 }
 
-/// The chore.
+/// Records the cases.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.starts {
         return record_starts();
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return kubernetes_story::record((name != "all").then_some(name));
     }
     let record = if arguments.replays { replay::record_version } else { scenario::record_version };
-    // The expectations come from several versions, whichever one is recorded.
+    // The expected outputs come from several versions, whichever one is recorded.
     let versions = reference::versions()?;
     for version in &versions {
         reference::ensure_version(version)?;
@@ -54,14 +54,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let history = reference::ensure_own("history")?;
     let chosen: Vec<_> =
         versions.iter().filter(|version| arguments.only.as_ref().is_none_or(|only| only == *version)).collect();
-    ensure!(!chosen.is_empty(), "no such version; there are {}", versions.join(", "));
+    ensure!(!chosen.is_empty(), "There is no such version. Choose one of {}.", versions.join(", "));
     for version in chosen {
         record(version, &history)?;
     }
     Ok(())
 }
 
-/// The test knows how to ask the servers; it writes what they do instead of comparing it.
+/// Runs the test that compares the starts of servers, in the mode in which it writes the outcomes.
 fn record_starts() -> Result<()> {
     for version in reference::versions()? {
         reference::ensure_version(&version)?;

@@ -1,4 +1,4 @@
-//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them, and DuckDB beside them.
+//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them, and also DuckDB.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct Arguments {
     only: Option<String>,
 }
 
-/// The chore.
+/// Builds the reference programs.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The versions that the repository pins, oldest first.
+/// Returns the versions that the repository pins, oldest first.
 pub fn versions() -> Result<Vec<String>> {
     let mut versions = Vec::new();
     for entry in fs::read_dir(folder()).context("cannot list tests/reference")? {
@@ -48,7 +48,7 @@ pub fn versions() -> Result<Vec<String>> {
     Ok(versions)
 }
 
-/// A program of one version; build it first with [`ensure_version`].
+/// Returns the path of a program of one version; build it first with [`ensure_version`].
 pub fn program(version: &str, name: &str) -> PathBuf {
     folder().join("bin").join(version).join(name)
 }
@@ -69,7 +69,7 @@ pub fn ensure_own(name: &str) -> Result<PathBuf> {
 
 /// Builds Kubernetes' own programs, which takes a quarter of an hour.
 pub fn ensure_kubernetes() -> Result<()> {
-    // A build through the module commands knows no version; clients and servers compare theirs.
+    // A build through the module commands has no version number, but clients and servers compare theirs.
     let version = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
         .map(|package| format!("-X {package}.gitVersion=v1.37.2 -X {package}.gitMajor=1 -X {package}.gitMinor=37"));
     let flags = format!("-s -w {}", version.join(" "));
@@ -88,7 +88,7 @@ fn build_with(label: &str, module: &Path, bin: &Path, packages: &str, link: &str
         return Ok(());
     }
     if Command::new("go").arg("version").output().is_err() {
-        bail!("the reference programs are built with Go, but `go` is not in PATH: install Go 1.26 or newer");
+        bail!("Building the reference programs needs Go, but `go` is not in PATH: install Go 1.26 or newer");
     }
     eprintln!("{label}: building");
     let started = Instant::now();
@@ -102,7 +102,7 @@ fn build_with(label: &str, module: &Path, bin: &Path, packages: &str, link: &str
             .env("GOFLAGS", "-trimpath -buildvcs=false"),
     )
     .with_context(|| format!("cannot build the reference programs {label}"))?;
-    // Since 3.5 the server's main package lies in a module named `server`.
+    // Since 3.5 the server's main package is in a module named `server`.
     let server = bin.join("server");
     if server.exists() {
         fs::rename(server, bin.join("etcd"))?;

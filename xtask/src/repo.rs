@@ -1,24 +1,24 @@
-//! Where things lie in the repository, and how chores run other programs.
+//! Locates the repository, and runs other programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// Runs a command, its output shown as it comes; an exit code other than 0 is an error.
+/// Runs a command with its output on the terminal; an exit code other than 0 is an error.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", described(command)))?;
     ensure!(status.success(), "{} ended with {status}", described(command));
     Ok(())
 }
 
-/// Runs a command to its end and returns what it printed; an exit code other than 0 is an error that shows stderr.
+/// Runs a command and returns its output; an exit code other than 0 is an error that shows stderr.
 pub fn capture(command: &mut Command) -> Result<String> {
     let output = output(command)?;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -26,7 +26,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command to its end, whatever its exit code.
+/// Runs a command and returns its output, whatever the exit code.
 pub fn output(command: &mut Command) -> Result<Output> {
     command.output().with_context(|| format!("cannot start {}", described(command)))
 }

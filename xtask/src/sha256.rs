@@ -1,4 +1,4 @@
-//! The yardstick of `verify`: nothing but SHA-256 over what a snapshot's trailer covers.
+//! The reference for the speed of `verify`: only SHA-256 over the bytes that a snapshot's trailer covers.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -8,11 +8,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-/// Bytes at the end of a snapshot which hold the hash itself.
+/// Length of the hash at the end of a snapshot.
 const TRAILER: u64 = 32;
 const BLOCK: usize = 1 << 20;
 
-/// Prints the hash of all but the trailer, and whether the trailer agrees.
+/// Prints the hash of everything except the trailer, and whether the trailer matches.
 pub fn run(path: &Path) -> Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let length = file.metadata()?.len();
@@ -34,7 +34,7 @@ pub fn run(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lower-case hexadecimal digits.
+/// Formats bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

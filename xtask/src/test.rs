@@ -1,4 +1,4 @@
-//! All tests, with all that they need set up first: this is what CI runs.
+//! Runs all tests after setting up everything that they need, as CI does.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -17,17 +17,18 @@ pub struct Arguments {
     no_lint: bool,
 }
 
-/// The chore.
+/// Runs the tests.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let browser = browser()?;
     if installed(&["systemd-analyze"], &["systemd"])?.is_none() {
-        eprintln!("there is no systemd-analyze: it does not judge the unit in docs/");
+        eprintln!("systemd-analyze is not installed: the unit in docs/ is not checked");
     }
     for shell in ["zsh", "fish"] {
-        ensure!(installed(&[shell], &[shell])?.is_some(), "TAB is tried in {shell}: install it");
+        ensure!(installed(&[shell], &[shell])?.is_some(), "The tests of completion need {shell}. Install it.");
     }
+    ensure!(installed(&["jq"], &["jq"])?.is_some(), "commands of the guide read JSON with jq: install it");
     if installed(&["strace"], &["strace"])?.is_none() {
-        eprintln!("there is no strace: failures of system calls are not tried");
+        eprintln!("strace is not installed: failures of system calls are not tested");
     }
     step("reference programs");
     reference::run(&reference::Arguments::default())?;
@@ -48,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     step("cargo test");
     let mut count = Count::default();
-    // The chores apart: among the others their libraries would be compiled once more, with other features.
+    // xtask is tested separately: together with the others its libraries would be compiled again, with other features.
     let mut rust = true;
     for packages in [&["--workspace", "--exclude", "etcdsnap-xtask"][..], &["--package", "etcdsnap-xtask"]] {
         let mut cargo = Command::new("cargo");
@@ -61,11 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut npm = Command::new("npm");
     npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", root.join("target/debug/etcdsnap"));
     let page = count.run(npm.current_dir(root.join("web")))?;
-    // A runner that died without counting has failed all the same.
+    // A runner that died without counting has failed nevertheless.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };
     println!("{} passed, {failed} failed", count.passed);
-    ensure!(failed == 0, "some tests failed");
-    ensure!(count.passed > 0, "no test ran");
+    ensure!(failed == 0, "Some tests failed.");
+    ensure!(count.passed > 0, "No test ran.");
     Ok(())
 }
 
@@ -73,7 +74,7 @@ fn step(name: &str) {
     eprintln!("\n── {name}");
 }
 
-/// What the runners counted.
+/// The counts of the test runners.
 #[derive(Default)]
 struct Count {
     passed: u64,
@@ -81,7 +82,7 @@ struct Count {
 }
 
 impl Count {
-    /// Runs a test runner, its output shown as it comes, and adds up what it counts; whether it ended well.
+    /// Runs a test runner with its output on the terminal, and adds up its counts; returns whether it succeeded.
     fn run(&mut self, command: &mut Command) -> Result<bool> {
         let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let output = child.stdout.take().context("no output")?;
@@ -93,7 +94,7 @@ impl Count {
         Ok(child.wait()?.success())
     }
 
-    /// `test result: ok. 12 passed; 0 failed; …` of cargo, `12 passed (3.4s)` and `1 failed` of Playwright.
+    /// Parses `test result: ok. 12 passed; 0 failed; …` of cargo, `12 passed (3.4s)` and `1 failed` of Playwright.
     fn read(&mut self, line: &str) {
         let line = line.trim();
         if let Some(counts) = line.strip_prefix("test result:") {
@@ -116,7 +117,7 @@ impl Count {
     }
 }
 
-/// The browser for the page's tests: `CHROMIUM`, or one in the search path, or Debian's package.
+/// Returns the browser for the page's tests: `CHROMIUM`, one in the search path, or Debian's package.
 fn browser() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Ok(named.into());
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_runners_are_counted() {
+    fn counts_both_runners() {
         let mut count = Count::default();
         for line in [
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",

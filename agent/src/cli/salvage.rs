@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use etcdsnap::core::rewrite::{Limits, Origin, SalvageReport};
-use etcdsnap::{NewFile, SalvageOptions, Salvaged, Snapshot, Verdict, printable, printable_path, put_path, typed_path};
+use etcdsnap::{
+    DamagedSnapshot, NewFile, SalvageOptions, Salvaged, Verdict, printable, printable_path, put_path, typed_path,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -32,8 +34,8 @@ pub fn run(args: &SalvageArgs) -> Result<Exit, Failure> {
     judge_files::warn_when_in_use(&args.file);
     // A signal ends it in good order: what is half written is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
-    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?;
-    let limits = Limits { only_tree: args.only_tree, proven_only: args.proven_only };
+    let snapshot = DamagedSnapshot::open(&args.file, args.work.threads, &bar)?;
+    let limits = Limits { only_tree: args.only_tree, proven_only: args.proven_only, meta: args.meta.choice() };
     let options = SalvageOptions { limits, reset_auth: args.reset_auth };
     let done = etcdsnap::salvage(&snapshot, options, target, &bar);
     drop(bar);
@@ -52,14 +54,21 @@ pub fn run(args: &SalvageArgs) -> Result<Exit, Failure> {
 fn text(output: Option<&Path>, done: &Salvaged) -> String {
     let found = &done.found;
     let mut lines = vec![format!(
-        "{} of the history {} read, up to revision {}; {} of keys in their place{}{}",
+        "{} of the history {} read, up to revision {}; {} of keys in their place{}{}{}",
         counted(found.entries, "entry", "entries"),
         if found.entries == 1 { "was" } else { "were" },
         grouped_revision(found.revision),
         counted(found.leaves, "page", "pages"),
         more(found.displaced_leaves, "in a wrong place"),
         more(found.older_leaves, "from an older state of the database"),
+        more(found.stray_leaves, "that nothing leads to"),
     )];
+    if found.root_was_searched {
+        lines.push("Both meta pages are gone or lead nowhere: page size and root page were searched for, and there may have been a newer root.".into());
+    }
+    if let Some(reason) = &done.broke_off {
+        lines.push(format!("Missing: what lies behind the place where it cannot be unpacked: {}", printable(reason)));
+    }
     missing(found, &mut lines);
     doubts(done, &mut lines);
     if done.is_whole() {
@@ -159,10 +168,18 @@ fn doubts(done: &Salvaged, lines: &mut Vec<String>) {
         let keys = counted(found.doubtful_keys, "key that lives", "keys that live");
         lines.push(format!("In doubt: {keys} may have been changed or deleted by what is missing"));
     }
+    if found.conflicting > 0 {
+        let entries = counted(found.conflicting, "place", "places");
+        lines.push(format!("Left out: {entries} where pages that nothing leads to contradict others"));
+    }
+    if found.stray_entries > 0 {
+        let entries = counted(found.stray_entries, "entry", "entries");
+        lines.push(format!("{entries} of these from pages that nothing leads to (--only-tree leaves them out)"));
+    }
     if found.unproven > 0 {
         let entries = counted(found.unproven, "entry", "entries");
         lines.push(format!(
-            "In doubt: {entries} of an older state; a deleted key may be back (--proven-only leaves them out)"
+            "In doubt: {entries} that an older state or a single page has; a deleted key may be back (--proven-only leaves them out)"
         ));
     }
     if done.sha256_fits == Some(false) {
@@ -192,6 +209,8 @@ struct Object<'r> {
     found: &'r SalvageReport,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256_fits: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broke_off: Option<&'r str>,
     auth_was_reset: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<&'r str>,
@@ -210,6 +229,7 @@ fn object(output: Option<&Path>, done: &Salvaged) -> String {
         whole: done.is_whole(),
         found: &done.found,
         sha256_fits: done.sha256_fits,
+        broke_off: done.broke_off.as_deref(),
         auth_was_reset: done.auth_was_reset,
         sha256: trailer.map(|hex| hex.0.as_str()),
         verdict: done.new.as_ref().map(|report| report.verdict),

@@ -1,15 +1,36 @@
 //! What a damaged snapshot still holds, as a new file.
 
+use std::num::NonZeroUsize;
+use std::path::Path;
+
 use etcdsnap_core::bolt::write::file_builder::Built;
 use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
 use etcdsnap_core::{Report, Severity, Verdict, check_trailer};
 
 use super::{Aside, NewFile, RewriteError, first};
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 use crate::input::FileSource;
 use crate::progress::{Progress, Stage};
 use crate::snapshot::Snapshot;
 use crate::threads;
+
+/// A damaged snapshot that is open.
+#[derive(Debug)]
+pub struct DamagedSnapshot {
+    snapshot: Snapshot,
+    broke_off: Option<Error>,
+}
+
+impl DamagedSnapshot {
+    /// Opens `path`; `-` is the standard input. Neither a meta page nor, of a compressed file, its end need be there.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub fn open(path: &Path, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
+        let (snapshot, broke_off) = Snapshot::open_damaged(path, threads, progress)?;
+        Ok(Self { snapshot, broke_off })
+    }
+}
 
 /// What is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +48,8 @@ pub struct Salvaged {
     pub found: SalvageReport,
     /// Whether the SHA-256 of the old file is the one behind it; none when it has none.
     pub sha256_fits: Option<bool>,
+    /// Where the compressed file cannot be unpacked further, and why: nothing behind that was looked at.
+    pub broke_off: Option<String>,
     /// Whether there are no users and roles in the new file because they could not be read.
     pub auth_was_reset: bool,
     /// The judgement of the new file; none of a dry run.
@@ -37,20 +60,21 @@ impl Salvaged {
     /// Whether nothing is missing and nothing in doubt.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.found.is_whole() && self.sha256_fits != Some(false) && !self.auth_was_reset
+        self.found.is_whole() && self.sha256_fits != Some(false) && self.broke_off.is_none() && !self.auth_was_reset
     }
 }
 
-/// Writes what can be read of `snapshot` to `target`; without one it only looks.
+/// Writes what can be read of a snapshot to `target`; without one it only looks.
 ///
 /// # Errors
 /// When the old file cannot be read, holds nothing that can be had, or its users and roles cannot be read whole; or when the new one cannot be written. Nothing is left of that then.
 pub fn salvage(
-    snapshot: &Snapshot,
+    damaged: &DamagedSnapshot,
     options: SalvageOptions,
     target: Option<NewFile>,
     progress: &dyn Progress,
 ) -> Result<Salvaged, RewriteError> {
+    let snapshot = &damaged.snapshot;
     let path = || snapshot.path().to_owned();
     progress.begin(Stage::Read, None);
     let aside = Aside::new(progress);
@@ -73,7 +97,9 @@ pub fn salvage(
     if reset && !options.reset_auth {
         return Err(RewriteError::Auth { path: path() });
     }
-    let mut done = Salvaged { found: salvage.report().clone(), sha256_fits, auth_was_reset: reset, new: None };
+    let broke_off = damaged.broke_off.as_ref().map(ToString::to_string);
+    let found = salvage.report().clone();
+    let mut done = Salvaged { found, sha256_fits, broke_off, auth_was_reset: reset, new: None };
     let Some(target) = target else {
         snapshot.assert_unchanged()?;
         return Ok(done);

@@ -1,17 +1,17 @@
 //! The Kubernetes objects of a snapshot.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
+use etcdsnap_core::kubernetes::definitions::Definitions;
 use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
-use etcdsnap_core::kubernetes::field_query::selectable;
 use etcdsnap_core::kubernetes::object as objects;
-use etcdsnap_core::kubernetes::object_tree::Node;
-use etcdsnap_core::kubernetes::printer_columns::{self, PrinterColumn};
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::store::{
@@ -25,29 +25,26 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// All that is under the prefixes of API servers at a revision.
+/// Everything under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
     prefixes: KubernetesPrefixes,
     /// The types of its objects.
     pub resources: Resources,
-    /// Columns of custom resources, by plural name and group.
-    printed: HashMap<(String, String), Vec<PrinterColumn>>,
-    /// Fields by which custom resources can be selected, by plural name and group.
-    selectable: HashMap<(String, String), Vec<String>>,
-    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
+    definitions: Definitions,
+    /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
-    /// Revisions up to the one asked for of which entries may be lost.
+    /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
 }
 
-/// A state of an object, as it is met in the file.
+/// A state of an object in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredObject<'v> {
-    /// What its key says.
+    /// The object named by its key.
     pub object: Object<'v>,
     /// Its key.
     pub key: &'v [u8],
@@ -60,7 +57,7 @@ pub struct StoredObject<'v> {
 }
 
 impl Cluster {
-    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    /// Counts the wanted live objects, and those of them that may be outdated or deleted, because later entries are lost.
     #[must_use]
     pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
         let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
@@ -71,27 +68,25 @@ impl Cluster {
         })
     }
 
-    /// The columns of a type.
+    /// Returns the columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
-        let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
-        Columns::of(resource, printed.map(Vec::as_slice))
+        self.definitions.columns(resource)
     }
 
-    /// The fields by which objects of a type can be selected.
+    /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
-        let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));
-        selectable(resource, defined.map(Vec::as_slice).unwrap_or_default())
+        self.definitions.selectable_fields(resource)
     }
 
-    /// Hands out every object in no order, deleted ones too.
+    /// Passes every object to `take`, unordered, including deleted ones.
     ///
     /// # Errors
     /// As [`objects`](Self::objects).
     pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
         let take = RefCell::new(take);
-        // Nothing is kept, so nothing is sorted.
+        // Nothing is stored, so nothing needs sorting.
         self.objects(|key, object| {
             take.borrow_mut()(key, object);
             false
@@ -99,10 +94,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    /// Returns the wanted objects in the order of their keys; `wanted` is also asked about deleted ones.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub fn objects(
         &self,
         wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
@@ -111,7 +106,7 @@ impl Cluster {
         Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
     }
 
-    /// Whether a key lives among all that was read, object or not.
+    /// Whether any live key was read, of an object or not.
     #[must_use]
     pub fn has_key(&self, key: &[u8]) -> bool {
         self.index.get(key).is_some_and(|state| !state.deleted)
@@ -123,7 +118,7 @@ impl Cluster {
 }
 
 impl Snapshot {
-    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    /// Reads the objects at a revision from [`Store::at`]; below `prefix`, or below the known prefixes of API servers.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -138,8 +133,8 @@ impl Snapshot {
         Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
     }
 
-    /// The same, and what `make` makes of objects while the keys are read, by place: the one read of the file is then enough. It is asked by all threads, of every state of an object that is no newer than the revision and not
-    /// encrypted, so what it makes of older ones is made in vain; for few of millions of objects it may be missing.
+    /// Like [`cluster`](Self::cluster), and also returns the results of `make` by place, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
+    /// including older ones that are not needed. For a few of millions of objects a result may be missing.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -152,7 +147,7 @@ impl Snapshot {
         make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
     ) -> Result<(Cluster, HashMap<EntryPlace, T>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
-        // Where nothing bounds it, nobody knows.
+        // Without a later bound, the time is unknown.
         let written = self.time_line(store)?.map(|line| line.at(revision));
         let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         let of_entry = |entry: &KeyEntry<'_>, pair: &KeyValue<'_>| {
@@ -169,23 +164,18 @@ impl Snapshot {
             index,
             prefixes,
             resources: Resources::builtin(),
-            printed: HashMap::new(),
-            selectable: HashMap::new(),
+            definitions: Definitions::default(),
             taken,
             lost,
             unread,
         };
         let mut resources = Resources::builtin();
-        let (mut printed, mut selectable) = (HashMap::new(), HashMap::new());
-        let definitions =
-            cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
-        for (key, _) in definitions.map_err(|cause| self.failed(cause))? {
+        let mut definitions = Definitions::default();
+        let stored = cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
+        for (key, _) in stored.map_err(|cause| self.failed(cause))? {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
-                let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
-                let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
-                selectable.insert(name.clone(), printer_columns::selectable_fields(&definition));
-                printed.insert(name, printer_columns::of_definition(&definition));
+                definitions.add(&definition);
             }
         }
         let others = cluster.objects(|_, object| resources.of(object).is_none());
@@ -193,23 +183,24 @@ impl Snapshot {
             resources.see(&object);
         }
         cluster.resources = resources;
-        (cluster.printed, cluster.selectable) = (printed, selectable);
+        cluster.definitions = definitions;
         Ok((cluster, made))
     }
 
-    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    /// Returns the last put of each of `keys` up to a revision: the state before a deletion. A key is missing if its last put was compacted.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
     pub fn last_puts(
         &self,
         store: &Store<'_, FileSource>,
-        keys: &HashSet<&[u8]>,
+        keys: HashSet<Cow<'_, [u8]>>,
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
         let query = store.query(KeyRange::all(), revision);
-        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys))?;
+        let keys = Arc::new(keys);
+        let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys.clone()))?;
         Ok((merged(parts, LastPuts::merge).map(LastPuts::into_puts).unwrap_or_default(), lost))
     }
 }

@@ -71,6 +71,18 @@ impl<'a> Leaf<'a> {
         self.count
     }
 
+    /// The length of the page with its overflow pages, in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Whether the page has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Reads element `index` on its own, even if it overlaps other elements. Use [`Leaf::elements`] to read all of
     /// them.
     ///

@@ -74,8 +74,8 @@ pub fn object<'a>(
     let mut decoder = Decoder {
         schema,
         options,
-        entries: Vec::new(),
-        slots: Vec::new(),
+        entries: Vec::with_capacity(USUAL),
+        slots: Vec::with_capacity(USUAL),
         trail: Vec::new(),
         values: 0,
         decoded: Decoded::default(),
@@ -108,6 +108,9 @@ struct Slot {
 }
 
 const NONE: u32 = u32::MAX;
+
+/// Fields that are open at a time in most objects.
+const USUAL: usize = 128;
 
 struct Decoder<'s, 'a> {
     schema: &'s Schema,

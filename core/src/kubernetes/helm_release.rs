@@ -20,6 +20,7 @@ use super::conceal::HIDDEN;
 use super::object_tree::{Builder, Node};
 use super::object_visitor::Sink;
 use super::raw_json;
+use super::registry_keys::Object;
 
 /// Bytes of JSON that a release is unpacked to. It is packed to less than 1.5 MiB; the largest charts in use have some 10 MiB.
 const MAX_JSON: u64 = 32 << 20;
@@ -29,6 +30,14 @@ const MAX_VALUES: u32 = 500_000;
 
 /// What the names of Helm's objects begin with.
 const PREFIX: &str = "sh.helm.release.v1.";
+
+/// The release that an object's key names, if it is one of Helm's: its namespace, its name and its number.
+#[must_use]
+pub fn stored_release<'k>(object: &Object<'k>) -> Option<(&'k str, &'k str, u64)> {
+    let is_of_helm = object.group.is_empty() && matches!(object.resource, b"secrets" | b"configmaps");
+    let (name, number) = named(std::str::from_utf8(object.name).ok().filter(|_| is_of_helm)?)?;
+    Some((std::str::from_utf8(object.namespace).ok()?, name, number))
+}
 
 /// The release and its revision that an object's name tells; none for an object that is not Helm's.
 #[must_use]

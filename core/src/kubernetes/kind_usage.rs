@@ -19,10 +19,13 @@ pub struct KindUsage<'i> {
     pub sum: Usage,
 }
 
+/// A group and a resource.
+type Kind<'i> = (&'i [u8], &'i [u8]);
+
 /// What each kind takes of the keys of `index`, the largest first; none in a store of something else than Kubernetes. `prefixes` are those of API servers.
 #[must_use]
 pub fn kind_usage<'i>(index: &'i Index, prefixes: &[Vec<u8>]) -> Vec<KindUsage<'i>> {
-    let mut kinds: BTreeMap<(&[u8], &[u8]), (&[u8], Usage)> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind<'i>, (&'i [u8], Usage)> = BTreeMap::new();
     for key in index.iter() {
         if let Some(object) = object_below(key.key, prefixes) {
             let (prefix, sum) = kinds.entry((object.group, object.resource)).or_default();

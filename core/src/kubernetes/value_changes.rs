@@ -6,6 +6,7 @@ use super::envelope::{Envelope, envelope};
 use super::field_changes::{FieldChanges, State, changes};
 use super::object::{self, Unreadable};
 use super::object_tree::Node;
+use super::table_objects::take_managed_fields;
 use crate::key_syntax::is_secret;
 
 /// What is shown of objects.
@@ -81,10 +82,6 @@ pub fn is_concealed(value: &[u8]) -> bool {
     }
     object::tree(value, Options::default())
         .is_ok_and(|(node, _)| concealed(b"", &node).is_some_and(|shown| shown != node))
-}
-
-fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
-    node.get_mut("metadata")?.take("managedFields")
 }
 
 #[cfg(test)]

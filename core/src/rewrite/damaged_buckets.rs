@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::limits::MAX_BUCKETS;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
 use crate::rewrite::salvage_report::Origin;
+use crate::rewrite::stray_pages::all_pages;
 use crate::source::Source;
 
 /// A bucket as a root page has it.
@@ -32,7 +33,7 @@ pub(super) type TakePair<'t> = dyn FnMut(u32, &[u8], &[u8]) + 't;
 
 /// The buckets of a damaged file.
 pub(super) struct DamagedBuckets<'s, S: Source + ?Sized> {
-    source: &'s S,
+    pub source: &'s S,
     pub live: Meta,
     /// The meta page of the tree before; none when nothing is to be taken from it.
     pub older: Option<Meta>,
@@ -96,6 +97,19 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     /// When there is no memory for them.
     pub fn trees(&self, meta: Meta) -> Result<IntactTrees<'s, S>, Error> {
         IntactTrees::new(self.source, self.geometry(meta))
+    }
+
+    /// Whether no root page lists anything.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// Pages that hang in no tree, wherever they are in the file.
+    ///
+    /// # Errors
+    /// When there is no memory for them.
+    pub fn strays(&self) -> Result<IntactTrees<'s, S>, Error> {
+        IntactTrees::new(self.source, all_pages(self.source, self.live.page_size))
     }
 
     fn roots(&self, meta: Meta) -> Result<(Listed, Vec<Finding>), Error> {

@@ -11,28 +11,8 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_DEPTH;
+use crate::rewrite::key_intervals::Interval;
 use crate::source::Source;
-
-/// Keys from one on, up to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Interval {
-    /// The first key that may be in it; empty for the start of the bucket.
-    pub low: Vec<u8>,
-    /// The first key behind it; none for the end of the bucket.
-    pub high: Option<Vec<u8>>,
-}
-
-impl Interval {
-    /// All keys.
-    pub fn all() -> Self {
-        Self { low: Vec::new(), high: None }
-    }
-
-    /// Whether keys from `first` to `last` lie in it.
-    pub fn holds(&self, first: &[u8], last: &[u8]) -> bool {
-        self.low.as_slice() <= first && self.high.as_deref().is_none_or(|high| last < high)
-    }
-}
 
 /// What is met on the way through a tree, in the order of keys.
 pub(super) enum Met<'a> {
@@ -164,12 +144,39 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         self.heads.contains(page) || self.tails.contains(page)
     }
 
+    /// The overflow pages of all pages that were met.
+    pub fn into_overflow(self) -> PageSet {
+        self.tails
+    }
+
     /// A leaf that was handed out before.
     ///
     /// # Errors
     /// When bytes cannot be read.
     pub fn leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
         Ok(self.reader.unit(page)?.ok().map(|(header, bytes)| Leaf::new(header, bytes)))
+    }
+
+    /// A page that is a leaf by itself, without overflow.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn single_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
+        let Ok((header, bytes)) = self.reader.first(page)? else { return Ok(None) };
+        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf) && header.overflow == 0;
+        Ok(is_leaf.then(|| Leaf::new(header, bytes)))
+    }
+
+    /// A leaf that was not handed out before; none when it is not whole by its own structure, or carries another number.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn intact_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
+        let page_size = self.reader.geometry().page_size;
+        let Ok((header, bytes)) = self.reader.unit(page)? else { return Ok(None) };
+        let leaf = Leaf::new(header, bytes);
+        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf);
+        Ok((is_leaf && harmful(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
     }
 }
 

@@ -1,67 +1,84 @@
 //! Which leaves a damaged file has for bucket `key`, and the entries in them.
 
+use std::collections::BTreeSet;
+
 use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::RevisionRecord;
+use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
-use crate::rewrite::intact_tree::{Interval, Met};
+use crate::rewrite::intact_tree::{IntactTrees, Met};
+use crate::rewrite::key_intervals::{Interval, Intervals};
+use crate::rewrite::leaf_slice::{Basis, Entry, LeafSlice, Spot};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::inspect;
 use crate::source::Source;
 
-/// Takes an entry of bucket `key`: its key, value and record, and whether it comes from the older tree; says whether to go on.
-pub(super) type TakeEntry<'t> = dyn FnMut(RevisionKey, &[u8], Option<RevisionRecord>, bool) -> bool + 't;
-
-/// Where a run of entries of bucket `key` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    Page(PageId),
-    /// In the value of the bucket's own element.
-    Inline,
-}
-
-impl Spot {
-    fn page(self) -> Option<PageId> {
-        match self {
-            Self::Page(page) => Some(page),
-            Self::Inline => None,
-        }
-    }
-}
-
-/// A leaf of bucket `key`.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    first: RevisionKey,
-    last: RevisionKey,
-    spot: Spot,
-    older: bool,
-}
+/// Takes an entry of bucket `key`; says whether to go on.
+pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
 
 /// The leaves of bucket `key` that can be used, in the order of keys; none overlaps another.
 #[derive(Debug, Default)]
 pub(super) struct KeyLeaves {
-    runs: Vec<Run>,
+    slices: Vec<LeafSlice>,
+    /// Keys of which no readable tree says anything.
+    unread: Intervals,
+    /// Overflow pages of the trees.
+    overflow: Vec<PageSet>,
+    rejected: Rejected,
+}
+
+/// Entries of stray pages that contradict others.
+#[derive(Debug, Default)]
+pub(super) struct Rejected {
+    /// All of these transactions.
+    pub mains: BTreeSet<Revision>,
+    /// These entries.
+    pub revisions: BTreeSet<FullRevision>,
+}
+
+impl Rejected {
+    pub fn contains(&self, revision: FullRevision) -> bool {
+        self.mains.contains(&revision.main) || self.revisions.contains(&revision)
+    }
 }
 
 impl KeyLeaves {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.slices.is_empty()
     }
 
     /// The last main revision in them; 0 when there is none.
     pub fn last_revision(&self) -> Revision {
-        self.runs.last().map_or(Revision::ZERO, |run| run.last.revision.main)
+        self.slices.last().map_or(Revision::ZERO, |slice| slice.last.revision.main)
+    }
+
+    /// The leaves and parts of leaves, in the order of keys.
+    pub fn slices(&self) -> &[LeafSlice] {
+        &self.slices
+    }
+
+    /// Keys of which no readable tree says anything.
+    pub fn unread(&self) -> &Intervals {
+        &self.unread
+    }
+
+    /// Whether a tree uses a page for bucket `key`, as a page or as part of one.
+    pub fn used_pages(&self, pages: u64) -> Result<impl Fn(PageId) -> bool + '_, Error> {
+        let leaves = PageSet::new(pages)?;
+        self.slices.iter().filter_map(|slice| slice.spot.page()).for_each(|page| {
+            leaves.insert(page);
+        });
+        Ok(move |page| leaves.contains(page) || self.overflow.iter().any(|overflow| overflow.contains(page)))
     }
 
     /// Looks for them: in the live tree, elsewhere in it where they fit a gap, and in the older one.
@@ -73,79 +90,129 @@ impl KeyLeaves {
         only_tree: bool,
         report: &mut SalvageReport,
     ) -> Result<Self, Error> {
-        let Some(bucket) = buckets.get(b"key") else {
-            report.add_damage(Finding::new(Code::BucketMissing, "there is no bucket `key`"));
-            return Ok(Self::default());
-        };
-        let meta = if bucket.older { buckets.older.unwrap_or(buckets.live) } else { buckets.live };
-        let older = bucket.older;
-        let (mut runs, mut missing, mut displaced, mut damage) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut found = Self::default();
+        let (mut missing, mut displaced, mut damage) = (Vec::new(), Vec::new(), Vec::new());
+        let bucket = buckets.get(b"key").cloned();
+        let older = bucket.as_ref().is_some_and(|bucket| bucket.older);
+        let meta = if older { buckets.older.unwrap_or(buckets.live) } else { buckets.live };
+        let basis = if older { Basis::OlderTree } else { Basis::Tree };
         let mut trees = buckets.trees(meta)?;
-        match bucket::parse(&bucket.value) {
-            Ok(BucketLocation::Inline(header, bytes)) => {
+        let slices = &mut found.slices;
+        match bucket.as_ref().map(|bucket| bucket::parse(&bucket.value)) {
+            Some(Ok(BucketLocation::Inline(header, bytes))) => {
                 let leaf = Leaf::new(header, bytes);
                 damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
-                runs.extend(run(leaf, Spot::Inline, older));
+                slices.extend(LeafSlice::whole(leaf, Spot::Inline, basis));
             }
-            Ok(BucketLocation::Tree(root)) => trees.walk(root, &mut |met| match met {
-                Met::Leaf(page, leaf) => runs.extend(run(leaf, Spot::Page(page), older)),
+            Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |met| match met {
+                Met::Leaf(page, leaf) => slices.extend(LeafSlice::whole(leaf, Spot::Page(page), basis)),
                 Met::Displaced(page) => displaced.push(page),
                 Met::Missing(interval, finding) => {
                     missing.push(interval);
                     damage.push(finding);
                 }
             })?,
-            Err(fault) => {
+            Some(Err(fault)) => {
                 missing.push(Interval::all());
                 damage.push(Finding::new(fault.code, fault.message));
             }
+            None => {
+                missing.push(Interval::all());
+                damage.push(Finding::new(Code::BucketMissing, "there is no bucket `key`"));
+            }
         }
         // A page within the overflow of another one is part of a value, whatever it looks like.
-        runs.retain(|run| {
-            let stays = !run.spot.page().is_some_and(|page| trees.is_overflow(page));
+        slices.retain(|slice| {
+            let stays = !slice.spot.page().is_some_and(|page| trees.is_overflow(page));
             if !stays {
+                missing.push(Interval { low: slice.first.to_vec(), high: Some(behind(slice.last)) });
                 damage.push(Finding::new(Code::PageShared, "a leaf lies in a value of another one"));
             }
             stays
         });
-        report.leaves = runs.len() as u64;
+        report.leaves = slices.len() as u64;
+        let missing = Intervals::of(missing);
         displaced.retain(|page| !trees.is_overflow(*page));
         let mut fitting = Vec::new();
         for page in displaced.into_iter().filter(|_| !only_tree) {
-            let found = trees.leaf(page)?.and_then(|leaf| run(leaf, Spot::Page(page), older));
-            fitting.extend(found.filter(|run| fits(run, &missing)));
+            let leaf = trees.leaf(page)?.and_then(|leaf| LeafSlice::whole(leaf, Spot::Page(page), basis));
+            fitting.extend(leaf.filter(|slice| fits(slice, &missing)));
         }
-        let displaced = add(&mut runs, fitting);
-        report.displaced_leaves = displaced;
-        if !missing.is_empty()
-            && !older
-            && let Some((meta, value)) = buckets.in_older_tree(b"key")?
-            && let Ok(BucketLocation::Tree(root)) = bucket::parse(value)
-        {
-            let mut found = Vec::new();
-            let mut older = buckets.trees(meta)?;
-            older.walk(root, &mut |met| {
-                if let Met::Leaf(page, leaf) = met {
-                    found.extend(run(leaf, Spot::Page(page), true).filter(|run| fits(run, &missing)));
-                }
-            })?;
-            found.retain(|run| !run.spot.page().is_some_and(|page| trees.was_met(page) || older.is_overflow(page)));
-            report.older_leaves = add(&mut runs, found);
+        report.displaced_leaves = add(&mut found.slices, fitting);
+        found.unread.clone_from(&missing);
+        if !missing.is_empty() && !older {
+            found.take_older(buckets, &trees, &missing, report)?;
         }
+        found.overflow.push(trees.into_overflow());
         // What was lost behind the last leaf shows in no revision that is there.
-        let end = runs.last().map(|run| run.last.to_vec());
+        let end = found.slices.last().map(|slice| slice.last.to_vec());
         report.end_is_lost = missing
             .iter()
             .any(|interval| end.as_deref().is_none_or(|end| interval.high.as_deref().is_none_or(|high| high > end)));
-        for interval in &missing {
+        for interval in missing.iter() {
             let main = |key: &[u8]| RevisionKey::parse(key).map(|key| key.revision.main);
             report.add_unread(main(&interval.low).unwrap_or_default(), interval.high.as_deref().and_then(main));
         }
         damage.into_iter().for_each(|finding| report.add_damage(finding));
-        Ok(Self { runs })
+        Ok(found)
     }
 
-    /// Hands out the entries that etcd could have written, in order, with whether they come from the older tree; `take` says whether to go on. How many it could not have written.
+    /// Takes what the older tree has of what is `missing`.
+    fn take_older<S: Source + ?Sized>(
+        &mut self,
+        buckets: &mut DamagedBuckets<'_, S>,
+        trees: &IntactTrees<'_, S>,
+        missing: &Intervals,
+        report: &mut SalvageReport,
+    ) -> Result<(), Error> {
+        let Some((meta, value)) = buckets.in_older_tree(b"key")? else { return Ok(()) };
+        let Ok(BucketLocation::Tree(root)) = bucket::parse(value) else { return Ok(()) };
+        let (mut found, mut lost, mut end) = (Vec::new(), Vec::new(), Vec::new());
+        let mut older = buckets.trees(meta)?;
+        older.walk(root, &mut |met| match met {
+            Met::Leaf(page, leaf) => {
+                let slice = LeafSlice::whole(leaf, Spot::Page(page), Basis::OlderTree);
+                end = slice.as_ref().map_or_else(Vec::new, |slice| slice.last.to_vec());
+                found.extend(slice.filter(|slice| fits(slice, missing)));
+            }
+            Met::Missing(interval, _) => lost.push(interval),
+            Met::Displaced(_) => {}
+        })?;
+        // Of what came later the older tree says nothing.
+        lost.push(Interval { low: end, high: None });
+        found.retain(|slice| !slice.spot.page().is_some_and(|page| trees.was_met(page) || older.is_overflow(page)));
+        report.older_leaves = add(&mut self.slices, found);
+        self.unread = missing.in_common(&Intervals::of(lost));
+        self.overflow.push(older.into_overflow());
+        Ok(())
+    }
+
+    /// Adds parts of stray pages, in the order of keys: each lies between the leaves that are there, or between the entries of one.
+    pub fn add_strays(&mut self, strays: Vec<LeafSlice>) {
+        let mut all = Vec::with_capacity(self.slices.len().saturating_add(strays.len()));
+        let mut strays = strays.into_iter().peekable();
+        for slice in std::mem::take(&mut self.slices) {
+            let mut rest = slice;
+            while let Some(stray) = strays.next_if(|stray| stray.first <= rest.last) {
+                if stray.first > rest.first {
+                    let (before, behind) = rest.around(stray.first.revision, stray.last.revision);
+                    all.push(before);
+                    rest = behind;
+                }
+                all.push(stray);
+            }
+            all.push(rest);
+        }
+        all.extend(strays);
+        self.slices = all;
+    }
+
+    /// Leaves out what contradicts other entries.
+    pub fn reject(&mut self, rejected: Rejected) {
+        self.rejected = rejected;
+    }
+
+    /// Hands out the entries that etcd could have written, in order; `take` says whether to go on. How many it could not have written.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
@@ -156,25 +223,36 @@ impl KeyLeaves {
         take: &mut TakeEntry<'_>,
     ) -> Result<u64, Error> {
         let mut malformed = 0_u64;
-        let (mut live, mut older) =
-            (buckets.trees(buckets.live)?, buckets.trees(buckets.older.unwrap_or(buckets.live))?);
-        let inline = buckets.get(b"key").map(|bucket| bucket.value.get(BUCKET_HEADER..).unwrap_or_default());
-        for run in &self.runs {
-            let leaf = match run.spot {
-                Spot::Inline => inline.and_then(|bytes| Some(Leaf::new(Header::parse(bytes)?, bytes))),
-                Spot::Page(page) => if run.older { &mut older } else { &mut live }.leaf(page)?,
-            };
-            for element in leaf.into_iter().flat_map(Leaf::pairs) {
+        let mut pages = LeafPages::new(buckets)?;
+        for slice in &self.slices {
+            let Some(leaf) = pages.leaf(slice)? else { continue };
+            let mut elements = leaf.pairs().peekable();
+            let mut begins_slice = true;
+            while let Some(element) = elements.next() {
                 let key = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0);
-                let key = key.filter(|key| completeness::leaves_revisions(key.revision.main));
-                let inspected = key.map(|key| (key, inspect(key, element.value)));
-                match inspected {
-                    Some((key, Ok(record))) => {
-                        if !take(key, element.value, record.map(|entry| entry.record), run.older) {
-                            return Ok(malformed);
-                        }
-                    }
-                    _ => malformed = malformed.saturating_add(1),
+                let Some(key) = key else {
+                    malformed = malformed.saturating_add(u64::from(slice.counts_malformed));
+                    continue;
+                };
+                if !slice.spans(key) || (slice.basis.is_stray() && self.rejected.contains(key.revision)) {
+                    continue;
+                }
+                let leaves_revisions = completeness::leaves_revisions(key.revision.main);
+                let Some(inspected) = leaves_revisions.then(|| inspect(key, element.value).ok()).flatten() else {
+                    malformed = malformed.saturating_add(1);
+                    continue;
+                };
+                let next = elements.peek().and_then(|next| RevisionKey::parse(next.key));
+                let entry = Entry {
+                    key,
+                    value: element.value,
+                    record: inspected.map(|inspected| inspected.record),
+                    basis: slice.basis,
+                    begins_slice: std::mem::take(&mut begins_slice),
+                    next_in_page: next.map(|next| next.revision.main),
+                };
+                if !take(entry) {
+                    return Ok(malformed);
                 }
             }
             watch.advance(u64::from(buckets.live.page_size));
@@ -186,37 +264,72 @@ impl KeyLeaves {
     }
 }
 
-/// The run of a leaf; none when it holds no revision.
-fn run(leaf: Leaf<'_>, spot: Spot, older: bool) -> Option<Run> {
-    let mut keys = leaf.pairs().filter_map(|element| RevisionKey::parse(element.key));
-    let first = keys.next()?;
-    Some(Run { first, last: keys.last().unwrap_or(first), spot, older })
+/// Reads the leaves of slices: pages of three kinds, each by a window of its own, because they lie apart from each other.
+pub(super) struct LeafPages<'s, 'b, S: Source + ?Sized> {
+    tree: IntactTrees<'s, S>,
+    older: IntactTrees<'s, S>,
+    strays: IntactTrees<'s, S>,
+    inline: Option<&'b [u8]>,
 }
 
-/// Whether a run lies in one of the intervals that are missing.
-fn fits(run: &Run, missing: &[Interval]) -> bool {
-    let (first, last) = (run.first.to_vec(), run.last.to_vec());
-    missing.iter().any(|interval| interval.holds(&first, &last))
+impl<'s, 'b, S: Source + ?Sized> LeafPages<'s, 'b, S> {
+    pub fn new(buckets: &'b DamagedBuckets<'s, S>) -> Result<Self, Error> {
+        let inline = buckets.get(b"key").and_then(|bucket| bucket.value.get(BUCKET_HEADER..));
+        let tree = buckets.trees(buckets.live)?;
+        let older = buckets.trees(buckets.older.unwrap_or(buckets.live))?;
+        Ok(Self { tree, older, strays: buckets.strays()?, inline })
+    }
+
+    /// The leaf of a slice; none when it cannot be had, which a file that changes meanwhile can do.
+    ///
+    /// # Errors
+    /// When bytes cannot be read.
+    pub fn leaf(&mut self, slice: &LeafSlice) -> Result<Option<Leaf<'_>>, Error> {
+        let page = match slice.spot {
+            Spot::Inline => {
+                return Ok(self.inline.and_then(|bytes| Some(Leaf::new(Header::parse(bytes)?, bytes))));
+            }
+            Spot::Page(page) => page,
+        };
+        let pages = match slice.basis {
+            Basis::Tree => &mut self.tree,
+            Basis::OlderTree => &mut self.older,
+            Basis::StrayPages { .. } => &mut self.strays,
+        };
+        pages.leaf(page)
+    }
 }
 
-/// Adds runs where they overlap nothing: what conflicts is taken from none. How many were added.
-fn add(runs: &mut Vec<Run>, mut found: Vec<Run>) -> u64 {
-    found.sort_unstable_by_key(|run| run.first);
-    let overlaps = |a: &Run, b: &Run| a.first <= b.last && b.first <= a.last;
-    let alone: Vec<Run> = found
+/// The first key behind another one.
+fn behind(key: RevisionKey) -> Vec<u8> {
+    let mut bytes = key.to_vec();
+    bytes.push(0);
+    bytes
+}
+
+/// Whether a leaf lies in one of the intervals that are missing.
+fn fits(slice: &LeafSlice, missing: &Intervals) -> bool {
+    missing.holds(&slice.first.to_vec(), &slice.last.to_vec())
+}
+
+/// Adds leaves where they overlap nothing: what conflicts is taken from none. How many were added.
+fn add(slices: &mut Vec<LeafSlice>, mut found: Vec<LeafSlice>) -> u64 {
+    found.sort_unstable_by_key(|slice| slice.first);
+    let overlaps = |a: &LeafSlice, b: &LeafSlice| a.first <= b.last && b.first <= a.last;
+    let alone: Vec<LeafSlice> = found
         .iter()
         .enumerate()
-        .filter(|(at, run)| {
+        .filter(|(at, slice)| {
             let neighbours = [at.checked_sub(1), at.checked_add(1)];
             let beside = neighbours.into_iter().flatten().filter_map(|at| found.get(at));
-            let place = runs.partition_point(|other| other.first < run.first);
-            let around = [place.checked_sub(1), Some(place)].into_iter().flatten().filter_map(|at| runs.get(at));
-            !beside.chain(around).any(|other| overlaps(run, other))
+            let place = slices.partition_point(|other| other.first < slice.first);
+            let around = [place.checked_sub(1), Some(place)].into_iter().flatten().filter_map(|at| slices.get(at));
+            !beside.chain(around).any(|other| overlaps(slice, other))
         })
-        .map(|(_, run)| *run)
+        .map(|(_, slice)| *slice)
         .collect();
     let count = alone.len() as u64;
-    runs.extend(alone);
-    runs.sort_unstable_by_key(|run| run.first);
+    slices.extend(alone);
+    slices.sort_unstable_by_key(|slice| slice.first);
     count
 }

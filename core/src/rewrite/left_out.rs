@@ -12,6 +12,7 @@ use crate::etcd::revision_record::{KeyHash, Marks, RevisionRecord};
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
+use crate::rewrite::leaf_slice::Entry;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
 
@@ -22,12 +23,15 @@ pub(super) struct LeftOut {
     broken: HashMap<KeyHash, FullRevision>,
     /// Empty values of which the key is lost, and a tombstone under the revision of a put.
     unusable: BTreeSet<RevisionKey>,
-    /// At or below this revision nothing is taken from the older tree.
-    unproven: Revision,
+    /// Whether nothing is kept that may have been deleted since.
+    proven_only: bool,
+    /// At or below it an old state of the database proves nothing.
+    last_compaction: Revision,
 }
 
 impl LeftOut {
-    /// Follows the history of each key through all entries. With `proven_only`, nothing of which it cannot be told whether it was deleted since is kept.
+    /// Follows the history of each key through all entries. With `proven_only`, nothing of which it cannot be told whether it was deleted since is kept: at or below `last_compaction`, which is
+    /// the last one that may have been.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
@@ -35,46 +39,60 @@ impl LeftOut {
         leaves: &KeyLeaves,
         buckets: &DamagedBuckets<'_, S>,
         marks: Marks,
+        last_compaction: Revision,
         proven_only: bool,
         report: &mut SalvageReport,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
-        let unproven = if proven_only { marks.last_compaction() } else { Revision::NONE };
-        let left = Self { broken: HashMap::new(), unusable: BTreeSet::new(), unproven };
+        let left = Self { broken: HashMap::new(), unusable: BTreeSet::new(), proven_only, last_compaction };
         let mut following = Following::new(marks, left, report);
-        let malformed = leaves.entries(buckets, watch, &mut |key, value, record, older| {
-            following.take(key, value, record, older);
+        let malformed = leaves.entries(buckets, watch, &mut |entry| {
+            following.take(entry);
             true
         })?;
         let left = following.finish(malformed);
-        let (kept, all) = left.count(leaves, buckets, watch)?;
-        report.entries = kept;
-        report.superseded = all.saturating_sub(kept);
+        left.count(leaves, buckets, report, watch)?;
         Ok(left)
     }
 
     /// Whether an entry is kept.
-    pub fn keeps(&self, key: RevisionKey, record: Option<&RevisionRecord>, older: bool) -> bool {
-        let broken = record.and_then(|record| self.broken.get(&record.key()));
-        !(self.unusable.contains(&key)
-            || (older && key.revision.main <= self.unproven)
-            || broken.is_some_and(|from| key.revision < *from))
+    pub fn keeps(&self, entry: &Entry<'_>) -> bool {
+        let broken = entry.record.as_ref().and_then(|record| self.broken.get(&record.key()));
+        self.is_usable(entry) && broken.is_none_or(|from| entry.key.revision >= *from)
     }
 
-    /// Entries that are kept, and those that would be if no history had a hole.
+    /// Whether an entry would be kept if no history had a hole.
+    fn is_usable(&self, entry: &Entry<'_>) -> bool {
+        !(self.unusable.contains(&entry.key) || (self.proven_only && self.is_unproven(entry)))
+    }
+
+    fn is_unproven(&self, entry: &Entry<'_>) -> bool {
+        entry.basis.is_unproven(entry.key.revision.main, self.last_compaction)
+    }
+
+    /// Counts entries that are kept, and those that would be if no history had a hole.
     fn count<S: Source + ?Sized>(
         &self,
         leaves: &KeyLeaves,
         buckets: &DamagedBuckets<'_, S>,
+        report: &mut SalvageReport,
         watch: &dyn Watch,
-    ) -> Result<(u64, u64), Error> {
-        let (mut kept, mut all) = (0_u64, 0_u64);
-        leaves.entries(buckets, watch, &mut |key, _, record, older| {
-            all = all.saturating_add(u64::from(self.keeps(key, None, older)));
-            kept = kept.saturating_add(u64::from(self.keeps(key, record.as_ref(), older)));
+    ) -> Result<(), Error> {
+        leaves.entries(buckets, watch, &mut |entry| {
+            let count = match (self.keeps(&entry), self.is_usable(&entry)) {
+                (true, _) => {
+                    let stray = u64::from(entry.basis.is_stray());
+                    report.stray_entries = report.stray_entries.saturating_add(stray);
+                    report.unproven = report.unproven.saturating_add(u64::from(self.is_unproven(&entry)));
+                    &mut report.entries
+                }
+                (false, true) => &mut report.superseded,
+                (false, false) => return true,
+            };
+            *count = count.saturating_add(1);
             true
         })?;
-        Ok((kept, all))
+        Ok(())
     }
 }
 
@@ -112,17 +130,16 @@ impl<'r> Following<'r> {
     }
 
     /// Takes the next entry in.
-    fn take(&mut self, key: RevisionKey, value: &[u8], record: Option<RevisionRecord>, older: bool) {
-        let here = key.revision;
-        let is_unproven = older && here.main <= self.marks.last_compaction();
-        if is_unproven && here.main <= self.left.unproven {
+    fn take(&mut self, entry: Entry<'_>) {
+        if self.left.proven_only && self.left.is_unproven(&entry) {
             return;
         }
+        let Entry { key, value, record, .. } = entry;
+        let here = key.revision;
         if self.last.is_some_and(|last| last >= here) {
             self.left.unusable.insert(key);
             return;
         }
-        self.report.unproven = self.report.unproven.saturating_add(u64::from(is_unproven));
         // The empty value of a bump stands alone in its transaction: among other operations it has lost its key.
         if let Some((phantom, before)) = self.emptied.take().filter(|(phantom, _)| phantom.main == here.main) {
             self.left.unusable.insert(RevisionKey { revision: phantom, tombstone: false });

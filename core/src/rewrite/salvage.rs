@@ -1,29 +1,44 @@
 //! What a damaged snapshot still holds, as a new file from which etcd starts.
 //!
 //! ```text
-//! live tree ── intact leaves ──┐
+//! live tree ── intact leaves ──────┐
 //! displaced leaves that fit a gap ─┼─▶ entries in order ──▶ chains of each key ──▶ marks, what is left out ──▶ new file
-//! older tree, for what is lost ┘
+//! older tree, for what is lost ────┤
+//! pages that hang in no tree, ─────┘
+//!   for what the trees lack
 //! ```
-//! Nothing is taken that does not hang in a tree, so no page that a client forged inside a value comes in. Where revisions are missing, the mark of the compaction that was
+//! Pages that hang in no tree hold what must not come back: what a compaction removed, halves of transactions, another history, and what a client forged inside a value. What is taken of them is
+//! said where it is decided: `stray_pages` (is it a page?), `stray_leaves` (does it belong to this history?), `stray_merge` (which version of a page?), `stray_chains` (does each key's history
+//! agree?).
+//!
+//! Where revisions are missing, the mark of the compaction that was
 //! requested is raised to the first revision behind the gap, and of a key whose history has a hole the entries before it are left out: history is complete above the mark, as
 //! behind a compaction, and the store is one that etcd could have written.
 
+use std::collections::BTreeSet;
+
 use crate::bolt::meta::{MetaChoice, Metas};
+use crate::bolt::page_id::PageId;
 use crate::bolt::write::file_builder::{Built, FileBuilder, FileForm, PageSink};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::finding::Finding;
+use crate::finding_code::Code;
 use crate::int_readers::u64_le;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::left_out::LeftOut;
+use crate::rewrite::lost_metas;
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::rewrite::small_buckets::SmallBuckets;
+use crate::rewrite::stray_leaves::TreeView;
+use crate::rewrite::stray_pages::{StrayPages, all_pages};
+use crate::rewrite::{stray_chains, stray_merge};
 use crate::scan::trailer_hash::head;
 use crate::source::Source;
 
@@ -34,7 +49,12 @@ pub struct Limits {
     pub only_tree: bool,
     /// Nothing of which it cannot be told whether it was deleted since.
     pub proven_only: bool,
+    /// By which meta page the file is read.
+    pub meta: MetaChoice,
 }
+
+/// The buckets of a file, and what could not be read of its roots.
+type Found<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
 
 /// What becomes of users and roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +75,62 @@ pub struct Salvage<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Salvage<'s, S> {
-    /// Looks through the file; none when no meta page is valid. Memory: 64 bytes a leaf, and as much a key.
+    /// Looks through the file; none when it holds no page. Memory: 80 bytes a leaf, 64 a key, and where pages that hang in no tree are taken, 40 for each revision of the keys that they are about.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// When bytes cannot be read, the watch asks to stop, or the older meta page is asked for and leads to no other tree.
     pub fn open(source: &'s S, limits: Limits, watch: &dyn Watch) -> Result<Option<Self>, Error> {
-        let Some(metas) = Metas::find(&head(source)?) else { return Ok(None) };
-        let (_, live) = metas.live();
-        let older = metas.chosen(MetaChoice::Older).filter(|_| !limits.only_tree).map(|(_, meta)| meta);
-        let (mut buckets, damage) = DamagedBuckets::find(source, live, older)?;
         let mut report = SalvageReport::default();
+        let metas = Metas::find(&head(source)?);
+        let mut found = metas.map(|metas| Self::by_metas(source, metas, limits)).transpose()?;
+        if found.as_ref().is_none_or(|(buckets, _)| buckets.is_empty()) && !limits.only_tree {
+            found = Self::by_search(source, found, watch)?;
+            report.root_was_searched = true;
+        }
+        let Some((mut buckets, damage)) = found else { return Ok(None) };
         damage.into_iter().for_each(|finding| report.add_damage(finding));
         let mut small = SmallBuckets::find(&mut buckets, &mut report)?;
-        let leaves = KeyLeaves::find(&mut buckets, limits.only_tree, &mut report)?;
+        let mut leaves = KeyLeaves::find(&mut buckets, limits.only_tree, &mut report)?;
+        small.auth_is_damaged |= report.root_was_searched;
+        report.end_is_lost |= report.root_was_searched;
         small.mend_marks(leaves.last_revision(), &mut report);
-        let left = LeftOut::find(&leaves, &buckets, small.marks, limits.proven_only, &mut report, watch)?;
+        if !limits.only_tree {
+            take_strays(&mut leaves, &buckets, &small, &mut report, watch)?;
+        }
+        let marks = small.marks;
+        let losing = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
+        let left = LeftOut::find(&leaves, &buckets, marks, losing, limits.proven_only, &mut report, watch)?;
         Ok(Some(Self { buckets, small, leaves, left, report }))
+    }
+
+    fn by_metas(source: &'s S, metas: Metas, limits: Limits) -> Result<Found<'s, S>, Error> {
+        let (live, older) = match limits.meta {
+            MetaChoice::Newest => {
+                let older = metas.chosen(MetaChoice::Older).filter(|_| !limits.only_tree);
+                (metas.live().1, older.map(|(_, meta)| meta))
+            }
+            MetaChoice::Older => {
+                let chosen = metas.chosen(MetaChoice::Older);
+                let lack = Error::NoOlderMeta("it is not valid, or leads to the same tree as the newest");
+                (chosen.ok_or(lack)?.1, None)
+            }
+        };
+        DamagedBuckets::find(source, live, older)
+    }
+
+    /// By a root that is found by search, where the meta pages lead to none.
+    fn by_search(source: &'s S, found: Option<Found<'s, S>>, watch: &dyn Watch) -> Result<Option<Found<'s, S>>, Error> {
+        let finding = || Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid");
+        let (page_size, mut damage) = match found {
+            Some((buckets, damage)) => (Some(buckets.live.page_size), damage),
+            None => (lost_metas::page_size(source, watch)?, vec![finding()]),
+        };
+        let Some(page_size) = page_size else { return Ok(None) };
+        let mut roots = lost_metas::roots(source, page_size, watch)?.into_iter();
+        let live = roots.next().unwrap_or_else(|| lost_metas::without_root(source, page_size));
+        let (buckets, more) = DamagedBuckets::find(source, live, roots.next())?;
+        damage.extend(more);
+        Ok(Some((buckets, damage)))
     }
 
     /// What was found.
@@ -132,9 +192,9 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         watch: &dyn Watch,
     ) -> Result<(), RewriteError<K::Error>> {
         let mut outcome = Ok(());
-        self.leaves.entries(&self.buckets, watch, &mut |key, value, record, older| {
-            if self.left.keeps(key, record.as_ref(), older) {
-                outcome = builder.put(&key.to_vec(), value);
+        self.leaves.entries(&self.buckets, watch, &mut |entry| {
+            if self.left.keeps(&entry) {
+                outcome = builder.put(&entry.key.to_vec(), entry.value);
             }
             outcome.is_ok()
         })?;
@@ -174,6 +234,49 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         }
         Ok(())
     }
+}
+
+/// Takes from pages that hang in no tree what the trees lack.
+fn take_strays<S: Source + ?Sized>(
+    leaves: &mut KeyLeaves,
+    buckets: &DamagedBuckets<'_, S>,
+    small: &SmallBuckets,
+    report: &mut SalvageReport,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let marks = small.knows_marks().then_some(small.marks);
+    let merged = {
+        let mut tree = TreeView::new(leaves, buckets, marks)?;
+        if !tree.lacks_something() {
+            return Ok(());
+        }
+        let page_size = buckets.live.page_size;
+        let is_used = leaves.used_pages(all_pages(buckets.source, page_size).present.get())?;
+        let pages = StrayPages::find(buckets.source, page_size, &is_used, watch)?;
+        let (mut strays, mut found) = (buckets.strays()?, Vec::new());
+        for page in pages.leaves().filter(|page| !is_used(*page)) {
+            if watch.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if let Some(leaf) = strays.intact_leaf(page)? {
+                found.extend(tree.judge(page, leaf)?);
+            }
+        }
+        let losing = marks.map_or(Revision::MAX, |marks| marks.last_compaction());
+        stray_merge::merge(found, &mut tree, &mut strays, losing, watch)?
+    };
+    report.conflicting = merged.conflicting.saturating_add(merged.left_out);
+    if merged.slices.is_empty() {
+        return Ok(());
+    }
+    let pages: BTreeSet<PageId> = merged.slices.iter().filter_map(|slice| slice.spot.page()).collect();
+    report.stray_leaves = pages.len() as u64;
+    leaves.add_strays(merged.slices);
+    let rejected = stray_chains::contradictions(leaves, &merged.keys, buckets, small.marks, watch)?;
+    let count = rejected.mains.len().saturating_add(rejected.revisions.len()) as u64;
+    report.conflicting = report.conflicting.saturating_add(count);
+    leaves.reject(rejected);
+    Ok(())
 }
 
 /// The mark of a compaction that was requested: etcd carries it out when it starts.

@@ -46,11 +46,19 @@ pub struct SalvageReport {
     pub displaced_leaves: u64,
     /// Leaves from the tree of the older meta page.
     pub older_leaves: u64,
+    /// Pages that hang in no tree, of which some entries were taken.
+    pub stray_leaves: u64,
+    /// Entries from such pages that the new file holds.
+    pub stray_entries: u64,
+    /// Entries of such pages that contradict others, or are only a part of a transaction: none of them is in the new file.
+    pub conflicting: u64,
+    /// Whether page size and root were searched for, because both meta pages are gone or lead to no root: there may have been a newer root than the one that was found, if any.
+    pub root_was_searched: bool,
     /// Entries that were left out because no etcd writes such.
     pub malformed: u64,
     /// Entries that were left out because a later revision of their key is lost: they could not be asked for.
     pub superseded: u64,
-    /// Entries from the older tree at or below the compaction: a key that was deleted since may be back.
+    /// Entries of which nobody can tell whether they were deleted since: those from the older tree and from pages that hang in no tree at or below the compaction, and what a single such page says.
     pub unproven: u64,
     /// Between which main revisions pages of bucket `key` could not be read, by the pages above them: the first thousand; none for the end of the history.
     pub unread: Vec<(Revision, Option<Revision>)>,
@@ -84,9 +92,11 @@ impl SalvageReport {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let buckets = self.buckets.iter().all(|bucket| bucket.origin == Origin::Tree && bucket.malformed == 0);
-        let counts = [self.malformed, self.superseded, self.unproven, self.missing_revisions, self.broken_keys];
+        let entries = [self.malformed, self.superseded, self.unproven, self.stray_entries, self.conflicting];
+        let counts = [self.missing_revisions, self.broken_keys];
         buckets
-            && counts.iter().all(|count| *count == 0)
+            && entries.iter().chain(&counts).all(|count| *count == 0)
+            && !self.root_was_searched
             && self.damage.is_empty()
             && self.incomplete.is_empty()
             && !self.end_is_lost

@@ -70,6 +70,11 @@ impl SmallBuckets {
         Ok(Self { origins, marks: facts.marks(), auth_is_damaged, impossible })
     }
 
+    /// Whether the marks of compaction were read whole.
+    pub fn knows_marks(&self) -> bool {
+        matches!(self.origin(b"meta"), Origin::Tree | Origin::OlderTree)
+    }
+
     /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
     /// above the `last` revision.
     pub fn mend_marks(&mut self, last: Revision, report: &mut SalvageReport) {

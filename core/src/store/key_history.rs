@@ -89,12 +89,15 @@ impl Accumulator for History {
     }
 }
 
+/// The events of several keys, by key.
+pub type EventsByKey = HashMap<Vec<u8>, Vec<Event>>;
+
 /// All retained events of several keys. Entries may be added in any order. Memory: about 100 bytes per event.
 #[derive(Debug)]
 pub struct Histories<'k> {
     query: Query,
     keys: &'k HashSet<&'k [u8]>,
-    events: HashMap<Vec<u8>, Vec<Event>>,
+    events: EventsByKey,
 }
 
 impl<'k> Histories<'k> {
@@ -113,7 +116,7 @@ impl<'k> Histories<'k> {
 
     /// Returns the events of each key, in order; keys without retained events are left out.
     #[must_use]
-    pub fn into_events(mut self) -> HashMap<Vec<u8>, Vec<Event>> {
+    pub fn into_events(mut self) -> EventsByKey {
         self.events.values_mut().for_each(|events| events.sort_unstable_by_key(|event| event.revision));
         self.events
     }

@@ -1,6 +1,8 @@
 //! Finds the last put of some keys, which shows what a deleted key held.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::missing_parts::Lost;
@@ -15,14 +17,14 @@ use crate::store::query::Query;
 #[derive(Debug)]
 pub struct LastPuts<'k> {
     query: Query,
-    keys: &'k HashSet<&'k [u8]>,
+    keys: Arc<HashSet<Cow<'k, [u8]>>>,
     puts: HashMap<Vec<u8>, Event>,
 }
 
 impl<'k> LastPuts<'k> {
     /// Starts a search for the last puts of `keys` up to the query's revision.
     #[must_use]
-    pub fn new(query: Query, keys: &'k HashSet<&'k [u8]>) -> Self {
+    pub fn new(query: Query, keys: Arc<HashSet<Cow<'k, [u8]>>>) -> Self {
         Self { query, keys, puts: HashMap::new() }
     }
 

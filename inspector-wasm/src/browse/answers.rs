@@ -16,6 +16,7 @@ pub(crate) struct StoreFacts {
     pub lost: u64,
     pub first_lost: Option<Finding>,
     pub database_bytes: u64,
+    pub has_objects: bool,
 }
 
 #[derive(Debug, Serialize)]

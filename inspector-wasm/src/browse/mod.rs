@@ -5,6 +5,8 @@ pub(crate) mod answers;
 mod cluster;
 mod compare;
 mod comparison;
+mod last_search;
+mod objects;
 mod opening;
 mod purpose;
 mod reading;
@@ -23,6 +25,8 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
+use etcdsnap_core::Source;
+
 use crate::blob::BlobSource;
 use crate::convert::{error_of_kind, into_error, to_js};
 use answers::narrow;
@@ -35,7 +39,7 @@ pub struct StoreView {
     source: &'static BlobSource,
     /// The other file of the last comparison.
     other: Option<&'static BlobSource>,
-    view: View<'static, BlobSource>,
+    view: View<'static, dyn Source>,
 }
 
 /// Spans as the worker writes them: from, to, from, to, … Offsets in files are whole numbers below 2^53.

@@ -2,8 +2,8 @@
 //!
 //! A large file has thousands, away from each other, and a synchronous read costs 0.75 ms whatever its length (Chromium 156).
 
-use etcdsnap_core::Offset;
 use etcdsnap_core::store::{Opening, Store};
+use etcdsnap_core::{Offset, Source};
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
@@ -22,7 +22,7 @@ const GAP: u64 = 16 << 10;
 #[wasm_bindgen]
 pub struct StoreOpening {
     source: &'static BlobSource,
-    opening: Opening<'static, BlobSource>,
+    opening: Opening<'static, dyn Source>,
     /// Pages whose bytes were asked for.
     asked: usize,
 }
@@ -36,7 +36,9 @@ impl StoreOpening {
     #[wasm_bindgen(constructor)]
     pub fn new(blob: Blob) -> Result<StoreOpening, JsValue> {
         let source = source(blob)?;
-        let opening = view::begin(source).inspect_err(|_| source.forget()).map_err(refused)?;
+        // As any source: what reads it is then in the wasm once, not once for each kind of source.
+        let any: &'static dyn Source = source;
+        let opening = view::begin(any).inspect_err(|_| source.forget()).map_err(refused)?;
         Ok(Self { source, opening, asked: 0 })
     }
 
@@ -68,7 +70,7 @@ impl StoreOpening {
 }
 
 impl StoreOpening {
-    pub(super) fn finish(self) -> Result<(&'static BlobSource, Store<'static, BlobSource>), Refusal> {
+    pub(super) fn finish(self) -> Result<(&'static BlobSource, Store<'static, dyn Source>), Refusal> {
         let store = self.opening.finish().inspect_err(|_| self.source.forget()).map_err(told)?;
         Ok((self.source, store))
     }

@@ -1,11 +1,12 @@
 //! What all leaves of a file are read for.
 
+use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
 use etcdsnap_core::kubernetes::value_search::ValueSearch;
-use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, Lost, Query, Store};
+use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
+use super::last_search::Search;
 use super::refusal::Refusal;
-use super::search::Search;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 
@@ -25,6 +26,12 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     Other(Option<Box<Store<'s, S>>>, Index),
     History(History),
     Hash(Box<HashKvPart>),
+    /// Which encrypted values a configuration opens.
+    Decryption(Box<OpenedValues>),
+    /// What deleted objects were before.
+    LastStates(LastPuts<'static>),
+    /// Which values name an object.
+    Mentions(Mentions),
     /// The values of some keys, and the search that they are read for.
     Values(ValueSearch, Search),
 }

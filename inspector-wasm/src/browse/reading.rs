@@ -67,6 +67,11 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
                 piece(&self.store, number, |work| values.read(&self.store, work, &self.index, &Unwatched))
             }
             Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
+            Purpose::Decryption(values) => {
+                piece(&self.store, number, |work| values.read(&self.store, work, &Unwatched))
+            }
+            Purpose::LastStates(puts) => piece(&self.store, number, |work| puts.read(&self.store, work, &Unwatched)),
+            Purpose::Mentions(found) => piece(&self.store, number, |work| found.read(&self.store, work, &Unwatched)),
         };
         reading.lost.append(lost?);
         self.reading = Some(reading);

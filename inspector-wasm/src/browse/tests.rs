@@ -63,6 +63,7 @@ fn keys_have_their_declared_shapes() {
             lost: W,
             first_lost,
             database_bytes: W,
+            has_objects: true,
         };
         check("StoreFacts", &facts);
     }

@@ -12,16 +12,17 @@ use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
+use super::last_search::Search;
+use super::objects::Objects;
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
-use super::search::Search;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
-    revision: Revision,
-    lost: Lost,
+    pub(super) revision: Revision,
+    pub(super) lost: Lost,
     /// All keys in order: the place of a key here is its id.
     pub(super) all: Order,
     /// Those that live.
@@ -34,6 +35,7 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) search: Option<Search>,
     pub(super) comparison: Option<Comparison<'s, S>>,
     pub(super) reading: Option<Reading<'s, S>>,
+    pub(super) objects: Objects,
 }
 
 /// Begins to open a store.
@@ -68,6 +70,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             search: None,
             comparison: None,
             reading: None,
+            objects: Objects::default(),
         }
     }
 
@@ -77,6 +80,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         // The old keys go first: both may not fit.
         self.comparison = None;
         self.listed = Vec::new();
+        self.objects.forget_keys();
         self.search = None;
         (self.all, self.live, self.tree) = (Order::default(), Order::default(), Tree::default());
         let query = query(&self.store, revision);
@@ -108,6 +112,10 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             lost: self.lost.places,
             first_lost: self.lost.first.clone(),
             database_bytes: self.store.database_bytes(),
+            has_objects: self
+                .prefixes
+                .iter()
+                .any(|prefix| !self.all.prefix(&self.index, &[prefix, &b"/"[..]].concat()).is_empty()),
         }
     }
 

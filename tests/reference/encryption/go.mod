@@ -3,6 +3,7 @@ module etcdsnap.example/reference/encryption
 go 1.26.0
 
 require (
+	google.golang.org/grpc v1.82.1
 	k8s.io/apiserver v0.37.2
 	k8s.io/kms v0.37.2
 )
@@ -46,7 +47,6 @@ require (
 	golang.org/x/time v0.15.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
-	google.golang.org/grpc v1.82.1 // indirect
 	google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	k8s.io/apimachinery v0.37.2 // indirect

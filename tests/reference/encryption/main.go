@@ -1,8 +1,8 @@
-// Seals values as Kubernetes' API server does, with its own packages, and is a KMS plugin, with Kubernetes' own server for one.
+// Encrypts values as Kubernetes' API server does, with its own packages, and serves a KMS plugin with Kubernetes' own server.
 //
-//	encryption seal              reads a request a line, writes the sealed value of each, in base64
-//	encryption vectors           writes the requests that stand below with their values: tests/encryption/vectors.jsonl
-//	encryption plugin SOCKET     serves KMS v2 until its input ends; writes a line for each key that it opens
+//	encryption seal              reads one request per line, writes each encrypted value in base64
+//	encryption vectors           writes the requests below with their values: tests/encryption/vectors.jsonl
+//	encryption plugin SOCKET     serves KMS v2 until its input ends; writes a line for each key that it decrypts
 package main
 
 import (
@@ -15,8 +15,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"k8s.io/apiserver/pkg/storage/value"
 	aestransformer "k8s.io/apiserver/pkg/storage/value/encrypt/aes"
 	"k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2"
@@ -24,14 +27,14 @@ import (
 	"k8s.io/kms/pkg/service"
 )
 
-// What is to be sealed: bytes stand in base64.
+// What to encrypt; bytes are in base64.
 type request struct {
-	// aescbc, aesgcm, secretbox; kms-seed and kms-key for the two types of sources of KMS v2.
+	// aescbc, aesgcm, secretbox; kms-seed and kms-key for the two kinds of sources of KMS v2.
 	Provider string `json:"provider"`
-	// Of the key or the plugin.
+	// The name of the key or the plugin.
 	Name   string `json:"name"`
 	Secret []byte `json:"secret,omitempty"`
-	// The key of etcd.
+	// The etcd key.
 	Key    string `json:"key"`
 	Plain  []byte `json:"plain"`
 	Sealed []byte `json:"sealed,omitempty"`
@@ -121,7 +124,7 @@ func (r *request) transformer() (value.Transformer, string, error) {
 	return nil, "", fmt.Errorf("unknown provider %q", r.Provider)
 }
 
-// A KMS plugin whose cipher is an exclusive or. It insists on its own key's name and annotation.
+// A KMS plugin whose cipher is an exclusive or. It accepts only its own key's name and annotation.
 type plugin struct{}
 
 const (
@@ -144,6 +147,9 @@ func (plugin) Encrypt(_ context.Context, _ string, data []byte) (*service.Encryp
 }
 
 func (plugin) Decrypt(_ context.Context, uid string, r *service.DecryptRequest) ([]byte, error) {
+	if strings.HasPrefix(r.KeyID, "denied-") {
+		return nil, status.Error(codes.PermissionDenied, "the token has no such right")
+	}
 	if uid == "" || r.KeyID != keyID || !bytes.Equal(r.Annotations[annotation], []byte("v1")) {
 		return nil, fmt.Errorf("the key %q is not known", r.KeyID)
 	}
@@ -173,7 +179,7 @@ func serve(socket string) error {
 	}
 }
 
-// Values with all ciphers, lengths of keys, and names; each under a key of etcd of its own.
+// Writes values with all ciphers, key lengths, and names; each under its own etcd key.
 func vectors() error {
 	secret := func(length int) []byte { return bytes.Repeat([]byte{byte(length)}, length) }
 	requests := []request{}
@@ -210,7 +216,7 @@ func vectors() error {
 	return nil
 }
 
-// A Secret as API servers store it, with a password in its data and in its annotation.
+// Returns a Secret as API servers store it, with a password in its data and in its annotation.
 func secretObject(name string) []byte {
 	entry := func(key, text string) []byte { return append(field(1, []byte(key)), field(2, []byte(text))...) }
 	applied := `{"apiVersion":"v1","kind":"Secret","stringData":{"password":"hunter2"}}`
@@ -223,7 +229,7 @@ func secretObject(name string) []byte {
 	return slices.Concat([]byte("k8s\x00"), field(1, types), field(2, object), field(3, nil), field(4, nil))
 }
 
-// A delimited field of a protobuf message.
+// Encodes a length-delimited field of a protobuf message.
 func field(number int, data []byte) []byte {
 	return append(binary.AppendUvarint([]byte{byte(number<<3 | 2)}, uint64(len(data))), data...)
 }

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// Of a hundred operations of the k8s mode, so many update or delete; the rest create.
+// Percentages of updates and deletions in the k8s mode; the other operations create.
 const (
 	updates = 40
 	deletes = 10
@@ -17,7 +17,7 @@ func (s *store) kubernetes(target int64) error {
 			return err
 		}
 	}
-	// Found by trying: values, keys and page headers, less what the compaction in the middle makes room for.
+	// Found by experiment: values, keys and page headers, minus the space that the compaction in the middle frees.
 	operations := target / 1_000
 	for i := range operations {
 		choice := s.random.IntN(100)
@@ -46,7 +46,7 @@ func (s *store) kubernetes(target int64) error {
 	return s.end(operations)
 }
 
-// compactMidway compacts once, behind six tenths of the operations.
+// compactMidway compacts once, after six tenths of the operations.
 func (s *store) compactMidway(done, operations int64) error {
 	if done != operations*6/10 {
 		return nil
@@ -54,7 +54,7 @@ func (s *store) compactMidway(done, operations int64) error {
 	return s.compact(s.revision - operations/20)
 }
 
-// end compacts for the last time: the pages which that frees stay free in the file.
+// end compacts for the last time: the freed pages stay in the file.
 func (s *store) end(operations int64) error {
 	if err := s.compact(s.revision - operations*3/10); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Objects of a real cluster, of which others are made: the values of a recorded snapshot, by the folder in their keys.
+// Objects of a real cluster that serve as templates: the values of a recorded snapshot, by the folder in their keys.
 type templates struct {
 	values map[string][][]byte
 	keys   map[string]string
@@ -26,7 +26,7 @@ type templates struct {
 // The first bytes of a value in protobuf.
 var protobuf = []byte("k8s\x00")
 
-// Folders of keys that objects are made in, and how many of a hundred keys are in each.
+// Folders for the generated keys, and the percentage of keys in each.
 var folders = []struct {
 	folder string
 	share  int
@@ -36,7 +36,7 @@ var folders = []struct {
 
 const namespaces = 60
 
-// When the first of the objects was made: 2026-01-01T00:00:00Z.
+// The creation time of the first object: 2026-01-01T00:00:00Z.
 const epoch = 1_767_225_600
 
 // readTemplates takes the newest value of each key of a recorded snapshot.
@@ -77,13 +77,13 @@ func readTemplates(path string) (*templates, error) {
 		if len(t.values[folder.folder]) == 0 {
 			return nil, fmt.Errorf("there are no %s in %s", folder.folder, path)
 		}
-		// Maps have no order, and the same flags give the same objects.
+		// Maps have no order, but the same flags must give the same objects.
 		slices.SortFunc(t.values[folder.folder], bytes.Compare)
 	}
 	return t, nil
 }
 
-// objects writes what API servers write, for a file of about `target` bytes: real objects, varied in names, times, addresses and size.
+// objects writes what API servers write, for a file of about `target` bytes: real objects with varied names, times, addresses and sizes.
 func (s *store) objects(t *templates, target int64) error {
 	definition := "/registry/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com"
 	if err := s.put(definition, []byte(t.keys[definition]), 0); err != nil {
@@ -99,7 +99,7 @@ func (s *store) objects(t *templates, target int64) error {
 		}
 	}
 	fixed := len(s.live)
-	// Found by trying: values, keys and page headers, less what the compaction in the middle makes room for.
+	// Found by experiment: values, keys and page headers, minus the space that the compaction in the middle frees.
 	operations := target / 3_650
 	for i := range operations {
 		choice := s.random.IntN(100)
@@ -138,7 +138,7 @@ func (s *store) folder() string {
 	return folders[0].folder
 }
 
-// object writes one under its key.
+// object writes one object under its key.
 func (s *store) object(t *templates, key string, number int64) error {
 	parts := strings.Split(strings.TrimPrefix(key, "/registry/"), "/")
 	name, namespace := parts[len(parts)-1], parts[len(parts)-2]
@@ -159,7 +159,7 @@ func (s *store) object(t *templates, key string, number int64) error {
 	return s.put(key, value, 0)
 }
 
-// Any object in protobuf, as far as its metadata goes: the rest stays as it is.
+// vary changes the metadata of an object in protobuf; the rest stays as it is.
 func (s *store) vary(value []byte, name, namespace string, made metav1.Time) ([]byte, error) {
 	uid := types.UID(fmt.Sprintf("%08x-0000-4000-8000-%012x", s.random.Uint32(), s.random.Uint64()&0xffff_ffff_ffff))
 	if !bytes.HasPrefix(value, protobuf) {
@@ -213,7 +213,7 @@ func (s *store) pod(raw []byte, set func(*metav1.ObjectMeta)) ([]byte, error) {
 	for pod.Size() < size {
 		number := len(container.Env)
 		container.Env = append(container.Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%03d", number), Value: string(s.text(40))})
-		// Who set the variable is in managedFields, too.
+		// managedFields also lists who set the variable.
 		if len(pod.ManagedFields) > 0 && pod.ManagedFields[0].FieldsV1 != nil {
 			fields := pod.ManagedFields[0].FieldsV1
 			fields.Raw = withField(fields.Raw, fmt.Sprintf("k:{\"name\":\"SETTING_%03d\"}", number))

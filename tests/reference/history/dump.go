@@ -17,7 +17,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Values above this many bytes are recorded by their SHA-256 alone, so that the expectations stay small.
+// Values longer than this are recorded only as a SHA-256, so that the recordings stay small.
 const longestValue = 32
 
 type keyState struct {
@@ -98,7 +98,7 @@ func stateOf(kv *mvccpb.KeyValue) keyState {
 	return state
 }
 
-// lines writes the members of a JSON array, each on a line of its own, so that a change of one is a change of one line.
+// lines writes each member of a JSON array on its own line, so that a change of one is a change of one line.
 func lines[In, Out any](values []In, convert func(In) Out) (string, error) {
 	text := ""
 	for i, value := range values {
@@ -212,8 +212,8 @@ func dumpAlarms(ctx context.Context, client *clientv3.Client, _, out string, _ [
 	return write(out, "alarms.json", alarms)
 }
 
-// dumpHashKV asks at the given revisions. None of them may be a compacted one: there a server answers from memory,
-// with a hash over revisions which are gone from its file.
+// dumpHashKV queries the given revisions. None of them may be compacted: for a compacted revision a server answers from memory,
+// with a hash over revisions that are gone from its file.
 func dumpHashKV(ctx context.Context, client *clientv3.Client, endpoint, out string, wanted []int64) error {
 	hashes := []hashState{}
 	for _, revision := range wanted {

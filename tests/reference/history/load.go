@@ -15,7 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// load writes at full speed from several sides, compacts, revokes leases and defragments, and takes so many snapshots meanwhile.
+// load writes at full speed from several goroutines, compacts, revokes leases and defragments, and takes this many snapshots meanwhile.
 func load(ctx context.Context, client *clientv3.Client, endpoint, out string, seed uint64, snapshots int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -147,7 +147,7 @@ func loadLeases(ctx context.Context, client *clientv3.Client, random *rand.Rand)
 	return unlessExpired(err)
 }
 
-// unlessExpired accepts that a lease ended before it was used: machines that test are slow at times.
+// unlessExpired ignores that a lease ended before it was used: test machines may be slow.
 func unlessExpired(err error) error {
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		return nil
@@ -164,7 +164,7 @@ func loadCompactions(ctx context.Context, client *clientv3.Client, random *rand.
 	return compact(ctx, client, now.Header.Revision-random.Int64N(40), random)
 }
 
-// compact accepts that somebody else was faster.
+// compact ignores a revision that another writer has compacted already.
 func compact(ctx context.Context, client *clientv3.Client, revision int64, random *rand.Rand) error {
 	var options []clientv3.CompactOption
 	if random.IntN(2) == 0 {

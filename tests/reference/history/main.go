@@ -104,6 +104,6 @@ func run(command, endpoint, user string, seed uint64, out, revisions string, sna
 	if w.err != nil {
 		return w.err
 	}
-	// The recorder dumps the state at these older revisions too.
+	// The recorder also dumps the state at these older revisions.
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"revision": w.revision, "sampled": w.sampled})
 }

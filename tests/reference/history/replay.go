@@ -9,13 +9,13 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// eventState is a keyState with what happened; of a deletion only the key and the revision are known.
+// eventState is a keyState with the type of event; a deletion has only the key and the revision.
 type eventState struct {
 	Type string `json:"type"`
 	keyState
 }
 
-// replay records the whole history that a server still tells: the state at the revision of its last compaction, and every event
+// replay records the whole history that a server still serves: the state at the revision of its last compaction, and every event
 // after it. `etcdctl watch "" --prefix --rev N` prints the same events.
 func replay(ctx context.Context, client *clientv3.Client, out string) error {
 	now, err := client.Get(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithCountOnly())
@@ -23,7 +23,7 @@ func replay(ctx context.Context, client *clientv3.Client, out string) error {
 		return err
 	}
 	current := now.Header.Revision
-	// Revision 1 is that of an empty store: a server that refuses to begin there says what it compacted.
+	// Revision 1 is that of an empty store: a server that refuses a watch from there names its compacted revision.
 	events, compacted, err := watched(ctx, client, 1, current)
 	if err == nil && compacted > 0 {
 		var again int64
@@ -54,7 +54,7 @@ func replay(ctx context.Context, client *clientv3.Client, out string) error {
 	return os.WriteFile(filepath.Join(out, "watch.json"), []byte(text), 0o644)
 }
 
-// watched returns all events from one revision to another, both counted, or the revision of the compaction which is in the way.
+// watched returns all events from one revision to another, both included, or the compacted revision that prevents it.
 func watched(ctx context.Context, client *clientv3.Client, from, to int64) (events []*clientv3.Event, compacted int64, err error) {
 	if from > to || to == 1 {
 		return nil, 0, nil
@@ -62,7 +62,7 @@ func watched(ctx context.Context, client *clientv3.Client, from, to int64) (even
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	last := int64(0)
-	// Every revision has an event, and those of one revision come together, so the last one ends the list.
+	// Every revision has an event, and a server sends all events of a revision together, so the last one ends the list.
 	for response := range client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(from)) {
 		if response.CompactRevision != 0 {
 			return nil, response.CompactRevision, nil

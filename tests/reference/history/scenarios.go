@@ -6,7 +6,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// rich touches every kind of entry that the key bucket can hold.
+// rich writes every kind of entry that the key bucket can hold.
 func (w *writer) rich() {
 	for i := range 120 {
 		w.put(key("app/config/%03d", i), w.text(20+w.random.IntN(180)))
@@ -24,7 +24,7 @@ func (w *writer) rich() {
 	w.put("page/overflow", w.text(9_000))
 	w.put("page/overflow-exact", w.text(4_096))
 
-	// Created, deleted, created anew: three generations.
+	// Created, deleted, created again: three generations.
 	for i := range 20 {
 		k := key("reborn/%02d", i)
 		w.put(k, []byte("first life"))
@@ -70,7 +70,7 @@ func (w *writer) rich() {
 	w.put("leased/freed", []byte("2"))
 	w.revoke(revoked)
 
-	// The revision compacted is a deletion's own: newer servers keep that tombstone.
+	// The compacted revision is a deletion's own: newer servers keep that tombstone.
 	w.put("edge/compacted-tombstone", []byte("x"))
 	w.delete("edge/compacted-tombstone")
 	edge := w.revision
@@ -92,7 +92,7 @@ func (w *writer) rich() {
 	w.delete("reborn/01")
 }
 
-// more is what a restored cluster goes on to do.
+// more writes what a restored cluster does next.
 func (w *writer) more() {
 	for i := range 30 {
 		w.put(key("app/config/%03d", i), []byte("after the restore"))
@@ -112,7 +112,7 @@ func (w *writer) large() {
 	w.put("large/value", w.text(300_000))
 }
 
-// unfinishedCompaction needs a server which removes few revisions at a time.
+// unfinishedCompaction needs a server that removes few revisions at a time.
 func (w *writer) unfinishedCompaction() {
 	for i := range 2_000 {
 		if k := key("churn/%03d", i%150); i%40 == 39 {
@@ -128,7 +128,7 @@ func (w *writer) unfinishedCompaction() {
 	w.compact(w.revision - 60)
 }
 
-// kubernetes writes what an API server would: objects as JSON, status updates, events under leases, node heartbeats.
+// kubernetes writes what an API server would: objects as JSON, status updates, events with leases, node heartbeats.
 func (w *writer) kubernetes() {
 	namespaces := []string{"default", "kube-system", "ingress", "monitoring", "payments", "shop"}
 	object := func(kind, namespace, name string, generation int) []byte {

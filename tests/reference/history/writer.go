@@ -72,7 +72,7 @@ func (w *writer) compact(revision int64, options ...clientv3.CompactOption) {
 	}
 }
 
-// grant asks for a chosen id, which the client library's own Grant cannot.
+// grant requests a chosen id, which the client library's own Grant cannot.
 func (w *writer) grant(id, ttl int64) clientv3.LeaseID {
 	if w.err == nil {
 		request := &etcdserverpb.LeaseGrantRequest{ID: id, TTL: ttl}
@@ -93,7 +93,7 @@ func (w *writer) revoke(id clientv3.LeaseID) {
 	}
 }
 
-// sample marks the current revision as one to compare old states at.
+// sample marks the current revision as one at which old states are compared.
 func (w *writer) sample() { w.sampled = append(w.sampled, w.revision) }
 
 func headerOf(response *clientv3.PutResponse, err error) *etcdserverpb.ResponseHeader {

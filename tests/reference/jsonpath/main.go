@@ -1,4 +1,4 @@
-// Answers each line of standard input, {"template": TEXT, "json": TEXT}, with what kubectl's library prints of the object by the template: {"text": TEXT, "list": TEXT, "error": TEXT}.
+// Answers each line of standard input, {"template": TEXT, "json": TEXT}, with the output of kubectl's library for the object and the template: {"text": TEXT, "list": TEXT, "error": TEXT}.
 package main
 
 import (
@@ -23,7 +23,7 @@ type answer struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Integers stay what they are, as in kubectl's own objects.
+// Keeps integers as integers, as in kubectl's own objects.
 func numbers(value any) any {
 	switch value := value.(type) {
 	case map[string]any:

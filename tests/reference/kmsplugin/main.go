@@ -1,4 +1,4 @@
-// A plugin for KMS v2 to record from: it wraps keys with a key of its own that stands in the arguments, as no real one would.
+// A KMS v2 plugin for recordings: it wraps keys with a key of its own from its arguments, as no real plugin would.
 package main
 
 import (
@@ -21,7 +21,7 @@ type plugin struct {
 	aead  cipher.AEAD
 }
 
-// main listens on the socket that the first argument names; the second is the key's id, and what the key is made of.
+// main listens on the socket in the first argument; the second is the key's id, from which the key is derived.
 func main() {
 	if err := serve(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)

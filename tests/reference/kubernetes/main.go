@@ -1,5 +1,5 @@
-// Writes the table of facts about Kubernetes' types that etcdsnap decodes objects with: for each message its fields in the order of the Go struct, and for each kind
-// its message. The types are read as syntax; nothing of Kubernetes is compiled.
+// Generates the table of Kubernetes' types with which etcdsnap decodes objects: for each message its fields in the order of the Go struct, and for each kind
+// its message. It only parses the types; it compiles nothing of Kubernetes.
 //
 //	go run . modules.txt schema.bin
 package main
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// A module, and where its source lies.
+// A module, and the location of its source.
 type module struct{ Path, Version, Dir, Error string }
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// The modules of a list, in its order, in the module cache.
+// Returns the modules of a list, in its order, from the module cache.
 func download(list string) ([]module, error) {
 	file, err := os.Open(list)
 	if err != nil {

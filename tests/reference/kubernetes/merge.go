@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// What a field holds; core/src/kubernetes/schema.rs has the same numbers.
+// The type of a field; core/src/kubernetes/schema.rs has the same numbers.
 const (
 	baseString = iota
 	baseBytes
@@ -27,7 +27,7 @@ const (
 	baseWrapped
 )
 
-// How often a field holds it.
+// How many values a field has.
 const (
 	shapeOne = iota
 	shapePointer
@@ -35,7 +35,7 @@ const (
 	shapeMap
 )
 
-// A field with its type resolved; target is the type's key where base is a message.
+// A field with its type resolved; target is the type's key if base is a message.
 type fact struct {
 	number            int
 	name              string
@@ -50,7 +50,7 @@ var builtin = map[string]int{
 	"uint8": baseUint, "uint16": baseUint, "uint32": baseUint, "uint64": baseUint,
 }
 
-// Types with a JSON form of their own.
+// Types with their own JSON encoding.
 var special = map[string]int{
 	"k8s.io/apimachinery/pkg/apis/meta/v1.Time":       baseTime,
 	"k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime":  baseMicroTime,
@@ -62,7 +62,7 @@ var special = map[string]int{
 	"time.Duration": baseInt,
 }
 
-// The fields of a type, of all its versions.
+// Returns the fields of a type, of all its versions.
 func (t *types) facts(key string) ([]fact, error) {
 	versions := t.defined[key]
 	if len(versions) == 0 {
@@ -83,7 +83,7 @@ func (t *types) facts(key string) ([]fact, error) {
 	return facts, nil
 }
 
-// Gives a type the fields of another that stood in its place in an older version: for some minors a PersistentVolumeClaim had a container's ResourceRequirements.
+// Adds the fields of a type that an older version used in its place: for some minor versions a PersistentVolumeClaim had a container's ResourceRequirements.
 func (t *types) replacements() {
 	older := map[string][]string{}
 	for _, versions := range t.defined {
@@ -111,7 +111,7 @@ func (t *types) replacements() {
 	}
 }
 
-// Adds the fields that only the older version has, each behind the one that it stood behind.
+// Adds the fields that only the older version has, each after its predecessor there.
 func superset(newer, older []field) []field {
 	if newer == nil {
 		return slices.Clone(older)
@@ -156,14 +156,14 @@ func (t *types) resolve(f field) (fact, error) {
 	if base == baseWrapped && out.shape == shapeOne {
 		out.shape = shapePointer
 	}
-	// An empty struct is left out by omitzero only, so that omitempty can stand for it.
+	// Only omitzero omits an empty struct, so omitempty can stand for it.
 	if out.shape == shapeOne && base >= baseMessage {
 		out.omitempty = f.omitzero
 	}
 	return out, nil
 }
 
-// The map that a named type stands for.
+// Returns the map behind a named type.
 func (t *types) namedMap(expr ast.Expr, file *source) (ast.Expr, *source, bool) {
 	versions := t.defined[file.key(expr)]
 	if len(versions) == 0 {
@@ -174,7 +174,7 @@ func (t *types) namedMap(expr ast.Expr, file *source) (ast.Expr, *source, bool) 
 	return newest.under, newest.file, ok
 }
 
-// The name of a type with its package.
+// Returns the name of a type with its package.
 func (s *source) key(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.Ident:
@@ -185,7 +185,7 @@ func (s *source) key(expr ast.Expr) string {
 	return ""
 }
 
-// What an expression for a single value means.
+// Returns the type of an expression for a single value.
 func (t *types) element(expr ast.Expr, file *source, depth int) (int, string, error) {
 	if depth > 10 {
 		return 0, "", fmt.Errorf("a type that stands for itself")
@@ -217,7 +217,7 @@ func (t *types) element(expr ast.Expr, file *source, depth int) (int, string, er
 		return baseMessage, key, nil
 	}
 	if list, ok := newest.under.(*ast.ArrayType); ok && exprName(list.Elt) != "byte" {
-		// As a struct with the one field that protobuf makes of it.
+		// Encodes it as a struct with a single field, as protobuf does.
 		wrapped := definition{file: newest.file, fields: []field{{number: 1, name: "items", expr: list, file: newest.file}}}
 		t.defined[key+"#items"] = []definition{wrapped}
 		return baseWrapped, key + "#items", nil

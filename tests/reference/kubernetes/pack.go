@@ -107,7 +107,7 @@ func (t *types) sortedKinds() []kind {
 	return kinds
 }
 
-// The types that objects are made of, in the order in which they are met.
+// Returns the types that objects consist of, in order of discovery.
 func (t *types) reachable() (map[string][]fact, []string, error) {
 	facts, order := map[string][]fact{}, []string{}
 	var visit func(key string) error
@@ -138,7 +138,7 @@ func (t *types) reachable() (map[string][]fact, []string, error) {
 	return facts, order, nil
 }
 
-// Types with equal fields get equal numbers: they are told apart by their own fields, then by those of their fields' types, until nothing more comes of it.
+// Gives types with equal fields equal numbers: it distinguishes them by their own fields, then by those of their fields' types, until nothing changes.
 func classes(facts map[string][]fact, order []string) map[string]int {
 	class := map[string]int{}
 	for known := 0; ; {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A field as its line in a Go struct says it.
+// A field as written in a Go struct.
 type field struct {
 	number    int
 	name      string
@@ -23,7 +23,7 @@ type field struct {
 	omitzero  bool
 }
 
-// A named type: the fields of a struct, or what it stands for.
+// A named type: the fields of a struct, or the type behind it.
 type definition struct {
 	fields []field
 	isKind bool
@@ -31,7 +31,7 @@ type definition struct {
 	file   *source
 }
 
-// What the names in a file mean.
+// The meaning of the names in a file.
 type source struct {
 	pkg     string
 	imports map[string]string
@@ -40,7 +40,7 @@ type source struct {
 // A kind of object that can be stored.
 type kind struct{ group, version, name string }
 
-// The types of all modules, by package and name; of each the definitions from the oldest to the newest.
+// The types of all modules, by package and name; for each the definitions from the oldest to the newest.
 type types struct {
 	defined map[string][]definition
 	kinds   map[kind]string
@@ -53,7 +53,7 @@ func newTypes() *types {
 	return &types{map[string][]definition{"json": json}, map[kind]string{}, map[kind]bool{}}
 }
 
-// Objects that are made and asked for without a client of their own.
+// Objects that clients create and read without a generated client.
 var withoutClient = map[string]bool{"RangeAllocation": true}
 
 // Objects with a client that are computed, never stored.
@@ -97,7 +97,7 @@ func (t *types) walkPackage(directory, pkg string) error {
 		}
 		t.walkFile(file, pkg, &group, &kinds, clusterWide)
 	}
-	// Types without generated code for protobuf are only ever stored as JSON, which needs no table.
+	// Types without generated protobuf code are only stored as JSON, which needs no table.
 	_, missing := os.Stat(filepath.Join(directory, "generated.pb.go"))
 	for _, name := range kinds {
 		k := kind{group, filepath.Base(directory), name}
@@ -152,7 +152,7 @@ func (t *types) walkFile(file *ast.File, pkg string, group *string, kinds *[]str
 	}
 }
 
-// Whether the API server stores objects of a type, by what is said above it for the generator of clients.
+// Returns whether the API server stores objects of a type, according to the client generator's markers above it.
 func storable(name string, marks map[string]bool) bool {
 	if neverStored[name] || marks["+genclient:noVerbs"] || marks["+genclient:onlyVerbs=create"] {
 		return false
@@ -172,7 +172,7 @@ func valueOf(spec *ast.ValueSpec, i int) (string, bool) {
 	return text, err == nil
 }
 
-// The lines of the comments between two declarations that begin with a plus.
+// Returns the comment lines between two declarations that begin with a plus.
 func comments(file *ast.File, from, to token.Pos) map[string]bool {
 	marks := map[string]bool{}
 	for _, group := range file.Comments {

@@ -1,4 +1,4 @@
-// manifest reads a Kubernetes CronJob as the API server does, which refuses unknown and repeated fields, and prints what its container runs as JSON.
+// manifest parses a Kubernetes CronJob as strictly as the API server, which refuses unknown and repeated fields, and prints the command of its container as JSON.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Answers each line of standard input, {"json": TEXT, "yaml": TEXT}, with a line of the same form: the JSON as kubectl's library writes it in YAML, and the YAML as it reads it.
+// Answers each line of standard input, {"json": TEXT, "yaml": TEXT}, with a line of the same form: the JSON as YAML by kubectl's library, and the YAML as that library reads it.
 package main
 
 import (

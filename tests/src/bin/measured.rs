@@ -1,7 +1,7 @@
-//! Runs a program and writes to a file what it took: `measured FILE PROGRAM ARGUMENT…`. Ends with the program's exit code, or with 255 after a signal.
+//! Runs a program and writes its resource usage to a file: `measured FILE PROGRAM ARGUMENT…`. Ends with the program's exit code, or with 255 after a signal.
 //!
-//! Linux counts as the peak of a process also what the one that started it held at that moment (exec keeps the larger of both), so a test that holds a large file cannot measure
-//! what it starts. This program holds next to nothing.
+//! Linux counts the peak memory of the parent at the time of the fork towards the child (exec keeps the larger of both), so a test that holds a large file cannot
+//! measure the programs that it starts. This program holds next to nothing.
 
 use std::process::{Command, ExitCode};
 

@@ -1,11 +1,11 @@
-//! `mutants [--minutes N] [--seed S] [--only S]`: mutants of recorded snapshots against real servers. Exit code 1 when they disagree. `cargo xtask mutants` runs it.
+//! `mutants [--minutes N] [--seed S] [--only S]`: compares core with real servers over mutants of recorded snapshots. Exit code 1 if they disagree. `cargo xtask mutants` runs it.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use etcdsnap_tests::mutants::trial::{Tally, bases, judged};
+use etcdsnap_tests::mutants::etcd_comparison::{RunCounts, bases, verified_mutant};
 
-/// Mutants that are judged before servers are started on some of them.
+/// How many mutants are verified before servers are started on some of them.
 const BATCH: u64 = 40;
 
 fn main() -> ExitCode {
@@ -15,9 +15,9 @@ fn main() -> ExitCode {
         Some(arguments.get(at + 1).and_then(|text| text.parse::<u64>().ok()).expect("a number"))
     };
     let bases = bases();
-    let mut tally = Tally::default();
+    let mut tally = RunCounts::default();
     if let Some(seed) = number("--only") {
-        println!("{}", judged(&bases, seed).words());
+        println!("{}", verified_mutant(&bases, seed).description());
         tally.batch(&bases, seed..seed + 1, 1, true);
     } else {
         let (began, minutes) = (Instant::now(), number("--minutes").unwrap_or(1));

@@ -1,4 +1,4 @@
-//! etcd's other buckets: members, meta values, users, roles. No alarm is raised.
+//! Fills etcd's other buckets: members, meta values, users, roles. It raises no alarm.
 
 use prost::Message;
 use serde_json::json;
@@ -6,9 +6,9 @@ use serde_json::json;
 use super::database_contents::Bucket;
 use super::history::{History, revision_key};
 use super::message::{Lease, Permission, Role, User, UserOptions};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Which etcd wrote the file.
+/// The etcd version that wrote the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// 3.3 and 3.4: no term, no conf state.
@@ -40,39 +40,39 @@ impl Version {
     }
 }
 
-/// Looks like a password hashed as etcd does it.
+/// Looks like a password hash that etcd stores.
 pub const PASSWORD: &str = "$2a$10$abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ./012";
 
-/// The buckets that every etcd since 3.3 makes at its start.
+/// The buckets that every etcd since 3.3 creates at its first start.
 pub const BUCKETS: [&str; 10] =
     ["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
 
-/// The whole database of a member with this history.
+/// Builds the whole database of a member with this history.
 #[must_use]
-pub fn database(history: &History, version: Version, dice: &mut Dice) -> Bucket {
+pub fn database(history: &History, version: Version, rng: &mut SeededRandom) -> Bucket {
     let mut root = Bucket::default();
     for name in BUCKETS {
         root.bucket(name);
     }
     history.fill(root.bucket("key"));
     for (id, ttl) in &history.leases {
-        let lease = Lease { id: *id, ttl: *ttl, remaining_ttl: if dice.chance(30) { ttl / 2 } else { 0 } };
+        let lease = Lease { id: *id, ttl: *ttl, remaining_ttl: if rng.chance(30) { ttl / 2 } else { 0 } };
         root.bucket("lease").put(id.to_be_bytes(), lease.encode_to_vec());
     }
-    let ids = members(&mut root, version, dice);
-    meta(root.bucket("meta"), history, version, &ids, dice);
+    let ids = members(&mut root, version, rng);
+    meta(root.bucket("meta"), history, version, &ids, rng);
     root.bucket("cluster").put("clusterVersion", version.cluster());
     if version != Version::V33 {
         root.bucket("cluster").put("downgrade", r#"{"target-version":"","enabled":false}"#);
     }
-    auth(&mut root, dice);
+    auth(&mut root, rng);
     root
 }
 
-fn members(root: &mut Bucket, version: Version, dice: &mut Dice) -> Vec<u64> {
-    let count = *dice.pick(&[1, 3, 3, 5]);
-    // Ids are written without leading zeros, so one of a few hundred is shorter.
-    let mut ids: Vec<u64> = (0..count).map(|i| dice.bits() >> if i == 2 { 12 } else { 0 }).collect();
+fn members(root: &mut Bucket, version: Version, rng: &mut SeededRandom) -> Vec<u64> {
+    let count = *rng.pick(&[1, 3, 3, 5]);
+    // An id has no leading zeros, so about one in a few hundred is shorter.
+    let mut ids: Vec<u64> = (0..count).map(|i| rng.bits() >> if i == 2 { 12 } else { 0 }).collect();
     ids.sort_unstable();
     ids.dedup();
     for (number, id) in ids.iter().enumerate() {
@@ -87,14 +87,14 @@ fn members(root: &mut Bucket, version: Version, dice: &mut Dice) -> Vec<u64> {
         }
         root.bucket("members").put(format!("{id:x}"), member.to_string());
     }
-    if dice.chance(40) {
-        root.bucket("members_removed").put(format!("{:x}", dice.bits()), "removed");
+    if rng.chance(40) {
+        root.bucket("members_removed").put(format!("{:x}", rng.bits()), "removed");
     }
     ids
 }
 
-fn meta(meta: &mut Bucket, history: &History, version: Version, ids: &[u64], dice: &mut Dice) {
-    meta.put("consistent_index", (history.current as u64 + 10 + dice.bits() % 100).to_be_bytes());
+fn meta(meta: &mut Bucket, history: &History, version: Version, ids: &[u64], rng: &mut SeededRandom) {
+    meta.put("consistent_index", (history.current as u64 + 10 + rng.bits() % 100).to_be_bytes());
     if let Some(scheduled) = history.scheduled {
         meta.put("scheduledCompactRev", revision_key((scheduled, 0), false));
     }
@@ -102,7 +102,7 @@ fn meta(meta: &mut Bucket, history: &History, version: Version, ids: &[u64], dic
         meta.put("finishedCompactRev", revision_key((finished, 0), false));
     }
     if version != Version::V33 {
-        meta.put("term", (2 + dice.bits() % 9).to_be_bytes());
+        meta.put("term", (2 + rng.bits() % 9).to_be_bytes());
         meta.put("confState", json!({"voters": ids, "auto_leave": false}).to_string());
     }
     if version == Version::V36 {
@@ -110,9 +110,9 @@ fn meta(meta: &mut Bucket, history: &History, version: Version, ids: &[u64], dic
     }
 }
 
-fn auth(root: &mut Bucket, dice: &mut Dice) {
-    let enabled = dice.chance(40);
-    let revision = if enabled { 2 + dice.bits() % 20 } else { 1 };
+fn auth(root: &mut Bucket, rng: &mut SeededRandom) {
+    let enabled = rng.chance(40);
+    let revision = if enabled { 2 + rng.bits() % 20 } else { 1 };
     root.bucket("auth").put("authRevision", revision.to_be_bytes());
     if !enabled {
         return;

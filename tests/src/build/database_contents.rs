@@ -1,8 +1,8 @@
-//! What a database holds, without regard to pages.
+//! The contents of a database, independent of pages.
 
 use std::collections::BTreeMap;
 
-/// What stands under a key.
+/// What a bucket stores under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Bytes.
@@ -11,12 +11,12 @@ pub enum Node {
     Bucket(Bucket),
 }
 
-/// A bucket: keys in order, each with bytes or a bucket of its own.
+/// A bucket: sorted keys, each with a value or a nested bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// bolt's counter for `NextSequence`.
     pub sequence: u64,
-    /// Keys in order. In the root there are only buckets.
+    /// Sorted keys. The root bucket holds only buckets.
     pub entries: BTreeMap<Vec<u8>, Node>,
 }
 
@@ -26,10 +26,10 @@ impl Bucket {
         self.entries.insert(key.into(), Node::Value(value.into()));
     }
 
-    /// The bucket under `name`, made when it is not there.
+    /// Returns the bucket under `name`, and creates it if it is missing.
     ///
     /// # Panics
-    /// When a value stands under that name.
+    /// Panics if a value is stored under that name.
     pub fn bucket(&mut self, name: &str) -> &mut Bucket {
         match self.entries.entry(name.into()).or_insert_with(|| Node::Bucket(Bucket::default())) {
             Node::Bucket(bucket) => bucket,
@@ -37,7 +37,7 @@ impl Bucket {
         }
     }
 
-    /// The bytes under a key, when there are some.
+    /// Returns the value under a key, if there is one.
     #[must_use]
     pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
         match self.entries.get(key) {
@@ -46,13 +46,13 @@ impl Bucket {
         }
     }
 
-    /// Whether a bucket hangs below this one.
+    /// Returns whether this bucket contains a nested bucket.
     #[must_use]
     pub fn has_buckets(&self) -> bool {
         self.entries.values().any(|node| matches!(node, Node::Bucket(_)))
     }
 
-    /// Entries of all buckets directly below, as etcd 3.3 to 3.5 count them: a bucket in a bucket is one entry.
+    /// Counts the entries of all buckets directly below, as etcd 3.3 to 3.5 do: a nested bucket is one entry.
     #[must_use]
     pub fn total_entries(&self) -> u64 {
         self.entries
@@ -64,8 +64,8 @@ impl Bucket {
             .sum()
     }
 
-    /// The hash that `snapshot status` prints: of every bucket its name, then keys and values in order. A bucket in a
-    /// bucket gives its name alone.
+    /// Computes the hash that `snapshot status` prints: the name of every bucket, then its keys and values in order. A nested
+    /// bucket contributes only its name.
     #[must_use]
     pub fn status_hash(&self) -> u32 {
         let mut crc = crate::crc::Crc32c::default();

@@ -1,4 +1,4 @@
-//! A random valid life of an etcd store: what is written, deleted, leased and compacted away, and what is true of the rest.
+//! Generates a random valid history of an etcd store (puts, deletions, leases, compactions), and the numbers that a correct reader must find in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use prost::Message;
 
 use super::database_contents::Bucket;
 use super::message::KeyValue;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
 /// A revision: main and sub.
 pub type Revision = (i64, i64);
 
-/// How a history is to be.
+/// Parameters of a generated history.
 #[derive(Debug, Clone)]
-pub struct Life {
-    /// Transactions that change something.
+pub struct HistoryParams {
+    /// Transactions that write something.
     pub transactions: usize,
-    /// Different keys; few keys give many versions of each.
+    /// Number of distinct keys; few keys give many versions of each.
     pub keys: usize,
     /// The longest value in bytes.
     pub longest_value: usize,
@@ -24,16 +24,16 @@ pub struct Life {
     pub deletions: usize,
     /// Whether leases are granted.
     pub leases: bool,
-    /// Compaction up to about this percentage of the history; none at 0.
+    /// Compacts up to about this percentage of the history; 0 means never.
     pub compacted: usize,
-    /// The last compaction was ordered and stopped on its way.
+    /// The last compaction was scheduled and stopped half way.
     pub interrupted: bool,
-    /// A tombstone exactly at the compacted revision stays (etcd 3.5.16 and later, 3.4.34 and later).
+    /// A compaction keeps a tombstone exactly at its revision (etcd 3.5.16 and later, 3.4.34 and later).
     pub keeps_last_tombstone: bool,
 }
 
-impl Life {
-    /// A life with a little of everything.
+impl HistoryParams {
+    /// Parameters that produce every kind of entry.
     #[must_use]
     pub fn rich() -> Self {
         Self {
@@ -48,83 +48,83 @@ impl Life {
         }
     }
 
-    /// Any life.
+    /// Random parameters.
     #[must_use]
-    pub fn random(dice: &mut Dice, transactions: usize) -> Self {
-        let compacted = if dice.chance(30) { 0 } else { dice.between(1, 100) };
+    pub fn random(rng: &mut SeededRandom, transactions: usize) -> Self {
+        let compacted = if rng.chance(30) { 0 } else { rng.between(1, 100) };
         Self {
             transactions,
-            keys: dice.between(1, 1 + transactions),
-            longest_value: *dice.pick(&[0, 20, 200, 3_000, 20_000]),
-            deletions: dice.below(60),
-            leases: dice.chance(60),
+            keys: rng.between(1, 1 + transactions),
+            longest_value: *rng.pick(&[0, 20, 200, 3_000, 20_000]),
+            deletions: rng.below(60),
+            leases: rng.chance(60),
             compacted,
-            interrupted: compacted > 0 && dice.chance(30),
-            keeps_last_tombstone: dice.chance(50),
+            interrupted: compacted > 0 && rng.chance(30),
+            keeps_last_tombstone: rng.chance(50),
         }
     }
 }
 
-/// The revisions that a store holds, with the leases and marks of compaction that belong to them.
+/// The revisions that a store holds, with their leases and compaction marks.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// Every revision still there: the value, and whether it is a deletion.
-    pub revisions: BTreeMap<Revision, Entry>,
-    /// Leases granted, with their time to live.
+    /// Every revision that was not compacted away: its entry.
+    pub revisions: BTreeMap<Revision, RevisionEntry>,
+    /// Granted leases, with their time to live.
     pub leases: BTreeMap<i64, i64>,
     /// `meta/finishedCompactRev`.
     pub finished: Option<i64>,
     /// `meta/scheduledCompactRev`.
     pub scheduled: Option<i64>,
-    /// The store's revision: at least 1.
+    /// The store's current revision: at least 1.
     pub current: i64,
 }
 
 /// An entry of bucket `key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct RevisionEntry {
     /// A deletion.
     pub tombstone: bool,
-    /// Its message; of a deletion only the key is set.
+    /// Its message; a deletion sets only the key.
     pub value: KeyValue,
 }
 
-/// What must be found in a store, worked out from its history and not from its bytes.
+/// The numbers that a reader must find in a store, derived from its history and not from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truth {
+pub struct ExpectedCounts {
     /// Keys alive at the end.
     pub live_keys: u64,
     /// Entries of bucket `key`.
     pub revisions: u64,
     /// Deletions among them.
     pub tombstones: u64,
-    /// Main revision of the last entry; 0 when there is none.
+    /// Main revision of the last entry; 0 if there is no entry.
     pub revision: i64,
 }
 
 impl History {
-    /// Lives a life.
+    /// Generates a history.
     #[must_use]
-    pub fn live(life: &Life, dice: &mut Dice) -> Self {
+    pub fn generate(params: &HistoryParams, rng: &mut SeededRandom) -> Self {
         let mut history = Self { current: 1, ..Self::default() };
-        let keys = key_names(life.keys, dice);
+        let keys = key_names(params.keys, rng);
         let mut alive: BTreeMap<Vec<u8>, KeyValue> = BTreeMap::new();
-        let compact_at = life.transactions * life.compacted / 100;
-        for number in 0..life.transactions {
-            history.step(life, &keys, &mut alive, dice);
-            if life.compacted > 0 && (number + 1 == compact_at || dice.below(life.transactions) == 0) {
-                history.compact(life, dice);
+        let compact_at = params.transactions * params.compacted / 100;
+        for number in 0..params.transactions {
+            history.step(params, &keys, &mut alive, rng);
+            if params.compacted > 0 && (number + 1 == compact_at || rng.below(params.transactions) == 0) {
+                history.compact(params, rng);
             }
         }
-        if life.interrupted {
-            history.interrupted_compaction(life, dice);
+        if params.interrupted {
+            history.interrupted_compaction(params, rng);
         }
         history
     }
 
-    /// The same store after more transactions, on the keys that it knows and some new ones.
+    /// Generates further transactions after this history, on its keys and some new ones.
     #[must_use]
-    pub fn lived_on(&self, life: &Life, dice: &mut Dice) -> Self {
+    pub fn extended(&self, params: &HistoryParams, rng: &mut SeededRandom) -> Self {
         let mut history = self.clone();
         let mut alive = BTreeMap::new();
         for entry in self.revisions.values() {
@@ -134,25 +134,31 @@ impl History {
             }
         }
         let known: BTreeSet<_> = self.revisions.values().map(|entry| entry.value.key.clone()).collect();
-        let keys: Vec<_> = known.into_iter().chain(key_names(1 + life.keys / 10, dice)).collect();
-        for _ in 0..life.transactions {
-            history.step(life, &keys, &mut alive, dice);
+        let keys: Vec<_> = known.into_iter().chain(key_names(1 + params.keys / 10, rng)).collect();
+        for _ in 0..params.transactions {
+            history.step(params, &keys, &mut alive, rng);
         }
-        if life.compacted > 0 && dice.chance(50) {
-            history.compact(life, dice);
+        if params.compacted > 0 && rng.chance(50) {
+            history.compact(params, rng);
         }
         history
     }
 
-    /// One transaction: a lease granted or revoked, or some puts and deletions of different keys.
-    fn step(&mut self, life: &Life, keys: &[Vec<u8>], alive: &mut BTreeMap<Vec<u8>, KeyValue>, dice: &mut Dice) {
-        if life.leases && dice.chance(10) {
-            self.leases.insert(1 + (dice.bits() >> 1) as i64, 10 + dice.below(1000) as i64);
+    /// Generates one transaction: grants or revokes a lease, or puts and deletes some distinct keys.
+    fn step(
+        &mut self,
+        params: &HistoryParams,
+        keys: &[Vec<u8>],
+        alive: &mut BTreeMap<Vec<u8>, KeyValue>,
+        rng: &mut SeededRandom,
+    ) {
+        if params.leases && rng.chance(10) {
+            self.leases.insert(1 + (rng.bits() >> 1) as i64, 10 + rng.below(1000) as i64);
         }
         let main = self.current + 1;
-        if life.leases && dice.chance(5) && !self.leases.is_empty() {
+        if params.leases && rng.chance(5) && !self.leases.is_empty() {
             let ids: Vec<i64> = self.leases.keys().copied().collect();
-            let lease = *dice.pick(&ids);
+            let lease = *rng.pick(&ids);
             self.leases.remove(&lease);
             let attached: Vec<Vec<u8>> =
                 alive.iter().filter(|(_, value)| value.lease == lease).map(|(key, _)| key.clone()).collect();
@@ -164,15 +170,15 @@ impl History {
             }
             return;
         }
-        let operations = if dice.chance(20) { dice.between(2, 8) } else { 1 };
+        let operations = if rng.chance(20) { rng.between(2, 8) } else { 1 };
         let mut touched = BTreeSet::new();
         let mut sub = 0;
         for _ in 0..operations {
-            let key = dice.pick(keys);
+            let key = rng.pick(keys);
             if !touched.insert(key) {
                 continue;
             }
-            if dice.chance(life.deletions) {
+            if rng.chance(params.deletions) {
                 if alive.contains_key(key) {
                     self.delete((main, sub), key, alive);
                     sub += 1;
@@ -181,18 +187,18 @@ impl History {
             }
             let before = alive.get(key);
             let leases: Vec<i64> = self.leases.keys().copied().collect();
-            let lease = if !leases.is_empty() && dice.chance(20) { *dice.pick(&leases) } else { 0 };
-            let value_len = dice.below(life.longest_value + 1);
+            let lease = if !leases.is_empty() && rng.chance(20) { *rng.pick(&leases) } else { 0 };
+            let value_len = rng.below(params.longest_value + 1);
             let value = KeyValue {
                 key: key.clone(),
                 create_revision: before.map_or(main, |b| b.create_revision),
                 mod_revision: main,
                 version: before.map_or(1, |b| b.version + 1),
-                value: dice.bytes(value_len),
+                value: rng.bytes(value_len),
                 lease,
             };
             alive.insert(key.clone(), value.clone());
-            self.revisions.insert((main, sub), Entry { tombstone: false, value });
+            self.revisions.insert((main, sub), RevisionEntry { tombstone: false, value });
             sub += 1;
         }
         if sub > 0 {
@@ -203,35 +209,35 @@ impl History {
     fn delete(&mut self, revision: Revision, key: &[u8], alive: &mut BTreeMap<Vec<u8>, KeyValue>) {
         alive.remove(key);
         let value = KeyValue { key: key.to_vec(), ..KeyValue::default() };
-        self.revisions.insert(revision, Entry { tombstone: true, value });
+        self.revisions.insert(revision, RevisionEntry { tombstone: true, value });
     }
 
-    fn compact(&mut self, life: &Life, dice: &mut Dice) {
+    fn compact(&mut self, params: &HistoryParams, rng: &mut SeededRandom) {
         let low = self.scheduled.unwrap_or(0) + 1;
         if low > self.current {
             return;
         }
-        let at = low + dice.below((self.current - low + 1) as usize) as i64;
-        let gone = self.superseded(at, life.keeps_last_tombstone);
+        let at = low + rng.below((self.current - low + 1) as usize) as i64;
+        let gone = self.superseded(at, params.keeps_last_tombstone);
         self.revisions.retain(|revision, _| !gone.contains(revision));
         self.scheduled = Some(at);
         self.finished = Some(at);
     }
 
-    /// A compaction that a crash stopped: a first part of what it would have removed is gone.
-    fn interrupted_compaction(&mut self, life: &Life, dice: &mut Dice) {
+    /// Leaves what a crash in the middle of a compaction leaves: the first part of the superseded entries is gone.
+    fn interrupted_compaction(&mut self, params: &HistoryParams, rng: &mut SeededRandom) {
         let low = self.scheduled.unwrap_or(0) + 1;
         if low > self.current {
             return;
         }
-        let at = low + dice.below((self.current - low + 1) as usize) as i64;
-        let mut gone = self.superseded(at, life.keeps_last_tombstone);
-        gone.truncate(dice.below(gone.len() + 1));
+        let at = low + rng.below((self.current - low + 1) as usize) as i64;
+        let mut gone = self.superseded(at, params.keeps_last_tombstone);
+        gone.truncate(rng.below(gone.len() + 1));
         self.revisions.retain(|revision, _| !gone.contains(revision));
         self.scheduled = Some(at);
     }
 
-    /// The same after an interrupted compaction was carried to its end; none when there was nothing to finish.
+    /// Finishes an interrupted compaction; `None` if there is nothing to finish.
     #[must_use]
     pub fn finish_compaction(&self, keeps_last_tombstone: bool) -> Option<Self> {
         let at = self.scheduled.filter(|_| self.scheduled != self.finished)?;
@@ -242,7 +248,7 @@ impl History {
         Some(after)
     }
 
-    /// What a compaction at `at` removes, lowest first.
+    /// Returns the revisions that a compaction at `at` removes, lowest first.
     fn superseded(&self, at: i64, keeps_last_tombstone: bool) -> Vec<Revision> {
         let mut newest: BTreeMap<&[u8], (Revision, bool)> = BTreeMap::new();
         for (revision, entry) in self.revisions.range(..(at + 1, 0)) {
@@ -256,9 +262,9 @@ impl History {
         self.revisions.range(..(at + 1, 0)).map(|(revision, _)| *revision).filter(|r| !keep.contains(r)).collect()
     }
 
-    /// What must be found.
+    /// Computes the numbers that a reader must find.
     #[must_use]
-    pub fn truth(&self) -> Truth {
+    pub fn expected_counts(&self) -> ExpectedCounts {
         let mut alive = BTreeSet::new();
         for entry in self.revisions.values() {
             if entry.tombstone {
@@ -267,7 +273,7 @@ impl History {
                 alive.insert(&entry.value.key);
             }
         }
-        Truth {
+        ExpectedCounts {
             live_keys: alive.len() as u64,
             revisions: self.revisions.len() as u64,
             tombstones: self.revisions.values().filter(|entry| entry.tombstone).count() as u64,
@@ -275,7 +281,7 @@ impl History {
         }
     }
 
-    /// Puts the revisions into bucket `key`.
+    /// Writes the revisions into bucket `key`.
     pub fn fill(&self, bucket: &mut Bucket) {
         for (revision, entry) in &self.revisions {
             bucket.put(revision_key(*revision, entry.tombstone), entry.value.encode_to_vec());
@@ -283,7 +289,16 @@ impl History {
     }
 }
 
-/// The key of an entry of bucket `key`.
+/// Returns the main revision in a key of bucket `key`.
+///
+/// # Panics
+/// Panics if the key is too short.
+#[must_use]
+pub fn main_revision(key: &[u8]) -> i64 {
+    i64::from_be_bytes(key[..8].try_into().expect("8 bytes"))
+}
+
+/// Encodes a revision as a key of bucket `key`.
 #[must_use]
 pub fn revision_key((main, sub): Revision, tombstone: bool) -> Vec<u8> {
     let mut key = main.to_be_bytes().to_vec();
@@ -295,14 +310,14 @@ pub fn revision_key((main, sub): Revision, tombstone: bool) -> Vec<u8> {
     key
 }
 
-fn key_names(count: usize, dice: &mut Dice) -> Vec<Vec<u8>> {
+fn key_names(count: usize, rng: &mut SeededRandom) -> Vec<Vec<u8>> {
     let mut names = BTreeSet::new();
     while names.len() < count.max(1) {
-        let binary = dice.below(40);
-        let name = if dice.chance(80) {
-            format!("/registry/{}/{:x}", dice.pick(&["pods", "leases", "events"]), dice.bits() >> 40).into_bytes()
+        let binary = rng.below(40);
+        let name = if rng.chance(80) {
+            format!("/registry/{}/{:x}", rng.pick(&["pods", "leases", "events"]), rng.bits() >> 40).into_bytes()
         } else {
-            dice.bytes(1 + binary)
+            rng.bytes(1 + binary)
         };
         names.insert(name);
     }

@@ -1,8 +1,8 @@
-//! Kubernetes objects as API servers store them, and snapshots of them.
+//! Builds Kubernetes objects as API servers store them, and snapshots that hold them.
 
 use super::puts::{Put, snapshot};
 
-/// A delimited field of a protobuf message.
+/// Encodes a length-delimited field of a protobuf message.
 #[must_use]
 pub fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -12,7 +12,7 @@ pub fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A field that is a number.
+/// Encodes a varint field.
 #[must_use]
 pub fn number(field: u32, value: u64) -> Vec<u8> {
     let mut out = Vec::new();
@@ -29,14 +29,14 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// A message in the envelope of protobuf objects.
+/// Wraps a message in the envelope that Kubernetes puts around protobuf objects.
 #[must_use]
 pub fn protobuf(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
     let types = [field(1, api_version.as_bytes()), field(2, kind.as_bytes())].concat();
     [b"k8s\0".to_vec(), field(1, &types), field(2, raw), field(3, b""), field(4, b"")].concat()
 }
 
-/// A Deployment in protobuf as kube-controller-manager leaves it: with uid, managed fields, replicas and a status.
+/// Builds a Deployment in protobuf as kube-controller-manager leaves it: with uid, managed fields, replicas and a status.
 #[must_use]
 pub fn deployment(namespace: &str, name: &str, replicas: u64, image: &str) -> Vec<u8> {
     let managed = [
@@ -68,10 +68,10 @@ pub fn deployment(namespace: &str, name: &str, replicas: u64, image: &str) -> Ve
     protobuf("apps/v1", "Deployment", &[field(1, &metadata), field(2, &spec), field(3, &status)].concat())
 }
 
-/// What is written one after the other from revision 2 on, as a snapshot; no value stands for a deletion.
+/// Builds a snapshot of these writes, one revision each from 2 on; `None` deletes the key.
 #[must_use]
 pub fn cluster(writes: &[(&str, Option<Vec<u8>>)]) -> Vec<u8> {
-    // A few small objects for the length of a test.
+    // A test needs the few leaked objects until its end.
     let puts: Vec<Put> = writes
         .iter()
         .map(|(key, value)| {

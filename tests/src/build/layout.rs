@@ -1,48 +1,48 @@
-//! How a database is to lie in its file.
+//! How a database is laid out in its file.
 
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// bbolt refuses a file of less than two pages of its machine.
+/// bbolt refuses a file shorter than two pages of the machine's page size.
 const LEAST_BYTES: usize = 16 * 1024;
 
-/// Whether the free pages are listed.
+/// Where free pages are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freelist {
     /// In a freelist page.
     Synced,
-    /// Nowhere: the meta pages say 0xFFFF_FFFF_FFFF_FFFF.
+    /// There is no freelist page: the meta pages store 0xFFFF_FFFF_FFFF_FFFF.
     NotSynced,
 }
 
-/// Everything that the format leaves open.
+/// Everything that the file format leaves to the writer.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// Page size in bytes, a power of two from 512 to 65536.
     pub page_size: usize,
-    /// Whether free pages are listed.
+    /// Where free pages are listed.
     pub freelist: Freelist,
-    /// How many pages hold nothing.
+    /// How many pages are free.
     pub free_pages: usize,
-    /// Leaf and branch pages are filled to a random share of the page between these, in percent.
+    /// Leaf and branch pages are filled to a random percentage between these two.
     pub fill: (usize, usize),
     /// Transaction of the live meta page.
     pub txid: u64,
-    /// Which of the two meta pages is the live one.
+    /// Which of the two meta pages is live.
     pub live_meta: usize,
-    /// Small buckets are put inline in this percentage of cases; bolt always does so.
+    /// Puts small buckets inline in this percentage of cases; bolt always does so.
     pub inline: usize,
-    /// Pages get random numbers, instead of numbers in the order of writing.
+    /// Numbers the pages at random, instead of in the order of writing.
     pub scatter: bool,
-    /// Unused room in pages and free pages hold old bytes instead of zeros.
+    /// Fills unused space in pages and free pages with old bytes instead of zeros.
     pub dirty: bool,
-    /// Free pages fill the file up to this many bytes.
+    /// Appends free pages until the file has this many bytes.
     pub least_bytes: usize,
     /// Seed of all random choices.
     pub seed: u64,
 }
 
 impl Layout {
-    /// A layout such as etcd itself writes: full pages in order, and a freelist.
+    /// The layout that etcd itself writes: full pages in order, and a freelist.
     #[must_use]
     pub fn plain(page_size: usize, seed: u64) -> Self {
         Self {
@@ -60,22 +60,22 @@ impl Layout {
         }
     }
 
-    /// Any layout that the format allows.
+    /// A random layout that the format allows.
     #[must_use]
-    pub fn random(dice: &mut Dice) -> Self {
-        let low = dice.between(10, 95);
+    pub fn random(rng: &mut SeededRandom) -> Self {
+        let low = rng.between(10, 95);
         Self {
-            page_size: 512 << dice.below(8),
-            freelist: *dice.pick(&[Freelist::Synced, Freelist::NotSynced]),
-            free_pages: dice.below(20),
-            fill: (low, dice.between(low, 100)),
-            txid: 1 + dice.bits() % 1_000_000,
-            live_meta: dice.below(2),
-            inline: *dice.pick(&[100, 100, 50, 0]),
-            scatter: dice.chance(80),
-            dirty: dice.chance(70),
+            page_size: 512 << rng.below(8),
+            freelist: *rng.pick(&[Freelist::Synced, Freelist::NotSynced]),
+            free_pages: rng.below(20),
+            fill: (low, rng.between(low, 100)),
+            txid: 1 + rng.bits() % 1_000_000,
+            live_meta: rng.below(2),
+            inline: *rng.pick(&[100, 100, 50, 0]),
+            scatter: rng.chance(80),
+            dirty: rng.chance(70),
             least_bytes: LEAST_BYTES,
-            seed: dice.bits(),
+            seed: rng.bits(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The protobuf messages that stand in a snapshot, written here once more, apart from core's.
+//! The protobuf messages of a snapshot, declared independently of core's.
 
 use prost::{Enumeration, Message};
 
@@ -77,7 +77,7 @@ pub struct Role {
     pub permissions: Vec<Permission>,
 }
 
-/// `authpb.Permission`; type 0 reads, 1 writes, 2 does both.
+/// `authpb.Permission`; type 0 is read, 1 is write, 2 is both.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Permission {
     #[prost(int32, tag = "1")]

@@ -1,13 +1,13 @@
-//! An independent builder of bolt files and etcd snapshots: written from the format, without a line of core.
+//! An independent builder of bolt files and etcd snapshots: written from the format, without code from core.
 //!
 //! ```text
-//! tree    what a database holds: buckets, keys, values
-//! layout  how it is to lie in the file: page size, fill, freelist, free pages, order
-//! pack    cuts a tree into pages
-//! place   gives the pages their numbers and writes the bytes
-//! history a random valid life of an etcd store, and what is true of it
-//! cluster the rest of etcd's buckets
-//! puts    a small store of given keys
+//! database_contents  buckets, keys and values, independent of pages
+//! layout             page size, fill, freelist, free pages, order of pages
+//! pack               distributes the contents over pages
+//! page_placement     numbers the pages and writes the bytes
+//! history            a random valid history of an etcd store, and the numbers expected of it
+//! cluster            etcd's other buckets
+//! puts               a small store of given keys
 //! ```
 
 pub mod cluster;
@@ -27,7 +27,7 @@ pub use page_placement::{Built, fnv1a, write};
 
 use sha2::{Digest, Sha256};
 
-/// The database with its SHA-256 behind it, as `snapshot save` writes it.
+/// Appends the SHA-256 of the database, as `snapshot save` does.
 #[must_use]
 pub fn with_trailer(database: &[u8]) -> Vec<u8> {
     let mut file = database.to_vec();

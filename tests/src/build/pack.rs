@@ -1,19 +1,19 @@
-//! Cuts a tree into pages that have no number yet.
+//! Distributes the contents of a database over pages that have no number yet.
 
 use super::database_contents::{Bucket, Node};
 use super::layout::Layout;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Page header, and also the size of a leaf and of a branch element.
+/// Size of a page header, and also of a leaf element and of a branch element.
 pub const HEADER: usize = 16;
-/// Bucket header: root page id and sequence.
+/// Size of a bucket header: root page id and sequence.
 pub const BUCKET_HEADER: usize = 16;
 
-/// A page to be written; pages refer to each other by their place in the list.
+/// A page before it has a number; pages refer to each other by their index in the list.
 pub enum Page {
-    /// Pairs in order.
+    /// Elements in key order.
     Leaf(Vec<Element>),
-    /// Separator and child.
+    /// Separators, each with the index of its child page.
     Branch(Vec<(Vec<u8>, usize)>),
 }
 
@@ -23,15 +23,15 @@ pub struct Element {
     pub value: Value,
 }
 
-/// The value of an element, once the pages have numbers.
+/// The value of an element, which may depend on page numbers.
 pub enum Value {
     Bytes(Vec<u8>),
-    /// A bucket with pages of its own.
+    /// A bucket with its own pages.
     Root {
         page: usize,
         sequence: u64,
     },
-    /// A bucket that stands in the value: its header and its page are in the bytes.
+    /// An inline bucket: its header and its page are in the bytes.
     Inline(Vec<u8>),
 }
 
@@ -45,7 +45,7 @@ impl Value {
 }
 
 impl Page {
-    /// Bytes of the page's header, elements and pairs.
+    /// Size of the page's header, elements, keys and values.
     pub fn size(&self) -> usize {
         match self {
             Self::Leaf(elements) => HEADER + elements.iter().map(leaf_size).sum::<usize>(),
@@ -58,21 +58,21 @@ fn leaf_size(element: &Element) -> usize {
     HEADER + element.key.len() + element.value.len()
 }
 
-/// The pages of a tree; the root bucket's root page is the last.
-pub fn pack(root: &Bucket, layout: &Layout, dice: &mut Dice) -> Vec<Page> {
+/// Distributes a database over pages; the root bucket's root page is the last.
+pub fn pack(root: &Bucket, layout: &Layout, rng: &mut SeededRandom) -> Vec<Page> {
     let mut pages = Vec::new();
-    let last = Packer { layout, dice, pages: &mut pages }.bucket(root);
+    let last = Packer { layout, rng, pages: &mut pages }.bucket(root);
     debug_assert_eq!(last + 1, pages.len());
     pages
 }
 
 struct Packer<'p> {
     layout: &'p Layout,
-    dice: &'p mut Dice,
+    rng: &'p mut SeededRandom,
     pages: &'p mut Vec<Page>,
 }
 
-/// A page of the level below, and its first key, which is its separator.
+/// A page of the level below, with its first key as separator.
 struct Child {
     first: Vec<u8>,
     page: usize,
@@ -93,7 +93,7 @@ impl Packer<'_> {
         match node {
             Node::Value(bytes) => Value::Bytes(bytes.clone()),
             Node::Bucket(bucket) => match inline(bucket, self.layout.page_size) {
-                Some(bytes) if self.dice.chance(self.layout.inline) => Value::Inline(bytes),
+                Some(bytes) if self.rng.chance(self.layout.inline) => Value::Inline(bytes),
                 _ => Value::Root { page: self.bucket(bucket), sequence: bucket.sequence },
             },
         }
@@ -101,7 +101,7 @@ impl Packer<'_> {
 
     fn capacity(&mut self) -> usize {
         let (low, high) = self.layout.fill;
-        self.layout.page_size * self.dice.between(low, high) / 100
+        self.layout.page_size * self.rng.between(low, high) / 100
     }
 
     fn push(&mut self, page: Page) -> usize {
@@ -136,7 +136,7 @@ impl Packer<'_> {
             let capacity = self.capacity();
             let mut group: Vec<(Vec<u8>, usize)> = Vec::new();
             let mut size = HEADER;
-            // bolt keeps at least two children below a branch, so a lone last one joins its neighbours.
+            // bolt keeps at least two children below a branch, so the last child joins its neighbours if it would be alone.
             while rest.len() > 0 {
                 let next = rest.as_slice().first().map_or(0, |child| HEADER + child.first.len());
                 if group.len() >= 2 && size + next > capacity && rest.len() > 1 {
@@ -153,7 +153,7 @@ impl Packer<'_> {
     }
 }
 
-/// The bytes of a bucket that bolt puts inline: no bucket in it and at most a quarter of a page.
+/// Returns the bytes of a bucket that bolt stores inline: it has no nested bucket and takes at most a quarter of a page.
 fn inline(bucket: &Bucket, page_size: usize) -> Option<Vec<u8>> {
     if bucket.has_buckets() {
         return None;
@@ -176,7 +176,7 @@ fn inline(bucket: &Bucket, page_size: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The bytes of a page up to the end of its pairs. `number` gives the page id for a place in the list of pages.
+/// Encodes a page up to the end of its last value. `number` returns the page id for an index in the list of pages.
 pub fn page_bytes(page: &Page, id: u64, overflow: u32, number: &dyn Fn(usize) -> u64) -> Vec<u8> {
     let (flags, count): (u16, usize) = match page {
         Page::Leaf(elements) => (0x02, elements.len()),
@@ -216,7 +216,7 @@ pub fn page_bytes(page: &Page, id: u64, overflow: u32, number: &dyn Fn(usize) ->
     head
 }
 
-/// A page header.
+/// Encodes a page header.
 pub fn header(id: u64, flags: u16, count: u16, overflow: u32) -> Vec<u8> {
     let mut bytes = id.to_le_bytes().to_vec();
     bytes.extend_from_slice(&flags.to_le_bytes());

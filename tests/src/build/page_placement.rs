@@ -1,43 +1,43 @@
-//! Gives pages their numbers and writes the file.
+//! Numbers the pages and writes the file.
 
 use super::database_contents::Bucket;
 use super::layout::{Freelist, Layout};
 use super::pack::{HEADER, header, pack, page_bytes};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// A file that was written.
+/// A finished file.
 #[derive(Debug, Clone)]
 pub struct Built {
     /// The database, without a trailer.
     pub database: Vec<u8>,
     /// Pages below the high-water mark.
     pub pages: u64,
-    /// Pages that hold nothing, in order.
+    /// Numbers of the free pages, in order.
     pub free: Vec<u64>,
 }
 
-/// A stretch of pages that belong together.
+/// Pages that are placed next to each other.
 enum Run {
     Tree(usize),
     Freelist,
     Free,
 }
 
-/// Writes a tree as a bolt database.
+/// Writes the contents as a bolt database.
 ///
 /// # Panics
-/// When the page size is none that bolt could have.
+/// Panics if bolt could not have this page size.
 #[must_use]
 pub fn write(root: &Bucket, layout: &Layout) -> Built {
     let size = layout.page_size;
     assert!(size.is_power_of_two() && (512..=65536).contains(&size));
-    let mut dice = Dice::new(layout.seed);
-    let pages = pack(root, layout, &mut dice);
+    let mut rng = SeededRandom::new(layout.seed);
+    let pages = pack(root, layout, &mut rng);
 
     let mut runs: Vec<(Run, usize)> = Vec::new();
     for (i, page) in pages.iter().enumerate() {
-        // bolt takes a page more than a size needs that is an exact multiple.
-        let spare = usize::from(page.size() % size == 0 && dice.chance(50));
+        // bolt takes one page more if the size is an exact multiple of the page size.
+        let spare = usize::from(page.size() % size == 0 && rng.chance(50));
         runs.push((Run::Tree(i), page.size().div_ceil(size) + spare));
     }
     let used: usize = runs.iter().map(|(_, pages)| pages).sum();
@@ -48,7 +48,7 @@ pub fn write(root: &Bucket, layout: &Layout) -> Built {
         runs.push((Run::Freelist, (HEADER + 8 * ids).div_ceil(size)));
     }
     if layout.scatter {
-        dice.shuffle(&mut runs);
+        rng.shuffle(&mut runs);
     }
 
     let mut number = vec![0_u64; pages.len()];
@@ -64,7 +64,7 @@ pub fn write(root: &Bucket, layout: &Layout) -> Built {
         next += *len as u64;
     }
 
-    let mut database = if layout.dirty { dice.bytes(next as usize * size) } else { vec![0; next as usize * size] };
+    let mut database = if layout.dirty { rng.bytes(next as usize * size) } else { vec![0; next as usize * size] };
     let mut at = 2 * size;
     let mut written: Vec<(usize, usize)> = Vec::new();
     for (run, len) in &runs {
@@ -73,7 +73,7 @@ pub fn write(root: &Bucket, layout: &Layout) -> Built {
         let bytes = match run {
             Run::Tree(i) => page_bytes(&pages[*i], id, overflow, &|page| number[page]),
             Run::Freelist => freelist_bytes(id, overflow, &free),
-            Run::Free => stale(layout, &mut dice, &database, &written, size),
+            Run::Free => stale(layout, &mut rng, &database, &written, size),
         };
         database[at..at + bytes.len()].copy_from_slice(&bytes);
         if matches!(run, Run::Tree(_)) {
@@ -92,12 +92,12 @@ pub fn write(root: &Bucket, layout: &Layout) -> Built {
     Built { database, pages: next, free }
 }
 
-/// What a free page may hold: nothing, garbage, or the page that lay there once, which looks like a page in use.
-fn stale(layout: &Layout, dice: &mut Dice, database: &[u8], written: &[(usize, usize)], size: usize) -> Vec<u8> {
-    if !layout.dirty || written.is_empty() || dice.chance(50) {
+/// Returns the contents of a free page: zeros, garbage, or an earlier page of the database, which looks like a page in use.
+fn stale(layout: &Layout, rng: &mut SeededRandom, database: &[u8], written: &[(usize, usize)], size: usize) -> Vec<u8> {
+    if !layout.dirty || written.is_empty() || rng.chance(50) {
         return Vec::new();
     }
-    let (at, _) = *dice.pick(written);
+    let (at, _) = *rng.pick(written);
     database[at..at + size].to_vec()
 }
 
@@ -125,7 +125,7 @@ fn meta_page(id: u64, page_size: u32, root: u64, sequence: u64, freelist: u64, p
     bytes
 }
 
-/// FNV-1a with 64 bits, the checksum of a meta page.
+/// Computes the checksum of a meta page: 64-bit FNV-1a.
 #[must_use]
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))

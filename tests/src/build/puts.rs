@@ -1,17 +1,17 @@
-//! A small snapshot of given puts and deletions.
+//! Builds a small snapshot of given puts and deletions.
 
 use std::collections::BTreeMap;
 
 use super::cluster::{self, Version};
-use super::history::{Entry, History};
+use super::history::{History, RevisionEntry};
 use super::message::KeyValue;
 use super::{Layout, with_trailer, write};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Key, value and lease; no value stands for a deletion.
+/// Key, value and lease; without a value it is a deletion.
 pub type Put = (&'static [u8], Option<&'static [u8]>, i64);
 
-/// The snapshot of a store whose revisions from 2 on were these. A lease has 60 seconds.
+/// Builds the snapshot of a store with these revisions, from 2 on. A lease has a time to live of 60 seconds.
 #[must_use]
 pub fn snapshot(puts: &[Put]) -> Vec<u8> {
     let mut history = History::default();
@@ -31,12 +31,12 @@ pub fn snapshot(puts: &[Put]) -> Vec<u8> {
                 KeyValue { key, create_revision, mod_revision, version, value, lease }
             }
         };
-        history.revisions.insert((mod_revision, 0), Entry { tombstone: value.is_none(), value: message });
+        history.revisions.insert((mod_revision, 0), RevisionEntry { tombstone: value.is_none(), value: message });
         history.current = mod_revision;
         if *lease != 0 {
             history.leases.insert(*lease, 60);
         }
     }
-    let root = cluster::database(&history, Version::V36, &mut Dice::new(1));
+    let root = cluster::database(&history, Version::V36, &mut SeededRandom::new(1));
     with_trailer(&write(&root, &Layout::plain(4096, 1)).database)
 }

@@ -1,9 +1,9 @@
-//! Authentication: who may read and write after a restore. `alice` has the role `reader` alone, which allows her to read everything below `/` and `app/`.
+//! Damage to authentication: who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
 
 use prost::Message;
 
 use super::Damage;
-use super::Place::{self, Entry};
+use super::Location::{self, Entry};
 use crate::build::cluster::PASSWORD;
 use crate::build::message::{Permission, Role, User};
 use crate::build::{Bucket, Node};
@@ -69,7 +69,7 @@ pub const ALL: &[Damage] = &[
     Damage::content("auth_on_role_whose_permissions_are_another_field", MALFORMED, |root| {
         enable(root);
         let mut bytes = root.bucket("authRoles").value(b"reader")?.to_vec();
-        // The tag behind the name: field 3 instead of 2.
+        // The tag after the name becomes field 3 instead of 2.
         let tag = 2 + b"reader".len();
         (bytes[tag] == 0x12).then(|| bytes[tag] = 0x1A)?;
         root.bucket("authRoles").put("reader", bytes);
@@ -97,7 +97,7 @@ pub const ALL: &[Damage] = &[
 const ROOT: &[&str] = &["auth-without-root"];
 const MALFORMED: &[&str] = &["auth-malformed"];
 
-/// What a healthy cluster may have.
+/// Contents that a healthy cluster may have.
 pub(super) const HEALTHY: &[Damage] = &[
     ON,
     Damage::content("auth_on_without_role_root", &[], |root| {
@@ -110,19 +110,19 @@ pub(super) const HEALTHY: &[Damage] = &[
     }),
 ];
 
-/// Authentication is on, with user and role `root` and some others.
+/// Turns authentication on, with user and role `root` and some others.
 pub(super) const ON: Damage = Damage::content("auth_on", &[], |root| {
     enable(root);
-    Some(Place::Nowhere)
+    Some(Location::Nowhere)
 });
 
-/// Authentication is off, and was on.
+/// Turns authentication on, then off.
 pub(super) const OFF: Damage = Damage::content("auth_off", &[], |root| {
     root.bucket("auth").put("authEnabled", [0]);
-    Some(Place::Nowhere)
+    Some(Location::Nowhere)
 });
 
-/// Turns authentication on, with user and role `root` and some others.
+/// Enables authentication, with user and role `root` and some others.
 fn enable(root: &mut Bucket) {
     root.bucket("auth").put("authEnabled", [1]);
     if root.bucket("auth").value(b"authRevision").is_none() {
@@ -135,7 +135,7 @@ fn enable(root: &mut Bucket) {
     user(root, "alice", |user| user.roles = vec!["reader".into()]);
 }
 
-fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Place> {
+fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Location> {
     let there = root.bucket("authUsers").value(name.as_bytes()).map(<[u8]>::to_vec);
     let mut user = match there {
         Some(bytes) => User::decode(bytes.as_slice()).expect("a user"),
@@ -146,7 +146,7 @@ fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Pla
     Some(Entry("authUsers", name.into()))
 }
 
-fn role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Place> {
+fn role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Location> {
     let there = root.bucket("authRoles").value(name.as_bytes()).map(<[u8]>::to_vec);
     let mut role = match there {
         Some(bytes) => Role::decode(bytes.as_slice()).expect("a role"),
@@ -160,13 +160,13 @@ fn role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Pla
     Some(Entry("authRoles", name.into()))
 }
 
-pub(super) fn remove(root: &mut Bucket, bucket: &str, name: &str) -> Option<Place> {
+pub(super) fn remove(root: &mut Bucket, bucket: &str, name: &str) -> Option<Location> {
     root.bucket(bucket).entries.remove(name.as_bytes())?;
-    Some(Place::Nowhere)
+    Some(Location::Nowhere)
 }
 
-/// Puts an entry under a name that has a bit flipped.
-pub(super) fn rename(root: &mut Bucket, bucket: &'static str, name: &str, misspelt: &str) -> Option<Place> {
+/// Moves an entry to a name with a flipped bit.
+pub(super) fn rename(root: &mut Bucket, bucket: &'static str, name: &str, misspelt: &str) -> Option<Location> {
     let value: Node = root.bucket(bucket).entries.remove(name.as_bytes())?;
     root.bucket(bucket).entries.insert(misspelt.into(), value);
     Some(Entry(bucket, misspelt.into()))

@@ -1,14 +1,14 @@
-//! Bucket headers and inline buckets.
+//! Damage to bucket headers and inline buckets.
 
 use super::Damage;
-use super::Place::{self, Nowhere, Pages};
+use super::Location::{self, Nowhere, Pages};
 use crate::build::{Bucket, Node};
 use crate::read::{BRANCH, File, Leaf};
 
 const MISSING: &[&str] = &["bucket-missing"];
 const HEADER: &[&str] = &["bucket-invalid"];
 const ROOT: &[&str] = &["page-out-of-range", "bucket-invalid"];
-/// An inline bucket's page is part of a bucket's value, so either name says it.
+/// An inline bucket's page is part of a bucket's value, so codes of both are right.
 const COUNT: &[&str] = &["page-count", "bucket-invalid", "element-range"];
 const ELEMENT: &[&str] = &["element-range", "bucket-invalid", "page-layout"];
 
@@ -44,32 +44,32 @@ pub const ALL: &[Damage] = &[
 const META_PAGE: &[&str] = &["page-type", "page-out-of-range", "bucket-invalid", "page-shared"];
 const IN_KEY: &[&str] = &["revision-malformed", "bucket-invalid", "keyvalue-malformed"];
 
-fn missing(root: &mut Bucket, name: &str) -> Option<Place> {
+fn missing(root: &mut Bucket, name: &str) -> Option<Location> {
     root.entries.remove(name.as_bytes())?;
     Some(Nowhere)
 }
 
-fn every_bucket_missing(root: &mut Bucket) -> Option<Place> {
+fn every_bucket_missing(root: &mut Bucket) -> Option<Location> {
     root.entries.clear();
     Some(Nowhere)
 }
 
-fn bucket_in_key(root: &mut Bucket) -> Option<Place> {
+fn bucket_in_key(root: &mut Bucket) -> Option<Location> {
     let mut below = Bucket::default();
     below.put("a", "b");
     root.bucket("key").entries.insert(b"nested".to_vec(), Node::Bucket(below));
     Some(Nowhere)
 }
 
-/// The last bucket of the root's last page, so that the page's layout stays right.
-fn bucket_header_short(file: &mut File) -> Option<Place> {
+/// Shortens the last bucket header of the root's last page, so that the page's layout stays valid.
+fn bucket_header_short(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("meta")?;
     file.put_u32(bucket.at + 12, 8);
     Some(Pages(vec![bucket.page]))
 }
 
-/// The value of a bucket with pages of its own is a byte longer; what stands behind it moves on.
-fn bucket_header_long(file: &mut File) -> Option<Place> {
+/// Lengthens the value of a bucket with its own pages by a byte; everything after it moves.
+fn bucket_header_long(file: &mut File) -> Option<Location> {
     let root = file.meta().root;
     let buckets = file.leaves(root);
     let long = buckets.iter().position(|bucket| !file.is_inline(bucket))?;
@@ -83,20 +83,20 @@ fn bucket_header_long(file: &mut File) -> Option<Place> {
     Some(Pages(vec![root]))
 }
 
-fn bucket_is_a_value(file: &mut File) -> Option<Place> {
+fn bucket_is_a_value(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key")?;
     file.put_u32(bucket.at, 0);
     Some(Nowhere)
 }
 
-fn bucket_root(file: &mut File, root: impl Fn(&File) -> u64) -> Option<Place> {
+fn bucket_root(file: &mut File, root: impl Fn(&File) -> u64) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let root = root(file);
     file.put_u64(bucket.value.start, root);
     Some(Pages(vec![bucket.page, root]))
 }
 
-/// An inline bucket with at least so many entries.
+/// Finds an inline bucket with at least this many entries.
 fn inline(file: &File, entries: usize) -> Option<(Leaf, Vec<Leaf>)> {
     ["meta", "cluster", "auth", "authUsers", "members", "lease"].iter().find_map(|name| {
         let bucket = file.bucket(name).filter(|bucket| file.is_inline(bucket))?;
@@ -104,31 +104,31 @@ fn inline(file: &File, entries: usize) -> Option<(Leaf, Vec<Leaf>)> {
     })
 }
 
-fn inline_u16(file: &mut File, field: usize, value: u16) -> Option<Place> {
+fn inline_u16(file: &mut File, field: usize, value: u16) -> Option<Location> {
     let (bucket, _) = inline(file, 1)?;
     file.put_u16(bucket.value.start + 16 + field, value);
     Some(Pages(vec![bucket.page]))
 }
 
-fn inline_count_low(file: &mut File) -> Option<Place> {
+fn inline_count_low(file: &mut File) -> Option<Location> {
     let (_, entries) = inline(file, 2)?;
     inline_u16_of(file, entries.len() as u16 - 1)
 }
 
-fn inline_u16_of(file: &mut File, count: u16) -> Option<Place> {
+fn inline_u16_of(file: &mut File, count: u16) -> Option<Location> {
     let (bucket, _) = inline(file, 2)?;
     file.put_u16(bucket.value.start + 16 + 10, count);
     Some(Pages(vec![bucket.page]))
 }
 
-fn inline_element(file: &mut File, field: usize, value: u32) -> Option<Place> {
+fn inline_element(file: &mut File, field: usize, value: u32) -> Option<Location> {
     let (bucket, entries) = inline(file, 1)?;
     file.put_u32(entries[0].at + field, value);
     Some(Pages(vec![bucket.page]))
 }
 
-/// The first byte of the first key becomes the highest.
-fn inline_keys_out_of_order(file: &mut File) -> Option<Place> {
+/// Makes the first byte of the first key the highest.
+fn inline_keys_out_of_order(file: &mut File) -> Option<Location> {
     let (bucket, entries) = inline(file, 2)?;
     let at = entries[0].key.start;
     file.bytes[at] = 0xFF;

@@ -1,7 +1,7 @@
-//! Counts, positions, sizes, flags and keys within pages.
+//! Damage to counts, positions, sizes, flags and keys within pages.
 
 use super::Damage;
-use super::Place::{self, Pages};
+use super::Location::{self, Pages};
 use super::page_tree::{inner, some_leaf};
 use crate::read::{BRANCH, File, LEAF};
 
@@ -12,7 +12,7 @@ const OVERLAP: &[&str] = &["element-overlap"];
 const ORDER: &[&str] = &["key-order"];
 const BOUNDS: &[&str] = &["key-bounds"];
 
-/// Fields of a leaf element.
+/// Offsets of the fields of a leaf element.
 const FLAGS: usize = 0;
 const POSITION: usize = 4;
 const KEY_SIZE: usize = 8;
@@ -68,43 +68,43 @@ pub const ALL: &[Damage] = &[
 const BUCKET_IN_KEY: &[&str] =
     &["bucket-invalid", "page-out-of-range", "revision-malformed", "keyvalue-malformed", "element-flags"];
 
-fn leaf_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
+fn leaf_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Location> {
     let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 2)?;
     count(file, leaf.page, change)
 }
 
-fn branch_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
+fn branch_count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Location> {
     let branch = file.visits_of("key").into_iter().rfind(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
     count(file, branch.page, change)
 }
 
-fn count(file: &mut File, page: u64, change: impl Fn(u16) -> u16) -> Option<Place> {
+fn count(file: &mut File, page: u64, change: impl Fn(u16) -> u16) -> Option<Location> {
     let before = file.header(page).count;
     file.put_u16(file.at(page) + 10, change(before));
     Some(Pages(vec![page]))
 }
 
-/// Changes a field of an element that is neither the first nor the last of its page.
-fn element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Place> {
+/// Changes a field of an element that is neither first nor last on its page.
+fn element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Location> {
     let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 2)?;
     let at = file.leaves(leaf.page)[1].at + field;
     file.put_u32(at, change(file.u32(at)));
     Some(Pages(vec![leaf.page]))
 }
 
-fn branch_element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Place> {
+fn branch_element(file: &mut File, field: usize, change: impl Fn(u32) -> u32) -> Option<Location> {
     let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
     let at = file.branches(branch.page)[1].0 + field;
     file.put_u32(at, change(file.u32(at)));
     Some(Pages(vec![branch.page]))
 }
 
-/// The end of a page with its overflow.
+/// Returns the end of a page including its overflow.
 fn end_of(file: &File, page: u64) -> usize {
     file.at(page) + (file.header(page).overflow as usize + 1) * file.page_size
 }
 
-fn values_reach_to_the_end(file: &mut File) -> Option<Place> {
+fn values_reach_to_the_end(file: &mut File) -> Option<Location> {
     let leaf = inner(file, LEAF).into_iter().find(|v| file.header(v.page).count > 3)?;
     let end = end_of(file, leaf.page);
     for element in file.leaves(leaf.page) {
@@ -113,7 +113,7 @@ fn values_reach_to_the_end(file: &mut File) -> Option<Place> {
     Some(Pages(vec![leaf.page]))
 }
 
-fn separators_reach_to_the_end(file: &mut File) -> Option<Place> {
+fn separators_reach_to_the_end(file: &mut File) -> Option<Location> {
     let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 3)?;
     let end = end_of(file, branch.page);
     for (at, key, _) in file.branches(branch.page) {
@@ -122,13 +122,13 @@ fn separators_reach_to_the_end(file: &mut File) -> Option<Place> {
     Some(Pages(vec![branch.page]))
 }
 
-/// The first value of a page becomes as long as all of them.
-fn value_takes_those_behind(file: &mut File) -> Option<Place> {
+/// Makes the first value of a page as long as all of its values.
+fn value_takes_those_behind(file: &mut File) -> Option<Location> {
     let full = |v: &crate::read::Visit| {
         let leaves = file.leaves(v.page);
         let first = leaves.first()?;
         let (end, used) = (end_of(file, v.page), leaves.last()?.value.end);
-        // The page must have less room left than the other pairs take.
+        // The page must have less free space than the other pairs take.
         (end - used < used - first.value.end).then(|| (v.page, first.at, end - first.value.start))
     };
     let (page, at, len) = inner(file, LEAF).iter().find_map(full)?;
@@ -136,7 +136,7 @@ fn value_takes_those_behind(file: &mut File) -> Option<Place> {
     Some(Pages(vec![page]))
 }
 
-/// Two neighbouring keys of the same length in a leaf of bucket `key`.
+/// Finds two neighbouring keys of the same length in a leaf of bucket `key`.
 fn neighbours(file: &File) -> Option<(u64, std::ops::Range<usize>, std::ops::Range<usize>)> {
     inner(file, LEAF).into_iter().find_map(|v| {
         let leaves = file.leaves(v.page);
@@ -151,19 +151,19 @@ fn swap(file: &mut File, one: std::ops::Range<usize>, two: std::ops::Range<usize
     file.bytes[two].copy_from_slice(&first);
 }
 
-fn keys_swapped(file: &mut File) -> Option<Place> {
+fn keys_swapped(file: &mut File) -> Option<Location> {
     let (page, one, two) = neighbours(file)?;
     swap(file, one, two);
     Some(Pages(vec![page]))
 }
 
-fn key_twice(file: &mut File) -> Option<Place> {
+fn key_twice(file: &mut File) -> Option<Location> {
     let (page, one, two) = neighbours(file)?;
     file.bytes.copy_within(one, two.start);
     Some(Pages(vec![page]))
 }
 
-/// Two neighbouring separators of the same length; with the page and the children below them.
+/// Finds two neighbouring separators of the same length, with their page and the children below them.
 fn separators(file: &File) -> Option<(Vec<u64>, std::ops::Range<usize>, std::ops::Range<usize>)> {
     file.visits_of("key").into_iter().filter(|v| v.flags == BRANCH).find_map(|v| {
         let branches = file.branches(v.page);
@@ -172,42 +172,42 @@ fn separators(file: &File) -> Option<(Vec<u64>, std::ops::Range<usize>, std::ops
     })
 }
 
-fn branch_keys_swapped(file: &mut File) -> Option<Place> {
+fn branch_keys_swapped(file: &mut File) -> Option<Location> {
     let (pages, one, two) = separators(file)?;
     swap(file, one, two);
     Some(Pages(pages))
 }
 
-fn separator_twice(file: &mut File) -> Option<Place> {
+fn separator_twice(file: &mut File) -> Option<Location> {
     let (pages, one, two) = separators(file)?;
     file.bytes.copy_within(one, two.start);
     Some(Pages(pages))
 }
 
-/// A page with another one after it below the same parent.
-fn last_key_too_high(file: &mut File) -> Option<Place> {
+/// Raises the last key of a page that has a right sibling.
+fn last_key_too_high(file: &mut File) -> Option<Location> {
     let leaf = inner(file, LEAF).into_iter().find(|v| v.index + 1 < file.branches(v.parent.unwrap_or(0)).len())?;
     let last = file.leaves(leaf.page).pop()?;
     file.bytes[last.key.start] = 0x7F;
     Some(Pages(vec![leaf.page]))
 }
 
-fn first_key_too_low(file: &mut File) -> Option<Place> {
+fn first_key_too_low(file: &mut File) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let first = file.leaves(leaf.page).into_iter().next()?;
     file.bytes[first.key.start..first.key.start + 8].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
     Some(Pages(vec![leaf.page]))
 }
 
-/// The separator of a leaf becomes that leaf's last key.
-fn separator_too_high(file: &mut File) -> Option<Place> {
+/// Sets the separator of a leaf to that leaf's last key.
+fn separator_too_high(file: &mut File) -> Option<Location> {
     let (leaf, separator, keys) = replaceable(file, |file, v| file.leaves(v.page))?;
     file.bytes.copy_within(keys.last()?.clone(), separator.start);
     Some(Pages(vec![leaf]))
 }
 
-/// The separator of a leaf becomes the last key of the leaf before.
-fn separator_too_low(file: &mut File) -> Option<Place> {
+/// Sets the separator of a leaf to the last key of the leaf before it.
+fn separator_too_low(file: &mut File) -> Option<Location> {
     let before = |file: &File, v: &crate::read::Visit| {
         let siblings = file.branches(v.parent.unwrap_or(0));
         let before = siblings[v.index - 1].2;
@@ -220,19 +220,19 @@ fn separator_too_low(file: &mut File) -> Option<Place> {
     Some(Pages(vec![leaf, previous, visit.parent?]))
 }
 
-/// The separator of a leaf becomes smaller than its first key, and stays above all keys before.
-fn separator_a_little_too_low(file: &mut File) -> Option<Place> {
+/// Sets the separator of a leaf below its first key, but above all keys before it.
+fn separator_a_little_too_low(file: &mut File) -> Option<Location> {
     let leaves = inner(file, LEAF);
     leaves.into_iter().find_map(|v| lower(file, &v))
 }
 
-fn separator_of_a_branch_too_low(file: &mut File) -> Option<Place> {
+fn separator_of_a_branch_too_low(file: &mut File) -> Option<Location> {
     let branches = inner(file, BRANCH);
     branches.into_iter().find_map(|v| lower(file, &v))
 }
 
-/// The separator of a page becomes the revision behind the last one of the page before, unless that is the page's first.
-fn lower(file: &mut File, visit: &crate::read::Visit) -> Option<Place> {
+/// Sets the separator of a page to the revision after the last one of the page before, unless that is the page's first.
+fn lower(file: &mut File, visit: &crate::read::Visit) -> Option<Location> {
     let parent = visit.parent?;
     let key = file.branches(parent)[visit.index].1.clone();
     let mut before = file.branches(parent)[visit.index - 1].2;
@@ -248,8 +248,8 @@ fn lower(file: &mut File, visit: &crate::read::Visit) -> Option<Place> {
     Some(Pages(vec![visit.page]))
 }
 
-/// Of the children of a branch page the first alone is left.
-fn branch_of_one(file: &mut File) -> Option<Place> {
+/// Leaves only the first child of a branch page.
+fn branch_of_one(file: &mut File) -> Option<Location> {
     let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
     let (at, key, _) = file.branches(branch.page)[0].clone();
     let end = file.at(branch.page) + 32;
@@ -259,8 +259,8 @@ fn branch_of_one(file: &mut File) -> Option<Place> {
     Some(Pages(vec![branch.page]))
 }
 
-/// The first separator of a branch page becomes empty; the others follow the table as before.
-fn separator_empty(file: &mut File) -> Option<Place> {
+/// Empties the first separator of a branch page; the others follow the element table as before.
+fn separator_empty(file: &mut File) -> Option<Location> {
     let branch = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH && file.header(v.page).count > 2)?;
     let branches = file.branches(branch.page);
     file.put_u32(branches[0].0 + 4, 0);
@@ -269,7 +269,7 @@ fn separator_empty(file: &mut File) -> Option<Place> {
 
 type Keys = Vec<std::ops::Range<usize>>;
 
-/// A leaf whose separator has the length of the last of some keys, which is not its first.
+/// Finds a leaf whose separator is as long as the last of these keys, which is not the leaf's first.
 fn replaceable(
     file: &File,
     of: impl Fn(&File, &crate::read::Visit) -> Vec<crate::read::Leaf>,

@@ -1,7 +1,7 @@
-//! The list of free pages.
+//! Damage to the list of free pages.
 
 use super::Damage;
-use super::Place::{self, Nowhere, Pages};
+use super::Location::{self, Nowhere, Pages};
 use super::page_tree::some_leaf;
 use crate::read::{File, LEAF};
 
@@ -35,51 +35,51 @@ pub const ALL: &[Damage] = &[
 
 const ANY: &[&str] = &["freelist-range", "freelist-order", "freelist-duplicate", "freelist-invalid"];
 
-/// The places of the list, when there are some.
+/// Returns the offsets of the list's page ids, if there are any.
 fn slots(file: &File) -> Option<Vec<usize>> {
     Some(file).filter(|file| file.has_freelist()).map(File::freelist_slots).filter(|slots| slots.len() > 3)
 }
 
-fn here(file: &File, other: u64) -> Place {
+fn at_freelist(file: &File, other: u64) -> Location {
     Pages(vec![file.meta().freelist, other])
 }
 
-fn free_page_twice(file: &mut File) -> Option<Place> {
+fn free_page_twice(file: &mut File) -> Option<Location> {
     let slots = slots(file)?;
     let page = file.u64(slots[1]);
     file.put_u64(slots[2], page);
-    Some(here(file, page))
+    Some(at_freelist(file, page))
 }
 
-fn free_page_twice_apart(file: &mut File) -> Option<Place> {
+fn free_page_twice_apart(file: &mut File) -> Option<Location> {
     let slots = slots(file)?;
     let page = file.u64(slots[0]);
     file.put_u64(*slots.last()?, page);
-    Some(here(file, page))
+    Some(at_freelist(file, page))
 }
 
-fn out_of_order(file: &mut File) -> Option<Place> {
+fn out_of_order(file: &mut File) -> Option<Location> {
     let slots = slots(file)?;
     let (one, two) = (file.u64(slots[0]), file.u64(slots[1]));
     file.put_u64(slots[0], two);
     file.put_u64(slots[1], one);
-    Some(here(file, one))
+    Some(at_freelist(file, one))
 }
 
-fn last_slot(file: &mut File, page: impl Fn(&File) -> u64) -> Option<Place> {
+fn last_slot(file: &mut File, page: impl Fn(&File) -> u64) -> Option<Location> {
     let slot = *slots(file)?.last()?;
     file.put_u64(slot, page(file));
-    Some(here(file, page(file)))
+    Some(at_freelist(file, page(file)))
 }
 
-fn first_slot(file: &mut File, page: impl Fn(&File) -> u64) -> Option<Place> {
+fn first_slot(file: &mut File, page: impl Fn(&File) -> u64) -> Option<Location> {
     let slot = slots(file)?[0];
     file.put_u64(slot, page(file));
-    Some(here(file, page(file)))
+    Some(at_freelist(file, page(file)))
 }
 
-/// Puts a page into the list in good order and takes another out.
-fn list(file: &mut File, page: u64) -> Option<Place> {
+/// Adds a page to the list in sorted order and removes another.
+fn list(file: &mut File, page: u64) -> Option<Location> {
     let slots = slots(file)?;
     let mut pages: Vec<u64> = slots.iter().map(|slot| file.u64(*slot)).collect();
     pages[0] = page;
@@ -87,39 +87,39 @@ fn list(file: &mut File, page: u64) -> Option<Place> {
     for (slot, page) in slots.iter().zip(pages) {
         file.put_u64(*slot, page);
     }
-    Some(here(file, page))
+    Some(at_freelist(file, page))
 }
 
-fn freelist_is_free(file: &mut File) -> Option<Place> {
+fn freelist_is_free(file: &mut File) -> Option<Location> {
     let page = file.meta().freelist;
     list(file, page)
 }
 
-fn leaf_listed_as_free(file: &mut File) -> Option<Place> {
+fn leaf_listed_as_free(file: &mut File) -> Option<Location> {
     let page = some_leaf(file)?.page;
     list(file, page)
 }
 
-fn branch_listed_as_free(file: &mut File) -> Option<Place> {
+fn branch_listed_as_free(file: &mut File) -> Option<Location> {
     let page = file.visits_of("key").into_iter().find(|v| v.flags != LEAF)?.page;
     list(file, page)
 }
 
-/// `bbolt check` looks at the first page only.
-fn overflow_listed_as_free(file: &mut File) -> Option<Place> {
+/// `bbolt check` looks only at the first page.
+fn overflow_listed_as_free(file: &mut File) -> Option<Location> {
     let page = file.visits().into_iter().find(|v| file.header(v.page).overflow > 0)?.page;
     list(file, page + 1)?;
     Some(Pages(vec![page, page + 1]))
 }
 
-fn free_page_lost(file: &mut File) -> Option<Place> {
+fn free_page_lost(file: &mut File) -> Option<Location> {
     let slots = slots(file)?;
     let lost = file.u64(*slots.last()?);
     count(file, |count| count - 1)?;
     Some(Pages(vec![lost]))
 }
 
-fn count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
+fn count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Location> {
     let slots = slots(file)?;
     let free: Vec<u64> = slots.iter().map(|slot| file.u64(*slot)).collect();
     let page = file.meta().freelist;
@@ -128,35 +128,35 @@ fn count(file: &mut File, change: impl Fn(u16) -> u16) -> Option<Place> {
     Some(Pages([vec![page], free].concat()))
 }
 
-fn huge_count(file: &mut File) -> Option<Place> {
+fn huge_count(file: &mut File) -> Option<Location> {
     count(file, |_| 0xFFFF)?;
     let page = file.meta().freelist;
     file.put_u64(file.at(page) + 16, u64::MAX);
     Some(Pages(vec![page]))
 }
 
-fn wrong_type(file: &mut File) -> Option<Place> {
+fn wrong_type(file: &mut File) -> Option<Location> {
     slots(file)?;
     let page = file.meta().freelist;
     file.put_u16(file.at(page) + 8, LEAF);
     Some(Pages(vec![page]))
 }
 
-fn wrong_id(file: &mut File) -> Option<Place> {
+fn wrong_id(file: &mut File) -> Option<Location> {
     slots(file)?;
     let page = file.meta().freelist;
     file.put_u64(file.at(page), page + 1);
     Some(Pages(vec![page]))
 }
 
-fn overflow_past_the_end(file: &mut File) -> Option<Place> {
+fn overflow_past_the_end(file: &mut File) -> Option<Location> {
     slots(file)?;
     let page = file.meta().freelist;
     file.put_u32(file.at(page) + 12, u32::MAX);
     Some(Pages(vec![page]))
 }
 
-fn zeroed(file: &mut File) -> Option<Place> {
+fn zeroed(file: &mut File) -> Option<Location> {
     slots(file)?;
     let extent = file.extent(file.meta().freelist);
     file.bytes[extent].fill(0);

@@ -1,7 +1,7 @@
-//! Files that are no snapshot, as people hand them over.
+//! Files that are not a snapshot, but that people pass to the program.
 
 use super::Damage;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
 const NO_SNAPSHOT: &[&str] = &["not-a-snapshot"];
 
@@ -10,7 +10,7 @@ pub const ALL: &[Damage] = &[
     Damage::file("all_zeros", NO_SNAPSHOT, |good| vec![0; good.len()]),
     Damage::file("all_zeros_and_a_trailer", NO_SNAPSHOT, |_| crate::build::with_trailer(&[0; 16384])),
     Damage::file("a_single_zero", NO_SNAPSHOT, |_| vec![0]),
-    Damage::file("random_bytes", NO_SNAPSHOT, |good| Dice::new(11).bytes(good.len())),
+    Damage::file("random_bytes", NO_SNAPSHOT, |good| SeededRandom::new(11).bytes(good.len())),
     Damage::file("gzip_of_text", NO_SNAPSHOT, gzip_of_text),
     Damage::file("zip_of_text", NO_SNAPSHOT, zip_of_text),
     Damage::file("zstd_of_text", NO_SNAPSHOT, zstd_of_text),
@@ -29,7 +29,7 @@ pub const ALL: &[Damage] = &[
     Damage::file("beginning_lost", &["not-a-snapshot", "no-valid-meta"], |good| good[4096 * 2..].to_vec()),
 ];
 
-/// One stored block, with the right checksums.
+/// One stored block, with correct checksums.
 fn gzip_of_text(_: &[u8]) -> Vec<u8> {
     let text = b"this is no snapshot\n";
     let mut file = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1];
@@ -65,7 +65,7 @@ fn zstd_of_text(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The first frame of a write-ahead log, and the zeros that etcd preallocates.
+/// The first frame of a write-ahead log, followed by the zeros that etcd preallocates.
 fn write_ahead_log(_: &[u8]) -> Vec<u8> {
     let mut file = vec![4, 0, 0, 0, 0, 0, 0, 0x84, 0x08, 0x04, 0x10, 0x00, 0, 0, 0, 0];
     file.resize(64_000, 0);
@@ -79,7 +79,7 @@ fn tar_archive(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The checksum of gzip and zip (IEEE, reflected).
+/// Computes the checksum of gzip and zip (IEEE, reflected).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |mut crc, byte| {
         crc ^= u32::from(*byte);

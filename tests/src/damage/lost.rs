@@ -1,9 +1,9 @@
-//! Revisions that are gone, and stores that only look so.
+//! Lost revisions, and stores in which revisions only seem to be lost.
 
 use prost::Message;
 
 use super::Damage;
-use super::Place::{self, Entry, Nowhere, Pages};
+use super::Location::{self, Entry, Nowhere, Pages};
 use crate::build::history::revision_key;
 use crate::build::message::KeyValue;
 use crate::build::{Bucket, Node};
@@ -26,7 +26,7 @@ fn revision_of(key: &[u8]) -> (i64, i64) {
     (number(0), number(9))
 }
 
-/// The revisions above all marks, with their keys.
+/// Returns the revisions above all compaction marks, with their keys.
 fn uncompacted(root: &mut Bucket) -> Vec<((i64, i64), Vec<u8>)> {
     let marks = ["scheduledCompactRev", "finishedCompactRev"];
     let mark =
@@ -35,35 +35,35 @@ fn uncompacted(root: &mut Bucket) -> Vec<((i64, i64), Vec<u8>)> {
     keys.filter(|((main, _), _)| *main > mark.unwrap_or(1)).collect()
 }
 
-/// Removes the first entry of some that has another one behind it, which then tells.
-fn lose(root: &mut Bucket, lost: impl Fn((i64, i64), (i64, i64)) -> bool) -> Option<Place> {
+/// Removes the first entry that satisfies `lost` together with its successor, which reveals the gap.
+fn lose(root: &mut Bucket, lost: impl Fn((i64, i64), (i64, i64)) -> bool) -> Option<Location> {
     let all = uncompacted(root);
     let at = (1..all.len().checked_sub(1)?).find(|at| lost(all[*at].0, all[at + 1].0))?;
     root.bucket("key").entries.remove(&all[at].1)?;
     Some(Entry("key", all[at + 1].1.clone()))
 }
 
-fn revision_lost(root: &mut Bucket) -> Option<Place> {
+fn revision_lost(root: &mut Bucket) -> Option<Location> {
     lose(root, |here, next| here.1 == 0 && next.1 == 0)
 }
 
-fn first_operation_lost(root: &mut Bucket) -> Option<Place> {
+fn first_operation_lost(root: &mut Bucket) -> Option<Location> {
     lose(root, |here, next| here.1 == 0 && next.1 == 1)
 }
 
-fn middle_operation_lost(root: &mut Bucket) -> Option<Place> {
+fn middle_operation_lost(root: &mut Bucket) -> Option<Location> {
     lose(root, |here, next| here.1 == 1 && next.1 == 2)
 }
 
-/// No server compacts above its current revision; a compaction that is ahead of the last entry has removed all that it could.
-fn scheduled_too_high(root: &mut Bucket) -> Option<Place> {
+/// No server compacts above its current revision; a compaction scheduled beyond the last entry has removed everything that it could.
+fn scheduled_too_high(root: &mut Bucket) -> Option<Location> {
     uncompacted(root).get(2)?;
     root.bucket("meta").put("scheduledCompactRev", revision_key((i64::MAX / 2, 0), false));
     Some(Nowhere)
 }
 
-/// The page above is written anew without the leaf, in good order, and there is no list of free pages.
-fn leaf_lost(file: &mut File) -> Option<Place> {
+/// Rewrites the parent page without the leaf, well-formed; the file has no freelist.
+fn leaf_lost(file: &mut File) -> Option<Location> {
     (!file.has_freelist()).then_some(())?;
     let leaves: Vec<_> = file.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect();
     let [.., lost, next] = leaves.as_slice() else { return None };
@@ -75,8 +75,8 @@ fn leaf_lost(file: &mut File) -> Option<Place> {
     Some(Pages(vec![lost.page, next.page]))
 }
 
-/// A store with a storage version, compacted at its last revision, whose entry of that revision is gone.
-fn compacted_revision_lost(root: &mut Bucket) -> Option<Place> {
+/// Removes the entry at the compacted revision from a store that has a storage version and was compacted at its last revision.
+fn compacted_revision_lost(root: &mut Bucket) -> Option<Location> {
     root.bucket("meta").value(b"storageVersion")?;
     let last = root.bucket("key").entries.last_key_value()?.0.clone();
     for name in ["scheduledCompactRev", "finishedCompactRev"] {
@@ -85,8 +85,8 @@ fn compacted_revision_lost(root: &mut Bucket) -> Option<Place> {
     Some(Nowhere)
 }
 
-/// Every key that is alive becomes version 1 at a revision of its own, with numbers left out between them.
-fn migrated(root: &mut Bucket) -> Option<Place> {
+/// Rewrites every living key as version 1 at its own revision, with gaps between the revisions.
+fn migrated(root: &mut Bucket) -> Option<Location> {
     let names: std::collections::BTreeSet<Vec<u8>> = root
         .bucket("key")
         .entries

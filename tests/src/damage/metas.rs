@@ -1,7 +1,7 @@
-//! The two meta pages. A field that is changed in both gets a right checksum, so that only its value is wrong.
+//! Damage to the two meta pages. If a field changes in both, both checksums are updated, so that only the value is wrong.
 
 use super::Damage;
-use super::Place::{self, Nowhere, Pages};
+use super::Location::{self, Nowhere, Pages};
 use crate::read::{File, meta};
 
 const INVALID: &[&str] = &["no-valid-meta"];
@@ -54,49 +54,49 @@ pub const ALL: &[Damage] = &[
     Damage::pages("freelist_is_the_root", &["freelist-invalid"], |f| both_u64(f, meta::FREELIST, f.meta().root)),
 ];
 
-fn meta_broken(file: &mut File, page: u64) -> Option<Place> {
+fn meta_broken(file: &mut File, page: u64) -> Option<Location> {
     let at = file.at(page) + meta::CHECKSUM;
     file.bytes[at] ^= 1;
     Some(Pages(vec![page]))
 }
 
-fn meta_zeroed(file: &mut File, page: u64) -> Option<Place> {
+fn meta_zeroed(file: &mut File, page: u64) -> Option<Location> {
     let extent = file.at(page)..file.at(page + 1);
     file.bytes[extent].fill(0);
     Some(Pages(vec![page]))
 }
 
-fn both_metas_broken(file: &mut File) -> Option<Place> {
+fn both_metas_broken(file: &mut File) -> Option<Location> {
     meta_broken(file, 0);
     meta_broken(file, 1);
     Some(Nowhere)
 }
 
-fn both_metas_zeroed(file: &mut File) -> Option<Place> {
+fn both_metas_zeroed(file: &mut File) -> Option<Location> {
     meta_zeroed(file, 0);
     meta_zeroed(file, 1);
     Some(Nowhere)
 }
 
-/// The newest meta page leads to a new root that was never written, and the older one still to the tree as it was.
-fn newest_root_lost(file: &mut File) -> Option<Place> {
+/// Makes the newest meta page point to a root that was never written; the older one still points to the intact tree.
+fn newest_root_lost(file: &mut File) -> Option<Location> {
     let (live, new) = (file.live_meta(), file.meta().pages);
     file.bytes.resize(file.at(new + 1), 0);
     file.put_u64(file.at(live) + meta::ROOT, new);
     file.put_u64(file.at(live) + meta::PAGES, new + 1);
-    file.seal_meta(live);
+    file.update_meta_checksum(live);
     Some(Pages(vec![1 - live]))
 }
 
-fn both_u32(file: &mut File, field: usize, value: u32) -> Option<Place> {
+fn both_u32(file: &mut File, field: usize, value: u32) -> Option<Location> {
     for page in [0, 1] {
         file.put_u32(file.at(page) + field, value);
-        file.seal_meta(page);
+        file.update_meta_checksum(page);
     }
     Some(Nowhere)
 }
 
-fn both_u64(file: &mut File, field: usize, value: u64) -> Option<Place> {
+fn both_u64(file: &mut File, field: usize, value: u64) -> Option<Location> {
     file.set_metas(field, value);
     Some(Nowhere)
 }

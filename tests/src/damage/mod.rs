@@ -1,18 +1,19 @@
-//! Named damage: for each thing that can be wrong with a snapshot, a function that makes it from a good one.
+//! Named damage: for each possible fault of a snapshot, a function that creates it in a good one.
 //!
 //! ```text
 //! trailer    the SHA-256 and the length of the file
-//! kinds      files that are no snapshot at all
+//! kinds      files that are not a snapshot
 //! metas      the two meta pages
-//! tree       pages and how they hang together
+//! page_tree  pages, and how they are linked
 //! elements   counts, positions, sizes, flags and keys within pages
 //! freelist   the list of free pages
 //! buckets    bucket headers and inline buckets
 //! revisions  bucket `key`
-//! lost       revisions that are gone
-//! schema     values of etcd's other buckets that cannot be read
-//! access     users, roles, and whether they count
-//! stored     what etcd needs to start: the raft index, versions, members, alarms
+//! lost       lost revisions
+//! schema     unreadable values of etcd's other buckets
+//! access     users, roles, and whether authentication is on
+//! power_loss damages from public reports of power losses
+//! stored     entries that etcd needs to start: the raft index, versions, members, alarms
 //! ```
 
 mod access;
@@ -24,6 +25,7 @@ mod kinds;
 mod lost;
 mod metas;
 mod page_tree;
+mod power_loss;
 mod revisions;
 mod schema;
 mod stored;
@@ -31,18 +33,18 @@ mod trailer;
 
 use sha2::{Digest, Sha256};
 
-pub use base::{Base, bases};
+pub use base::{GoodSnapshot, bases};
 
 use crate::build::{Bucket, Freelist, Layout, Node, with_trailer, write};
 use crate::read::{File, database_of};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// A way to damage a file.
+/// One kind of damage.
 #[derive(Clone, Copy)]
 pub struct Damage {
-    /// Its name: that of the function.
+    /// Its name, which is the name of its function.
     pub name: &'static str,
-    /// Codes, of which at least one must be found. The first is the one that names this damage best.
+    /// The codes that may be found, at least one of which must be. The first describes this damage best.
     pub expect: &'static [&'static str],
     /// Whether `bbolt check` must fail too.
     pub bbolt_finds: bool,
@@ -51,33 +53,33 @@ pub struct Damage {
 
 #[derive(Clone, Copy)]
 enum How {
-    /// The whole file, trailer and all.
+    /// Changes the whole file, including the trailer.
     File(fn(&[u8]) -> Vec<u8>),
-    /// Bytes of its pages.
-    Pages(fn(&mut File) -> Option<Place>),
-    /// What it holds; the pages are written anew.
-    Content(fn(&mut Bucket) -> Option<Place>),
+    /// Changes bytes of its pages.
+    Pages(fn(&mut File) -> Option<Location>),
+    /// Changes its contents and writes the pages anew.
+    Content(fn(&mut Bucket) -> Option<Location>),
 }
 
 /// Where the damage is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// No page can be named.
+pub enum Location {
+    /// No single page.
     Nowhere,
-    /// One of these pages.
+    /// On one of these pages.
     Pages(Vec<u64>),
-    /// An entry of a top-level bucket.
+    /// In an entry of a top-level bucket.
     Entry(&'static str, Vec<u8>),
 }
 
-/// Which SHA-256 stands behind the damaged database.
+/// Which SHA-256 follows the damaged database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trailer {
-    /// That of the good one: damage on the way.
+    /// That of the good file, as if it was damaged after the snapshot was taken.
     Old,
-    /// That of the damaged one: damage before the snapshot was taken.
+    /// That of the damaged file, as if it was damaged before the snapshot was taken.
     Right,
-    /// What the damage itself made of it.
+    /// Whatever the damage left there.
     AsIs,
 }
 
@@ -85,9 +87,9 @@ pub enum Trailer {
 pub struct Damaged {
     /// Its bytes.
     pub file: Vec<u8>,
-    /// Whose trailer it has.
+    /// Which trailer it has.
     pub trailer: Trailer,
-    /// Pages of which at least one must be named by a finding; empty when none can be.
+    /// Pages of which a finding must name at least one; empty if no page can be named.
     pub pages: Vec<u64>,
     /// Size of its pages.
     pub page_size: usize,
@@ -101,7 +103,7 @@ impl Damage {
     const fn pages(
         name: &'static str,
         expect: &'static [&'static str],
-        damage: fn(&mut File) -> Option<Place>,
+        damage: fn(&mut File) -> Option<Location>,
     ) -> Self {
         Self { name, expect, bbolt_finds: false, how: How::Pages(damage) }
     }
@@ -109,25 +111,25 @@ impl Damage {
     const fn content(
         name: &'static str,
         expect: &'static [&'static str],
-        damage: fn(&mut Bucket) -> Option<Place>,
+        damage: fn(&mut Bucket) -> Option<Location>,
     ) -> Self {
         Self { name, expect, bbolt_finds: false, how: How::Content(damage) }
     }
 
-    /// `bbolt check` finds this too.
+    /// Expects `bbolt check` to find this too.
     const fn and_bbolt(mut self) -> Self {
         self.bbolt_finds = true;
         self
     }
 
-    /// Whether it changes what the file holds, so that entries of the damaged file are none of the good one.
+    /// Returns whether the contents change, so that entries of the damaged file may differ from those of the good one.
     #[must_use]
     pub fn changes_contents(&self) -> bool {
         matches!(self.how, How::Content(_))
     }
 
-    /// The damaged files made from a good snapshot: with the old trailer and with a right one. None when the snapshot has
-    /// nothing that could be damaged in this way.
+    /// Returns the damaged variants of a good snapshot: with the old trailer, and with a correct one. Empty if the snapshot has
+    /// nothing that can be damaged in this way.
     #[must_use]
     pub fn apply(&self, good: &[u8]) -> Vec<Damaged> {
         let database = database_of(good).to_vec();
@@ -142,7 +144,7 @@ impl Damage {
             How::Pages(damage) => {
                 let mut file = file;
                 let Some(place) = damage(&mut file) else { return Vec::new() };
-                let Place::Pages(pages) = place else { return both(file.bytes, &digest, Vec::new(), page_size) };
+                let Location::Pages(pages) = place else { return both(file.bytes, &digest, Vec::new(), page_size) };
                 (file.bytes, pages)
             }
             How::Content(damage) => {
@@ -151,7 +153,7 @@ impl Damage {
                 let layout = if file.has_freelist() { Freelist::Synced } else { Freelist::NotSynced };
                 let written = write(&tree, &Layout { freelist: layout, ..Layout::plain(page_size, 7) }).database;
                 let mut pages = Vec::new();
-                if let Place::Entry(bucket, key) = place {
+                if let Location::Entry(bucket, key) = place {
                     pages.extend(File::new(written.clone()).entry(bucket, &key).map(|leaf| leaf.page));
                 }
                 (written, pages)
@@ -170,34 +172,34 @@ fn both(damaged: Vec<u8>, digest: &[u8], pages: Vec<u64>, page_size: usize) -> V
     ]
 }
 
-/// Damage to what etcd reads before it serves, and to who may read.
+/// Returns the damage to entries that etcd needs to start, and to access rights.
 #[must_use]
 pub fn of_what_etcd_starts_from() -> Vec<Damage> {
     [access::ALL, stored::ALL, schema::ALL].concat()
 }
 
-/// Changes that make a file as healthy clusters have it.
+/// Returns changes after which the file is still that of a healthy cluster.
 #[must_use]
 pub fn healthy() -> Vec<Damage> {
     [access::HEALTHY, stored::HEALTHY].concat()
 }
 
-/// The snapshot with authentication on, and with it off.
+/// Returns the snapshot with authentication on, and with it off.
 ///
 /// # Panics
-/// When it cannot be read.
+/// Panics if it cannot be read.
 #[must_use]
 pub fn with_authentication(good: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let apply = |damage: Damage| damage.apply(good).pop().expect("a changed file").file;
     (apply(access::ON), apply(access::OFF))
 }
 
-/// The snapshot with one bit flipped in an entry of a bucket other than `key`, sealed with a right SHA-256; and which bit that is.
+/// Flips one bit in an entry of a bucket other than `key`, updates the SHA-256, and returns the file and which bit that is.
 ///
 /// # Panics
-/// When it cannot be read, or has no such entry.
+/// Panics if it cannot be read, or has no such entry.
 #[must_use]
-pub fn one_bit_flipped(good: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
+pub fn one_bit_flipped(good: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
     let file = File::new(database_of(good).to_vec());
     let mut tree = file.tree();
     let mut buckets: Vec<&mut Bucket> = Vec::new();
@@ -211,12 +213,12 @@ pub fn one_bit_flipped(good: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
             buckets.push(bucket);
         }
     }
-    let chosen = dice.below(buckets.len());
+    let chosen = rng.below(buckets.len());
     let bucket = &mut buckets[chosen];
-    let mut key = bucket.entries.keys().nth(dice.below(bucket.entries.len())).expect("an entry").clone();
+    let mut key = bucket.entries.keys().nth(rng.below(bucket.entries.len())).expect("an entry").clone();
     let Some(Node::Value(mut value)) = bucket.entries.remove(&key) else { panic!("a value") };
     let said = key.escape_ascii().to_string();
-    let (at, bit) = (dice.below(key.len() + value.len()), dice.below(8));
+    let (at, bit) = (rng.below(key.len() + value.len()), rng.below(8));
     match at.checked_sub(key.len()) {
         None => key[at] ^= 1 << bit,
         Some(at) => value[at] ^= 1 << bit,
@@ -226,7 +228,7 @@ pub fn one_bit_flipped(good: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
     (with_trailer(&write(&tree, &layout).database), format!("bit {bit} of byte {at} of {}/{said}", names[chosen]))
 }
 
-/// Every damage.
+/// Returns every kind of damage.
 #[must_use]
 pub fn all() -> Vec<Damage> {
     [
@@ -239,6 +241,7 @@ pub fn all() -> Vec<Damage> {
         buckets::ALL,
         revisions::ALL,
         lost::ALL,
+        power_loss::ALL,
         schema::ALL,
         access::ALL,
         stored::ALL,

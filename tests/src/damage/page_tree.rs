@@ -1,10 +1,10 @@
-//! Pages, and how they hang together.
+//! Damage to pages, and to the links between them.
 
 use super::Damage;
-use super::Place::{self, Pages};
+use super::Location::{self, Pages};
 use crate::read::{BRANCH, File, LEAF, META, Visit, meta};
 
-/// What may be found when a page is read as something that it is not.
+/// Codes that may be found if a page is read as something that it is not.
 const MISREAD: &[&str] =
     &["page-type", "page-layout", "element-range", "element-overlap", "page-out-of-range", "page-count", "key-bounds"];
 const RANGE: &[&str] = &["page-out-of-range"];
@@ -46,24 +46,24 @@ pub const ALL: &[Damage] = &[
     Damage::pages("tree_of_ten_thousand_levels", &["tree-depth"], ten_thousand_levels),
 ];
 
-/// Pages of bucket `key` with a page above them, not the first of their parent, as far as there are some.
+/// Returns pages of bucket `key` that have a parent and are not its first child, as many as there are.
 pub(super) fn inner(file: &File, flags: u16) -> Vec<Visit> {
     file.visits_of("key").into_iter().filter(|v| v.flags == flags && v.parent.is_some() && v.index > 0).collect()
 }
 
-/// A leaf in the middle of bucket `key`.
+/// Returns a leaf in the middle of bucket `key`.
 pub(super) fn some_leaf(file: &File) -> Option<Visit> {
     let leaves = inner(file, LEAF);
     leaves.get(leaves.len() / 2).cloned()
 }
 
-/// Where the page above a page keeps its number.
+/// Returns the offset at which the parent stores a page's number.
 fn pointer(file: &File, visit: &Visit) -> Option<usize> {
     Some(file.branches(visit.parent?)[visit.index].0 + 8)
 }
 
-/// Points the page above a leaf elsewhere.
-fn child(file: &mut File, target: impl Fn(&File, u64) -> u64) -> Option<Place> {
+/// Makes the parent of a leaf point to another page.
+fn child(file: &mut File, target: impl Fn(&File, u64) -> u64) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let at = pointer(file, &leaf)?;
     let target = target(file, leaf.parent?);
@@ -71,33 +71,33 @@ fn child(file: &mut File, target: impl Fn(&File, u64) -> u64) -> Option<Place> {
     Some(Pages(vec![leaf.parent?, target]))
 }
 
-fn child_is_the_freelist(file: &mut File) -> Option<Place> {
+fn child_is_the_freelist(file: &mut File) -> Option<Location> {
     file.has_freelist().then_some(())?;
     child(file, |file, _| file.meta().freelist)
 }
 
-fn child_is_the_top(file: &mut File) -> Option<Place> {
+fn child_is_the_top(file: &mut File) -> Option<Location> {
     let deep = inner(file, LEAF).into_iter().find(|v| v.depth >= 2)?;
     let top = file.visits_of("key").first()?.page;
     file.put_u64(pointer(file, &deep)?, top);
     Some(Pages(vec![deep.parent?, top]))
 }
 
-fn bucket_is_the_root(file: &mut File) -> Option<Place> {
+fn bucket_is_the_root(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let root = file.meta().root;
     file.put_u64(bucket.value.start, root);
     Some(Pages(vec![bucket.page, root]))
 }
 
-fn child_is_its_sibling(file: &mut File) -> Option<Place> {
+fn child_is_its_sibling(file: &mut File) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let sibling = file.branches(leaf.parent?)[leaf.index - 1].2;
     file.put_u64(pointer(file, &leaf)?, sibling);
     Some(Pages(vec![leaf.parent?, sibling]))
 }
 
-fn children_swapped(file: &mut File) -> Option<Place> {
+fn children_swapped(file: &mut File) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let (at, before) = (pointer(file, &leaf)?, file.branches(leaf.parent?)[leaf.index - 1].clone());
     file.put_u64(at, before.2);
@@ -105,7 +105,7 @@ fn children_swapped(file: &mut File) -> Option<Place> {
     Some(Pages(vec![leaf.page, before.2]))
 }
 
-fn buckets_share(file: &mut File) -> Option<Place> {
+fn buckets_share(file: &mut File) -> Option<Location> {
     let mut rooted = ["lease", "members", "meta", "key"].iter().filter_map(|name| file.bucket(name));
     let mut rooted = rooted.by_ref().filter(|bucket| !file.is_inline(bucket));
     let (one, two) = (rooted.next()?, rooted.next()?);
@@ -114,19 +114,19 @@ fn buckets_share(file: &mut File) -> Option<Place> {
     Some(Pages(vec![root, one.page]))
 }
 
-fn page_id_one_off(file: &mut File) -> Option<Place> {
+fn page_id_one_off(file: &mut File) -> Option<Location> {
     let page = some_leaf(file)?.page;
     file.put_u64(file.at(page), page + 1);
     Some(Pages(vec![page]))
 }
 
-fn branch_id_wrong(file: &mut File) -> Option<Place> {
+fn branch_id_wrong(file: &mut File) -> Option<Location> {
     let page = file.visits_of("key").into_iter().find(|v| v.flags == BRANCH)?.page;
     file.put_u64(file.at(page), u64::MAX);
     Some(Pages(vec![page]))
 }
 
-fn page_overwritten(file: &mut File) -> Option<Place> {
+fn page_overwritten(file: &mut File) -> Option<Location> {
     let single: Vec<u64> =
         inner(file, LEAF).into_iter().map(|v| v.page).filter(|page| file.header(*page).overflow == 0).collect();
     let (from, to) = (*single.first()?, *single.last()?);
@@ -136,39 +136,39 @@ fn page_overwritten(file: &mut File) -> Option<Place> {
     Some(Pages(vec![to]))
 }
 
-fn page_zeroed(file: &mut File) -> Option<Place> {
+fn page_zeroed(file: &mut File) -> Option<Location> {
     let page = some_leaf(file)?.page;
     let extent = file.extent(page);
     file.bytes[extent].fill(0);
     Some(Pages(vec![page]))
 }
 
-fn page_filled_with_ff(file: &mut File) -> Option<Place> {
+fn page_filled_with_ff(file: &mut File) -> Option<Location> {
     let page = some_leaf(file)?.page;
     let extent = file.at(page)..file.at(page + 1);
     file.bytes[extent].fill(0xFF);
     Some(Pages(vec![page]))
 }
 
-fn leaf_type(file: &mut File, flags: u16) -> Option<Place> {
+fn leaf_type(file: &mut File, flags: u16) -> Option<Location> {
     let page = some_leaf(file)?.page;
     file.put_u16(file.at(page) + 8, flags);
     Some(Pages(vec![page]))
 }
 
-/// Any page below may be what gives it away.
-fn branch_says_it_is_a_leaf(file: &mut File) -> Option<Place> {
+/// Any page below may reveal it.
+fn branch_says_it_is_a_leaf(file: &mut File) -> Option<Location> {
     let page = inner(file, BRANCH).first()?.page;
     file.put_u16(file.at(page) + 8, LEAF);
     Some(Pages(vec![page]))
 }
 
-fn overflow_past_the_end(file: &mut File) -> Option<Place> {
+fn overflow_past_the_end(file: &mut File) -> Option<Location> {
     let pages = file.meta().pages as u32;
     overflow(file, |_| pages)
 }
 
-fn overflow(file: &mut File, change: impl Fn(u32) -> u32) -> Option<Place> {
+fn overflow(file: &mut File, change: impl Fn(u32) -> u32) -> Option<Location> {
     let page = some_leaf(file)?.page;
     let before = file.header(page).overflow;
     file.put_u32(file.at(page) + 12, change(before));
@@ -176,14 +176,14 @@ fn overflow(file: &mut File, change: impl Fn(u32) -> u32) -> Option<Place> {
     Some(Pages(vec![page, next]))
 }
 
-fn overflow_lost(file: &mut File) -> Option<Place> {
+fn overflow_lost(file: &mut File) -> Option<Location> {
     let big = file.visits_of("key").into_iter().find(|v| file.header(v.page).overflow > 0)?.page;
     file.put_u32(file.at(big) + 12, 0);
     Some(Pages(vec![big]))
 }
 
-/// The page above is written anew without the leaf, in good order: nothing but the missing page itself tells.
-fn leaf_lost(file: &mut File) -> Option<Place> {
+/// Rewrites the parent page without the leaf, well-formed: only the missing page itself reveals it.
+fn leaf_lost(file: &mut File) -> Option<Location> {
     file.has_freelist().then_some(())?;
     let leaf = some_leaf(file)?;
     let parent = leaf.parent?;
@@ -194,16 +194,16 @@ fn leaf_lost(file: &mut File) -> Option<Place> {
     Some(Pages(vec![leaf.page]))
 }
 
-fn hundred_levels(file: &mut File) -> Option<Place> {
+fn hundred_levels(file: &mut File) -> Option<Location> {
     levels(file, 100)
 }
 
-fn ten_thousand_levels(file: &mut File) -> Option<Place> {
+fn ten_thousand_levels(file: &mut File) -> Option<Location> {
     levels(file, 10_000)
 }
 
-/// Hangs bucket `key` below a chain of new branch pages, each with one child.
-fn levels(file: &mut File, count: u64) -> Option<Place> {
+/// Moves bucket `key` below a chain of new branch pages with one child each.
+fn levels(file: &mut File, count: u64) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let below = file.u64(bucket.value.start);
     let top = file.visits_of("key").first()?.clone();
@@ -221,5 +221,5 @@ fn levels(file: &mut File, count: u64) -> Option<Place> {
     }
     file.put_u64(bucket.value.start, first);
     file.set_metas(meta::PAGES, first + count);
-    Some(Place::Nowhere)
+    Some(Location::Nowhere)
 }

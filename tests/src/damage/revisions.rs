@@ -1,11 +1,11 @@
-//! Bucket `key`: revisions, their values, and whether they make a history.
+//! Damage to bucket `key`: revisions, their values, and the history that they form.
 
 use std::collections::BTreeSet;
 
 use prost::Message;
 
 use super::Damage;
-use super::Place::{self, Entry, Nowhere};
+use super::Location::{self, Entry, Nowhere};
 use crate::build::history::revision_key;
 use crate::build::message::{KeyValue, Lease};
 use crate::build::{Bucket, Node};
@@ -72,7 +72,7 @@ struct Put {
     value: KeyValue,
 }
 
-/// Entries of bucket `key` above every mark of compaction, so that their whole history must be there.
+/// Returns the puts of bucket `key` above every compaction mark, so that their whole history must be present.
 fn uncompacted(root: &mut Bucket) -> Vec<Put> {
     let mark = mark(root, "scheduledCompactRev").unwrap_or(0).max(mark(root, "finishedCompactRev").unwrap_or(0));
     puts(root).into_iter().filter(|put| main(&put.key) > mark).collect()
@@ -95,17 +95,17 @@ fn mark(root: &mut Bucket, name: &str) -> Option<i64> {
     root.bucket("meta").value(name.as_bytes()).map(main)
 }
 
-fn entry(key: &[u8]) -> Option<Place> {
+fn entry(key: &[u8]) -> Option<Location> {
     Some(Entry("key", key.to_vec()))
 }
 
-/// The put in the middle of those that are one.
+/// Returns the middle one of these puts.
 fn some_put(root: &mut Bucket) -> Option<Put> {
     let mut puts: Vec<Put> = uncompacted(root).into_iter().filter(|put| !put.tombstone).collect();
     (!puts.is_empty()).then(|| puts.swap_remove(puts.len() / 2))
 }
 
-/// A put of a key whose put before is above the marks too.
+/// Returns a put of a key whose previous put is above the marks too.
 fn some_update(root: &mut Bucket) -> Option<Put> {
     let puts = uncompacted(root);
     let keys: Vec<(Vec<u8>, i64)> = puts.iter().map(|put| (put.value.key.clone(), put.value.version)).collect();
@@ -115,8 +115,8 @@ fn some_update(root: &mut Bucket) -> Option<Put> {
     })
 }
 
-/// The last put of a transaction that has several loses its value.
-fn emptied_within_a_transaction(root: &mut Bucket) -> Option<Place> {
+/// Empties the value of the last put of a transaction with several operations.
+fn emptied_within_a_transaction(root: &mut Bucket) -> Option<Location> {
     let keys: Vec<Vec<u8>> = root.bucket("key").entries.keys().cloned().collect();
     let alike = |pair: &&[Vec<u8>]| pair[0][..8] == pair[1][..8] && pair[1].len() == 17;
     let key = keys.windows(2).rfind(alike)?[1].clone();
@@ -124,7 +124,7 @@ fn emptied_within_a_transaction(root: &mut Bucket) -> Option<Place> {
     Some(Entry("key", key))
 }
 
-fn rekey(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Place> {
+fn rekey(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Location> {
     let put = some_put(root)?;
     let value = root.bucket("key").entries.remove(&put.key)?;
     let mut key = put.key;
@@ -133,7 +133,7 @@ fn rekey(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Place> {
     entry(&key)
 }
 
-fn revalue(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Place> {
+fn revalue(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Location> {
     let put = some_put(root)?;
     let mut value = root.bucket("key").value(&put.key)?.to_vec();
     change(&mut value);
@@ -141,23 +141,23 @@ fn revalue(root: &mut Bucket, change: impl Fn(&mut Vec<u8>)) -> Option<Place> {
     entry(&put.key)
 }
 
-fn change(root: &mut Bucket, change: impl Fn(&mut KeyValue)) -> Option<Place> {
+fn change(root: &mut Bucket, change: impl Fn(&mut KeyValue)) -> Option<Location> {
     let put = some_put(root)?;
     store(root, put, change)
 }
 
-fn update(root: &mut Bucket, change: impl Fn(&mut KeyValue)) -> Option<Place> {
+fn update(root: &mut Bucket, change: impl Fn(&mut KeyValue)) -> Option<Location> {
     let put = some_update(root)?;
     store(root, put, change)
 }
 
-fn store(root: &mut Bucket, mut put: Put, change: impl Fn(&mut KeyValue)) -> Option<Place> {
+fn store(root: &mut Bucket, mut put: Put, change: impl Fn(&mut KeyValue)) -> Option<Location> {
     change(&mut put.value);
     root.bucket("key").put(put.key.clone(), put.value.encode_to_vec());
     entry(&put.key)
 }
 
-fn put_and_tombstone(root: &mut Bucket) -> Option<Place> {
+fn put_and_tombstone(root: &mut Bucket) -> Option<Location> {
     let put = some_put(root)?;
     let mut key = put.key;
     key.push(b't');
@@ -166,8 +166,8 @@ fn put_and_tombstone(root: &mut Bucket) -> Option<Place> {
     entry(&key)
 }
 
-/// An update with an update after it goes; what comes after tells.
-fn middle_missing(root: &mut Bucket) -> Option<Place> {
+/// Removes an update that is followed by another, which reveals it.
+fn middle_missing(root: &mut Bucket) -> Option<Location> {
     let puts = uncompacted(root);
     let middle = puts.iter().enumerate().find(|(i, put)| {
         let same = |other: &Put| other.value.key == put.value.key && !other.tombstone;
@@ -180,8 +180,8 @@ fn middle_missing(root: &mut Bucket) -> Option<Place> {
     Some(Nowhere)
 }
 
-/// The put that creates a key which is put again goes.
-fn first_missing(root: &mut Bucket) -> Option<Place> {
+/// Removes the put that creates a key which is put again later.
+fn first_missing(root: &mut Bucket) -> Option<Location> {
     let puts = uncompacted(root);
     let first = puts.iter().enumerate().find(|(i, put)| {
         let next = puts[i + 1..].iter().find(|other| other.value.key == put.value.key);
@@ -191,7 +191,7 @@ fn first_missing(root: &mut Bucket) -> Option<Place> {
     Some(Nowhere)
 }
 
-fn tombstone_missing(root: &mut Bucket) -> Option<Place> {
+fn tombstone_missing(root: &mut Bucket) -> Option<Location> {
     let puts = uncompacted(root);
     let gone = puts.iter().enumerate().find(|(i, put)| {
         let same = |other: &Put| other.value.key == put.value.key;
@@ -205,17 +205,17 @@ fn next_main(root: &mut Bucket) -> i64 {
     root.bucket("key").entries.last_key_value().map_or(2, |(key, _)| main(key)) + 1
 }
 
-fn append_tombstone(root: &mut Bucket, name: Vec<u8>) -> Option<Place> {
+fn append_tombstone(root: &mut Bucket, name: Vec<u8>) -> Option<Location> {
     let key = revision_key((next_main(root), 0), true);
     root.bucket("key").put(key.clone(), KeyValue { key: name, ..KeyValue::default() }.encode_to_vec());
     entry(&key)
 }
 
-fn tombstone_of_nothing(root: &mut Bucket) -> Option<Place> {
+fn tombstone_of_nothing(root: &mut Bucket) -> Option<Location> {
     append_tombstone(root, b"/never/was".to_vec())
 }
 
-fn tombstone_twice(root: &mut Bucket) -> Option<Place> {
+fn tombstone_twice(root: &mut Bucket) -> Option<Location> {
     let puts = uncompacted(root);
     let dead = puts
         .iter()
@@ -225,17 +225,17 @@ fn tombstone_twice(root: &mut Bucket) -> Option<Place> {
     append_tombstone(root, name)
 }
 
-fn tombstone_with_a_body(root: &mut Bucket) -> Option<Place> {
+fn tombstone_with_a_body(root: &mut Bucket) -> Option<Location> {
     let mut tombstone = uncompacted(root).into_iter().find(|put| put.tombstone)?;
     tombstone.value.value = b"body".to_vec();
     store(root, tombstone, |_| {})
 }
 
-fn put_made_tombstone(root: &mut Bucket) -> Option<Place> {
+fn put_made_tombstone(root: &mut Bucket) -> Option<Location> {
     rekey(root, |key| key.push(b't'))
 }
 
-fn tombstone_made_put(root: &mut Bucket) -> Option<Place> {
+fn tombstone_made_put(root: &mut Bucket) -> Option<Location> {
     let tombstone = uncompacted(root).into_iter().find(|put| put.tombstone)?;
     let value = root.bucket("key").entries.remove(&tombstone.key)?;
     let key = tombstone.key[..17].to_vec();
@@ -243,47 +243,47 @@ fn tombstone_made_put(root: &mut Bucket) -> Option<Place> {
     entry(&key)
 }
 
-/// Only a key that is alive can miss its lease.
+/// Returns the living keys: only these can lack their lease.
 fn alive(root: &mut Bucket) -> Vec<Put> {
     let mut seen = BTreeSet::new();
     let newest = puts(root).into_iter().rev().filter(|put| seen.insert(put.value.key.clone()));
     newest.filter(|put| !put.tombstone).collect()
 }
 
-fn lease_of_a_key_missing(root: &mut Bucket) -> Option<Place> {
+fn lease_of_a_key_missing(root: &mut Bucket) -> Option<Location> {
     let put = alive(root).into_iter().next()?;
     store(root, put, |kv| kv.lease = 0x1234_5678)
 }
 
-fn leases_missing(root: &mut Bucket) -> Option<Place> {
+fn leases_missing(root: &mut Bucket) -> Option<Location> {
     let leased = alive(root).into_iter().find(|put| put.value.lease != 0)?;
     root.bucket("lease").value(&leased.value.lease.to_be_bytes())?;
     root.bucket("lease").entries.clear();
     Some(Nowhere)
 }
 
-/// Seconds that the lease of a living key is granted for.
-fn lease_time(root: &mut Bucket, ttl: i64) -> Option<Place> {
+/// Sets the time to live, in seconds, of a living key's lease.
+fn lease_time(root: &mut Bucket, ttl: i64) -> Option<Location> {
     let id = alive(root).into_iter().map(|put| put.value.lease).find(|lease| *lease != 0)?;
     root.bucket("lease").value(&id.to_be_bytes())?;
     root.bucket("lease").put(id.to_be_bytes(), Lease { id, ttl, remaining_ttl: 0 }.encode_to_vec());
     Some(Entry("lease", id.to_be_bytes().to_vec()))
 }
 
-fn finished_above_scheduled(root: &mut Bucket) -> Option<Place> {
+fn finished_above_scheduled(root: &mut Bucket) -> Option<Location> {
     let scheduled = mark(root, "scheduledCompactRev")?;
     root.bucket("meta").put("scheduledCompactRev", revision_key((scheduled - 1, 0), false));
     Some(Nowhere)
 }
 
-fn finished_without_scheduled(root: &mut Bucket) -> Option<Place> {
+fn finished_without_scheduled(root: &mut Bucket) -> Option<Location> {
     mark(root, "finishedCompactRev")?;
     root.bucket("meta").entries.remove(&b"scheduledCompactRev"[..])?;
     Some(Nowhere)
 }
 
-/// Both marks are set to the last revision, and the history stays.
-fn superseded_below_the_mark(root: &mut Bucket) -> Option<Place> {
+/// Sets both marks to the last revision without removing the history.
+fn superseded_below_the_mark(root: &mut Bucket) -> Option<Location> {
     some_update(root)?;
     let last = next_main(root) - 1;
     for name in ["scheduledCompactRev", "finishedCompactRev"] {

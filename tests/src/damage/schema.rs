@@ -1,9 +1,9 @@
-//! etcd's buckets other than `key`.
+//! Damage to etcd's buckets other than `key`.
 
 use prost::Message;
 
 use super::Damage;
-use super::Place::{self, Entry};
+use super::Location::{self, Entry};
 use crate::build::message::{AlarmMember, AlarmType, Lease, Role, User};
 use crate::build::{Bucket, Node};
 
@@ -12,7 +12,7 @@ const LEASE: &[&str] = &["lease-malformed"];
 const MEMBER: &[&str] = &["member-malformed"];
 const AUTH: &[&str] = &["auth-malformed"];
 const CLUSTER: &[&str] = &["cluster-malformed"];
-/// No message begins with this: field 15 of wire type 7.
+/// No valid message begins with this: field 15 of wire type 7.
 const NO_MESSAGE: &[u8] = &[0x7F, 0xFF, 0x01];
 
 pub const ALL: &[Damage] = &[
@@ -75,24 +75,24 @@ pub const ALL: &[Damage] = &[
     Damage::content("alarm_corrupt", &["alarm-corrupt"], |root| alarm(root, AlarmType::Corrupt.into())),
 ];
 
-fn set(root: &mut Bucket, bucket: &'static str, key: &str, value: &[u8]) -> Option<Place> {
+fn set(root: &mut Bucket, bucket: &'static str, key: &str, value: &[u8]) -> Option<Location> {
     root.bucket(bucket).put(key, value);
     Some(Entry(bucket, key.into()))
 }
 
-fn set_first(root: &mut Bucket, bucket: &'static str, value: &[u8]) -> Option<Place> {
+fn set_first(root: &mut Bucket, bucket: &'static str, value: &[u8]) -> Option<Location> {
     let key = root.bucket(bucket).entries.first_key_value()?.0.clone();
     root.bucket(bucket).put(key.clone(), value);
     Some(Entry(bucket, key))
 }
 
-fn rekey_first(root: &mut Bucket, bucket: &'static str, key: &[u8]) -> Option<Place> {
+fn rekey_first(root: &mut Bucket, bucket: &'static str, key: &[u8]) -> Option<Location> {
     let (_, value) = root.bucket(bucket).entries.pop_first()?;
     root.bucket(bucket).entries.insert(key.to_vec(), value);
     Some(Entry(bucket, key.to_vec()))
 }
 
-fn lease_of_another_id(root: &mut Bucket) -> Option<Place> {
+fn lease_of_another_id(root: &mut Bucket) -> Option<Location> {
     let (key, node) = root.bucket("lease").entries.first_key_value()?;
     let Node::Value(value) = node else { return None };
     let mut lease = Lease::decode(value.as_slice()).ok()?;
@@ -102,7 +102,7 @@ fn lease_of_another_id(root: &mut Bucket) -> Option<Place> {
     Some(Entry("lease", key))
 }
 
-fn lease(root: &mut Bucket, change: impl Fn(&mut Lease)) -> Option<Place> {
+fn lease(root: &mut Bucket, change: impl Fn(&mut Lease)) -> Option<Location> {
     let (key, node) = root.bucket("lease").entries.first_key_value()?;
     let Node::Value(value) = node else { return None };
     let mut lease = Lease::decode(value.as_slice()).ok()?;
@@ -112,12 +112,12 @@ fn lease(root: &mut Bucket, change: impl Fn(&mut Lease)) -> Option<Place> {
     Some(Entry("lease", key))
 }
 
-fn alarm_is_no_message(root: &mut Bucket) -> Option<Place> {
+fn alarm_is_no_message(root: &mut Bucket) -> Option<Location> {
     root.bucket("alarm").put(NO_MESSAGE, "");
     Some(Entry("alarm", NO_MESSAGE.to_vec()))
 }
 
-fn alarm(root: &mut Bucket, alarm: i32) -> Option<Place> {
+fn alarm(root: &mut Bucket, alarm: i32) -> Option<Location> {
     let key = AlarmMember { member_id: 0x77, alarm }.encode_to_vec();
     root.bucket("alarm").put(key.clone(), "");
     Some(Entry("alarm", key))

@@ -1,9 +1,9 @@
-//! What etcd reads before it serves anything: its place in the raft log, the cluster's version and members, the marks.
+//! Damage to entries that etcd reads before it serves: its place in the raft log, the cluster's version and members, the compaction marks.
 
 use prost::Message;
 
 use super::Damage;
-use super::Place::{self, Entry, Nowhere};
+use super::Location::{self, Entry, Nowhere};
 use super::access::{remove, rename};
 use crate::build::history::revision_key;
 use crate::build::message::KeyValue;
@@ -150,7 +150,7 @@ pub const ALL: &[Damage] = &[
     }),
 ];
 
-/// What a healthy cluster may have.
+/// Contents that a healthy cluster may have.
 pub(super) const HEALTHY: &[Damage] = &[
     Damage::content("conf_state_missing", &[], |root| remove(root, "meta", "confState")),
     Damage::content("conf_state_of_other_members", &[], |root| {
@@ -170,13 +170,13 @@ pub(super) const HEALTHY: &[Damage] = &[
 
 const VERSION: &[&str] = &["version-impossible"];
 
-fn set(root: &mut Bucket, bucket: &'static str, key: &str, value: &[u8]) -> Option<Place> {
+fn set(root: &mut Bucket, bucket: &'static str, key: &str, value: &[u8]) -> Option<Location> {
     root.bucket(bucket).put(key, value);
     Some(Entry(bucket, key.into()))
 }
 
-/// Enables the downgrade to the minor version below.
-fn downgrade(root: &mut Bucket) -> Option<Place> {
+/// Enables the downgrade to the previous minor version.
+fn downgrade(root: &mut Bucket) -> Option<Location> {
     let version = String::from_utf8(root.bucket("cluster").value(b"clusterVersion")?.to_vec()).ok()?;
     let minor: u32 = version.split('.').nth(1)?.parse().ok()?;
     let text = format!(r#"{{"target-version":"3.{}.0","enabled":true}}"#, minor - 1);
@@ -187,7 +187,7 @@ fn revision(key: &[u8]) -> i64 {
     i64::from_be_bytes(key[..8].try_into().expect("eight bytes"))
 }
 
-fn last_revision(root: &mut Bucket, main: i64) -> Option<Place> {
+fn last_revision(root: &mut Bucket, main: i64) -> Option<Location> {
     let message = KeyValue {
         key: b"last".to_vec(),
         create_revision: main,
@@ -200,8 +200,8 @@ fn last_revision(root: &mut Bucket, main: i64) -> Option<Place> {
     Some(Entry("key", key))
 }
 
-/// Marks a compaction.
-fn compaction(root: &mut Bucket, marks: &[&str], at: (i64, i64)) -> Option<Place> {
+/// Sets compaction marks.
+fn compaction(root: &mut Bucket, marks: &[&str], at: (i64, i64)) -> Option<Location> {
     root.bucket("key").entries.last_key_value()?;
     for name in marks {
         root.bucket("meta").put(*name, revision_key(at, false));
@@ -209,20 +209,20 @@ fn compaction(root: &mut Bucket, marks: &[&str], at: (i64, i64)) -> Option<Place
     Some(Nowhere)
 }
 
-fn nest(root: &mut Bucket, bucket: &'static str) -> Option<Place> {
+fn nest(root: &mut Bucket, bucket: &'static str) -> Option<Location> {
     let mut below = Bucket::default();
     below.put("a", "b");
     root.bucket(bucket).entries.insert(b"nested".to_vec(), Node::Bucket(below));
     Some(Entry(bucket, b"nested".to_vec()))
 }
 
-fn page_size(file: &mut File, page: u64, size: u32) -> Option<Place> {
+fn page_size(file: &mut File, page: u64, size: u32) -> Option<Location> {
     file.put_u32(file.at(page) + meta::PAGE_SIZE, size);
-    file.seal_meta(page);
+    file.update_meta_checksum(page);
     Some(Nowhere)
 }
 
-fn meta_number(file: &mut File, page: u64) -> Option<Place> {
+fn meta_number(file: &mut File, page: u64) -> Option<Location> {
     file.put_u64(file.at(page), 5);
     Some(Nowhere)
 }

@@ -1,4 +1,4 @@
-//! The SHA-256 and the length of the file.
+//! Damage to the SHA-256 and the length of the file.
 
 use super::Damage;
 use crate::build::with_trailer;
@@ -61,7 +61,7 @@ fn trailer_zeroed(good: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A bit of a value: nothing but the SHA-256 can tell.
+/// Flips a bit of a value: only the SHA-256 reveals it.
 fn value_bit_flipped(good: &[u8]) -> Vec<u8> {
     let file = File::new(database_of(good).to_vec());
     let longest = file.entries("key").into_iter().max_by_key(|leaf| leaf.value.len()).expect("an entry");

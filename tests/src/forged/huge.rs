@@ -1,9 +1,9 @@
-//! Single keys, names and values of megabytes.
+//! Files with single keys, names and values of megabytes.
 
 use super::Make;
-use super::raw_pages::{Paper, bucket, key_value, revision};
+use super::raw_pages::{RawFile, bucket, key_value, revision};
 use super::shared::{SMALL, small_value};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
 pub const ALL: &[(&str, Make)] = &[
     ("a_huge_value_of_a_small_bucket", huge_small_value),
@@ -14,15 +14,15 @@ pub const ALL: &[(&str, Make)] = &[
     ("huge_keys_of_a_small_bucket", huge_small_keys),
 ];
 
-fn paper(page_size: usize, len: usize) -> (Paper, usize) {
-    let paper = Paper::new(page_size, (len / page_size).max(16));
-    let room = paper.bytes.len() - paper.at(3);
-    (paper, room)
+fn empty_file(page_size: usize, len: usize) -> (RawFile, usize) {
+    let raw = RawFile::new(page_size, (len / page_size).max(16));
+    let room = raw.bytes.len() - raw.offset_of(3);
+    (raw, room)
 }
 
-/// Bytes that take most room wherever they are told.
-fn filling(dice: &mut Dice, len: usize) -> Vec<u8> {
-    match dice.below(5) {
+/// Returns bytes that become longest when printed or decoded.
+fn filling(rng: &mut SeededRandom, len: usize) -> Vec<u8> {
+    match rng.below(5) {
         0 => vec![b'/'; len],
         1 => vec![1; len],
         2 => vec![0xFF; len],
@@ -31,11 +31,11 @@ fn filling(dice: &mut Dice, len: usize) -> Vec<u8> {
     }
 }
 
-fn huge_small_value(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    let name = *dice.pick(&SMALL);
+fn huge_small_value(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    let name = *rng.pick(&SMALL);
     let most = room - 200;
-    let value = match dice.below(3) {
+    let value = match rng.below(3) {
         0 => small_value(name, most),
         1 => {
             let mut json = b"{\"id\":1,\"peerURLs\":[\"a\"],\"x\":[0".to_vec();
@@ -45,79 +45,79 @@ fn huge_small_value(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
             json.extend_from_slice(b"]}");
             json
         }
-        _ => filling(dice, most),
+        _ => filling(rng, most),
     };
-    paper.packed(3, [(0, b"1".as_slice(), value.as_slice())]);
-    paper.roots(&[(name, 3)]);
-    paper
+    raw.write_packed_leaf(3, [(0, b"1".as_slice(), value.as_slice())]);
+    raw.write_root(&[(name, 3)]);
+    raw
 }
 
-fn huge_names(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    let count = dice.between(1, 3);
+fn huge_names(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    let count = rng.between(1, 3);
     let mut names: Vec<Vec<u8>> =
-        (0..count).map(|number| [vec![number as u8 + b'a'], filling(dice, room / count - 100)].concat()).collect();
+        (0..count).map(|number| [vec![number as u8 + b'a'], filling(rng, room / count - 100)].concat()).collect();
     names.sort();
-    let value = bucket(*dice.pick(&[0, 1, 3, 1 << 40]));
-    paper.packed(2, names.iter().map(|name| (1, name.as_slice(), value.as_slice())));
-    paper
+    let value = bucket(*rng.pick(&[0, 1, 3, 1 << 40]));
+    raw.write_packed_leaf(2, names.iter().map(|name| (1, name.as_slice(), value.as_slice())));
+    raw
 }
 
-fn of_key(paper: &mut Paper, messages: &[Vec<u8>]) {
+fn of_key(raw: &mut RawFile, messages: &[Vec<u8>]) {
     let keys: Vec<_> = (1..=messages.len() as u64).map(revision).collect();
-    paper.packed(3, keys.iter().zip(messages).map(|(key, message)| (0, key.as_slice(), message.as_slice())));
-    paper.roots(&[("key", 3)]);
+    raw.write_packed_leaf(3, keys.iter().zip(messages).map(|(key, message)| (0, key.as_slice(), message.as_slice())));
+    raw.write_root(&[("key", 3)]);
 }
 
-fn huge_key(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    let count = dice.between(1, 3);
+fn huge_key(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    let count = rng.between(1, 3);
     let each = room / count - 200;
     let messages: Vec<_> = (1..=count as u64)
-        .map(|main| key_value(&filling(dice, each), if dice.chance(50) { main } else { main + 7 }, b"v", main))
+        .map(|main| key_value(&filling(rng, each), if rng.chance(50) { main } else { main + 7 }, b"v", main))
         .collect();
-    of_key(&mut paper, &messages);
-    paper
+    of_key(&mut raw, &messages);
+    raw
 }
 
 /// One key of control characters, each of which is printed as four.
 #[must_use]
-pub fn a_key_of_control_characters(page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    of_key(&mut paper, &[key_value(&vec![1; room - 200], 1, b"v", 1)]);
-    paper
+pub fn a_key_of_control_characters(page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    of_key(&mut raw, &[key_value(&vec![1; room - 200], 1, b"v", 1)]);
+    raw
 }
 
-fn huge_value(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    let value = filling(dice, room - 200);
-    of_key(&mut paper, &[key_value(b"/a", 1, &value, 0)]);
-    paper
+fn huge_value(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    let value = filling(rng, room - 200);
+    of_key(&mut raw, &[key_value(b"/a", 1, &value, 0)]);
+    raw
 }
 
 /// A `mvccpb.KeyValue` of as many fields as have room.
-fn huge_message(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
+fn huge_message(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
     let mut message = key_value(b"/a", 1, b"v", 0);
-    let (tag, word) = *dice.pick(&[(0x30, 1), (0x0a, 0), (0x38, 0)]);
+    let (tag, word) = *rng.pick(&[(0x30, 1), (0x0a, 0), (0x38, 0)]);
     while message.len() + 200 < room {
         message.extend_from_slice(&[tag, word]);
         if tag == 0x0a {
             continue;
         }
     }
-    of_key(&mut paper, &[message]);
-    paper
+    of_key(&mut raw, &[message]);
+    raw
 }
 
-fn huge_small_keys(dice: &mut Dice, page_size: usize, len: usize) -> Paper {
-    let (mut paper, room) = paper(page_size, len);
-    let name = *dice.pick(&SMALL);
-    let count = dice.between(1, 4);
+fn huge_small_keys(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
+    let (mut raw, room) = empty_file(page_size, len);
+    let name = *rng.pick(&SMALL);
+    let count = rng.between(1, 4);
     let mut keys: Vec<Vec<u8>> =
-        (0..count).map(|number| [vec![number as u8 + 0x31], filling(dice, room / count - 100)].concat()).collect();
+        (0..count).map(|number| [vec![number as u8 + 0x31], filling(rng, room / count - 100)].concat()).collect();
     keys.sort();
-    paper.packed(3, keys.iter().map(|key| (0, key.as_slice(), b"{}".as_slice())));
-    paper.roots(&[(name, 3)]);
-    paper
+    raw.write_packed_leaf(3, keys.iter().map(|key| (0, key.as_slice(), b"{}".as_slice())));
+    raw.write_root(&[(name, 3)]);
+    raw
 }

@@ -1,4 +1,4 @@
-//! Changes to entries of etcd's buckets. The pages are written anew, in the layout of etcd or in any other that bolt can read.
+//! Mutates entries of etcd's buckets, and writes the pages anew, in etcd's layout or in any other that bolt can read.
 
 use prost::Message;
 
@@ -7,9 +7,9 @@ use crate::build::history::revision_key;
 use crate::build::message::{AlarmMember, KeyValue};
 use crate::build::{Bucket, Freelist, Layout, Node, write};
 use crate::read::File;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Buckets by how much can be wrong in them: the more often it stands here, the more often it is chosen.
+/// Buckets, repeated by how much can go wrong in them: the mutator picks one at random.
 const BUCKETS: [&str; 24] = [
     "key",
     "key",
@@ -37,44 +37,44 @@ const BUCKETS: [&str; 24] = [
     "alarm",
 ];
 
-/// Another database than the good one, and in words what is different.
-pub fn mutant(good: &File, dice: &mut Dice) -> (Vec<u8>, String) {
+/// Returns a mutated database, and a description of the change.
+pub fn mutant(good: &File, rng: &mut SeededRandom) -> (Vec<u8>, String) {
     let mut tree = good.tree();
     let mut words = Vec::new();
-    for _ in 0..*dice.pick(&[1, 1, 1, 2]) {
-        words.push(change(&mut tree, dice));
+    for _ in 0..*rng.pick(&[1, 1, 1, 2]) {
+        words.push(change(&mut tree, rng));
     }
-    let layout = if dice.chance(70) {
+    let layout = if rng.chance(70) {
         let freelist = if good.has_freelist() { Freelist::Synced } else { Freelist::NotSynced };
         Layout { freelist, ..Layout::plain(good.page_size, 7) }
     } else {
         words.push("in another layout".to_owned());
-        Layout::random(dice)
+        Layout::random(rng)
     };
     (write(&tree, &layout).database, words.join("; "))
 }
 
-fn change(tree: &mut Bucket, dice: &mut Dice) -> String {
-    if dice.chance(5) {
-        return buckets(tree, dice);
+fn change(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
+    if rng.chance(5) {
+        return buckets(tree, rng);
     }
-    let name = *dice.pick(&BUCKETS);
+    let name = *rng.pick(&BUCKETS);
     let said = match name {
-        "key" => key(tree.bucket("key"), dice),
-        "alarm" => Some(alarm(tree, dice)),
-        _ => small(tree.bucket(name), name, dice),
+        "key" => key(tree.bucket("key"), rng),
+        "alarm" => Some(alarm(tree, rng)),
+        _ => small_bucket(tree.bucket(name), name, rng),
     };
     match said {
         Some(said) => format!("{name}: {said}"),
-        None => change(tree, dice),
+        None => change(tree, rng),
     }
 }
 
-/// Buckets themselves.
-fn buckets(tree: &mut Bucket, dice: &mut Dice) -> String {
-    let name = tree.entries.keys().nth(dice.below(tree.entries.len())).cloned().unwrap_or_default();
+/// Mutates the set of buckets.
+fn buckets(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
+    let name = tree.entries.keys().nth(rng.below(tree.entries.len())).cloned().unwrap_or_default();
     let said = String::from_utf8_lossy(&name).into_owned();
-    match dice.below(5) {
+    match rng.below(5) {
         0 => {
             tree.entries.remove(&name);
             format!("no bucket {said}")
@@ -82,14 +82,14 @@ fn buckets(tree: &mut Bucket, dice: &mut Dice) -> String {
         1 => {
             let node = tree.entries.remove(&name).unwrap_or_else(|| Node::Bucket(Bucket::default()));
             let mut other = name;
-            let bit = dice.below(8 * other.len());
+            let bit = rng.below(8 * other.len());
             other[bit / 8] ^= 1 << (bit % 8);
             tree.entries.insert(other, node);
             format!("bucket {said} with a bit of its name flipped")
         }
         2 => {
             if let Some(Node::Bucket(bucket)) = tree.entries.get_mut(&name) {
-                bucket.sequence = dice.bits();
+                bucket.sequence = rng.bits();
             }
             format!("bucket {said} with another sequence")
         }
@@ -106,14 +106,14 @@ fn buckets(tree: &mut Bucket, dice: &mut Dice) -> String {
     }
 }
 
-/// Bucket `key`.
-fn key(bucket: &mut Bucket, dice: &mut Dice) -> Option<String> {
+/// Mutates bucket `key`.
+fn key(bucket: &mut Bucket, rng: &mut SeededRandom) -> Option<String> {
     let count = bucket.entries.len();
-    // Those near the end have no compaction above them.
-    let at = if dice.chance(30) { count.checked_sub(1 + dice.below(4.min(count)))? } else { dice.below(count) };
+    // Late entries have no compaction above them.
+    let at = if rng.chance(30) { count.checked_sub(1 + rng.below(4.min(count)))? } else { rng.below(count) };
     let (key, value) = entry(bucket, at)?;
     let what = key.escape_ascii().to_string();
-    let said = match dice.below(14) {
+    let said = match rng.below(14) {
         0 => {
             bucket.entries.remove(&key);
             "removed".to_owned()
@@ -131,35 +131,35 @@ fn key(bucket: &mut Bucket, dice: &mut Dice) -> Option<String> {
         2 => {
             bucket.entries.remove(&key);
             let mut other = key.clone();
-            let field = if dice.chance(50) || other.len() < 17 { 0 } else { 9 };
+            let field = if rng.chance(50) || other.len() < 17 { 0 } else { 9 };
             let number = u64::from_be_bytes(other.get(field..field + 8)?.try_into().ok()?);
-            let new = numbers::near(number, 64, dice);
+            let new = numbers::number_near(number, 64, rng);
             other[field..field + 8].copy_from_slice(&new.to_be_bytes());
             bucket.put(other, value);
             format!("{} {number} to {new}", if field == 0 { "main" } else { "sub" })
         }
         3 => {
             let mut other = key.clone();
-            let bit = dice.below(8 * other.len());
+            let bit = rng.below(8 * other.len());
             other[bit / 8] ^= 1 << (bit % 8);
             bucket.entries.remove(&key);
             bucket.put(other, value);
             format!("bit {bit} of its revision")
         }
         4 => {
-            let (_, other) = entry(bucket, dice.below(count))?;
+            let (_, other) = entry(bucket, rng.below(count))?;
             bucket.put(key, other);
             "value of another".to_owned()
         }
         5 | 6 => {
             let mut message = KeyValue::decode(value.as_slice()).ok()?;
-            let said = field(&mut message, dice);
+            let said = field(&mut message, rng);
             bucket.put(key, message.encode_to_vec());
             said
         }
-        7 => more(bucket, dice)?,
+        7 => append_revision(bucket, rng)?,
         _ => {
-            let (other, said) = messages::mutate(&value, dice);
+            let (other, said) = messages::mutate(&value, rng);
             bucket.put(key, other);
             said
         }
@@ -167,70 +167,70 @@ fn key(bucket: &mut Bucket, dice: &mut Dice) -> Option<String> {
     Some(format!("{what}: {said}"))
 }
 
-/// A field of a right message.
-fn field(message: &mut KeyValue, dice: &mut Dice) -> String {
-    let number = |old: i64, dice: &mut Dice| numbers::near(old as u64, 64, dice) as i64;
-    match dice.below(6) {
+/// Changes a field of a valid message.
+fn field(message: &mut KeyValue, rng: &mut SeededRandom) -> String {
+    let number = |old: i64, rng: &mut SeededRandom| numbers::number_near(old as u64, 64, rng) as i64;
+    match rng.below(6) {
         0 => {
-            message.create_revision = number(message.create_revision, dice);
+            message.create_revision = number(message.create_revision, rng);
             format!("created at {}", message.create_revision)
         }
         1 => {
-            message.mod_revision = number(message.mod_revision, dice);
+            message.mod_revision = number(message.mod_revision, rng);
             format!("changed at {}", message.mod_revision)
         }
         2 => {
-            message.version = number(message.version, dice);
+            message.version = number(message.version, rng);
             format!("version {}", message.version)
         }
         3 => {
-            message.lease = number(message.lease, dice);
+            message.lease = number(message.lease, rng);
             format!("lease {}", message.lease)
         }
         4 => {
-            message.value = dice.bytes(message.value.len().min(200));
+            message.value = rng.bytes(message.value.len().min(200));
             "another value".to_owned()
         }
         _ => {
-            let at = dice.below(message.key.len() + 1);
-            message.key.insert(at, dice.bits() as u8);
+            let at = rng.below(message.key.len() + 1);
+            message.key.insert(at, rng.bits() as u8);
             "a byte more in the key".to_owned()
         }
     }
 }
 
-/// One revision more, behind all others: a key that was not there, or a deletion.
-fn more(bucket: &mut Bucket, dice: &mut Dice) -> Option<String> {
+/// Appends one revision: a new key, or a deletion.
+fn append_revision(bucket: &mut Bucket, rng: &mut SeededRandom) -> Option<String> {
     let last = bucket.entries.last_key_value()?.0.get(..8)?;
     let main = i64::from_be_bytes(last.try_into().ok()?).checked_add(1)?;
-    let key = match dice.below(4) {
+    let key = match rng.below(4) {
         0 => Vec::new(),
         1 => vec![0],
         2 => vec![0xFF; 300],
         _ => b"more".to_vec(),
     };
-    let tombstone = dice.chance(20);
+    let tombstone = rng.chance(20);
     let written = if tombstone { 0 } else { main };
     let version = i64::from(!tombstone);
-    let lease = if dice.chance(20) && !tombstone { dice.bits() as i64 } else { 0 };
+    let lease = if rng.chance(20) && !tombstone { rng.bits() as i64 } else { 0 };
     let said = format!("revision {main} more, of key {} with lease {lease}", key.escape_ascii());
     let message = KeyValue { key, create_revision: written, mod_revision: written, version, value: Vec::new(), lease };
     bucket.put(revision_key((main, 0), tombstone), message.encode_to_vec());
     Some(said)
 }
 
-/// A bucket of few entries.
-fn small(bucket: &mut Bucket, name: &str, dice: &mut Dice) -> Option<String> {
-    let (key, value) = entry(bucket, dice.below(bucket.entries.len()))?;
+/// Mutates a bucket with few entries.
+fn small_bucket(bucket: &mut Bucket, name: &str, rng: &mut SeededRandom) -> Option<String> {
+    let (key, value) = entry(bucket, rng.below(bucket.entries.len()))?;
     let what = key.escape_ascii().to_string();
-    let said = match dice.below(10) {
+    let said = match rng.below(10) {
         0 => {
             bucket.entries.remove(&key);
             "removed".to_owned()
         }
         1 => {
             let mut other = key.clone();
-            let bit = dice.below(8 * other.len());
+            let bit = rng.below(8 * other.len());
             *other.get_mut(bit / 8)? ^= 1 << (bit % 8);
             bucket.entries.remove(&key);
             bucket.put(other, value);
@@ -238,7 +238,7 @@ fn small(bucket: &mut Bucket, name: &str, dice: &mut Dice) -> Option<String> {
         }
         2 => {
             let mut other = key.clone();
-            match dice.below(4) {
+            match rng.below(4) {
                 0 => drop(other.pop()),
                 1 => other.push(b'0'),
                 2 => other.insert(0, b'0'),
@@ -249,12 +249,12 @@ fn small(bucket: &mut Bucket, name: &str, dice: &mut Dice) -> Option<String> {
             format!("there as {}, too", other.escape_ascii())
         }
         3 => {
-            let (_, other) = entry(bucket, dice.below(bucket.entries.len()))?;
+            let (_, other) = entry(bucket, rng.below(bucket.entries.len()))?;
             bucket.put(key, other);
             "value of another".to_owned()
         }
         _ => {
-            let (other, said) = value_of(name, &key, &value, dice);
+            let (other, said) = value_of(name, &key, &value, rng);
             bucket.put(key, other);
             said
         }
@@ -262,44 +262,44 @@ fn small(bucket: &mut Bucket, name: &str, dice: &mut Dice) -> Option<String> {
     Some(format!("{what}: {said}"))
 }
 
-/// Another value, by what stands there.
-fn value_of(bucket: &str, key: &[u8], value: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
+/// Returns a replacement value that suits the entry.
+fn value_of(bucket: &str, key: &[u8], value: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
     match (bucket, key) {
-        ("members", _) | (_, b"confState" | b"downgrade") => json::mutate(value, dice),
-        (_, b"clusterVersion" | b"storageVersion") => version(value, dice),
-        ("meta" | "auth", _) => fixed(value, dice),
-        ("members_removed", _) => messages::mutate(value, dice),
-        _ => messages::mutate(value, dice),
+        ("members", _) | (_, b"confState" | b"downgrade") => json::mutate(value, rng),
+        (_, b"clusterVersion" | b"storageVersion") => version(value, rng),
+        ("meta" | "auth", _) => fixed_length(value, rng),
+        ("members_removed", _) => messages::mutate(value, rng),
+        _ => messages::mutate(value, rng),
     }
 }
 
-/// A number of fixed length, or a revision.
-fn fixed(value: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
+/// Mutates a number of fixed length, or a revision.
+fn fixed_length(value: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
     let mut bytes = value.to_vec();
-    if bytes.len() < 8 || dice.chance(15) {
-        match dice.below(4) {
-            0 => bytes.push(dice.bits() as u8),
+    if bytes.len() < 8 || rng.chance(15) {
+        match rng.below(4) {
+            0 => bytes.push(rng.bits() as u8),
             1 => drop(bytes.pop()),
             2 => bytes.clear(),
             _ => {
                 if let Some(byte) = bytes.first_mut() {
-                    *byte = dice.bits() as u8;
+                    *byte = rng.bits() as u8;
                 }
             }
         }
         return (bytes.clone(), format!("is {}", bytes.escape_ascii()));
     }
-    let at = if bytes.len() == 17 && dice.chance(20) { 9 } else { 0 };
+    let at = if bytes.len() == 17 && rng.chance(20) { 9 } else { 0 };
     let old = u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    let new = numbers::near(old, 64, dice);
+    let new = numbers::number_near(old, 64, rng);
     bytes[at..at + 8].copy_from_slice(&new.to_be_bytes());
     (bytes, format!("{old} to {new}"))
 }
 
-fn version(value: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
+fn version(value: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
     let old = String::from_utf8_lossy(value).into_owned();
     let minor = old.trim_end_matches(".0").to_owned();
-    let new = match dice.below(14) {
+    let new = match rng.below(14) {
         0 => minor,
         1 => format!("v{old}"),
         2 => format!("{old}-rc.0"),
@@ -319,21 +319,20 @@ fn version(value: &[u8], dice: &mut Dice) -> (Vec<u8>, String) {
     (new.into_bytes(), said)
 }
 
-/// An alarm more, mostly one that etcd could have raised.
-fn alarm(tree: &mut Bucket, dice: &mut Dice) -> String {
+/// Adds an alarm, usually one that etcd could have raised.
+fn alarm(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
     let member = tree.bucket("members").entries.keys().next().cloned().unwrap_or_default();
     let id = u64::from_str_radix(&String::from_utf8_lossy(&member), 16).unwrap_or(1);
-    let alarm = AlarmMember { member_id: if dice.chance(50) { id } else { dice.bits() }, alarm: dice.below(4) as i32 };
+    let alarm = AlarmMember { member_id: if rng.chance(50) { id } else { rng.bits() }, alarm: rng.below(4) as i32 };
     let key = alarm.encode_to_vec();
-    let (key, said) =
-        if dice.chance(50) { messages::mutate(&key, dice) } else { (key, "as etcd writes it".to_owned()) };
+    let (key, said) = if rng.chance(50) { messages::mutate(&key, rng) } else { (key, "as etcd writes it".to_owned()) };
     let key = if key.is_empty() { vec![0x10, 1] } else { key };
-    let value = if dice.chance(20) { dice.bytes(3) } else { Vec::new() };
+    let value = if rng.chance(20) { rng.bytes(3) } else { Vec::new() };
     tree.bucket("alarm").put(key, value);
     format!("alarm {} of member {:x}, {said}", alarm.alarm, alarm.member_id)
 }
 
-/// Key and value of an entry; none for a bucket.
+/// Returns key and value of an entry; `None` for a bucket.
 fn entry(bucket: &Bucket, at: usize) -> Option<(Vec<u8>, Vec<u8>)> {
     match bucket.entries.iter().nth(at)? {
         (key, Node::Value(value)) => Some((key.clone(), value.clone())),

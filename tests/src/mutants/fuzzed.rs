@@ -1,24 +1,24 @@
-//! What a fuzzer begins with, and how it goes on: small snapshots of small pages, so that it runs thousands of them in a second.
+//! Seed inputs and mutator of the fuzz targets: small snapshots with small pages, so that thousands run in a second.
 
 use std::io::Write;
 
 use super::pages;
 use crate::build::cluster::Version;
-use crate::build::history::Life;
+use crate::build::history::HistoryParams;
 use crate::build::random::member;
 use crate::build::{Freelist, Layout, with_trailer};
 use crate::damage;
 use crate::read::database_of;
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Bytes of the longest input of a fuzzer.
+/// Bytes of the longest input.
 pub const LONGEST: usize = 32 << 10;
 
-/// Good snapshots of 4 to 16 KiB: every version, with a freelist and without, trees of one level and of three, overflow, buckets inline and not.
+/// Builds good snapshots of 4 to 16 KiB: every version, with a freelist and without, trees of one level and of three, overflow, buckets inline and not.
 #[must_use]
 pub fn good() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
-    let life = Life { leases: true, ..Life::rich() };
+    let params = HistoryParams { leases: true, ..HistoryParams::rich() };
     for (number, version) in [Version::V33, Version::V35, Version::V36].into_iter().enumerate() {
         for (transactions, keys, longest_value) in [(0, 1, 0), (6, 3, 40), (16, 4, 60), (30, 8, 16), (7, 4, 800)] {
             for freelist in [Freelist::Synced, Freelist::NotSynced] {
@@ -33,8 +33,8 @@ pub fn good() -> Vec<(String, Vec<u8>)> {
                     ..Layout::plain(512, seed)
                 };
                 let interrupted = seeds.len() % 5 == 1;
-                let life = Life { transactions, keys, longest_value, interrupted, ..life.clone() };
-                let files = (seed..).map(|seed| with_trailer(&member(&life, &layout, version, seed).built.database));
+                let params = HistoryParams { transactions, keys, longest_value, interrupted, ..params.clone() };
+                let files = (seed..).map(|seed| with_trailer(&member(&params, &layout, version, seed).built.database));
                 let file = files.into_iter().find(|file| file.len() <= 16 << 10).expect("a small one");
                 seeds.push((format!("good-{number}-{transactions}-{seed}"), file));
             }
@@ -43,13 +43,13 @@ pub fn good() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// The good ones, and each named damage of some of them.
+/// Returns the good snapshots, and each named damage of some of them.
 #[must_use]
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds = good();
     let bases: Vec<_> = seeds.iter().filter(|(_, file)| file.len() < 12 << 10).map(|(_, file)| file.clone()).collect();
     for damage in damage::all() {
-        // Not every file has what is to be damaged: the largest do most often.
+        // Not every file contains what a damage needs: the largest most often does.
         let damaged = bases.iter().rev().find_map(|base| {
             let made = std::panic::catch_unwind(|| damage.apply(base)).ok()?;
             made.into_iter().last()
@@ -61,10 +61,10 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Some of the good ones compressed, each in all formats that are unpacked.
+/// Compresses some of the good snapshots in every supported format.
 ///
 /// # Panics
-/// When a library refuses to compress.
+/// Panics if a library refuses to compress.
 #[must_use]
 pub fn packed() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
@@ -93,7 +93,7 @@ pub fn packed() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// An archive of one file.
+/// Builds a zip archive of one file.
 fn zip(file: &[u8], packed: &[u8], method: u8) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(file);
@@ -107,26 +107,26 @@ fn zip(file: &[u8], packed: &[u8], method: u8) -> Vec<u8> {
     [local, central, end].concat()
 }
 
-/// Changes a fuzzer's input as someone does who knows pages, and seals it mostly: checksums are what a fuzzer cannot guess. The input may be any bytes.
+/// Mutates a fuzzer's input with knowledge of the page format, and usually repairs its checksums, which a fuzzer cannot guess. The input may be any bytes.
 ///
-/// `plain` is the fuzzer's own way of changing bytes, which knows what the code compares them with.
+/// `plain` is the fuzzer's own mutation, which knows the values that the code compares.
 pub fn step(input: &mut Vec<u8>, longest: usize, seed: u64, plain: &mut dyn FnMut(&mut Vec<u8>, usize)) {
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRandom::new(seed);
     let longest = longest.min(LONGEST);
-    if dice.chance(4) {
+    if rng.chance(4) {
         plain(input, longest);
         return;
     }
     let mut database = database_of(input).to_vec();
     let room = longest.saturating_sub(32);
-    if dice.chance(25) {
+    if rng.chance(25) {
         plain(&mut database, room);
     } else {
-        for _ in 0..*dice.pick(&[1, 1, 1, 2, 4]) {
-            pages::mutate(&mut database, room, &mut dice);
+        for _ in 0..*rng.pick(&[1, 1, 1, 2, 4]) {
+            pages::mutate(&mut database, room, &mut rng);
         }
     }
     database.truncate(room);
-    let unsealed = dice.chance(10);
-    *input = if unsealed { None } else { crate::core_verdict::sealed(&database) }.unwrap_or(database);
+    let unsealed = rng.chance(10);
+    *input = if unsealed { None } else { crate::core_verdict::with_valid_checksums(&database) }.unwrap_or(database);
 }

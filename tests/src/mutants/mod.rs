@@ -1,20 +1,22 @@
-//! Mutants of snapshots: changes that know the format, each made wholly from a seed, so that it can be made again.
+//! Mutants of snapshots: changes that respect the format, each a pure function of a seed, so that it can be repeated.
 //!
 //! ```text
-//! numbers   numbers near those that stand there, and at the ends of what fits
-//! messages  protobuf: truncated, duplicate and unknown fields, groups, wrong wire types, long varints
-//! json      members, conf state, downgrade: other writings of the same, and of something else
-//! pages     headers, elements, metas, freelist and buckets of any bytes at all; a fuzzer's mutator, too
-//! repack    a leaf page taken apart, changed and written anew
-//! decrypting encrypted values and configurations of any bytes at all
-//! contents  entries of etcd's buckets; the pages are written anew
-//! served    what a real etcd serves of a snapshot, and what core finds in it
-//! trial     the verdicts of core against the servers
-//! fuzzed    what a fuzzer begins with, and how it goes on
+//! numbers    numbers near a given one, and at the limits of their type
+//! messages   protobuf: truncated, duplicate and unknown fields, groups, wrong wire types, long varints
+//! json       members, conf state, downgrade: other spellings of the same, and of something else
+//! pages      headers, elements, meta pages, freelist and buckets of any bytes; also a fuzzer's mutator
+//! repack     takes a leaf page apart, changes it and writes it anew
+//! decrypting encrypted values and configurations of any bytes
+//! contents   changes entries of etcd's buckets and writes the pages anew
+//! served     what a real etcd serves from a snapshot, and what core finds in it
+//! etcd_comparison  compares core's verdicts with the servers
+//! fuzzed     seed inputs and mutator of the fuzz targets
 //! ```
 
 pub mod contents;
 pub mod decrypting;
+#[cfg(feature = "harness")]
+pub mod etcd_comparison;
 pub mod fuzzed;
 mod json;
 mod messages;
@@ -23,17 +25,15 @@ pub mod pages;
 mod repack;
 #[cfg(feature = "harness")]
 pub mod served;
-#[cfg(feature = "harness")]
-pub mod trial;
 
 use crate::build::with_trailer;
 use crate::read::{File, database_of};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Where a mutation was made.
+/// Which layer a mutation changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// In what the buckets hold; the pages are as bolt writes them.
+    /// The contents of the buckets; the pages are as bolt writes them.
     Contents,
     /// In the bytes of pages.
     Pages,
@@ -42,43 +42,49 @@ pub enum Level {
 /// A changed snapshot.
 #[derive(Debug, Clone)]
 pub struct Mutant {
-    /// The seed that makes it again of the same snapshot.
+    /// The seed that reproduces it from the same snapshot.
     pub seed: u64,
-    /// What was changed.
-    pub words: String,
-    /// Where.
+    /// A description of the change.
+    pub description: String,
+    /// The layer that changed.
     pub level: Level,
-    /// Whether the checksums of the metas and the SHA-256 were made right afterwards.
-    pub sealed: bool,
+    /// Whether the checksums of the meta pages and the SHA-256 were repaired afterwards.
+    pub checksums_valid: bool,
     /// Its bytes.
     pub file: Vec<u8>,
 }
 
-/// Makes a mutant of a good snapshot.
+/// Mutates a good snapshot.
 ///
 /// # Panics
-/// When the snapshot is not good.
+/// Panics if the snapshot is not valid.
 #[must_use]
 pub fn of(snapshot: &[u8], seed: u64) -> Mutant {
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRandom::new(seed);
     let good = File::new(database_of(snapshot).to_vec());
-    let sealed = dice.chance(90);
-    let level = if dice.chance(75) { Level::Contents } else { Level::Pages };
-    let (mut database, words) = match level {
-        Level::Contents => contents::mutant(&good, &mut dice),
+    let checksums_valid = rng.chance(90);
+    let level = if rng.chance(75) { Level::Contents } else { Level::Pages };
+    let (mut database, description) = match level {
+        Level::Contents => contents::mutant(&good, &mut rng),
         Level::Pages => {
             let mut bytes = good.bytes.clone();
-            let words: Vec<_> =
-                (0..dice.between(1, 2)).map(|_| pages::mutate(&mut bytes, usize::MAX, &mut dice)).collect();
-            (bytes, words.join("; "))
+            let description: Vec<_> =
+                (0..rng.between(1, 2)).map(|_| pages::mutate(&mut bytes, usize::MAX, &mut rng)).collect();
+            (bytes, description.join("; "))
         }
     };
-    if !sealed {
-        // The trailer of the unchanged file, as damage on the way leaves it.
+    if !checksums_valid {
+        // The trailer of the unchanged file, as if it was damaged after the snapshot was taken.
         let trailer = &snapshot[good.bytes.len()..];
         database.extend_from_slice(trailer);
-        return Mutant { seed, words: format!("{words}; not sealed"), level, sealed, file: database };
+        return Mutant {
+            seed,
+            description: format!("{description}; checksums not repaired"),
+            level,
+            checksums_valid,
+            file: database,
+        };
     }
-    let file = if level == Level::Pages { crate::core_verdict::sealed(&database) } else { None };
-    Mutant { seed, words, level, sealed, file: file.unwrap_or_else(|| with_trailer(&database)) }
+    let file = if level == Level::Pages { crate::core_verdict::with_valid_checksums(&database) } else { None };
+    Mutant { seed, description, level, checksums_valid, file: file.unwrap_or_else(|| with_trailer(&database)) }
 }

@@ -1,10 +1,10 @@
-//! Changes to the bytes of a database that know what lies where. They may be any bytes at all: a fuzzer's mutator works on what it has changed before.
+//! Mutates the bytes of a database with knowledge of the page format. They may be any bytes: a fuzzer's mutator works on its earlier results.
 
 use super::{numbers, repack};
 use crate::read::{BRANCH, FREELIST, LEAF, META, meta};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Bytes of a page header and of an element.
+/// Size of a page header and of an element.
 const HEADER: usize = 16;
 
 /// The fields of a page header: name, offset, bits.
@@ -30,8 +30,8 @@ struct Pages<'b> {
     size: usize,
 }
 
-/// Changes the bytes of a database, which stay at most so many; in words what was done.
-pub fn mutate(bytes: &mut Vec<u8>, longest: usize, dice: &mut Dice) -> String {
+/// Mutates a database, which grows to at most `longest` bytes, and returns a description of the change.
+pub fn mutate(bytes: &mut Vec<u8>, longest: usize, rng: &mut SeededRandom) -> String {
     let size = page_size(bytes);
     if bytes.len() < 2 * size {
         bytes.resize(2 * size.min(longest / 2), 0);
@@ -39,18 +39,18 @@ pub fn mutate(bytes: &mut Vec<u8>, longest: usize, dice: &mut Dice) -> String {
     }
     let mut pages = Pages { bytes, size };
     for _ in 0..8 {
-        let said = match dice.below(14) {
-            0 | 1 => pages.header_field(dice),
-            2 | 3 => pages.element_field(dice),
-            4 => pages.meta_field(dice),
-            5 => pages.copy(dice),
-            6 => pages.swap(dice),
-            7 => pages.freelist(dice),
-            8 => pages.bucket_header(dice),
-            9 => pages.zero(dice),
-            10 => pages.length(longest, dice),
-            11 => pages.bit(dice),
-            _ => pages.leaf(dice),
+        let said = match rng.below(14) {
+            0 | 1 => pages.header_field(rng),
+            2 | 3 => pages.element_field(rng),
+            4 => pages.meta_field(rng),
+            5 => pages.copy(rng),
+            6 => pages.swap(rng),
+            7 => pages.freelist(rng),
+            8 => pages.bucket_header(rng),
+            9 => pages.zero(rng),
+            10 => pages.length(longest, rng),
+            11 => pages.bit(rng),
+            _ => pages.leaf(rng),
         };
         if let Some(said) = said {
             return said;
@@ -59,7 +59,7 @@ pub fn mutate(bytes: &mut Vec<u8>, longest: usize, dice: &mut Dice) -> String {
     "nothing".to_owned()
 }
 
-/// The page size that the first meta names, or else the smallest.
+/// Returns the page size from the first meta page, or else the smallest one.
 fn page_size(bytes: &[u8]) -> usize {
     let claimed = bytes.get(meta::PAGE_SIZE..meta::PAGE_SIZE + 4);
     let claimed = claimed.map_or(0, |four| u32::from_le_bytes(four.try_into().expect("four bytes")) as usize);
@@ -84,56 +84,56 @@ impl Pages<'_> {
         Some(())
     }
 
-    /// A page whose flags are among these; any page after some tries.
-    fn pick(&self, flags: &[u16], dice: &mut Dice) -> usize {
+    /// Returns a page with one of these flags; any page if some tries fail.
+    fn pick(&self, flags: &[u16], rng: &mut SeededRandom) -> usize {
         for _ in 0..12 {
-            let page = dice.below(self.count());
+            let page = rng.below(self.count());
             if flags.contains(&(self.number(page * self.size + 8, 16).unwrap_or(0) as u16)) {
                 return page;
             }
         }
-        dice.below(self.count())
+        rng.below(self.count())
     }
 
-    /// Puts another number into a field: one near it, or that of a page.
-    fn change(&mut self, at: usize, bits: u32, dice: &mut Dice) -> Option<String> {
+    /// Replaces the number in a field by a similar one, or by a page number.
+    fn change(&mut self, at: usize, bits: u32, rng: &mut SeededRandom) -> Option<String> {
         let old = self.number(at, bits)?;
-        let page = dice.below(self.count() + 1) as u64;
-        let new = if dice.chance(30) { page } else { numbers::near(old, bits, dice) };
+        let page = rng.below(self.count() + 1) as u64;
+        let new = if rng.chance(30) { page } else { numbers::number_near(old, bits, rng) };
         self.put(at, bits, new)?;
         Some(format!("{old} to {new}"))
     }
 
-    fn header_field(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[LEAF, BRANCH, META, FREELIST], dice);
-        let (name, at, bits) = *dice.pick(&HEADER_FIELDS);
-        let said = self.change(page * self.size + at, bits, dice)?;
+    fn header_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[LEAF, BRANCH, META, FREELIST], rng);
+        let (name, at, bits) = *rng.pick(&HEADER_FIELDS);
+        let said = self.change(page * self.size + at, bits, rng)?;
         Some(format!("page {page}: {name} {said}"))
     }
 
-    fn element_field(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[LEAF, BRANCH], dice);
+    fn element_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[LEAF, BRANCH], rng);
         let start = page * self.size;
-        let element = dice.below(self.number(start + 10, 16)?.max(1) as usize);
+        let element = rng.below(self.number(start + 10, 16)?.max(1) as usize);
         let branch = self.number(start + 8, 16)? == u64::from(BRANCH);
         let fields: &[_] = if branch { &BRANCH_FIELDS } else { &LEAF_FIELDS };
-        let (name, at, bits) = *dice.pick(fields);
-        let said = self.change(start + HEADER + HEADER * element + at, bits, dice)?;
+        let (name, at, bits) = *rng.pick(fields);
+        let said = self.change(start + HEADER + HEADER * element + at, bits, rng)?;
         Some(format!("page {page}, element {element}: {name} {said}"))
     }
 
-    fn meta_field(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = dice.below(2);
-        let (name, at, bits) = *dice.pick(&META_FIELDS);
-        let said = self.change(page * self.size + at, bits, dice)?;
+    fn meta_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = rng.below(2);
+        let (name, at, bits) = *rng.pick(&META_FIELDS);
+        let said = self.change(page * self.size + at, bits, rng)?;
         Some(format!("meta {page}: {name} {said}"))
     }
 
-    /// A page overwritten by another, under its own number, as a lost write leaves it, or with the other's.
-    fn copy(&mut self, dice: &mut Dice) -> Option<String> {
-        let (from, to) = (self.pick(&[LEAF, BRANCH], dice), self.pick(&[LEAF, BRANCH], dice));
+    /// Overwrites a page with another, under its own number as a lost write leaves it, or under the other's.
+    fn copy(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let (from, to) = (self.pick(&[LEAF, BRANCH], rng), self.pick(&[LEAF, BRANCH], rng));
         self.bytes.copy_within(from * self.size..(from + 1) * self.size, to * self.size);
-        let renumbered = dice.chance(80);
+        let renumbered = rng.chance(80);
         if renumbered {
             self.put(to * self.size, 64, to as u64)?;
         }
@@ -141,29 +141,29 @@ impl Pages<'_> {
         Some(format!("page {to} overwritten by page {from}, {said}"))
     }
 
-    fn swap(&mut self, dice: &mut Dice) -> Option<String> {
-        let (one, other) = (self.pick(&[LEAF, BRANCH], dice), self.pick(&[LEAF, BRANCH], dice));
+    fn swap(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let (one, other) = (self.pick(&[LEAF, BRANCH], rng), self.pick(&[LEAF, BRANCH], rng));
         for at in 8..self.size {
             self.bytes.swap(one * self.size + at, other * self.size + at);
         }
         Some(format!("pages {one} and {other} swapped, all but their numbers"))
     }
 
-    fn freelist(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[FREELIST], dice);
+    fn freelist(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[FREELIST], rng);
         let start = page * self.size;
         let count = self.number(start + 10, 16)? as usize;
-        let slot = dice.below(count + 1);
-        let said = self.change(start + HEADER + 8 * slot, 64, dice)?;
+        let slot = rng.below(count + 1);
+        let said = self.change(start + HEADER + 8 * slot, 64, rng)?;
         Some(format!("page {page}: free page {slot} {said}"))
     }
 
-    /// The header of a bucket, or of the page within it.
-    fn bucket_header(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[LEAF], dice);
+    /// Changes the header of a bucket, or of its inline page.
+    fn bucket_header(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[LEAF], rng);
         let start = page * self.size;
         let count = self.number(start + 10, 16)? as usize;
-        let element = dice.below(count);
+        let element = rng.below(count);
         let at = start + HEADER + HEADER * element;
         let key_size = usize::try_from(self.number(at + 8, 32)?).ok()?;
         let value = at + usize::try_from(self.number(at + 4, 32)?).ok()? + key_size;
@@ -172,38 +172,38 @@ impl Pages<'_> {
         let inline = HEADER_FIELDS.map(|(name, at, bits)| (name, HEADER + at, bits));
         let elements = LEAF_FIELDS.map(|(name, at, bits)| (name, 2 * HEADER + at, bits));
         let all: Vec<_> = fields.into_iter().chain(inline).chain(elements).collect();
-        let (name, offset, bits) = *dice.pick(&all);
-        let said = self.change(value + offset, bits, dice)?;
+        let (name, offset, bits) = *rng.pick(&all);
+        let said = self.change(value + offset, bits, rng)?;
         Some(format!("page {page}, bucket {element}: {name} at byte {offset} {said}"))
     }
 
-    fn zero(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[LEAF, BRANCH, FREELIST], dice);
-        let (from, len) = if dice.chance(50) { (0, self.size) } else { (512 * dice.below(self.size / 512), 512) };
+    fn zero(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[LEAF, BRANCH, FREELIST], rng);
+        let (from, len) = if rng.chance(50) { (0, self.size) } else { (512 * rng.below(self.size / 512), 512) };
         let at = page * self.size + from;
         self.bytes.get_mut(at..at + len)?.fill(0);
         Some(format!("page {page}: {len} bytes from {from} are zeros"))
     }
 
-    fn length(&mut self, longest: usize, dice: &mut Dice) -> Option<String> {
+    fn length(&mut self, longest: usize, rng: &mut SeededRandom) -> Option<String> {
         let count = self.count();
-        let pages = if dice.chance(50) { count.checked_sub(1).filter(|left| *left >= 2)? } else { count + 1 };
+        let pages = if rng.chance(50) { count.checked_sub(1).filter(|left| *left >= 2)? } else { count + 1 };
         (pages * self.size <= longest).then(|| self.bytes.resize(pages * self.size, 0))?;
         Some(format!("{pages} pages instead of {count}"))
     }
 
-    fn bit(&mut self, dice: &mut Dice) -> Option<String> {
-        let bit = dice.below(self.bytes.len() * 8);
+    fn bit(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let bit = rng.below(self.bytes.len() * 8);
         *self.bytes.get_mut(bit / 8)? ^= 1 << (bit % 8);
         Some(format!("bit {} of byte {}", bit % 8, bit / 8))
     }
 
-    fn leaf(&mut self, dice: &mut Dice) -> Option<String> {
-        let page = self.pick(&[LEAF], dice);
+    fn leaf(&mut self, rng: &mut SeededRandom) -> Option<String> {
+        let page = self.pick(&[LEAF], rng);
         let start = page * self.size;
         let overflow = self.number(start + 12, 32)?.min(64) as usize;
         let end = (start + (1 + overflow) * self.size).min(self.bytes.len());
-        let said = repack::change(&mut self.bytes[start..end], dice)?;
+        let said = repack::change(&mut self.bytes[start..end], rng)?;
         Some(format!("page {page}: {said}"))
     }
 }

@@ -1,75 +1,75 @@
-//! A leaf page taken apart, changed, and written anew into the same bytes.
+//! Takes a leaf page apart, changes it, and writes it anew in the same space.
 
 use super::{messages, numbers};
-use crate::seeded_random::Dice;
+use crate::seeded_random::SeededRandom;
 
-/// Bytes of a page header and of an element.
+/// Size of a page header and of an element.
 const HEADER: usize = 16;
 
-struct Pair {
+struct Element {
     flags: u32,
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
-/// Changes the pairs of the leaf page in `page`, which may be any bytes; in words what was done. None when it cannot be taken apart, or what comes out does not fit.
-pub fn change(page: &mut [u8], dice: &mut Dice) -> Option<String> {
-    let mut pairs = pairs(page)?;
-    if pairs.is_empty() {
+/// Changes the elements of the leaf page in `page`, which may be any bytes, and returns a description. `None` if it cannot be parsed, or the result does not fit.
+pub fn change(page: &mut [u8], rng: &mut SeededRandom) -> Option<String> {
+    let mut elements = elements(page)?;
+    if elements.is_empty() {
         return None;
     }
-    let at = dice.below(pairs.len());
-    let words = match dice.below(8) {
+    let at = rng.below(elements.len());
+    let words = match rng.below(8) {
         0 => {
-            pairs.remove(at);
+            elements.remove(at);
             format!("element {at} removed")
         }
         1 => {
-            let pair = &pairs[at];
-            let copy = Pair { flags: pair.flags, key: pair.key.clone(), value: pair.value.clone() };
-            pairs.insert(at, copy);
+            let pair = &elements[at];
+            let copy = Element { flags: pair.flags, key: pair.key.clone(), value: pair.value.clone() };
+            elements.insert(at, copy);
             format!("element {at} twice")
         }
         2 => {
-            let other = dice.below(pairs.len());
-            pairs.swap(at, other);
+            let other = rng.below(elements.len());
+            elements.swap(at, other);
             format!("elements {at} and {other} swapped")
         }
         3 => {
-            let (one, other) = (at, dice.below(pairs.len()));
-            let value = std::mem::take(&mut pairs[one].value);
-            let value = std::mem::replace(&mut pairs[other].value, value);
-            pairs[one].value = value;
+            let (one, other) = (at, rng.below(elements.len()));
+            let value = std::mem::take(&mut elements[one].value);
+            let value = std::mem::replace(&mut elements[other].value, value);
+            elements[one].value = value;
             format!("values of elements {at} and {other} swapped")
         }
         4 => {
-            let key = &mut pairs[at].key;
-            if dice.chance(50) && key.len() == 17 {
+            let key = &mut elements[at].key;
+            if rng.chance(50) && key.len() == 17 {
                 key.push(b't');
-            } else if dice.chance(50) && key.len() >= 8 {
+            } else if rng.chance(50) && key.len() >= 8 {
                 let old = u64::from_be_bytes(key[..8].try_into().ok()?);
-                key[..8].copy_from_slice(&numbers::near(old, 64, dice).to_be_bytes());
+                key[..8].copy_from_slice(&numbers::number_near(old, 64, rng).to_be_bytes());
             } else {
-                let bit = dice.below(key.len() * 8);
+                let bit = rng.below(key.len() * 8);
                 *key.get_mut(bit / 8)? ^= 1 << (bit % 8);
             }
             format!("key of element {at} changed")
         }
-        _ if pairs[at].flags == 1 && pairs[at].value.len() > HEADER => {
-            let said = change(&mut pairs[at].value[HEADER..], dice)?;
+        _ if elements[at].flags == 1 && elements[at].value.len() > HEADER => {
+            let said = change(&mut elements[at].value[HEADER..], rng)?;
             format!("inline bucket of element {at}: {said}")
         }
         _ => {
-            let (value, said) = messages::mutate(&pairs[at].value, dice);
-            pairs[at].value = value;
+            let (value, said) = messages::mutate(&elements[at].value, rng);
+            elements[at].value = value;
             format!("value of element {at}: {said}")
         }
     };
-    write(page, &pairs)?;
+    write(page, &elements)?;
     Some(words)
 }
 
-fn pairs(page: &[u8]) -> Option<Vec<Pair>> {
+fn elements(page: &[u8]) -> Option<Vec<Element>> {
     let count = usize::from(u16::from_le_bytes(page.get(10..12)?.try_into().ok()?));
     let pair = |index: usize| {
         let at = HEADER + HEADER * index;
@@ -78,13 +78,13 @@ fn pairs(page: &[u8]) -> Option<Vec<Pair>> {
         let key = at.checked_add(field(4)?)?;
         let value = key.checked_add(field(8)?)?;
         let end = value.checked_add(field(12)?)?;
-        Some(Pair {
+        Some(Element {
             flags: field(0)? as u32,
             key: page.get(key..value)?.to_vec(),
             value: page.get(value..end)?.to_vec(),
         })
     };
-    // Elements of a forged page may share bytes; no more is taken out than a few pages hold.
+    // Elements of a forged page may share bytes; stops at a few pages' worth.
     let mut left = 4 * page.len();
     (0..count)
         .map(|index| {
@@ -95,12 +95,12 @@ fn pairs(page: &[u8]) -> Option<Vec<Pair>> {
         .collect()
 }
 
-fn write(page: &mut [u8], pairs: &[Pair]) -> Option<()> {
-    let size: usize = pairs.iter().map(|pair| HEADER + pair.key.len() + pair.value.len()).sum();
+fn write(page: &mut [u8], elements: &[Element]) -> Option<()> {
+    let size: usize = elements.iter().map(|pair| HEADER + pair.key.len() + pair.value.len()).sum();
     let room = page.get_mut(..HEADER + size)?;
-    room[10..12].copy_from_slice(&u16::try_from(pairs.len()).ok()?.to_le_bytes());
-    let mut next = HEADER + HEADER * pairs.len();
-    for (index, pair) in pairs.iter().enumerate() {
+    room[10..12].copy_from_slice(&u16::try_from(elements.len()).ok()?.to_le_bytes());
+    let mut next = HEADER + HEADER * elements.len();
+    for (index, pair) in elements.iter().enumerate() {
         let at = HEADER + HEADER * index;
         let fields = [pair.flags, (next - at) as u32, pair.key.len() as u32, pair.value.len() as u32];
         for (number, field) in fields.into_iter().enumerate() {

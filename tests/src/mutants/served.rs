@@ -1,4 +1,4 @@
-//! What a real etcd serves of a snapshot, and what core finds in it, in the same words, so that any difference is a line.
+//! Describes what a real etcd serves from a snapshot, and what core finds in it, as the same kind of lines, so that any difference is a line.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -14,60 +14,60 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::programs::tests_dir;
-use crate::server::{Servers, program, seats};
+use crate::server::{Servers, member_configs, program};
 
-/// Values above this many bytes are compared by their SHA-256, as program `history` has them.
+/// Values longer than this are compared by their SHA-256, as the program `history` writes them.
 const LONGEST: usize = 32;
 
-/// Everything that can be asked, each as a line: keys at a revision, hashes, leases, users and roles, alarms.
+/// All answers, one line each: keys at a revision, hashes, leases, users and roles, alarms.
 pub type Lines = BTreeSet<String>;
 
-/// What core finds.
+/// What core finds in a snapshot.
 pub struct Ours {
     /// The last revision.
     pub revision: Revision,
-    /// Another at which servers are asked, too.
+    /// A second revision at which servers are queried too.
     pub older: Option<Revision>,
-    /// Whether servers ask who asks.
+    /// Whether authentication is on.
     pub auth: bool,
-    /// Seconds of the lease that expires first.
+    /// Time to live, in seconds, of the lease that expires first.
     pub shortest_lease: i64,
     /// The answers.
     pub lines: Lines,
 }
 
-/// What became of a snapshot in the hands of a version's own programs.
+/// What a version's own programs do with a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Served {
-    /// The tool refused it; what it said.
+    /// The tool refused it; its message.
     NotRestored(String),
-    /// The server ended, or never answered; the end of its log.
+    /// The server ended or never answered; the end of its log.
     NotStarted(String),
-    /// It runs and refuses to answer; what it said.
+    /// The server runs but refuses to answer; its message.
     Refused(String),
-    /// It answers.
+    /// The server answers.
     Answers {
         /// Its revision.
         revision: Revision,
-        /// Whether it says that it is healthy.
+        /// Whether its health check passes.
         healthy: bool,
-        /// Whether it takes a write.
+        /// Whether it accepts a write.
         writes: bool,
         /// Its answers.
         lines: Lines,
     },
 }
 
-/// What core finds in a snapshot; none when it is no store. `pick` chooses an older revision.
+/// Queries a snapshot with core; `None` if it is not a store. `pick` selects an older revision.
 ///
 /// # Panics
-/// When bytes in memory cannot be read.
+/// Panics if bytes in memory cannot be read.
 #[must_use]
 pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else { return None };
     let (oldest, revision) = (store.compacted().max(Revision::FIRST), store.current());
     let span = Some(revision.since(oldest).saturating_sub(1)).filter(|span| *span > 0);
-    // Of the compacted revision itself a server may answer from memory.
+    // A server may answer from memory for the compacted revision itself.
     let older = span.map(|span| oldest.next().plus(pick % span)).filter(|older| *older < revision);
     let mut lines = Lines::new();
     for at in [Some(revision), older].into_iter().flatten() {
@@ -82,7 +82,7 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     Some(Ours { revision, older, auth, shortest_lease, lines })
 }
 
-/// What one accumulator makes of all leaves.
+/// Feeds all leaves to one accumulator.
 fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) -> A {
     let (mut all, _) = pass::run(Reading::new(store, new), &Unwatched).expect("readable bytes");
     all.pop().expect("one accumulator on one thread")
@@ -91,7 +91,7 @@ fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) 
 fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     let index = read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false }));
     for key in index.sorted(|key| !key.deleted) {
-        // Nobody can ask for the key "", which a bumped restore writes.
+        // A client cannot request the key "", which a restore with a bump writes.
         if key.key.is_empty() {
             continue;
         }
@@ -117,14 +117,14 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     }
 }
 
-/// The same line whatever the order of the fields.
+/// Returns the same line whatever the order of the fields.
 fn key_line(revision: Revision, key: &Value) -> String {
     let fields = ["key", "create", "mod", "version", "lease", "size", "value", "sha256"];
     let fields: Vec<_> = fields.iter().map(|name| format!("{name} {}", key[name])).collect();
     format!("key at {revision}: {}", fields.join(", "))
 }
 
-/// A number as Go writes it in base 16.
+/// Formats a number as Go does in base 16.
 fn go_hex(number: i64) -> String {
     if number < 0 { format!("-{:x}", number.unsigned_abs()) } else { format!("{number:x}") }
 }
@@ -145,7 +145,7 @@ fn small(store: &Store<'_, Vec<u8>>, lines: &mut Lines) {
     store.users(&mut take_user).expect("readable bytes");
     store
         .roles(&mut |role| {
-            // Since 3.6 servers say that it may do everything, whatever stands there.
+            // Since 3.6 servers report that it may do everything, whatever the bucket holds.
             if role.name == b"root" {
                 return;
             }
@@ -163,27 +163,27 @@ fn small(store: &Store<'_, Vec<u8>>, lines: &mut Lines) {
         .expect("readable bytes");
 }
 
-/// Restores a snapshot with a version's own tool, starts its server, and asks it at two revisions. None when they are not built.
+/// Restores a snapshot with a version's own tool, starts its server, and queries it at two revisions. `None` if they are not built.
 ///
 /// # Panics
-/// When the programs cannot be run.
+/// Panics if the programs cannot be run.
 #[must_use]
 pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revision>) -> Option<Served> {
     let folder = tempfile::tempdir().expect("a directory");
-    let seat = seats(folder.path(), &["m"]).remove(0);
+    let member_config = member_configs(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, file).expect("a file");
-    if let Err(said) = crate::etcd_verdict::restore(version, &path, &seat, file.len().is_multiple_of(512))? {
+    if let Err(said) = crate::etcd_verdict::restore(version, &path, &member_config, file.len().is_multiple_of(512))? {
         return Some(Served::NotRestored(said));
     }
-    let servers = match Servers::attempt(version, &seat, folder.path())? {
+    let servers = match Servers::try_start(version, &member_config, folder.path())? {
         Ok(servers) => servers,
         Err(said) => return Some(Served::NotStarted(end(&said))),
     };
     let out = folder.path().join("out");
     std::fs::create_dir(&out).expect("a directory");
     let mut history = Command::new(tests_dir().join("reference/bin/history/history"));
-    history.args(["-endpoint", &seat.client_url(), "-out"]).arg(&out);
+    history.args(["-endpoint", &member_config.client_url(), "-out"]).arg(&out);
     history.args(["-revisions", &older.map(|older| older.to_string()).unwrap_or_default()]);
     if let Some(user) = user {
         history.args(["-user", user]);
@@ -229,7 +229,7 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revi
     Some(Served::Answers { revision, healthy, writes, lines })
 }
 
-/// The array's members, of which there are none when it is not there.
+/// Returns the array's members; empty if the field is missing.
 fn list(array: &Value) -> &[Value] {
     array.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -238,7 +238,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 fn end(log: &str) -> String {
     let first = log.lines().next().unwrap_or_default();
     let wrong =
@@ -247,13 +247,13 @@ fn end(log: &str) -> String {
     format!("{first}\n{}", wrong.join("\n"))
 }
 
-/// Whether a version's programs are built.
+/// Returns whether a version's programs are built.
 #[must_use]
 pub fn built(version: &str) -> bool {
     program(version, "etcd").is_some()
 }
 
-/// Lines of one that the other lacks, the first few of each.
+/// Returns the first few lines that only one side has.
 #[must_use]
 pub fn difference(ours: &Lines, theirs: &Lines) -> String {
     let few = |from: &Lines, other: &Lines, who: &str| {

@@ -1,4 +1,4 @@
-//! Changing a file in place.
+//! Changes a file in place.
 
 use super::{File, meta};
 use crate::build::fnv1a;
@@ -16,24 +16,24 @@ impl File {
         self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// Makes the checksum of a meta page right again.
-    pub fn seal_meta(&mut self, page: u64) {
+    /// Updates the checksum of a meta page.
+    pub fn update_meta_checksum(&mut self, page: u64) {
         let at = self.at(page);
         let sum = fnv1a(&self.bytes[at + 16..at + meta::CHECKSUM]);
         self.put_u64(at + meta::CHECKSUM, sum);
     }
 
-    /// Sets a u64 field of both meta pages, with right checksums.
+    /// Sets a u64 field of both meta pages, and updates their checksums.
     pub fn set_metas(&mut self, field: usize, value: u64) {
         for page in [0, 1] {
             self.put_u64(self.at(page) + field, value);
-            self.seal_meta(page);
+            self.update_meta_checksum(page);
         }
     }
 }
 
 impl File {
-    /// Writes the first elements of a leaf page anew, as bolt lays them out.
+    /// Rewrites the first elements of a leaf page, in bolt's layout.
     pub fn rewrite_leaf(&mut self, page: u64, elements: usize) {
         let start = self.at(page);
         let kept: Vec<_> = self.leaves(page).into_iter().take(elements).collect();
@@ -55,7 +55,7 @@ impl File {
         }
     }
 
-    /// Writes the elements of a branch page anew, as bolt lays them out; they must fit.
+    /// Rewrites the elements of a branch page, in bolt's layout; they must fit.
     pub fn rewrite_branch(&mut self, page: u64, children: &[(Vec<u8>, u64)]) {
         let start = self.at(page);
         self.put_u16(start + 8, super::BRANCH);

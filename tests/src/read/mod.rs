@@ -1,4 +1,4 @@
-//! A plain reader of bolt files for the tests: it expects a good file, finds places in it by name, and lets them be changed.
+//! A plain reader of bolt files for the tests: it expects a valid file, finds positions in it by name, and lets tests change them.
 
 mod edit;
 mod read_contents;
@@ -52,14 +52,14 @@ pub mod meta {
     pub const CHECKSUM: usize = 72;
 }
 
-/// Bytes of a snapshot before its trailer, when it has one.
+/// Returns a snapshot without its trailer, if it has one.
 #[must_use]
 pub fn database_of(snapshot: &[u8]) -> &[u8] {
     if snapshot.len() % 512 == 32 { &snapshot[..snapshot.len() - 32] } else { snapshot }
 }
 
 impl File {
-    /// A good database.
+    /// Opens a valid database.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         let mut file = Self { bytes, page_size: 0 };
@@ -82,32 +82,32 @@ impl File {
         u64::from_le_bytes(self.bytes[at..at + 8].try_into().unwrap())
     }
 
-    /// Offset of a page.
+    /// Returns the offset of a page.
     #[must_use]
     pub fn at(&self, page: u64) -> usize {
         page as usize * self.page_size
     }
 
-    /// Header of a page.
+    /// Returns the header of a page.
     #[must_use]
     pub fn header(&self, page: u64) -> Header {
         let at = self.at(page);
         Header { id: self.u64(at), flags: self.u16(at + 8), count: self.u16(at + 10), overflow: self.u32(at + 12) }
     }
 
-    /// Bytes of a page, its overflow included.
+    /// Returns the byte range of a page, including its overflow.
     #[must_use]
     pub fn extent(&self, page: u64) -> std::ops::Range<usize> {
         self.at(page)..self.at(page + 1 + u64::from(self.header(page).overflow))
     }
 
-    /// Number of the live meta page.
+    /// Returns the number of the live meta page.
     #[must_use]
     pub fn live_meta(&self) -> u64 {
         u64::from(self.u64(self.at(1) + meta::TXID) > self.u64(self.at(0) + meta::TXID))
     }
 
-    /// The live meta page.
+    /// Returns the live meta page.
     #[must_use]
     pub fn meta(&self) -> Meta {
         let at = self.at(self.live_meta());
@@ -120,13 +120,13 @@ impl File {
         }
     }
 
-    /// Whether there is a freelist page.
+    /// Returns whether there is a freelist page.
     #[must_use]
     pub fn has_freelist(&self) -> bool {
         self.meta().freelist != u64::MAX
     }
 
-    /// Offsets of the page ids in the freelist.
+    /// Returns the offsets of the page ids in the freelist.
     #[must_use]
     pub fn freelist_slots(&self) -> Vec<usize> {
         let page = self.meta().freelist;

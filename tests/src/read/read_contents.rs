@@ -1,10 +1,10 @@
-//! From a file back to what it holds, for damage that changes sizes and so needs the file written anew.
+//! Reads a file back to its contents, for damage that changes sizes and so needs the file written anew.
 
 use super::{BRANCH, File};
 use crate::build::{Bucket, Node};
 
 impl File {
-    /// What the file holds.
+    /// Reads the contents of the file.
     #[must_use]
     pub fn tree(&self) -> Bucket {
         let meta = self.meta();

@@ -1,4 +1,4 @@
-//! From the root down to every page and element.
+//! Walks from the root to every page and element.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use super::{BRANCH, File, LEAF};
 pub struct Visit {
     /// Its number.
     pub page: u64,
-    /// The page above it, none for the root page of a bucket.
+    /// Its parent page; `None` for the root page of a bucket.
     pub parent: Option<u64>,
-    /// Its place among the elements of the page above.
+    /// Its index among the elements of the parent.
     pub index: usize,
-    /// Branch pages of the same bucket above it.
+    /// How many branch pages of the same bucket are above it.
     pub depth: usize,
     /// Names of the buckets it belongs to; empty for the root bucket.
     pub bucket: Vec<Vec<u8>>,
@@ -24,26 +24,26 @@ pub struct Visit {
 /// An element of a leaf page (or of an inline bucket's page).
 #[derive(Debug, Clone)]
 pub struct Leaf {
-    /// The page it is in.
+    /// The page that contains it.
     pub page: u64,
     /// Offset of the element itself.
     pub at: usize,
     /// Its flags: 1 for a bucket.
     pub flags: u32,
-    /// Where its key lies.
+    /// Byte range of its key.
     pub key: Range<usize>,
-    /// Where its value lies.
+    /// Byte range of its value.
     pub value: Range<usize>,
 }
 
 impl File {
-    /// The elements of a leaf page.
+    /// Returns the elements of a leaf page.
     #[must_use]
     pub fn leaves(&self, page: u64) -> Vec<Leaf> {
         self.leaves_at(page, self.at(page))
     }
 
-    /// The elements of the leaf page whose header is at `start`: that of a page, or of an inline bucket.
+    /// Returns the elements of the leaf page whose header is at `start`, which may be an inline bucket's.
     pub(super) fn leaves_at(&self, page: u64, start: usize) -> Vec<Leaf> {
         (0..usize::from(self.u16(start + 10)))
             .map(|i| {
@@ -56,7 +56,7 @@ impl File {
             .collect()
     }
 
-    /// The elements of a branch page: offset, where the key lies, and the child.
+    /// Returns the elements of a branch page: offset, byte range of the key, and the child.
     #[must_use]
     pub fn branches(&self, page: u64) -> Vec<(usize, Range<usize>, u64)> {
         let start = self.at(page);
@@ -69,7 +69,7 @@ impl File {
             .collect()
     }
 
-    /// Every page of every bucket, parents first, in key order.
+    /// Returns every page of every bucket, parents first, in key order.
     #[must_use]
     pub fn visits(&self) -> Vec<Visit> {
         let mut visits = Vec::new();
@@ -105,26 +105,26 @@ impl File {
         }
     }
 
-    /// Pages of one top-level bucket.
+    /// Returns the pages of one top-level bucket.
     #[must_use]
     pub fn visits_of(&self, bucket: &str) -> Vec<Visit> {
         self.visits().into_iter().filter(|v| v.bucket.len() == 1 && v.bucket[0] == bucket.as_bytes()).collect()
     }
 
-    /// The element of a top-level bucket in the root.
+    /// Returns the element of a top-level bucket in the root.
     #[must_use]
     pub fn bucket(&self, name: &str) -> Option<Leaf> {
         let root_leaves = self.visits().into_iter().filter(|v| v.bucket.is_empty() && v.flags == LEAF);
         root_leaves.flat_map(|v| self.leaves(v.page)).find(|leaf| self.bytes[leaf.key.clone()] == *name.as_bytes())
     }
 
-    /// Whether a top-level bucket stands inline.
+    /// Returns whether a top-level bucket is inline.
     #[must_use]
     pub fn is_inline(&self, bucket: &Leaf) -> bool {
         self.u64(bucket.value.start) == 0
     }
 
-    /// All elements of a top-level bucket in key order, inline or not.
+    /// Returns all elements of a top-level bucket in key order, inline or not.
     #[must_use]
     pub fn entries(&self, name: &str) -> Vec<Leaf> {
         let Some(bucket) = self.bucket(name) else { return Vec::new() };
@@ -134,7 +134,7 @@ impl File {
         self.visits_of(name).into_iter().filter(|v| v.flags == LEAF).flat_map(|v| self.leaves(v.page)).collect()
     }
 
-    /// The element under a key of a top-level bucket.
+    /// Returns the element with this key in a top-level bucket.
     #[must_use]
     pub fn entry(&self, bucket: &str, key: &[u8]) -> Option<Leaf> {
         self.entries(bucket).into_iter().find(|leaf| self.bytes[leaf.key.clone()] == *key)

@@ -30,7 +30,8 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
     last = now;
     post({ kind: "progress", done, total });
   };
-  const own = await plain(file, post);
+  // A file as it is has blocks on their way, a packed one its copy.
+  const own = (await fed?.copy()) ?? (await plain(file, post));
   const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
   const told: Post = (message) => {
@@ -41,7 +42,7 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
     const blob = await plain(other, told);
     return [blob, await open(blob, check)];
   };
-  const doers = doersOf(view, read, opened);
+  const doers = doersOf(view, read, opened, tell);
   view.beginKeys(0n);
   if (fed !== null) {
     for await (const { at, bytes } of fed.blocks()) {
@@ -91,8 +92,24 @@ function isFatal(error: unknown): boolean {
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError || (error as { name?: unknown }).name === "InternalError";
 }
 
-function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>): Doers {
+/** A larger file is no configuration. */
+const MOST_CONFIGURATION = 4 * 1024 * 1024;
+
+/** The text of a configuration. Of a file it comes to this worker alone. */
+async function configurationText(configuration: File | string | null): Promise<string | undefined> {
+  if (configuration === null || typeof configuration === "string") return configuration ?? undefined;
+  if (configuration.size > MOST_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
+  return configuration.text();
+}
+
+function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, tell: (done: number, total: number) => void): Doers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
+  /** Looks for what deleted objects were before, once. */
+  const lastStates = async (): Promise<void> => {
+    if (!view.beginLastStates()) return;
+    await read();
+    view.finishLastStates();
+  };
   return {
     at: async ({ revision }) => {
       view.beginKeys(revision);
@@ -131,6 +148,45 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
     cluster: () => view.cluster(),
     page: ({ page }) => view.page(page),
     pageBytes: ({ page }) => own(view.pageBytes(page)),
+    objectKinds: ({ kind, namespace }) => view.objectKinds(kind, namespace),
+    objectList: async ({ scope, order }) => {
+      if (scope.show !== "live") await lastStates();
+      return view.objectList(scope, order);
+    },
+    objectRows: ({ from, count }) => view.objectRows(from, count),
+    objectText: ({ key, bytes, revision, showing }) => view.objectText(key, bytes, revision, showing),
+    openedValue: ({ key, bytes }) => {
+      const opened = view.openedValue(key, bytes);
+      return opened === undefined ? null : own(opened);
+    },
+    objectChanges: ({ key, old, new: young, showing }) => view.objectChanges(key, old, young, showing),
+    related: async ({ uid }) => {
+      view.beginRelated(uid);
+      await read();
+      return view.finishRelated(uid);
+    },
+    times: ({ revisions }) => view.times(BigInt64Array.from(revisions)),
+    decrypt: async ({ configuration }) => {
+      view.beginDecryption(await configurationText(configuration));
+      await read();
+      return view.finishDecryption();
+    },
+    manifests: async (ask) => {
+      await lastStates();
+      const total = view.beginManifests(ask);
+      const parts: BlobPart[] = [];
+      for (;;) {
+        const { bytes, left } = view.writeManifests();
+        parts.push(bytes);
+        tell(total - left, total);
+        if (left === 0) break;
+        // So that it can be stopped between two pieces.
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+      const { bytes, answer } = view.finishManifests();
+      parts.push(bytes);
+      return { blob: new Blob(parts, { type: ask.zip ? "application/zip" : "application/yaml" }), answer };
+    },
     hashkv: async ({ revision }) => {
       view.beginHash(revision);
       await read();

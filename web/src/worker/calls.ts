@@ -1,4 +1,4 @@
-import type { About, ChangeKind, ChangeRow, Cluster, Differences, Found, KeyPast, KeyRow, MessageField, PageView, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyPast, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which of the keys that a search finds stand in the list. */
 export type Show = "all" | "live" | "deleted";
@@ -17,6 +17,48 @@ export interface Differing {
   down: boolean;
   /** The other side is shown as the earlier one. */
   turned: boolean;
+}
+
+/** Which objects of Kubernetes. */
+export interface ObjectScope {
+  /** The type, by its id; null for all. */
+  kind: string | null;
+  /** Null for all, and for objects that are in none. */
+  namespace: string | null;
+  /** Part of `namespace/name`, in any case. */
+  text: string;
+  show: "live" | "deleted" | "all";
+}
+
+/** How a list of objects is shown. */
+export interface ObjectOrder {
+  /** The columns of `kubectl -o wide`, too. */
+  wide: boolean;
+  /** The number of a column; null for the order of the keys. */
+  column: number | null;
+  down: boolean;
+}
+
+/** What of an object is shown. */
+export interface ObjectShowing {
+  secrets: boolean;
+  managedFields: boolean;
+}
+
+/** Which manifests are wanted. */
+export interface ManifestAsk {
+  /** Objects by their ids, which are written whoever makes them; null for those of the scope. */
+  ids: number[] | null;
+  scope: ObjectScope;
+  secrets: boolean;
+  /** Objects that a controller makes, too. */
+  owned: boolean;
+  /** Of all namespaces, objects that are in none, too. */
+  clusterWide: boolean;
+  /** An archive instead of one text. */
+  zip: boolean;
+  /** The name of the snapshot. */
+  file: string;
 }
 
 /** What can be asked of an open store: each call with what it takes and what it answers. Ids are those of `KeyRow`. */
@@ -59,6 +101,26 @@ export interface Calls {
   page: [{ page: bigint }, PageView];
   /** The raw bytes of a page, its overflow included, at most 64 KiB. */
   pageBytes: [{ page: bigint }, Uint8Array<ArrayBuffer>];
+  /** What objects of Kubernetes there are: kinds in a namespace, and namespaces with objects of a kind. */
+  objectKinds: [{ kind: string | null; namespace: string | null }, ObjectKinds];
+  /** Makes this the list of objects. Deleted ones are looked for with their last states, for which the whole file is read once. */
+  objectList: [{ scope: ObjectScope; order: ObjectOrder }, ObjectList];
+  /** Part of it. */
+  objectRows: [{ from: number; count: number }, ObjectRow[]];
+  /** The object in a value that stood under a key at a revision; null where it is none. */
+  objectText: [{ key: string; bytes: Uint8Array; revision: bigint; showing: ObjectShowing }, ObjectText | null];
+  /** An encrypted value, as far as it can be opened. */
+  openedValue: [{ key: string; bytes: Uint8Array }, Uint8Array<ArrayBuffer> | null];
+  /** The fields that differ between two values under a key. */
+  objectChanges: [{ key: string; old: Uint8Array; new: Uint8Array; showing: ObjectShowing }, ObjectChanges];
+  /** What belongs to an object, by its uid. */
+  related: [{ uid: string }, RelatedObjects];
+  /** About when each of some revisions was written; null where nothing tells it. */
+  times: [{ revisions: bigint[] }, (RevisionTime | null)[]];
+  /** Takes an EncryptionConfiguration, whose keys stay in the worker, and tries it on all values; null takes it back. */
+  decrypt: [{ configuration: File | string | null }, EncryptionState];
+  /** Objects as manifests. */
+  manifests: [ManifestAsk, { blob: Blob; answer: ManifestAnswer }];
   hashkv: [{ revision: bigint }, { hash: number; revision: bigint; compactRevision: bigint }];
 }
 

@@ -12,6 +12,12 @@ export interface Block {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** The copy of a packed file that was made for the verdict: nobody unpacks it a second time. */
+export interface Unpacked {
+  kind: "unpacked";
+  blob: Blob;
+}
+
 /** No more blocks come. */
 export interface BlocksEnd {
   kind: "blocks-end";
@@ -82,15 +88,24 @@ export class Feed {
 export class Fed {
   readonly #back: (message: Back) => void;
   #waiting: (Block | BlocksEnd)[] = [];
+  #copy: Blob | null = null;
   #heard: (() => void) | null = null;
 
   constructor(back: (message: Back) => void) {
     this.#back = back;
   }
 
-  take(message: Block | BlocksEnd): void {
-    this.#waiting.push(message);
+  take(message: Block | BlocksEnd | Unpacked): void {
+    if (message.kind === "unpacked") this.#copy = message.blob;
+    else this.#waiting.push(message);
     this.#heard?.();
+  }
+
+  /** The copy of a packed file; null when who judges it hands on something else first, or nothing any more. */
+  async copy(): Promise<Blob | null> {
+    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve));
+    this.#heard = null;
+    return this.#copy;
   }
 
   /** The blocks in their order, until their end. A block is valid until the next one is asked for. */

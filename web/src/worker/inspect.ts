@@ -1,4 +1,4 @@
-import { Inspector, lostKinds, peek, type Report, type ScanError } from "../generated/etcdsnap_inspector.js";
+import { Inspector, lostKinds, peek, type Report } from "../generated/etcdsnap_inspector.js";
 import type { Feed } from "./feed.ts";
 import type { Message, Packing, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
@@ -18,7 +18,7 @@ export async function inspect(file: File, feed: Feed | null, post: Post): Promis
   const packing = packingOf(first.kind);
   post({ kind: "peek", peek: first, packed: packing });
   const tell = throttled(post);
-  const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell);
+  const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell, post);
   const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
   post({ kind: "report", report, lost, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
@@ -42,21 +42,30 @@ async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report>
   return settle(inspector, blob, blob.size, tell);
 }
 
-/** The same of a packed file; a read of a copy with random access only where damage asks for it. */
-async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell): Promise<Report> {
+/** The same of a packed file. It is unpacked once: what is read for the verdict is kept as a copy, for what asks for a second look and for the worker that looks for the keys. */
+async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: Post): Promise<Report> {
   const stored = packed.stored();
   if (stored !== null) return judge(stored, feed, tell);
-  feed?.end();
   const { size } = packed.file;
   const inspector = new Inspector();
-  do packed.judge(inspector, (taken) => tell("read", taken, size));
-  while (inspector.again());
-  try {
-    return settle(inspector, undefined, size, tell);
-  } catch (error) {
-    if ((error as Partial<ScanError>).kind !== "consumed") throw error;
-    return judge(await copy(packed, tell), null, tell);
+  const copy = new Copy();
+  let wanted = true;
+  for (const piece of packed.pieces((taken) => tell("read", taken, size))) {
+    wanted = inspector.push(piece);
+    if (!wanted) break;
+    // The browser takes the parts over meanwhile.
+    if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
+  const blob = copy.blob();
+  // What goes on behind a snapshot is not unpacked to its end, and no copy of it is whole.
+  if (wanted) post({ kind: "unpacked", blob });
+  feed?.end();
+  let again = inspector.again();
+  while (again) {
+    for await (const piece of pieces(blob)) if (!inspector.push(piece)) break;
+    again = inspector.again();
+  }
+  return settle(inspector, blob, size, tell);
 }
 
 /** The report over what was read; reads again only what the sweep did not keep. */
@@ -74,29 +83,44 @@ export async function plain(file: File, post: Post): Promise<Blob> {
   const packing = packingOf(peek(file).kind);
   if (packing === null) return file;
   const packed = new Packed(file, packing);
-  return packed.stored() ?? copy(packed, throttled(post));
+  return packed.stored() ?? unpackedCopy(packed, throttled(post));
 }
 
 /** Unpacks into a blob. */
-async function copy(packed: Packed, tell: Tell): Promise<Blob> {
-  const parts: Blob[] = [];
-  let pending: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const flush = () => {
-    parts.push(new Blob(pending));
-    pending = [];
-    size = 0;
-  };
+async function unpackedCopy(packed: Packed, tell: Tell): Promise<Blob> {
+  const copy = new Copy();
   for (const piece of packed.pieces((taken) => tell("unpack", taken, packed.file.size))) {
-    pending.push(piece);
-    size += piece.byteLength;
-    if (size < PART) continue;
-    flush();
     // Lets the worker hear that it is to stop.
-    await new Promise((resolve) => setTimeout(resolve));
+    if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
-  flush();
-  return new Blob(parts);
+  return copy.blob();
+}
+
+/** A copy of unpacked bytes that the browser keeps, on the disk where they are many. */
+class Copy {
+  readonly #parts: Blob[] = [];
+  #pending: Uint8Array<ArrayBuffer>[] = [];
+  #size = 0;
+
+  /** Takes the next bytes; whether a part was finished with them. */
+  add(piece: Uint8Array<ArrayBuffer>): boolean {
+    this.#pending.push(piece);
+    this.#size += piece.byteLength;
+    if (this.#size < PART) return false;
+    this.#flush();
+    return true;
+  }
+
+  blob(): Blob {
+    this.#flush();
+    return new Blob(this.#parts);
+  }
+
+  #flush(): void {
+    this.#parts.push(new Blob(this.#pending));
+    this.#pending = [];
+    this.#size = 0;
+  }
 }
 
 function packingOf(kind: string): Packing | null {

@@ -1,5 +1,5 @@
 import type { CodeInfo, CopyOrder, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
-import type { Back, Block, BlocksEnd } from "./feed.ts";
+import type { Back, Block, BlocksEnd, Unpacked } from "./feed.ts";
 
 /** What the page asks of a worker: the one file it exists for. */
 export interface Request {
@@ -24,6 +24,7 @@ export type Message =
   | { kind: "progress"; phase: Phase; done: number; total: number }
   | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }
+  | Unpacked
   | Block
   | BlocksEnd
   | Back;

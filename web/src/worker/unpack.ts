@@ -1,4 +1,4 @@
-import { type Inspector, type UnpackError, Unpacker } from "../generated/etcdsnap_inspector.js";
+import { type UnpackError, Unpacker } from "../generated/etcdsnap_inspector.js";
 import { size } from "../format.ts";
 import type { Packing } from "./messages.ts";
 
@@ -29,13 +29,6 @@ export class Packed {
   stored(): Blob | null {
     const place = this.#unpacking((unpacker) => unpacker.stored());
     return place === undefined ? null : this.file.slice(place[0], place[1]);
-  }
-
-  /** Has an inspector read what is unpacked. `taken` tells how many packed bytes went in. */
-  judge(inspector: Inspector, taken: (bytes: number) => void): void {
-    this.#unpacking((unpacker) => {
-      while (inspector.take(unpacker)) taken(unpacker.taken);
-    });
   }
 
   /** The unpacked bytes of a snapshot, or the first ones of anything else. */

@@ -1,6 +1,6 @@
 import { codes, initSync } from "../generated/etcdsnap_inspector.js";
 import { browse } from "./browse.ts";
-import { type Back, type Block, type BlocksEnd, Fed, Feed } from "./feed.ts";
+import { type Back, type Block, type BlocksEnd, Fed, Feed, type Unpacked } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
 import { broken, type Failure, type Message, type Request } from "./messages.ts";
@@ -16,7 +16,7 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
   const feed = data.fed === true && data.browse !== true ? new Feed(post) : null;
   const fed = data.fed === true && data.browse === true ? new Fed((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
   // What is said to the worker while it begins must find it listening.
-  self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
+  self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
   try {
     initSync({ module: data.module });
     if (__HASH_ONLY__) {

@@ -1,12 +1,12 @@
 import type { Page } from "@playwright/test";
 
-/** Texts in view whose contrast with what lies behind them is below 4.5 : 1 (WCAG 2 AA), each with its ratio. */
+/** Returns visible texts whose contrast with their background is below 4.5 : 1 (WCAG 2 AA), each with its ratio. */
 export async function contrasts(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     if (canvas === null) return ["no canvas to read colours with"];
     type Colour = [number, number, number, number];
-    // Whatever notation a colour is computed to, a pixel of it is red, green, blue and alpha.
+    // Drawing a pixel converts any colour notation to red, green, blue and alpha.
     const parse = (colour: string): Colour => {
       canvas.clearRect(0, 0, 1, 1);
       canvas.fillStyle = colour;

@@ -3,10 +3,10 @@ import { program } from "./repo.ts";
 
 export { program };
 
-/** An object of a JSON line that etcdsnap prints. */
+/** A JSON line that etcdsnap prints. */
 export type Line = Record<string, unknown>;
 
-/** What etcdsnap prints with `-w json`, line by line. 1 is the exit code of damage and of differences, not of a failure. */
+/** Runs etcdsnap with `-w json` and returns its lines. Exit code 1 means damage or differences, not a failure. */
 export function lines(...args: string[]): Line[] {
   return output(...args, "-w", "json")
     .split("\n")
@@ -14,13 +14,13 @@ export function lines(...args: string[]): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** A key, or another name, of such a line, as page and terminal show it. */
+/** Returns a key, or another name, of such a line, as page and terminal display it. */
 export function nameIn(line: Line, name = "key"): string {
   const [plain, base64] = [line[name], line[`${name}Base64`]];
   return keyText(typeof base64 === "string" ? Buffer.from(base64, "base64") : Buffer.from(String(plain)));
 }
 
-/** A key as it is; in quotes with escapes when a person could take it for something else. As `key_text` in core/src/key_syntax.rs. */
+/** Displays a key: plain, or in quotes with escapes if it could be misread. Mirrors `key_text` in core/src/key_syntax.rs. */
 function keyText(key: Buffer): string {
   const text = key.toString("utf8");
   const odd = /[\s"'\\\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
@@ -30,7 +30,7 @@ function keyText(key: Buffer): string {
   return `"${[...key].map(sign).join("")}"`;
 }
 
-/** All that etcdsnap prints. */
+/** Returns everything that etcdsnap prints. */
 export function output(...args: string[]): string {
   try {
     return execFileSync(program(), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });

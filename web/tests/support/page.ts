@@ -8,7 +8,7 @@ import { builtPage } from "./repo.ts";
 export interface Options {
   /** Where the page is opened from. */
   from: "http" | "file";
-  /** Milliseconds by which each answer of a worker comes late: a test that looks before the answer is there then fails each time, not now and then on a slow machine. */
+  /** Delays each answer of a worker by this many milliseconds: a test that looks too early then fails each time, not now and then on a slow machine. */
   late: number;
 }
 
@@ -29,7 +29,7 @@ interface Fixtures {
 }
 
 interface Shared {
-  /** The address of a static server that has the page. */
+  /** The address of a static server that serves the page. */
   origin: string;
 }
 
@@ -65,21 +65,21 @@ export const test = base.extend<Options & Fixtures, Shared>({
 
 export { expect };
 
-/** Waits until a list or view shows what it says it shows: what was there before stays on the screen while an answer is on its way. */
+/** Waits until a list or view shows its current data: the old data stays visible while an answer is pending. */
 export async function settled(place: Locator): Promise<void> {
   await expect(place).toHaveAttribute("aria-busy", "false");
 }
 
-/** A file that is not on the disk. */
+/** A file that exists only in memory. */
 export interface Made {
   name: string;
   mimeType: string;
   buffer: Buffer;
 }
 
-/** The page as a person sees it. */
+/** The page as a person uses it. */
 export class Inspector {
-  /** Addresses asked for since the page was loaded, those inside the page itself apart. */
+  /** URLs requested since the page was loaded, except those inside the page itself. */
   readonly requests: string[] = [];
   readonly complaints: string[] = [];
 
@@ -88,12 +88,12 @@ export class Inspector {
       if (!/^(?:blob|data):/.test(request.url())) this.requests.push(request.url());
     });
     page.on("console", (message) => this.complaints.push(message.text()));
-    // From here on choosers are taken from the browser; asked for together with the key, that could come too late.
+    // From now on the test handles file choosers; requesting that only with the key press could be too late.
     page.on("filechooser", () => {});
     page.on("pageerror", (error) => this.complaints.push(error.message));
   }
 
-  /** Opens files and waits for nothing. */
+  /** Opens files without waiting. */
   async open(...files: string[] | Made[]): Promise<void> {
     await this.page.getByTestId("file-input").setInputFiles(files as string[]);
   }
@@ -108,18 +108,18 @@ export class Inspector {
     return this.text("verdict");
   }
 
-  /** The plain text of an element, once it is there. */
+  /** Returns the plain text of an element, once it exists. */
   async text(testid: string): Promise<string> {
     return (await this.page.getByTestId(testid).textContent()) ?? "";
   }
 
-  /** The codes of the findings, in the order of the page. */
+  /** Returns the codes of the findings, in the order of the page. */
   async codes(): Promise<string[]> {
     const rows = this.page.getByTestId("findings").locator("> [data-code]");
     return rows.evaluateAll((rows) => rows.map((row) => row.getAttribute("data-code") ?? ""));
   }
 
-  /** The report as the page saves it. */
+  /** Returns the report as the page saves it. */
   async saved(): Promise<unknown> {
     const download = this.page.waitForEvent("download");
     await this.page.getByTestId("save-report").click();
@@ -127,7 +127,7 @@ export class Inspector {
   }
 }
 
-/** A file made by a test. */
+/** Creates a file in memory. */
 export function made(name: string, buffer: Buffer): Made {
   return { name, mimeType: "application/octet-stream", buffer };
 }

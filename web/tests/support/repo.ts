@@ -13,18 +13,18 @@ export const builtPage = join(root, "web/dist/index.html");
 export const artifacts = join(root, "tests/artifacts/page");
 mkdirSync(artifacts, { recursive: true });
 
-/** A recorded snapshot. */
+/** Returns the path of a recorded snapshot. */
 export function caseFile(name: string): string {
   return join(root, "tests/cases", name, "snapshot.db");
 }
 
-/** Every recorded snapshot's name. */
+/** The names of all recorded snapshots. */
 export const cases: string[] = readdirSync(join(root, "tests/cases"))
   .filter((name) => existsSync(caseFile(name)))
   .sort();
 if (cases.length === 0) throw new Error("There is no case in tests/cases.");
 
-/** What `etcdsnap status -w json` prints; other members are compared whole. */
+/** The output of `etcdsnap status -w json`; tests compare other members as a whole. */
 export interface CliStatus {
   hash: number;
   revision: number;
@@ -34,7 +34,7 @@ export interface CliStatus {
   totalEntries: number;
 }
 
-/** What `etcdsnap verify -w json` prints. */
+/** The output of `etcdsnap verify -w json`. */
 export interface CliReport {
   file: string;
   verdict: string;
@@ -52,12 +52,12 @@ export function verify(file: string): CliReport {
   return JSON.parse(cli(["verify", file, "-w", "json"])) as CliReport;
 }
 
-/** The same as a person reads it. */
+/** Returns the same as text. */
 export function verifyText(file: string): string {
   return cli(["verify", file]);
 }
 
-/** Runs etcdsnap; 1 is the exit code of a damaged file, not of a failure. */
+/** Runs etcdsnap; exit code 1 means a damaged file, not a failure. */
 function cli(args: string[]): string {
   try {
     return execFileSync(program(), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -68,7 +68,7 @@ function cli(args: string[]): string {
   }
 }
 
-/** The newest etcdsnap that cargo built, or the one that $ETCDSNAP_BIN names. */
+/** Returns the newest etcdsnap that cargo built, or the one that $ETCDSNAP_BIN names. */
 export function program(): string {
   if (env["ETCDSNAP_BIN"]) return env["ETCDSNAP_BIN"];
   const target = env["CARGO_TARGET_DIR"] ?? join(root, "target");

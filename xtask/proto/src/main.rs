@@ -22,9 +22,9 @@ fn main() -> Result<()> {
         .out_dir(made.path())
         .build_server(false)
         .build_transport(false)
-        // Only the agent talks to servers; core and the page need the messages alone.
+        // Only the agent talks to servers; core and the page need only the messages.
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
-        // Pieces of a snapshot are passed on as they came, not copied.
+        // Pieces of a snapshot are forwarded without a copy.
         .bytes(".etcdserverpb.SnapshotResponse")
         .compile_fds(set)?;
     if !check {

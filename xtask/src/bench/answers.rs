@@ -1,4 +1,4 @@
-//! What is in a snapshot: `hashkv` beside etcdutl's, the others beside `status`.
+//! Benchmarks the queries of a snapshot: `hashkv` beside etcdutl's, the others beside `status`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,10 +12,10 @@ use super::{mib, row};
 
 /// `hashkv` should be this many times faster than etcdutl's.
 const HASHKV_TARGET: f64 = 10.0;
-/// Each command beside `status`, and how many times its time it should take at most.
+/// Commands to compare with `status`, and how many times its time each should take at most.
 const BESIDE_STATUS: [(&str, f64); 4] = [("get", 1.5), ("keys", 1.5), ("usage", 2.0), ("diff", 2.0)];
 
-/// Looks into the file again and again.
+/// Measures the queries on a file.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix("look-").tempdir_in(input.parent().unwrap_or(Path::new(".")))?;
     let copy = scratch.path().join("copy.db");
@@ -25,7 +25,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
         command
     };
     let theirs = || {
-        // It writes to what it reads.
+        // etcdutl writes to the file that it reads.
         let _ = fs::copy(input, &copy);
         let _ = Command::new("sync").status();
         let mut command = Command::new(etcdutl);
@@ -38,7 +38,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     println!("  {:<26}{:>8.2} ×    target ≥ {HASHKV_TARGET} ×", "faster by", etcdutl_hash.seconds / hash.seconds);
 
     let key = some_key(etcdsnap, input)?;
-    // Its directory; where all keys lie in one, those that begin alike.
+    // The key's directory; if all keys lie in one, those with a common prefix.
     let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
     let prefix = if directory.matches('/').count() > 1 { directory } else { &key[..key.len().saturating_sub(3)] };
     let status = || {
@@ -53,7 +53,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
             match name {
                 "get" => command.args([&key, "--show-secrets"]),
                 "keys" => command.arg(prefix),
-                // With itself: all keys are compared, and nothing is printed.
+                // A file with itself: compares all keys, and prints nothing.
                 "diff" => command.arg(input),
                 _ => &mut command,
             };
@@ -70,12 +70,12 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     Ok(())
 }
 
-/// A key far from the first. The list is not held: what this process once held would count as the memory of each that it starts.
+/// Returns a key far from the first. It does not keep the list: the memory that this process once held would count for each program that it starts.
 fn some_key(etcdsnap: &Path, input: &Path) -> Result<String> {
     let mut listing = Command::new(etcdsnap).arg("keys").arg(input).stdout(Stdio::piped()).spawn()?;
     let lines = BufReader::new(listing.stdout.take().context("no output")?).lines();
     let key = lines.take(300_000).last().context("there are no keys")??;
-    // A broken pipe is success to it.
+    // A broken pipe counts as success.
     listing.wait()?;
     Ok(key)
 }

@@ -1,4 +1,4 @@
-//! Kubernetes' objects: a table of all pods beside `status`, and how fast values are decoded.
+//! Benchmarks Kubernetes objects: a table of all pods beside `status`, and how fast values are decoded.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,12 +10,12 @@ use super::measure::alternate;
 use super::{mib, row};
 use crate::repo;
 
-/// The table of all pods should take at most this many times what `status` takes.
+/// The table of all pods should take at most this many times as long as `status`.
 const PODS_TARGET: f64 = 1.3;
-/// Megabytes of values that one core should decode in a second.
+/// How many megabytes of values one core should decode per second.
 const DECODING_TARGET: f64 = 150.0;
 
-/// Measures a file that has Pods which can be decoded; says nothing of another.
+/// Measures a file with decodable Pods; prints nothing for any other.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     let command = |words: &[&str]| {
         let mut command = Command::new(etcdsnap);

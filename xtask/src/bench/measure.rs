@@ -1,4 +1,4 @@
-//! Wall time and peak memory of a child process.
+//! Measures wall time and peak memory of a child process.
 
 use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
@@ -7,19 +7,19 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
-/// What several runs of one command took.
+/// The cost of several runs of one command.
 pub struct Run {
     /// Median wall time.
     pub seconds: f64,
     pub fastest: f64,
     pub slowest: f64,
-    /// Median of the processors' time, of all threads together.
+    /// Median of the processor time of all threads.
     pub processor: f64,
     /// Largest resident set of any run, in bytes.
     pub peak: u64,
 }
 
-/// Runs two commands in turn, and who goes first in turn too, so that a change in the machine's mood touches both.
+/// Runs two commands in turn, and alternates which is first, so that drift of the machine affects both.
 pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) -> Result<(Run, Run)> {
     let mut first = Vec::new();
     let mut second = Vec::new();
@@ -35,11 +35,11 @@ pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) 
     Ok((summary(first), summary(second)))
 }
 
-/// Wall time and processors' time in seconds, and the largest resident set.
+/// Wall time and processor time in seconds, and the largest resident set.
 type Measured = (f64, f64, u64);
 
 fn once(command: &mut Command) -> Result<Measured> {
-    // The reference programs tell of each step; it is shown only when one fails.
+    // The reference programs log each step; the log is shown only on failure.
     let mut said = tempfile::tempfile()?;
     let said_to = Stdio::from(said.try_clone()?);
     let started = Instant::now();
@@ -70,7 +70,7 @@ fn summary(runs: Vec<Measured>) -> Run {
     Run { seconds: median(&wall), fastest: at(0), slowest: at(wall.len().wrapping_sub(1)), processor, peak }
 }
 
-/// The middle of sorted values, or what is between the two in the middle.
+/// Returns the median of sorted values.
 fn median(sorted: &[f64]) -> f64 {
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
     let middle = sorted.len() / 2;

@@ -1,4 +1,4 @@
-//! The page beside SHA-256 alone in the same wasm, fed by the same reads.
+//! Benchmarks the page beside SHA-256 alone in the same wasm, with the same reads.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 
 use crate::repo;
 
-/// The full verdict should take at most this many times what SHA-256 alone takes in the same wasm.
+/// The full verdict should take at most this many times as long as SHA-256 alone in the same wasm.
 const VERDICT_TARGET: f64 = 1.5;
-/// The first screen of keys should take at most this many times what the verdict takes.
+/// The first screen of keys should take at most this many times as long as the verdict.
 const KEYS_TARGET: f64 = 1.3;
-/// MiB that the renderer should never exceed.
+/// The renderer should never exceed this many MiB.
 const RENDERER_TARGET: u64 = 350;
 
-/// What `web/bench/page.mjs` prints.
+/// The output of `web/bench/page.mjs`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Measured {
@@ -27,7 +27,7 @@ struct Measured {
     renderer_peak_mib: u64,
 }
 
-/// Opens the file in a browser, in turns with the page that only hashes.
+/// Opens the file in a browser, in turns with a page that only hashes.
 pub fn measure(input: &Path, runs: usize) -> Result<()> {
     let said = repo::capture(
         Command::new("node")

@@ -1,4 +1,4 @@
-//! `restore` beside etcdutl's, SHA-256 alone and a plain copy.
+//! Benchmarks `restore` beside etcdutl's, SHA-256 alone and a plain copy.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,22 +12,22 @@ use super::{mib, row};
 
 /// `restore` should be this many times faster than etcdutl's.
 const TARGET: f64 = 2.5;
-/// And take at most this many times the longer of SHA-256 alone and a plain copy.
+/// It should take at most this many times as long as the slower of SHA-256 alone and a plain copy.
 const FLOOR_TARGET: f64 = 1.3;
-/// Three members should take at most this many times one restore and two plain copies.
+/// Three members should take at most this many times as long as one restore and two plain copies.
 const ALL_TARGET: f64 = 1.3;
 /// Memory should stay below this.
 const MEMORY_TARGET: u64 = 96 << 20;
 
-/// The members of the cluster that is restored whole.
+/// The members of the restored cluster.
 const MEMBERS: &str = "a=http://127.0.0.1:1001,b=http://127.0.0.1:1002,c=http://127.0.0.1:1003";
 
-/// Restores the file again and again, each time into a place that is not there.
+/// Measures restores of the file, each into a new directory.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path, etcdutl: &Path) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix("restore-").tempdir_in(input.parent().unwrap_or(Path::new(".")))?;
     let out = scratch.path().join("out");
     let fresh = |program: &Path, arguments: &[&OsStr]| {
-        // What was written before is gone and on the disk before the clock starts.
+        // Earlier output is removed and synced before the clock starts.
         let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
         let _ = Command::new("sync").status();
         let mut command = Command::new(program);
@@ -44,7 +44,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path, etcdutl
     row("etcdsnap restore", &restore);
     row("etcdutl snapshot restore", &etcdutl_restore);
     row("cp", &copy);
-    // What `cp` leaves to be written later, a restore has on the disk when it ends.
+    // `cp` leaves data in the page cache, which a restore has synced when it ends.
     let synced = || fresh(Path::new("sh"), &[word("-c"), word("cp \"$0\" \"$1\" && sync \"$1\""), file, target]);
     let (copy_synced, restore_again) = alternate(runs, synced, ours)?;
     row("cp and sync", &copy_synced);
@@ -56,7 +56,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path, etcdutl
 
     let flags = [word("--initial-cluster"), word(MEMBERS), word("--all-members")];
     let all = || fresh(etcdsnap, &[word("restore"), file, flags[0], flags[1], flags[2], target]);
-    // The same amount of data, on the disk at the end as ours is.
+    // The same amount of data, also synced at the end.
     let script = "\"$0\" restore \"$1\" --data-dir \"$2/a\" && cp \"$1\" \"$2/b\" && cp \"$1\" \"$2/c\" && sync \"$2/b\" \"$2/c\"";
     let one_and_copies = || fresh(Path::new("sh"), &[word("-c"), word(script), etcdsnap.as_os_str(), file, target]);
     let (all, copies) = alternate(runs, all, one_and_copies)?;

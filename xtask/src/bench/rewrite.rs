@@ -1,4 +1,4 @@
-//! `defrag` and `compact` beside etcdutl's defragmentation of the same database, and `restore`.
+//! Benchmarks `defrag` and `compact` beside etcdutl's defragmentation of the same database, and `restore`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,16 +11,16 @@ use super::measure::alternate;
 use super::{mib, row};
 use crate::repo;
 
-/// Each should take at most this many times a restore, …
+/// Each should take at most this many times as long as a restore, …
 const RESTORE_TARGET: f64 = 2.0;
 /// … be this many times faster than `etcdutl defrag`, …
 const TARGET: f64 = 4.0;
 /// … and stay below this memory, …
 const MEMORY_BASE: u64 = 96 << 20;
-/// … and this much more for each revision.
+/// … and this many bytes more for each revision.
 const MEMORY_PER_REVISION: u64 = 40;
 
-/// Writes the file anew again and again, each time into a place that is not there.
+/// Measures rewrites of the file, each into a new directory.
 pub fn measure(input: &Path, runs: usize, entries: u64, etcdsnap: &Path, etcdutl: &Path) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix("rewrite-").tempdir_in(input.parent().unwrap_or(Path::new(".")))?;
     let (out, data) = (scratch.path().join("out"), scratch.path().join("data"));
@@ -33,7 +33,7 @@ pub fn measure(input: &Path, runs: usize, entries: u64, etcdsnap: &Path, etcdutl
         command
     };
     let ours = |name: &str| fresh(&[word(name), input.as_os_str(), word("-o"), out.as_os_str()]);
-    // A second defragmentation writes as much as the first one does but for the pages that were free.
+    // A second defragmentation writes as much as the first one, except free pages.
     repo::capture(Command::new(etcdsnap).arg("restore").arg(input).arg("--data-dir").arg(&data))?;
     let theirs = || {
         let _ = Command::new("sync").status();

@@ -1,4 +1,4 @@
-//! `save` beside etcdctl's, from a local server.
+//! Benchmarks `save` beside etcdctl's, from a local server.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -14,14 +14,14 @@ use super::measure::alternate;
 use super::{COMPARED, mib, row};
 use crate::{reference, repo};
 
-/// `save` with all its checks should take at most this many times what etcdctl takes without any.
+/// `save` with all checks should take at most this many times as long as etcdctl without any.
 const TARGET: f64 = 1.0;
-/// Memory should stay below this and 24 bytes a revision.
+/// Memory should stay below this plus 24 bytes for each revision.
 const MEMORY_TARGET: u64 = 96 << 20;
 /// How long a server may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Starts a server from the file, and saves from it again and again.
+/// Starts a server from the file, and saves from it repeatedly.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix("save-").tempdir_in(input.parent().unwrap_or(Path::new(".")))?;
     let (data, out) = (scratch.path().join("data"), scratch.path().join("out.db"));
@@ -44,7 +44,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A server on the loopback address, which ends with the value.
+/// A server on the loopback address, which is killed when the value is dropped.
 struct Server {
     child: Child,
     url: String,
@@ -67,10 +67,10 @@ impl Server {
             .context("etcd does not start")?;
         let mut server = Self { child, url };
         let since = Instant::now();
-        // It listens long before its store is loaded.
+        // The server listens long before it has loaded its store.
         while !health(client).is_ok_and(|answer| answer.contains("\"health\":\"true\"")) {
-            if server.child.try_wait()?.is_some() || since.elapsed() > PATIENCE {
-                bail!("etcd does not come up");
+            if server.child.try_wait()?.is_some() || since.elapsed() > TIMEOUT {
+                bail!("etcd does not become healthy");
             }
             sleep(Duration::from_millis(200));
         }

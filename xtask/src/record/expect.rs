@@ -1,4 +1,4 @@
-//! One case on disk: the snapshot, `case.toml`, and what the reference programs say of it.
+//! Writes one case: the snapshot, `case.toml`, and the output of the reference programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +13,14 @@ use tempfile::TempDir;
 use super::server::program;
 use crate::repo;
 
-/// Versions whose `snapshot status` is recorded, and the program that has it.
+/// Versions whose `snapshot status` is recorded, and the program that provides it.
 const STATUS: [(&str, &str); 3] = [("3.7", "etcdutl"), ("3.5", "etcdutl"), ("3.4", "etcdctl")];
 const FORMATS: [&str; 4] = ["simple", "json", "table", "fields"];
 
-/// The newest version: its etcdutl computes hashkv from the file, its bbolt checks it.
+/// The newest version: its etcdutl computes hashkv from the file, and its bbolt checks it.
 const NEWEST: &str = "3.7";
 
-/// A case while it is recorded.
+/// A case during its recording.
 pub struct Case {
     folder: PathBuf,
     version: String,
@@ -28,7 +28,7 @@ pub struct Case {
     pub made: Vec<String>,
     pub features: Vec<&'static str>,
     pub user: Option<String>,
-    /// Older revisions whose state is recorded as well.
+    /// Older revisions whose state is recorded too.
     pub sampled: Vec<i64>,
 }
 
@@ -50,7 +50,7 @@ struct Description<'a> {
     hashkv_offline: Exit,
 }
 
-/// How a reference program ended.
+/// The result of a reference program.
 #[derive(Serialize)]
 struct Exit {
     exit: i32,
@@ -59,7 +59,7 @@ struct Exit {
 }
 
 impl Case {
-    /// Starts a case anew: what was recorded before is removed.
+    /// Starts a new recording of a case and removes the previous one.
     pub fn new(version: &str, what: &str, members: usize) -> Result<Self> {
         let folder = repo::root().join("tests/cases").join(format!("{version}-{what}"));
         if folder.exists() {
@@ -83,7 +83,7 @@ impl Case {
         self.folder.join("expected")
     }
 
-    /// Asks the reference programs and writes the description.
+    /// Runs the reference programs and writes the description.
     pub fn finish(&self) -> Result<()> {
         let snapshot = fs::read(self.snapshot()).context("no snapshot was recorded")?;
         let mut status = BTreeMap::new();
@@ -119,7 +119,7 @@ impl Case {
         Ok(())
     }
 
-    /// `etcdutl hashkv` at the latest and at the sampled revisions, one line of JSON each.
+    /// Runs `etcdutl hashkv` at the latest and at the sampled revisions; returns one line of JSON each.
     fn hashkv_offline(&self) -> Result<Exit> {
         let mut lines = Vec::new();
         let mut last = Exit { exit: 0, stderr: String::new() };
@@ -133,7 +133,7 @@ impl Case {
         Ok(last)
     }
 
-    /// Runs a program on a copy: some of them write to what they inspect.
+    /// Runs a program on a copy, since some of them write to the file that they inspect.
     fn ask(&self, version: &str, tool: &str, arguments: &[&str]) -> Result<Output> {
         let folder = TempDir::new()?;
         let copy = folder.path().join("snapshot.db");
@@ -145,7 +145,7 @@ impl Case {
         Ok(said)
     }
 
-    /// Keeps what a program printed; nothing where it refused the file (the exit code and stderr are in `case.toml`).
+    /// Stores a program's output; nothing if it refused the file (`case.toml` has the exit code and stderr).
     fn keep(&self, name: &str, said: &Output) -> Result<()> {
         if said.status.success() {
             fs::write(self.expected().join(name), &said.stdout)?;
@@ -155,7 +155,7 @@ impl Case {
 }
 
 fn exit(said: &Output) -> Exit {
-    // A Go panic's trace differs from run to run; its first line says enough.
+    // The trace of a Go panic differs from run to run; its first line suffices.
     let stderr = String::from_utf8_lossy(&said.stderr);
     let stderr = if said.status.code() == Some(2) { stderr.lines().next().unwrap_or_default() } else { &stderr };
     Exit { exit: said.status.code().unwrap_or(-1), stderr: stderr.to_owned() }

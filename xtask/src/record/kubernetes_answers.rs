@@ -1,4 +1,4 @@
-//! What a Kubernetes API server and kubectl say, recorded beside a snapshot of the same moment.
+//! Records the answers of a Kubernetes API server and kubectl, with a snapshot of the same moment.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::kubernetes_cluster::Kubernetes;
 use crate::repo;
 
-/// How often a moment is looked for in which nothing changes.
+/// How often to try for a moment without changes.
 const TRIES: usize = 30;
 
-/// Records the API server's answer for every object, in all versions that it serves, and the revision at which they all held: the first line is the revision.
+/// Records the API server's answer for every object, in all versions that it serves, and the common revision of all answers, in the first line.
 pub fn record_answers(kubernetes: &Kubernetes, to: &Path) -> Result<i64> {
     let lists = lists(kubernetes)?;
     for _ in 0..TRIES {
@@ -24,10 +24,10 @@ pub fn record_answers(kubernetes: &Kubernetes, to: &Path) -> Result<i64> {
             return Ok(before);
         }
     }
-    bail!("the API server never stands still")
+    bail!("the API server never stops writing")
 }
 
-/// Saves a snapshot of what `answers` recorded; the database is defragmented first, so that it is small.
+/// Saves a snapshot of the state in `answers`; defragments the database first, so that it is small.
 pub fn record_snapshot(kubernetes: &Kubernetes, answers: &Path, to: &Path) -> Result<()> {
     repo::capture(kubernetes.etcd.etcdctl(None).arg("defrag"))?;
     let file = kubernetes.path("snapshot.db");
@@ -39,16 +39,16 @@ pub fn record_snapshot(kubernetes: &Kubernetes, answers: &Path, to: &Path) -> Re
             return packed(to, &fs::read(&file)?);
         }
     }
-    bail!("the API server never stands still while a snapshot is saved")
+    bail!("the API server never stops writing while a snapshot is saved")
 }
 
-/// Records what kubectl prints for each line of words: sections that begin with `$ kubectl …`, and the time in seconds since 1970 at which it was asked.
+/// Records kubectl's output for each line of arguments: sections that begin with `$ kubectl …`, and the time in seconds since 1970.
 pub fn record_kubectl<'w>(kubernetes: &Kubernetes, commands: impl IntoIterator<Item = &'w str>) -> Result<String> {
     let mut text = String::new();
     for words in commands {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let output = repo::output(kubernetes.kubectl().args(words.split(' ').map(|word| word.replace('␣', " "))))?;
-        let said = String::from_utf8(output.stdout).context("kubectl prints no UTF-8")?;
+        let said = String::from_utf8(output.stdout).context("the output of kubectl is not UTF-8")?;
         text.push_str(&format!("$ kubectl {words} # {now}\n{said}"));
         if !said.ends_with('\n') {
             text.push_str("\\ no line break\n");
@@ -57,13 +57,13 @@ pub fn record_kubectl<'w>(kubernetes: &Kubernetes, commands: impl IntoIterator<I
     Ok(text)
 }
 
-/// Writes a file packed with Zstandard.
+/// Writes a file compressed with Zstandard.
 pub fn packed(to: &Path, bytes: &[u8]) -> Result<()> {
     let packed = zstd::encode_all(bytes, 19)?;
     fs::write(to, packed).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// The paths at which the objects of each type are listed.
+/// Returns the paths that list the objects of each type.
 fn lists(kubernetes: &Kubernetes) -> Result<Vec<String>> {
     let mut bases = vec!["/api/v1".to_owned()];
     for group in items(&kubernetes.get("/apis")?, "groups") {
@@ -74,7 +74,7 @@ fn lists(kubernetes: &Kubernetes) -> Result<Vec<String>> {
     }
     let mut lists = Vec::new();
     for base in bases {
-        // A group whose server is not there, which is one of the objects.
+        // An API group without its server, which is one of the recorded objects.
         let answer = kubernetes.ask("GET", &base, "", "")?;
         let Ok(resources) = serde_json::from_str::<Value>(&answer.body) else { continue };
         for resource in items(&resources, "resources") {
@@ -87,7 +87,7 @@ fn lists(kubernetes: &Kubernetes) -> Result<Vec<String>> {
     Ok(lists)
 }
 
-/// The answers for all objects of some lists, a line each.
+/// Returns the answers for all objects of some lists, one line each.
 fn objects(kubernetes: &Kubernetes, lists: &[String]) -> Result<Vec<String>> {
     let mut bodies = Vec::new();
     for list in lists {
@@ -99,7 +99,7 @@ fn objects(kubernetes: &Kubernetes, lists: &[String]) -> Result<Vec<String>> {
                 namespace => format!("{base}/namespaces/{namespace}"),
             };
             let answer = kubernetes.ask("GET", &format!("{within}/{resource}/{}", escaped(text("name"))), "", "")?;
-            // Gone since the list: the revision tells.
+            // Deleted since the list; the revision shows it.
             if answer.status == 200 {
                 bodies.push(format!("{}\n", answer.body.trim_end()));
             }
@@ -112,7 +112,7 @@ fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Names may hold anything that is no slash.
+/// Escapes a name, which may contain any character except a slash.
 fn escaped(name: &str) -> String {
     name.bytes()
         .map(|byte| match byte {

@@ -1,4 +1,4 @@
-//! A Kubernetes control plane on the loopback address: etcd, kube-apiserver, and on request its controllers. It ends with the value.
+//! Runs a Kubernetes control plane on the loopback address: etcd, kube-apiserver, and optionally its controllers. It ends when the value is dropped.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,16 +16,16 @@ use tempfile::TempDir;
 use super::server::Cluster;
 use crate::{reference, repo};
 
-/// The etcd that Kubernetes 1.37 is released with.
+/// The etcd version that Kubernetes 1.37 ships.
 const ETCD: &str = "3.6";
 
 /// How long a server may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Whoever has this may do everything; it works for no server but the recording's own.
+/// A token with all rights, valid only for the recording's own server.
 const TOKEN: &str = "recording";
 
-/// Running servers.
+/// The running servers.
 pub struct Kubernetes {
     folder: TempDir,
     port: u16,
@@ -33,15 +33,15 @@ pub struct Kubernetes {
     server: Option<Process>,
     _forwarder: Option<Process>,
     controllers: Vec<Process>,
-    // The last to end: without it the API server hangs.
+    // The last to stop: without it the API server hangs.
     pub etcd: Cluster,
 }
 
-/// A program that is killed with its value.
+/// A program that is killed when the value is dropped.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts a program; what it says goes to a file.
+    /// Starts a program with its output in a file.
     pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
@@ -67,7 +67,7 @@ pub struct Answer {
 }
 
 impl Kubernetes {
-    /// Starts etcd, and the API server with the EncryptionConfiguration in a file, if any.
+    /// Starts etcd, and the API server with an optional EncryptionConfiguration.
     pub fn start(encryption: Option<&Path>, flags: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
         let etcd = Cluster::start(ETCD, 1, &[])?;
@@ -93,7 +93,7 @@ impl Kubernetes {
         Ok(kubernetes)
     }
 
-    /// Starts the API server, instead of the one that runs.
+    /// Starts the API server, replacing the running one.
     pub fn serve(&mut self, encryption: Option<&Path>, flags: &[&str]) -> Result<()> {
         self.server = None;
         let path = self.folder.path();
@@ -122,13 +122,13 @@ impl Kubernetes {
                 let lines: Vec<&str> = log.lines().rev().take(10).collect();
                 bail!("kube-apiserver ended early with {status}:\n{}", lines.join("\n"));
             }
-            ensure!(since.elapsed() < PATIENCE, "kube-apiserver does not become ready");
+            ensure!(since.elapsed() < TIMEOUT, "kube-apiserver does not become ready");
             sleep(Duration::from_millis(200));
         }
         Ok(())
     }
 
-    /// Plain HTTP for [`ask`](Self::ask), as `kubectl proxy` offers it.
+    /// Forwards plain HTTP for [`ask`](Self::ask), as `kubectl proxy` does.
     fn forward(&mut self) -> Result<()> {
         let mut command = self.kubectl();
         command.args(["proxy", "--port=0"]).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -142,7 +142,7 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Starts controllers and scheduler. Nodes are not judged by their heartbeats, which nobody sends.
+    /// Starts controllers and scheduler. Node heartbeats are ignored, since no kubelet sends any.
     pub fn control(&mut self) -> Result<()> {
         let path = self.folder.path();
         let config = format!("--kubeconfig={}", path.join("config").display());
@@ -160,7 +160,7 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Stops the controllers for as long as `work` takes, so that nothing changes meanwhile but the API server's own Lease.
+    /// Stops the controllers while `work` runs, so that nothing changes except the API server's own Lease.
     pub fn frozen<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.controllers.iter().try_for_each(|process| process.signal(Signal::STOP))?;
         let done = work();
@@ -168,29 +168,29 @@ impl Kubernetes {
         done
     }
 
-    /// `kubectl`, pointed at the API server.
+    /// Returns `kubectl` with the API server's address.
     pub fn kubectl(&self) -> Command {
         let mut command = Command::new(reference::program("apiserver", "kubectl"));
         command.arg("--kubeconfig").arg(self.path("config")).env("HOME", self.folder.path()).env_remove("KUBECONFIG");
         command
     }
 
-    /// Runs kubectl with words, and returns what it prints.
+    /// Runs kubectl with these words, and returns its output.
     pub fn run(&self, words: &str) -> Result<String> {
         repo::capture(self.kubectl().args(words.split(' ')))
     }
 
-    /// A file of its own folder.
+    /// Returns the path of a file in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// What the API server answers to a GET.
+    /// Sends a GET to the API server.
     pub fn get(&self, path: &str) -> Result<Value> {
         let mut answer = self.ask("GET", path, "", "")?;
         let since = Instant::now();
-        // Storage of new types takes a while, and says so.
-        while answer.status == 429 && since.elapsed() < PATIENCE {
+        // The API server needs a while to store new types, and says so.
+        while answer.status == 429 && since.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(500));
             answer = self.ask("GET", path, "", "")?;
         }
@@ -198,14 +198,14 @@ impl Kubernetes {
         Ok(serde_json::from_str(&answer.body)?)
     }
 
-    /// Sends a JSON patch of the merging kind.
+    /// Sends a JSON merge patch.
     pub fn patch(&self, path: &str, body: &Value) -> Result<()> {
         let answer = self.ask("PATCH", path, "application/merge-patch+json", &body.to_string())?;
         ensure!(answer.status == 200, "PATCH {path}: {} {}", answer.status, answer.body);
         Ok(())
     }
 
-    /// A request, one for each connection.
+    /// Sends a request over a new connection.
     pub fn ask(&self, method: &str, path: &str, content_type: &str, body: &str) -> Result<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.proxy))?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -217,15 +217,15 @@ impl Kubernetes {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let answer = String::from_utf8(answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("a response without headers")?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
         Ok(Answer { status, body: body.to_owned() })
     }
 
-    /// etcd's present revision.
+    /// Returns etcd's current revision.
     pub fn revision(&self) -> Result<i64> {
         let said = repo::capture(self.etcd.etcdctl(None).args(["endpoint", "status", "-w", "json"]))?;
         let said: Value = serde_json::from_str(&said)?;
-        said.pointer("/0/Status/header/revision").and_then(Value::as_i64).context("etcd tells no revision")
+        said.pointer("/0/Status/header/revision").and_then(Value::as_i64).context("etcd reports no revision")
     }
 }

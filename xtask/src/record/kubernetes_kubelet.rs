@@ -1,11 +1,11 @@
-//! What kubelets do to pods, as far as a recording needs it.
+//! Simulates kubelets, as far as a recording needs them.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::kubernetes_cluster::Kubernetes;
 
-/// Does what kubelets do: pods of Deployments and StatefulSets that have a node run and are ready.
+/// Makes the scheduled pods of Deployments and StatefulSets running and ready.
 pub fn run_pods(kubernetes: &Kubernetes) -> Result<()> {
     let pods = kubernetes.get("/api/v1/pods")?;
     for (number, pod) in pods["items"].as_array().into_iter().flatten().enumerate() {
@@ -24,7 +24,7 @@ pub fn run_pods(kubernetes: &Kubernetes) -> Result<()> {
     Ok(())
 }
 
-/// The status of a pod that runs.
+/// Returns the status of a running pod.
 fn running(pod: &Value, number: usize) -> Value {
     let started = "2026-11-27T06:30:00Z";
     let address = format!("10.244.0.{}", number % 200 + 10);

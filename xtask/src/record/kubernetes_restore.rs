@@ -1,4 +1,4 @@
-//! A namespace that is deleted from a real cluster and comes back from an encrypted snapshot: what our program writes is applied, and what the server then answers is recorded.
+//! Records a namespace that is deleted from a real cluster and restored from an encrypted snapshot: applies the manifests of our program, and records the server's answers afterwards.
 
 use std::fs;
 use std::path::Path;
@@ -13,17 +13,17 @@ use super::kubernetes_cluster::Kubernetes;
 use super::kubernetes_kubelet::run_pods;
 use crate::repo;
 
-/// How long a namespace may take to go.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the deletion of a namespace may take.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Deletes the namespace `shop` and the definition of its custom resource, and applies the manifests out of a snapshot, with the commands that our program prints. Writes the manifests one behind the other to
-/// `manifests.yaml.zst`, and to `restored.jsonl.zst` what the server answers afterwards.
+/// Deletes the namespace `shop` and the definition of its custom resource, and applies the manifests from a snapshot, with the commands that our program prints. Writes the manifests one after the other to
+/// `manifests.yaml.zst`, and the server's answers afterwards to `restored.jsonl.zst`.
 pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, configuration: &Path, to: &Path) -> Result<()> {
     kubernetes.run("delete namespace shop --wait=false")?;
     let since = Instant::now();
     while kubernetes.run("get namespace shop").is_ok() {
         run_pods(kubernetes)?;
-        ensure!(since.elapsed() < PATIENCE, "the namespace does not go");
+        ensure!(since.elapsed() < TIMEOUT, "the namespace is not deleted in time");
         sleep(Duration::from_millis(500));
     }
     kubernetes.run("delete customresourcedefinition widgets.example.com")?;
@@ -57,7 +57,7 @@ pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, configuration: &
         }
     }
     packed(&to.join("manifests.yaml.zst"), written.as_bytes())?;
-    // Controllers get to work.
+    // Until the controllers have reacted.
     sleep(Duration::from_secs(5));
     kubernetes.frozen(|| record_answers(kubernetes, &to.join("restored.jsonl.zst")).map(drop))
 }

@@ -1,4 +1,4 @@
-//! Records `tests/kubernetes/`: clusters of a real Kubernetes API server, and what it and kubectl say of them.
+//! Records `tests/kubernetes/`: clusters of a real Kubernetes API server, with its answers and those of kubectl.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use super::kubernetes_kubelet::run_pods;
 use super::kubernetes_restore::record_restore;
 use crate::{reference, repo};
 
-/// Everything that the server knows, with the service account controller's work left out.
+/// Flags that enable every API, without the service account controller.
 const ALONE: [&str; 2] =
     ["--disable-admission-plugins=ServiceAccount,TaintNodesByCondition", "--runtime-config=api/all=true"];
 
-/// With controllers beside it.
+/// Flags for a server with controllers.
 const CONTROLLED: [&str; 2] = ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
 
-/// How long controllers may take for something.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long controllers may take for an action.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The chore: all recordings, or one of them.
+/// Records all clusters, or one of them.
 pub fn record(only: Option<&str>) -> Result<()> {
     reference::ensure_version("3.6")?;
     reference::ensure_kubernetes()?;
@@ -49,7 +49,7 @@ pub fn record(only: Option<&str>) -> Result<()> {
         found = true;
         sample().context("cannot record the sample")?;
     }
-    ensure!(found, "no such recording");
+    ensure!(found, "There is no such recording.");
     Ok(())
 }
 
@@ -57,7 +57,7 @@ fn folder() -> PathBuf {
     repo::root().join("tests/kubernetes")
 }
 
-/// An empty folder for a recording.
+/// Returns an empty folder for a recording.
 fn fresh(name: &str) -> Result<PathBuf> {
     let folder = folder().join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -65,17 +65,17 @@ fn fresh(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// What is recorded encrypted, and the provider in its EncryptionConfiguration with a place for keys.
+/// The encrypted recordings, each with the provider in its EncryptionConfiguration, in which a placeholder stands for the keys.
 const ENCRYPTED: [(&str, &str); 4] =
     [("aescbc", "aescbc"), ("aesgcm", "aesgcm"), ("secretbox", "secretbox"), ("kms2", "kms")];
 
-/// Keys of the recordings, and of nothing else: one name has colons, as those of k3s have. AES also knows keys of 16 bytes.
+/// Keys used only by these recordings: one name has colons, as in k3s. AES also accepts keys of 16 bytes.
 const KEYS: [(&str, &str); 2] = [
     ("first", "cmVjb3JkZWQga2V5IG51bWJlciBvbmUsIDMyIGJ5dGU="),
     ("second-2026-03-09T09:46:54+01:00", "cmVjb3JkZWQga2V5IG51bWJlciB0d28sIDMyIGJ5dGU="),
 ];
 
-/// Secrets, config maps and custom resources: plain ones, of an older key, of the present one; all three are read at the end.
+/// Records secrets, config maps and custom resources: unencrypted, under an older key, and under the current one; the server can read all three at the end.
 fn encrypted(name: &str, provider: &str) -> Result<()> {
     let to = fresh(name)?;
     let kms = reference::ensure_own("kmsplugin")?;
@@ -90,7 +90,7 @@ fn encrypted(name: &str, provider: &str) -> Result<()> {
         Ok(socket.display().to_string())
     };
     let socket_of = [socket("first")?, socket("second")?];
-    // The socket's folder is another on every machine.
+    // The socket's folder differs between machines.
     let written = |names: &[usize], sockets: bool| -> String {
         let providers: String =
             names.iter().map(|&at| provider_of(provider, at, if sockets { &socket_of[at] } else { "" })).collect();
@@ -120,7 +120,7 @@ fn encrypted(name: &str, provider: &str) -> Result<()> {
     record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst"))
 }
 
-/// A provider of the configuration, by the number of its key.
+/// Returns a provider of the configuration, by the number of its key.
 fn provider_of(provider: &str, at: usize, socket: &str) -> String {
     let (name, key) = KEYS[at];
     match provider {
@@ -131,7 +131,7 @@ fn provider_of(provider: &str, at: usize, socket: &str) -> String {
                 "  - kms:\n      apiVersion: v2\n      name: {name}\n      endpoint: unix://{socket}\n      timeout: 3s\n"
             )
         }
-        // 16 bytes, for once.
+        // 16 bytes, in one of them.
         "aesgcm" if at == 0 => {
             format!("  - aesgcm:\n      keys:\n      - name: {name}\n        secret: cmVjb3JkZWQgMTYgYnl0ZQ==\n")
         }
@@ -139,7 +139,7 @@ fn provider_of(provider: &str, at: usize, socket: &str) -> String {
     }
 }
 
-/// Every kind of object, with controllers at work; its past; and kubectl's tables and texts.
+/// Records every kind of object, with running controllers; older revisions; and kubectl's tables and texts.
 fn plain() -> Result<()> {
     let to = fresh("plain")?;
     let mut kubernetes = Kubernetes::start(None, &CONTROLLED)?;
@@ -160,7 +160,7 @@ fn plain() -> Result<()> {
     statuses(&kubernetes)?;
     kubernetes.run("delete pod terminating -n odd --wait=false")?;
     kubernetes.run("delete configmap same-name -n odd-2 --wait=false")?;
-    // It stays: the API server of another group, whose objects could be in it, is not there.
+    // This one stays: the server of another API group, which may hold objects, is missing.
     kubernetes.run("delete namespace gone --wait=false")?;
     sleep(Duration::from_secs(3));
     kubernetes.frozen(|| record_answers(&kubernetes, &to.join("past.jsonl.zst")).map(drop))?;
@@ -176,7 +176,7 @@ fn plain() -> Result<()> {
             .run("get deployment web -n shop -o jsonpath={.status.updatedReplicas}/{.status.readyReplicas}")?
             == "4/4")
     })?;
-    // Ages in minutes and seconds are worth comparing, too.
+    // Ages in minutes and seconds should be compared, too.
     sleep(Duration::from_secs(5));
     kubernetes.frozen(|| {
         record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst"))?;
@@ -187,7 +187,7 @@ fn plain() -> Result<()> {
     })
 }
 
-/// A namespace that is deleted, and comes back from a snapshot whose secrets, config maps and custom resources are encrypted.
+/// Records a namespace that is deleted and restored from a snapshot with encrypted secrets, config maps and custom resources.
 fn restored() -> Result<()> {
     let to = fresh("restored")?;
     let config = to.join("encryption.yaml");
@@ -197,7 +197,7 @@ fn restored() -> Result<()> {
     record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &config, &to)
 }
 
-/// An EncryptionConfiguration with one key.
+/// Writes an EncryptionConfiguration with one key.
 fn write_configuration(to: &Path, resources: &[&str]) -> Result<()> {
     let (name, key) = KEYS[0];
     let resources: String = resources.iter().map(|resource| format!("  - {resource}\n")).collect();
@@ -207,7 +207,7 @@ fn write_configuration(to: &Path, resources: &[&str]) -> Result<()> {
     fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// A small cluster that encrypts, with the shop in it, whose pods run.
+/// Starts a small cluster that encrypts, with the example shop, whose pods run.
 fn shop(config: &Path) -> Result<Kubernetes> {
     let mut kubernetes = Kubernetes::start(Some(config), &CONTROLLED[..1])?;
     kubernetes.control()?;
@@ -220,7 +220,7 @@ fn shop(config: &Path) -> Result<Kubernetes> {
     Ok(kubernetes)
 }
 
-/// Whether the controllers have seen the shop's Deployment as it is, and so many of its pods are updated, ready, and there at all.
+/// Returns whether the controllers have processed the shop's current Deployment, and exactly so many of its pods are updated and ready.
 fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     run_pods(kubernetes)?;
     let told = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
@@ -232,7 +232,7 @@ fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     )
 }
 
-/// The sample that ships: a small cluster whose secrets are encrypted, before and after it lost a Deployment. The files stand for the backups of two days, and are recorded within seconds.
+/// Records the committed sample: a small cluster with encrypted secrets, before and after it lost a Deployment. The files stand for the backups of two days; the recording takes seconds.
 fn sample() -> Result<()> {
     let to = repo::root().join("samples/kubernetes");
     fs::create_dir_all(&to)?;
@@ -243,7 +243,7 @@ fn sample() -> Result<()> {
     wait("a fourth pod", || is_rolled_out(&kubernetes, "4/4/4"))?;
     kubernetes.frozen(|| save_small(&kubernetes, &to.join("yesterday.db.zst")))?;
 
-    // What an API server does every five minutes.
+    // An API server does this every five minutes.
     let revision = kubernetes.revision()?.to_string();
     repo::capture(kubernetes.etcd.etcdctl(None).args(["compact", &revision]))?;
     kubernetes.run("set image deployment/web -n shop web=registry.example/shop/web:1.5.0")?;
@@ -259,7 +259,7 @@ fn sample() -> Result<()> {
     kubernetes.frozen(|| save_small(&kubernetes, &to.join("today.db.zst")))
 }
 
-/// Saves a snapshot of a database without free pages, packed.
+/// Saves a compressed snapshot of a database without free pages.
 fn save_small(kubernetes: &Kubernetes, to: &Path) -> Result<()> {
     repo::capture(kubernetes.etcd.etcdctl(None).arg("defrag"))?;
     let folder = tempfile::tempdir()?;
@@ -268,12 +268,12 @@ fn save_small(kubernetes: &Kubernetes, to: &Path) -> Result<()> {
     packed(to, &fs::read(saved)?)
 }
 
-/// Lines of words for kubectl.
+/// Reads lines of arguments for kubectl.
 fn repo_lines(name: &str) -> Result<String> {
     fs::read_to_string(folder().join("input").join(name)).with_context(|| format!("no input {name}"))
 }
 
-/// Creates the objects of a file that are of some kinds, or all; one that the server refuses is an error that names all of them.
+/// Creates the objects of a file that have one of these kinds, or all; if the server refuses some, the error names all of them.
 fn create(kubernetes: &Kubernetes, file: &str, kinds: &[&str]) -> Result<()> {
     let text = repo_lines(file)?;
     let of_kind =
@@ -281,21 +281,21 @@ fn create(kubernetes: &Kubernetes, file: &str, kinds: &[&str]) -> Result<()> {
     let chosen: Vec<&str> = text.split("\n---\n").filter(of_kind).collect();
     let path = kubernetes.path(file);
     fs::write(&path, chosen.join("\n---\n"))?;
-    // Not validated, so that what only newer servers refuse and numbers that are no numbers of JSON go through.
+    // Without validation, so that fields of newer servers and unusual numbers are accepted.
     repo::capture(kubernetes.kubectl().args(["create", "--validate=ignore", "-f"]).arg(&path)).map(drop)
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 fn wait(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let since = Instant::now();
     while !is_so()? {
-        ensure!(since.elapsed() < PATIENCE, "{what}: not there after {PATIENCE:?}");
+        ensure!(since.elapsed() < TIMEOUT, "{what}: not done after {TIMEOUT:?}");
         sleep(Duration::from_millis(300));
     }
     Ok(())
 }
 
-/// Statuses that controllers and kubelets would set.
+/// Sets statuses that controllers and kubelets would set.
 fn statuses(kubernetes: &Kubernetes) -> Result<()> {
     let mut refused = Vec::new();
     for line in repo_lines("statuses.txt")?.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

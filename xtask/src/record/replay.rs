@@ -1,4 +1,4 @@
-//! What a server replays that is started over a recorded snapshot: the history above the last compaction survives a restore.
+//! Records what a server replays that is started on a recorded snapshot: the history above the last compaction survives a restore.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::server::{self, Cluster};
 use crate::repo;
 
-/// What of `case.toml` it takes to ask once more.
+/// The fields of `case.toml` that a replay needs.
 #[derive(Deserialize)]
 struct About {
     user: Option<String>,
     trailer: bool,
 }
 
-/// Asks anew of every case of a version of which a server was asked; the snapshots stay as they are.
+/// Records every case of a version whose server was queried; the snapshots stay unchanged.
 pub fn record_version(version: &str, history: &Path) -> Result<()> {
     for folder in asked(version)? {
         record(version, &folder, history)?;
@@ -25,21 +25,21 @@ pub fn record_version(version: &str, history: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Restores a case's snapshot with the version's own program, starts its server over that, and writes `expected/watch.json`.
+/// Restores a case's snapshot with the version's own program, starts its server on it, and writes `expected/watch.json`.
 pub fn record(version: &str, case: &Path, history: &Path) -> Result<()> {
-    let about = fs::read_to_string(case.join("case.toml")).context("the case is not described yet")?;
+    let about = fs::read_to_string(case.join("case.toml")).context("the case has no case.toml yet")?;
     let about: About = toml::from_str(&about)?;
     eprintln!("replaying {}", case.file_name().unwrap_or_default().to_string_lossy());
     let folder = TempDir::new()?;
-    let seats = server::seats(folder.path(), 1)?;
+    let member_configs = server::member_configs(folder.path(), 1)?;
     let flags = if about.trailer { &[][..] } else { &["--skip-hash-check"] };
-    server::restore(version, &case.join("snapshot.db"), &seats, flags)?;
-    let cluster = Cluster::start_in(version, folder, seats, &[])?;
+    server::restore(version, &case.join("snapshot.db"), &member_configs, flags)?;
+    let cluster = Cluster::start_in(version, folder, member_configs, &[])?;
     let mut replay = cluster.ask(history, about.user.as_deref());
     repo::capture(replay.arg("--out").arg(case.join("expected")).arg("replay")).map(drop)
 }
 
-/// The folders of a version's cases whose server answered when the snapshot was saved.
+/// Returns the folders of a version's cases whose server was queried when the snapshot was saved.
 fn asked(version: &str) -> Result<Vec<PathBuf>> {
     let cases = repo::root().join("tests/cases");
     let mut folders = Vec::new();

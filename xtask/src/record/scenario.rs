@@ -1,4 +1,4 @@
-//! Which histories are recorded of a version, and how.
+//! Which histories are recorded for a version, and how.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -15,10 +15,10 @@ use crate::repo;
 
 const ROOT: &str = "root:root-secret";
 
-/// How far a restore lifts the revision where the version can.
+/// By how much a restore raises the revision, if the version can.
 const BUMP: &str = "1000000";
 
-/// Few revisions at a time, far apart: a compaction that is still running when the snapshot is saved.
+/// Few revisions at a time, far apart, so that a compaction still runs when the snapshot is saved.
 const SLOW_COMPACTION: [&str; 2] = ["--compaction-batch-limit=200", "--compaction-sleep-interval=2s"];
 
 /// Records every case of one version.
@@ -42,14 +42,14 @@ struct Recorder<'a> {
     history: &'a Path,
 }
 
-/// What the history program says after writing.
+/// The output of the history program after writing.
 #[derive(Deserialize)]
 struct Written {
     sampled: Option<Vec<i64>>,
 }
 
 impl Recorder<'_> {
-    /// A cluster after its first key, then the same after more, defragmented and copied from a stopped server.
+    /// Records a cluster after its first key, then after more writes, defragmented and copied from a stopped server.
     fn fresh_and_raw(&self) -> Result<()> {
         let cluster = Cluster::start(self.version, 1, &[])?;
         self.write(&cluster, &mut Vec::new(), None, &["tiny"])?;
@@ -75,7 +75,7 @@ impl Recorder<'_> {
         self.finish(&raw)
     }
 
-    /// One member with every kind of entry. Returns the snapshot, which the restored case starts from.
+    /// Records one member with every kind of entry. Returns the snapshot, from which the restored case starts.
     fn history(&self) -> Result<PathBuf> {
         let cluster = Cluster::start(self.version, 1, &[])?;
         let mut case = Case::new(self.version, "history", 1)?;
@@ -96,7 +96,7 @@ impl Recorder<'_> {
         Ok(case.snapshot())
     }
 
-    /// Three members with the keys of a Kubernetes API server.
+    /// Records three members with the keys of a Kubernetes API server.
     fn cluster(&self) -> Result<()> {
         let cluster = Cluster::start(self.version, 3, &[])?;
         let mut case = Case::new(self.version, "cluster", 3)?;
@@ -121,13 +121,13 @@ impl Recorder<'_> {
         self.finish(&case)
     }
 
-    /// The history restored by the version's own program, started, written to and saved again.
+    /// Records the history restored by the version's own program, started, written to and saved again.
     fn restored(&self, saved: &Path) -> Result<()> {
         let folder = TempDir::new()?;
-        let seats = server::seats(folder.path(), 1)?;
+        let member_configs = server::member_configs(folder.path(), 1)?;
         let bump = self.minor >= 6;
         let flags = if bump { &["--bump-revision", BUMP, "--mark-compacted"][..] } else { &[] };
-        let program = server::restore(self.version, saved, &seats, flags)?;
+        let program = server::restore(self.version, saved, &member_configs, flags)?;
         let said = format!("{program} snapshot restore of {}-history {}", self.version, flags.join(" "));
         let said = said.trim_end().to_owned();
 
@@ -135,7 +135,7 @@ impl Recorder<'_> {
             let mut bumped = Case::new(self.version, "bumped", 1)?;
             bumped.features = vec!["no trailer", "restored", "revision bumped", "a compaction scheduled, none done"];
             bumped.made = vec![said.clone(), "copy member/snap/db before the first start".into()];
-            std::fs::copy(seats[0].data.join("member/snap/db"), bumped.snapshot())?;
+            std::fs::copy(member_configs[0].data.join("member/snap/db"), bumped.snapshot())?;
             bumped.finish()?;
         }
 
@@ -147,7 +147,7 @@ impl Recorder<'_> {
         }
         let user = (self.minor == 5).then_some(ROOT);
         case.user = user.map(str::to_owned);
-        let cluster = Cluster::start_in(self.version, folder, seats, &[])?;
+        let cluster = Cluster::start_in(self.version, folder, member_configs, &[])?;
         case.sampled = self.write(&cluster, &mut case.made, user, &["more"])?;
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
@@ -155,7 +155,7 @@ impl Recorder<'_> {
         self.finish(&case)
     }
 
-    /// Saved while a compaction runs.
+    /// Records a snapshot saved during a compaction.
     fn compacting(&self) -> Result<()> {
         let cluster = Cluster::start(self.version, 1, &SLOW_COMPACTION)?;
         let mut case = Case::new(self.version, "compacting", 1)?;
@@ -186,7 +186,7 @@ impl Recorder<'_> {
         Ok(sampled)
     }
 
-    /// The server's own view, at the moment of the save.
+    /// Records the server's own answers, at the moment of the save.
     fn dump(&self, cluster: &Cluster, case: &Case, user: Option<&str>, sampled: &[i64]) -> Result<()> {
         let revisions = sampled.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         let mut command = cluster.ask(self.history, user);
@@ -194,7 +194,7 @@ impl Recorder<'_> {
         repo::capture(&mut command).map(drop)
     }
 
-    /// What the reference programs say of the file, and a server that is started over it once more.
+    /// Records the reference programs' output for the file, and the replay of a server that is started on it.
     fn finish(&self, case: &Case) -> Result<()> {
         case.finish()?;
         replay::record(self.version, case.folder(), self.history)

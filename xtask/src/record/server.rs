@@ -1,4 +1,4 @@
-//! Clusters of real etcd servers on the loopback address, in a temporary directory, ended with the value.
+//! Runs clusters of real etcd servers on the loopback address, in a temporary directory, until the value is dropped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{reference, repo};
 
 /// How long a cluster may take to elect its leader, or a server to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Running servers of one version.
 pub struct Cluster {
@@ -30,50 +30,59 @@ struct Member {
     data: PathBuf,
 }
 
-/// A member's place in the cluster before its server runs.
-pub struct Seat {
+/// The configuration of a member before its server runs.
+pub struct MemberConfig {
     pub name: String,
     client: u16,
     peer: u16,
     pub data: PathBuf,
 }
 
-impl Seat {
+impl MemberConfig {
     pub fn peer_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.peer)
     }
 }
 
-/// Names, free ports and data directories for a cluster of `count` members.
-pub fn seats(folder: &Path, count: usize) -> Result<Vec<Seat>> {
-    // All listeners live until every port is known, so no port comes up twice.
+/// Chooses names, free ports and data directories for a cluster of `count` members.
+pub fn member_configs(folder: &Path, count: usize) -> Result<Vec<MemberConfig>> {
+    // All listeners live until every port is chosen, so no port occurs twice.
     let listeners = (0..count * 2).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
     let ports = listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<Vec<_>>>()?;
-    let seat = |(i, pair): (usize, &[u16])| {
+    let member_config = |(i, pair): (usize, &[u16])| {
         let name = format!("member-{}", i + 1);
-        Seat { client: pair[0], peer: pair[1], data: folder.join(&name), name }
+        MemberConfig { client: pair[0], peer: pair[1], data: folder.join(&name), name }
     };
-    Ok(ports.chunks_exact(2).enumerate().map(seat).collect())
+    Ok(ports.chunks_exact(2).enumerate().map(member_config).collect())
 }
 
-/// The value of `--initial-cluster`.
-fn initial_cluster(seats: &[Seat]) -> String {
-    seats.iter().map(|seat| format!("{}={}", seat.name, seat.peer_url())).collect::<Vec<_>>().join(",")
+/// Returns the value of `--initial-cluster`.
+fn initial_cluster(member_configs: &[MemberConfig]) -> String {
+    member_configs
+        .iter()
+        .map(|member_config| format!("{}={}", member_config.name, member_config.peer_url()))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
-/// Makes the data directory of the first place from a snapshot, with the version's own program; returns the program's name.
-pub fn restore(version: &str, snapshot: &Path, seats: &[Seat], flags: &[&str]) -> Result<&'static str> {
-    // Before 3.5 it is in etcdctl.
+/// Restores a snapshot into the data directory of the first member with the version's own program; returns the program's name.
+pub fn restore(
+    version: &str,
+    snapshot: &Path,
+    member_configs: &[MemberConfig],
+    flags: &[&str],
+) -> Result<&'static str> {
+    // Before 3.5 it is part of etcdctl.
     let tool = if ["3.3", "3.4"].contains(&version) { "etcdctl" } else { "etcdutl" };
     let mut restore = program(version, tool);
     restore
         .args(["snapshot", "restore"])
         .arg(snapshot)
         .arg("--data-dir")
-        .arg(&seats[0].data)
-        .args(["--name", &seats[0].name])
-        .args(["--initial-cluster", &initial_cluster(seats)])
-        .args(["--initial-advertise-peer-urls", &seats[0].peer_url()])
+        .arg(&member_configs[0].data)
+        .args(["--name", &member_configs[0].name])
+        .args(["--initial-cluster", &initial_cluster(member_configs)])
+        .args(["--initial-advertise-peer-urls", &member_configs[0].peer_url()])
         .args(flags);
     repo::capture(&mut restore)?;
     Ok(tool)
@@ -83,23 +92,28 @@ impl Cluster {
     /// Starts a new cluster and waits until it has a leader.
     pub fn start(version: &str, count: usize, flags: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
-        let seats = seats(folder.path(), count)?;
-        Self::start_in(version, folder, seats, flags)
+        let member_configs = member_configs(folder.path(), count)?;
+        Self::start_in(version, folder, member_configs, flags)
     }
 
-    /// Starts the members in `seats`, whose data directories may hold a restored snapshot.
-    pub fn start_in(version: &str, folder: TempDir, seats: Vec<Seat>, flags: &[&str]) -> Result<Self> {
-        let initial = initial_cluster(&seats);
+    /// Starts the given members, whose data directories may hold a restored snapshot.
+    pub fn start_in(version: &str, folder: TempDir, member_configs: Vec<MemberConfig>, flags: &[&str]) -> Result<Self> {
+        let initial = initial_cluster(&member_configs);
         let mut cluster = Self { version: version.to_owned(), members: Vec::new(), folder };
-        for seat in seats {
-            let log = File::create(cluster.folder.path().join(format!("{}.log", seat.name)))?;
-            let client = format!("http://127.0.0.1:{}", seat.client);
+        for member_config in member_configs {
+            let log = File::create(cluster.folder.path().join(format!("{}.log", member_config.name)))?;
+            let client = format!("http://127.0.0.1:{}", member_config.client);
             let process = program(version, "etcd")
-                .args(["--name", &seat.name])
+                .args(["--name", &member_config.name])
                 .arg("--data-dir")
-                .arg(&seat.data)
+                .arg(&member_config.data)
                 .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &seat.peer_url(), "--initial-advertise-peer-urls", &seat.peer_url()])
+                .args([
+                    "--listen-peer-urls",
+                    &member_config.peer_url(),
+                    "--initial-advertise-peer-urls",
+                    &member_config.peer_url(),
+                ])
                 .args(["--initial-cluster", &initial, "--initial-cluster-state", "new"])
                 .args(flags)
                 .stdin(Stdio::null())
@@ -107,7 +121,7 @@ impl Cluster {
                 .stderr(log)
                 .spawn()
                 .context("cannot start etcd")?;
-            cluster.members.push(Member { process, client: seat.client, data: seat.data });
+            cluster.members.push(Member { process, client: member_config.client, data: member_config.data });
         }
         cluster.wait_until_healthy()?;
         Ok(cluster)
@@ -117,7 +131,7 @@ impl Cluster {
         endpoint(self.members[0].client)
     }
 
-    /// `etcdctl` of the cluster's own version, pointed at its first member.
+    /// Returns `etcdctl` of the cluster's own version, with the address of its first member.
     pub fn etcdctl(&self, user: Option<&str>) -> Command {
         let mut command = program(&self.version, "etcdctl");
         command.arg(format!("--endpoints={}", self.endpoint()));
@@ -127,7 +141,7 @@ impl Cluster {
         command
     }
 
-    /// Our own `history` program, pointed at the first member.
+    /// Returns our own `history` program, with the address of the first member.
     pub fn ask(&self, history: &Path, user: Option<&str>) -> Command {
         let mut command = Command::new(history);
         command.args(["--endpoint", &self.endpoint()]);
@@ -142,14 +156,14 @@ impl Cluster {
         repo::capture(self.etcdctl(user).args(["snapshot", "save"]).arg(to)).map(drop)
     }
 
-    /// Stops every member in its own time and copies the first member's database.
+    /// Stops every member gracefully and copies the first member's database.
     pub fn stop_and_copy_db(mut self, to: &Path) -> Result<()> {
         for member in &mut self.members {
             let pid = Pid::from_child(&member.process);
             kill_process(pid, Signal::TERM)?;
             let since = Instant::now();
             while member.process.try_wait()?.is_none() {
-                ensure!(since.elapsed() < PATIENCE, "etcd does not stop");
+                ensure!(since.elapsed() < TIMEOUT, "etcd does not stop");
                 sleep(Duration::from_millis(20));
             }
         }
@@ -164,11 +178,11 @@ impl Cluster {
                 if let Some(status) = member.process.try_wait()? {
                     bail!("etcd {} ended early with {status}", self.version);
                 }
-                ensure!(since.elapsed() < PATIENCE, "etcd {} does not become healthy", self.version);
+                ensure!(since.elapsed() < TIMEOUT, "etcd {} does not become healthy", self.version);
                 sleep(Duration::from_millis(50));
             }
         }
-        // The cluster version is decided a moment after the leader is; later schemas then write it to the file.
+        // The cluster version is decided a moment after the leader is elected; later schemas then write it to the file.
         sleep(Duration::from_millis(1_500));
         Ok(())
     }
@@ -183,7 +197,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A reference program without the caller's own etcd settings.
+/// Returns a reference program without the caller's etcd environment variables.
 pub fn program(version: &str, name: &str) -> Command {
     let mut command = Command::new(reference::program(version, name));
     for (variable, _) in std::env::vars_os() {
@@ -201,7 +215,7 @@ fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Whether a member is healthy, or has nothing but an alarm, which is restored with the rest: then it reads all the same.
+/// Returns whether a member is healthy, or only has an alarm, which a restore keeps: it serves reads nevertheless.
 fn ready(version: &str, port: u16) -> bool {
     let answer = health(port).unwrap_or_default();
     let reads = || {

@@ -6,21 +6,20 @@ use etcdsnap::StoredObject;
 use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object::{Remarks, Unreadable};
-use etcdsnap::core::kubernetes::object_tree::Node;
-use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
-use etcdsnap::core::store::Place;
+use etcdsnap::core::kubernetes::table_objects::name_by_key;
+use etcdsnap::core::store::EntryPlace;
 
-use super::object_tables::ObjectTable;
+use super::object_tables::{JoinedRow, ObjectTable};
 use super::selection::{self, Wanted};
 use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 
 /// The row of an object with what there is to say of it, or why there is none.
-pub type RowOutcome = Result<(Vec<String>, Remarks), Unreadable>;
+pub type RowOutcome = Result<(JoinedRow, Remarks), Unreadable>;
 
 /// Rows that were made early, by the places of the values.
-pub type EarlyRows = HashMap<Place, RowOutcome>;
+pub type EarlyRows = HashMap<EntryPlace, RowOutcome>;
 
 /// The objects whose rows can be made before the types of the snapshot are known: all those of one type of Kubernetes in a table whose rows need nothing of each other.
 pub fn foreseen(args: &KubeGetArgs) -> Option<Wanted> {
@@ -51,20 +50,4 @@ pub fn row(table: &ObjectTable<'_>, reader: &ValueReader, stored: &StoredObject<
     let (mut node, remarks) = reader.shown(stored.key, stored.value, options)?;
     name_by_key(&mut node, &stored.object);
     Ok((table.row(&node, now), remarks))
-}
-
-/// Gives an object that cannot be read as far as its name the one that its key has.
-fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
-    let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
-    if is_named {
-        return;
-    }
-    let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
-    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
-    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
-    metadata.set("name", text(object.name));
-    if !object.namespace.is_empty() {
-        metadata.set("namespace", text(object.namespace));
-    }
-    node.set("metadata", metadata);
 }

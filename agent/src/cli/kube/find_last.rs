@@ -7,6 +7,7 @@ use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::special_types::rfc3339;
+use etcdsnap::core::kubernetes::table_objects::take_managed_fields;
 use etcdsnap::core::store::{Key, UnreadRevisions};
 use etcdsnap::{Decryption, ObjectName, Snapshot, printable_path};
 
@@ -14,7 +15,7 @@ use super::find_target::{Read, Target};
 use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
 use super::uncertain_states;
-use super::value_reader::{ValueReader, take_managed_fields};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube::KubeForm;
 use crate::cli::args_kube_find::KubeFindArgs;
 use crate::cli::exit::Exit;

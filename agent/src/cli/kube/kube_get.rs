@@ -7,7 +7,8 @@ use etcdsnap::core::kubernetes::decode::{Options, Skip};
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::registry_keys::Object;
-use etcdsnap::core::store::{Key, Place, Store};
+use etcdsnap::core::kubernetes::table_objects::{default_class, take_managed_fields};
+use etcdsnap::core::store::{EntryPlace, Key, Store};
 use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printable};
 
 use super::early_rows::{self, EarlyRows, RowOutcome};
@@ -19,7 +20,7 @@ use super::object_template::ObjectTemplate;
 use super::object_writer::ObjectWriter;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
-use super::value_reader::{ValueReader, take_managed_fields};
+use super::value_reader::ValueReader;
 use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -355,14 +356,14 @@ impl Reading<'_, '_> {
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
-        let mut left: Vec<(usize, Place, Revision)> = Vec::new();
+        let mut left: Vec<(usize, EntryPlace, Revision)> = Vec::new();
         for (at, (_, key, _)) in found.iter().enumerate() {
             let state = self.states.of(key);
             let made = state.and_then(|(place, _)| early.remove(&place));
             left.extend(state.filter(|_| made.is_none()).map(|(place, revision)| (at, place, revision)));
             outcomes.push(made);
         }
-        let places: Vec<Place> = left.iter().map(|(_, place, _)| *place).collect();
+        let places: Vec<EntryPlace> = left.iter().map(|(_, place, _)| *place).collect();
         let (reader, columns) = (&*values, &*table);
         let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
             let (at, _, revision) = left.get(number)?;
@@ -394,14 +395,4 @@ impl Reading<'_, '_> {
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }
-}
-
-/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first.
-fn default_class(class: &Node<'_>) -> Option<(i64, std::cmp::Reverse<String>)> {
-    let annotations = class.at(&["metadata", "annotations"])?;
-    let is_default = |name: &str| annotations.get(name).and_then(Node::text) == Some("true");
-    let name = class.at(&["metadata", "name"])?.text()?.to_owned();
-    (is_default("storageclass.kubernetes.io/is-default-class")
-        || is_default("storageclass.beta.kubernetes.io/is-default-class"))
-    .then(|| (age::created(class).unwrap_or_default(), std::cmp::Reverse(name)))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsnap::core::kubernetes::conceal::HIDDEN;
 use etcdsnap::core::kubernetes::decode::Options;
-use etcdsnap::core::kubernetes::helm_release::{ReleaseFacts, hide_values, named, read, unpack};
+use etcdsnap::core::kubernetes::helm_release::{ReleaseFacts, hide_values, read, stored_release, unpack};
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
@@ -51,25 +51,18 @@ struct Reading<'r, 's> {
 /// A revision of a release: its namespace, its name, its number, and where it is.
 type Stored<'c> = (&'c str, &'c str, u64, Key<'c>);
 
-/// The release that an object's name tells.
-fn release<'k>(object: &Object<'k>) -> Option<(&'k str, &'k str, u64)> {
-    let is_of_helm = object.group.is_empty() && matches!(object.resource, b"secrets" | b"configmaps");
-    let (name, number) = named(std::str::from_utf8(object.name).ok().filter(|_| is_of_helm)?)?;
-    Some((std::str::from_utf8(object.namespace).ok()?, name, number))
-}
-
 impl<'r> Reading<'r, '_> {
     /// All revisions in a namespace, or in all, in order.
     fn stored(&self, namespace: Option<&str>) -> Result<Vec<Stored<'r>>, Failure> {
         let is_wanted = |of: &str| namespace.is_none_or(|namespace| namespace == of);
         let wanted = |key: &Key<'_>, object: &Object<'_>| {
-            !key.deleted && release(object).is_some_and(|(namespace, ..)| is_wanted(namespace))
+            !key.deleted && stored_release(object).is_some_and(|(namespace, ..)| is_wanted(namespace))
         };
         let found = self.cluster.objects(wanted).map_err(|cause| self.snapshot.failed(cause))?;
         let mut stored: Vec<Stored<'r>> = found
             .into_iter()
             .filter_map(|(key, object)| {
-                release(&object).map(|(namespace, name, number)| (namespace, name, number, key))
+                stored_release(&object).map(|(namespace, name, number)| (namespace, name, number, key))
             })
             .collect();
         stored.sort_by(|a, b| (a.0, a.1, a.2, a.3.key).cmp(&(b.0, b.1, b.2, b.3.key)));

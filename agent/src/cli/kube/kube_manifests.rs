@@ -4,21 +4,18 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use etcdsnap::core::Watch;
-use etcdsnap::core::kubernetes::apply_order::rank;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
 use etcdsnap::core::kubernetes::manifest_namespace::move_namespace;
-use etcdsnap::core::kubernetes::manifest_selection::{
-    LeftOut, contradicts_key, is_deleting, is_finished, is_passing, is_token, left_out,
-};
-use etcdsnap::core::kubernetes::object_tree::Node;
+use etcdsnap::core::kubernetes::manifest_plan::{Choice, PlannedObject, definition_of, undefined, volume_of};
+use etcdsnap::core::kubernetes::manifest_report::{self, Report};
+use etcdsnap::core::kubernetes::manifest_selection::is_passing;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::store::Key;
 use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
-use super::manifest_report::{self, Report};
 use super::manifest_writer::ManifestWriter;
 use super::not_found::Looked;
 use super::object_states::ObjectStates;
@@ -55,7 +52,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let mut exit = inspect::told(file, &cluster.lost);
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
-    let states = ObjectStates::find(&snapshot, &store, items.iter().map(|item| &item.key), revision, &bar)?;
+    let states = ObjectStates::find(&snapshot, &store, items.iter().map(|(key, _)| key), revision, &bar)?;
     let mut report = Report::default();
     report.damaged(cluster.lost.places > 0, uncertain_states::are_lost(&cluster.unread));
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
@@ -63,54 +60,42 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let mut values = ValueReader::new(args.show_secrets);
     writer.expect(
         items.len(),
-        items.iter().any(|item| item.is_definition),
-        items.iter().any(|item| item.resource.custom),
+        items.iter().any(|(_, item)| item.is_definition),
+        items.iter().any(|(_, item)| item.resource.custom),
     );
-    for item in &items {
+    for (key, item) in &items {
         if bar.cancelled() {
             return Err(Error::Cancelled.into());
         }
-        if is_secret(item.key.key) && !args.show_secrets {
+        if is_secret(key.key) && !args.show_secrets {
             report.leave_out(item.resource, &item.object, manifest_report::SECRET);
             continue;
         }
-        let Some((place, revision)) = states.of(&item.key) else {
+        let Some((place, revision)) = states.of(key) else {
             report.leave_out(item.resource, &item.object, manifest_report::FORGOTTEN);
             continue;
         };
         let value = snapshot.value(&store, place)?;
         let version = revision.to_string();
         let options = Options { resource_version: Some(&version), ..Options::default() };
-        let Some(mut node) = values.whole(item.key.key, &value, options) else {
+        let Some(mut node) = values.whole(key.key, &value, options) else {
             report.leave_out(item.resource, &item.object, manifest_report::UNREADABLE);
             continue;
         };
-        let namespace = item.resource.namespaced.then_some(item.object.namespace);
-        if contradicts_key(&node, &item.resource.kind, namespace, item.object.name).is_some() {
-            report.leave_out(item.resource, &item.object, manifest_report::MISPLACED);
-            exit = exit.max(Exit::Damage);
-            continue;
-        }
-        // A definition that an operator owns is needed all the same by what it defines.
-        let is_there = |kind: &str, name: &str| {
-            !args.include_owned && !item.is_needed && owners.has(kind, item.object.namespace, name)
+        let choice = Choice {
+            is_named: scope.names(&item.object, item.resource),
+            with_owned: args.include_owned,
+            deleted: args.deleted,
         };
-        // What is named is wanted, whoever makes it, but for a token that nobody can use.
-        let is_wanted = scope.names(&item.object, item.resource) && !is_token(&node);
-        let why = left_out(&node, is_there).filter(|_| !is_wanted);
-        // The last state of what was deleted is that of its deletion.
-        if let Some(why) = why.filter(|why| *why != LeftOut::Deleting || !args.deleted) {
-            report.leave_out(item.resource, &item.object, why.reason());
+        let is_there = |kind: &str, name: &str| owners.has(kind, item.object.namespace, name);
+        if let Some(reason) = item.left_out(&node, choice, is_there) {
+            report.leave_out(item.resource, &item.object, reason);
+            if reason == manifest_report::MISPLACED {
+                exit = exit.max(Exit::Damage);
+            }
             continue;
         }
-        if is_deleting(&node) && !args.deleted {
-            let name = item.resource.full_name(&String::from_utf8_lossy(item.object.name));
-            output::warn(&format!("{} was being deleted, and is written as if it were not.", printable(&name)));
-        }
-        if is_finished(&node) {
-            let name = item.resource.full_name(&String::from_utf8_lossy(item.object.name));
-            output::warn(&format!("{} has run to its end, and runs again when it is applied.", printable(&name)));
-        }
+        item.warnings(&node, choice).iter().for_each(|warning| output::warn(warning));
         manifest::clean(&mut node, &keep);
         let mut place = (item.object.namespace, item.object.name);
         if let Some((from, to)) = scope.moved() {
@@ -125,7 +110,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         }
         writer.object(item.is_definition, &item.resource.singular, place, &node)?;
         report.wrote(item.resource);
-        if uncertain_states::may_be_older(&cluster.unread, &item.key, revision) {
+        if uncertain_states::may_be_older(&cluster.unread, key, revision) {
             report.wrote_uncertain(item.resource, &item.object);
         }
         if let Some(volume) = volume_of(&node).filter(|volume| !has_volume(&items, volume)) {
@@ -135,11 +120,11 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             break;
         }
     }
-    report.undefined(undefined(&items));
+    report.undefined(undefined(items.iter().map(|(_, item)| item)));
     let missing = scope.missing(&cluster, &items);
     exit = exit.max(values.finish(&snapshot)).max(missing);
     if report.written() == 0 {
-        report.tell_left_out();
+        tell_left_out(&report);
         if report.has_left_out() {
             return Err(Failure {
                 what: "all that was asked for is left out, and nothing is written".into(),
@@ -158,8 +143,13 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let said = writer.finish(file, revision, args.deleted, &report)?;
     drop(bar);
     output::tell(&said);
-    report.tell_left_out();
+    tell_left_out(&report);
     Ok(exit)
+}
+
+/// Says on stderr what was left out.
+fn tell_left_out(report: &Report) {
+    report.left_out_lines().iter().for_each(|line| output::tell(&format!("{line}\n")));
 }
 
 /// What to do when there is nothing to write.
@@ -242,7 +232,7 @@ impl<'a> Scope<'a> {
     /// Says which of the objects that were named are not there; the exit code.
     fn missing(&self, cluster: &Cluster, items: &[Item<'_>]) -> Exit {
         self.looked(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
-            items.iter().any(|item| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
+            items.iter().any(|(_, item)| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
         })
     }
 }
@@ -268,29 +258,17 @@ impl Owners {
     }
 }
 
-/// An object that is to be written.
-struct Item<'c> {
-    key: Key<'c>,
-    object: Object<'c>,
-    resource: &'c Resource,
-    /// Whether it is a CustomResourceDefinition.
-    is_definition: bool,
-    /// Whether it is written because others need it.
-    is_needed: bool,
-}
-
 /// The objects that are asked for and the definitions of their types, in the order in which they can be applied.
 fn items<'c>(cluster: &'c Cluster, scope: &Scope<'_>) -> Result<Vec<Item<'c>>, etcdsnap::core::Error> {
     let item = |(key, object): (Key<'c>, Object<'c>), is_needed| {
-        let resource = cluster.resources.of(&object)?;
-        let is_definition = !resource.custom && resource.plural == "customresourcedefinitions";
-        Some(Item { key, object, resource, is_definition, is_needed })
+        Some((key, PlannedObject::new(object, cluster.resources.of(&object)?, is_needed)))
     };
     let asked = cluster
         .objects(|key, object| cluster.resources.of(object).is_some_and(|resource| scope.has(key, object, resource)))?;
     let mut items: Vec<Item<'_>> = asked.into_iter().filter_map(|found| item(found, false)).collect();
-    let needed: HashSet<String> = items.iter().filter_map(|item| definition_of(item.resource)).collect();
-    let there: HashSet<&[u8]> = items.iter().filter(|item| item.is_definition).map(|item| item.object.name).collect();
+    let needed: HashSet<String> = items.iter().filter_map(|(_, item)| definition_of(item.resource)).collect();
+    let there: HashSet<&[u8]> =
+        items.iter().filter(|(_, item)| item.is_definition).map(|(_, item)| item.object.name).collect();
     let definitions = cluster.objects(|_, object| {
         object.resource == b"customresourcedefinitions"
             && !there.contains(object.name)
@@ -298,41 +276,13 @@ fn items<'c>(cluster: &'c Cluster, scope: &Scope<'_>) -> Result<Vec<Item<'c>>, e
     })?;
     drop(there);
     items.extend(definitions.into_iter().filter_map(|found| item(found, true)));
-    items.sort_by_key(|item| {
-        let place = rank(&item.resource.plural, item.resource.custom);
-        (
-            !item.is_definition,
-            place,
-            &item.resource.plural,
-            &item.resource.group,
-            item.object.namespace,
-            item.object.name,
-        )
-    });
+    items.sort_by_cached_key(|(_, item)| item.place());
     Ok(items)
 }
 
-/// The name of the definition of a custom type.
-fn definition_of(resource: &Resource) -> Option<String> {
-    resource.custom.then(|| format!("{}.{}", resource.plural, resource.group))
-}
-
-/// The custom types among the objects whose definitions are not there.
-fn undefined(items: &[Item<'_>]) -> Vec<String> {
-    let is_there = |name: &str| items.iter().any(|item| item.is_definition && item.object.name == name.as_bytes());
-    let mut names: Vec<String> = items.iter().filter_map(|item| definition_of(item.resource)).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| !is_there(name));
-    names
-}
-
-/// The volume that a claim names.
-fn volume_of<'n>(object: &'n Node<'_>) -> Option<&'n str> {
-    let is_claim = object.get("kind").and_then(Node::text) == Some("PersistentVolumeClaim");
-    object.at(&["spec", "volumeName"]).and_then(Node::text).filter(|volume| is_claim && !volume.is_empty())
-}
+/// A key and its object, which is to be written.
+type Item<'c> = (Key<'c>, PlannedObject<'c>);
 
 fn has_volume(items: &[Item<'_>], volume: &str) -> bool {
-    items.iter().any(|item| item.resource.plural == "persistentvolumes" && item.object.name == volume.as_bytes())
+    items.iter().any(|(_, item)| item.resource.plural == "persistentvolumes" && item.object.name == volume.as_bytes())
 }

@@ -1,36 +1,23 @@
 //! Manifests as a directory of numbered files, or as one stream of YAML.
-//!
-//! ```text
-//! DIR/README.md                       what to type
-//! DIR/crds/0001-….yaml                CustomResourceDefinitions, which come first
-//! DIR/objects/0002-namespace-shop.yaml
-//! DIR/objects/0003-shop-deployment-web.yaml
-//! ```
 
 use std::path::Path;
 
 use etcdsnap::core::Revision;
+use etcdsnap::core::kubernetes::manifest_files::{DEFINITIONS, FileNames, OBJECTS, commands, readme};
+use etcdsnap::core::kubernetes::manifest_report::Report;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
 
-use super::manifest_report::Report;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
-
-const DEFINITIONS: &str = "crds";
-const OBJECTS: &str = "objects";
-
-/// Bytes of a name that go into that of a file.
-const MAX_NAME: usize = 100;
 
 /// Writes manifests in order.
 pub struct ManifestWriter {
     target: Target,
     /// How many were written.
     count: usize,
-    /// Digits of their numbers.
-    digits: usize,
+    names: FileNames,
     has_definitions: bool,
     has_custom: bool,
 }
@@ -51,12 +38,12 @@ impl ManifestWriter {
         } else {
             Target::Directory(NewDirectory::begin(path)?)
         };
-        Ok(Self { target, count: 0, digits: 4, has_definitions: false, has_custom: false })
+        Ok(Self { target, count: 0, names: FileNames::up_to(0), has_definitions: false, has_custom: false })
     }
 
     /// Says what is to come: at most so many, with definitions and objects of custom types or without.
     pub fn expect(&mut self, count: usize, has_definitions: bool, has_custom: bool) {
-        self.digits = count.to_string().len().max(4);
+        self.names = FileNames::up_to(count);
         (self.has_definitions, self.has_custom) = (has_definitions, has_custom);
     }
 
@@ -76,7 +63,7 @@ impl ManifestWriter {
         &mut self,
         is_definition: bool,
         singular: &str,
-        (namespace, name): (&[u8], &[u8]),
+        place: (&[u8], &[u8]),
         node: &Node<'_>,
     ) -> Result<(), Failure> {
         let first = self.count == 0;
@@ -90,19 +77,13 @@ impl ManifestWriter {
                 lines.write(yaml.as_bytes())
             }
             Target::Directory(directory) => {
-                let folder = if is_definition { DEFINITIONS } else { OBJECTS };
                 if first {
                     directory.folder(OBJECTS)?;
                     if self.has_definitions {
                         directory.folder(DEFINITIONS)?;
                     }
                 }
-                let parts: Vec<String> = [namespace, singular.as_bytes(), name]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .map(for_a_file)
-                    .collect();
-                let file = format!("{folder}/{:0digits$}-{}.yaml", self.count, parts.join("-"), digits = self.digits);
+                let file = self.names.name(self.count, is_definition, singular, place);
                 Ok(directory.file(file, yaml.as_bytes())?)
             }
         }
@@ -125,7 +106,7 @@ impl ManifestWriter {
             }
             Target::Directory(directory) => {
                 let commands = commands(self.has_definitions);
-                let readme = readme(file, revision, deleted, &commands, report);
+                let readme = readme(&printable_path(file), revision, deleted, &commands, report);
                 directory.file("README.md", readme.as_bytes())?;
                 let path = printable_path(directory.path());
                 directory.finish()?;
@@ -133,53 +114,5 @@ impl ManifestWriter {
                 Ok(format!("Written to {path}: {what}. To apply them, type there:\n{list}"))
             }
         }
-    }
-}
-
-fn commands(has_definitions: bool) -> Vec<String> {
-    let mut commands = Vec::new();
-    if has_definitions {
-        commands.push(format!("kubectl apply --server-side -f {DEFINITIONS}"));
-        commands.push(format!("kubectl wait --for=condition=Established --timeout=60s -f {DEFINITIONS}"));
-    }
-    commands.push(format!("kubectl apply --server-side -f {OBJECTS}"));
-    commands
-}
-
-fn readme(file: &Path, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
-    let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
-    let mut text = format!(
-        "# Kubernetes objects of {}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n",
-        printable_path(file)
-    );
-    commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
-    text.push_str(
-        "\n`kubectl diff --server-side -f objects` shows before what would change. Where an object exists with other values, kubectl reports a conflict; `--force-conflicts` overwrites them.\n",
-    );
-    let left_out = report.left_out_lines();
-    if !left_out.is_empty() {
-        text.push('\n');
-        left_out.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
-    }
-    text
-}
-
-/// A part of a key as a part of a file's name. Names that servers take need no change but for colons; the number before it makes it unique.
-fn for_a_file(part: &[u8]) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let short = part.get(..MAX_NAME).unwrap_or(part);
-    short.iter().map(|&byte| if is_plain(byte) { char::from(byte) } else { '_' }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_leads_out_of_the_directory() {
-        assert_eq!(for_a_file(b"web-1.example"), "web-1.example");
-        assert_eq!(for_a_file(b"../../etc/passwd\0\n"), ".._.._etc_passwd__");
-        assert_eq!(for_a_file(b"system:node"), "system_node");
-        assert_eq!(for_a_file(&[b'a'; 500]).len(), MAX_NAME);
     }
 }

@@ -16,7 +16,6 @@ pub mod kube_helm;
 pub mod kube_history;
 pub mod kube_kinds;
 pub mod kube_manifests;
-mod manifest_report;
 mod manifest_writer;
 mod nearest;
 mod not_found;

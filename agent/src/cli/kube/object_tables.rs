@@ -6,11 +6,12 @@ use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::resources::Resource;
+use etcdsnap::core::kubernetes::table_objects::one_line;
 use etcdsnap::core::kubernetes::table_row::Row;
 use etcdsnap::printable;
 
 use super::object_filter::path;
-use super::table_text::{lay_out, one_line};
+use super::table_text::lay_out;
 use crate::cli::failure::Failure;
 
 /// The table of one type, to which objects are added one by one.
@@ -29,8 +30,11 @@ pub struct ObjectTable<'t> {
     pub label_columns: &'t [String],
     /// Whether all labels have a column.
     pub show_labels: bool,
-    rows: Vec<Vec<String>>,
+    rows: Vec<JoinedRow>,
 }
+
+/// The cells of a row with line breaks between, which none of them has: tables can have millions.
+pub type JoinedRow = String;
 
 impl<'t> ObjectTable<'t> {
     /// A table without rows.
@@ -55,7 +59,7 @@ impl<'t> ObjectTable<'t> {
     }
 
     /// The row of an object; `now` is the time to which ages count.
-    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> Vec<String> {
+    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> JoinedRow {
         let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
         let name = text(&["metadata", "name"]);
         let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
@@ -72,11 +76,11 @@ impl<'t> ObjectTable<'t> {
         let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
         cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
         cells.extend(self.show_labels.then(|| label_text::labels(labels)));
-        cells.into_iter().map(shown).collect()
+        cells.into_iter().map(shown).collect::<Vec<_>>().join("\n")
     }
 
     /// Adds a row.
-    pub fn add(&mut self, row: Vec<String>) {
+    pub fn add(&mut self, row: JoinedRow) {
         self.rows.push(row);
     }
 
@@ -91,7 +95,7 @@ impl<'t> ObjectTable<'t> {
         }
         let labels = self.label_columns.len().saturating_add(usize::from(self.show_labels));
         cells.extend(std::iter::repeat_n("<unknown>".to_owned(), labels));
-        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect::<Vec<_>>().join("\n"));
     }
 
     /// Where the name stands; Events have it last, or not at all.
@@ -111,7 +115,7 @@ impl<'t> ObjectTable<'t> {
             titles.extend(self.show_labels.then(|| "LABELS".to_owned()));
         }
         let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
-        lay_out(&titles, &self.rows)
+        lay_out(&titles, self.rows.iter().map(|row| row.split('\n')))
     }
 }
 
@@ -163,6 +167,7 @@ impl CustomColumns {
 
     /// Its lines.
     pub fn text(&self, with_titles: bool) -> String {
-        lay_out(if with_titles { &self.titles } else { &[] }, &self.rows)
+        let titles = if with_titles { &self.titles[..] } else { &[] };
+        lay_out(titles, self.rows.iter().map(|row| row.iter().map(String::as_str)))
     }
 }

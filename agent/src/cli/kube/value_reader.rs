@@ -155,10 +155,3 @@ impl ValueReader {
         if self.damaged > 0 { Exit::Damage } else { Exit::Done }
     }
 }
-
-/// Takes out of an object who wrote which of its fields, which is most of its text and seldom wanted.
-pub fn take_managed_fields(node: &mut Node<'_>) {
-    if let Some(metadata) = node.get_mut("metadata") {
-        metadata.take("managedFields");
-    }
-}

@@ -22,13 +22,17 @@ pub trait Plugins {
     /// Has a plugin open the source of a key. It is asked once for each value; whoever keeps answers answers faster.
     ///
     /// # Errors
-    /// Why it does not, in words.
-    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, String>;
+    /// Why it does not.
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened>;
+}
 
-    /// Whether a plugin can be asked, as far as is known by now: one that cannot says nothing about a value.
-    fn is_reachable(&self, _plugin: &str) -> bool {
-        true
-    }
+/// Why a plugin does not open a source, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unopened {
+    /// It was asked, and does not open it.
+    Refused(String),
+    /// It could not be asked, or says nothing about the source: nobody knows whether it would open it.
+    Unasked(String),
 }
 
 /// No plugin at all.
@@ -40,8 +44,8 @@ impl Plugins for NoPlugins {
         &[]
     }
 
-    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, String> {
-        Err("there is no plugin".into())
+    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        Err(Unopened::Unasked("there is no plugin".into()))
     }
 }
 
@@ -324,11 +328,10 @@ impl Keyring {
             return Err(Undecrypted { needs, why: Why::NoPlugin { endpoint } });
         };
         let opened = Sealed::parse(message).map_err(Why::Malformed).and_then(|sealed| {
-            let source =
-                plugins.open(&needs.name, &sealed).map_err(|cause| match plugins.is_reachable(&needs.name) {
-                    true => Why::Plugin(cause),
-                    false => Why::PluginUnreachable(cause),
-                })?;
+            let source = plugins.open(&needs.name, &sealed).map_err(|unopened| match unopened {
+                Unopened::Refused(cause) => Why::Plugin(cause),
+                Unopened::Unasked(cause) => Why::PluginUnreachable(cause),
+            })?;
             sealed.open(&source, etcd_key).map_err(|closed| match closed {
                 Closed::Malformed(what) => Why::Malformed(what),
                 Closed::Refused | Closed::NoObject => Why::Changed,

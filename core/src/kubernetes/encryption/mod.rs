@@ -18,7 +18,9 @@ pub mod cipher;
 pub mod configuration;
 pub mod keyring;
 pub mod kms_v2;
+pub mod opened_values;
 pub mod resource_entries;
+pub mod unopened;
 pub mod yaml_reader;
 
 pub use crate::{key_tally, needed_key};

@@ -6,12 +6,12 @@ import { fieldText } from "./message.ts";
 import { LONGEST, prettyYaml, yamlOfJson } from "./yaml.ts";
 
 /** The forms in which a value is shown. */
-export type Form = "json" | "yaml" | "text" | "protobuf" | "hex";
+export type Form = "object" | "json" | "yaml" | "text" | "protobuf" | "hex";
 
 /** Their names on buttons. */
-export const LABELS: Record<Form, string> = { json: "JSON", yaml: "YAML", text: "Text", protobuf: "Protobuf", hex: "Bytes" };
+export const LABELS: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "Text", protobuf: "Protobuf", hex: "Bytes" };
 /** Their names in a sentence. */
-export const NAMES: Record<Form, string> = { json: "JSON", yaml: "YAML", text: "text", protobuf: "protobuf fields", hex: "bytes" };
+export const NAMES: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "text", protobuf: "protobuf fields", hex: "bytes" };
 
 /** What can be told of a value without asking anybody. */
 export interface Reading {
@@ -45,6 +45,7 @@ export function bestOf({ text, json, yaml, kubernetes }: Reading, fields: Messag
 /** A value in a form, each letter as it is. */
 export function written({ bytes, text, yaml, json }: Reading, form: Form, fields: MessageField[] | null): string {
   switch (form) {
+    case "object":
     case "json":
       return prettyJson(text ?? anyText(bytes));
     case "yaml":
@@ -66,6 +67,9 @@ export function shown(reading: Reading, form: Form, fields: MessageField[] | nul
 /** Reads bytes as a protobuf message; null when they are none. The store's call `message` does so. */
 export type ReadMessage = (bytes: Uint8Array) => Promise<MessageField[] | null>;
 
+/** The lines of the object of Kubernetes in a value; null where there is none. */
+export type ReadObject = (bytes: Uint8Array) => Promise<string[] | null>;
+
 /** A value in lines, to be compared with another. */
 export interface Lines {
   form: Form;
@@ -73,7 +77,9 @@ export interface Lines {
 }
 
 /** A value in lines, in the form that says the most; by itself only a value of Kubernetes is taken for a message. */
-export async function linesOf(bytes: Uint8Array, readMessage: ReadMessage): Promise<Lines> {
+export async function linesOf(bytes: Uint8Array, readMessage: ReadMessage, readObject?: ReadObject): Promise<Lines> {
+  const object = (await readObject?.(bytes)) ?? null;
+  if (object !== null) return { form: "object", lines: object };
   const reading = read(bytes, false);
   const fields = reading.kubernetes ? await readMessage(messageBytes(bytes)) : null;
   const best = bestOf(reading, fields);

@@ -1,0 +1,114 @@
+//! Names of manifests as files, and what to type so that they are applied.
+//!
+//! ```text
+//! README.md                       what to type
+//! crds/0001-….yaml                CustomResourceDefinitions, which come first
+//! objects/0002-namespace-shop.yaml
+//! objects/0003-shop-deployment-web.yaml
+//! ```
+
+use super::manifest_report::Report;
+use crate::etcd::revision::Revision;
+
+/// The folder of CustomResourceDefinitions.
+pub const DEFINITIONS: &str = "crds";
+/// The folder of all other objects.
+pub const OBJECTS: &str = "objects";
+
+/// Bytes of a name that go into that of a file.
+const MAX_NAME: usize = 100;
+
+/// Names files by their number, which makes them unique.
+#[derive(Debug, Clone, Copy)]
+pub struct FileNames {
+    digits: usize,
+}
+
+impl FileNames {
+    /// Names for at most so many files.
+    #[must_use]
+    pub fn up_to(count: usize) -> Self {
+        Self { digits: count.to_string().len().max(4) }
+    }
+
+    /// The name of a file with its folder: of an object of this type, under this namespace and name in its key.
+    #[must_use]
+    pub fn name(
+        &self,
+        number: usize,
+        is_definition: bool,
+        singular: &str,
+        (namespace, name): (&[u8], &[u8]),
+    ) -> String {
+        let folder = if is_definition { DEFINITIONS } else { OBJECTS };
+        let parts: Vec<String> = [namespace, singular.as_bytes(), name]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(for_a_file)
+            .collect();
+        format!("{folder}/{number:0digits$}-{}.yaml", parts.join("-"), digits = self.digits)
+    }
+}
+
+/// What applies all files, in the folder that has them.
+#[must_use]
+pub fn commands(has_definitions: bool) -> Vec<String> {
+    let mut commands = Vec::new();
+    if has_definitions {
+        commands.push(format!("kubectl apply --server-side -f {DEFINITIONS}"));
+        commands.push(format!("kubectl wait --for=condition=Established --timeout=60s -f {DEFINITIONS}"));
+    }
+    commands.push(format!("kubectl apply --server-side -f {OBJECTS}"));
+    commands
+}
+
+/// The README beside the files: of which snapshot, by its name as it is shown, they are, and what to type.
+#[must_use]
+pub fn readme(snapshot: &str, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
+    let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
+    let mut text = format!(
+        "# Kubernetes objects of {snapshot}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n"
+    );
+    commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
+    text.push_str(
+        "\n`kubectl diff --server-side -f objects` shows before what would change. Where an object exists with other values, kubectl reports a conflict; `--force-conflicts` overwrites them.\n",
+    );
+    let left_out = report.left_out_lines();
+    if !left_out.is_empty() {
+        text.push('\n');
+        left_out.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
+    }
+    text
+}
+
+/// A part of a key as a part of a file's name. Names that servers take need no change but for colons.
+#[must_use]
+pub fn for_a_file(part: &[u8]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let short = part.get(..MAX_NAME).unwrap_or(part);
+    short.iter().map(|&byte| if is_plain(byte) { char::from(byte) } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_directory() {
+        assert_eq!(for_a_file(b"web-1.example"), "web-1.example");
+        assert_eq!(for_a_file(b"../../etc/passwd\0\n"), ".._.._etc_passwd__");
+        assert_eq!(for_a_file(b"system:node"), "system_node");
+        assert_eq!(for_a_file(&[b'a'; 500]).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn files_are_numbered_in_their_folders() {
+        let names = FileNames::up_to(12_345);
+        assert_eq!(names.name(7, false, "deployment", (b"shop", b"web")), "objects/00007-shop-deployment-web.yaml");
+        let names = FileNames::up_to(3);
+        assert_eq!(
+            names.name(1, true, "customresourcedefinition", (b"", b"a.b")),
+            "crds/0001-customresourcedefinition-a.b.yaml"
+        );
+    }
+}

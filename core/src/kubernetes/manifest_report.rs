@@ -1,0 +1,211 @@
+//! What was written and what was left out, for a person.
+
+use std::collections::BTreeMap;
+
+use super::manifest_selection::LeftOut;
+use super::registry_keys::Object;
+use super::resources::Resource;
+use crate::key_syntax::printable;
+use crate::number_words::{counted, grouped};
+
+/// Why secrets are left out.
+pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
+/// Why deleted objects are left out.
+pub const FORGOTTEN: &str =
+    "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
+/// Why objects are left out that cannot be read.
+pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
+
+/// Why objects are left out whose body is that of another one.
+pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
+
+/// Whether a person must know every single name of what is left out for a reason.
+fn is_named(reason: &str) -> bool {
+    [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
+}
+
+/// Objects of which nobody knows whether they are the newest that are named; more are only counted.
+const MAX_UNCERTAIN: usize = 50;
+
+/// Counts by type.
+type Counts = BTreeMap<String, u64>;
+
+/// What was done with the objects.
+#[derive(Debug, Default)]
+pub struct Report {
+    written: Counts,
+    /// By reason.
+    left_out: BTreeMap<&'static str, Counts>,
+    /// Those that are named, in a line each.
+    names: Vec<String>,
+    is_damaged: bool,
+    /// Names of objects that may be older than they were, or deleted.
+    uncertain: Vec<String>,
+    /// How many more there are.
+    more_uncertain: u64,
+    /// Which revisions are lost, as the end of a sentence.
+    lost: String,
+    undefined: Vec<String>,
+    /// Claims whose volume is not written, and the first of these volumes.
+    volumes: (u64, Option<String>),
+    /// Objects that name services of the namespace that they were in, and the first of them.
+    still_names: (u64, Option<String>),
+}
+
+impl Report {
+    /// Counts an object that was written.
+    pub fn wrote(&mut self, resource: &Resource) {
+        count(&mut self.written, resource);
+    }
+
+    /// Counts an object that was not.
+    pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
+        count(self.left_out.entry(reason).or_default(), resource);
+        if is_named(reason) {
+            self.names.push(named(resource, object));
+        }
+    }
+
+    /// Says whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
+    pub fn damaged(&mut self, is_damaged: bool, lost: String) {
+        (self.is_damaged, self.lost) = (is_damaged, lost);
+    }
+
+    /// Names an object that was written and may be older than it was, or deleted.
+    pub fn wrote_uncertain(&mut self, resource: &Resource, object: &Object<'_>) {
+        if self.uncertain.len() < MAX_UNCERTAIN {
+            self.uncertain.push(named(resource, object));
+        } else {
+            self.more_uncertain = self.more_uncertain.saturating_add(1);
+        }
+    }
+
+    /// Types of which there are objects and no definitions.
+    pub fn undefined(&mut self, names: Vec<String>) {
+        self.undefined = names;
+    }
+
+    /// Counts a claim that names this volume, which is not written.
+    pub fn lacks_volume(&mut self, volume: &str) {
+        self.volumes.0 = self.volumes.0.saturating_add(1);
+        self.volumes.1.get_or_insert_with(|| volume.to_owned());
+    }
+
+    /// Counts an object that names services of the namespace that it was in.
+    pub fn still_names(&mut self, resource: &Resource, object: &Object<'_>) {
+        self.still_names.0 = self.still_names.0.saturating_add(1);
+        let name = || printable(&format!("{}/{}", resource.singular, String::from_utf8_lossy(object.name)));
+        self.still_names.1.get_or_insert_with(name);
+    }
+
+    /// Whether objects were left out.
+    pub fn has_left_out(&self) -> bool {
+        !self.left_out.is_empty()
+    }
+
+    /// How many objects were written.
+    pub fn written(&self) -> u64 {
+        self.written.values().sum()
+    }
+
+    /// How many objects of which types were written: `3 (deployments 2, services 1)`.
+    pub fn written_text(&self) -> String {
+        format!("{} ({})", counted(self.written(), "object", "objects"), text(&self.written))
+    }
+
+    /// A line for each reason for which objects were left out, with the flags of the command line that would change it.
+    #[must_use]
+    pub fn left_out_lines(&self) -> Vec<String> {
+        self.lines(|reason| reason)
+    }
+
+    /// The same without a word of the command line.
+    #[must_use]
+    pub fn left_out_lines_without_flags(&self) -> Vec<String> {
+        self.lines(without_flags)
+    }
+
+    fn lines(&self, words: impl Fn(&'static str) -> &'static str) -> Vec<String> {
+        let line =
+            |(reason, counts): (&&'static str, &Counts)| format!("Left out: {}: {}.", text(counts), words(reason));
+        let mut lines: Vec<String> = self.left_out.iter().map(line).collect();
+        if self.is_damaged {
+            lines.insert(
+                0,
+                "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names."
+                    .into(),
+            );
+        }
+        if !self.uncertain.is_empty() {
+            let more = match self.more_uncertain {
+                0 => String::new(),
+                more => format!(" and {} more", grouped(more)),
+            };
+            lines.push(format!(
+                "Written, but perhaps older than it was, or deleted since ({}): {}{more}.",
+                self.lost,
+                self.uncertain.join(", ")
+            ));
+        }
+        if !self.names.is_empty() {
+            lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));
+        }
+        if !self.undefined.is_empty() {
+            lines.push(format!(
+                "No definition is in the snapshot for {}: the cluster must have one before their objects can be applied.",
+                printable(&self.undefined.join(", "))
+            ));
+        }
+        if let (count, Some(name)) = &self.still_names {
+            lines.push(format!(
+                "{} services of the old namespace in a text, such as {name}: change that before you apply it.",
+                counted(*count, "object names", "objects name")
+            ));
+        }
+        if let (count, Some(volume)) = &self.volumes {
+            lines.push(format!(
+                "{} a volume that is not written here, such as {}: it binds only if the cluster has that volume and nothing else uses it. Without spec.volumeName it gets a new, empty one.",
+                counted(*count, "claim names", "claims name"),
+                printable(volume)
+            ));
+        }
+        lines
+    }
+}
+
+/// A reason without what it says of the command line at its end.
+fn without_flags(reason: &'static str) -> &'static str {
+    let hint = reason.rsplit_once(" (").filter(|(_, hint)| hint.contains("--") || hint.contains("etcdsnap "));
+    hint.map_or(reason, |(words, _)| words)
+}
+
+fn named(resource: &Resource, object: &Object<'_>) -> String {
+    let [namespace, name] = [object.namespace, object.name].map(String::from_utf8_lossy);
+    let within = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
+    printable(&format!("{}/{name}{within}", resource.plural))
+}
+
+fn count(counts: &mut Counts, resource: &Resource) {
+    let count = counts.entry(resource.plural.clone()).or_default();
+    *count = count.saturating_add(1);
+}
+
+fn text(counts: &Counts) -> String {
+    let words: Vec<String> = counts.iter().map(|(plural, count)| format!("{plural} {count}")).collect();
+    printable(&words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_with_flags_or_without() {
+        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and makes them again");
+        assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
+        for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {
+            let words = without_flags(reason);
+            assert!(!words.contains("--") && !words.contains("etcdsnap"), "{words}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The objects of a store by type and namespace, out of its keys in their order.
+
+use super::registry_keys::{Object, object_below};
+use crate::store::{Index, Order};
+
+/// Keys that follow each other and are objects of one type in one namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectGroup {
+    /// The number of its first key in the order.
+    pub from: u32,
+    /// The number behind its last one.
+    pub to: u32,
+    /// How many of them live.
+    pub live: u32,
+}
+
+/// All groups: 12 bytes each, in the order of the keys. API servers with several prefixes have some types twice.
+#[derive(Debug, Default)]
+pub struct ObjectGroups(Vec<ObjectGroup>);
+
+impl ObjectGroups {
+    /// The groups of the keys below `prefixes`.
+    #[must_use]
+    pub fn of(index: &Index, order: &Order, prefixes: &[Vec<u8>]) -> Self {
+        let mut groups: Vec<ObjectGroup> = Vec::new();
+        let mut last: Option<&[u8]> = None;
+        for number in 0..order.len() {
+            let found = order.get(index, number);
+            let (Some(key), Ok(at)) = (found, u32::try_from(number)) else { continue };
+            let below = object_below(key.key, prefixes).and_then(|object| before_name(key.key, &object));
+            let is_next = below.is_some() && below == last;
+            last = below;
+            if below.is_none() {
+                continue;
+            }
+            let live = u32::from(!key.deleted);
+            match groups.last_mut().filter(|_| is_next) {
+                Some(group) => {
+                    group.to = at.saturating_add(1);
+                    group.live = group.live.saturating_add(live);
+                }
+                None => groups.push(ObjectGroup { from: at, to: at.saturating_add(1), live }),
+            }
+        }
+        Self(groups)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn list(&self) -> &[ObjectGroup] {
+        &self.0
+    }
+}
+
+/// What the keys of all objects of the type and namespace begin with.
+#[must_use]
+pub fn before_name<'k>(key: &'k [u8], object: &Object<'_>) -> Option<&'k [u8]> {
+    key.get(..key.len().checked_sub(object.name.len())?)
+}

@@ -1,0 +1,68 @@
+//! What the tables of `kubectl get` need of objects beside their cells.
+
+use std::cmp::Reverse;
+
+use super::age;
+use super::object_tree::Node;
+use super::registry_keys::Object;
+
+/// Gives an object that cannot be read as far as its name the one that its key has.
+pub fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
+    let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
+    if is_named {
+        return;
+    }
+    let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
+    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
+    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
+    metadata.set("name", text(object.name));
+    if !object.namespace.is_empty() {
+        metadata.set("namespace", text(object.namespace));
+    }
+    node.set("metadata", metadata);
+}
+
+/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first. None for another class.
+#[must_use]
+pub fn default_class(class: &Node<'_>) -> Option<(i64, Reverse<String>)> {
+    let annotations = class.at(&["metadata", "annotations"])?;
+    let is_default = |name: &str| annotations.get(name).and_then(Node::text) == Some("true");
+    let name = class.at(&["metadata", "name"])?.text()?.to_owned();
+    (is_default("storageclass.kubernetes.io/is-default-class")
+        || is_default("storageclass.beta.kubernetes.io/is-default-class"))
+    .then(|| (age::created(class).unwrap_or_default(), Reverse(name)))
+}
+
+/// Takes out of an object who wrote which of its fields, which is most of its text and seldom wanted; what that was.
+pub fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
+    node.get_mut("metadata")?.take("managedFields")
+}
+
+/// A cell on one line, as kubectl cuts it: what follows a line break is left out.
+#[must_use]
+pub fn one_line(cell: &str) -> String {
+    match cell.split_once(['\n', '\r', '\u{c}']) {
+        Some((first, _)) => format!("{first}..."),
+        None => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_take_one_line() {
+        assert_eq!((one_line("a\nb"), one_line("a b")), ("a...".into(), "a b".into()));
+    }
+
+    #[test]
+    fn an_object_without_a_name_has_that_of_its_key() {
+        let object = Object { group: b"", resource: b"pods", namespace: b"shop", name: b"web" };
+        for mut node in [Node::Object(Vec::new()), Node::Object(vec![("metadata".into(), Node::Null)])] {
+            name_by_key(&mut node, &object);
+            assert_eq!(node.at(&["metadata", "name"]).and_then(Node::text), Some("web"));
+            assert_eq!(node.at(&["metadata", "namespace"]).and_then(Node::text), Some("shop"));
+        }
+    }
+}

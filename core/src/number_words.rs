@@ -1,0 +1,27 @@
+//! Numbers in sentences.
+
+/// A number with its thousands set apart.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
+}
+
+/// `1 key`, `2 keys`.
+#[must_use]
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let words = [0, 12, 123, 1234, 123_456, 1_234_567].map(grouped);
+        assert_eq!(words, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
+        assert_eq!((counted(1, "key", "keys"), counted(1000, "key", "keys")), ("1 key".into(), "1,000 keys".into()));
+    }
+}

@@ -1,0 +1,80 @@
+//! The values that have some bytes in them, such as the uid of an object.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem::Finder;
+
+use crate::error::Error;
+use crate::etcd::revision_key::FullRevision;
+use crate::missing_parts::Lost;
+use crate::pass::reading::Accumulator;
+use crate::progress::Watch;
+use crate::source::Source;
+use crate::store::entry::EntryPlace;
+use crate::store::opened_store::{Store, Work};
+use crate::store::query::Query;
+
+/// Keys that are kept. An object owns some dozens of others, and has as many Events.
+const MAX_KEYS: usize = 10_000;
+
+/// The newest put of a key among those that have the bytes. The key may have a newer one without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mention {
+    /// Its revision.
+    pub revision: FullRevision,
+    /// Where it is.
+    pub place: EntryPlace,
+}
+
+/// The keys whose values have some bytes in them.
+#[derive(Debug)]
+pub struct Mentions {
+    query: Query,
+    bytes: Finder<'static>,
+    found: BTreeMap<Vec<u8>, Mention>,
+    is_cut: bool,
+}
+
+impl Mentions {
+    /// None yet, of these bytes, as far as `query` reaches.
+    #[must_use]
+    pub fn of(query: Query, bytes: &[u8]) -> Self {
+        Self { query, bytes: Finder::new(bytes).into_owned(), found: BTreeMap::new(), is_cut: false }
+    }
+
+    /// The keys in order with the newest put of each.
+    #[must_use]
+    pub fn into_found(self) -> BTreeMap<Vec<u8>, Mention> {
+        self.found
+    }
+
+    /// Whether there were more keys than are kept.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    fn add(&mut self, key: &[u8], mention: Mention) {
+        let is_full = self.found.len() >= MAX_KEYS;
+        match self.found.get_mut(key) {
+            Some(known) if known.revision >= mention.revision => {}
+            Some(known) => *known = mention,
+            None if is_full => self.is_cut = true,
+            None => drop(self.found.insert(key.to_vec(), mention)),
+        }
+    }
+}
+
+impl Accumulator for Mentions {
+    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+        store.entries(work, watch, &mut |entry, lost| {
+            if entry.key.tombstone || self.bytes.find(entry.value).is_none() {
+                return;
+            }
+            let Some(message) = self.query.message(entry, lost) else { return };
+            if self.bytes.find(message.value).is_some() {
+                self.add(message.key, Mention { revision: entry.key.revision, place: entry.place });
+            }
+        })
+    }
+}

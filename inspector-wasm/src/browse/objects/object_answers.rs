@@ -1,0 +1,237 @@
+//! What is told to the page about objects; the shapes stand in `objects.ts`.
+
+use etcdsnap_core::Revision;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectKind {
+    pub id: String,
+    pub plural: String,
+    pub group: String,
+    pub kind: String,
+    pub namespaced: bool,
+    pub live: u32,
+    pub deleted: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectNamespace {
+    pub name: String,
+    pub live: u32,
+    pub deleted: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectKinds {
+    pub kinds: Vec<ObjectKind>,
+    pub namespaces: Vec<ObjectNamespace>,
+    pub left_out: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectList {
+    pub total: u32,
+    pub titles: Vec<String>,
+    pub sortable: bool,
+    pub now: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectRow {
+    pub id: u32,
+    pub key: String,
+    #[serde(rename = "type")]
+    pub of: String,
+    pub namespace: String,
+    pub name: String,
+    pub cells: Vec<String>,
+    pub deleted: bool,
+    pub revision: Revision,
+    pub seconds: Option<i64>,
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectText {
+    pub yaml: Option<String>,
+    pub api_version: String,
+    pub kind: String,
+    pub folded: bool,
+    pub secret: bool,
+    pub hidden: bool,
+    pub remarks: Vec<String>,
+    pub problem: Option<String>,
+    pub opened: Option<String>,
+    pub uid: String,
+    pub owners: Vec<ObjectOwner>,
+    pub release: Option<HelmRelease>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectOwner {
+    pub kind: String,
+    pub name: String,
+    pub key: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HelmRelease {
+    pub name: String,
+    pub revision: u64,
+    pub status: String,
+    pub updated: String,
+    pub chart: String,
+    pub app_version: String,
+    pub values: String,
+    pub manifest: Option<String>,
+    pub notes: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectChanges {
+    pub fields: Vec<ObjectField>,
+    pub more: u64,
+    pub folded: bool,
+    pub remarks: Vec<String>,
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectField {
+    pub path: String,
+    pub old: Option<String>,
+    pub new: Option<String>,
+    pub hidden: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RevisionTime {
+    pub seconds: i64,
+    pub within: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EncryptionState {
+    pub keys: Vec<EncryptionKey>,
+    pub opened: Vec<EncryptionCount>,
+    pub unopened: Vec<EncryptionCount>,
+    pub others: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EncryptionKey {
+    pub provider: &'static str,
+    pub name: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EncryptionCount {
+    pub provider: &'static str,
+    pub name: String,
+    pub values: u64,
+    pub why: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ManifestAnswer {
+    pub written: u64,
+    pub text: String,
+    pub lines: Vec<String>,
+    pub commands: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RelatedObjects {
+    pub dependents: Vec<ObjectOwner>,
+    pub events: Vec<RelatedEvent>,
+    pub more: bool,
+    pub lost: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RelatedEvent {
+    pub key: String,
+    #[serde(rename = "type")]
+    pub of: String,
+    pub reason: String,
+    pub message: String,
+    pub last: Option<i64>,
+    pub count: i64,
+}
+
+/// Which of the objects of a scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ShowObjects {
+    #[default]
+    Live,
+    Deleted,
+    All,
+}
+
+/// Which objects the page wants; as `ObjectScope` in `calls.ts`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectScope {
+    /// The type, by its id; none for all.
+    pub kind: Option<String>,
+    /// None for all, and for objects that are in none.
+    pub namespace: Option<String>,
+    /// Part of the name or namespace, in any case.
+    pub text: String,
+    pub show: ShowObjects,
+}
+
+/// How a list of objects is shown; as `ObjectOrder` in `calls.ts`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectOrder {
+    /// The columns of `-o wide`, too.
+    pub wide: bool,
+    /// The number of a column; none for the order of the keys.
+    pub column: Option<u32>,
+    pub down: bool,
+}
+
+/// What of an object is shown; as `ObjectShowing` in `calls.ts`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectShowing {
+    pub secrets: bool,
+    pub managed_fields: bool,
+}
+
+/// Which manifests the page wants; as `ManifestAsk` in `calls.ts`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ManifestAsk {
+    /// Objects by their ids, which are written whoever makes them; none for those of the scope.
+    pub ids: Option<Vec<u32>>,
+    pub scope: ObjectScope,
+    pub secrets: bool,
+    /// Objects that a controller makes, too.
+    pub owned: bool,
+    /// Of all namespaces, objects that are in none, too.
+    pub cluster_wide: bool,
+    /// A zip archive instead of one text.
+    pub zip: bool,
+    /// The name of the snapshot, for the README of an archive.
+    pub file: String,
+}

@@ -1,0 +1,139 @@
+import type { ObjectKinds, ObjectList, ObjectRow } from "../../generated/etcdsnap_inspector.js";
+import type { Session } from "../../session.svelte.ts";
+import type { Store } from "../../store.svelte.ts";
+import type { ObjectOrder, ObjectScope } from "../../worker/calls.ts";
+import { Sort } from "../columns/sort.svelte.ts";
+import { problemOf } from "../keys/latest_request.svelte.ts";
+
+/** Rows asked for with a new list: as many as a VirtualList asks for at a time. */
+const FIRST = 100;
+
+const browsers = new WeakMap<Session, ObjectBrowser>();
+
+/** The browser of a file's objects. It stays as it was left, whatever view is looked at in between. */
+export function objectsOf(session: Session): ObjectBrowser {
+  let browser = browsers.get(session);
+  if (browser === undefined) {
+    browser = new ObjectBrowser(session);
+    browsers.set(session, browser);
+  }
+  return browser;
+}
+
+/** A list of objects that is on the screen. */
+export interface ShownObjects {
+  list: ObjectList;
+  /** What it is a list of. */
+  scope: ObjectScope;
+  /** Says for what it was asked, the revision included. */
+  wish: string;
+  version: number;
+}
+
+const NOTHING: ShownObjects = {
+  list: { total: 0, titles: [], sortable: false, now: null },
+  scope: { kind: null, namespace: null, text: "", show: "live" },
+  wish: "",
+  version: 0,
+};
+
+/** Which objects are looked at, and what was found. */
+export class ObjectBrowser {
+  readonly session: Session;
+  text = $state("");
+  show = $state<ObjectScope["show"]>("live");
+  wide = $state(false);
+  /** By the number of a column; "" for the order of the keys. */
+  readonly sort = new Sort<string>("");
+
+  kinds = $state.raw<ObjectKinds | null>(null);
+  shown = $state.raw<ShownObjects>(NOTHING);
+  cursor = $state(-1);
+  /** Ids of objects that were ticked. */
+  ticked = $state.raw<ReadonlySet<number>>(new Set());
+  problem = $state<string | null>(null);
+
+  #again = false;
+  #work: Promise<void> | null = null;
+  #first: ObjectRow[] | null = null;
+  #kindsOf = "";
+
+  constructor(session: Session) {
+    this.session = session;
+  }
+
+  get store(): Store {
+    return this.session.store;
+  }
+
+  get scope(): ObjectScope {
+    const { kind, namespace } = this.session;
+    return { kind, namespace, text: this.text, show: this.show };
+  }
+
+  get order(): ObjectOrder {
+    return { wide: this.wide, column: this.sort.by === "" ? null : Number(this.sort.by), down: this.sort.down };
+  }
+
+  /** What is to be shown, in a form that can be compared. */
+  get wish(): string {
+    return JSON.stringify([this.store.version, this.store.opened, this.scope, this.order]);
+  }
+
+  /** Shows what is wished. While an answer is on its way only the last of further wishes is kept. */
+  refresh(): Promise<void> {
+    this.#again = true;
+    this.#work ??= this.#loop();
+    return this.#work;
+  }
+
+  async #loop(): Promise<void> {
+    await null;
+    while (this.#again) {
+      this.#again = false;
+      try {
+        if (this.wish !== this.shown.wish) await this.#ask();
+        this.problem = null;
+      } catch (error) {
+        this.problem = problemOf(error);
+      }
+    }
+    this.#work = null;
+  }
+
+  async #ask(): Promise<void> {
+    const { store, wish, scope, order } = this;
+    const kindsOf = JSON.stringify([store.version, store.opened, scope.kind, scope.namespace]);
+    if (kindsOf !== this.#kindsOf) {
+      this.kinds = await store.call("objectKinds", { kind: scope.kind, namespace: scope.namespace });
+      this.#kindsOf = kindsOf;
+    }
+    const [list, rows] = await Promise.all([store.call("objectList", { scope, order }), store.call("objectRows", { from: 0, count: FIRST })]);
+    this.#first = rows;
+    this.cursor = -1;
+    this.ticked = new Set();
+    this.shown = { list, scope, wish, version: this.shown.version + 1 };
+  }
+
+  readonly rows = async (from: number, count: number): Promise<ObjectRow[]> => {
+    if (from === 0 && count === FIRST && this.#first !== null) return this.#first;
+    try {
+      return await this.store.call("objectRows", { from, count });
+    } catch (error) {
+      this.problem = problemOf(error);
+      throw error;
+    }
+  };
+
+  /** Chooses a kind, or all. Its columns are others, so it stands in the order of its keys again. */
+  choose(kind: string | null): void {
+    this.session.kind = kind;
+    this.sort.reset();
+  }
+
+  tick(id: number): void {
+    const next = new Set(this.ticked);
+    if (!next.delete(id)) next.add(id);
+    this.ticked = next;
+  }
+}

@@ -1,0 +1,34 @@
+import type { RevisionTime } from "./generated/etcdsnap_inspector.js";
+
+/** How times are written: in UTC, as the terminal prints them. */
+
+/** `2026-03-09 10:04:12 UTC`. */
+export function stamp(seconds: bigint): string {
+  return `${iso(seconds).slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** `2026-03-09T10:04:12Z`; empty for a time that no calendar has. */
+export function iso(seconds: bigint): string {
+  const date = new Date(Number(seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19)}Z`;
+}
+
+/** About when a revision was written, with how sure that is. */
+export function about({ seconds, within }: RevisionTime): string {
+  return within === null ? `about ${stamp(seconds)} or later` : `${stamp(seconds)} (± ${span(within)})`;
+}
+
+/** So many seconds in the largest unit that does not lose more than a few percent: `20 s`, `12 min`, `3 h`, `40 d`. */
+export function span(seconds: bigint): string {
+  const value = Number(seconds);
+  if (value < 120) return `${value} s`;
+  if (value < 7200) return `${Math.ceil(value / 60)} min`;
+  if (value < 172_800) return `${Math.ceil(value / 3600)} h`;
+  return `${Math.ceil(value / 86_400)} d`;
+}
+
+/** How long ago by this machine's clock: `3 h ago`. A time that is still to come is one of another clock. */
+export function ago(seconds: bigint): string {
+  const passed = BigInt(Math.floor(Date.now() / 1000)) - seconds;
+  return passed < 0n ? "later than now" : `${span(passed)} ago`;
+}
