@@ -206,7 +206,7 @@ fn term(text: &str) -> Result<(Term, &str), SearchError> {
     let (start, from) = text.strip_prefix('^').map_or((false, text), |from| (true, from));
     let (word, rest) = value(from)?;
     if word.is_empty() {
-        return Err(error(text, "there is no text behind the sign"));
+        return Err(error(text, "the text after the operator is missing"));
     }
     let word = KeyWord::new(&word);
     Ok((Term { wanted, test: if start { Test::Start(word) } else { Test::Word(word) } }, rest))
@@ -379,9 +379,9 @@ mod tests {
             ("ns>a", "ns>a", "ns takes a colon"),
             ("is:gone", "is:gone", "is takes deleted or live"),
             ("web colour=red", "colour=red", "before the sign belongs one of kind"),
-            ("^", "^", "no text behind the sign"),
+            ("^", "^", "text after the operator is missing"),
             ("\"\\q\"", "\"\\q\"", "its escapes are"),
-            ("value~", "value~", "no text behind the sign"),
+            ("value~", "value~", "text after the operator is missing"),
         ] {
             let error = KeySearch::parse(line).unwrap_err();
             assert!(error.text == part && error.why.contains(why), "{line}: {error}");

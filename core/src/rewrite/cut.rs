@@ -165,7 +165,7 @@ impl EntryFilter for Cut<'_> {
     fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
         let main = entry.key.revision.main;
         let Some(message) = KeyValue::parse(entry.value) else {
-            return Err(FilterError::Damaged(malformed(entry, "are no KeyValue")));
+            return Err(FilterError::Damaged(malformed(entry, "are not a KeyValue message")));
         };
         // The empty entry of a revision bump is of no key.
         let is_of_no_key = entry.value.is_empty() && !entry.key.tombstone;

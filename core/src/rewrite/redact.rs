@@ -189,7 +189,7 @@ impl EntryFilter for Redaction<'_> {
             return Ok(Some(Cow::Borrowed(entry.value)));
         }
         let Some(message) = KeyValue::parse(entry.value) else {
-            return Err(FilterError::Damaged(malformed(entry, "are no KeyValue")));
+            return Err(FilterError::Damaged(malformed(entry, "are not a KeyValue message")));
         };
         let rules = self.rules_for(message.key);
         let value = match entry.key.tombstone {
